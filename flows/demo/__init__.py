@@ -1,0 +1,1 @@
+"""The demonstration study: published clinical counts, synthetic patients and images."""

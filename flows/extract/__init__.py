@@ -1,0 +1,1 @@
+"""Extraction of feature sets from one scan and mask."""

@@ -1,0 +1,88 @@
+"""A batch of extractions, run in a worker process: one patient's scans, read once each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+import SimpleITK as sitk
+
+from flows.extract.radiomics import extract, normalised_image, use_single_thread
+from flows.imaging.volumes import image_sha256, lesion_mask, mask_sha256, read_volume
+from flows.plan import PlannedExtraction
+from schemas.errors import ContractError
+from schemas.radiomics_settings import RadiomicsSettings
+from store.staging import ExtractionRecord, stage
+
+__all__ = ["Receipt", "extracted_batch", "prepared_worker"]
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What became of one extraction; the values themselves lie staged on disk."""
+
+    planned: PlannedExtraction
+    failure: str | None = None
+
+
+def prepared_worker() -> None:
+    """Set up a worker process: one ITK thread, for the pool has a process per core."""
+    use_single_thread()
+
+
+def extracted_batch(
+    batch: Sequence[PlannedExtraction], settings: RadiomicsSettings, staging: Path
+) -> list[Receipt]:
+    """Compute and stage a patient's extractions and return a receipt for each.
+
+    A fault of one extraction is its receipt's ``failure``; the others go on.
+    """
+    receipts = []
+    by_scan = sorted(batch, key=lambda each: (each.image_source, each.key))
+    for _, of_scan in groupby(by_scan, key=lambda each: each.image_source):
+        image: sitk.Image | None = None
+        normalised: sitk.Image | None = None
+        for planned in of_scan:
+            try:
+                if image is None or normalised is None:
+                    image = _unchanged_image(planned)
+                    normalised = normalised_image(image, settings)
+                stage(staging, _record(planned, image, normalised, settings))
+            except ContractError as error:
+                receipts.append(Receipt(planned, error.message))
+            except Exception as error:
+                # A library's own error on one mask must not cost the other patients their rows.
+                receipts.append(Receipt(planned, f"{type(error).__name__}: {error}"))
+            else:
+                receipts.append(Receipt(planned))
+    return receipts
+
+
+def _unchanged_image(planned: PlannedExtraction) -> sitk.Image:
+    image = read_volume(Path(planned.image_source))
+    if image_sha256(image) != planned.image_sha256:
+        raise ContractError("image has changed since it was ingested: run radzoo ingest again")
+    return image
+
+
+def _record(
+    planned: PlannedExtraction, image: sitk.Image, normalised: sitk.Image, settings: RadiomicsSettings
+) -> ExtractionRecord:
+    mask = lesion_mask(read_volume(Path(planned.mask_source)), planned.mask_label)
+    if mask_sha256(mask) != planned.mask_sha256:
+        raise ContractError("mask has changed since it was ingested: run radzoo ingest again")
+    extraction = extract(image, mask, settings, normalised=normalised)
+    return ExtractionRecord(
+        extraction_id=planned.extraction_id,
+        key=planned.key,
+        image_sha256=planned.image_sha256,
+        mask_sha256=planned.mask_sha256,
+        values={
+            column: value if math.isfinite(value) else None for column, value in extraction.values.items()
+        },
+        unavailable=extraction.unavailable,
+        details={"grey_levels": extraction.grey_levels, "zero_fraction": extraction.zero_fraction},
+    )

@@ -1,0 +1,154 @@
+"""Which feature sets a study asks for, bound to name@version, with their rows of the catalogue."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from flows.extract.radiomics import library_versions
+from schemas.errors import ContractError, NotFoundError
+from schemas.feature_names import FeatureName
+from schemas.feature_sets import BUILT_IN, FeatureSetDefinition, FeatureSetRef, built_in_settings
+from schemas.ibsi import (
+    DISCRETISATION_DEVIATIONS,
+    FEATURE_DEVIATIONS,
+    IMAGE_TYPE_DEVIATIONS,
+    PREPROCESSING_DEVIATIONS,
+    definition_of,
+)
+from schemas.keys import canonical_json
+from schemas.radiomics_settings import RadiomicsSettings
+from schemas.study import Study
+from store.snapshot import Snapshot
+
+__all__ = ["BoundFeatureSet", "bound_feature_sets", "deviations_of"]
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class BoundFeatureSet:
+    """A feature set whose version is settled."""
+
+    name: str
+    version: int
+    description: str
+    definition: FeatureSetDefinition
+    definition_sha256: str
+
+    @property
+    def feature_set(self) -> str:
+        """Return ``name@version``."""
+        return f"{self.name}@{self.version}"
+
+    def catalogue_row(self) -> Row:
+        """Return the row of the table ``feature_sets``."""
+        return {
+            "feature_set": self.feature_set,
+            "name": self.name,
+            "version": self.version,
+            "kind": self.definition.kind,
+            "features": len(self.definition.columns),
+            "description": self.description,
+            "definition": canonical_json(self.definition.canonical()),
+            "definition_sha256": self.definition_sha256,
+            "deviations": canonical_json(deviations_of(self.definition.settings)),
+        }
+
+    def dictionary_rows(self) -> list[Row]:
+        """Return the rows of the table ``features``: one per column, with IBSI code, unit, definition."""
+        rows = []
+        for position, column in enumerate(self.definition.columns):
+            feature = FeatureName.parse(column)
+            entry = definition_of(feature.family, feature.name)
+            rows.append(
+                {
+                    "feature_set": self.feature_set,
+                    "position": position,
+                    "feature": column,
+                    "image_type": feature.image_type,
+                    "family": feature.family,
+                    "name": feature.name,
+                    "ibsi_id": entry.ibsi_id,
+                    "ibsi_compliant": int(entry.ibsi_compliant),
+                    "deviation": FEATURE_DEVIATIONS[entry.deviation] if entry.deviation else None,
+                    "unit": entry.unit,
+                    "definition": entry.definition,
+                }
+            )
+        return rows
+
+
+def deviations_of(settings: RadiomicsSettings) -> dict[str, str]:
+    """Return where a feature set's preparation of the image departs from IBSI, by identifier."""
+    found: dict[str, str] = {}
+    if settings.bin_width is not None:
+        found |= DISCRETISATION_DEVIATIONS
+    if settings.resampled_spacing_mm is not None:
+        found |= PREPROCESSING_DEVIATIONS
+    image_types = settings.image_types()
+    for prefix, group in (("wavelet", "wavelet"), ("log-sigma", "log")):
+        if any(name.startswith(prefix) for name in image_types):
+            found |= {key: text for key, text in IMAGE_TYPE_DEVIATIONS.items() if group in key}
+    return found
+
+
+def bound_feature_sets(study: Study, snapshot: Snapshot, only: str | None = None) -> list[BoundFeatureSet]:
+    """Return the feature sets of a study, each bound to its version in this store.
+
+    Parameters
+    ----------
+    study : Study
+        The study.
+    snapshot : Snapshot
+        The store, which knows the versions in use.
+    only : str, optional
+        One of the study's feature sets, ``name`` or ``name@N``.
+
+    Raises
+    ------
+    ContractError
+        When ``name@N`` is bound to another definition: other parameters or other library versions.
+    NotFoundError
+        When the study asks for a set that nobody defines.
+    """
+    asked = [FeatureSetRef.parse(text) for text in study.feature_sets]
+    if only is not None:
+        wanted = FeatureSetRef.parse(only)
+        asked = [ref for ref in asked if ref.name == wanted.name and wanted.version in (None, ref.version)]
+        if not asked:
+            raise NotFoundError(
+                f"study '{study.id}' does not ask for feature set '{only}'",
+                hint=f"it asks for {', '.join(study.feature_sets) or 'none'}; add it to feature_sets and ingest again",
+            )
+    stored = snapshot.rows("feature_sets")
+    return [_bound(ref, study, stored) for ref in asked]
+
+
+def _bound(ref: FeatureSetRef, study: Study, stored: list[Row]) -> BoundFeatureSet:
+    if ref.name in study.define:
+        own = study.define[ref.name]
+        settings, description, version = own.radiomics, own.description, ref.version
+        if ref.name in BUILT_IN:
+            raise ContractError(
+                f"[define.{ref.name}] takes the name of a built-in feature set",
+                hint="give your feature set another name",
+            )
+    else:
+        version, built_in = built_in_settings(ref)
+        settings, description = built_in.settings, built_in.description
+    definition = FeatureSetDefinition.of_radiomics(settings, library_versions())
+    digest = definition.sha256
+    versions = {row["version"]: row["definition_sha256"] for row in stored if row["name"] == ref.name}
+    if version is None:
+        same = [number for number, known in versions.items() if known == digest]
+        version = same[0] if same else max(versions, default=0) + 1
+    elif versions.get(version, digest) != digest:
+        libraries = ", ".join(f"{name} {number}" for name, number in definition.libraries.items())
+        raise ContractError(
+            f"'{ref.name}@{version}' of this store was made by another definition or other library versions",
+            where=f"here: {libraries}",
+            hint=f"radzoo sql \"select definition from feature_sets where feature_set = '{ref.name}@{version}'\" "
+            "shows the stored one; install those versions, or define a set of another name",
+        )
+    return BoundFeatureSet(ref.name, version, description, definition, digest)

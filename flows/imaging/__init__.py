@@ -1,0 +1,1 @@
+"""Reading images and masks, their geometry and content hashes, and phantoms."""

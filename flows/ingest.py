@@ -1,0 +1,231 @@
+"""Ingest: a study file, its tables and its images become rows of the catalogue, in one commit."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from flows.image_inventory import Inventory, image_inventory
+from flows.progress import narrated
+from flows.study_tables import StudyTables, study_tables
+from schemas.errors import ContractError
+from schemas.keys import canonical_json, sha256_of_json
+from schemas.splits import split_sha256
+from schemas.study import Study, parsed_study
+from schemas.toml_lines import line_of
+from store.commit import Commit, commit_to
+from store.home import Store
+from store.runs import recorded_run
+from store.snapshot import Snapshot
+
+__all__ = ["IngestReport", "ingest"]
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class IngestReport:
+    """What an ingest found and changed."""
+
+    study: str
+    commit_id: int | None
+    """The commit it made; None where nothing differed from before."""
+    patients: int
+    labelled: int
+    events: int
+    scans: int
+    masks: int
+    failures: tuple[Row, ...]
+    added: int
+    changed: int
+    removed: int
+
+
+def ingest(
+    study_file: Path, store_root: Path, *, dry_run: bool = False, workers: int | None = None
+) -> IngestReport:
+    """Read a study and return what changed in the store.
+
+    Parameters
+    ----------
+    study_file : Path
+        The study file.
+    store_root : Path
+        The store's folder, made where there is none.
+    dry_run : bool
+        Check and count everything, write nothing.
+    workers : int, optional
+        Threads that read images; as many as the machine has cores where absent.
+
+    Raises
+    ------
+    ContractError
+        When the study file or one of its tables is at fault; nothing is written.
+    """
+    study_file = study_file.resolve()
+    study, text = read_study(study_file)
+    tables = study_tables(study, text, study_file)
+    store = Store(store_root, create=not dry_run) if not dry_run or store_root.exists() else None
+    before = Snapshot(store) if store is not None else None
+    inventory = _inventory(study, study_file, tables, before, workers or os.cpu_count() or 1)
+    _refuse_missing_phase(study, study_file, text, tables, inventory)
+    if before is not None:
+        _refuse_other_patients(study, before, inventory)
+    if store is None or dry_run:
+        return _report(study, tables, inventory, None, None)
+    with recorded_run(store, "ingest", study.id, {"file": str(study_file)}) as run:
+        with commit_to(store, f"ingest {study.id}", run_id=run.run_id) as commit:
+            _put(commit, study, study_file, tables, inventory)
+        report = _report(study, tables, inventory, commit, commit.commit_id)
+        run.summary |= {"masks": report.masks, "failed": len(report.failures), "changed": report.changed}
+    return report
+
+
+def read_study(study_file: Path) -> tuple[Study, str]:
+    """Return a study file's content, parsed and as text.
+
+    Raises
+    ------
+    ContractError
+        When the file is missing or at fault.
+    """
+    if not study_file.is_file():
+        raise ContractError(
+            "there is no such study file",
+            where=str(study_file),
+            hint="radzoo init DIR writes one to start from",
+        )
+    text = study_file.read_text(encoding="utf-8")
+    return parsed_study(text, str(study_file)), text
+
+
+def _inventory(
+    study: Study, study_file: Path, tables: StudyTables, before: Snapshot | None, workers: int
+) -> Inventory:
+    scans = before.rows("scans") if before else []
+    masks = before.rows("masks") if before else []
+    for row in (*scans, *masks):
+        row.pop("added_commit")
+    with narrated(f"reading {study.id}", len(tables.patients), "patients") as advance:
+        return image_inventory(
+            study,
+            study_file.parent,
+            tables.patients,
+            known_scans={row["source"]: row for row in scans},
+            known_masks={(row["source"], row["mask_label"]): row for row in masks},
+            advance=advance,
+            workers=workers,
+        )
+
+
+def _refuse_missing_phase(
+    study: Study, study_file: Path, text: str, tables: StudyTables, inventory: Inventory
+) -> None:
+    """Refuse a path pattern that fits no patient: a slip of the pen, not a failure of each row."""
+    for name, phase in study.phases.items():
+        if inventory.missing_images.count(name) == len(tables.patients):
+            raise ContractError(
+                f"no patient has an image at '{phase.image}'",
+                where=f"{study_file}:{line_of(text, ('phases', name, 'image'))}",
+                hint="mend the path in the study file; nothing was written",
+            )
+
+
+def _refuse_other_patients(study: Study, before: Snapshot, inventory: Inventory) -> None:
+    """Refuse a pseudonym under which another study has another image."""
+    others = {row["patient"] for row in before.rows("study_patients") if row["study"] != study.id}
+    stored = {(r["patient"], r["exam"], r["phase"]): r["image_sha256"] for r in before.rows("scans")}
+    for row in inventory.scans:
+        known = stored.get((row["patient"], row["exam"], row["phase"]))
+        if known not in (None, row["image_sha256"]) and row["patient"] in others:
+            raise ContractError(
+                f"another study has patient '{row['patient']}' with another {row['phase']} image",
+                where=row["source"],
+                hint='if they are different people, set prefix = "..." under [cohort]; nothing was written',
+            )
+
+
+def _put(commit: Commit, study: Study, study_file: Path, tables: StudyTables, inventory: Inventory) -> None:
+    """Write all rows; what the study no longer has is removed from it."""
+    own = {"study": study.id}
+    exam = study.cohort.exam
+    definition = study.model_dump(mode="json")
+    outcome = study.outcome.name if study.outcome else None
+    commit.put(
+        "studies",
+        [
+            own
+            | {
+                "title": study.study.title,
+                "question": study.study.question,
+                "outcome": outcome,
+                "definition": canonical_json(definition),
+                "definition_sha256": sha256_of_json(definition),
+                "file": str(study_file),
+            }
+        ],
+    )
+    names = [each.patient for each in tables.patients]
+    commit.put("patients", [{"patient": name} for name in names])
+    commit.put("study_patients", [own | {"patient": name} for name in names], replacing=own)
+    commit.put(
+        "exams", [{"patient": p.patient, "exam": exam, "acquired_on": p.exam_date} for p in tables.patients]
+    )
+    commit.put("scans", inventory.scans)
+    commit.put("masks", inventory.masks)
+    commit.put("study_masks", inventory.study_masks, replacing=own)
+    commit.put("clinical", [row | {"recorded_at": commit.committed_at} for row in tables.clinical])
+    commit.put("variables", _variable_rows(study), replacing=own)
+    commit.put("outcomes", tables.outcomes)
+    commit.put("labels", tables.labels, replacing=own)
+    commit.put("failures", inventory.failures, replacing=own | {"stage": "ingest"})
+    split_rows, member_rows = [], []
+    for name, members in tables.splits.items():
+        digest, kind = split_sha256(members), study.splits[name].kind
+        split_rows.append(own | {"split": name, "kind": kind, "sha256": digest, "patients": len(members)})
+        member_rows += [own | {"split": name, "patient": p, "cohort": c} for p, c in members.items()]
+    commit.put("splits", split_rows, replacing=own)
+    commit.put("split_members", member_rows, replacing=own)
+
+
+def _variable_rows(study: Study) -> list[Row]:
+    rows = []
+    for name, variable in study.clinical.variables.items():
+        low, high = variable.plausible_range(name)
+        is_bounded = low > float("-inf")
+        rows.append(
+            {
+                "study": study.id,
+                "variable": name,
+                "kind": variable.kind,
+                "unit": variable.unit,
+                "low": low if is_bounded else None,
+                "high": high if is_bounded else None,
+                "description": variable.description,
+            }
+        )
+    return rows
+
+
+def _report(
+    study: Study, tables: StudyTables, inventory: Inventory, commit: Commit | None, commit_id: int | None
+) -> IngestReport:
+    changes: Mapping[str, Any] = commit.changes if commit else {}
+    labels = [row["label"] for row in tables.labels if row["label"] is not None]
+    is_changed = any(each.any for each in changes.values())
+    return IngestReport(
+        study=study.id,
+        commit_id=commit_id if is_changed else None,
+        patients=len(tables.patients),
+        labelled=len(labels),
+        events=sum(labels),
+        scans=len(inventory.scans),
+        masks=len(inventory.masks),
+        failures=tuple(inventory.failures),
+        added=sum(each.added for each in changes.values()),
+        changed=sum(each.changed for each in changes.values()),
+        removed=sum(each.removed for each in changes.values()),
+    )

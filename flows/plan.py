@@ -1,0 +1,132 @@
+"""What a refresh would do: which extractions are there, which are staged, which must be computed."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from flows.feature_sets import BoundFeatureSet
+from schemas.keys import MaskKey, extraction_id
+from store.home import Store
+from store.snapshot import Snapshot
+from store.staging import staged_ids
+
+__all__ = ["PlannedExtraction", "RefreshPlan", "refresh_plan", "staging_folder"]
+
+
+@dataclass(frozen=True)
+class PlannedExtraction:
+    """One feature set on one scan and mask."""
+
+    extraction_id: str
+    key: MaskKey
+    image_source: str
+    mask_source: str
+    mask_label: int
+    image_sha256: str
+    mask_sha256: str
+
+
+@dataclass
+class RefreshPlan:
+    """The extractions of one feature set that a study asks for, by what has to be done."""
+
+    bound: BoundFeatureSet
+    unchanged: list[PlannedExtraction] = field(default_factory=list)
+    """In the store, and this study's since an earlier refresh."""
+    reused: list[PlannedExtraction] = field(default_factory=list)
+    """In the store, computed for another study or under another key."""
+    staged: list[PlannedExtraction] = field(default_factory=list)
+    """Finished by a run that ended before its commit."""
+    known_failures: list[PlannedExtraction] = field(default_factory=list)
+    """Failed before on the same image and mask."""
+    missing: list[PlannedExtraction] = field(default_factory=list)
+    """To be computed."""
+
+    @property
+    def is_current(self) -> bool:
+        """Return whether nothing has to be done."""
+        return not (self.missing or self.reused or self.staged)
+
+    def missing_by_patient(self) -> list[list[PlannedExtraction]]:
+        """Return the missing extractions in batches of one patient."""
+        batches: defaultdict[str, list[PlannedExtraction]] = defaultdict(list)
+        for each in self.missing:
+            batches[each.key.patient].append(each)
+        return list(batches.values())
+
+
+def staging_folder(store: Store, bound: BoundFeatureSet) -> Path:
+    """Return where finished extractions of a feature set wait for their commit."""
+    return store.staging / bound.definition_sha256[:20]
+
+
+def refresh_plan(
+    snapshot: Snapshot, study: str, bound: BoundFeatureSet, *, retry_failed: bool = False
+) -> RefreshPlan:
+    """Return what has to be done for one feature set of a study.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        The store as it is.
+    study : str
+        The study's id.
+    bound : BoundFeatureSet
+        The feature set.
+    retry_failed : bool
+        Compute again what failed before on the same image and mask.
+    """
+    plan = RefreshPlan(bound)
+    in_store = {row["extraction_id"] for row in snapshot.rows("extractions", feature_set=bound.feature_set)}
+    linked = {
+        row["extraction_id"]
+        for row in snapshot.rows("study_extractions", study=study, feature_set=bound.feature_set)
+    }
+    staged = staged_ids(staging_folder(snapshot.store, bound))
+    failed_since = {
+        _key(row): row["added_commit"]
+        for row in snapshot.rows(
+            "failures", stage="refresh", study=study, feature_set=bound.feature_set, feature=""
+        )
+    }
+    for each, since in _wanted(snapshot, study, bound):
+        if each.extraction_id in linked:
+            plan.unchanged.append(each)
+        elif each.extraction_id in in_store:
+            plan.reused.append(each)
+        elif each.extraction_id in staged:
+            plan.staged.append(each)
+        elif not retry_failed and failed_since.get(each.key, -1) >= since:
+            plan.known_failures.append(each)
+        else:
+            plan.missing.append(each)
+    return plan
+
+
+def _wanted(snapshot: Snapshot, study: str, bound: BoundFeatureSet) -> list[tuple[PlannedExtraction, int]]:
+    """Return the study's extractions, each with the commit since which its mask is as it is."""
+    masks = {_key(row): row for row in snapshot.rows("masks")}
+    scans = {(row["patient"], row["exam"], row["phase"]): row for row in snapshot.rows("scans")}
+    wanted = []
+    for row in snapshot.rows("study_masks", study=study):
+        key = _key(row)
+        mask, scan = masks[key], scans[key.patient, key.exam, key.phase]
+        identity = extraction_id(mask["image_sha256"], mask["mask_sha256"], bound.definition_sha256)
+        planned = PlannedExtraction(
+            extraction_id=identity,
+            key=key,
+            image_source=scan["source"],
+            mask_source=mask["source"],
+            mask_label=mask["mask_label"],
+            image_sha256=mask["image_sha256"],
+            mask_sha256=mask["mask_sha256"],
+        )
+        wanted.append((planned, mask["added_commit"]))
+    return wanted
+
+
+def _key(row: dict[str, Any]) -> MaskKey:
+    return MaskKey(*(row[name] for name in MaskKey._fields))

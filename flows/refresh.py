@@ -1,0 +1,227 @@
+"""Refresh: compute what a study's feature sets lack, once, and commit it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from flows.feature_sets import BoundFeatureSet, bound_feature_sets
+from flows.plan import PlannedExtraction, RefreshPlan, refresh_plan, staging_folder
+from flows.progress import narrated, said
+from schemas.errors import NotFoundError
+from schemas.keys import MaskKey
+from schemas.study import Study
+from store.commit import Commit, commit_to
+from store.home import Store
+from store.publish import published
+from store.runs import recorded_run
+from store.segments import written_segment
+from store.snapshot import Snapshot
+from store.staging import ExtractionRecord, discard_staged, staged_record
+
+__all__ = ["FeatureSetReport", "refresh", "stored_study"]
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class FeatureSetReport:
+    """What a refresh did, or with ``dry_run`` would do, for one feature set of a study."""
+
+    study: str
+    feature_set: str
+    features: int
+    computed: int
+    reused: int
+    """Taken from what another study or an interrupted run had computed."""
+    failed: int
+    """Masks without a row: refused at ingest, or failed in extraction."""
+    unchanged: int
+    commit_id: int | None
+
+    @property
+    def stale(self) -> int:
+        """Return how many rows are not yet this study's."""
+        return self.computed + self.reused
+
+
+def stored_study(snapshot: Snapshot, study: str | None) -> Study:
+    """Return an ingested study's definition; the store's only one where no id is given.
+
+    Raises
+    ------
+    NotFoundError
+        When there is no such study, or none is named and the store has several.
+    """
+    studies = {row["study"]: row["definition"] for row in snapshot.rows("studies")}
+    if study is None and len(studies) == 1:
+        study = next(iter(studies))
+    if study is None or study not in studies:
+        known = ", ".join(sorted(studies)) or "none"
+        raise NotFoundError(
+            f"there is no study '{study}'" if study else "which study?",
+            where=str(snapshot.store.root),
+            hint=f"--study S, with one of: {known}; radzoo ingest STUDY.toml adds one",
+        )
+    return Study.model_validate_json(studies[study])
+
+
+def refresh(
+    store: Store,
+    study: str | None = None,
+    *,
+    feature_set: str | None = None,
+    workers: int | None = None,
+    dry_run: bool = False,
+    retry_failed: bool = False,
+) -> list[FeatureSetReport]:
+    """Compute a study's missing extractions and return what was done for each feature set.
+
+    What is in the store is never computed again, whichever study asked for it first; what an
+    interrupted run had finished is taken over. With nothing to compute, no workflow engine starts.
+
+    Parameters
+    ----------
+    store : Store
+        The store.
+    study : str, optional
+        The study's id; may be left out where the store has one study.
+    feature_set : str, optional
+        Only this one of the study's feature sets.
+    workers : int, optional
+        Worker processes; as many as the machine has cores where absent.
+    dry_run : bool
+        Plan and count, compute nothing.
+    retry_failed : bool
+        Compute again what failed before on the same image and mask.
+    """
+    snapshot = Snapshot(store)
+    asked = stored_study(snapshot, study)
+    plans = [
+        refresh_plan(snapshot, asked.id, bound, retry_failed=retry_failed)
+        for bound in bound_feature_sets(asked, snapshot, feature_set)
+    ]
+    refused = len(snapshot.rows("failures", stage="ingest", study=asked.id))
+    if dry_run:
+        return [_report(plan, asked.id, refused, [], None) for plan in plans]
+    return [
+        _report(plan, asked.id, refused, [], None)
+        if plan.is_current
+        else _carried_out(store, asked.id, plan, refused, workers or os.cpu_count() or 1)
+        for plan in plans
+    ]
+
+
+def _carried_out(store: Store, study: str, plan: RefreshPlan, refused: int, workers: int) -> FeatureSetReport:
+    bound, staging = plan.bound, staging_folder(store, plan.bound)
+    with recorded_run(store, "refresh", study, {"feature_set": bound.feature_set, "workers": workers}) as run:
+        if plan.staged:
+            said(f"{bound.feature_set}: {len(plan.staged)} extractions of an interrupted run are taken over")
+        failures: dict[MaskKey, str] = {}
+        if plan.missing:
+            # Imported here: with nothing to compute, Prefect is not even loaded.
+            from flows.extraction_flow import extracted
+
+            with narrated(f"extracting {bound.feature_set}", len(plan.missing), "extractions") as advance:
+                receipts = extracted(
+                    bound.feature_set,
+                    plan.missing_by_patient(),
+                    bound.definition.settings,
+                    staging,
+                    workers=workers,
+                    advance=advance,
+                )
+            failures = {r.planned.key: r.failure for r in receipts if r.failure is not None}
+        finished = [each for each in (*plan.staged, *plan.missing) if each.key not in failures]
+        records = list(
+            {each.extraction_id: staged_record(staging, each.extraction_id) for each in finished}.values()
+        )
+        with commit_to(store, f"refresh {study} {bound.feature_set}", run_id=run.run_id) as commit:
+            _put(commit, store, study, plan, finished, records, failures)
+        discard_staged(staging, [record.extraction_id for record in records])
+        report = _report(plan, study, refused, list(failures), commit.commit_id)
+        run.summary |= {
+            "computed": report.computed,
+            "reused": report.reused,
+            "failed": report.failed,
+            "unchanged": report.unchanged,
+        }
+    published(Snapshot(store))
+    return report
+
+
+def _put(
+    commit: Commit,
+    store: Store,
+    study: str,
+    plan: RefreshPlan,
+    finished: Sequence[PlannedExtraction],
+    records: Sequence[ExtractionRecord],
+    failures: dict[MaskKey, str],
+) -> None:
+    bound = plan.bound
+    commit.put("feature_sets", [bound.catalogue_row()])
+    commit.put("features", bound.dictionary_rows(), replacing={"feature_set": bound.feature_set})
+    if records:
+        segment = written_segment(store.segments, bound.feature_set, bound.definition.columns, records)
+        commit.put("segments", [vars(segment)])
+        commit.put(
+            "extractions",
+            [
+                {
+                    "feature_set": bound.feature_set,
+                    "extraction_id": record.extraction_id,
+                    "image_sha256": record.image_sha256,
+                    "mask_sha256": record.mask_sha256,
+                    "segment_id": segment.segment_id,
+                }
+                for record in records
+            ],
+        )
+    own = {"study": study, "feature_set": bound.feature_set}
+    current = (*plan.unchanged, *plan.reused, *finished)
+    commit.put(
+        "study_extractions", [own | {"extraction_id": each.extraction_id} for each in current], replacing=own
+    )
+    scope = own | {"stage": "refresh"}
+    commit.put("failures", _failure_rows(store, scope, plan, finished, records, failures), replacing=scope)
+
+
+def _failure_rows(
+    store: Store,
+    scope: Row,
+    plan: RefreshPlan,
+    finished: Sequence[PlannedExtraction],
+    records: Sequence[ExtractionRecord],
+    failures: dict[MaskKey, str],
+) -> list[Row]:
+    """Return all failures that hold after this run: those of before that still apply, and the new ones."""
+    settled = {each.key for each in (*plan.unchanged, *plan.known_failures)}
+    before = Snapshot(store).rows("failures", **scope)
+    rows = [row for row in before if MaskKey(*(row[name] for name in MaskKey._fields)) in settled]
+    rows += [scope | key._asdict() | {"feature": "", "reason": reason} for key, reason in failures.items()]
+    unavailable = {record.extraction_id: record.unavailable for record in records}
+    rows += [
+        scope | each.key._asdict() | {"feature": feature, "reason": reason}
+        for each in finished
+        for feature, reason in unavailable[each.extraction_id].items()
+    ]
+    return rows
+
+
+def _report(
+    plan: RefreshPlan, study: str, refused: int, failures: Sequence[MaskKey], commit_id: int | None
+) -> FeatureSetReport:
+    bound: BoundFeatureSet = plan.bound
+    return FeatureSetReport(
+        study=study,
+        feature_set=bound.feature_set,
+        features=len(bound.definition.columns),
+        computed=len(plan.missing) - len(failures),
+        reused=len(plan.reused) + len(plan.staged),
+        failed=len(failures) + len(plan.known_failures) + refused,
+        unchanged=len(plan.unchanged),
+        commit_id=commit_id,
+    )

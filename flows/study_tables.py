@@ -1,0 +1,293 @@
+"""A study's tables, read and checked: patients, clinical values, outcomes, labels, splits.
+
+Every value is checked before anything is written; a fault names the file, the line and the column.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from pydantic import TypeAdapter, ValidationError
+
+from schemas.clinical import ClinicalVariable
+from schemas.errors import ContractError
+from schemas.keys import Pseudonym
+from schemas.splits import checked_split
+from schemas.study import BinaryOutcome, ColumnSplit, EventOutcome, Reading, StratifiedSplit, Study
+from schemas.toml_lines import line_of
+
+__all__ = ["CohortPatient", "StudyTables", "study_tables"]
+
+_YES = {"yes", "true", "1", "y"}
+_NO = {"no", "false", "0", "n", ""}
+_pseudonym: TypeAdapter[str] = TypeAdapter(Pseudonym)
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class CohortPatient:
+    """One row of the cohort table."""
+
+    patient: str
+    """The pseudonym as the store knows it."""
+    written: str
+    """The pseudonym as the table writes it, which path patterns use."""
+    exam_date: str | None
+    readings: tuple[Reading, ...]
+
+
+@dataclass
+class StudyTables:
+    """Everything a study's tables say, as rows of the catalogue."""
+
+    patients: list[CohortPatient] = field(default_factory=list)
+    clinical: list[Row] = field(default_factory=list)
+    outcomes: list[Row] = field(default_factory=list)
+    labels: list[Row] = field(default_factory=list)
+    splits: dict[str, dict[str, str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Table:
+    """A delimited or Parquet file as text cells, with the line each row stands on."""
+
+    file: Path
+    frame: pl.DataFrame
+
+    def rows(self) -> Iterator[tuple[int, dict[str, str]]]:
+        for number, row in enumerate(self.frame.iter_rows(named=True), start=2):
+            yield number, {name: (value or "").strip() for name, value in row.items()}
+
+    def require(self, column: str, where: str) -> None:
+        if column not in self.frame.columns:
+            raise ContractError(
+                f"column '{column}' is not in {self.file.name}; it has {', '.join(self.frame.columns[:12])}",
+                where=where,
+                hint="mend the column's name in the study file; nothing was written",
+            )
+
+    def fault(self, line: int, column: str, message: str) -> ContractError:
+        return ContractError(
+            f"column '{column}': {message}",
+            where=f"{self.file}:{line}",
+            hint="mend the table and run the command again; nothing was written",
+        )
+
+
+def study_tables(study: Study, text: str, study_file: Path) -> StudyTables:
+    """Return what a study's tables say.
+
+    Parameters
+    ----------
+    study : Study
+        The parsed study file.
+    text : str
+        Its text, in which faults are located.
+    study_file : Path
+        Where it lies; tables are found relative to it.
+
+    Raises
+    ------
+    ContractError
+        When a table or column is missing, or a value is not what the study declares.
+    """
+
+    def at(*path: str) -> str:
+        return f"{study_file}:{line_of(text, path)}"
+
+    cohort = _read(study_file.parent / study.cohort.table, at("cohort", "table"))
+    cohort.require(study.cohort.patient, at("cohort", "patient"))
+    for number, reading in enumerate(study.readings):
+        if reading.where is not None:
+            cohort.require(reading.where, f"{study_file}:{line_of(text, ('readings', number, 'where'))}")
+    if study.cohort.exam_date is not None:
+        cohort.require(study.cohort.exam_date, at("cohort", "exam_date"))
+
+    tables = StudyTables(patients=_patients(study, cohort))
+    known = {each.patient for each in tables.patients}
+    source = (
+        cohort
+        if study.clinical.table is None
+        else _read(study_file.parent / study.clinical.table, at("clinical", "table"))
+    )
+    for name, variable in study.clinical.variables.items():
+        source.require(variable.column or name, at("clinical", "variables", name))
+    if study.clinical.observed_at is not None:
+        source.require(study.clinical.observed_at, at("clinical", "observed_at"))
+    tables.clinical = list(_clinical_rows(study, source, known))
+    if study.outcome is not None:
+        for column in _outcome_columns(study.outcome):
+            cohort.require(column, at("outcome"))
+        _add_outcomes(study, study.outcome, cohort, tables)
+    _add_splits(study, cohort, tables, at)
+    return tables
+
+
+def _read(file: Path, where: str) -> _Table:
+    if not file.is_file():
+        raise ContractError(
+            f"file '{file}' is missing",
+            where=where,
+            hint="mend the path in the study file; nothing was written",
+        )
+    if file.suffix == ".parquet":
+        return _Table(file, pl.read_parquet(file).with_columns(pl.all().cast(pl.String)))
+    separator = "\t" if file.suffix == ".tsv" else ","
+    return _Table(file, pl.read_csv(file, separator=separator, infer_schema=False))
+
+
+def _patients(study: Study, cohort: _Table) -> list[CohortPatient]:
+    found: dict[str, CohortPatient] = {}
+    column = study.cohort.patient
+    for line, row in cohort.rows():
+        try:
+            patient = _pseudonym.validate_python(study.stored_patient(row[column]))
+        except ValidationError as error:
+            raise cohort.fault(line, column, f"'{row[column]}' is no pseudonym") from error
+        if patient in found:
+            raise cohort.fault(line, column, f"patient '{row[column]}' stands here a second time")
+        exam_date = _date(cohort, line, study.cohort.exam_date, row)
+        readings = tuple(r for r in study.readings if r.where is None or _is_yes(cohort, line, r.where, row))
+        found[patient] = CohortPatient(patient, row[column], exam_date, readings)
+    if not found:
+        raise ContractError("the table has no rows", where=str(cohort.file))
+    return list(found.values())
+
+
+def _clinical_rows(study: Study, table: _Table, known: set[str]) -> Iterator[Row]:
+    table.require(study.cohort.patient, str(table.file))
+    seen: set[tuple[str, str]] = set()
+    for line, row in table.rows():
+        patient = study.stored_patient(row[study.cohort.patient])
+        if patient not in known:
+            raise table.fault(line, study.cohort.patient, f"'{patient}' is not in the cohort table")
+        observed_at = _date(table, line, study.clinical.observed_at, row) or ""
+        if (patient, observed_at) in seen:
+            raise table.fault(line, study.cohort.patient, f"a second row for '{patient}' of the same date")
+        seen.add((patient, observed_at))
+        for name, variable in study.clinical.variables.items():
+            cell = row[variable.column or name]
+            if cell:
+                yield {
+                    "patient": patient,
+                    "variable": name,
+                    "observed_at": observed_at,
+                    "unit": variable.unit,
+                    **_value(table, line, name, variable, cell),
+                }
+
+
+def _value(table: _Table, line: int, name: str, variable: ClinicalVariable, cell: str) -> Row:
+    column = variable.column or name
+    if variable.levels is not None:
+        if cell not in variable.levels:
+            raise table.fault(line, column, f"'{cell}' is none of {', '.join(variable.levels)}")
+        return {"level": cell, "value": None}
+    value = _number(table, line, column, cell)
+    low, high = variable.plausible_range(name)
+    if not low <= value <= high:
+        raise table.fault(line, column, f"{value:g} {variable.unit} is outside {low:g} to {high:g}")
+    return {"level": None, "value": value}
+
+
+def _outcome_columns(outcome: BinaryOutcome | EventOutcome) -> tuple[str, ...]:
+    return (outcome.column,) if isinstance(outcome, BinaryOutcome) else (outcome.event, outcome.time)
+
+
+def _add_outcomes(
+    study: Study, outcome: BinaryOutcome | EventOutcome, cohort: _Table, tables: StudyTables
+) -> None:
+    for line, row in cohort.rows():
+        patient = study.stored_patient(row[study.cohort.patient])
+        raw: Row = {
+            "patient": patient,
+            "outcome": outcome.name,
+            "event": None,
+            "time": None,
+            "time_unit": None,
+        }
+        label: int | None
+        reason: str | None
+        if isinstance(outcome, BinaryOutcome):
+            cell = row[outcome.column]
+            if cell not in (outcome.positive, outcome.negative, ""):
+                allowed = f"'{outcome.positive}' nor '{outcome.negative}'"
+                raise cohort.fault(line, outcome.column, f"'{cell}' is neither {allowed}")
+            label, reason = (int(cell == outcome.positive), None) if cell else (None, "outcome is not given")
+            raw["event"] = label
+        elif not row[outcome.event] or not row[outcome.time]:
+            label, reason = None, "event or time is not given"
+        else:
+            event = _is_yes(cohort, line, outcome.event, row)
+            time = _number(cohort, line, outcome.time, row[outcome.time])
+            label, reason = outcome.label(event=event, time=time)
+            raw |= {"event": int(event), "time": time, "time_unit": outcome.unit}
+        tables.outcomes.append(raw)
+        tables.labels.append(
+            {"study": study.id, "patient": patient, "outcome": outcome.name, "label": label, "reason": reason}
+        )
+
+
+def _add_splits(study: Study, cohort: _Table, tables: StudyTables, at: Any) -> None:
+    labels = {row["patient"]: row["label"] for row in tables.labels if row["label"] is not None}
+    for name, split in study.splits.items():
+        if isinstance(split, ColumnSplit):
+            cohort.require(split.column, at("splits", name, "column"))
+            members = dict(_column_members(study, split, cohort))
+        else:
+            members = _drawn_members(split, labels)
+        tables.splits[name] = checked_split(members, labels, name)
+
+
+def _column_members(study: Study, split: ColumnSplit, cohort: _Table) -> Iterator[tuple[str, str]]:
+    names = {split.training: "training", split.validation: "validation"}
+    for line, row in cohort.rows():
+        cell = row[split.column]
+        if cell and cell not in names:
+            raise cohort.fault(
+                line, split.column, f"'{cell}' is neither '{split.training}' nor '{split.validation}'"
+            )
+        if cell:
+            yield study.stored_patient(row[study.cohort.patient]), names[cell]
+
+
+def _drawn_members(split: StratifiedSplit, labels: dict[str, int]) -> dict[str, str]:
+    from sklearn.model_selection import train_test_split
+
+    patients = sorted(labels)
+    training, validation = train_test_split(
+        patients,
+        test_size=split.validation_fraction,
+        random_state=split.seed,
+        stratify=[labels[patient] for patient in patients],
+    )
+    return dict.fromkeys(training, "training") | dict.fromkeys(validation, "validation")
+
+
+def _number(table: _Table, line: int, column: str, cell: str) -> float:
+    try:
+        return float(cell)
+    except ValueError as error:
+        raise table.fault(line, column, f"'{cell}' is no number") from error
+
+
+def _date(table: _Table, line: int, column: str | None, row: dict[str, str]) -> str | None:
+    if column is None or not row[column]:
+        return None
+    try:
+        return date.fromisoformat(row[column]).isoformat()
+    except ValueError as error:
+        raise table.fault(line, column, f"'{row[column]}' is no date (YYYY-MM-DD)") from error
+
+
+def _is_yes(table: _Table, line: int, column: str, row: dict[str, str]) -> bool:
+    cell = row[column].lower()
+    if cell not in _YES | _NO:
+        raise table.fault(line, column, f"'{row[column]}' is neither yes nor no")
+    return cell in _YES

@@ -1,0 +1,92 @@
+"""Errors that a user meets: what happened, where, and the next command.
+
+RadzooError
+ ├── UsageError              2  a verb called in a way that has no meaning
+ ├── NotFoundError           3  a study, model, feature set or store that does not exist
+ ├── ContractError           4  data, schema or split that breaks a promise; nothing is written
+ ├── UnfinishedError         5  the run finished, with failures
+ └── StoreBusyError          6  another writer holds the store
+
+Each class carries its process exit code, so the command line needs no table of its own.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+__all__ = [
+    "ContractError",
+    "NotFoundError",
+    "RadzooError",
+    "StoreBusyError",
+    "UnfinishedError",
+    "UsageError",
+]
+
+
+class RadzooError(Exception):
+    """An error whose message is meant for the person who ran the command.
+
+    Parameters
+    ----------
+    message : str
+        What happened, in one sentence.
+    where : str, optional
+        The file and line, table, patient or key that it happened at.
+    hint : str, optional
+        What to do next, a command where there is one.
+    """
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, *, where: str | None = None, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.where = where
+        self.hint = hint
+
+    def __str__(self) -> str:
+        lines = [f"{self.where}: {self.message}" if self.where else self.message]
+        if self.hint:
+            lines.append(f"next: {self.hint}")
+        return "\n".join(lines)
+
+    def as_dict(self) -> dict[str, str | int | None]:
+        """Return the error as a JSON-ready mapping, the form of ``--json``."""
+        return {
+            "error": type(self).__name__,
+            "message": self.message,
+            "where": self.where,
+            "hint": self.hint,
+            "exit_code": self.exit_code,
+        }
+
+
+class UsageError(RadzooError):
+    """A verb was called in a way that has no meaning."""
+
+    exit_code = 2
+
+
+class NotFoundError(RadzooError):
+    """What was asked for does not exist."""
+
+    exit_code = 3
+
+
+class ContractError(RadzooError):
+    """Data, a schema or a split breaks a promise of the store; nothing was written."""
+
+    exit_code = 4
+
+
+class UnfinishedError(RadzooError):
+    """The run finished, but some rows failed or were found stale."""
+
+    exit_code = 5
+
+
+class StoreBusyError(RadzooError):
+    """Another writer held the store for longer than the busy timeout."""
+
+    exit_code = 6

@@ -1,0 +1,110 @@
+"""Feature sets: a name, a version and the definition that decides the values.
+
+``name@N`` is bound to the SHA-256 of the canonical definition: extractor, the libraries that change
+values, preprocessing, parameters and columns. A changed definition is a new N; a changed description
+is not.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict
+
+from schemas.errors import ContractError, NotFoundError
+from schemas.feature_names import column_names
+from schemas.keys import sha256_of_json
+from schemas.radiomics_settings import HCC_CEMRI, RadiomicsSettings
+
+__all__ = ["BUILT_IN", "FeatureSetDefinition", "FeatureSetRef", "built_in_settings"]
+
+
+class FeatureSetRef(NamedTuple):
+    """A feature set as people write it: ``name`` (newest version) or ``name@N``."""
+
+    name: str
+    version: int | None
+
+    @classmethod
+    def parse(cls, text: str) -> FeatureSetRef:
+        """Return the reference that a text holds.
+
+        Raises
+        ------
+        ContractError
+            When the text is neither ``name`` nor ``name@N``.
+        """
+        match = re.fullmatch(r"([a-z][a-z0-9]*(?:-[a-z0-9]+)*)(?:@([1-9][0-9]*))?", text)
+        if match is None:
+            raise ContractError(f"'{text}' is no feature set name: lower case, digits and dashes, then @N")
+        return cls(match[1], int(match[2]) if match[2] else None)
+
+    def __str__(self) -> str:
+        return self.name if self.version is None else f"{self.name}@{self.version}"
+
+
+class BuiltIn(NamedTuple):
+    """A radiomics feature set that ships with radzoo."""
+
+    description: str
+    settings: RadiomicsSettings
+
+
+BUILT_IN: dict[str, dict[int, BuiltIn]] = {
+    "hcc-cemri": {
+        1: BuiltIn(
+            "contrast-enhanced MR: z-score over the whole image times 100, 1 mm isotropic, bin width 5; "
+            "original, 8 wavelet bands, LoG 3 and 5 mm",
+            HCC_CEMRI,
+        ),
+    },
+}
+
+
+def built_in_settings(ref: FeatureSetRef) -> tuple[int, BuiltIn]:
+    """Return the version and settings of a built-in feature set.
+
+    Raises
+    ------
+    NotFoundError
+        When no built-in set has this name and version.
+    """
+    versions = BUILT_IN.get(ref.name, {})
+    version = ref.version if ref.version is not None else max(versions, default=0)
+    if version not in versions:
+        known = ", ".join(f"{name}@{n}" for name, each in BUILT_IN.items() for n in each)
+        raise NotFoundError(
+            f"no feature set '{ref}'",
+            hint=f"built-in sets: {known}; a set of your own is a table [define.{ref.name}] in the study file",
+        )
+    return version, versions[version]
+
+
+class FeatureSetDefinition(BaseModel):
+    """What decides the values of a feature set.
+
+    ``libraries`` holds the versions of the libraries that change values, as the extractor gives them.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["radiomics"]
+    settings: RadiomicsSettings
+    libraries: dict[str, str]
+    columns: tuple[str, ...]
+
+    @classmethod
+    def of_radiomics(cls, settings: RadiomicsSettings, libraries: dict[str, str]) -> FeatureSetDefinition:
+        """Return the definition that radiomics settings and library versions make."""
+        columns = column_names(settings.image_types(), settings.families)
+        return cls(kind="radiomics", settings=settings, libraries=libraries, columns=columns)
+
+    def canonical(self) -> dict[str, Any]:
+        """Return the JSON-ready mapping whose canonical text is hashed."""
+        return self.model_dump(mode="json")
+
+    @property
+    def sha256(self) -> str:
+        """Return the definition's hash, to which ``name@N`` is bound."""
+        return sha256_of_json(self.canonical())

@@ -1,0 +1,96 @@
+"""The dictionary of the 107 features that pyradiomics 3.0.1 computes by default, tied to IBSI-1.
+
+The entries lie in one module per kind of feature, the deviations in `schemas.ibsi_deviations`; here they
+are joined.
+
+Sources
+-------
+Zwanenburg A et al., The Image Biomarker Standardization Initiative, Radiology 295:328 (2020),
+doi:10.1148/radiol.2020191145, and its reference manual, arXiv:1612.07003. van Griethuysen JJM et al.,
+Cancer Research 77:e104 (2017), doi:10.1158/0008-5472.CAN-17-0339.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from schemas.errors import NotFoundError
+from schemas.ibsi_definition import FeatureDefinition
+from schemas.ibsi_deviations import (
+    DEVIATIONS,
+    DISCRETISATION_DEVIATIONS,
+    FEATURE_DEVIATIONS,
+    IMAGE_TYPE_DEVIATIONS,
+    PREPROCESSING_DEVIATIONS,
+    SETTING_DEVIATIONS,
+)
+from schemas.ibsi_glcm import GLCM
+from schemas.ibsi_neighbours import GLDM, NGTDM
+from schemas.ibsi_runs_zones import GLRLM, GLSZM
+from schemas.ibsi_shape_firstorder import FIRSTORDER, SHAPE
+
+__all__ = [
+    "AGGREGATION",
+    "DEVIATIONS",
+    "DISCRETISATION_DEVIATIONS",
+    "FEATURES",
+    "FEATURE_DEVIATIONS",
+    "IMAGE_TYPE_DEVIATIONS",
+    "PREPROCESSING_DEVIATIONS",
+    "SETTING_DEVIATIONS",
+    "FeatureDefinition",
+    "definition_of",
+]
+
+# The order is that in which RadiomicsFeatureExtractor yields families and features: column names rely on it.
+FEATURES: Final[Mapping[str, tuple[FeatureDefinition, ...]]] = MappingProxyType(
+    {
+        "shape": SHAPE,
+        "firstorder": FIRSTORDER,
+        "glcm": GLCM,
+        "gldm": GLDM,
+        "glrlm": GLRLM,
+        "glszm": GLSZM,
+        "ngtdm": NGTDM,
+    }
+)
+
+# IBSI's codes of how a texture matrix is gathered. ITBB: one 3D matrix per direction, the feature averaged
+# over them. KOBO: one 3D matrix without direction.
+AGGREGATION: Final[Mapping[str, str]] = MappingProxyType(
+    {"glcm": "ITBB", "gldm": "KOBO", "glrlm": "ITBB", "glszm": "KOBO", "ngtdm": "KOBO"}
+)
+
+_BY_KEY: Final = {(entry.family, entry.name): entry for entries in FEATURES.values() for entry in entries}
+
+
+def definition_of(family: str, name: str) -> FeatureDefinition:
+    """Return the dictionary's entry for one feature.
+
+    Parameters
+    ----------
+    family : str
+        pyradiomics' feature class, such as ``glcm``.
+    name : str
+        pyradiomics' feature name, such as ``Idm``.
+
+    Returns
+    -------
+    FeatureDefinition
+
+    Raises
+    ------
+    NotFoundError
+        If pyradiomics 3.0.1 does not compute that feature by default.
+    """
+    entry = _BY_KEY.get((family, name))
+    if entry is None:
+        known = ", ".join(each.name for each in FEATURES.get(family, ())) or ", ".join(FEATURES)
+        raise NotFoundError(
+            f"pyradiomics computes no feature '{name}' in a family '{family}' by default",
+            where=f"{family}_{name}",
+            hint=f"choose one of: {known}",
+        )
+    return entry

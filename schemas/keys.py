@@ -1,0 +1,71 @@
+"""Keys that name a patient, an image and an extraction, and their content hashes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Annotated, Any, NamedTuple
+
+from pydantic import StringConstraints
+
+__all__ = [
+    "FeatureSetName",
+    "MaskKey",
+    "Name",
+    "Pseudonym",
+    "ReaderName",
+    "canonical_json",
+    "extraction_id",
+    "sha256_of_json",
+    "sql_name",
+]
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9]*([_-][A-Za-z0-9]+)*$", max_length=64)]
+"""A study, phase, model, split or variable: letters and digits, joined by single ``_`` or ``-``."""
+
+Pseudonym = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$", max_length=64)]
+"""A patient or lesion: never a name, a date of birth or a hospital number."""
+
+ReaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)]
+"""Who drew a mask."""
+
+FeatureSetName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=48)]
+"""A feature set without its version: lower case, digits, dashes."""
+
+
+class MaskKey(NamedTuple):
+    """The key of one mask: one lesion on one scan, by one reader, one reading."""
+
+    patient: str
+    exam: str
+    phase: str
+    lesion: str
+    reader: str
+    reading: int
+
+    def __str__(self) -> str:
+        return f"{self.patient}/{self.exam}/{self.phase}/{self.lesion}/{self.reader}.{self.reading}"
+
+
+def canonical_json(value: Any) -> str:
+    """Return the one JSON text of a value: sorted keys, no blanks, full float precision."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def sha256_of_json(value: Any) -> str:
+    """Return the SHA-256 (64 hex digits) of a value's canonical JSON."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
+
+
+def extraction_id(image_sha256: str, mask_sha256: str, definition_sha256: str) -> str:
+    """Return the identity of one extraction, its row id and its cache key.
+
+    ``sha256(image content + mask content + definition)``: the same three always give the same
+    values, whichever study or file path asked for them.
+    """
+    return hashlib.sha256(f"{image_sha256}{mask_sha256}{definition_sha256}".encode("ascii")).hexdigest()
+
+
+def sql_name(name: str) -> str:
+    """Return a name as SQL spells it without quotes: ``hcc-cemri@1`` -> ``hcc_cemri_v1``."""
+    return name.replace("@", "_v").replace("-", "_").lower()

@@ -1,0 +1,280 @@
+"""The study file: a question, its cohort, phases, readings, clinical variables, label and models.
+
+``study.toml`` is what a person writes. Unknown keys are refused, and every fault is reported with
+the line it stands on. Reading the file is the caller's work; this module only checks text.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from string import Formatter
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from schemas.clinical import ClinicalVariable, UcumUnit
+from schemas.errors import ContractError
+from schemas.keys import FeatureSetName, Name, Pseudonym, ReaderName
+from schemas.radiomics_settings import RadiomicsSettings
+from schemas.toml_lines import line_of
+
+__all__ = [
+    "BinaryOutcome",
+    "ColumnSplit",
+    "EventOutcome",
+    "FactorRule",
+    "ModelSettings",
+    "Phase",
+    "Reading",
+    "StratifiedSplit",
+    "Study",
+    "parsed_study",
+]
+
+
+class _Written(BaseModel):
+    """What a person writes: unknown keys are refused, values do not change afterwards."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Header(_Written):
+    """The study's name and question."""
+
+    id: Name
+    title: str
+    question: str = ""
+
+
+class Cohort(_Written):
+    """The table with one row per patient."""
+
+    table: str
+    patient: str = "patient"
+    """The column that holds the pseudonym."""
+    prefix: str = ""
+    """Put before every pseudonym, where two studies use the same ones for different people."""
+    exam: str = "baseline"
+    exam_date: str | None = None
+    """The column with the exam's date (ISO 8601)."""
+
+
+class Phase(_Written):
+    """A named image of an exam: path patterns relative to the study file.
+
+    ``{patient}``, ``{phase}``, ``{reader}`` and ``{reading}`` stand for the keys; ``{patient}`` is the
+    pseudonym as the cohort table writes it, without the prefix.
+    """
+
+    image: str
+    mask: str
+    label: Annotated[int, Field(ge=1)] = 1
+    """The value of the lesion's voxels in the mask file."""
+    modality: str = ""
+    description: str = ""
+
+    @field_validator("image", "mask")
+    @classmethod
+    def _uses_known_fields(cls, pattern: str) -> str:
+        known = {"patient", "phase", "reader", "reading"}
+        unknown = {field for _, field, _, _ in Formatter().parse(pattern) if field is not None} - known
+        if unknown:
+            raise ValueError(f"unknown field {{{min(unknown)}}}; known are {', '.join(sorted(known))}")
+        return pattern
+
+
+class Reading(_Written):
+    """One reader's one drawing of the lesions; the first reading listed is the one models use."""
+
+    reader: ReaderName = "R1"
+    reading: Annotated[int, Field(ge=1)] = 1
+    where: str | None = None
+    """A yes/no column of the cohort table: only patients with ``yes`` have this reading."""
+
+
+class Clinical(_Written):
+    """The clinical table; the cohort table itself where ``table`` is absent."""
+
+    table: str | None = None
+    observed_at: str | None = None
+    """The column with the date a row's values became true (ISO 8601)."""
+    variables: dict[Name, ClinicalVariable] = Field(default_factory=dict)
+
+
+class BinaryOutcome(_Written):
+    """An outcome known for every patient: 1 where the column equals ``positive``."""
+
+    kind: Literal["binary"]
+    name: Name
+    column: str
+    positive: str = "1"
+    negative: str = "0"
+
+
+class EventOutcome(_Written):
+    """An event and its time; the label is derived at a declared horizon.
+
+    1: event at or before the horizon. 0: free of it beyond the horizon. No label: censored before.
+    """
+
+    kind: Literal["time_to_event"]
+    name: Name
+    event: str
+    time: str
+    unit: UcumUnit
+    horizon: Annotated[float, Field(gt=0)]
+
+    def label(self, *, event: bool, time: float) -> tuple[int | None, str | None]:
+        """Return the label at the horizon, or None and the reason why there is none."""
+        if event and time <= self.horizon:
+            return 1, None
+        if time > self.horizon or (not event and time == self.horizon):
+            return 0, None
+        return None, f"censored at {time:g} {self.unit}, before the horizon of {self.horizon:g} {self.unit}"
+
+
+class ColumnSplit(_Written):
+    """A split that the cohort table already holds."""
+
+    kind: Literal["column"]
+    column: str
+    training: str = "training"
+    validation: str = "validation"
+
+
+class StratifiedSplit(_Written):
+    """A split drawn by patient, stratified by label, with a seed."""
+
+    kind: Literal["stratified"]
+    validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    seed: int = 0
+
+
+class FactorRule(_Written):
+    """How a model reads one clinical factor from a variable.
+
+    ``above = 40`` gives 1 where the value is over 40 in the variable's own unit and 0 where not;
+    ``equals = "male"`` gives 1 for that level; neither gives the number itself.
+    """
+
+    variable: Name
+    name: str | None = None
+    above: float | None = None
+    equals: str | None = None
+
+    @model_validator(mode="after")
+    def _has_one_rule(self) -> Self:
+        if self.above is not None and self.equals is not None:
+            raise ValueError("give 'above' or 'equals', not both")
+        return self
+
+    @property
+    def label(self) -> str:
+        """Return the factor's column name."""
+        if self.name:
+            return self.name
+        if self.above is not None:
+            return f"{self.variable}>{self.above:g}"
+        return f"{self.variable}={self.equals}" if self.equals is not None else self.variable
+
+
+class ModelSettings(_Written):
+    """What one model of the zoo reads in this study; cut points belong here, not to the data."""
+
+    factors: tuple[FactorRule, ...] = ()
+    feature_set: str | None = None
+    phases: tuple[Name, ...] | None = None
+    split: Name | None = None
+
+
+class FeatureSetSettings(_Written):
+    """A feature set of the study's own; the name@N of a built-in one needs no entry."""
+
+    description: str = ""
+    radiomics: RadiomicsSettings
+
+
+class Study(_Written):
+    """A whole study file."""
+
+    study: Header
+    cohort: Cohort
+    phases: Annotated[dict[Name, Phase], Field(min_length=1)]
+    readings: tuple[Reading, ...] = (Reading(),)
+    clinical: Clinical = Clinical()
+    outcome: Annotated[BinaryOutcome | EventOutcome, Field(discriminator="kind")] | None = None
+    splits: dict[Name, Annotated[ColumnSplit | StratifiedSplit, Field(discriminator="kind")]] = Field(
+        default_factory=dict
+    )
+    feature_sets: tuple[str, ...] = ()
+    """Names that ``radzoo refresh`` computes: ``name`` (newest version) or ``name@N``."""
+    define: dict[FeatureSetName, FeatureSetSettings] = Field(default_factory=dict)
+    """Feature sets of the study's own, by name."""
+    models: dict[Name, ModelSettings] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _refers_to_what_exists(self) -> Self:
+        for name, model in self.models.items():
+            for rule in model.factors:
+                variable = self.clinical.variables.get(rule.variable)
+                if variable is None:
+                    raise ValueError(f"model '{name}' reads '{rule.variable}', no variable of [clinical]")
+                if rule.equals is not None and rule.equals not in (variable.levels or ()):
+                    raise ValueError(f"model '{name}': '{rule.equals}' is no level of '{rule.variable}'")
+                if rule.equals is None and variable.unit is None:
+                    raise ValueError(f"model '{name}': '{rule.variable}' is a category, give 'equals'")
+            if missing := set(model.phases or ()) - set(self.phases):
+                raise ValueError(f"model '{name}' reads phase '{min(missing)}', which [phases] lacks")
+            if model.split is not None and model.split not in self.splits:
+                raise ValueError(f"model '{name}' uses split '{model.split}', which [splits] lacks")
+        for name, variable in self.clinical.variables.items():
+            variable.plausible_range(name)
+        return self
+
+    @property
+    def id(self) -> str:
+        """Return the study's id."""
+        return self.study.id
+
+    def stored_patient(self, pseudonym: Pseudonym) -> str:
+        """Return the pseudonym as the store knows it."""
+        return f"{self.cohort.prefix}{pseudonym}"
+
+
+def parsed_study(text: str, file: str) -> Study:
+    """Return the study that a TOML text describes.
+
+    Raises
+    ------
+    ContractError
+        Where the text is no TOML, a key is unknown or a value is not allowed: the first fault, with
+        ``file:line``, and how many more there are.
+    """
+    try:
+        document: dict[str, Any] = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ContractError(
+            f"not valid TOML: {error}", where=file, hint="mend the line named and run the command again"
+        ) from error
+    try:
+        return Study.model_validate(document)
+    except ValidationError as error:
+        faults = error.errors(include_url=False)
+        first = faults[0]
+        path = _written_path(first["loc"])
+        key = ".".join(str(part) for part in path)
+        more = f" ({len(faults) - 1} more faults)" if len(faults) > 1 else ""
+        message = first["msg"].removeprefix("Value error, ")
+        if first["type"] == "extra_forbidden":
+            message = "unknown key"
+        raise ContractError(
+            f"{key}: {message}{more}" if key else f"{message}{more}",
+            where=f"{file}:{line_of(text, path)}",
+            hint="mend the line named and run the command again; nothing was written",
+        ) from error
+
+
+def _written_path(loc: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    """Return pydantic's location without the tag of a union, which does not stand in the file."""
+    tag_at = {"outcome": 1, "splits": 2}.get(str(loc[0]) if loc else "")
+    return loc if tag_at is None else loc[:tag_at] + loc[tag_at + 1 :]

@@ -1,0 +1,1 @@
+"""The versioned store: a catalogue, immutable Parquet segments, and SQL over both."""

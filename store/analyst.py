@@ -1,0 +1,172 @@
+"""The SQL side of a snapshot: catalogue tables, documented views, one wide view per feature set."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.resources import files
+from typing import Any, NamedTuple
+
+import duckdb
+
+from schemas.keys import MaskKey, sql_name
+from store.snapshot import Snapshot
+from store.tables import VERSIONED
+
+__all__ = ["define_analyst_views", "view_documentation"]
+
+_WIDE_COMMENTS = {
+    "patient": "pseudonym",
+    "exam": "name of the visit",
+    "phase": "named image of the exam",
+    "lesion": "lesion within the patient",
+    "reader": "who drew the mask",
+    "reading": "which time this reader drew it",
+    "extraction_id": "sha256(image content + mask content + definition)",
+    "grey_levels": "number of grey levels inside the mask after discretisation, per image type",
+    "zero_fraction": "share of mask voxels that are zero but for rounding, per image type",
+}
+
+
+class ViewDocumentation(NamedTuple):
+    """What a view holds, what its columns mean, and its query."""
+
+    name: str
+    description: str
+    columns: dict[str, str]
+    query: str
+
+
+def view_documentation() -> Iterator[ViewDocumentation]:
+    """Yield the fixed views from ``store/views/*.sql``, in the order of their names."""
+    for file in sorted(files("store").joinpath("views").iterdir(), key=lambda entry: entry.name):
+        if not file.name.endswith(".sql"):
+            continue
+        description, columns, query = [], {}, []
+        for line in file.read_text().splitlines():
+            if column := re.match(r"-- @(\w+) (.*)", line):
+                columns[column[1]] = column[2]
+            elif line.startswith("-- "):
+                description.append(line[3:])
+            else:
+                query.append(line)
+        yield ViewDocumentation(
+            file.name.removesuffix(".sql"), " ".join(description), columns, "\n".join(query)
+        )
+
+
+def define_analyst_views(
+    connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, *, documented: bool = True
+) -> None:
+    """Create all tables and views of a snapshot in a DuckDB connection's current database.
+
+    The catalogue's rows are copied into tables of the schema ``catalogue``; the features stay in their
+    Parquet segments, which the wide views read by absolute path.
+
+    Parameters
+    ----------
+    connection : DuckDBPyConnection
+        Where to create them.
+    snapshot : Snapshot
+        The store as of a commit.
+    documented : bool
+        Put comments on views and columns: a statement for each of some thousand columns, over a second.
+    """
+    connection.execute("create schema catalogue")
+    for table in (*VERSIONED, "commits", "runs"):
+        rows = snapshot.arrow(table)
+        connection.register("arriving", rows)
+        connection.execute(f"create table catalogue.{table} as select * from arriving")
+        connection.unregister("arriving")
+    for view in view_documentation():
+        connection.execute(f"create view {view.name} as {view.query}")
+        if documented:
+            _comment(connection, view.name, view.description, view.columns)
+    wide = [row for row in snapshot.rows("feature_sets") if row["kind"] == "radiomics"]
+    newest = {row["name"]: row for row in sorted(wide, key=lambda row: row["version"])}
+    names = [(sql_name(row["feature_set"]), row, "") for row in wide]
+    names += [(sql_name(name), row, "newest version: ") for name, row in newest.items()]
+    for name, row, prefix in names:
+        features = snapshot.rows("features", feature_set=row["feature_set"])
+        _define_wide_view(connection, snapshot, row["feature_set"], name, features)
+        if documented:
+            columns = _WIDE_COMMENTS | {each["feature"]: _feature_comment(each) for each in features}
+            _comment(connection, name, f"{row['feature_set']}: {prefix}{row['description']}", columns)
+    _define_long_view(connection, [(row["feature_set"], sql_name(row["feature_set"])) for row in wide])
+    _define_embeddings_view(connection)
+
+
+def _comment(
+    connection: duckdb.DuckDBPyConnection, view: str, description: str, columns: Mapping[str, str]
+) -> None:
+    connection.execute(f"comment on view {view} is {_quoted_text(description)}")
+    for column, comment in columns.items():
+        connection.execute(f'comment on column {view}."{column}" is {_quoted_text(comment)}')
+
+
+def _feature_comment(row: Mapping[str, Any]) -> str:
+    ibsi = f", IBSI {row['ibsi_id']}" if row["ibsi_id"] else ", not in IBSI"
+    deviation = f" ({row['deviation']})" if row["deviation"] and row["ibsi_id"] else ""
+    return f"[{row['unit']}]{ibsi}: {row['definition']}{deviation}"
+
+
+def _define_wide_view(
+    connection: duckdb.DuckDBPyConnection,
+    snapshot: Snapshot,
+    feature_set: str,
+    view: str,
+    features: Sequence[Mapping[str, Any]],
+) -> None:
+    paths = [
+        str(snapshot.store.segments / row["path"])
+        for row in snapshot.rows("segments", feature_set=feature_set)
+    ]
+    keys = ", ".join(f"m.{name}" for name in MaskKey._fields)
+    names = [row["feature"] for row in features]
+    if paths:
+        files_list = ", ".join(_quoted_text(path) for path in paths)
+        columns = ", ".join(f's."{name}"' for name in names)
+        query = (
+            f"select {keys}, s.extraction_id, s.grey_levels, s.zero_fraction, {columns} "  # noqa: S608
+            f"from catalogue.masks m "
+            f"join read_parquet([{files_list}], union_by_name = true) s "
+            f"on s.image_sha256 = m.image_sha256 and s.mask_sha256 = m.mask_sha256"
+        )
+    else:
+        columns = ", ".join(f'null::double as "{name}"' for name in names)
+        query = (
+            f"select {keys}, null::varchar as extraction_id, null::integer as grey_levels, "  # noqa: S608
+            f"null::double as zero_fraction, {columns} from catalogue.masks m where false"
+        )
+    connection.execute(f"create view {view} as {query}")
+
+
+def _define_long_view(connection: duckdb.DuckDBPyConnection, wide: list[tuple[str, str]]) -> None:
+    keys = ", ".join(MaskKey._fields)
+    parts = [
+        f"select {_quoted_text(feature_set)} as feature_set, {keys}, feature, value from "  # noqa: S608
+        f"{view} unpivot include nulls (value for feature in "
+        f"(columns(* exclude ({keys}, extraction_id, grey_levels, zero_fraction))))"
+        for feature_set, view in wide
+    ]
+    empty = (
+        "select null::varchar as feature_set, patient, exam, phase, lesion, reader, reading, "
+        "null::varchar as feature, null::double as value from catalogue.masks where false"
+    )
+    connection.execute(f"create view radiomics_long as {' union all '.join(parts) or empty}")
+    connection.execute(
+        "comment on view radiomics_long is 'every radiomics value, one row each; for people, not for models'"
+    )
+
+
+def _define_embeddings_view(connection: duckdb.DuckDBPyConnection) -> None:
+    # No feature set of this kind can be computed yet, so the view has its columns and no rows.
+    connection.execute(
+        "create view embeddings as select f.feature_set, null::varchar as patient, null::float[] as embedding "
+        "from catalogue.feature_sets f where f.kind = 'embedding'"
+    )
+    connection.execute("comment on view embeddings is 'one row per embedding; none are in this store'")
+
+
+def _quoted_text(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

@@ -1,0 +1,162 @@
+"""Commits: the one way in which the store changes.
+
+A commit is one transaction of the catalogue. Rows are compared with the live ones by key: equal rows
+stay, changed rows are superseded, and a commit that would change nothing is not made.
+"""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, and_, func, insert, select, tuple_, update
+
+from store.connection import write_transaction
+from store.home import Store
+from store.tables import KEYS, commits, versioned_table
+
+__all__ = ["Changes", "Commit", "commit_to", "utc_now"]
+
+Row = Mapping[str, Any]
+
+_BATCH = 200  # keys per look-up: SQLite's limit on bound variables, with room
+_KNOWN_SINCE = "recorded_at"  # when the store learned a value: not a difference between two values
+
+
+def utc_now() -> str:
+    """Return the time now, ISO 8601 in UTC, to the millisecond."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+@dataclass(frozen=True)
+class Changes:
+    """How many rows of a table a commit added, superseded, removed and left as they were."""
+
+    added: int = 0
+    changed: int = 0
+    removed: int = 0
+    unchanged: int = 0
+
+    @property
+    def any(self) -> bool:
+        """Return whether anything differs from before."""
+        return bool(self.added or self.changed or self.removed)
+
+
+@dataclass
+class Commit:
+    """An open commit; `commit_to` gives one and lands it."""
+
+    connection: Connection
+    commit_id: int
+    committed_at: str
+    changes: dict[str, Changes] = field(default_factory=dict)
+
+    def put(
+        self,
+        table: str,
+        rows: Iterable[Row],
+        *,
+        replacing: Mapping[str, Any] | None = None,
+    ) -> Changes:
+        """Write rows to a table and return what they changed.
+
+        Parameters
+        ----------
+        table : str
+            A versioned table.
+        rows : iterable of mapping
+            The rows, each with the table's key columns.
+        replacing : mapping of str to value, optional
+            The rows are all there is where these columns have these values: live rows there that are
+            not among ``rows`` are removed.
+        """
+        target, keys = versioned_table(table), KEYS[table]
+        columns = [
+            c.name for c in target.columns if c.name not in ("row_id", "added_commit", "removed_commit")
+        ]
+        wanted = {tuple(row[key] for key in keys): {name: row.get(name) for name in columns} for row in rows}
+        live = self._live(table, columns, wanted, replacing)
+
+        fresh = [values for key, values in wanted.items() if key not in live]
+        superseded = [key for key in wanted if key in live and _differs(live[key][1], wanted[key])]
+        removed = [key for key in live if key not in wanted] if replacing is not None else []
+
+        ended = [live[key][0] for key in (*superseded, *removed)]
+        for batch in _batches(ended):
+            self.connection.execute(
+                update(target).where(target.c.row_id.in_(batch)).values(removed_commit=self.commit_id)
+            )
+        if inserted := fresh + [wanted[key] for key in superseded]:
+            self.connection.execute(
+                insert(target), [{**row, "added_commit": self.commit_id} for row in inserted]
+            )
+        changes = Changes(
+            len(fresh), len(superseded), len(removed), len(wanted) - len(fresh) - len(superseded)
+        )
+        self.changes[table] = _sum(self.changes.get(table, Changes()), changes)
+        return changes
+
+    def _live(
+        self,
+        table: str,
+        columns: Sequence[str],
+        wanted: Mapping[tuple[Any, ...], Row],
+        replacing: Mapping[str, Any] | None,
+    ) -> dict[tuple[Any, ...], tuple[int, dict[str, Any]]]:
+        target, keys = versioned_table(table), KEYS[table]
+        query = select(target.c.row_id, *(target.c[name] for name in columns)).where(
+            target.c.removed_commit.is_(None)
+        )
+        if replacing is not None:
+            queries = [query.where(and_(*(target.c[name] == value for name, value in replacing.items())))]
+        else:
+            key = tuple_(*(target.c[name] for name in keys))
+            queries = [query.where(key.in_(batch)) for batch in _batches(list(wanted))]
+        found: dict[tuple[Any, ...], tuple[int, dict[str, Any]]] = {}
+        for each in queries:
+            for row in self.connection.execute(each).mappings():
+                values = {name: row[name] for name in columns}
+                found[tuple(values[key] for key in keys)] = (row["row_id"], values)
+        return found
+
+
+@contextmanager
+def commit_to(
+    store: Store, message: str, *, run_id: str | None = None, author: str | None = None
+) -> Iterator[Commit]:
+    """Give an open commit that lands when the block ends, or leaves no trace where it raises.
+
+    Where nothing differs from before, no commit is made; ``Commit.changes`` tells.
+    """
+    with write_transaction(store.engine) as connection:
+        newest = connection.execute(select(func.max(commits.c.commit_id))).scalar() or 0
+        commit = Commit(connection, newest + 1, utc_now())
+        yield commit
+        if any(changes.any for changes in commit.changes.values()):
+            connection.execute(
+                insert(commits).values(
+                    commit_id=commit.commit_id,
+                    author=author or getpass.getuser(),
+                    message=message,
+                    run_id=run_id,
+                    committed_at=commit.committed_at,
+                )
+            )
+
+
+def _differs(old: Row, new: Row) -> bool:
+    return any(old[name] != new[name] for name in new if name != _KNOWN_SINCE)
+
+
+def _batches(values: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    for start in range(0, len(values), _BATCH):
+        yield values[start : start + _BATCH]
+
+
+def _sum(a: Changes, b: Changes) -> Changes:
+    return Changes(a.added + b.added, a.changed + b.changed, a.removed + b.removed, a.unchanged + b.unchanged)

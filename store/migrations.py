@@ -1,0 +1,50 @@
+"""Numbered steps that bring a catalogue to the newest format; a store of an old release opens for ever."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlalchemy import Connection, insert, inspect, select
+
+from schemas.errors import ContractError
+from store.tables import metadata, store_format
+
+__all__ = ["FORMAT_VERSION", "migrate"]
+
+_STEPS: list[Callable[[Connection], None]] = []
+
+
+def _step(function: Callable[[Connection], None]) -> Callable[[Connection], None]:
+    _STEPS.append(function)
+    return function
+
+
+@_step
+def m001_first_tables(connection: Connection) -> None:
+    """Create the first format's tables."""
+    metadata.create_all(connection)
+
+
+FORMAT_VERSION = len(_STEPS)
+
+
+def migrate(connection: Connection) -> int:
+    """Apply the steps that a catalogue lacks and return the format version it had before.
+
+    Raises
+    ------
+    ContractError
+        When the store was written by a newer release.
+    """
+    exists = inspect(connection).has_table("store_format")
+    found = (connection.execute(select(store_format.c.version)).scalars().all() if exists else []) or [0]
+    version = max(found)
+    if version > FORMAT_VERSION:
+        raise ContractError(
+            f"the store has format {version}, this radzoo reads up to {FORMAT_VERSION}",
+            hint="install a newer radzoo",
+        )
+    for number, step in enumerate(_STEPS[version:], start=version + 1):
+        step(connection)
+        connection.execute(insert(store_format).values(version=number))
+    return version

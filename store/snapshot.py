@@ -1,0 +1,104 @@
+"""Snapshots: the store as of a commit, read without waiting for writers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+from sqlalchemy import Float, Integer, func, select
+
+from schemas.errors import ContractError, NotFoundError
+from store.connection import read_transaction
+from store.home import Store
+from store.tables import VERSIONED, commits, runs, versioned_table
+
+__all__ = ["Snapshot", "newest_commit"]
+
+
+def newest_commit(store: Store) -> int:
+    """Return the id of the newest commit, 0 in an empty store."""
+    with read_transaction(store.engine) as connection:
+        return connection.execute(select(func.max(commits.c.commit_id))).scalar() or 0
+
+
+class Snapshot:
+    """The rows that were live at a commit.
+
+    Parameters
+    ----------
+    store : Store
+        The store to read.
+    as_of : int, optional
+        A commit id; the newest commit where absent.
+
+    Raises
+    ------
+    NotFoundError
+        When the store has no such commit.
+    """
+
+    def __init__(self, store: Store, as_of: int | None = None) -> None:
+        newest = newest_commit(store)
+        if as_of is not None and not 0 <= as_of <= newest:
+            raise NotFoundError(
+                f"there is no commit {as_of}", where=str(store.root), hint=f"commits run from 1 to {newest}"
+            )
+        self.store = store
+        self.commit_id = newest if as_of is None else as_of
+
+    def rows(self, table: str, **equal: Any) -> list[dict[str, Any]]:
+        """Return a versioned table's live rows, without the commit columns, in the order they were written."""
+        target = versioned_table(table)
+        columns = [c for c in target.columns if c.name not in ("row_id", "removed_commit")]
+        query = (
+            select(*columns)
+            .where(target.c.added_commit <= self.commit_id)
+            .where(target.c.removed_commit.is_(None) | (target.c.removed_commit > self.commit_id))
+            .order_by(target.c.row_id)
+        )
+        for name, value in equal.items():
+            query = query.where(target.c[name] == value)
+        with read_transaction(self.store.engine) as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
+
+    def row(self, table: str, **equal: Any) -> dict[str, Any]:
+        """Return the one live row that has these values.
+
+        Raises
+        ------
+        NotFoundError
+            When there is none.
+        """
+        found = self.rows(table, **equal)
+        if not found:
+            what = ", ".join(f"{name} '{value}'" for name, value in equal.items())
+            raise NotFoundError(
+                f"no row of {table} with {what}",
+                where=str(self.store.root),
+                hint=f"radzoo sql 'from {table}'",
+            )
+        if len(found) > 1:
+            raise ContractError(f"{len(found)} live rows of {table} where one is expected: {equal}")
+        return found[0]
+
+    def arrow(self, table: str) -> pa.Table:
+        """Return a table's live rows as Arrow; ``commits`` and ``runs`` up to this commit."""
+        if table in VERSIONED:
+            target, rows = versioned_table(table), self.rows(table)
+            columns = [c for c in target.columns if c.name not in ("row_id", "removed_commit")]
+        else:
+            target = {"commits": commits, "runs": runs}[table]
+            columns = list(target.columns)
+            query = target.select()
+            if table == "commits":
+                query = query.where(commits.c.commit_id <= self.commit_id).order_by(commits.c.commit_id)
+            with read_transaction(self.store.engine) as connection:
+                rows = [dict(row) for row in connection.execute(query).mappings()]
+        fields = [pa.field(c.name, _arrow_type(c.type)) for c in columns]
+        return pa.Table.from_pylist(rows, schema=pa.schema(fields))
+
+
+def _arrow_type(column_type: Any) -> pa.DataType:
+    if isinstance(column_type, Integer):
+        return pa.int64()
+    return pa.float64() if isinstance(column_type, Float) else pa.string()

@@ -1,0 +1,59 @@
+"""Staged extractions: each finished one on disk at once, so that a killed refresh resumes from there."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from schemas.keys import MaskKey
+
+__all__ = ["ExtractionRecord", "discard_staged", "stage", "staged_ids", "staged_record"]
+
+
+@dataclass(frozen=True)
+class ExtractionRecord:
+    """One finished extraction.
+
+    ``values`` holds every column of the feature set, None where it could not be computed; then
+    ``unavailable`` says why. ``details`` are named groups of numbers about the extraction itself.
+    """
+
+    extraction_id: str
+    key: MaskKey
+    image_sha256: str
+    mask_sha256: str
+    values: Mapping[str, float | None]
+    unavailable: Mapping[str, str] = field(default_factory=dict)
+    details: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+
+def stage(folder: Path, record: ExtractionRecord) -> Path:
+    """Write a record and return its file; the file is whole or it is not there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / f"{record.extraction_id}.json"
+    partial = file.with_suffix(f".{os.getpid()}.partial")
+    # Python writes the shortest text that reads back to the same float: nothing is lost.
+    partial.write_text(json.dumps(asdict(record), allow_nan=False))
+    partial.replace(file)
+    return file
+
+
+def staged_ids(folder: Path) -> set[str]:
+    """Return the extraction ids that are staged in a folder."""
+    return {file.stem for file in folder.glob("*.json")} if folder.exists() else set()
+
+
+def staged_record(folder: Path, extraction_id: str) -> ExtractionRecord:
+    """Return a staged record."""
+    fields: dict[str, Any] = json.loads((folder / f"{extraction_id}.json").read_text())
+    return ExtractionRecord(**{**fields, "key": MaskKey(*fields["key"])})
+
+
+def discard_staged(folder: Path, extraction_ids: Iterable[str]) -> None:
+    """Remove records that a commit has taken over."""
+    for each in extraction_ids:
+        (folder / f"{each}.json").unlink(missing_ok=True)

@@ -1,0 +1,133 @@
+"""The catalogue's tables: what exists, where it lies, since which commit.
+
+Every table but ``commits``, ``runs`` and ``store_format`` is versioned: a row lives from
+``added_commit`` until the commit before ``removed_commit``, and is never changed, only superseded.
+The tables are SQLAlchemy Core, so that SQLite and PostgreSQL share one code.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Column, Float, Index, Integer, MetaData, Table, Text
+
+__all__ = ["KEYS", "VERSIONED", "commits", "metadata", "runs", "store_format", "versioned_table"]
+
+metadata = MetaData()
+
+store_format = Table("store_format", metadata, Column("version", Integer, primary_key=True))
+
+commits = Table(
+    "commits",
+    metadata,
+    Column("commit_id", Integer, primary_key=True, autoincrement=False),
+    Column("author", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("run_id", Text),
+    Column("committed_at", Text, nullable=False),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("run_id", Text, primary_key=True),
+    Column("flow", Text, nullable=False),
+    Column("study", Text),
+    Column("started_at", Text, nullable=False),
+    Column("ended_at", Text),
+    Column("status", Text, nullable=False),
+    Column("parameters", Text, nullable=False),
+    Column("summary", Text),
+    Column("versions", Text, nullable=False),
+)
+
+KEYS: dict[str, tuple[str, ...]] = {}
+"""The columns that name a row among the live ones of each versioned table."""
+
+VERSIONED: dict[str, Table] = {}
+
+_TYPES = {"text": Text, "int": Integer, "real": Float}
+
+
+def _versioned(name: str, key: str, content: str = "") -> None:
+    """Declare a versioned table from two lists of ``column:type`` (text where no type is given)."""
+    columns = [part.partition(":") for part in (key.split() + content.split())]
+    keys = tuple(part.partition(":")[0] for part in key.split())
+    table = Table(
+        name,
+        metadata,
+        Column("row_id", Integer, primary_key=True, autoincrement=True),
+        *(Column(column, _TYPES[kind or "text"]) for column, _, kind in columns),
+        Column("added_commit", Integer, nullable=False),
+        Column("removed_commit", Integer),
+    )
+    Index(f"ix_{name}_key", *(table.c[column] for column in keys), table.c.removed_commit)
+    KEYS[name], VERSIONED[name] = keys, table
+
+
+_MASK = "patient exam phase lesion reader reading:int"
+
+_versioned("studies", "study", "title question outcome definition definition_sha256 file")
+_versioned("patients", "patient")
+_versioned("study_patients", "study patient")
+_versioned("exams", "patient exam", "acquired_on")
+_versioned("scans", "patient exam phase", "modality image_sha256 voxels:int spacing_mm source source_stat")
+_versioned(
+    "masks",
+    _MASK,
+    "mask_label:int image_sha256 mask_sha256 lesion_voxels:int volume_mm3:real source source_stat",
+)
+_versioned("study_masks", f"study {_MASK}", "is_primary:int")
+_versioned("clinical", "patient variable observed_at", "value:real level unit recorded_at")
+_versioned("variables", "study variable", "kind unit low:real high:real description")
+_versioned("outcomes", "patient outcome", "event:int time:real time_unit")
+_versioned("labels", "study patient", "outcome label:int reason")
+_versioned(
+    "feature_sets",
+    "feature_set",
+    "name version:int kind features:int description definition definition_sha256 deviations",
+)
+_versioned(
+    "features",
+    "feature_set position:int",
+    "feature image_type family name ibsi_id ibsi_compliant:int deviation unit definition",
+)
+_versioned("segments", "segment_id", "feature_set path sha256 rows:int bytes:int")
+_versioned("extractions", "feature_set extraction_id", "image_sha256 mask_sha256 segment_id")
+_versioned("study_extractions", "study feature_set extraction_id")
+_versioned(
+    "failures",
+    f"stage study {_MASK} feature_set feature",
+    "reason",
+)
+_versioned("splits", "study split", "kind sha256 patients:int")
+_versioned("split_members", "study split patient", "cohort")
+_versioned(
+    "stability", "study split feature_set phase feature kind", "patients:int icc:real lower:real upper:real"
+)
+_versioned("datasets", "dataset_id", "study split inputs commit_id:int patients:int columns:int path sha256")
+_versioned(
+    "models",
+    "study model version:int",
+    "suite dataset_id threshold:real path sha256 trained_at versions summary",
+)
+_versioned(
+    "predictions",
+    "study suite model patient cohort fold:int",
+    "version:int probability:real label:int",
+)
+_versioned(
+    "leaderboard",
+    "study suite model cohort",
+    "version:int n:int events:int auc:real auc_lo:real auc_hi:real auc_delong_lo:real auc_delong_hi:real "
+    "threshold:real accuracy:real sensitivity:real specificity:real ppv:real npv:real brier:real "
+    "calibration_slope:real calibration_intercept:real",
+)
+_versioned(
+    "comparisons",
+    "study suite cohort model_a model_b kind",
+    "statistic:real p:real p_holm:real",
+)
+
+
+def versioned_table(name: str) -> Table:
+    """Return the versioned table of this name."""
+    return VERSIONED[name]

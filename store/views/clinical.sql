@@ -1,0 +1,9 @@
+-- Clinical values, long: one row per patient, variable and date.
+-- @patient pseudonym
+-- @variable name of the variable
+-- @value the number, NULL for a category
+-- @level the category, NULL for a number
+-- @unit UCUM unit of value
+-- @observed_at since when the value is true; empty where the table gives no date
+-- @recorded_at since when the store knows it
+select patient, variable, value, level, unit, observed_at, recorded_at from catalogue.clinical

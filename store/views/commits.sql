@@ -1,0 +1,6 @@
+-- Every change of the store.
+-- @commit_id as --as-of takes it
+-- @author account that wrote it
+-- @message what it did
+-- @run_id run that made it
+select commit_id, committed_at, author, message, run_id from catalogue.commits order by commit_id

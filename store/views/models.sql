@@ -1,0 +1,11 @@
+-- Trained models, newest version of each.
+-- @model name in the zoo
+-- @version counts up with every training that gave another model
+-- @dataset_id dataset it trained on
+-- @threshold probability from which a patient counts as positive, frozen on training patients
+-- @path folder below the store
+-- @sha256 hash over the folder
+-- @versions library versions, JSON
+-- @summary what the model learned: features or factors and coefficients, JSON
+select study, model, version, suite, dataset_id, threshold, path, sha256, trained_at, versions, summary
+from catalogue.models

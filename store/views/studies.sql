@@ -1,0 +1,17 @@
+-- One row per study.
+-- @study the study's id
+-- @title what the study is called
+-- @question what the study asks
+-- @outcome the outcome its labels come from
+-- @patients patients in the study
+-- @labelled patients with a label
+-- @events patients with label 1
+-- @file the study file it was read from
+-- @since_commit commit that wrote this version of the study
+select
+    s.study, s.title, s.question, s.outcome,
+    (select count(*) from catalogue.study_patients p where p.study = s.study) as patients,
+    (select count(l.label) from catalogue.labels l where l.study = s.study) as labelled,
+    (select sum(l.label) from catalogue.labels l where l.study = s.study)::bigint as events,
+    s.file, s.added_commit as since_commit
+from catalogue.studies s

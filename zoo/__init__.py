@@ -1,0 +1,1 @@
+"""The model zoo: selection, estimators, evaluation, all reading from the store."""

@@ -1,0 +1,398 @@
+"""The clinical model (CR): univariable screening, a multivariable model, backward elimination."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import linprog
+from scipy.special import expit
+from scipy.stats import norm
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import Tags
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.validation import check_is_fitted, validate_data
+from statsmodels.discrete.discrete_model import Logit
+
+from schemas.errors import ContractError
+
+__all__ = [
+    "ClinicalLogisticRegression",
+    "EliminationStep",
+    "ExcludedFactor",
+    "FactorEffect",
+    "MissingValuesError",
+]
+
+_SEPARATION_TOLERANCE = 1e-7
+
+
+class MissingValuesError(ContractError, ValueError):
+    """A table holds missing values where a complete one is needed.
+
+    Also a ``ValueError``, which is what scikit-learn's callers expect of bad data.
+    """
+
+
+@dataclass(frozen=True)
+class FactorEffect:
+    """The effect of one factor in one logistic model, per unit of the factor.
+
+    Attributes
+    ----------
+    factor : str
+        The column's name.
+    coefficient, odds_ratio : float
+        Log odds ratio and its exponential.
+    lower, upper : float
+        The odds ratio's 95 % Wald interval.
+    p : float
+        Two-sided Wald p value.
+    """
+
+    factor: str
+    coefficient: float
+    odds_ratio: float
+    lower: float
+    upper: float
+    p: float
+
+
+@dataclass(frozen=True)
+class EliminationStep:
+    """One factor leaving the multivariable model.
+
+    Attributes
+    ----------
+    factor : str
+        The factor that left.
+    p : float
+        Its Wald p value in the model that it left.
+    n_factors : int
+        How many factors that model had, this one included.
+    """
+
+    factor: str
+    p: float
+    n_factors: int
+
+
+@dataclass(frozen=True)
+class ExcludedFactor:
+    """A factor whose effect has no finite or no unique estimate.
+
+    Attributes
+    ----------
+    factor : str
+        The column's name.
+    kind : {'constant', 'separated', 'collinear', 'not estimable'}
+        Why it is out.
+    reason : str
+        The same as a sentence.
+    """
+
+    factor: str
+    kind: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class _WaldFit:
+    intercept: float
+    coefficients: NDArray[np.float64]
+    errors: NDArray[np.float64]
+
+    @property
+    def p(self) -> NDArray[np.float64]:
+        p: NDArray[np.float64] = 2.0 * norm.sf(np.abs(self.coefficients / self.errors))
+        return p
+
+
+class ClinicalLogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sklearn is untyped
+    """A logistic regression on the clinical factors that pass two rounds of Wald tests.
+
+    Each factor gets a univariable logistic regression; those with p < ``alpha_univariable`` enter one
+    multivariable model, from which the factor with the largest p leaves, one at a time, until every p <
+    ``alpha_multivariable``. With no factor left the model is its intercept, the training prevalence, and
+    ``intercept_only_`` says so.
+
+    A factor that separates the classes (perfectly, or but for ties at one value) has no finite estimate:
+    the Wald statistic of whatever number the optimiser stops at is meaningless, and a truly strong factor
+    would look weak. It is left out and listed in ``excluded_`` as 'separated'; this needs a look by a
+    person, since such a factor may be the best one or a leak. Where several factors separate only together,
+    the one with the largest univariable p among those in the separating direction is left out, until the
+    rest overlaps. There is no penalised (Firth) estimate.
+
+    Parameters
+    ----------
+    alpha_univariable : float, default=0.05
+        A factor enters the multivariable model below this univariable p.
+    alpha_multivariable : float, default=0.05
+        A factor stays in the multivariable model below this p.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (2,)
+        The labels, sorted; effects are those on the odds of the second.
+    univariable_ : list of FactorEffect
+        Every factor that can be estimated alone, in column order.
+    multivariable_ : list of FactorEffect
+        The factors of the final model, in column order, adjusted for each other.
+    steps_ : list of EliminationStep
+        What backward elimination removed, in order, with the p it was removed for.
+    excluded_ : list of ExcludedFactor
+        Factors without a finite, unique estimate, with the reason.
+    factors_ : list of str
+        Names of the final model's factors.
+    intercept_only_ : bool
+        True when no factor is left.
+    coef_ : ndarray of shape (1, n_features)
+        Log odds ratios, 0 for columns outside the final model.
+    intercept_ : ndarray of shape (1,)
+        The final model's intercept.
+    feature_names_in_ : ndarray of shape (n_features,)
+        Column names, present when X has string column names; the factors of an array are called x0, x1, ...
+
+    See Also
+    --------
+    zoo.classifiers.radiomics_lr : For thousands of columns, where stepwise Wald tests do not hold.
+
+    Notes
+    -----
+    Missing values raise MissingValuesError with each column and its count: put an imputer before this step
+    in a Pipeline where they are to be filled. Separation is found by linear programming: it holds when some
+    b != 0 has s_i x_i'b >= 0 for all i and > 0 for one, s_i = +-1 the class of row i [1]_, [2]_.
+
+    References
+    ----------
+    .. [1] Albert & Anderson 1984, Biometrika 71:1, doi:10.1093/biomet/71.1.1
+    .. [2] Konis 2007, Linear programming algorithms for detecting separated data in binary logistic
+       regression models (thesis, University of Oxford)
+    """
+
+    def __init__(self, alpha_univariable: float = 0.05, alpha_multivariable: float = 0.05) -> None:
+        self.alpha_univariable = alpha_univariable
+        self.alpha_multivariable = alpha_multivariable
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_class = False
+        # On separable or unrelated data the answer is the intercept, by design.
+        tags.classifier_tags.poor_score = True
+        return tags
+
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
+        """Return self, fitted to complete data.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_patients, n_features)
+            Array, pandas or polars frame; one factor per column.
+        y : array-like of shape (n_patients,)
+            Two classes.
+
+        Raises
+        ------
+        MissingValuesError
+            If X has missing values.
+        ValueError
+            If y has not two classes, or an alpha lies outside (0, 1].
+        """
+        for name in ("alpha_univariable", "alpha_multivariable"):
+            if not 0.0 < getattr(self, name) <= 1.0:
+                raise ValueError(f"{name} must lie in (0, 1], got {getattr(self, name)!r}")
+        table, labels = validate_data(self, X, y, dtype=np.float64, ensure_all_finite="allow-nan")
+        names = self._names()
+        _refuse_missing(table, names)
+        check_classification_targets(labels)
+        self.classes_, target = np.unique(labels, return_inverse=True)
+        if len(self.classes_) > 2:
+            kind = type_of_target(labels)
+            raise ValueError(f"Only binary classification is supported. The type of the target is {kind}.")
+        if len(self.classes_) < 2:
+            raise ValueError("y has only one class: a classifier needs patients of both")
+
+        self.univariable_: list[FactorEffect] = []
+        self.excluded_: list[ExcludedFactor] = []
+        screened: dict[int, float] = {}
+        for column, name in enumerate(names):
+            effect = self._univariable_effect(table[:, column], target, name)
+            if effect is not None:
+                self.univariable_.append(effect)
+                if effect.p < self.alpha_univariable:
+                    screened[column] = effect.p
+        self._eliminate(table, target, names, screened)
+        return self
+
+    def _names(self) -> list[str]:
+        if hasattr(self, "feature_names_in_"):
+            return [str(name) for name in self.feature_names_in_]
+        return [f"x{column}" for column in range(self.n_features_in_)]
+
+    def _exclude(self, factor: str, kind: str, reason: str) -> None:
+        self.excluded_.append(ExcludedFactor(factor, kind, reason))
+
+    def _univariable_effect(
+        self, values: NDArray[np.float64], target: NDArray[np.intp], name: str
+    ) -> FactorEffect | None:
+        if np.ptp(values) == 0:
+            self._exclude(name, "constant", "it has one value in all training patients")
+            return None
+        if _separates(values, target):
+            low, high = self.classes_
+            self._exclude(
+                name,
+                "separated",
+                f"its values in class {low} and class {high} do not overlap: the estimate is infinite",
+            )
+            return None
+        fit = _wald_fit(values[:, None], target)
+        if fit is None:
+            self._exclude(name, "not estimable", "the univariable likelihood did not converge")
+            return None
+        return _effects([name], fit)[0]
+
+    def _eliminate(
+        self,
+        X: NDArray[np.float64],
+        target: NDArray[np.intp],
+        names: Sequence[str],
+        screened: dict[int, float],
+    ) -> None:
+        kept = self._independent(X, names, screened)
+        self.steps_: list[EliminationStep] = []
+        fit: _WaldFit | None = None
+        while kept:
+            direction = _separating_direction(X[:, kept], target)
+            if direction is not None:
+                involved = {column for column, moves in zip(kept, direction, strict=True) if moves}
+                out = max(involved or set(kept), key=lambda column: screened[column])
+                others = ", ".join(names[column] for column in kept if column in involved and column != out)
+                self._exclude(
+                    names[out], "separated", f"together with {others or 'others'} it separates the classes"
+                )
+                kept.remove(out)
+                continue
+            fit = _wald_fit(X[:, kept], target)
+            if fit is None:
+                out = max(kept, key=lambda column: screened[column])
+                self._exclude(names[out], "not estimable", "the multivariable likelihood did not converge")
+                kept.remove(out)
+                continue
+            worst = int(np.argmax(fit.p))
+            if fit.p[worst] < self.alpha_multivariable:
+                break
+            self.steps_.append(EliminationStep(names[kept[worst]], float(fit.p[worst]), len(kept)))
+            del kept[worst]
+
+        self.intercept_only_ = not kept
+        self.coef_ = np.zeros((1, len(names)))
+        self.factors_ = [names[column] for column in kept]
+        self.multivariable_: list[FactorEffect] = []
+        if kept and fit is not None:
+            self.coef_[0, kept] = fit.coefficients
+            self.intercept_ = np.array([fit.intercept])
+            self.multivariable_ = _effects(self.factors_, fit)
+        else:
+            events = int(target.sum())
+            self.intercept_ = np.array([np.log(events / (len(target) - events))])
+
+    def _independent(
+        self, X: NDArray[np.float64], names: Sequence[str], screened: dict[int, float]
+    ) -> list[int]:
+        kept: list[int] = []
+        for column in sorted(screened, key=lambda column: (screened[column], column)):
+            centred = _standardised(X[:, [*kept, column]])[0]
+            if np.linalg.matrix_rank(centred) > len(kept):
+                kept.append(column)
+            else:
+                others = ", ".join(names[other] for other in kept)
+                self._exclude(names[column], "collinear", f"it is a linear combination of {others}")
+        return sorted(kept)
+
+    def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Return the log odds of ``classes_[1]``, of shape (n_patients,)."""
+        check_is_fitted(self)
+        table = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan", reset=False)
+        _refuse_missing(table, self._names())
+        log_odds: NDArray[np.float64] = table @ self.coef_[0] + self.intercept_[0]
+        return log_odds
+
+    def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Return the probabilities of both classes, of shape (n_patients, 2)."""
+        log_odds = self.decision_function(X)
+        return np.column_stack([expit(-log_odds), expit(log_odds)])
+
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """Return each patient's more probable class; a study's own threshold belongs to its evaluation."""
+        second = self.decision_function(X) > 0
+        labels: NDArray[Any] = self.classes_[second.astype(int)]
+        return labels
+
+
+def _refuse_missing(X: NDArray[np.float64], names: Sequence[str]) -> None:
+    counts = np.isnan(X).sum(axis=0)
+    if counts.any():
+        listed = ", ".join(
+            f"{names[column]} ({counts[column]})" for column in np.flatnonzero(counts).tolist()
+        )
+        raise MissingValuesError(
+            f"missing values (NaN), column (count): {listed}",
+            hint="leave the column out of the study's clinical inputs, or put an imputer before the model",
+        )
+
+
+def _separates(values: NDArray[np.float64], target: NDArray[np.intp]) -> bool:
+    # A shared end point is quasi-separation: the estimate is infinite there too.
+    low, high = values[target == 0], values[target == 1]
+    return bool(low.max() <= high.min() or high.max() <= low.min())
+
+
+def _standardised(
+    X: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    centre, scale = X.mean(axis=0), X.std(axis=0)
+    return (X - centre) / scale, centre, scale
+
+
+def _separating_direction(X: NDArray[np.float64], target: NDArray[np.intp]) -> NDArray[np.bool_] | None:
+    signed = (
+        np.column_stack([np.ones(len(X)), _standardised(X)[0]]) * np.where(target == 1, 1.0, -1.0)[:, None]
+    )
+    answer = linprog(
+        -signed.sum(axis=0), A_ub=-signed, b_ub=np.zeros(len(X)), bounds=(-1.0, 1.0), method="highs"
+    )
+    if answer.status != 0 or -answer.fun <= _SEPARATION_TOLERANCE * len(X):
+        return None
+    moves: NDArray[np.bool_] = np.abs(answer.x[1:]) > _SEPARATION_TOLERANCE
+    return moves
+
+
+def _wald_fit(X: NDArray[np.float64], target: NDArray[np.intp]) -> _WaldFit | None:
+    # The maximum does not depend on units, but Newton's linear algebra does (AFP runs to 100,000).
+    standardised, centre, scale = _standardised(X)
+    model = Logit(target, np.column_stack([np.ones(len(X)), standardised]))
+    try:
+        result = model.fit(method="newton", maxiter=100, disp=0, warn_convergence=False)
+    except np.linalg.LinAlgError:
+        return None
+    if not result.mle_retvals["converged"] or not np.all(np.isfinite(result.bse)):
+        return None
+    coefficients = np.asarray(result.params[1:]) / scale
+    intercept = float(result.params[0] - coefficients @ centre)
+    return _WaldFit(intercept, coefficients, np.asarray(result.bse[1:]) / scale)
+
+
+def _effects(names: Sequence[str], fit: _WaldFit) -> list[FactorEffect]:
+    half_width = norm.ppf(0.975) * fit.errors
+    with np.errstate(over="ignore"):  # an odds ratio per gram of what is measured in nanograms is inf
+        ratios = np.exp([fit.coefficients, fit.coefficients - half_width, fit.coefficients + half_width])
+    return [
+        FactorEffect(name, float(coefficient), float(ratio), float(lower), float(upper), float(p))
+        for name, coefficient, ratio, lower, upper, p in zip(
+            names, fit.coefficients, *ratios, fit.p, strict=True
+        )
+    ]

@@ -1,0 +1,1 @@
+"""Statistics that judge a model, each checked against a named outside source."""

@@ -1,0 +1,249 @@
+"""Models as folders that are read without running code: estimator.skops and model.json, never pickle."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import shutil
+import uuid
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import skops.io
+from pydantic import JsonValue
+from sklearn.base import BaseEstimator
+from skops.io.exceptions import UnsupportedTypeException
+
+from schemas.errors import ContractError, NotFoundError
+
+__all__ = ["TRUSTED_TYPES", "LoadedModel", "load_model", "save_model"]
+
+_ESTIMATOR = "estimator.skops"
+_RECORD = "model.json"
+_FORMAT = 1
+# Written for people from the catalogue, and again whenever its text improves: not part of what is hashed.
+_CARD = "card.md"
+_LIBRARIES = ("numpy", "scipy", "scikit-learn", "skops", "radzoo")
+_ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+TRUSTED_TYPES: tuple[str, ...] = (
+    "numpy.dtype",
+    "sklearn.model_selection._split.StratifiedKFold",
+    "zoo.clinical.ClinicalLogisticRegression",
+    "zoo.clinical.EliminationStep",
+    "zoo.clinical.ExcludedFactor",
+    "zoo.clinical.FactorEffect",
+    "zoo.selection.lasso.LassoSelector",
+    "zoo.selection.univariable.UnivariableSelector",
+)
+"""Types a model may hold beside arrays, plain values and scikit-learn's estimators, which skops trusts."""
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model read from its folder.
+
+    Attributes
+    ----------
+    estimator : BaseEstimator
+        Fitted.
+    metadata : Mapping[str, JsonValue]
+        What was given to ``save_model``.
+    libraries : Mapping[str, str]
+        Versions of the libraries that wrote the model.
+    sha256 : str
+        The folder's hash.
+    """
+
+    estimator: BaseEstimator
+    metadata: Mapping[str, JsonValue]
+    libraries: Mapping[str, str]
+    sha256: str
+
+
+def save_model(folder: Path, estimator: BaseEstimator, metadata: Mapping[str, JsonValue]) -> str:
+    """Return the sha256 of the folder that was written.
+
+    The folder appears complete or not at all: it is written beside its place and renamed. It is never
+    changed afterwards; saving the same model there again is allowed and writes nothing. Equal estimators
+    and metadata give equal bytes in every process.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the model goes; its parent is made if needed.
+    estimator : BaseEstimator
+        Fitted, of types that ``load_model`` accepts.
+    metadata : Mapping[str, JsonValue]
+        What a user of the model needs: input columns in order, threshold, dataset, ...
+
+    Raises
+    ------
+    ContractError
+        If the folder holds another model, the estimator holds a type that would be refused on loading, or
+        the metadata are not JSON (NaN and infinity are not).
+    """
+    contents = {_ESTIMATOR: _estimator_bytes(estimator, folder), _RECORD: _record_bytes(metadata, folder)}
+    sha256 = _sha256(contents)
+    if folder.exists():
+        if folder.is_dir() and _sha256(_contents(folder)) == sha256:
+            return sha256
+        raise ContractError(
+            "there is another model already, and a saved model is never changed",
+            where=str(folder),
+            hint="save under a new version",
+        )
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}.tmp")
+    unfinished.mkdir()
+    try:
+        for name, content in contents.items():
+            with (unfinished / name).open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+        unfinished.rename(folder)
+    except BaseException:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        raise
+    return sha256
+
+
+def load_model(folder: Path, expected_sha256: str | None = None) -> LoadedModel:
+    """Return the model of a folder; nothing of it is run before its hash and every type in it are checked.
+
+    Parameters
+    ----------
+    folder : Path
+        Written by ``save_model``.
+    expected_sha256 : str, optional
+        The catalogue's hash; without it a changed folder is not noticed, and only the types are checked.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no model.
+    ContractError
+        If the hash differs, a type is not on the allow-list (the message names it), or the files cannot be
+        read.
+    """
+    if not (folder / _ESTIMATOR).is_file() or not (folder / _RECORD).is_file():
+        raise NotFoundError("there is no model here", where=str(folder), hint="radzoo models list")
+    # What is hashed is what is parsed: the files are read once.
+    contents = _contents(folder)
+    sha256 = _sha256(contents)
+    if expected_sha256 is not None and sha256 != expected_sha256:
+        raise ContractError(
+            f"the model's files changed after they were saved: sha256 {sha256}, expected {expected_sha256}",
+            where=str(folder),
+            hint="train the model again, or restore the folder from a backup",
+        )
+    record = _record(contents[_RECORD], folder)
+    _refuse_foreign_types(contents[_ESTIMATOR], folder)
+    estimator = skops.io.loads(contents[_ESTIMATOR], trusted=list(TRUSTED_TYPES))
+    return LoadedModel(estimator, record["metadata"], record["libraries"], sha256)
+
+
+def _estimator_bytes(estimator: BaseEstimator, folder: Path) -> bytes:
+    try:
+        content = _canonical(skops.io.dumps(estimator))
+    except UnsupportedTypeException as error:
+        raise ContractError(f"the estimator cannot be stored: {error}", where=str(folder)) from error
+    _refuse_foreign_types(content, folder)
+    return content
+
+
+def _canonical(content: bytes) -> bytes:
+    """Return a skops archive without what differs from process to process: memory addresses and times.
+
+    skops names objects and array files by memory address; here they are numbered in the order in which the
+    schema mentions them.
+    """
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        schema = json.loads(archive.read("schema.json"))
+        members = {name: archive.read(name) for name in archive.namelist() if name != "schema.json"}
+    numbers: dict[int, int] = {}
+    files: dict[str, str] = {}
+
+    def number(node: JsonValue) -> None:
+        if isinstance(node, list):
+            for item in node:
+                number(item)
+        elif isinstance(node, dict):
+            address, name = node.get("__id__"), node.get("file")
+            if isinstance(address, int):
+                node["__id__"] = numbers.setdefault(address, len(numbers) + 1)
+            if isinstance(name, str) and name in members:
+                node["file"] = files.setdefault(name, f"{len(files) + 1}{Path(name).suffix}")
+            for value in node.values():
+                number(value)
+
+    number(schema)
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for name, renamed in files.items():
+            archive.writestr(zipfile.ZipInfo(renamed, _ZIP_EPOCH), members[name])
+        archive.writestr(zipfile.ZipInfo("schema.json", _ZIP_EPOCH), json.dumps(schema, indent=1))
+    return buffer.getvalue()
+
+
+def _refuse_foreign_types(content: bytes, folder: Path) -> None:
+    where = str(folder / _ESTIMATOR)
+    try:
+        foreign = sorted(set(skops.io.get_untrusted_types(data=content)) - set(TRUSTED_TYPES))
+    except (zipfile.BadZipFile, KeyError, TypeError, ValueError) as error:
+        raise ContractError(f"the file is not a skops archive: {error}", where=where) from error
+    if foreign:
+        raise ContractError(
+            f"the estimator holds types that are not on the allow-list: {', '.join(foreign)}",
+            where=where,
+            hint="use only models that this project saved; types of a new member go to TRUSTED_TYPES",
+        )
+
+
+def _record_bytes(metadata: Mapping[str, JsonValue], folder: Path) -> bytes:
+    record = {
+        "format": _FORMAT,
+        "libraries": {library: version(library) for library in _LIBRARIES},
+        "metadata": dict(metadata),
+    }
+    try:
+        text = json.dumps(record, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise ContractError(f"the metadata are not JSON: {error}", where=str(folder / _RECORD)) from error
+    return f"{text}\n".encode()
+
+
+def _record(content: bytes, folder: Path) -> dict[str, Any]:
+    where = str(folder / _RECORD)
+    try:
+        record = json.loads(content)
+    except ValueError as error:
+        raise ContractError(f"the file is not JSON: {error}", where=where) from error
+    if not isinstance(record, dict) or record.get("format") != _FORMAT:
+        raise ContractError(f"this release reads model format {_FORMAT} only", where=where)
+    return record
+
+
+def _contents(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.relative_to(folder).as_posix() != _CARD
+    }
+
+
+def _sha256(contents: Mapping[str, bytes]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(contents):
+        # Lengths keep a byte from moving unnoticed between a name, a file and its neighbour.
+        for part in (name.encode(), contents[name]):
+            digest.update(len(part).to_bytes(8, "big"))
+            digest.update(part)
+    return digest.hexdigest()

@@ -1,0 +1,89 @@
+"""The zoo's members: a name, the inputs it reads and the function that builds it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from types import MappingProxyType
+from typing import Literal
+
+from sklearn.base import BaseEstimator
+
+from schemas.errors import NotFoundError
+from zoo.classifiers import radiomics_lr
+from zoo.clinical import ClinicalLogisticRegression
+
+__all__ = ["REGISTRY", "ModelInput", "ModelSpec", "model_names", "model_spec"]
+
+ModelInput = Literal["radiomics", "clinical", "regions", "embeddings"]
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """One member of the zoo.
+
+    Attributes
+    ----------
+    name : str
+        As on the command line and in the leaderboard.
+    inputs : tuple of {'radiomics', 'clinical', 'regions', 'embeddings'}
+        The groups of columns or arrays that the model reads, in the order in which they are given to it.
+    build : callable
+        ``build(random_state=...)`` returns the unfitted estimator.
+    description : str
+        One sentence.
+    citation : str or None
+        DOI of the method, where it has one source.
+    """
+
+    name: str
+    inputs: tuple[ModelInput, ...]
+    build: Callable[..., BaseEstimator]
+    description: str
+    citation: str | None = None
+
+
+# The same call builds every member; this one draws nothing.
+def _cr(random_state: int = 0) -> ClinicalLogisticRegression:
+    return ClinicalLogisticRegression()
+
+
+_MEMBERS = (
+    ModelSpec(
+        name="cr",
+        inputs=("clinical",),
+        build=_cr,
+        description="Clinical logistic regression: univariable Wald tests, then backward elimination.",
+    ),
+    ModelSpec(
+        name="radiomics_lr",
+        inputs=("radiomics",),
+        build=radiomics_lr,
+        description="Univariable tests and LASSO on radiomics, then an L2-penalised logistic regression.",
+        citation="10.18637/jss.v033.i01",
+    ),
+)
+
+REGISTRY: Mapping[str, ModelSpec] = MappingProxyType({member.name: member for member in _MEMBERS})
+
+
+def model_names() -> tuple[str, ...]:
+    """Return the names of all members, in the registry's order."""
+    return tuple(REGISTRY)
+
+
+def model_spec(name: str) -> ModelSpec:
+    """Return the member of that name.
+
+    Raises
+    ------
+    NotFoundError
+        If there is none; the message lists the nearest names, or all where none is near.
+    """
+    try:
+        return REGISTRY[name]
+    except KeyError:
+        nearest = get_close_matches(name, REGISTRY, n=3, cutoff=0.5)
+        listed = f"nearest: {', '.join(nearest)}" if nearest else f"there are: {', '.join(REGISTRY)}"
+        raise NotFoundError(f"the zoo has no model '{name}'; {listed}", hint="radzoo models list") from None
