@@ -12,7 +12,6 @@ from prefect import flow, task, unmapped
 from prefect.cache_policies import NO_CACHE
 from prefect.task_runners import ThreadPoolTaskRunner
 
-import flows.prefect_defaults  # noqa: F401  (must come before Prefect)
 from flows.extract.batch import Receipt, extracted_batch, prepared_worker
 from flows.plan import PlannedExtraction
 from schemas.radiomics_settings import RadiomicsSettings

@@ -13,6 +13,7 @@ BUSY_TIMEOUT_S = 60.0
 """Seconds a writer waits for another one before it gives up (exit code 6)."""
 
 
-def store_path(option: str | None, environment: Mapping[str, str]) -> Path:
-    """Return where the store lies: ``--store``, else ``RADZOO_STORE``, else ``./radzoo-store``."""
-    return Path(option or environment.get(STORE_VARIABLE) or DEFAULT_STORE)
+def store_path(option: str | None, environment: Mapping[str, str]) -> Path | None:
+    """Return where the user says the store lies: ``--store``, else ``RADZOO_STORE``, else None."""
+    named = option or environment.get(STORE_VARIABLE)
+    return Path(named) if named else None

@@ -107,7 +107,7 @@ _versioned("datasets", "dataset_id", "study split inputs commit_id:int patients:
 _versioned(
     "models",
     "study model version:int",
-    "suite dataset_id threshold:real path sha256 trained_at versions summary",
+    "dataset_id training_sha256 threshold:real path sha256 trained_at versions summary",
 )
 _versioned(
     "predictions",

@@ -23,7 +23,10 @@ __all__ = ["AGGRESSIVENESS_SHIFT", "IMAGE_SEED", "aggressiveness", "lesion_trait
 AGGRESSIVENESS_SHIFT = 1.0
 """Difference of the mean latent aggressiveness between patients with and without early recurrence, in SD."""
 
-IMAGE_SEED = 20240165
+IMAGE_SEED = 2
+"""The first seed, counting from 1, whose latent aggressiveness has an AUC within .03 of its expected .76 in
+the training and in the validation cohort: chosen on the generator's own variable, before any feature or
+model was looked at, so that the small validation cohort is neither lucky nor unlucky."""
 
 _LATENT, _TRAITS, _IMAGE = range(3)
 
@@ -47,8 +50,8 @@ def aggressiveness(patient_row: Mapping[str, object], seed: int = IMAGE_SEED) ->
     seed : int
         Seed of the demonstration's images.
     """
-    months = patient_row["recurrence_free_months"]
-    early = patient_row["recurrence"] == 1 and isinstance(months, float) and months <= HORIZON_MONTHS
+    months = float(str(patient_row["recurrence_free_months"]))
+    early = patient_row["recurrence"] == 1 and months <= HORIZON_MONTHS
     noise = np.random.default_rng(_stream(str(patient_row["patient"]), seed, _LATENT)).standard_normal()
     return float(AGGRESSIVENESS_SHIFT * early + noise)
 

@@ -5,7 +5,8 @@ image, resample image and mask to a grid cropped around the mask, check the mask
 discretise, calculate. What differs: work is done once instead of once per family or mask, sums take a faster
 form, and a row is always complete, with a reason for each feature that has no value.
 """
-# mypy: disable-error-code="no-untyped-call"  # SimpleITK has no annotations
+# SimpleITK has no annotations:
+# mypy: disable-error-code="no-untyped-call"
 
 from __future__ import annotations
 
@@ -21,7 +22,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pywt
-import SimpleITK as sitk  # noqa: N813  its documentation's name
+import SimpleITK as sitk
 from radiomics import imageoperations
 from radiomics.firstorder import RadiomicsFirstOrder
 from radiomics.gldm import RadiomicsGLDM
@@ -79,11 +80,11 @@ class _Region:
     shape_mask: sitk.Image
     bounding_box: Array
 
-
-@dataclass(frozen=True)
-class _Discretised:
-    matrix: Array
-    grey_levels: Array
+    def cropped(self, image: sitk.Image, mask: sitk.Image) -> tuple[sitk.Image, sitk.Image]:
+        images: tuple[sitk.Image, sitk.Image] = imageoperations.cropToTumorMask(
+            image, mask, self.bounding_box
+        )
+        return images
 
 
 class _SharedDiscretisation:
@@ -92,11 +93,11 @@ class _SharedDiscretisation:
     settings: dict[str, Any]
     coefficients: dict[str, Any]
 
-    def _applyBinning(self, matrix: Array) -> Array:  # noqa: ARG002, N802, RUF100  pyradiomics' hook
-        discretised: _Discretised = self.settings["discretised"]
-        self.coefficients["grayLevels"] = discretised.grey_levels
-        self.coefficients["Ng"] = int(discretised.grey_levels[-1])
-        return discretised.matrix
+    def _applyBinning(self, _: Array) -> Array:  # noqa: N802  pyradiomics' hook
+        matrix, grey_levels = self.settings["discretised"]
+        self.coefficients |= {"grayLevels": grey_levels, "Ng": int(grey_levels[-1])}
+        discretised: Array = matrix
+        return discretised
 
 
 class _FirstOrder(_SharedDiscretisation, RadiomicsFirstOrder):  # type: ignore[misc]
@@ -280,21 +281,18 @@ def _extraction(region: _Region, settings: RadiomicsSettings, parameters: dict[s
 
     def record(image_type: str, family: str, images: tuple[sitk.Image, sitk.Image], **shared: object) -> None:
         for name, outcome in _outcomes(family, *images, setting | shared):
-            column = f"{image_type}_{family}_{name}"
-            if isinstance(outcome, str):
-                reasons[column] = outcome
-            else:
-                values[column] = outcome
+            target: dict[str, Any] = reasons if isinstance(outcome, str) else values
+            target[f"{image_type}_{family}_{name}"] = outcome
 
     if "shape" in settings.families:
-        record("original", "shape", _cropped(region.image, region.shape_mask, region))
+        record("original", "shape", region.cropped(region.image, region.shape_mask))
     rounding = _rounding(region.image)
     for image_type, image in _filtered_images(region, parameters):
-        images = _cropped(image, region.mask, region)
+        images = region.cropped(image, region.mask)
         array = sitk.GetArrayViewFromImage(images[0])
         inside = sitk.GetArrayViewFromImage(images[1]) == 1
         discretised = _discretised(array, inside, setting)
-        grey_levels[image_type] = int(discretised.grey_levels[-1])
+        grey_levels[image_type] = int(discretised[1][-1])
         zero_fraction[image_type] = float(np.mean(np.abs(array[inside]) <= rounding))
         for family in textures:
             record(image_type, family, images, discretised=discretised)
@@ -318,11 +316,6 @@ def _columns(settings: RadiomicsSettings, textures: Sequence[str]) -> Iterator[s
             yield from (f"{image_type}_{family}_{name}" for name in _FEATURES[family])
 
 
-def _cropped(image: sitk.Image, mask: sitk.Image, region: _Region) -> tuple[sitk.Image, sitk.Image]:
-    images: tuple[sitk.Image, sitk.Image] = imageoperations.cropToTumorMask(image, mask, region.bounding_box)
-    return images
-
-
 def _rounding(image: sitk.Image) -> float:
     """Return the largest absolute value that a filtered voxel may have by rounding alone."""
     array = sitk.GetArrayViewFromImage(image)
@@ -337,14 +330,15 @@ def _filtered_images(region: _Region, parameters: dict[str, Any]) -> Iterator[tu
             yield image_type, image
 
 
-def _discretised(array: Array, inside: Array, setting: dict[str, Any]) -> _Discretised:
+def _discretised(array: Array, inside: Array, setting: dict[str, Any]) -> tuple[Array, Array]:
+    """Return the grey level of each voxel, 0 outside the mask, and the grey levels that occur."""
     voxels = array[inside]
     # The bin edges depend on the extremes alone; over all voxels pyradiomics finds them in Python loops.
     edges = imageoperations.getBinEdges(np.array([voxels.min(), voxels.max()]), **setting)
     bins = np.digitize(voxels, edges)
     matrix = np.zeros(array.shape, dtype=int)
     matrix[inside] = bins
-    return _Discretised(matrix, np.flatnonzero(np.bincount(bins)))
+    return matrix, np.flatnonzero(np.bincount(bins))
 
 
 def _outcomes(
@@ -389,12 +383,11 @@ def _quiet() -> Iterator[None]:
 def _geometry_tolerance(tolerance: float) -> Iterator[None]:
     """Set ITK's tolerances, which are global to the process, and set them back."""
     process = sitk.ProcessObject
-    coordinate = process.GetGlobalDefaultCoordinateTolerance()
-    direction = process.GetGlobalDefaultDirectionTolerance()
+    former = process.GetGlobalDefaultCoordinateTolerance(), process.GetGlobalDefaultDirectionTolerance()
     process.SetGlobalDefaultCoordinateTolerance(tolerance)
     process.SetGlobalDefaultDirectionTolerance(tolerance)
     try:
         yield
     finally:
-        process.SetGlobalDefaultCoordinateTolerance(coordinate)
-        process.SetGlobalDefaultDirectionTolerance(direction)
+        process.SetGlobalDefaultCoordinateTolerance(former[0])
+        process.SetGlobalDefaultDirectionTolerance(former[1])

@@ -1,4 +1,4 @@
--- Trained models, newest version of each.
+-- Trained models, every version.
 -- @model name in the zoo
 -- @version counts up with every training that gave another model
 -- @dataset_id dataset it trained on
@@ -7,5 +7,6 @@
 -- @sha256 hash over the folder
 -- @versions library versions, JSON
 -- @summary what the model learned: features or factors and coefficients, JSON
-select study, model, version, suite, dataset_id, threshold, path, sha256, trained_at, versions, summary
+select study, model, version, dataset_id, threshold, path, sha256, trained_at, versions, summary
 from catalogue.models
+order by study, model, version

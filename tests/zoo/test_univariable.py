@@ -16,7 +16,7 @@ from zoo.selection.univariable import UnivariableSelector
 
 
 def mixed_table(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Return 40 normal, 40 skewed and 20 coarsely tied columns of 90 patients; every fifth shifted in class 1."""
+    """Return 40 normal, 40 skewed and 20 tied columns of 90 patients, every fifth shifted in class 1."""
     random = np.random.default_rng(seed)
     X = np.hstack(
         [
@@ -37,7 +37,7 @@ def test_scikit_learn_contract(estimator: Any, check: Any) -> None:
 
 
 def test_p_values_are_those_of_scipy() -> None:
-    """Each column's p is scipy's for that column alone, by the test that Shapiro-Wilk in both classes picks."""
+    """Each column's p is scipy's for that column alone, by the test that Shapiro-Wilk picks."""
     X, y = mixed_table()
     selector = UnivariableSelector().fit(X, y)
 

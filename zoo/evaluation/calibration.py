@@ -24,6 +24,9 @@ __all__ = [
     "calibration_line",
 ]
 
+# Fisher's information of the shift; its square root is one over the standard error.
+LEAST_INFORMATION = 1e-6
+
 
 @dataclass(frozen=True)
 class CalibrationInTheLarge:
@@ -91,7 +94,8 @@ def calibration_in_the_large(
     Returns
     -------
     CalibrationInTheLarge
-        Without numbers, and with the reason, where a probability is exactly 0 or 1 and so has no logit.
+        Without numbers, and with the reason, where a probability is exactly 0 or 1 and so has no logit, or
+        where all are so near to it, and right, that the standard error of the shift exceeds 1000.
 
     Raises
     ------
@@ -122,6 +126,10 @@ def calibration_in_the_large(
     )
     fitted = special.expit(logits + intercept)
     information = float((fitted * (1 - fitted)).sum())
+    if information < LEAST_INFORMATION:
+        return CalibrationInTheLarge(
+            None, None, "the probabilities are too extreme to tell one shift from another"
+        )
     half = deviate / math.sqrt(information)
     return CalibrationInTheLarge(intercept, Interval(intercept - half, intercept + half))
 
@@ -176,7 +184,9 @@ def calibration_line(labels: ArrayLike, probabilities: ArrayLike, level: float =
             fit = Logit(positive.astype(np.float64), design).fit(method="newton", maxiter=100, disp=False)
             (intercept, slope), bounds = fit.params, fit.conf_int(alpha=1 - level)
     except (Warning, PerfectSeparationError, np.linalg.LinAlgError, ArithmeticError) as error:
-        return CalibrationLine(None, None, None, None, f"the line could not be fitted: {error}")
+        return CalibrationLine(
+            None, None, None, None, f"the line could not be fitted ({type(error).__name__})"
+        )
     if not (np.isfinite(bounds).all() and math.isfinite(slope) and math.isfinite(intercept)):
         return CalibrationLine(None, None, None, None, "the line could not be fitted: infinite bounds")
     return CalibrationLine(

@@ -7,7 +7,7 @@ from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.feature_selection import SelectorMixin
 from sklearn.linear_model import LogisticRegression
@@ -22,7 +22,6 @@ __all__ = ["LassoSelector"]
 _PATH_LENGTH = 100.0
 # liblinear penalises the intercept as one more column, of this value: a thousandth of its size is penalised.
 _INTERCEPT_SCALING = 1000.0
-_MAX_ITERATIONS = 2000
 
 
 class LassoSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]  # sklearn is untyped
@@ -42,6 +41,8 @@ class LassoSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]  # skle
     rule : {'min', '1se'}, default='min'
         'min' takes the C with the smallest mean deviance, '1se' the smallest C whose mean deviance is
         within one standard error of it.
+    max_iter : int, default=2000
+        Iterations of the solver per model; the path ends where they do not suffice.
     random_state : int, RandomState instance or None, default=0
         Draws the folds and the order in which the solver visits the columns.
 
@@ -57,6 +58,8 @@ class LassoSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]  # skle
         Coefficients at ``C_`` per unit of the input columns.
     intercept_ : float
         Intercept at ``C_``.
+    n_iter_ : int
+        Iterations that the solver took at ``C_``.
     support_ : ndarray of bool of shape (n_features,)
         The columns kept.
     relaxed_ : bool
@@ -86,11 +89,13 @@ class LassoSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]  # skle
         n_splits: int = 5,
         n_cs: int = 40,
         rule: Literal["min", "1se"] = "min",
+        max_iter: int = 2000,
         random_state: int | np.random.RandomState | None = 0,
     ) -> None:
         self.n_splits = n_splits
         self.n_cs = n_cs
         self.rule = rule
+        self.max_iter = max_iter
         self.random_state = random_state
 
     def __sklearn_tags__(self) -> Tags:
@@ -132,14 +137,21 @@ class LassoSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]  # skle
 
         random = check_random_state(self.random_state)
         folds = StratifiedKFold(min(self.n_splits, smaller), shuffle=True, random_state=random)
-        seed = int(random.randint(2**31 - 1))
+        solver = LogisticRegression(
+            solver="liblinear",
+            l1_ratio=1,
+            intercept_scaling=_INTERCEPT_SCALING,
+            tol=1e-6,
+            max_iter=self.max_iter,
+            random_state=int(random.randint(2**31 - 1)),
+        )
         Z, centre, scale = _standardised(table)
         pull = np.abs(Z.T @ (target - target.mean()))
         entry = 1.0 / pull.max() if pull.max() > 0 else 1.0
         path = np.geomspace(entry, entry * _PATH_LENGTH, self.n_cs)
 
         splits = list(folds.split(table, target))
-        curves = [_deviance_curve(table, target, train, test, path, seed) for train, test in splits]
+        curves = [_deviance_curve(solver, path, table, target, train, test) for train, test in splits]
         reached = min(len(curve) for curve in curves)
         self.cs_ = path[:reached]
         self.deviance_ = _mean_and_error(
@@ -149,7 +161,7 @@ class LassoSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]  # skle
         # As in glmnet, where a C does not converge the next smaller one stands.
         model = None
         while choice >= 0:
-            model = _l1_model(Z, target, float(path[choice]), seed)
+            model = _l1_model(solver, float(path[choice]), Z, target)
             if model is not None:
                 break
             choice -= 1
@@ -160,6 +172,7 @@ class LassoSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]  # skle
         self.C_ = float(self.cs_[choice])
         self.coef_ = model.coef_[0] / scale
         self.intercept_ = float(model.intercept_[0] - self.coef_ @ centre)
+        self.n_iter_ = int(model.n_iter_[0])
         self.support_ = self.coef_ != 0
         self.relaxed_ = not self.support_.any()
         if self.relaxed_:
@@ -183,17 +196,9 @@ def _standardised(
 
 
 def _l1_model(
-    Z: NDArray[np.float64], target: NDArray[np.intp], c: float, seed: int
+    solver: LogisticRegression, c: float, Z: NDArray[np.float64], target: NDArray[np.intp]
 ) -> LogisticRegression | None:
-    model = LogisticRegression(
-        solver="liblinear",
-        l1_ratio=1,
-        C=c,
-        intercept_scaling=_INTERCEPT_SCALING,
-        tol=1e-6,
-        max_iter=_MAX_ITERATIONS,
-        random_state=seed,
-    )
+    model = clone(solver).set_params(C=c)
     with warnings.catch_warnings():
         warnings.simplefilter("error", ConvergenceWarning)
         try:
@@ -203,19 +208,19 @@ def _l1_model(
 
 
 def _deviance_curve(
+    solver: LogisticRegression,
+    path: NDArray[np.float64],
     X: NDArray[np.float64],
     target: NDArray[np.intp],
     train: NDArray[np.intp],
     test: NDArray[np.intp],
-    path: NDArray[np.float64],
-    seed: int,
 ) -> list[float]:
     """Return a fold's held-out deviance per C, shorter than the path where it ends early."""
     Z, centre, scale = _standardised(X[train])
     held_out = (X[test] - centre) / scale
     curve: list[float] = []
     for c in path * (len(X) / len(train)):
-        model = _l1_model(Z, target[train], c, seed)
+        model = _l1_model(solver, c, Z, target[train])
         if model is None:
             break
         curve.append(_deviance(model.decision_function(held_out), target[test]))

@@ -120,6 +120,9 @@ def test_separated_classes_still_have_calibration_in_the_large():
     certain = calibration_in_the_large([0, 1, 0, 1], [0.0, 0.4, 0.6, 0.5])
     assert (certain.intercept, certain.interval) == (None, None)
     assert "exactly 0 or 1" in certain.reason
+    extreme = calibration_in_the_large([0] * 5 + [1] * 5, [1e-300] * 5 + [0.999] * 5)
+    assert (extreme.intercept, extreme.interval) == (None, None)
+    assert "too extreme" in extreme.reason
 
 
 @settings(deadline=None)

@@ -1,0 +1,65 @@
+"""The verb ``demo``."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from flows.cli.outcome import Context, Outcome
+from flows.cli.study import refresh_text
+from flows.cli.zoo import leaderboard_text
+from flows.demo.run import DemoReport, demonstration
+
+__all__ = ["demo"]
+
+_FOLDER = Path("demo")
+
+
+def demo(
+    *,
+    patients: int = 165,
+    full: bool = False,
+    workers: int | None = None,
+    context: Annotated[Context, Parameter(parse=False)],
+) -> Outcome:
+    """Run the example study from end to end: phantoms, features, models, report.
+
+    The clinical counts are those of the published cohort; the patients that make them up and all images
+    are synthetic. Everything goes to the folder demo; --store names another place for the store.
+
+    Parameters
+    ----------
+    patients
+        How many of the 165 patients; fewer are quicker and no longer have the published counts.
+    full
+        Draw the phantoms in true size instead of half of it; the features then take four to eight times longer.
+    workers
+        Processes; as many as there are cores where not given.
+    """
+    store = context.store if context.store_was_named else _FOLDER / "store"
+    found = demonstration(_FOLDER, store, patients=patients, full=full, workers=workers)
+    return Outcome(_text(found), found, 5 if any(each.failed for each in found.refreshed) else 0)
+
+
+def _text(found: DemoReport) -> str:
+    def shown(path: Path) -> str:
+        return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
+
+    store = shown(found.analyst_file.parent)
+    question = "select model, cohort, auc from leaderboard"
+    return "\n".join(
+        [
+            "",
+            *(refresh_text(each) for each in found.refreshed),
+            "",
+            leaderboard_text(found.benched),
+            "",
+            f"report          {shown(found.report)}",
+            f"analyst.duckdb  {shown(found.analyst_file)}",
+            f"study file      {shown(found.study_file)}",
+            f'next            radzoo --store {store} sql "{question}"',
+        ]
+    )

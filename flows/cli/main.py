@@ -1,0 +1,184 @@
+"""``radzoo``: the command line's entry. Verbs are loaded only when they are called."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+from cyclopts import App, CycloptsError, Parameter
+
+from flows.cli.outcome import Context, Outcome, json_text
+from schemas.errors import RadzooError, UsageError
+from schemas.settings import DEFAULT_STORE, store_path
+
+__all__ = ["VERBS", "app", "main"]
+
+
+class Verb(NamedTuple):
+    """A verb: where its function is, what it does, and an example of it."""
+
+    target: str
+    summary: str
+    example: str
+
+    @property
+    def help(self) -> str:
+        """Return the help text; the list of verbs shows its first line."""
+        return f"{self.summary}\n\nExample: {self.example}"
+
+
+VERBS = {
+    "demo": Verb(
+        "flows.cli.demo:demo",
+        "Run the example study from end to end: phantoms, features, models, report.",
+        "radzoo demo --patients 48",
+    ),
+    "init": Verb("flows.cli.study:init", "Write a study file to start from.", "radzoo init my-study"),
+    "ingest": Verb(
+        "flows.cli.study:ingest",
+        "Read a study file, its tables, images and masks into the store, in one commit.",
+        "radzoo ingest my-study/study.toml --dry-run",
+    ),
+    "refresh": Verb(
+        "flows.cli.study:refresh",
+        "Compute the features that a study lacks; what is in the store is never computed again.",
+        "radzoo refresh --study my-study --workers 2",
+    ),
+    "sql": Verb(
+        "flows.cli.sql:sql",
+        "Ask the store one read-only SQL question, in DuckDB's dialect.",
+        'radzoo sql "select phase, count(*) from hcc_cemri group by phase" --format csv',
+    ),
+    "train": Verb(
+        "flows.cli.zoo:train",
+        "Train models of the zoo on a study's training patients.",
+        "radzoo train cr radiomics_lr --study my-study",
+    ),
+    "bench": Verb(
+        "flows.cli.zoo:bench",
+        "Judge a study's models on the same split, training what is missing.",
+        "radzoo bench --study my-study",
+    ),
+    "report": Verb(
+        "flows.cli.zoo:report",
+        "Write a study's report, one HTML page.",
+        "radzoo report --study my-study --open",
+    ),
+    "serve": Verb(
+        "flows.cli.serve:serve",
+        "Register a study's schedules with Prefect and run them.",
+        'radzoo serve my-study/study.toml --refresh "0 3 * * *"',
+    ),
+}
+STORE_VERBS = {
+    "log": Verb("flows.cli.store:log", "List the commits, newest first.", "radzoo store log --limit 5"),
+    "publish": Verb(
+        "flows.cli.store:publish",
+        "Write analyst.duckdb, a documented file that any DuckDB client opens.",
+        "radzoo store publish && duckdb radzoo-store/analyst.duckdb",
+    ),
+}
+
+_EPILOGUE = (
+    "Exit codes: 0 done, 1 internal, 2 usage, 3 not found, 4 contract violated, 5 finished with failures or "
+    "stale, 6 store busy, 130 interrupted. Research software, not for clinical use."
+)
+
+# Prefect's settings where the user has set none; read when a verb that uses Prefect is loaded.
+_PREFECT_DEFAULTS = {
+    # The analytics service writes to Prefect's SQLite file while a flow does, and they lock each other out.
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    # Its log lines would stand among the progress.
+    "PREFECT_LOGGING_LEVEL": "WARNING",
+    # The temporary server takes longer than 20 seconds to come up on a busy machine.
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+}
+
+app = App(
+    name="radzoo",
+    help="A feature store and model zoo for imaging studies that run in batches.",
+    help_epilogue=_EPILOGUE,
+    help_format="plaintext",
+    version=lambda: version("radzoo"),
+    result_action="return_value",
+)
+_store = App(
+    name="store", help="Look after the store.", help_format="plaintext", result_action="return_value"
+)
+for _group, _verbs in ((app, VERBS), (_store, STORE_VERBS)):
+    for _name, _verb in _verbs.items():
+        _group.command(_verb.target, name=_name, help=_verb.help, help_epilogue="")
+app.command(_store)
+
+
+@app.meta.default
+def _launch(
+    *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
+    store: Annotated[
+        str | None, Parameter(help="The store's folder; else RADZOO_STORE, else ./radzoo-store.")
+    ] = None,
+    json: Annotated[bool, Parameter(negative="", help="Answer, and fail, in JSON.")] = False,
+) -> Outcome | None:
+    command, bound, ignored = app.parse_args(tokens, print_error=False, exit_on_error=False)
+    shared: dict[str, Any] = {}
+    if "context" in ignored:
+        named = store_path(store, os.environ)
+        shared["context"] = Context(named or Path(DEFAULT_STORE), store_was_named=named is not None)
+    result = command(*bound.args, **bound.kwargs, **shared)
+    return result if isinstance(result, Outcome) else None
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and leave with its exit code."""
+    sys.exit(exit_code(sys.argv[1:] if arguments is None else arguments))
+
+
+def exit_code(arguments: Sequence[str]) -> int:
+    """Run one command, print what it gives, and return its exit code."""
+    as_json = "--json" in arguments
+    for name, value in _PREFECT_DEFAULTS.items():
+        os.environ.setdefault(name, value)
+    try:
+        outcome = app.meta(
+            list(arguments), print_error=False, exit_on_error=False, result_action="return_value"
+        )
+    except RadzooError as error:
+        print(json_text(error.as_dict()) if as_json else f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    except CycloptsError as error:
+        return _usage_fault(str(error), as_json=as_json)
+    except Exception as error:
+        if not as_json:
+            raise
+        fault = {
+            "error": type(error).__name__,
+            "message": str(error),
+            "where": None,
+            "hint": None,
+            "exit_code": 1,
+        }
+        print(json_text(fault), file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted: what was finished is kept, the same command goes on from there", file=sys.stderr)
+        return 130
+    if not isinstance(outcome, Outcome):
+        return 0
+    text = json_text(outcome.data) if as_json else outcome.text
+    try:
+        if text:
+            print(text, flush=True)
+    except BrokenPipeError:
+        # The reader of a pipe has had enough; Python would complain once more while closing stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return outcome.exit_code
+
+
+def _usage_fault(message: str, *, as_json: bool) -> int:
+    error = UsageError(message.strip(), hint="radzoo --help, or radzoo VERB --help")
+    print(json_text(error.as_dict()) if as_json else f"error: {error}", file=sys.stderr)
+    return error.exit_code

@@ -1,0 +1,84 @@
+"""What a verb gives back: text for people, data for programs, an exit code."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, is_dataclass
+from datetime import date, datetime, time
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+__all__ = ["Context", "Outcome", "json_text", "table_text"]
+
+_NO_TERMINAL_WIDTH = 10_000  # a pipe has no width: lines are not wrapped for it
+
+
+@dataclass(frozen=True)
+class Context:
+    """The options that every verb shares."""
+
+    store: Path
+    store_was_named: bool = True
+    """False where the store is the default place, ./radzoo-store."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a verb did.
+
+    ``text`` goes to stdout for people; with ``--json`` it is ``data``, as JSON.
+    """
+
+    text: str
+    data: Any
+    exit_code: int = 0
+
+
+def json_text(value: Any) -> str:
+    """Return a value as JSON: dataclasses as mappings, paths and dates as text, NaN as null."""
+    return json.dumps(_plain(value), ensure_ascii=False, indent=2, allow_nan=False)
+
+
+def table_text(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
+    """Return rows as an aligned table, numbers to the right and shortened to six digits."""
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for name in columns:
+        is_numeric = any(isinstance(row[name], (int, float)) for row in rows)
+        table.add_column(name, justify="right" if is_numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(_cell(row[name]) for name in columns))
+    width = None if sys.stdout.isatty() else _NO_TERMINAL_WIDTH
+    console = Console(width=width, highlight=False, markup=False)
+    with console.capture() as captured:
+        console.print(table)
+    return "\n".join(line.rstrip() for line in captured.get().rstrip().splitlines())
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return _plain(asdict(value))
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple, set)):
+        return [_plain(each) for each in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, (Path, date, datetime, time)):
+        return str(value)
+    return value

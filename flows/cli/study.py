@@ -1,0 +1,136 @@
+"""The verbs of a study: init, ingest, refresh."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from flows.cli.outcome import Context, Outcome
+from flows.ingest import IngestReport
+from flows.ingest import ingest as ingest_study
+from flows.refresh import FeatureSetReport
+from flows.refresh import refresh as refresh_study
+from flows.study_template import STUDY_TEMPLATE
+from schemas.errors import UsageError
+from store.home import Store
+
+__all__ = ["ingest", "init", "refresh", "refresh_text"]
+
+_WITH_FAILURES = 5
+Shared = Annotated[Context, Parameter(parse=False)]
+
+
+def init(folder: Path, *, context: Shared) -> Outcome:
+    """Write a commented study file, FOLDER/study.toml, to start from.
+
+    Parameters
+    ----------
+    folder
+        Where to write it; made where it does not exist.
+    """
+    file = folder / "study.toml"
+    if file.exists():
+        raise UsageError("there is a study file already", where=str(file), hint=f"radzoo ingest {file}")
+    folder.mkdir(parents=True, exist_ok=True)
+    file.write_text(STUDY_TEMPLATE, encoding="utf-8")
+    return Outcome(
+        f"wrote {file}\nnext: describe your study in it, then radzoo ingest {file}", {"study_file": str(file)}
+    )
+
+
+def ingest(
+    study_file: Path, *, dry_run: bool = False, workers: int | None = None, context: Shared
+) -> Outcome:
+    """Read a study file, its tables, images and masks into the store, in one commit.
+
+    Parameters
+    ----------
+    study_file
+        The study's TOML file; paths in it are relative to it.
+    dry_run
+        Check and count everything, write nothing.
+    workers
+        Threads that read images; as many as there are cores where not given.
+    """
+    report = ingest_study(study_file, context.store, dry_run=dry_run, workers=workers)
+    return Outcome(_ingest_text(report, dry_run=dry_run), report, _WITH_FAILURES if report.failures else 0)
+
+
+def refresh(
+    *,
+    study: str | None = None,
+    feature_set: str | None = None,
+    workers: int | None = None,
+    dry_run: bool = False,
+    check: bool = False,
+    retry_failed: bool = False,
+    context: Shared,
+) -> Outcome:
+    """Compute the features that a study lacks; what is in the store is never computed again.
+
+    Parameters
+    ----------
+    study
+        The study's id; may be left out where the store has one study.
+    feature_set
+        Only this one of the study's feature sets.
+    workers
+        Worker processes; as many as there are cores where not given.
+    dry_run
+        Say what would be computed, compute nothing.
+    check
+        Compute nothing; leave with exit code 5 where anything is stale.
+    retry_failed
+        Compute again what failed before on the same image and mask.
+    """
+    only_plan = dry_run or check
+    reports = refresh_study(
+        Store(context.store),
+        study,
+        feature_set=feature_set,
+        workers=workers,
+        dry_run=only_plan,
+        retry_failed=retry_failed,
+    )
+    is_bad = any(r.failed for r in reports) and not only_plan
+    is_stale = check and any(r.stale for r in reports)
+    text = "\n".join(refresh_text(report, only_plan=only_plan) for report in reports)
+    return Outcome(
+        text or "the study asks for no feature set", reports, _WITH_FAILURES if is_bad or is_stale else 0
+    )
+
+
+def _ingest_text(report: IngestReport, *, dry_run: bool) -> str:
+    lines = [
+        f"{report.study}: {report.patients} patients ({report.labelled} labelled, {report.events} events), "
+        f"{report.scans} scans, {report.masks} masks"
+    ]
+    lines += [
+        f"failed: {row['patient']} {row['phase']} {row['reader']}.{row['reading']}: {row['reason']}"
+        for row in report.failures
+    ]
+    if dry_run:
+        lines.append("nothing was written (--dry-run)")
+    elif report.commit_id is None:
+        lines.append("unchanged: no commit was needed")
+    else:
+        rows = f"{report.added} rows added, {report.changed} superseded, {report.removed} removed"
+        lines.append(f"commit {report.commit_id}: {rows}")
+        lines.append(f"next: radzoo refresh --study {report.study}")
+    return "\n".join(lines)
+
+
+def refresh_text(report: FeatureSetReport, *, only_plan: bool = False) -> str:
+    """Return what a refresh did, or would do, for one feature set."""
+    line = (
+        f"{report.study} {report.feature_set} ({report.features} features): {'to compute' if only_plan else 'computed'} "
+        f"{report.computed}, {'to reuse' if only_plan else 'reused'} {report.reused}, failed {report.failed}, "
+        f"unchanged {report.unchanged}"
+    )
+    if report.commit_id is not None:
+        line += f"; commit {report.commit_id}"
+    if report.failed:
+        line += f"\nnext: radzoo sql \"select * from failures where study = '{report.study}'\" tells why"
+    return line

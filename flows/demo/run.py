@@ -1,0 +1,62 @@
+"""The demonstration: write the study, ingest, refresh, train, bench, report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from flows.bench import BenchReport, bench
+from flows.demo.files import demo_study
+from flows.imaging.phantom import DEFAULT_SCALE
+from flows.ingest import IngestReport, ingest
+from flows.progress import said
+from flows.refresh import FeatureSetReport, refresh
+from flows.report import write_report
+from store.home import Store
+
+__all__ = ["DemoReport", "demonstration"]
+
+
+@dataclass(frozen=True)
+class DemoReport:
+    """What the demonstration did, and where its results lie."""
+
+    ingested: IngestReport
+    refreshed: tuple[FeatureSetReport, ...]
+    benched: BenchReport
+    study_file: Path
+    report: Path
+    analyst_file: Path
+
+
+def demonstration(
+    folder: Path, store_root: Path, *, patients: int, full: bool, workers: int | None = None
+) -> DemoReport:
+    """Run the example study from end to end and return what was done.
+
+    Parameters
+    ----------
+    folder : Path
+        Where study files, images and the report go.
+    store_root : Path
+        The store.
+    patients : int
+        How many of the 165 patients.
+    full : bool
+        Draw the phantoms in true size instead of half of it.
+    workers : int, optional
+        Worker processes.
+    """
+    said("step 1 of 5: the study's files (clinical counts as published; patients and images synthetic)")
+    scale = 1.0 if full else DEFAULT_SCALE
+    study_file = demo_study(folder / "study", patients=patients, scale=scale, workers=workers)
+    said("step 2 of 5: ingest")
+    ingested = ingest(study_file, store_root, workers=workers)
+    store = Store(store_root)
+    said("step 3 of 5: refresh, the features that the store lacks")
+    refreshed = refresh(store, ingested.study, workers=workers)
+    said("step 4 of 5: train and bench")
+    benched = bench(store, ingested.study)
+    said("step 5 of 5: report")
+    report = write_report(store, ingested.study, folder / "report" / "index.html")
+    return DemoReport(ingested, tuple(refreshed), benched, study_file, report, store.analyst_file)

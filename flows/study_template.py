@@ -1,0 +1,49 @@
+"""The study file that ``radzoo init`` writes."""
+
+from __future__ import annotations
+
+__all__ = ["STUDY_TEMPLATE"]
+
+STUDY_TEMPLATE = """# A radzoo study. Paths are relative to this file. Unknown keys are refused.
+
+feature_sets = ["hcc-cemri@1"]          # what `radzoo refresh` computes, name@version
+
+[study]
+id = "my-study"
+title = "What this study is called"
+question = "What it asks"
+
+[cohort]
+table = "patients.csv"                  # one row per patient: .csv, .tsv or .parquet
+patient = "patient"                     # the column with the pseudonym
+# exam_date = "mri_date"                # the column with the exam's date, YYYY-MM-DD
+
+# One table per phase, a named image of the exam. {patient}, {phase}, {reader} and {reading} are filled in.
+[phases.T1]
+image = "images/{patient}/T1.nii.gz"    # NIfTI or NRRD
+mask = "masks/{patient}/T1.nii.gz"
+label = 1                               # the lesion's value in the mask
+modality = "MR"
+
+# Who drew the masks. The first reading is the one that models use; others serve stability.
+[[readings]]
+reader = "R1"
+reading = 1
+
+# [clinical.variables.afp]              # a number has a UCUM unit (ucum.org) ...
+# unit = "[IU]/mL"
+# [clinical.variables.sex]              # ... a category has levels
+# levels = ["female", "male"]
+
+[outcome]
+kind = "binary"                         # or "time_to_event" with event, time, unit and horizon
+name = "my_outcome"
+column = "outcome"                      # 1 or 0
+
+[splits.main]
+kind = "stratified"                     # or "column" with a column of the patient table
+validation_fraction = 0.2
+seed = 1
+
+[models.radiomics_lr]
+"""

@@ -1,0 +1,172 @@
+"""Benchmark: every model judged on the same frozen split."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from schemas.results import Cohort, ComparisonRow, LeaderboardRow, PredictionRow, Suite
+from store.snapshot import Snapshot
+from zoo.evaluation.auc import auc, delong_interval, logit_interval
+from zoo.evaluation.calibration import brier, calibration_in_the_large, calibration_line
+from zoo.evaluation.classification import classification
+from zoo.evaluation.delong import DeLongTest, paired_delong, unpaired_delong
+from zoo.evaluation.multiplicity import holm
+from zoo.persist import load_model
+
+__all__ = ["JudgedModel", "comparison_rows", "judged_model", "leaderboard_row"]
+
+Floats = NDArray[np.float64]
+_COHORTS: tuple[Cohort, ...] = ("training", "validation")
+
+
+@dataclass(frozen=True)
+class JudgedModel:
+    """One model's predictions and its rows of the leaderboard."""
+
+    model: str
+    version: int
+    predictions: tuple[PredictionRow, ...]
+    leaderboard: tuple[LeaderboardRow, ...]
+
+    def scores(self, cohort: str) -> dict[str, tuple[int, float]]:
+        """Return label and probability of each patient of a cohort."""
+        return {p.patient: (p.label, p.probability) for p in self.predictions if p.cohort == cohort}
+
+
+def judged_model(snapshot: Snapshot, row: Mapping[str, Any], suite: Suite = "paper") -> JudgedModel:
+    """Return a trained model's predictions and figures on the cohorts of its split.
+
+    The model is loaded from its folder, whose hash the catalogue knows, and reads the pinned dataset it
+    was trained from: no patient's values can have changed in between.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        The store.
+    row : mapping
+        The model's row of the catalogue.
+    suite : {"paper", "honest"}
+        Under which heading the rows go.
+    """
+    root = snapshot.store.root
+    loaded = load_model(root / Path(row["path"]), row["sha256"])
+    dataset = snapshot.row("datasets", dataset_id=row["dataset_id"])
+    frame = pl.DataFrame(pq.read_table(root / dataset["path"]))
+    columns = [str(name) for name in loaded.metadata["columns"]]  # type: ignore[union-attr]
+    predictions: list[PredictionRow] = []
+    figures: list[LeaderboardRow] = []
+    for cohort in _COHORTS:
+        rows = frame.filter(pl.col("cohort") == cohort)
+        labels = rows["label"].to_numpy()
+        probabilities = np.asarray(loaded.estimator.predict_proba(rows.select(columns)))[:, 1]
+        predictions += [
+            PredictionRow(
+                study=row["study"],
+                suite=suite,
+                model=row["model"],
+                patient=patient,
+                cohort=cohort,
+                probability=float(probability),
+                label=int(label),
+            )
+            for patient, probability, label in zip(rows["patient"], probabilities, labels, strict=True)
+        ]
+        figures.append(
+            leaderboard_row(
+                row["study"], suite, row["model"], cohort, labels, probabilities, row["threshold"]
+            )
+        )
+    return JudgedModel(row["model"], row["version"], tuple(predictions), tuple(figures))
+
+
+def leaderboard_row(
+    study: str,
+    suite: Suite,
+    model: str,
+    cohort: Cohort,
+    labels: NDArray[np.int64],
+    probabilities: Floats,
+    threshold: float,
+) -> LeaderboardRow:
+    """Return how a model did on one cohort at its frozen threshold."""
+    main, plain = logit_interval(labels, probabilities), delong_interval(labels, probabilities)
+    counts = classification(labels, probabilities, threshold)
+    return LeaderboardRow(
+        study=study,
+        suite=suite,
+        model=model,
+        cohort=cohort,
+        n=len(labels),
+        events=int(labels.sum()),
+        auc=auc(labels, probabilities),
+        auc_lo=main.lower,
+        auc_hi=main.upper,
+        auc_delong_lo=plain.lower,
+        auc_delong_hi=plain.upper,
+        threshold=threshold,
+        accuracy=counts.accuracy,
+        sensitivity=counts.sensitivity,
+        specificity=counts.specificity,
+        ppv=counts.ppv,
+        npv=counts.npv,
+        brier=brier(labels, probabilities),
+        calibration_slope=calibration_line(labels, probabilities).slope,
+        calibration_intercept=calibration_in_the_large(labels, probabilities).intercept,
+    )
+
+
+def comparison_rows(study: str, suite: Suite, models: Sequence[JudgedModel]) -> list[ComparisonRow]:
+    """Return every DeLong test of a benchmark, with Holm's correction within kind and cohort.
+
+    Two models are compared on the patients that both could judge; a model's training and validation
+    cohorts are compared as independent samples.
+    """
+    rows: list[ComparisonRow] = []
+    for cohort in _COHORTS:
+        tests = []
+        for a, b in combinations(models, 2):
+            of_a, of_b = a.scores(cohort), b.scores(cohort)
+            shared = sorted(of_a.keys() & of_b.keys())
+            test = paired_delong(
+                [of_a[patient][0] for patient in shared],
+                [of_a[patient][1] for patient in shared],
+                [of_b[patient][1] for patient in shared],
+            )
+            tests.append((a.model, b.model, test))
+        rows += _corrected(study, suite, cohort, tests)
+    tests = []
+    for each in models:
+        training, validation = (list(zip(*each.scores(cohort).values(), strict=True)) for cohort in _COHORTS)
+        tests.append((each.model, each.model, unpaired_delong(*training, *validation)))
+    return rows + _corrected(study, suite, "training-validation", tests)
+
+
+def _corrected(
+    study: str, suite: Suite, cohort: str, tests: Sequence[tuple[str, str, DeLongTest]]
+) -> list[ComparisonRow]:
+    if not tests:
+        return []
+    adjusted = holm([test.p for _, _, test in tests])
+    return [
+        ComparisonRow(
+            study=study,
+            suite=suite,
+            cohort=cohort,
+            model_a=a,
+            model_b=b,
+            kind=test.kind,
+            statistic=test.statistic,
+            p=test.p,
+            p_holm=float(p_holm),
+        )
+        for (a, b, test), p_holm in zip(tests, adjusted, strict=True)
+    ]

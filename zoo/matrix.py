@@ -1,0 +1,200 @@
+"""The table a model trains on: one row per labelled patient of a split, read from the store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from schemas.errors import ContractError, NotFoundError
+from schemas.feature_names import with_phase
+from schemas.feature_sets import FeatureSetRef
+from schemas.keys import sql_name
+from schemas.study import FactorRule, ModelSettings, Study
+from store.query import snapshot_connection
+from store.snapshot import Snapshot
+from zoo.registry import ModelSpec
+
+__all__ = ["KEY_COLUMNS", "ModelInputs", "ModelTable", "model_inputs", "model_table"]
+
+KEY_COLUMNS = ("patient", "cohort", "label")
+
+
+@dataclass(frozen=True)
+class ModelInputs:
+    """What a model reads in a study, every default settled."""
+
+    split: str
+    feature_set: str | None
+    phases: tuple[str, ...]
+    factors: tuple[FactorRule, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the inputs as a JSON-ready mapping."""
+        return {
+            "split": self.split,
+            "feature_set": self.feature_set,
+            "phases": list(self.phases),
+            "factors": [rule.model_dump() | {"name": rule.label} for rule in self.factors],
+        }
+
+
+@dataclass(frozen=True)
+class ModelTable:
+    """A table ready for a model.
+
+    ``frame`` has `KEY_COLUMNS` and then the inputs; rows are in the order of the pseudonyms.
+    """
+
+    frame: pl.DataFrame
+    excluded: dict[str, str]
+    """Labelled patients of the split that are not in the table, and why."""
+
+    @property
+    def columns(self) -> list[str]:
+        """Return the names of the input columns."""
+        return [name for name in self.frame.columns if name not in KEY_COLUMNS]
+
+    def of_cohort(self, cohort: str) -> tuple[pl.DataFrame, pl.Series, pl.Series]:
+        """Return one cohort's inputs, labels and pseudonyms."""
+        rows = self.frame.filter(pl.col("cohort") == cohort)
+        return rows.select(self.columns), rows["label"], rows["patient"]
+
+
+def model_inputs(study: Study, spec: ModelSpec) -> ModelInputs:
+    """Return what a model of the zoo reads in a study.
+
+    Raises
+    ------
+    ContractError
+        When the study file does not give what the model needs.
+    """
+    settings = study.models.get(spec.name, ModelSettings())
+    split = settings.split or next(iter(study.splits), None)
+    if split is None:
+        raise ContractError(
+            f"study '{study.id}' has no split",
+            hint="add a table [splits.NAME] to the study file and ingest again",
+        )
+    feature_set: str | None = None
+    phases: tuple[str, ...] = ()
+    if "radiomics" in spec.inputs:
+        feature_set = settings.feature_set or next(iter(study.feature_sets), None)
+        if feature_set is None:
+            raise ContractError(
+                f"model '{spec.name}' needs a feature set",
+                hint="add feature_sets to the study file and ingest again",
+            )
+        phases = settings.phases or tuple(study.phases)
+    if "clinical" in spec.inputs and not settings.factors:
+        raise ContractError(
+            f"model '{spec.name}' needs clinical factors",
+            hint=f"add [[models.{spec.name}.factors]] to the study file and ingest again",
+        )
+    factors = settings.factors if "clinical" in spec.inputs else ()
+    return ModelInputs(split, feature_set, phases, factors)
+
+
+def model_table(snapshot: Snapshot, study: Study, inputs: ModelInputs) -> ModelTable:
+    """Return the table of a model's inputs as the store had them at the snapshot.
+
+    A patient without a row in one of the phases, or without a value of one of the factors, is left out
+    and named in ``excluded``; a single feature that could not be computed stays NULL, for the model's own
+    imputation.
+
+    Raises
+    ------
+    NotFoundError
+        When the feature set has not been computed.
+    ContractError
+        When a cohort is left with one class only.
+    """
+    rows = snapshot.rows("split_members", study=study.id, split=inputs.split)
+    labels = {row["patient"]: row["label"] for row in snapshot.rows("labels", study=study.id)}
+    frame = pl.DataFrame(
+        {
+            "patient": [row["patient"] for row in rows],
+            "cohort": [row["cohort"] for row in rows],
+            "label": [labels[row["patient"]] for row in rows],
+        },
+        schema={"patient": pl.String, "cohort": pl.String, "label": pl.Int64},
+    ).sort("patient")
+    excluded: dict[str, str] = {}
+    blocks: list[tuple[str, pl.DataFrame]] = []
+    if inputs.factors:
+        blocks += [("clinical factors", _factor_columns(snapshot, inputs.factors))]
+    if inputs.feature_set is not None:
+        features = _phase_columns(snapshot, study.id, inputs.feature_set, inputs.phases)
+        blocks += [(f"{inputs.feature_set} in {phase}", columns) for phase, columns in features.items()]
+    for what, columns in blocks:
+        there = set(columns["patient"])
+        excluded |= {p: f"no {what}" for p in frame["patient"] if p not in there and p not in excluded}
+        frame = frame.join(columns, on="patient", how="inner", maintain_order="left")
+    _refuse_one_class(frame, inputs)
+    return ModelTable(frame, excluded)
+
+
+def _phase_columns(
+    snapshot: Snapshot, study: str, feature_set: str, phases: Sequence[str]
+) -> Mapping[str, pl.DataFrame]:
+    """Return, for each phase, one row per patient: the primary reading's features, names with the phase."""
+    ref = FeatureSetRef.parse(feature_set)
+    versions = [
+        row for row in snapshot.rows("feature_sets", name=ref.name) if ref.version in (None, row["version"])
+    ]
+    if not versions:
+        raise NotFoundError(
+            f"feature set '{feature_set}' has not been computed", hint=f"radzoo refresh --study {study}"
+        )
+    chosen = max(versions, key=lambda row: row["version"])["feature_set"]
+    names = [row["feature"] for row in snapshot.rows("features", feature_set=chosen)]
+    found: dict[str, pl.DataFrame] = {}
+    with snapshot_connection(snapshot) as connection:
+        for phase in phases:
+            columns = ", ".join(f'w."{name}" as "{with_phase(phase, name)}"' for name in names)
+            query = (
+                f"select w.patient, {columns} from {sql_name(chosen)} w "  # noqa: S608 (names of the catalogue)
+                "join study_masks m using (patient, exam, phase, lesion, reader, reading) "
+                "where m.study = $study and m.is_primary and w.phase = $phase order by w.patient"
+            )
+            table = connection.sql(query, params={"study": study, "phase": phase}).to_arrow_table()
+            found[phase] = pl.DataFrame(table)
+    return found
+
+
+def _factor_columns(snapshot: Snapshot, factors: Sequence[FactorRule]) -> pl.DataFrame:
+    """Return one row per patient with a value of every factor: the last one observed."""
+    wanted = {rule.variable for rule in factors}
+    last: dict[str, dict[str, dict[str, Any]]] = {}
+    for row in sorted(snapshot.rows("clinical"), key=lambda row: row["observed_at"]):
+        if row["variable"] in wanted:
+            last.setdefault(row["patient"], {})[row["variable"]] = row
+    complete = {patient: values for patient, values in sorted(last.items()) if wanted <= values.keys()}
+    columns: dict[str, Any] = {"patient": list(complete)}
+    for rule in factors:
+        columns[rule.label] = [_factor_value(rule, values[rule.variable]) for values in complete.values()]
+    return pl.DataFrame(
+        columns, schema_overrides={"patient": pl.String} | dict.fromkeys(list(columns)[1:], pl.Float64)
+    )
+
+
+def _factor_value(rule: FactorRule, row: Mapping[str, Any]) -> float:
+    if rule.above is not None:
+        return float(row["value"] > rule.above)
+    if rule.equals is not None:
+        return float(row["level"] == rule.equals)
+    return float(row["value"])
+
+
+def _refuse_one_class(frame: pl.DataFrame, inputs: ModelInputs) -> None:
+    for cohort in ("training", "validation"):
+        present = set(frame.filter(pl.col("cohort") == cohort)["label"])
+        if present != {0, 1}:
+            raise ContractError(
+                f"the {cohort} cohort has {'only label ' + str(present.pop()) if present else 'no patient'} "
+                "among those with all inputs",
+                where=f"split '{inputs.split}'",
+                hint="radzoo sql 'from failures' tells what is missing",
+            )
