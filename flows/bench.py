@@ -55,9 +55,7 @@ def bench(store: Store, study: str | None = None) -> BenchReport:
         with commit_to(store, f"bench {asked.id}: paper suite", run_id=run.run_id) as commit:
             for table in ("predictions", "leaderboard"):
                 rows = [row.model_dump() for each in judged for row in getattr(each, table)]
-                commit.put(
-                    table, [row | {"version": version_of[row["model"]]} for row in rows], replacing=scope
-                )
+                commit.put(table, [row | {"version": version_of[row["model"]]} for row in rows], replacing=scope)
             comparisons = comparison_rows(asked.id, "paper", judged)
             commit.put("comparisons", [row.model_dump() for row in comparisons], replacing=scope)
         is_changed = any(changes.any for changes in commit.changes.values())
@@ -65,6 +63,4 @@ def bench(store: Store, study: str | None = None) -> BenchReport:
     if is_changed or not store.analyst_file.exists():
         published(Snapshot(store))
     leaderboard = tuple(row for each in judged for row in each.leaderboard)
-    return BenchReport(
-        asked.id, "paper", tuple(trained), leaderboard, commit.commit_id if is_changed else None
-    )
+    return BenchReport(asked.id, "paper", tuple(trained), leaderboard, commit.commit_id if is_changed else None)

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from prefect import flow, task, unmapped
 from prefect.cache_policies import NO_CACHE
@@ -78,10 +79,13 @@ def extracted(
         # Spawned, not forked: a fork would copy Prefect's threads' locks in whatever state they are.
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(workers, mp_context=context, initializer=prepared_worker) as pool:
+            # One thread more than processes keeps the pool's queue from running dry.
+            threads: Any = ThreadPoolTaskRunner(
+                max_workers=workers + 1
+            )  # Any: its futures are a narrower type than with_options names
             run = extract_missing.with_options(
                 flow_run_name=f"extract {feature_set}",
-                # One thread more than processes keeps the pool's queue from running dry.
-                task_runner=ThreadPoolTaskRunner(max_workers=workers + 1),
+                task_runner=threads,
             )
             return run(feature_set, batches, settings, staging, pool, advance)
     finally:

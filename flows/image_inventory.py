@@ -6,7 +6,6 @@ reason; the others go on.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -135,11 +134,7 @@ def _patient_inventory(
                     image = image if image is not None else read_volume(image_file)
                     row = _mask_row(image, scan["image_sha256"], mask_file, phase.label)
             except ContractError as error:
-                reason = (
-                    f"mask {mask_file.name}: {error.message}"
-                    if error.where == str(mask_file)
-                    else error.message
-                )
+                reason = f"mask {mask_file.name}: {error.message}" if error.where == str(mask_file) else error.message
                 found.failures.append(_failure(study.id, key, reason))
                 continue
             found.masks.append(row | key._asdict())
@@ -191,10 +186,8 @@ def _failure(study: str, key: MaskKey, reason: str) -> Row:
 
 
 def _path(folder: Path, pattern: str, patient: CohortPatient, phase: str, reading: Reading) -> Path:
-    filled = pattern.format(
-        patient=patient.written, phase=phase, reader=reading.reader, reading=reading.reading
-    )
-    return Path(os.path.abspath(folder / filled))
+    filled = pattern.format(patient=patient.written, phase=phase, reader=reading.reader, reading=reading.reading)
+    return (folder / filled).resolve()
 
 
 def _stat(file: Path) -> str:

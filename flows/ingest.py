@@ -44,9 +44,7 @@ class IngestReport:
     removed: int
 
 
-def ingest(
-    study_file: Path, store_root: Path, *, dry_run: bool = False, workers: int | None = None
-) -> IngestReport:
+def ingest(study_file: Path, store_root: Path, *, dry_run: bool = False, workers: int | None = None) -> IngestReport:
     """Read a study and return what changed in the store.
 
     Parameters
@@ -102,9 +100,7 @@ def read_study(study_file: Path) -> tuple[Study, str]:
     return parsed_study(text, str(study_file)), text
 
 
-def _inventory(
-    study: Study, study_file: Path, tables: StudyTables, before: Snapshot | None, workers: int
-) -> Inventory:
+def _inventory(study: Study, study_file: Path, tables: StudyTables, before: Snapshot | None, workers: int) -> Inventory:
     scans = before.rows("scans") if before else []
     masks = before.rows("masks") if before else []
     for row in (*scans, *masks):
@@ -121,9 +117,7 @@ def _inventory(
         )
 
 
-def _refuse_missing_phase(
-    study: Study, study_file: Path, text: str, tables: StudyTables, inventory: Inventory
-) -> None:
+def _refuse_missing_phase(study: Study, study_file: Path, text: str, tables: StudyTables, inventory: Inventory) -> None:
     """Refuse a path pattern that fits no patient: a slip of the pen, not a failure of each row."""
     for name, phase in study.phases.items():
         if inventory.missing_images.count(name) == len(tables.patients):
@@ -171,9 +165,7 @@ def _put(commit: Commit, study: Study, study_file: Path, tables: StudyTables, in
     names = [each.patient for each in tables.patients]
     commit.put("patients", [{"patient": name} for name in names])
     commit.put("study_patients", [own | {"patient": name} for name in names], replacing=own)
-    commit.put(
-        "exams", [{"patient": p.patient, "exam": exam, "acquired_on": p.exam_date} for p in tables.patients]
-    )
+    commit.put("exams", [{"patient": p.patient, "exam": exam, "acquired_on": p.exam_date} for p in tables.patients])
     commit.put("scans", inventory.scans)
     commit.put("masks", inventory.masks)
     commit.put("study_masks", inventory.study_masks, replacing=own)

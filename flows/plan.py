@@ -63,9 +63,7 @@ def staging_folder(store: Store, bound: BoundFeatureSet) -> Path:
     return store.staging / bound.definition_sha256[:20]
 
 
-def refresh_plan(
-    snapshot: Snapshot, study: str, bound: BoundFeatureSet, *, retry_failed: bool = False
-) -> RefreshPlan:
+def refresh_plan(snapshot: Snapshot, study: str, bound: BoundFeatureSet, *, retry_failed: bool = False) -> RefreshPlan:
     """Return what has to be done for one feature set of a study.
 
     Parameters
@@ -82,15 +80,12 @@ def refresh_plan(
     plan = RefreshPlan(bound)
     in_store = {row["extraction_id"] for row in snapshot.rows("extractions", feature_set=bound.feature_set)}
     linked = {
-        row["extraction_id"]
-        for row in snapshot.rows("study_extractions", study=study, feature_set=bound.feature_set)
+        row["extraction_id"] for row in snapshot.rows("study_extractions", study=study, feature_set=bound.feature_set)
     }
     staged = staged_ids(staging_folder(snapshot.store, bound))
     failed_since = {
         _key(row): row["added_commit"]
-        for row in snapshot.rows(
-            "failures", stage="refresh", study=study, feature_set=bound.feature_set, feature=""
-        )
+        for row in snapshot.rows("failures", stage="refresh", study=study, feature_set=bound.feature_set, feature="")
     }
     for each, since in _wanted(snapshot, study, bound):
         if each.extraction_id in linked:

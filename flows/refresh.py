@@ -135,9 +135,7 @@ def _carried_out(store: Store, study: str, plan: RefreshPlan, refused: int, work
                 )
             failures = {r.planned.key: r.failure for r in receipts if r.failure is not None}
         finished = [each for each in (*plan.staged, *plan.missing) if each.key not in failures]
-        records = list(
-            {each.extraction_id: staged_record(staging, each.extraction_id) for each in finished}.values()
-        )
+        records = list({each.extraction_id: staged_record(staging, each.extraction_id) for each in finished}.values())
         with commit_to(store, f"refresh {study} {bound.feature_set}", run_id=run.run_id) as commit:
             _put(commit, store, study, plan, finished, records, failures)
         discard_staged(staging, [record.extraction_id for record in records])
@@ -182,9 +180,7 @@ def _put(
         )
     own = {"study": study, "feature_set": bound.feature_set}
     current = (*plan.unchanged, *plan.reused, *finished)
-    commit.put(
-        "study_extractions", [own | {"extraction_id": each.extraction_id} for each in current], replacing=own
-    )
+    commit.put("study_extractions", [own | {"extraction_id": each.extraction_id} for each in current], replacing=own)
     scope = own | {"stage": "refresh"}
     commit.put("failures", _failure_rows(store, scope, plan, finished, records, failures), replacing=scope)
 

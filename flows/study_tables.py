@@ -200,9 +200,7 @@ def _outcome_columns(outcome: BinaryOutcome | EventOutcome) -> tuple[str, ...]:
     return (outcome.column,) if isinstance(outcome, BinaryOutcome) else (outcome.event, outcome.time)
 
 
-def _add_outcomes(
-    study: Study, outcome: BinaryOutcome | EventOutcome, cohort: _Table, tables: StudyTables
-) -> None:
+def _add_outcomes(study: Study, outcome: BinaryOutcome | EventOutcome, cohort: _Table, tables: StudyTables) -> None:
     for line, row in cohort.rows():
         patient = study.stored_patient(row[study.cohort.patient])
         raw: Row = {
@@ -250,9 +248,7 @@ def _column_members(study: Study, split: ColumnSplit, cohort: _Table) -> Iterato
     for line, row in cohort.rows():
         cell = row[split.column]
         if cell and cell not in names:
-            raise cohort.fault(
-                line, split.column, f"'{cell}' is neither '{split.training}' nor '{split.validation}'"
-            )
+            raise cohort.fault(line, split.column, f"'{cell}' is neither '{split.training}' nor '{split.validation}'")
         if cell:
             yield study.stored_patient(row[study.cohort.patient]), names[cell]
 

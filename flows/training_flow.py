@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from prefect import flow, task, unmapped
 from prefect.cache_policies import NO_CACHE
@@ -17,28 +18,19 @@ __all__ = ["trained_models"]
 
 
 @task(cache_policy=NO_CACHE, persist_result=False, task_run_name="train {plan.model}")
-def train_model(
-    plan: TrainingPlan, store: Store, study: Study, advance: Callable[[int], None]
-) -> TrainedModel:
+def train_model(plan: TrainingPlan, store: Store, study: Study, advance: Callable[[int], None]) -> TrainedModel:
     """Train one model and save it below the store."""
     trained = trained_model(store, study, plan, utc_now())
     advance(1)
     return trained
 
 
-@flow(
-    name="train",
-    validate_parameters=False,
-    persist_result=False,
-    task_runner=ThreadPoolTaskRunner(max_workers=2),
-)
+@flow(name="train", validate_parameters=False, persist_result=False)
 def train_missing(
     store: Store, study: Study, plans: Sequence[TrainingPlan], advance: Callable[[int], None]
 ) -> list[TrainedModel]:
     """Train every model that is asked for."""
-    futures = train_model.map(
-        plan=list(plans), store=unmapped(store), study=unmapped(study), advance=unmapped(advance)
-    )
+    futures = train_model.map(plan=list(plans), store=unmapped(store), study=unmapped(study), advance=unmapped(advance))
     return [future.result() for future in futures]
 
 
@@ -46,5 +38,6 @@ def trained_models(
     store: Store, study: Study, plans: Sequence[TrainingPlan], advance: Callable[[int], None]
 ) -> list[TrainedModel]:
     """Run the flow and return the trained models."""
-    run = train_missing.with_options(flow_run_name=f"train {study.id}")
+    threads: Any = ThreadPoolTaskRunner(max_workers=2)  # Any: its futures are a narrower type than with_options names
+    run = train_missing.with_options(flow_run_name=f"train {study.id}", task_runner=threads)
     return run(store, study, plans, advance)

@@ -54,7 +54,7 @@ def _registry() -> pint.UnitRegistry[Any]:
 @lru_cache(maxsize=512)
 def _parsed(unit: str) -> pint.Quantity[Any]:
     try:
-        quantity: pint.Quantity[Any] = _registry().from_ucum(unit)  # type: ignore[attr-defined]
+        quantity: pint.Quantity[Any] = _registry().from_ucum(unit)  # type: ignore[operator]  # pint reads attributes as units
     except Exception as error:  # the grammar raises its own tree of parser errors
         raise ValueError(
             f"'{unit}' is not a UCUM unit (examples: mm, U/L, umol/L, [IU]/mL, 10*9/L, a, mo, 1)"

@@ -151,9 +151,7 @@ def wavelet_image_type(band: str) -> str:
         If there is no such sub-band.
     """
     if band not in _BANDS:
-        raise ContractError(
-            f"'{band}' is no wavelet sub-band", where=band, hint=f"choose one of: {', '.join(_BANDS)}"
-        )
+        raise ContractError(f"'{band}' is no wavelet sub-band", where=band, hint=f"choose one of: {', '.join(_BANDS)}")
     return f"wavelet-{band}"
 
 
@@ -223,9 +221,7 @@ def column_names(image_types: Iterable[str], families: Iterable[str] = FAMILIES)
     measured = [(ORIGINAL, SHAPE)] if SHAPE in families else []
     measured += [(image, family) for image in image_types for family in families if family != SHAPE]
     return tuple(
-        str(FeatureName(image, family, feature.name))
-        for image, family in measured
-        for feature in FEATURES[family]
+        str(FeatureName(image, family, feature.name)) for image, family in measured for feature in FEATURES[family]
     )
 
 

@@ -32,12 +32,8 @@ GLCM: Final[tuple[FeatureDefinition, ...]] = (
     _glcm("ClusterTendency", "DG8W", NUMBER, "Variance of the sum of two neighbours' levels."),
     _glcm("Contrast", "ACUI", NUMBER, "Expected squared difference between two neighbours' levels."),
     _glcm("Correlation", "NI2N", NUMBER, "Pearson correlation between the levels of neighbours."),
-    _glcm(
-        "DifferenceAverage", "TF7R", NUMBER, "Expected absolute difference between two neighbours' levels."
-    ),
-    _glcm(
-        "DifferenceEntropy", "NTRS", BIT, "Entropy of the absolute difference between two neighbours' levels."
-    ),
+    _glcm("DifferenceAverage", "TF7R", NUMBER, "Expected absolute difference between two neighbours' levels."),
+    _glcm("DifferenceEntropy", "NTRS", BIT, "Entropy of the absolute difference between two neighbours' levels."),
     _glcm(
         "DifferenceVariance",
         "D3YU",
@@ -51,9 +47,7 @@ GLCM: Final[tuple[FeatureDefinition, ...]] = (
         NUMBER,
         "Inverse difference moment: expected 1 / (1 + (i - j)²), high in a smooth region.",
     ),
-    _glcm(
-        "Idmn", "1QCO", NUMBER, "Inverse difference moment with i - j divided by the number of grey levels."
-    ),
+    _glcm("Idmn", "1QCO", NUMBER, "Inverse difference moment with i - j divided by the number of grey levels."),
     _glcm("Idn", "NDRX", NUMBER, "Inverse difference with i - j divided by the number of grey levels."),
     _glcm(
         "Imc1",
@@ -69,9 +63,7 @@ GLCM: Final[tuple[FeatureDefinition, ...]] = (
     ),
     _glcm("InverseVariance", "E8JP", NUMBER, "Sum of P / (i - j)² over the pairs of unequal levels."),
     _glcm("JointAverage", "60VM", NUMBER, "Expected grey level of a voxel that has a neighbour in the mask."),
-    _glcm(
-        "JointEnergy", "8ZQL", NUMBER, "Sum of the squared frequencies in P, high when few pairs dominate."
-    ),
+    _glcm("JointEnergy", "8ZQL", NUMBER, "Sum of the squared frequencies in P, high when few pairs dominate."),
     _glcm("JointEntropy", "TU9B", BIT, "Entropy of the pairs of neighbouring levels."),
     _glcm(
         "MCC",

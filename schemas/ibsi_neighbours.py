@@ -55,9 +55,7 @@ GLDM: Final[tuple[FeatureDefinition, ...]] = (
         "Mean over the voxels of squared dependence over squared level.",
     ),
     _gldm("LowGrayLevelEmphasis", "TL9H", NUMBER, "Mean inverse squared grey level of the voxels."),
-    _gldm(
-        "SmallDependenceEmphasis", "SODN", NUMBER, "Mean inverse squared dependence: high in a busy region."
-    ),
+    _gldm("SmallDependenceEmphasis", "SODN", NUMBER, "Mean inverse squared dependence: high in a busy region."),
     _gldm(
         "SmallDependenceHighGrayLevelEmphasis",
         "JA6D",

@@ -86,15 +86,9 @@ SHAPE: Final[tuple[FeatureDefinition, ...]] = (
 )
 
 FIRSTORDER: Final[tuple[FeatureDefinition, ...]] = (
-    _firstorder(
-        "10Percentile", "QG58", INTENSITY, "Intensity that a tenth of the mask's voxels do not exceed."
-    ),
-    _firstorder(
-        "90Percentile", "8DWT", INTENSITY, "Intensity that nine tenths of the mask's voxels do not exceed."
-    ),
-    _firstorder(
-        "Energy", "N8CA", INTENSITY_SQUARED, "Sum of the squared intensities; it grows with the voxel count."
-    ),
+    _firstorder("10Percentile", "QG58", INTENSITY, "Intensity that a tenth of the mask's voxels do not exceed."),
+    _firstorder("90Percentile", "8DWT", INTENSITY, "Intensity that nine tenths of the mask's voxels do not exceed."),
+    _firstorder("Energy", "N8CA", INTENSITY_SQUARED, "Sum of the squared intensities; it grows with the voxel count."),
     _firstorder("Entropy", "TLU2", BIT, "Shannon entropy of the histogram of grey levels."),
     _firstorder("InterquartileRange", "SALO", INTENSITY, "Width of the middle half of the intensities."),
     _firstorder(
@@ -135,7 +129,5 @@ FIRSTORDER: Final[tuple[FeatureDefinition, ...]] = (
         NUMBER,
         "Sum of the squared frequencies of the grey levels: the chance that two random voxels agree.",
     ),
-    _firstorder(
-        "Variance", "ECT3", INTENSITY_SQUARED, "Mean squared distance of the intensities from their mean."
-    ),
+    _firstorder("Variance", "ECT3", INTENSITY_SQUARED, "Mean squared distance of the intensities from their mean."),
 )

@@ -50,14 +50,10 @@ def view_documentation() -> Iterator[ViewDocumentation]:
                 description.append(line[3:])
             else:
                 query.append(line)
-        yield ViewDocumentation(
-            file.name.removesuffix(".sql"), " ".join(description), columns, "\n".join(query)
-        )
+        yield ViewDocumentation(file.name.removesuffix(".sql"), " ".join(description), columns, "\n".join(query))
 
 
-def define_analyst_views(
-    connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, *, documented: bool = True
-) -> None:
+def define_analyst_views(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, *, documented: bool = True) -> None:
     """Create all tables and views of a snapshot in a DuckDB connection's current database.
 
     The catalogue's rows are copied into tables of the schema ``catalogue``; the features stay in their
@@ -96,9 +92,7 @@ def define_analyst_views(
     _define_embeddings_view(connection)
 
 
-def _comment(
-    connection: duckdb.DuckDBPyConnection, view: str, description: str, columns: Mapping[str, str]
-) -> None:
+def _comment(connection: duckdb.DuckDBPyConnection, view: str, description: str, columns: Mapping[str, str]) -> None:
     connection.execute(f"comment on view {view} is {_quoted_text(description)}")
     for column, comment in columns.items():
         connection.execute(f'comment on column {view}."{column}" is {_quoted_text(comment)}')
@@ -117,17 +111,14 @@ def _define_wide_view(
     view: str,
     features: Sequence[Mapping[str, Any]],
 ) -> None:
-    paths = [
-        str(snapshot.store.segments / row["path"])
-        for row in snapshot.rows("segments", feature_set=feature_set)
-    ]
+    paths = [str(snapshot.store.segments / row["path"]) for row in snapshot.rows("segments", feature_set=feature_set)]
     keys = ", ".join(f"m.{name}" for name in MaskKey._fields)
     names = [row["feature"] for row in features]
     if paths:
         files_list = ", ".join(_quoted_text(path) for path in paths)
         columns = ", ".join(f's."{name}"' for name in names)
         query = (
-            f"select {keys}, s.extraction_id, s.grey_levels, s.zero_fraction, {columns} "  # noqa: S608
+            f"select {keys}, s.extraction_id, s.grey_levels, s.zero_fraction, {columns} "
             f"from catalogue.masks m "
             f"join read_parquet([{files_list}], union_by_name = true) s "
             f"on s.image_sha256 = m.image_sha256 and s.mask_sha256 = m.mask_sha256"
@@ -135,7 +126,7 @@ def _define_wide_view(
     else:
         columns = ", ".join(f'null::double as "{name}"' for name in names)
         query = (
-            f"select {keys}, null::varchar as extraction_id, null::integer as grey_levels, "  # noqa: S608
+            f"select {keys}, null::varchar as extraction_id, null::integer as grey_levels, "
             f"null::double as zero_fraction, {columns} from catalogue.masks m where false"
         )
     connection.execute(f"create view {view} as {query}")
@@ -144,7 +135,7 @@ def _define_wide_view(
 def _define_long_view(connection: duckdb.DuckDBPyConnection, wide: list[tuple[str, str]]) -> None:
     keys = ", ".join(MaskKey._fields)
     parts = [
-        f"select {_quoted_text(feature_set)} as feature_set, {keys}, feature, value from "  # noqa: S608
+        f"select {_quoted_text(feature_set)} as feature_set, {keys}, feature, value from "
         f"{view} unpivot include nulls (value for feature in "
         f"(columns(* exclude ({keys}, extraction_id, grey_levels, zero_fraction))))"
         for feature_set, view in wide

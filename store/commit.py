@@ -76,9 +76,7 @@ class Commit:
             not among ``rows`` are removed.
         """
         target, keys = versioned_table(table), KEYS[table]
-        columns = [
-            c.name for c in target.columns if c.name not in ("row_id", "added_commit", "removed_commit")
-        ]
+        columns = [c.name for c in target.columns if c.name not in ("row_id", "added_commit", "removed_commit")]
         wanted = {tuple(row[key] for key in keys): {name: row.get(name) for name in columns} for row in rows}
         live = self._live(table, columns, wanted, replacing)
 
@@ -92,12 +90,8 @@ class Commit:
                 update(target).where(target.c.row_id.in_(batch)).values(removed_commit=self.commit_id)
             )
         if inserted := fresh + [wanted[key] for key in superseded]:
-            self.connection.execute(
-                insert(target), [{**row, "added_commit": self.commit_id} for row in inserted]
-            )
-        changes = Changes(
-            len(fresh), len(superseded), len(removed), len(wanted) - len(fresh) - len(superseded)
-        )
+            self.connection.execute(insert(target), [{**row, "added_commit": self.commit_id} for row in inserted])
+        changes = Changes(len(fresh), len(superseded), len(removed), len(wanted) - len(fresh) - len(superseded))
         self.changes[table] = _sum(self.changes.get(table, Changes()), changes)
         return changes
 
@@ -109,9 +103,7 @@ class Commit:
         replacing: Mapping[str, Any] | None,
     ) -> dict[tuple[Any, ...], tuple[int, dict[str, Any]]]:
         target, keys = versioned_table(table), KEYS[table]
-        query = select(target.c.row_id, *(target.c[name] for name in columns)).where(
-            target.c.removed_commit.is_(None)
-        )
+        query = select(target.c.row_id, *(target.c[name] for name in columns)).where(target.c.removed_commit.is_(None))
         if replacing is not None:
             queries = [query.where(and_(*(target.c[name] == value for name, value in replacing.items())))]
         else:
@@ -126,9 +118,7 @@ class Commit:
 
 
 @contextmanager
-def commit_to(
-    store: Store, message: str, *, run_id: str | None = None, author: str | None = None
-) -> Iterator[Commit]:
+def commit_to(store: Store, message: str, *, run_id: str | None = None, author: str | None = None) -> Iterator[Commit]:
     """Give an open commit that lands when the block ends, or leaves no trace where it raises.
 
     Where nothing differs from before, no commit is made; ``Commit.changes`` tells.

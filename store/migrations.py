@@ -47,4 +47,4 @@ def migrate(connection: Connection) -> int:
     for number, step in enumerate(_STEPS[version:], start=version + 1):
         step(connection)
         connection.execute(insert(store_format).values(version=number))
-    return version
+    return int(version)

@@ -25,9 +25,7 @@ def snapshot_connection(snapshot: Snapshot, *, documented: bool = False) -> duck
     # The progress bar would be written among the answer's lines.
     connection.execute("set enable_progress_bar = false")
     define_analyst_views(connection, snapshot, documented=documented)
-    connection.execute(
-        f"set allowed_directories = ['{str(snapshot.store.segments).replace(chr(39), chr(39) * 2)}']"
-    )
+    connection.execute(f"set allowed_directories = ['{str(snapshot.store.segments).replace(chr(39), chr(39) * 2)}']")
     connection.execute("set enable_external_access = false")
     connection.execute("set lock_configuration = true")
     return connection
@@ -55,9 +53,7 @@ def answer(snapshot: Snapshot, query: str, parameters: Mapping[str, str] | None 
     try:
         statements = duckdb.extract_statements(query)
     except duckdb.Error as error:
-        raise UsageError(
-            _first_line(error), hint="radzoo sql 'show tables' lists what can be asked"
-        ) from error
+        raise UsageError(_first_line(error), hint="radzoo sql 'show tables' lists what can be asked") from error
     if len(statements) != 1:
         raise UsageError(f"one statement is asked for, {len(statements)} were given")
     if statements[0].type not in _READ_ONLY:
@@ -72,9 +68,7 @@ def answer(snapshot: Snapshot, query: str, parameters: Mapping[str, str] | None 
                 _first_line(error), hint="radzoo sql 'show tables', or radzoo sql 'describe TABLE'"
             ) from error
         except duckdb.Error as error:
-            raise UsageError(
-                _first_line(error), hint="radzoo sql 'show tables' lists what can be asked"
-            ) from error
+            raise UsageError(_first_line(error), hint="radzoo sql 'show tables' lists what can be asked") from error
 
 
 def _first_line(error: Exception) -> str:

@@ -81,9 +81,7 @@ def judged_model(snapshot: Snapshot, row: Mapping[str, Any], suite: Suite = "pap
             for patient, probability, label in zip(rows["patient"], probabilities, labels, strict=True)
         ]
         figures.append(
-            leaderboard_row(
-                row["study"], suite, row["model"], cohort, labels, probabilities, row["threshold"]
-            )
+            leaderboard_row(row["study"], suite, row["model"], cohort, labels, probabilities, row["threshold"])
         )
     return JudgedModel(row["model"], row["version"], tuple(predictions), tuple(figures))
 

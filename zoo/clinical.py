@@ -271,9 +271,7 @@ class ClinicalLogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignor
                 involved = {column for column, moves in zip(kept, direction, strict=True) if moves}
                 out = max(involved or set(kept), key=lambda column: screened[column])
                 others = ", ".join(names[column] for column in kept if column in involved and column != out)
-                self._exclude(
-                    names[out], "separated", f"together with {others or 'others'} it separates the classes"
-                )
+                self._exclude(names[out], "separated", f"together with {others or 'others'} it separates the classes")
                 kept.remove(out)
                 continue
             fit = _wald_fit(X[:, kept], target)
@@ -300,9 +298,7 @@ class ClinicalLogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignor
             events = int(target.sum())
             self.intercept_ = np.array([np.log(events / (len(target) - events))])
 
-    def _independent(
-        self, X: NDArray[np.float64], names: Sequence[str], screened: dict[int, float]
-    ) -> list[int]:
+    def _independent(self, X: NDArray[np.float64], names: Sequence[str], screened: dict[int, float]) -> list[int]:
         kept: list[int] = []
         for column in sorted(screened, key=lambda column: (screened[column], column)):
             centred = _standardised(X[:, [*kept, column]])[0]
@@ -336,9 +332,7 @@ class ClinicalLogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignor
 def _refuse_missing(X: NDArray[np.float64], names: Sequence[str]) -> None:
     counts = np.isnan(X).sum(axis=0)
     if counts.any():
-        listed = ", ".join(
-            f"{names[column]} ({counts[column]})" for column in np.flatnonzero(counts).tolist()
-        )
+        listed = ", ".join(f"{names[column]} ({counts[column]})" for column in np.flatnonzero(counts).tolist())
         raise MissingValuesError(
             f"missing values (NaN), column (count): {listed}",
             hint="leave the column out of the study's clinical inputs, or put an imputer before the model",
@@ -359,12 +353,8 @@ def _standardised(
 
 
 def _separating_direction(X: NDArray[np.float64], target: NDArray[np.intp]) -> NDArray[np.bool_] | None:
-    signed = (
-        np.column_stack([np.ones(len(X)), _standardised(X)[0]]) * np.where(target == 1, 1.0, -1.0)[:, None]
-    )
-    answer = linprog(
-        -signed.sum(axis=0), A_ub=-signed, b_ub=np.zeros(len(X)), bounds=(-1.0, 1.0), method="highs"
-    )
+    signed = np.column_stack([np.ones(len(X)), _standardised(X)[0]]) * np.where(target == 1, 1.0, -1.0)[:, None]
+    answer = linprog(-signed.sum(axis=0), A_ub=-signed, b_ub=np.zeros(len(X)), bounds=(-1.0, 1.0), method="highs")
     if answer.status != 0 or -answer.fun <= _SEPARATION_TOLERANCE * len(X):
         return None
     moves: NDArray[np.bool_] = np.abs(answer.x[1:]) > _SEPARATION_TOLERANCE
@@ -392,7 +382,5 @@ def _effects(names: Sequence[str], fit: _WaldFit) -> list[FactorEffect]:
         ratios = np.exp([fit.coefficients, fit.coefficients - half_width, fit.coefficients + half_width])
     return [
         FactorEffect(name, float(coefficient), float(ratio), float(lower), float(upper), float(p))
-        for name, coefficient, ratio, lower, upper, p in zip(
-            names, fit.coefficients, *ratios, fit.p, strict=True
-        )
+        for name, coefficient, ratio, lower, upper, p in zip(names, fit.coefficients, *ratios, fit.p, strict=True)
     ]

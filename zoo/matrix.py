@@ -141,9 +141,7 @@ def _phase_columns(
 ) -> Mapping[str, pl.DataFrame]:
     """Return, for each phase, one row per patient: the primary reading's features, names with the phase."""
     ref = FeatureSetRef.parse(feature_set)
-    versions = [
-        row for row in snapshot.rows("feature_sets", name=ref.name) if ref.version in (None, row["version"])
-    ]
+    versions = [row for row in snapshot.rows("feature_sets", name=ref.name) if ref.version in (None, row["version"])]
     if not versions:
         raise NotFoundError(
             f"feature set '{feature_set}' has not been computed", hint=f"radzoo refresh --study {study}"
@@ -155,7 +153,7 @@ def _phase_columns(
         for phase in phases:
             columns = ", ".join(f'w."{name}" as "{with_phase(phase, name)}"' for name in names)
             query = (
-                f"select w.patient, {columns} from {sql_name(chosen)} w "  # noqa: S608 (names of the catalogue)
+                f"select w.patient, {columns} from {sql_name(chosen)} w "
                 "join study_masks m using (patient, exam, phase, lesion, reader, reading) "
                 "where m.study = $study and m.is_primary and w.phase = $phase order by w.patient"
             )
@@ -175,9 +173,7 @@ def _factor_columns(snapshot: Snapshot, factors: Sequence[FactorRule]) -> pl.Dat
     columns: dict[str, Any] = {"patient": list(complete)}
     for rule in factors:
         columns[rule.label] = [_factor_value(rule, values[rule.variable]) for values in complete.values()]
-    return pl.DataFrame(
-        columns, schema_overrides={"patient": pl.String} | dict.fromkeys(list(columns)[1:], pl.Float64)
-    )
+    return pl.DataFrame(columns, schema_overrides={"patient": pl.String} | dict.fromkeys(list(columns)[1:], pl.Float64))
 
 
 def _factor_value(rule: FactorRule, row: Mapping[str, Any]) -> float:

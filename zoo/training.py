@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import JsonValue
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 
@@ -81,9 +82,7 @@ def training_plan(snapshot: Snapshot, study: Study, model: str) -> TrainingPlan:
         "libraries": _library_versions(),
     }
     digest = sha256_of_json(decided_by)
-    versions = {
-        row["version"]: row["training_sha256"] for row in snapshot.rows("models", study=study.id, model=model)
-    }
+    versions = {row["version"]: row["training_sha256"] for row in snapshot.rows("models", study=study.id, model=model)}
     same = [number for number, known in versions.items() if known == digest]
     return TrainingPlan(
         model=model,
@@ -125,7 +124,7 @@ def trained_model(store: Store, study: Study, plan: TrainingPlan, trained_at: st
         {
             "study": study.id,
             "model": plan.model,
-            "columns": plan.table.columns,
+            "columns": list[JsonValue](plan.table.columns),
             "threshold": threshold,
             "dataset_id": plan.dataset.dataset_id,
             "training_sha256": plan.training_sha256,

@@ -106,9 +106,7 @@ app = App(
     version=lambda: version("radzoo"),
     result_action="return_value",
 )
-_store = App(
-    name="store", help="Look after the store.", help_format="plaintext", result_action="return_value"
-)
+_store = App(name="store", help="Look after the store.", help_format="plaintext", result_action="return_value")
 for _group, _verbs in ((app, VERBS), (_store, STORE_VERBS)):
     for _name, _verb in _verbs.items():
         _group.command(_verb.target, name=_name, help=_verb.help, help_epilogue="")
@@ -118,9 +116,7 @@ app.command(_store)
 @app.meta.default
 def _launch(
     *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
-    store: Annotated[
-        str | None, Parameter(help="The store's folder; else RADZOO_STORE, else ./radzoo-store.")
-    ] = None,
+    store: Annotated[str | None, Parameter(help="The store's folder; else RADZOO_STORE, else ./radzoo-store.")] = None,
     json: Annotated[bool, Parameter(negative="", help="Answer, and fail, in JSON.")] = False,
 ) -> Outcome | None:
     command, bound, ignored = app.parse_args(tokens, print_error=False, exit_on_error=False)
@@ -143,9 +139,7 @@ def exit_code(arguments: Sequence[str]) -> int:
     for name, value in _PREFECT_DEFAULTS.items():
         os.environ.setdefault(name, value)
     try:
-        outcome = app.meta(
-            list(arguments), print_error=False, exit_on_error=False, result_action="return_value"
-        )
+        outcome = app.meta(list(arguments), print_error=False, exit_on_error=False, result_action="return_value")
     except RadzooError as error:
         print(json_text(error.as_dict()) if as_json else f"error: {error}", file=sys.stderr)
         return error.exit_code

@@ -40,9 +40,7 @@ def init(folder: Path, *, context: Shared) -> Outcome:
     )
 
 
-def ingest(
-    study_file: Path, *, dry_run: bool = False, workers: int | None = None, context: Shared
-) -> Outcome:
+def ingest(study_file: Path, *, dry_run: bool = False, workers: int | None = None, context: Shared) -> Outcome:
     """Read a study file, its tables, images and masks into the store, in one commit.
 
     Parameters
@@ -97,9 +95,7 @@ def refresh(
     is_bad = any(r.failed for r in reports) and not only_plan
     is_stale = check and any(r.stale for r in reports)
     text = "\n".join(refresh_text(report, only_plan=only_plan) for report in reports)
-    return Outcome(
-        text or "the study asks for no feature set", reports, _WITH_FAILURES if is_bad or is_stale else 0
-    )
+    return Outcome(text or "the study asks for no feature set", reports, _WITH_FAILURES if is_bad or is_stale else 0)
 
 
 def _ingest_text(report: IngestReport, *, dry_run: bool) -> str:
@@ -124,10 +120,10 @@ def _ingest_text(report: IngestReport, *, dry_run: bool) -> str:
 
 def refresh_text(report: FeatureSetReport, *, only_plan: bool = False) -> str:
     """Return what a refresh did, or would do, for one feature set."""
+    would = "to be " if only_plan else ""
     line = (
-        f"{report.study} {report.feature_set} ({report.features} features): {'to compute' if only_plan else 'computed'} "
-        f"{report.computed}, {'to reuse' if only_plan else 'reused'} {report.reused}, failed {report.failed}, "
-        f"unchanged {report.unchanged}"
+        f"{report.study} {report.feature_set} ({report.features} features): {would}computed {report.computed}, "
+        f"{would}reused {report.reused}, failed {report.failed}, unchanged {report.unchanged}"
     )
     if report.commit_id is not None:
         line += f"; commit {report.commit_id}"

@@ -53,8 +53,8 @@ def report(
     *,
     study: str | None = None,
     out: Path | None = None,
-    open: bool = False,
-    context: Shared,  # noqa: A002
+    open: bool = False,  # noqa: A002  (the option's name)
+    context: Shared,
 ) -> Outcome:
     """Write a study's report, one HTML page that needs nothing beside it.
 

@@ -130,9 +130,7 @@ def _clinical_columns(rng: np.random.Generator, group: Group, index: int) -> dic
 
 def _nodules(rng: np.random.Generator, group: Group, index: int) -> dict[str, Floats | list[str]]:
     """Return the number of tumours: one, or for the multifocal mostly two."""
-    multifocal = most_extreme(
-        rng.standard_normal(group.patients), factor_named("tumour_number").counts[index]
-    )
+    multifocal = most_extreme(rng.standard_normal(group.patients), factor_named("tumour_number").counts[index])
     further = rng.choice([2.0, 3.0, 4.0, 5.0], size=group.patients, p=[0.64, 0.22, 0.1, 0.04])
     return {"tumour_number": np.where(multifocal, further, 1.0)}
 
@@ -168,9 +166,7 @@ def _with_examinations(rng: np.random.Generator, cohort: pl.DataFrame) -> pl.Dat
     """Return the cohort with field strength, dates, second nodule and tumour spread."""
     n = cohort.height
     strengths = np.repeat(list(FIELD_STRENGTH_PATIENTS), list(FIELD_STRENGTH_PATIENTS.values()))
-    resections = [
-        _FIRST_RESECTION + timedelta(days=int(day)) for day in rng.integers(0, _RESECTION_SPAN_DAYS, n)
-    ]
+    resections = [_FIRST_RESECTION + timedelta(days=int(day)) for day in rng.integers(0, _RESECTION_SPAN_DAYS, n)]
     before = rng.integers(1, MRI_WINDOW_DAYS + 1, (n, 2))
     second = np.maximum(5, np.floor(cohort["diameter_mm"].to_numpy() * rng.uniform(0.3, 0.8, n)))
     # Curative resection: gross vascular invasion is the rare exception, here the largest AFP-rich tumours.

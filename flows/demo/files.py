@@ -31,9 +31,7 @@ _GENERATOR = 1  # counts up when the phantoms change, so that old files are writ
 _READINGS = (("1", 1), ("1", 2), ("2", 1))
 
 
-def demo_study(
-    folder: Path, *, patients: int = 165, scale: float = DEFAULT_SCALE, workers: int | None = None
-) -> Path:
+def demo_study(folder: Path, *, patients: int = 165, scale: float = DEFAULT_SCALE, workers: int | None = None) -> Path:
     """Write the demonstration study below a folder and return its study file.
 
     What an earlier call wrote with the same settings is kept.
@@ -62,9 +60,7 @@ def demo_study(
     cohort = _first_patients(published_cohort(), patients)
     reread = set(reread_patients(published_cohort()))
     cohort = cohort.with_columns(
-        reread=pl.col("patient").map_elements(
-            lambda p: "yes" if p in reread else "no", return_dtype=pl.String
-        )
+        reread=pl.col("patient").map_elements(lambda p: "yes" if p in reread else "no", return_dtype=pl.String)
     )
     folder.mkdir(parents=True, exist_ok=True)
     # Gone first and written last: a run that is killed half-way leaves no claim to be complete.
@@ -75,9 +71,7 @@ def demo_study(
             for _ in pool.map(partial(_write_patient, folder, scale), cohort.to_dicts(), chunksize=4):
                 advance()
     cohort.write_csv(folder / "patients.csv")
-    study_file.write_text(
-        files("flows.demo").joinpath("study.toml").read_text(encoding="utf-8"), encoding="utf-8"
-    )
+    study_file.write_text(files("flows.demo").joinpath("study.toml").read_text(encoding="utf-8"), encoding="utf-8")
     manifest.write_text(json.dumps(settings))
     return study_file
 

@@ -127,8 +127,5 @@ class GradedCurve:
         """
         forward, backward = self._link()
         above = scores - float(ndtri(1.0 - share))
-        steps = (
-            backward(forward(np.asarray(self.cut, dtype=np.float64)) + self.spread * above)
-            * 10.0**self.decimals
-        )
+        steps = backward(forward(np.asarray(self.cut, dtype=np.float64)) + self.spread * above) * 10.0**self.decimals
         return np.asarray(np.where(above > 0.0, np.ceil(steps), np.floor(steps)) / 10.0**self.decimals)

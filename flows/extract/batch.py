@@ -33,9 +33,7 @@ def prepared_worker() -> None:
     use_single_thread()
 
 
-def extracted_batch(
-    batch: Sequence[PlannedExtraction], settings: RadiomicsSettings, staging: Path
-) -> list[Receipt]:
+def extracted_batch(batch: Sequence[PlannedExtraction], settings: RadiomicsSettings, staging: Path) -> list[Receipt]:
     """Compute and stage a patient's extractions and return a receipt for each.
 
     A fault of one extraction is its receipt's ``failure``; the others go on.
@@ -80,9 +78,7 @@ def _record(
         key=planned.key,
         image_sha256=planned.image_sha256,
         mask_sha256=planned.mask_sha256,
-        values={
-            column: value if math.isfinite(value) else None for column, value in extraction.values.items()
-        },
+        values={column: value if math.isfinite(value) else None for column, value in extraction.values.items()},
         unavailable=extraction.unavailable,
         details={"grey_levels": extraction.grey_levels, "zero_fraction": extraction.zero_fraction},
     )

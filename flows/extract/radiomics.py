@@ -81,9 +81,7 @@ class _Region:
     bounding_box: Array
 
     def cropped(self, image: sitk.Image, mask: sitk.Image) -> tuple[sitk.Image, sitk.Image]:
-        images: tuple[sitk.Image, sitk.Image] = imageoperations.cropToTumorMask(
-            image, mask, self.bounding_box
-        )
+        images: tuple[sitk.Image, sitk.Image] = imageoperations.cropToTumorMask(image, mask, self.bounding_box)
         return images
 
 

@@ -157,9 +157,7 @@ class Canvas:
         ax, ay, az = (stop - begin for begin, stop in pairs)
         along = np.clip((dx * ax + dy * ay + dz * az) / (ax * ax + ay * ay + az * az), 0.0, 1.0)
         distance = np.sqrt((dx - along * ax) ** 2 + (dy - along * ay) ** 2 + (dz - along * az) ** 2)
-        return box, np.clip(
-            (radius + along * (end_radius - radius) - distance) / self.edge_mm + 0.5, 0.0, 1.0
-        )
+        return box, np.clip((radius + along * (end_radius - radius) - distance) / self.edge_mm + 0.5, 0.0, 1.0)
 
     def paint(self, where: tuple[tuple[slice, slice, slice], Volume], signal: float | Volume) -> None:
         """Blend a signal into the volume by weight."""
@@ -167,9 +165,7 @@ class Canvas:
         self.volume[box] += weight * (signal - self.volume[box])
 
 
-def paint_abdomen(
-    canvas: Canvas, phase: str, liver_texture: Volume, lesion_room: tuple[Triple, float]
-) -> None:
+def paint_abdomen(canvas: Canvas, phase: str, liver_texture: Volume, lesion_room: tuple[Triple, float]) -> None:
     """Paint body, organs, liver and vessels of one phase on a canvas.
 
     Parameters

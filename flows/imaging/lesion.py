@@ -121,9 +121,7 @@ class Lesion:
         """
         traits = self.traits
         depth, directions = self.depth_mm(points)
-        ratio = {"AP": traits.arterial_ratio, "PVP": 1.0 - 0.5 * traits.washout, "DP": 1.0 - traits.washout}[
-            phase
-        ]
+        ratio = {"AP": traits.arterial_ratio, "PVP": 1.0 - 0.5 * traits.washout, "DP": 1.0 - traits.washout}[phase]
         signal = background.copy()
         if traits.peritumoral_enhancement and phase == "AP":
             sector = np.clip(0.5 + 1.2 * self.halo(directions), 0.0, 1.0)

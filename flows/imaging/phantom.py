@@ -105,8 +105,8 @@ def _scene(traits: LesionTraits, seed: int, scale: float) -> _Scene:
 
 def _image_of(volume: NDArray[np.int16] | NDArray[np.uint8], scale: float) -> SimpleITK.Image:
     image = SimpleITK.GetImageFromArray(volume)
-    image.SetSpacing(SPACING_MM)  # type: ignore[no-untyped-call]
-    image.SetOrigin([float(axis[0]) for axis in _grid_axes(scale)])  # type: ignore[no-untyped-call]
+    image.SetSpacing(SPACING_MM)
+    image.SetOrigin([float(axis[0]) for axis in _grid_axes(scale)])
     return image
 
 

@@ -32,9 +32,7 @@ def read_volume(file: Path) -> sitk.Image:
         image = sitk.ReadImage(str(file))
     except RuntimeError as error:
         # ITK's own text spans many lines of source positions; its last one tells.
-        raise ContractError(
-            f"cannot be read as an image: {str(error).splitlines()[-1]}", where=str(file)
-        ) from error
+        raise ContractError(f"cannot be read as an image: {str(error).splitlines()[-1]}", where=str(file)) from error
     if image.GetDimension() == 4 and image.GetSize()[3] == 1:
         image = image[:, :, :, 0]
     if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:

@@ -21,9 +21,7 @@ from schemas.radiomics_settings import HCC_CEMRI, RadiomicsSettings
 
 NATIVE = RadiomicsSettings()
 FAMILIES = ("shape", "firstorder", "glcm", "gldm", "glrlm", "glszm", "ngtdm")
-MESH_FEATURES = {
-    f"original_shape_{name}" for name in ("MeshVolume", "SurfaceArea", "SurfaceVolumeRatio", "Sphericity")
-}
+MESH_FEATURES = {f"original_shape_{name}" for name in ("MeshVolume", "SurfaceArea", "SurfaceVolumeRatio", "Sphericity")}
 BASELINE_TESTS = (
     "",
     "_2d",
@@ -79,9 +77,7 @@ def _assert_equals_pyradiomics(image, mask, settings):
     expected = _reference(image, mask, settings)
     extraction = extract(image, mask, settings)
     assert list(extraction.values) == list(expected)
-    np.testing.assert_allclose(
-        list(extraction.values.values()), list(expected.values()), rtol=1e-9, atol=1e-12
-    )
+    np.testing.assert_allclose(list(extraction.values.values()), list(expected.values()), rtol=1e-9, atol=1e-12)
     assert set(extraction.unavailable) == {name for name, value in expected.items() if math.isnan(value)}
     return extraction
 
@@ -204,9 +200,7 @@ def test_a_grid_too_short_for_a_filter_leaves_its_columns_without_a_value():
     expected = _reference(image, mask, settings)
     assert len(extraction.values) == 107 + 93
     assert set(extraction.values) - set(expected) == set(extraction.unavailable)
-    assert set(extraction.unavailable.values()) == {
-        "a working grid of (20, 20, 3) voxels is too short for the filter"
-    }
+    assert set(extraction.unavailable.values()) == {"a working grid of (20, 20, 3) voxels is too short for the filter"}
     assert "log-sigma-1-0-mm-3D" not in extraction.grey_levels
 
 

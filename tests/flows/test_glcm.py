@@ -64,9 +64,7 @@ def test_small_regions_have_the_values_of_pyradiomics(region, symmetrical, weigh
     """Every feature of any small region equals pyradiomics', undefined ones included."""
     levels, inside = region
     inside.flat[0] = True
-    _assert_equal_features(
-        levels, inside, symmetricalGLCM=symmetrical, weightingNorm=weighting, force2D=force_2d
-    )
+    _assert_equal_features(levels, inside, symmetricalGLCM=symmetrical, weightingNorm=weighting, force2D=force_2d)
 
 
 @pytest.mark.parametrize("n_levels", [2, 12, 80])

@@ -31,9 +31,9 @@ radiomics.setVerbosity(60)  # its log would flood the report; what matters here 
 WAVELETS = [wavelet_image_type(band) for band in wavelet_bands()]
 PAPER_IMAGE_TYPES = ["original", *WAVELETS, log_image_type(3), log_image_type(5)]
 
-image_types = st.sampled_from(
-    [*PAPER_IMAGE_TYPES, "square", "gradient", "lbp-3D-k", "wavelet2-HHL"]
-) | st.floats(min_value=0, exclude_min=True, allow_infinity=False).map(log_image_type)
+image_types = st.sampled_from([*PAPER_IMAGE_TYPES, "square", "gradient", "lbp-3D-k", "wavelet2-HHL"]) | st.floats(
+    min_value=0, exclude_min=True, allow_infinity=False
+).map(log_image_type)
 textures = st.sampled_from([family for family in FAMILIES if family != "shape"])
 feature_names = st.builds(FeatureName, image_types, textures, st.from_regex(r"[0-9A-Za-z]+", fullmatch=True))
 phases = st.text(min_size=1).filter(lambda text: "__" not in text and not text.endswith("_"))
@@ -76,10 +76,7 @@ def test_columns_follow_the_order_in_which_images_and_families_are_enabled(image
 def test_counts_are_those_of_the_paper():
     """The HCC study's 1037 features are 107 original, 744 wavelet and 186 LoG (its text swaps these two)."""
     names = [FeatureName.parse(name) for name in column_names(PAPER_IMAGE_TYPES)]
-    counts = {
-        kind: sum(name.image_type.startswith(kind) for name in names)
-        for kind in ("original", "wavelet", "log")
-    }
+    counts = {kind: sum(name.image_type.startswith(kind) for name in names) for kind in ("original", "wavelet", "log")}
 
     assert counts == {"original": 107, "wavelet": 744, "log": 186}
     assert len(set(names)) == 1037

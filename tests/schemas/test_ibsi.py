@@ -137,9 +137,7 @@ def consensus(shared_data):
     with path.open(newline="", encoding="utf-8") as lines:
         rows = list(csv.DictReader(lines, delimiter=";"))
     return {
-        row["tag"]: (float(row["reference value"]), float(row["tolerance"]))
-        for row in rows
-        if row["reference value"]
+        row["tag"]: (float(row["reference value"]), float(row["tolerance"])) for row in rows if row["reference value"]
     }
 
 
@@ -277,9 +275,7 @@ def test_definitions_are_one_sentence_each():
     for entries in FEATURES.values():
         sentences = [entry.definition for entry in entries]
         assert len(set(sentences)) == len(sentences)
-        assert all(
-            re.fullmatch(r"[A-Z].*[^.]\.", sentence) and ". " not in sentence for sentence in sentences
-        )
+        assert all(re.fullmatch(r"[A-Z].*[^.]\.", sentence) and ". " not in sentence for sentence in sentences)
 
 
 def test_aggregation_covers_the_texture_families():

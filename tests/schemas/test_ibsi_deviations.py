@@ -85,9 +85,7 @@ def test_resampled_grid_keeps_the_corner():
     mask = SimpleITK.Image([10, 10, 10], SimpleITK.sitkUInt8) + 1
     for each in (image, mask):
         each.SetSpacing([3, 3, 3.1])
-    resampled, _ = resampleImage(
-        image, mask, resampledPixelSpacing=[2, 2, 2], interpolator=SimpleITK.sitkLinear
-    )
+    resampled, _ = resampleImage(image, mask, resampledPixelSpacing=[2, 2, 2], interpolator=SimpleITK.sitkLinear)
 
     def corner_and_centre(grid):
         size = grid.GetSize()
@@ -119,8 +117,7 @@ def test_odd_axes_are_wrapped_by_one_voxel():
     array = np.random.default_rng(4).normal(size=(7, 7, 7))
     wrapped = np.pad(array, (0, 1), mode="wrap")
     bands, longer = (
-        [SimpleITK.GetArrayFromImage(band) for band, _, _ in wavelet_images(each)]
-        for each in (array, wrapped)
+        [SimpleITK.GetArrayFromImage(band) for band, _, _ in wavelet_images(each)] for each in (array, wrapped)
     )
 
     for band, other in zip(bands, longer, strict=True):

@@ -125,9 +125,7 @@ def test_units_do_not_matter(unit: float, offset: float) -> None:
 
     assert other.factors_ == model.factors_ == ["x0"]
     np.testing.assert_allclose(other.coef_ * unit, model.coef_, rtol=1e-6)
-    np.testing.assert_allclose(
-        [effect.p for effect in other.univariable_], [effect.p for effect in model.univariable_]
-    )
+    np.testing.assert_allclose([effect.p for effect in other.univariable_], [effect.p for effect in model.univariable_])
     np.testing.assert_allclose(other.predict_proba((X + offset) * unit), model.predict_proba(X), rtol=1e-6)
 
 
@@ -147,9 +145,7 @@ def test_nothing_passes() -> None:
     [
         pytest.param(lambda y: y * 2.0, id="complete"),
         pytest.param(lambda y: (y == 1) & (np.arange(len(y)) % 2 == 0), id="empty cell"),
-        pytest.param(
-            lambda y: np.where(y == 1, -np.arange(len(y)), np.arange(len(y))), id="shared end point"
-        ),
+        pytest.param(lambda y: np.where(y == 1, -np.arange(len(y)), np.arange(len(y))), id="shared end point"),
     ],
 )
 def test_separating_factor_is_excluded(values: Any) -> None:
@@ -222,9 +218,7 @@ def test_frames_give_names(frame: Any) -> None:
 
     assert model.feature_names_in_.tolist() == ["age", "ast"]
     assert model.classes_.tolist() == ["none", "recurrence"]
-    np.testing.assert_array_equal(
-        model.predict_proba(table), ClinicalLogisticRegression().fit(X, y).predict_proba(X)
-    )
+    np.testing.assert_array_equal(model.predict_proba(table), ClinicalLogisticRegression().fit(X, y).predict_proba(X))
 
 
 @pytest.mark.parametrize("name", ["alpha_univariable", "alpha_multivariable"])

@@ -64,9 +64,7 @@ def table_with_outcome(path: Path) -> pl.DataFrame:
     random = np.random.default_rng(0)
     X = random.normal(size=(70, 30))
     y = X[:, :3].sum(axis=1) + random.logistic(size=70) > 0
-    table = pl.DataFrame(X, schema=[f"f{column}" for column in range(30)]).with_columns(
-        y=pl.Series(y.astype(int))
-    )
+    table = pl.DataFrame(X, schema=[f"f{column}" for column in range(30)]).with_columns(y=pl.Series(y.astype(int)))
     table.write_parquet(path)
     return table
 
@@ -86,9 +84,7 @@ def test_another_process_predicts_the_same(tmp_path: Path, name: str) -> None:
     table = table_with_outcome(tmp_path / "table.parquet")
     model = model_spec(name).build(random_state=0).fit(table.drop("y"), table["y"])
     sha256 = save_model(tmp_path / "model", model, METADATA)
-    fresh_process(
-        LOAD_AND_PREDICT, tmp_path / "table.parquet", tmp_path / "model", sha256, tmp_path / "p.npy"
-    )
+    fresh_process(LOAD_AND_PREDICT, tmp_path / "table.parquet", tmp_path / "model", sha256, tmp_path / "p.npy")
 
     np.testing.assert_array_equal(np.load(tmp_path / "p.npy"), model.predict_proba(table.drop("y")))
     loaded = load_model(tmp_path / "model", sha256)

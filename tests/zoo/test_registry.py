@@ -59,16 +59,10 @@ def test_selected_features_have_their_names() -> None:
     names = [name for name, _ in features]
     assert set(names) <= set(table.columns)
     assert {f"PVP__f{column}" for column in range(4)} <= set(names)
-    assert [abs(value) for _, value in features] == sorted(
-        (abs(value) for _, value in features), reverse=True
-    )
+    assert [abs(value) for _, value in features] == sorted((abs(value) for _, value in features), reverse=True)
 
     medians = table.median()
-    filled = (
-        table.with_columns(pl.col(name).fill_null(medians[name][0]) for name in names)
-        .select(names)
-        .to_numpy()
-    )
+    filled = table.with_columns(pl.col(name).fill_null(medians[name][0]) for name in names).select(names).to_numpy()
     standardised = (filled - filled.mean(axis=0)) / filled.std(axis=0)
     log_odds = standardised @ [value for _, value in features] + pipeline["classifier"].intercept_[0]
     np.testing.assert_allclose(log_odds, pipeline.decision_function(table), atol=1e-9)

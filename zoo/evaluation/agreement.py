@@ -199,8 +199,7 @@ def _mean_squares(ratings: ArrayLike) -> _MeanSquares:
         raise ContractError(f"ratings must be numbers: {error}", where="ratings") from error
     if values.ndim != 3 or values.shape[0] < 2 or values.shape[1] < 2:
         raise ContractError(
-            "expected (subjects, raters, features) with two subjects and two raters or more, "
-            f"got shape {values.shape}",
+            f"expected (subjects, raters, features) with two subjects and two raters or more, got shape {values.shape}",
             where="ratings",
             hint="for one feature add a last axis: ratings[:, :, None]",
         )

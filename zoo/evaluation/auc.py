@@ -73,9 +73,7 @@ def placements(
     return Placements(below, above)
 
 
-def component_variance(
-    positive: NDArray[np.float64], negative: NDArray[np.float64], where: str = "labels"
-) -> float:
+def component_variance(positive: NDArray[np.float64], negative: NDArray[np.float64], where: str = "labels") -> float:
     """Return DeLong's variance from the placement counts of both classes, or from differences of such.
 
     Raises

@@ -74,9 +74,7 @@ def brier(labels: ArrayLike, probabilities: ArrayLike) -> float:
     return float(((values - positive) ** 2).mean())
 
 
-def calibration_in_the_large(
-    labels: ArrayLike, probabilities: ArrayLike, level: float = 0.95
-) -> CalibrationInTheLarge:
+def calibration_in_the_large(labels: ArrayLike, probabilities: ArrayLike, level: float = 0.95) -> CalibrationInTheLarge:
     r"""Return the intercept a of :math:`\operatorname{logit} P(y=1) = a + \operatorname{logit} p`.
 
     The slope is fixed at 1, so a is the shift, in log odds, that makes the mean prediction equal the observed
@@ -121,15 +119,11 @@ def calibration_in_the_large(
     # If every logit were the highest (or lowest) one, this shift would match the share exactly, so the root
     # lies between the two.
     centre = float(special.logit(observed))
-    intercept = float(
-        optimize.brentq(excess, centre - logits.max() - 1e-6, centre - logits.min() + 1e-6, xtol=1e-12)
-    )
+    intercept = float(optimize.brentq(excess, centre - logits.max() - 1e-6, centre - logits.min() + 1e-6, xtol=1e-12))
     fitted = special.expit(logits + intercept)
     information = float((fitted * (1 - fitted)).sum())
     if information < LEAST_INFORMATION:
-        return CalibrationInTheLarge(
-            None, None, "the probabilities are too extreme to tell one shift from another"
-        )
+        return CalibrationInTheLarge(None, None, "the probabilities are too extreme to tell one shift from another")
     half = deviate / math.sqrt(information)
     return CalibrationInTheLarge(intercept, Interval(intercept - half, intercept + half))
 
@@ -184,9 +178,7 @@ def calibration_line(labels: ArrayLike, probabilities: ArrayLike, level: float =
             fit = Logit(positive.astype(np.float64), design).fit(method="newton", maxiter=100, disp=False)
             (intercept, slope), bounds = fit.params, fit.conf_int(alpha=1 - level)
     except (Warning, PerfectSeparationError, np.linalg.LinAlgError, ArithmeticError) as error:
-        return CalibrationLine(
-            None, None, None, None, f"the line could not be fitted ({type(error).__name__})"
-        )
+        return CalibrationLine(None, None, None, None, f"the line could not be fitted ({type(error).__name__})")
     if not (np.isfinite(bounds).all() and math.isfinite(slope) and math.isfinite(intercept)):
         return CalibrationLine(None, None, None, None, "the line could not be fitted: infinite bounds")
     return CalibrationLine(

@@ -76,9 +76,7 @@ def paired_delong(labels: ArrayLike, scores_a: ArrayLike, scores_b: ArrayLike) -
     return DeLongTest("paired", z, None, float(2 * stats.norm.sf(abs(z))), a.area, b.area)
 
 
-def unpaired_delong(
-    labels_a: ArrayLike, scores_a: ArrayLike, labels_b: ArrayLike, scores_b: ArrayLike
-) -> DeLongTest:
+def unpaired_delong(labels_a: ArrayLike, scores_a: ArrayLike, labels_b: ArrayLike, scores_b: ArrayLike) -> DeLongTest:
     r"""Return the test of two AUCs that come from different patients.
 
     :math:`D = (A_a - A_b) / \sqrt{V_a + V_b}`, compared with Student's t distribution with

@@ -166,9 +166,7 @@ class LassoSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]  # skle
                 break
             choice -= 1
         if model is None:
-            raise ValueError(
-                "the L1-penalised regression converges nowhere on the path: check the columns' values"
-            )
+            raise ValueError("the L1-penalised regression converges nowhere on the path: check the columns' values")
         self.C_ = float(self.cs_[choice])
         self.coef_ = model.coef_[0] / scale
         self.intercept_ = float(model.intercept_[0] - self.coef_ @ centre)

@@ -13,9 +13,9 @@ from schemas.errors import ContractError
 from zoo.evaluation.agreement import cohen_kappa, icc_agreement, icc_consistency, icc_one_way
 
 # Four judges on six targets: Shrout and Fleiss, Psychol Bull 1979;86:420, table 2.
-JUDGED = np.array(
-    [[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]], dtype=float
-)[:, :, None]
+JUDGED = np.array([[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]], dtype=float)[
+    :, :, None
+]
 RATINGS = hnp.arrays(
     float,
     st.tuples(st.integers(2, 12), st.integers(2, 4), st.integers(1, 3)),

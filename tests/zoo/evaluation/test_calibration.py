@@ -87,9 +87,7 @@ def test_a_known_miscalibration_is_found(seed, shift, stretch):
     before = calibration_line(labels, expit(logits))
     assume(before.slope is not None)
     level = calibration_in_the_large(labels, expit(logits)).intercept
-    assert calibration_in_the_large(labels, expit(logits + shift)).intercept == pytest.approx(
-        level - shift, abs=1e-6
-    )
+    assert calibration_in_the_large(labels, expit(logits + shift)).intercept == pytest.approx(level - shift, abs=1e-6)
     after = calibration_line(labels, expit(stretch * logits))
     assert after.slope == pytest.approx(before.slope / stretch, rel=1e-4, abs=1e-6)
     assert after.intercept == pytest.approx(before.intercept, abs=1e-4)
@@ -114,9 +112,7 @@ def test_without_a_finite_line_there_is_a_reason_instead_of_numbers(labels, prob
 
 def test_separated_classes_still_have_calibration_in_the_large():
     """With the slope fixed the intercept is finite however well the model ranks; a logit it needs."""
-    assert calibration_in_the_large([0, 0, 1, 1], [0.1, 0.2, 0.8, 0.9]).intercept == pytest.approx(
-        0, abs=1e-9
-    )
+    assert calibration_in_the_large([0, 0, 1, 1], [0.1, 0.2, 0.8, 0.9]).intercept == pytest.approx(0, abs=1e-9)
     certain = calibration_in_the_large([0, 1, 0, 1], [0.0, 0.4, 0.6, 0.5])
     assert (certain.intercept, certain.interval) == (None, None)
     assert "exactly 0 or 1" in certain.reason
@@ -135,7 +131,5 @@ def test_brier_score_is_that_of_scikit_learn(patients):
 def test_a_probability_outside_0_to_1_is_refused():
     """A raw score is no probability, and the error names the patient."""
     for statistic in (brier, calibration_in_the_large, calibration_line):
-        with pytest.raises(
-            ContractError, match=r"probabilities\[1\]: a probability lies between 0 and 1, got 1.2"
-        ):
+        with pytest.raises(ContractError, match=r"probabilities\[1\]: a probability lies between 0 and 1, got 1.2"):
             statistic([0, 1], [0.2, 1.2])

@@ -41,9 +41,7 @@ def test_data_that_break_a_rule_are_refused_with_the_place(statistic, labels, sc
         statistic(labels, scores)
 
 
-@pytest.mark.parametrize(
-    "labels", [[True, False, True], [1.0, 0.0, 1.0], np.array([1, 0, 1], dtype=object), (1, 0, 1)]
-)
+@pytest.mark.parametrize("labels", [[True, False, True], [1.0, 0.0, 1.0], np.array([1, 0, 1], dtype=object), (1, 0, 1)])
 def test_labels_may_be_of_any_kind_that_says_0_or_1(labels):
     """Booleans, floats, objects and tuples are read alike."""
     assert auc(labels, [0.9, 0.5, 0.2]) == 0.5
