@@ -1,0 +1,37 @@
+with fitted as (
+    select model, summary, dataset_id from models where study = $study and model = $model and version = $version
+),
+univariable as (
+    select unnest(from_json(summary -> 'univariable', $effects), recursive := true) from fitted
+),
+multivariable as (
+    select unnest(from_json(summary -> 'multivariable', $effects), recursive := true) from fitted
+),
+removed as (
+    select unnest(from_json(summary -> 'removed', '[{"factor":"VARCHAR","p":"DOUBLE","n_factors":"INTEGER"}]'), recursive := true)
+    from fitted
+),
+left_out as (
+    select unnest(from_json(summary -> 'left_out', '[{"factor":"VARCHAR","reason":"VARCHAR"}]'), recursive := true)
+    from fitted
+),
+rules as (
+    select unnest(from_json(d.inputs -> 'factors', '[{"name":"VARCHAR","variable":"VARCHAR"}]'), recursive := true),
+        generate_subscripts(from_json(d.inputs -> 'factors', '["JSON"]'), 1) as position
+    from datasets d
+    join fitted f on f.dataset_id = d.dataset_id
+    where d.study = $study
+)
+select
+    r.name as factor, v.unit, v.description,
+    u.odds_ratio, u.lower, u.upper, u.p,
+    m.coefficient, m.odds_ratio as adjusted_odds_ratio, m.lower as adjusted_lower, m.upper as adjusted_upper,
+    m.p as adjusted_p,
+    x.p as removed_p, x.n_factors as removed_from, o.reason as left_out
+from rules r
+left join variables v on v.study = $study and v.variable = r.variable
+left join univariable u on u.factor = r.name
+left join multivariable m on m.factor = r.name
+left join removed x on x.factor = r.name
+left join left_out o on o.factor = r.name
+order by r.position

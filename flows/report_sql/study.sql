@@ -1,0 +1,3 @@
+select study, title, question, outcome, patients, labelled, events
+from studies
+where study = $study

@@ -1,0 +1,1 @@
+select distinct suite from leaderboard where study = $study order by suite desc
