@@ -8,16 +8,15 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import linprog
 from scipy.special import expit
-from scipy.stats import norm
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import Tags
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data
-from statsmodels.discrete.discrete_model import Logit
 
 from schemas.errors import ContractError
+from zoo.separation import separates, separating_direction, standardised
+from zoo.wald import FactorEffect, WaldFit, factor_effects, wald_fit
 
 __all__ = [
     "ClinicalLogisticRegression",
@@ -27,38 +26,12 @@ __all__ = [
     "MissingValuesError",
 ]
 
-_SEPARATION_TOLERANCE = 1e-7
-
 
 class MissingValuesError(ContractError, ValueError):
     """A table holds missing values where a complete one is needed.
 
     Also a ``ValueError``, which is what scikit-learn's callers expect of bad data.
     """
-
-
-@dataclass(frozen=True)
-class FactorEffect:
-    """The effect of one factor in one logistic model, per unit of the factor.
-
-    Attributes
-    ----------
-    factor : str
-        The column's name.
-    coefficient, odds_ratio : float
-        Log odds ratio and its exponential.
-    lower, upper : float
-        The odds ratio's 95 % Wald interval.
-    p : float
-        Two-sided Wald p value.
-    """
-
-    factor: str
-    coefficient: float
-    odds_ratio: float
-    lower: float
-    upper: float
-    p: float
 
 
 @dataclass(frozen=True)
@@ -97,18 +70,6 @@ class ExcludedFactor:
     factor: str
     kind: str
     reason: str
-
-
-@dataclass(frozen=True)
-class _WaldFit:
-    intercept: float
-    coefficients: NDArray[np.float64]
-    errors: NDArray[np.float64]
-
-    @property
-    def p(self) -> NDArray[np.float64]:
-        p: NDArray[np.float64] = 2.0 * norm.sf(np.abs(self.coefficients / self.errors))
-        return p
 
 
 class ClinicalLogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sklearn is untyped
@@ -241,7 +202,7 @@ class ClinicalLogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignor
         if np.ptp(values) == 0:
             self._exclude(name, "constant", "it has one value in all training patients")
             return None
-        if _separates(values, target):
+        if separates(values, target):
             low, high = self.classes_
             self._exclude(
                 name,
@@ -249,11 +210,11 @@ class ClinicalLogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignor
                 f"its values in class {low} and class {high} do not overlap: the estimate is infinite",
             )
             return None
-        fit = _wald_fit(values[:, None], target)
+        fit = wald_fit(values[:, None], target)
         if fit is None:
             self._exclude(name, "not estimable", "the univariable likelihood did not converge")
             return None
-        return _effects([name], fit)[0]
+        return factor_effects([name], fit)[0]
 
     def _eliminate(
         self,
@@ -264,9 +225,9 @@ class ClinicalLogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignor
     ) -> None:
         kept = self._independent(X, names, screened)
         self.steps_: list[EliminationStep] = []
-        fit: _WaldFit | None = None
+        fit: WaldFit | None = None
         while kept:
-            direction = _separating_direction(X[:, kept], target)
+            direction = separating_direction(X[:, kept], target)
             if direction is not None:
                 involved = {column for column, moves in zip(kept, direction, strict=True) if moves}
                 out = max(involved or set(kept), key=lambda column: screened[column])
@@ -274,7 +235,7 @@ class ClinicalLogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignor
                 self._exclude(names[out], "separated", f"together with {others or 'others'} it separates the classes")
                 kept.remove(out)
                 continue
-            fit = _wald_fit(X[:, kept], target)
+            fit = wald_fit(X[:, kept], target)
             if fit is None:
                 out = max(kept, key=lambda column: screened[column])
                 self._exclude(names[out], "not estimable", "the multivariable likelihood did not converge")
@@ -293,7 +254,7 @@ class ClinicalLogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignor
         if kept and fit is not None:
             self.coef_[0, kept] = fit.coefficients
             self.intercept_ = np.array([fit.intercept])
-            self.multivariable_ = _effects(self.factors_, fit)
+            self.multivariable_ = factor_effects(self.factors_, fit)
         else:
             events = int(target.sum())
             self.intercept_ = np.array([np.log(events / (len(target) - events))])
@@ -301,7 +262,7 @@ class ClinicalLogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignor
     def _independent(self, X: NDArray[np.float64], names: Sequence[str], screened: dict[int, float]) -> list[int]:
         kept: list[int] = []
         for column in sorted(screened, key=lambda column: (screened[column], column)):
-            centred = _standardised(X[:, [*kept, column]])[0]
+            centred = standardised(X[:, [*kept, column]])[0]
             if np.linalg.matrix_rank(centred) > len(kept):
                 kept.append(column)
             else:
@@ -337,50 +298,3 @@ def _refuse_missing(X: NDArray[np.float64], names: Sequence[str]) -> None:
             f"missing values (NaN), column (count): {listed}",
             hint="leave the column out of the study's clinical inputs, or put an imputer before the model",
         )
-
-
-def _separates(values: NDArray[np.float64], target: NDArray[np.intp]) -> bool:
-    # A shared end point is quasi-separation: the estimate is infinite there too.
-    low, high = values[target == 0], values[target == 1]
-    return bool(low.max() <= high.min() or high.max() <= low.min())
-
-
-def _standardised(
-    X: NDArray[np.float64],
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    centre, scale = X.mean(axis=0), X.std(axis=0)
-    return (X - centre) / scale, centre, scale
-
-
-def _separating_direction(X: NDArray[np.float64], target: NDArray[np.intp]) -> NDArray[np.bool_] | None:
-    signed = np.column_stack([np.ones(len(X)), _standardised(X)[0]]) * np.where(target == 1, 1.0, -1.0)[:, None]
-    answer = linprog(-signed.sum(axis=0), A_ub=-signed, b_ub=np.zeros(len(X)), bounds=(-1.0, 1.0), method="highs")
-    if answer.status != 0 or -answer.fun <= _SEPARATION_TOLERANCE * len(X):
-        return None
-    moves: NDArray[np.bool_] = np.abs(answer.x[1:]) > _SEPARATION_TOLERANCE
-    return moves
-
-
-def _wald_fit(X: NDArray[np.float64], target: NDArray[np.intp]) -> _WaldFit | None:
-    # The maximum does not depend on units, but Newton's linear algebra does (AFP runs to 100,000).
-    standardised, centre, scale = _standardised(X)
-    model = Logit(target, np.column_stack([np.ones(len(X)), standardised]))
-    try:
-        result = model.fit(method="newton", maxiter=100, disp=0, warn_convergence=False)
-    except np.linalg.LinAlgError:
-        return None
-    if not result.mle_retvals["converged"] or not np.all(np.isfinite(result.bse)):
-        return None
-    coefficients = np.asarray(result.params[1:]) / scale
-    intercept = float(result.params[0] - coefficients @ centre)
-    return _WaldFit(intercept, coefficients, np.asarray(result.bse[1:]) / scale)
-
-
-def _effects(names: Sequence[str], fit: _WaldFit) -> list[FactorEffect]:
-    half_width = norm.ppf(0.975) * fit.errors
-    with np.errstate(over="ignore"):  # an odds ratio per gram of what is measured in nanograms is inf
-        ratios = np.exp([fit.coefficients, fit.coefficients - half_width, fit.coefficients + half_width])
-    return [
-        FactorEffect(name, float(coefficient), float(ratio), float(lower), float(upper), float(p))
-        for name, coefficient, ratio, lower, upper, p in zip(names, fit.coefficients, *ratios, fit.p, strict=True)
-    ]

@@ -38,7 +38,7 @@ TRUSTED_TYPES: tuple[str, ...] = (
     "zoo.clinical.ClinicalLogisticRegression",
     "zoo.clinical.EliminationStep",
     "zoo.clinical.ExcludedFactor",
-    "zoo.clinical.FactorEffect",
+    "zoo.wald.FactorEffect",
     "zoo.selection.lasso.LassoSelector",
     "zoo.selection.univariable.UnivariableSelector",
 )

@@ -72,6 +72,8 @@ def _record(
     mask = lesion_mask(read_volume(Path(planned.mask_source)), planned.mask_label)
     if mask_sha256(mask) != planned.mask_sha256:
         raise ContractError("mask has changed since it was ingested: run radzoo ingest again")
+    # Ingest has let a rounding of the geometry pass (float32 in NIfTI); from here on the grids are one.
+    mask.CopyInformation(image)
     extraction = extract(image, mask, settings, normalised=normalised)
     return ExtractionRecord(
         extraction_id=planned.extraction_id,

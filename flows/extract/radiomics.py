@@ -5,8 +5,6 @@ image, resample image and mask to a grid cropped around the mask, check the mask
 discretise, calculate. What differs: work is done once instead of once per family or mask, sums take a faster
 form, and a row is always complete, with a reason for each feature that has no value.
 """
-# SimpleITK has no annotations:
-# mypy: disable-error-code="no-untyped-call"
 
 from __future__ import annotations
 
@@ -24,14 +22,9 @@ import numpy.typing as npt
 import pywt
 import SimpleITK as sitk
 from radiomics import imageoperations
-from radiomics.firstorder import RadiomicsFirstOrder
-from radiomics.gldm import RadiomicsGLDM
-from radiomics.glrlm import RadiomicsGLRLM
-from radiomics.glszm import RadiomicsGLSZM
-from radiomics.ngtdm import RadiomicsNGTDM
-from radiomics.shape import RadiomicsShape
 
-from flows.extract.glcm import FastGLCM
+from flows.extract.calculators import FEATURES, outcomes
+from flows.imaging.volumes import geometry_difference
 from schemas.errors import ContractError
 from schemas.radiomics_settings import RadiomicsSettings
 
@@ -83,61 +76,6 @@ class _Region:
     def cropped(self, image: sitk.Image, mask: sitk.Image) -> tuple[sitk.Image, sitk.Image]:
         images: tuple[sitk.Image, sitk.Image] = imageoperations.cropToTumorMask(image, mask, self.bounding_box)
         return images
-
-
-class _SharedDiscretisation:
-    """Takes the discretised image that all families of one image type share."""
-
-    settings: dict[str, Any]
-    coefficients: dict[str, Any]
-
-    def _applyBinning(self, _: Array) -> Array:  # noqa: N802  pyradiomics' hook
-        matrix, grey_levels = self.settings["discretised"]
-        self.coefficients |= {"grayLevels": grey_levels, "Ng": int(grey_levels[-1])}
-        discretised: Array = matrix
-        return discretised
-
-
-class _FirstOrder(_SharedDiscretisation, RadiomicsFirstOrder):  # type: ignore[misc]
-    @staticmethod
-    def _moment(a: Array, moment: int = 1) -> Array:
-        # Products take a tenth of the time of numpy.power.
-        deviation = a - np.nanmean(a, 1, keepdims=True)
-        power = deviation.copy()
-        for _ in range(moment - 1):
-            power *= deviation
-        mean: Array = np.nanmean(power, 1)
-        return mean
-
-
-class _GLCM(_SharedDiscretisation, FastGLCM): ...
-
-
-class _GLDM(_SharedDiscretisation, RadiomicsGLDM): ...  # type: ignore[misc]
-
-
-class _GLRLM(_SharedDiscretisation, RadiomicsGLRLM): ...  # type: ignore[misc]
-
-
-class _GLSZM(_SharedDiscretisation, RadiomicsGLSZM): ...  # type: ignore[misc]
-
-
-class _NGTDM(_SharedDiscretisation, RadiomicsNGTDM): ...  # type: ignore[misc]
-
-
-_CALCULATORS: dict[str, type[Any]] = {
-    "shape": RadiomicsShape,
-    "firstorder": _FirstOrder,
-    "glcm": _GLCM,
-    "gldm": _GLDM,
-    "glrlm": _GLRLM,
-    "glszm": _GLSZM,
-    "ngtdm": _NGTDM,
-}
-_FEATURES: dict[str, tuple[str, ...]] = {
-    family: tuple(name for name, deprecated in calculator.getFeatureNames().items() if not deprecated)
-    for family, calculator in _CALCULATORS.items()
-}
 
 
 def use_single_thread() -> None:
@@ -216,7 +154,7 @@ def _check_inputs(image: sitk.Image, mask: sitk.Image, settings: RadiomicsSettin
         raise ContractError("the image is not one 3-D volume of single values", hint="split it into phases")
     if mask.GetPixelID() != sitk.sitkUInt8:
         raise ContractError(f"the mask is {mask.GetPixelIDTypeAsString()}, not 8-bit unsigned integer")
-    if (difference := _geometry_difference(image, mask, settings.geometry_tolerance)) is not None:
+    if (difference := geometry_difference(image, mask, settings.geometry_tolerance)) is not None:
         raise ContractError(
             f"the mask is not on the grid of the image: {difference}", hint="resample the mask to the image"
         )
@@ -228,20 +166,6 @@ def _check_inputs(image: sitk.Image, mask: sitk.Image, settings: RadiomicsSettin
         raise ContractError(f"the mask is not binary: it has values up to {highest}")
     if lowest == 1:
         raise ContractError("the mask covers the whole image, which pyradiomics does not accept")
-
-
-def _geometry_difference(image: sitk.Image, mask: sitk.Image, tolerance: float) -> str | None:
-    """Return the first difference between the grids, judged as ITK does, or None."""
-    spacing = image.GetSpacing()
-    for name, of_image, of_mask, allowed in (
-        ("size", image.GetSize(), mask.GetSize(), 0.0),
-        ("spacing in mm", spacing, mask.GetSpacing(), tolerance * spacing[0]),
-        ("origin in mm", image.GetOrigin(), mask.GetOrigin(), tolerance * spacing[0]),
-        ("direction", image.GetDirection(), mask.GetDirection(), tolerance),
-    ):
-        if len(of_image) != len(of_mask) or np.abs(np.subtract(of_image, of_mask)).max() > allowed:
-            return f"{name} {of_mask} of the mask, {of_image} of the image"
-    return None
 
 
 def _region(image: sitk.Image, mask: sitk.Image, setting: dict[str, Any]) -> _Region:
@@ -278,7 +202,7 @@ def _extraction(region: _Region, settings: RadiomicsSettings, parameters: dict[s
     setting = parameters["setting"]
 
     def record(image_type: str, family: str, images: tuple[sitk.Image, sitk.Image], **shared: object) -> None:
-        for name, outcome in _outcomes(family, *images, setting | shared):
+        for name, outcome in outcomes(family, *images, setting | shared):
             target: dict[str, Any] = reasons if isinstance(outcome, str) else values
             target[f"{image_type}_{family}_{name}"] = outcome
 
@@ -308,10 +232,10 @@ def _extraction(region: _Region, settings: RadiomicsSettings, parameters: dict[s
 
 def _columns(settings: RadiomicsSettings, textures: Sequence[str]) -> Iterator[str]:
     if "shape" in settings.families:
-        yield from (f"original_shape_{name}" for name in _FEATURES["shape"])
+        yield from (f"original_shape_{name}" for name in FEATURES["shape"])
     for image_type in settings.image_types():
         for family in textures:
-            yield from (f"{image_type}_{family}_{name}" for name in _FEATURES[family])
+            yield from (f"{image_type}_{family}_{name}" for name in FEATURES[family])
 
 
 def _rounding(image: sitk.Image) -> float:
@@ -337,30 +261,6 @@ def _discretised(array: Array, inside: Array, setting: dict[str, Any]) -> tuple[
     matrix = np.zeros(array.shape, dtype=int)
     matrix[inside] = bins
     return matrix, np.flatnonzero(np.bincount(bins))
-
-
-def _outcomes(
-    family: str, image: sitk.Image, mask: sitk.Image, setting: dict[str, Any]
-) -> Iterator[tuple[str, float | str]]:
-    """Yield each feature of a family with its value, or with the reason why it has none."""
-    try:
-        calculator = _CALCULATORS[family](image, mask, **setting)
-        calculator.logger = logging.getLogger("radiomics")  # by default named after our module
-        calculator._initCalculation()
-    except MemoryError:
-        raise  # another machine could have the value
-    except Exception as error:
-        yield from ((name, f"{family} failed: {error!r}") for name in _FEATURES[family])
-        return
-    for name in _FEATURES[family]:
-        try:
-            value = float(np.squeeze(getattr(calculator, f"get{name}FeatureValue")()))
-        except MemoryError:
-            raise
-        except Exception as error:
-            yield name, f"the calculation failed: {error!r}"
-        else:
-            yield name, value if math.isfinite(value) else f"the formula gives {value} for this mask"
 
 
 @contextmanager

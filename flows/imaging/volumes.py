@@ -14,8 +14,8 @@ from schemas.errors import ContractError
 
 __all__ = ["geometry_difference", "image_sha256", "lesion_mask", "mask_sha256", "read_volume"]
 
-_TOLERANCE = 1e-3
-"""Origin and corner may differ by this fraction of a voxel: NIfTI stores its geometry in float32."""
+GEOMETRY_TOLERANCE = 1e-4
+"""Differences up to this are no differences: NIfTI stores geometry in float32, orientation as a quaternion."""
 
 
 def read_volume(file: Path) -> sitk.Image:
@@ -61,19 +61,26 @@ def lesion_mask(labels: sitk.Image, label: int) -> sitk.Image:
     return mask
 
 
-def geometry_difference(image: sitk.Image, mask: sitk.Image) -> str | None:
-    """Return how a mask's geometry differs from its image's, or None where they agree."""
-    if image.GetSize() != mask.GetSize():
-        return f"size {_times(mask.GetSize())} against the image's {_times(image.GetSize())} voxels"
-    spacing = np.asarray(image.GetSpacing())
-    if np.any(np.abs(spacing - mask.GetSpacing()) > _TOLERANCE * spacing):
-        return f"spacing {_times(mask.GetSpacing())} against the image's {_times(image.GetSpacing())} mm"
-    # Equal first and last voxel centres leave origin and direction no room to differ in what matters.
-    for corner, name in (((0, 0, 0), "first"), (tuple(n - 1 for n in image.GetSize()), "last")):
-        there = np.asarray(mask.TransformIndexToPhysicalPoint(corner))
-        here = np.asarray(image.TransformIndexToPhysicalPoint(corner))
-        if np.max(np.abs(there - here)) > _TOLERANCE * spacing.max() * max(image.GetSize()):
-            return f"{name} voxel at {_point(there)} against the image's {_point(here)} mm"
+def geometry_difference(image: sitk.Image, mask: sitk.Image, tolerance: float = GEOMETRY_TOLERANCE) -> str | None:
+    """Return how a mask's geometry differs from its image's, or None where they agree.
+
+    Parameters
+    ----------
+    image, mask : SimpleITK.Image
+        Volumes of any pixel type.
+    tolerance : float
+        Largest difference of spacing and origin, as a share of the first spacing, and of direction cosines:
+        the measure that ITK itself uses.
+    """
+    spacing = image.GetSpacing()
+    for name, of_image, of_mask, allowed in (
+        ("size", image.GetSize(), mask.GetSize(), 0.0),
+        ("spacing in mm", spacing, mask.GetSpacing(), tolerance * spacing[0]),
+        ("origin in mm", image.GetOrigin(), mask.GetOrigin(), tolerance * spacing[0]),
+        ("direction", image.GetDirection(), mask.GetDirection(), tolerance),
+    ):
+        if len(of_image) != len(of_mask) or np.abs(np.subtract(of_image, of_mask)).max() > allowed:
+            return f"{name} {_listed(of_mask)} against the image's {_listed(of_image)}"
     return None
 
 
@@ -94,9 +101,5 @@ def _sha256(volume: sitk.Image, voxels: NDArray[Any], kind: str) -> str:
     return digest.hexdigest()
 
 
-def _times(values: tuple[float, ...]) -> str:
-    return " x ".join(f"{value:g}" for value in values)
-
-
-def _point(values: NDArray[np.float64]) -> str:
-    return "(" + ", ".join(f"{value:.2f}" for value in values) + ")"
+def _listed(values: tuple[float, ...]) -> str:
+    return "(" + ", ".join(f"{value:.6g}" for value in values) + ")"

@@ -1,12 +1,5 @@
 with declared as (
-    select variable, kind, unit, description, row_number() over () as position from variables where study = $study
-),
-last_known as (
-    select
-        patient, variable, arg_max(value, observed_at) as value,
-        arg_max(level, observed_at) as level
-    from clinical
-    group by all
+    select variable, unit, description, row_number() over () as position from variables where study = $study
 ),
 members as (
     select p.patient, s.cohort, l.label
@@ -14,13 +7,25 @@ members as (
     left join labels l on l.study = p.study and l.patient = p.patient
     left join splits s on s.study = p.study and s.patient = p.patient and s.split = $split
     where p.study = $study
+),
+last_known as (
+    select patient, variable, arg_max(value, observed_at) as value, arg_max(level, observed_at) as level
+    from clinical
+    where patient in (select patient from members)
+    group by all
+),
+shown as (  -- a number with four values or fewer is counted like a category
+    select
+        patient, variable, if(is_counted, null, value) as value,
+        if(is_counted, format('{:g}', value), level) as level
+    from (select *, count(distinct value) over (partition by variable) between 1 and 4 as is_counted from last_known)
 )
 select
-    d.position, d.variable, d.kind, d.unit, d.description, k.level, m.cohort, m.label, count(*) as n,
-    count(*) filter (k.value is not null or k.level is not null) as known,
-    median(k.value) as median, quantile_cont(k.value, 0.25) as q1, quantile_cont(k.value, 0.75) as q3
+    d.position, d.variable, d.unit, d.description, k.level, m.cohort, m.label, count(*) as patients,
+    count(k.value) as known, median(k.value) as median,
+    quantile_cont(k.value, 0.25) as q1, quantile_cont(k.value, 0.75) as q3
 from members m
 cross join declared d
-left join last_known k on k.patient = m.patient and k.variable = d.variable
+left join shown k on k.patient = m.patient and k.variable = d.variable
 group by all
 order by d.position, k.level, m.cohort, m.label desc

@@ -1,14 +1,21 @@
 with fitted as (
     select model, summary, dataset_id from models where study = $study and model = $model and version = $version
 ),
-univariable as (
-    select unnest(from_json(summary -> 'univariable', $effects), recursive := true) from fitted
-),
-multivariable as (
-    select unnest(from_json(summary -> 'multivariable', $effects), recursive := true) from fitted
+effects as (
+    select key as model_of, unnest(
+        from_json(
+            value,
+            '[{"factor":"VARCHAR","coefficient":"DOUBLE","odds_ratio":"DOUBLE","lower":"DOUBLE","upper":"DOUBLE","p":"DOUBLE"}]'
+        ),
+        recursive := true
+    )
+    from fitted, json_each(summary)
+    where key in ('univariable', 'multivariable')
 ),
 removed as (
-    select unnest(from_json(summary -> 'removed', '[{"factor":"VARCHAR","p":"DOUBLE","n_factors":"INTEGER"}]'), recursive := true)
+    select unnest(
+        from_json(summary -> 'removed', '[{"factor":"VARCHAR","p":"DOUBLE","n_factors":"INTEGER"}]'), recursive := true
+    )
     from fitted
 ),
 left_out as (
@@ -30,8 +37,8 @@ select
     x.p as removed_p, x.n_factors as removed_from, o.reason as left_out
 from rules r
 left join variables v on v.study = $study and v.variable = r.variable
-left join univariable u on u.factor = r.name
-left join multivariable m on m.factor = r.name
+left join effects u on u.factor = r.name and u.model_of = 'univariable'
+left join effects m on m.factor = r.name and m.model_of = 'multivariable'
 left join removed x on x.factor = r.name
 left join left_out o on o.factor = r.name
 order by r.position

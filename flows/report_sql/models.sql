@@ -3,7 +3,7 @@ with judged as (  -- the version in the leaderboard; where none was judged, the 
 )
 select
     m.model, m.version, m.trained_at, m.threshold, json_keys(m.summary) as summary_keys, m.sha256, m.path,
-    m.dataset_id, d.split, d.inputs ->> 'feature_set' as feature_set, d.patients, d.columns,
+    (m.summary ->> 'intercept')::double as intercept, m.dataset_id, d.split, d.inputs ->> 'feature_set' as feature_set, d.patients, d.columns,
     d.commit_id as dataset_commit
 from models m
 left join datasets d on d.study = m.study and d.dataset_id = m.dataset_id

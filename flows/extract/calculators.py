@@ -1,0 +1,103 @@
+"""pyradiomics' feature classes on one shared discretisation, each value or the reason why it is missing."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import SimpleITK as sitk
+from radiomics.firstorder import RadiomicsFirstOrder
+from radiomics.gldm import RadiomicsGLDM
+from radiomics.glrlm import RadiomicsGLRLM
+from radiomics.glszm import RadiomicsGLSZM
+from radiomics.ngtdm import RadiomicsNGTDM
+from radiomics.shape import RadiomicsShape
+
+from flows.extract.glcm import FastGLCM
+
+__all__ = ["FEATURES", "outcomes"]
+
+Array = npt.NDArray[Any]
+
+
+class _SharedDiscretisation:
+    """Takes the discretised image that all families of one image type share."""
+
+    settings: dict[str, Any]
+    coefficients: dict[str, Any]
+
+    def _applyBinning(self, _: Array) -> Array:  # noqa: N802  pyradiomics' hook
+        matrix, grey_levels = self.settings["discretised"]
+        self.coefficients |= {"grayLevels": grey_levels, "Ng": int(grey_levels[-1])}
+        discretised: Array = matrix
+        return discretised
+
+
+class _FirstOrder(_SharedDiscretisation, RadiomicsFirstOrder):  # type: ignore[misc]
+    @staticmethod
+    def _moment(a: Array, moment: int = 1) -> Array:
+        # Products take a tenth of the time of numpy.power.
+        deviation = a - np.nanmean(a, 1, keepdims=True)
+        power = deviation.copy()
+        for _ in range(moment - 1):
+            power *= deviation
+        mean: Array = np.nanmean(power, 1)
+        return mean
+
+
+class _GLCM(_SharedDiscretisation, FastGLCM): ...
+
+
+class _GLDM(_SharedDiscretisation, RadiomicsGLDM): ...  # type: ignore[misc]
+
+
+class _GLRLM(_SharedDiscretisation, RadiomicsGLRLM): ...  # type: ignore[misc]
+
+
+class _GLSZM(_SharedDiscretisation, RadiomicsGLSZM): ...  # type: ignore[misc]
+
+
+class _NGTDM(_SharedDiscretisation, RadiomicsNGTDM): ...  # type: ignore[misc]
+
+
+_CALCULATORS: dict[str, type[Any]] = {
+    "shape": RadiomicsShape,
+    "firstorder": _FirstOrder,
+    "glcm": _GLCM,
+    "gldm": _GLDM,
+    "glrlm": _GLRLM,
+    "glszm": _GLSZM,
+    "ngtdm": _NGTDM,
+}
+FEATURES: dict[str, tuple[str, ...]] = {
+    family: tuple(name for name, deprecated in calculator.getFeatureNames().items() if not deprecated)
+    for family, calculator in _CALCULATORS.items()
+}
+
+
+def outcomes(
+    family: str, image: sitk.Image, mask: sitk.Image, setting: dict[str, Any]
+) -> Iterator[tuple[str, float | str]]:
+    """Yield each feature of a family with its value, or with the reason why it has none."""
+    try:
+        calculator = _CALCULATORS[family](image, mask, **setting)
+        calculator.logger = logging.getLogger("radiomics")  # by default named after our module
+        calculator._initCalculation()
+    except MemoryError:
+        raise  # another machine could have the value
+    except Exception as error:
+        yield from ((name, f"{family} failed: {error!r}") for name in FEATURES[family])
+        return
+    for name in FEATURES[family]:
+        try:
+            value = float(np.squeeze(getattr(calculator, f"get{name}FeatureValue")()))
+        except MemoryError:
+            raise
+        except Exception as error:
+            yield name, f"the calculation failed: {error!r}"
+        else:
+            yield name, value if math.isfinite(value) else f"the formula gives {value} for this mask"
