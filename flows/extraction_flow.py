@@ -6,6 +6,7 @@ import multiprocessing
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.extract.batch import Receipt, extracted_batch, prepared_worker
 from flows.plan import PlannedExtraction
+from schemas.errors import RadzooError
 from schemas.radiomics_settings import RadiomicsSettings
 
 __all__ = ["extracted"]
@@ -88,6 +90,11 @@ def extracted(
                 task_runner=threads,
             )
             return run(feature_set, batches, settings, staging, pool, advance)
+    except BrokenProcessPool as error:
+        raise RadzooError(
+            "a worker process died, most likely for want of memory; what was finished is kept",
+            hint="run the command again with fewer --workers",
+        ) from error
     finally:
         for name, value in before.items():
             if value is None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from flows.abandoned import abandoned_masks, abandoned_values
 from flows.image_inventory import Inventory, image_inventory
 from flows.progress import narrated
 from flows.study_tables import StudyTables, study_tables
@@ -77,6 +78,8 @@ def ingest(study_file: Path, store_root: Path, *, dry_run: bool = False, workers
     with recorded_run(store, "ingest", study.id, {"file": str(study_file)}) as run:
         with commit_to(store, f"ingest {study.id}", run_id=run.run_id) as commit:
             _put(commit, study, study_file, tables, inventory)
+            commit.remove("masks", abandoned_masks(Snapshot(store), study.id, inventory.study_masks))
+            commit.remove("clinical", abandoned_values(Snapshot(store), study.id, tables.clinical))
         report = _report(study, tables, inventory, commit, commit.commit_id)
         run.summary |= {"masks": report.masks, "failed": len(report.failures), "changed": report.changed}
     return report

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from flows.feature_sets import BoundFeatureSet
 from schemas.keys import MaskKey, extraction_id
@@ -84,7 +83,7 @@ def refresh_plan(snapshot: Snapshot, study: str, bound: BoundFeatureSet, *, retr
     }
     staged = staged_ids(staging_folder(snapshot.store, bound))
     failed_since = {
-        _key(row): row["added_commit"]
+        MaskKey.of(row): row["added_commit"]
         for row in snapshot.rows("failures", stage="refresh", study=study, feature_set=bound.feature_set, feature="")
     }
     for each, since in _wanted(snapshot, study, bound):
@@ -103,11 +102,11 @@ def refresh_plan(snapshot: Snapshot, study: str, bound: BoundFeatureSet, *, retr
 
 def _wanted(snapshot: Snapshot, study: str, bound: BoundFeatureSet) -> list[tuple[PlannedExtraction, int]]:
     """Return the study's extractions, each with the commit since which its mask is as it is."""
-    masks = {_key(row): row for row in snapshot.rows("masks")}
+    masks = {MaskKey.of(row): row for row in snapshot.rows("masks")}
     scans = {(row["patient"], row["exam"], row["phase"]): row for row in snapshot.rows("scans")}
     wanted = []
     for row in snapshot.rows("study_masks", study=study):
-        key = _key(row)
+        key = MaskKey.of(row)
         mask, scan = masks[key], scans[key.patient, key.exam, key.phase]
         identity = extraction_id(mask["image_sha256"], mask["mask_sha256"], bound.definition_sha256)
         planned = PlannedExtraction(
@@ -121,7 +120,3 @@ def _wanted(snapshot: Snapshot, study: str, bound: BoundFeatureSet) -> list[tupl
         )
         wanted.append((planned, mask["added_commit"]))
     return wanted
-
-
-def _key(row: dict[str, Any]) -> MaskKey:
-    return MaskKey(*(row[name] for name in MaskKey._fields))

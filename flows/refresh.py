@@ -196,7 +196,7 @@ def _failure_rows(
     """Return all failures that hold after this run: those of before that still apply, and the new ones."""
     settled = {each.key for each in (*plan.unchanged, *plan.known_failures)}
     before = Snapshot(store).rows("failures", **scope)
-    rows = [row for row in before if MaskKey(*(row[name] for name in MaskKey._fields)) in settled]
+    rows = [row for row in before if MaskKey.of(row) in settled]
     rows += [scope | key._asdict() | {"feature": "", "reason": reason} for key, reason in failures.items()]
     unavailable = {record.extraction_id: record.unavailable for record in records}
     rows += [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Annotated, Any, NamedTuple
 
 from pydantic import StringConstraints
@@ -42,6 +43,11 @@ class MaskKey(NamedTuple):
     lesion: str
     reader: str
     reading: int
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> MaskKey:
+        """Return the key of a row that has the key's columns, among others."""
+        return cls(*(row[name] for name in cls._fields))
 
     def __str__(self) -> str:
         return f"{self.patient}/{self.exam}/{self.phase}/{self.lesion}/{self.reader}.{self.reading}"

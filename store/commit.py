@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, func, insert, select, tuple_, update
+from sqlalchemy import Connection, Table, and_, func, insert, select, tuple_, update
 
 from store.connection import write_transaction
 from store.home import Store
@@ -84,14 +84,27 @@ class Commit:
         superseded = [key for key in wanted if key in live and _differs(live[key][1], wanted[key])]
         removed = [key for key in live if key not in wanted] if replacing is not None else []
 
-        ended = [live[key][0] for key in (*superseded, *removed)]
-        for batch in _batches(ended):
+        self._ended(target, [live[key][0] for key in (*superseded, *removed)])
+        if inserted := fresh + [wanted[key] for key in superseded]:
+            self.connection.execute(insert(target), [{**row, "added_commit": self.commit_id} for row in inserted])
+        unchanged = len(wanted) - len(fresh) - len(superseded)
+        return self._counted(table, Changes(len(fresh), len(superseded), len(removed), unchanged))
+
+    def remove(self, table: str, rows: Iterable[Row]) -> Changes:
+        """End the live rows that have these rows' keys, and return how many there were."""
+        target, keys = versioned_table(table), KEYS[table]
+        wanted = {tuple(row[key] for key in keys): row for row in rows}
+        ended = [row_id for row_id, _ in self._live(table, keys, wanted, None).values()]
+        return self._counted(table, Changes(removed=self._ended(target, ended)))
+
+    def _ended(self, target: Table, row_ids: Sequence[int]) -> int:
+        for batch in _batches(row_ids):
             self.connection.execute(
                 update(target).where(target.c.row_id.in_(batch)).values(removed_commit=self.commit_id)
             )
-        if inserted := fresh + [wanted[key] for key in superseded]:
-            self.connection.execute(insert(target), [{**row, "added_commit": self.commit_id} for row in inserted])
-        changes = Changes(len(fresh), len(superseded), len(removed), len(wanted) - len(fresh) - len(superseded))
+        return len(row_ids)
+
+    def _counted(self, table: str, changes: Changes) -> Changes:
         self.changes[table] = _sum(self.changes.get(table, Changes()), changes)
         return changes
 
