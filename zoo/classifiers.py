@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.feature_selection import VarianceThreshold
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegressionCV
 from sklearn.model_selection import StratifiedKFold
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+from xgboost import XGBClassifier
 
 from schemas.errors import UsageError
 from zoo.selection.lasso import LassoSelector
 from zoo.selection.univariable import UnivariableSelector
+from zoo.tuned import TunedClassifier
 
 __all__ = ["radiomics_lr", "selected_features"]
 
@@ -49,6 +55,62 @@ def radiomics_lr(random_state: int = 0) -> Pipeline:
     >>> [name for name, _ in radiomics_lr().steps]
     ['impute', 'variance', 'zscore', 'univariable', 'lasso', 'classifier']
     """
+    classifier = LogisticRegressionCV(
+        Cs=np.geomspace(1e-4, 1e-1, 10).tolist(),
+        l1_ratios=(0.0,),
+        cv=StratifiedKFold(_N_SPLITS, shuffle=True, random_state=random_state),
+        scoring="neg_log_loss",
+        max_iter=1000,
+        use_legacy_attributes=False,
+    )
+    return _after_selection(classifier, random_state)
+
+
+def radiomics_svm(random_state: int = 0) -> Pipeline:
+    """Return the unfitted support vector machine with a radial kernel, on the same selected features.
+
+    Its probabilities come from a sigmoid fitted to decision values of folds that the machine was not fitted
+    on (Platt 1999), with one machine fitted to all of the training fold; ``SVC(probability=True)`` is
+    deprecated. C and gamma are chosen by cross-validation.
+    """
+    machine = CalibratedClassifierCV(
+        SVC(), ensemble=False, cv=StratifiedKFold(_N_SPLITS, shuffle=True, random_state=random_state)
+    )
+    grid = {"estimator__C": (0.1, 1.0, 10.0), "estimator__gamma": ("scale", 0.003, 0.03)}
+    return _after_selection(TunedClassifier(machine, grid, random_state=random_state), random_state)
+
+
+def radiomics_knn(random_state: int = 0) -> Pipeline:
+    """Return the unfitted nearest-neighbour classifier, on the same selected features; k is cross-validated."""
+    grid = {"n_neighbors": (5, 9, 15, 21, 31), "weights": ("uniform", "distance")}
+    return _after_selection(TunedClassifier(KNeighborsClassifier(), grid, random_state=random_state), random_state)
+
+
+def radiomics_xgb(random_state: int = 0) -> Pipeline:
+    """Return the unfitted gradient-boosted trees (XGBoost), on the same selected features.
+
+    Shallow trees and few rounds: the training folds have some hundred patients.
+    """
+    trees = XGBClassifier(
+        learning_rate=0.05, subsample=0.8, colsample_bytree=0.8, n_jobs=1, random_state=random_state, verbosity=0
+    )
+    grid = {"max_depth": (1, 2, 3), "n_estimators": (50, 100), "reg_lambda": (1.0, 10.0)}
+    return _after_selection(TunedClassifier(trees, grid, random_state=random_state), random_state)
+
+
+def radiomics_mlp(random_state: int = 0) -> Pipeline:
+    """Return the unfitted perceptron with one hidden layer, on the same selected features.
+
+    Fitted by L-BFGS, which suits so few patients better than stochastic steps; the penalty is cross-validated
+    and strong.
+    """
+    network = MLPClassifier(hidden_layer_sizes=(8,), solver="lbfgs", max_iter=2000, random_state=random_state)
+    grid = {"alpha": (1.0, 3.0, 10.0, 30.0)}
+    return _after_selection(TunedClassifier(network, grid, random_state=random_state), random_state)
+
+
+def _after_selection(classifier: BaseEstimator, random_state: int) -> Pipeline:
+    """Return the pipeline that all radiomics models share, ending in a classifier."""
     return Pipeline(
         [
             ("impute", SimpleImputer(strategy="median", keep_empty_features=True)),
@@ -56,17 +118,7 @@ def radiomics_lr(random_state: int = 0) -> Pipeline:
             ("zscore", StandardScaler()),
             ("univariable", UnivariableSelector()),
             ("lasso", LassoSelector(n_splits=_N_SPLITS, random_state=random_state)),
-            (
-                "classifier",
-                LogisticRegressionCV(
-                    Cs=np.geomspace(1e-4, 1e-1, 10).tolist(),
-                    l1_ratios=(0.0,),
-                    cv=StratifiedKFold(_N_SPLITS, shuffle=True, random_state=random_state),
-                    scoring="neg_log_loss",
-                    max_iter=1000,
-                    use_legacy_attributes=False,
-                ),
-            ),
+            ("classifier", classifier),
         ]
     )
 

@@ -122,11 +122,13 @@ def roc_plot(curves: Sequence[RocOf], styles: dict[str, SeriesStyle], *, key: st
                 linestyle=style.dashes,
                 linewidth=2,
                 label=f"{each.model}  {each.legend}",
+                clip_on=False,
                 zorder=3,
             )
             if each.operating_point is not None:
                 axes.plot(
                     *each.operating_point,
+                    color=style.colour,
                     marker=style.marker,
                     markersize=7.5,
                     markerfacecolor=PAPER,
@@ -168,7 +170,7 @@ def auc_forest(rows: Sequence[AucInterval], styles: dict[str, SeriesStyle], *, k
         lowest = min([0.5, *(row.lower for row in rows)])
         axes.set(xlim=(np.floor(lowest * 10 - 0.01) / 10, 1.0), ylim=(max(1.0, at), 0), yticks=[])
         axes.set_xlabel("AUC, 95 % interval", fontsize=12, color=INK)
-        axes.set_title(title, fontsize=13, color=INK, loc="left", x=-122 / 200, fontweight="bold")
+        axes.set_title(title, fontsize=13, color=INK, loc="left", x=-122 / 200, fontweight="bold", pad=10)
         axes.axvline(0.5, color=MUTED, linewidth=1, linestyle=(0, (3, 2)))
         side = axes.get_yaxis_transform()
         for y, model in headings:
@@ -180,6 +182,7 @@ def auc_forest(rows: Sequence[AucInterval], styles: dict[str, SeriesStyle], *, k
             axes.plot(
                 row.auc,
                 y,
+                color=style.colour,
                 marker=style.marker,
                 markersize=8,
                 markerfacecolor=PAPER if is_fitted else style.colour,
@@ -212,7 +215,7 @@ def calibration_plot(
     """
     with drawing_settings(key):
         strip = 44 if len(models) <= _MOST_INSIDE else 32
-        figure = _figure(400, 34 + 320 + strip * len(models) + 52)
+        figure = _figure(400, 34 + 320 + strip * len(models) + 60)
         axes = _axes(figure, left=48, top=34, width=340, height=320)
         _square(axes, title, "", "Observed proportion")
         for each in models:
@@ -234,7 +237,7 @@ def calibration_plot(
         if models:
             axes.legend(frameon=False, fontsize=11.5, labelcolor=INK, loc="upper left", handlelength=2.6)
         for number, each in enumerate(models):
-            row = _axes(figure, left=48, top=34 + 320 + 14 + strip * number, width=340, height=strip - 10)
+            row = _axes(figure, left=48, top=34 + 320 + 24 + strip * number, width=340, height=strip - 10)
             _spikes(row, each, styles[each.model].colour)
         figure.text(
             218 / 400, 12 / (figure.get_figheight() * 72), "Predicted probability",
@@ -283,4 +286,4 @@ def _square(axes: Axes, title: str, x_label: str, y_label: str) -> None:
     axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (3, 2)), zorder=2)
     axes.set_xlabel(x_label, fontsize=12, color=INK)
     axes.set_ylabel(y_label, fontsize=12, color=INK)
-    axes.set_title(title, fontsize=13, color=INK, loc="left", fontweight="bold")
+    axes.set_title(title, fontsize=13, color=INK, loc="left", fontweight="bold", pad=13)

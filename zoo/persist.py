@@ -34,13 +34,23 @@ _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 
 TRUSTED_TYPES: tuple[str, ...] = (
     "numpy.dtype",
+    # The calibrated machine, the neighbours' search tree and the boosted trees: arrays behind scikit-learn's and
+    # XGBoost's own classes, whose private modules skops does not trust by itself.
+    "sklearn.calibration._CalibratedClassifier",
+    "sklearn.calibration._SigmoidCalibration",
+    "sklearn.metrics._dist_metrics.EuclideanDistance64",
     "sklearn.model_selection._split.StratifiedKFold",
+    "sklearn.neighbors._kd_tree.KDTree",
+    "xgboost.core.Booster",
+    "xgboost.sklearn.XGBClassifier",
     "zoo.clinical.ClinicalLogisticRegression",
     "zoo.clinical.EliminationStep",
     "zoo.clinical.ExcludedFactor",
     "zoo.wald.FactorEffect",
     "zoo.selection.lasso.LassoSelector",
     "zoo.selection.univariable.UnivariableSelector",
+    "zoo.staging.estimators.ComparatorClassifier",
+    "zoo.tuned.TunedClassifier",
 )
 """Types a model may hold beside arrays, plain values and scikit-learn's estimators, which skops trusts."""
 
@@ -134,7 +144,7 @@ def load_model(folder: Path, expected_sha256: str | None = None) -> LoadedModel:
         read.
     """
     if not (folder / _ESTIMATOR).is_file() or not (folder / _RECORD).is_file():
-        raise NotFoundError("there is no model here", where=str(folder), hint="radzoo models list")
+        raise NotFoundError("there is no model here", where=str(folder), hint="radzoo sql 'from models'")
     # What is hashed is what is parsed: the files are read once.
     contents = _contents(folder)
     sha256 = _sha256(contents)

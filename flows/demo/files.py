@@ -22,8 +22,9 @@ from flows.imaging.phantom import DEFAULT_SCALE, PHASES, lesion_mask, phantom_ph
 from flows.progress import narrated
 from schemas.errors import UsageError
 
-__all__ = ["FEWEST_PATIENTS", "demo_study"]
+__all__ = ["FEWEST_PATIENTS", "PUBLISHED_PATIENTS", "demo_study"]
 
+PUBLISHED_PATIENTS = 165
 FEWEST_PATIENTS = 24
 """Below this the smallest group has too few patients for five folds."""
 
@@ -31,7 +32,9 @@ _GENERATOR = 1  # counts up when the phantoms change, so that old files are writ
 _READINGS = (("1", 1), ("1", 2), ("2", 1))
 
 
-def demo_study(folder: Path, *, patients: int = 165, scale: float = DEFAULT_SCALE, workers: int | None = None) -> Path:
+def demo_study(
+    folder: Path, *, patients: int = PUBLISHED_PATIENTS, scale: float = DEFAULT_SCALE, workers: int | None = None
+) -> Path:
     """Write the demonstration study below a folder and return its study file.
 
     What an earlier call wrote with the same settings is kept.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flows.bench import BenchReport, bench
-from flows.demo.files import demo_study
+from flows.demo.files import PUBLISHED_PATIENTS, demo_study
 from flows.imaging.phantom import DEFAULT_SCALE
 from flows.ingest import IngestReport, ingest
 from flows.progress import said
@@ -47,7 +47,12 @@ def demonstration(
     workers : int, optional
         Worker processes.
     """
-    said("step 1 of 5: the study's files (clinical counts as published; patients and images synthetic)")
+    counts = (
+        "clinical counts as published"
+        if patients == PUBLISHED_PATIENTS
+        else "too few patients for the published counts"
+    )
+    said(f"step 1 of 5: the study's files ({counts}; patients and images synthetic)")
     scale = 1.0 if full else DEFAULT_SCALE
     study_file = demo_study(folder / "study", patients=patients, scale=scale, workers=workers)
     said("step 2 of 5: ingest")

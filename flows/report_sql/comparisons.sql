@@ -1,5 +1,5 @@
 select
-    c.kind, c.cohort, c.model_a, c.model_b, a.auc as auc_a, b.auc as auc_b, a.auc - b.auc as difference,
+    c.cohort, c.model_a, c.model_b, a.auc as auc_a, b.auc as auc_b, a.auc - b.auc as difference,
     c.statistic, c.p, c.p_holm
 from comparisons c
 left join leaderboard a
@@ -8,5 +8,5 @@ left join leaderboard a
 left join leaderboard b
     on b.study = c.study and b.suite = c.suite and b.model = c.model_b
     and b.cohort = if(c.kind = 'paired', c.cohort, split_part(c.cohort, '-', 2))
-where c.study = $study and c.suite = $suite
-order by c.kind, c.cohort desc, c.p, c.model_a, c.model_b
+where c.study = $study and c.suite = $suite and c.kind = $kind
+order by c.cohort desc, c.p, c.model_a, c.model_b

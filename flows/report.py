@@ -1,0 +1,126 @@
+"""The study report: one HTML page that needs nothing beside it, every number of it read by SQL."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from importlib.resources import files
+from pathlib import Path
+from shlex import quote
+from typing import Any
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+
+from flows import report_words
+from flows.refresh import stored_study
+from flows.report_performance import performance
+from flows.report_questions import Questions
+from flows.report_sections import FEWEST_LEVELS, clinical_table, feature_sets, model_parts
+from flows.report_summary import cautions, summary
+from schemas.errors import UsageError
+from store.home import Store
+from store.query import snapshot_connection
+from store.snapshot import Snapshot
+from zoo.registry import REGISTRY
+
+__all__ = ["write_report"]
+
+_PAGE = "report_page.html.jinja"
+_FILTERS: dict[str, Callable[..., str]] = {
+    "compact": report_words.compact,
+    "decimals": report_words.decimals,
+    "duration": report_words.duration,
+    "facts": report_words.facts,
+    "moment": report_words.moment,
+    "p": report_words.p_value,
+    "plural": report_words.plural,
+    "unit": report_words.readable_unit,
+    "variable": report_words.readable_variable,
+    "words": report_words.readable_name,
+}
+
+
+def write_report(store: Store, study: str | None, out: Path | None = None) -> Path:
+    """Write a study's report and return its file.
+
+    The same state of the store gives the same bytes: the only times in it are those the store recorded.
+
+    Parameters
+    ----------
+    store : Store
+        The store.
+    study : str or None
+        The study's id; None where the store has one study.
+    out : Path, optional
+        The file to write; ``report/STUDY.html`` below the store's folder where absent.
+
+    Raises
+    ------
+    NotFoundError
+        When there is no such study, or none is named and the store has several.
+    UsageError
+        When ``out`` is a folder.
+    """
+    snapshot = Snapshot(store)
+    asked = stored_study(snapshot, study).id
+    file = (out or store.root / "report" / f"{asked}.html").resolve()
+    if file.is_dir():
+        raise UsageError(f"'{file}' is a folder", hint=f"--out {file / asked}.html")
+    with snapshot_connection(snapshot) as connection:
+        page = _environment().get_template(_PAGE).render(_contents(store, Questions(connection, asked)))
+    file.parent.mkdir(parents=True, exist_ok=True)
+    # Swapped in whole: a browser that reloads at the wrong moment finds the old page, not half of the new one.
+    partial = file.with_name(f"{file.name}.{os.getpid()}.partial")
+    partial.write_text(page, encoding="utf-8")
+    partial.replace(file)
+    return file
+
+
+def _contents(store: Store, questions: Questions) -> dict[str, Any]:
+    """Return all that the page shows; every part of it comes from an answer that keeps its SQL."""
+    study, cohorts = questions.ask("study"), questions.ask("cohorts")
+    suites = performance(questions)
+    models, sets = questions.ask("models"), questions.ask("feature_sets")
+    split = next((row["split"] for row in models.rows if row["split"]), None)
+    split = split or next((row["split"] for row in cohorts.rows), None)
+    parts = model_parts(models, questions, suites[0].leaderboard.rows if suites else [])
+    return {
+        "study": study.rows[0],
+        "study_answer": study,
+        "outcome": report_words.readable_name(study.rows[0]["outcome"] or "the outcome"),
+        "cohorts": cohorts,
+        "split": split,
+        "suites": suites,
+        "summary": summary(study.rows[0], cohorts.rows, suites),
+        "cautions": cautions(suites),
+        "models": models,
+        "parts": parts,
+        "registry": REGISTRY,
+        "clinical": clinical_table(questions, split),
+        "left_out": questions.ask("left_out"),
+        "sets": sets,
+        "features": feature_sets(sets, questions),
+        "fewest_levels": FEWEST_LEVELS,
+        "failures": questions.ask("failures"),
+        "commit_answer": questions.ask("commit"),
+        "runs": questions.ask("runs"),
+        "versions": questions.ask("versions"),
+        "store": store,
+        "quoted_store": quote(str(store.root)),
+        "quoted_analyst_file": quote(str(store.analyst_file)),
+    }
+
+
+def _environment() -> Environment:
+    def source(name: str) -> str:
+        return files("flows").joinpath(name).read_text(encoding="utf-8")
+
+    environment = Environment(
+        loader=FunctionLoader(source),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(_FILTERS)
+    return environment

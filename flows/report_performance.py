@@ -1,0 +1,200 @@
+"""How the models did: leaderboard, figures and comparisons of one suite of a benchmark."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from flows.report_questions import Answer, Questions
+from flows.report_words import readable_name
+from zoo.evaluation.calibration import calibration_in_the_large, calibration_line
+from zoo.evaluation.recalibration import recalibration_curve
+from zoo.figures import (
+    AucInterval,
+    CalibrationOf,
+    RocOf,
+    SeriesStyle,
+    auc_forest,
+    calibration_plot,
+    roc_plot,
+    series_styles,
+)
+
+__all__ = ["Performance", "performance"]
+
+Row = dict[str, Any]
+# Where a model is judged, the most telling first.
+_JUDGED_ON = ("validation", "out_of_fold", "training")
+_NO_RATE = {
+    "sensitivity": "no patient has label 1",
+    "specificity": "no patient has label 0",
+    "ppv": "no patient is called positive",
+    "npv": "no patient is called negative",
+}
+
+
+@dataclass(frozen=True)
+class Performance:
+    """One suite's results, ready to print."""
+
+    suite: str
+    leaderboard: Answer
+    models: list[tuple[str, list[Row]]]
+    """Rows of the leaderboard by model, best first."""
+    reasons: dict[tuple[str, str, str], str]
+    """Why a figure is missing, by model, cohort and column."""
+    judged_on: str
+    """The cohort by which models are ranked."""
+    roc: Answer
+    probabilities: Answer
+    roc_figures: list[str]
+    forest: str
+    calibration_figures: list[str]
+    without_curve: list[str]
+    comparisons: dict[str, Answer]
+    """DeLong tests by kind, paired and unpaired."""
+
+    @property
+    def best(self) -> Row:
+        """The leaderboard's row of the model with the highest AUC where models are judged."""
+        rows = [row for row in self.leaderboard.rows if row["cohort"] == self.judged_on]
+        return max(rows, key=lambda row: (row["auc"], row["model"]))
+
+    def tests(self, kind: str, cohort: str | None = None) -> list[Row]:
+        """Return the comparisons of one kind, of one cohort where it is named."""
+        return [row for row in self.comparisons[kind].rows if cohort in (None, row["cohort"])]
+
+
+def performance(questions: Questions) -> list[Performance]:
+    """Return the results of each suite that was run; none where no model was judged."""
+    return [_of_suite(questions, row["suite"]) for row in questions.ask("suites").rows]
+
+
+def _of_suite(questions: Questions, suite: str) -> Performance:
+    leaderboard = questions.ask("leaderboard", suite=suite)
+    roc, probabilities = questions.ask("roc", suite=suite), questions.ask("probabilities", suite=suite)
+    models = [(model, list(rows)) for model, rows in groupby(leaderboard.rows, key=lambda row: row["model"])]
+    styles = series_styles([model for model, _ in models])
+    scores = {
+        key: list(rows) for key, rows in groupby(probabilities.rows, key=lambda row: (row["model"], row["cohort"]))
+    }
+    cohorts = sorted({row["cohort"] for row in leaderboard.rows}, key=lambda c: (c != "training", c))
+    calibrations = {cohort: _calibrations(leaderboard.rows, scores, cohort) for cohort in cohorts}
+    return Performance(
+        suite=suite,
+        leaderboard=leaderboard,
+        models=models,
+        reasons=_reasons(leaderboard.rows, scores),
+        judged_on=next(each for each in _JUDGED_ON if each in cohorts),
+        roc=roc,
+        probabilities=probabilities,
+        roc_figures=[_roc_figure(suite, cohort, leaderboard.rows, roc.rows, styles) for cohort in cohorts],
+        forest=_forest(suite, leaderboard.rows, styles),
+        calibration_figures=[
+            calibration_plot(
+                models,
+                styles,
+                key=f"{suite}-{cohort}-calibration",
+                title=readable_name(cohort).capitalize(),
+                label=f"Calibration in the {readable_name(cohort)} cohort: slope "
+                + _listed(leaderboard.rows, cohort, _slope),
+            )
+            for cohort, models in calibrations.items()
+        ],
+        without_curve=[
+            f"{each.model}, {readable_name(cohort)}"
+            for cohort, models in calibrations.items()
+            for each in models
+            if each.curve is None
+        ],
+        comparisons={kind: questions.ask("comparisons", suite=suite, kind=kind) for kind in ("paired", "unpaired")},
+    )
+
+
+def _reasons(rows: Sequence[Row], scores: dict[tuple[str, str], list[Row]]) -> dict[tuple[str, str, str], str]:
+    found = {}
+    for row in rows:
+        of_model = scores.get((row["model"], row["cohort"]), [])
+        given = [each["label"] for each in of_model], [each["probability"] for each in of_model]
+        for column in (name for name, value in row.items() if value is None):
+            reason = _NO_RATE.get(column)
+            if column == "calibration_slope" and of_model:
+                reason = calibration_line(*given).reason
+            if column == "calibration_intercept" and of_model:
+                reason = calibration_in_the_large(*given).reason
+            if reason:
+                found[row["model"], row["cohort"], column] = reason
+    return found
+
+
+def _roc_figure(
+    suite: str, cohort: str, rows: Sequence[Row], points: Sequence[Row], styles: dict[str, SeriesStyle]
+) -> str:
+    curves = []
+    of_cohort = [row for row in rows if row["cohort"] == cohort]
+    for row in of_cohort:
+        mine = [point for point in points if (point["model"], point["cohort"]) == (row["model"], cohort)]
+        at_threshold = None
+        if row["specificity"] is not None and row["sensitivity"] is not None:
+            at_threshold = (1 - row["specificity"], row["sensitivity"])
+        curves.append(
+            RocOf(
+                model=row["model"],
+                false_positive_rate=[0.0, *(point["false_positive_rate"] for point in mine)],
+                sensitivity=[0.0, *(point["sensitivity"] for point in mine)],
+                legend=f"{row['auc']:.3f}",
+                operating_point=at_threshold,
+            )
+        )
+    name = readable_name(cohort)
+    sizes = {(row["n"], row["events"]) for row in of_cohort}
+    # Models that lack an input of some patients have counts of their own, which the leaderboard tells.
+    counts = ", n = {}, {} events".format(*sizes.pop()) if len(sizes) == 1 else ""
+    return roc_plot(
+        curves,
+        styles,
+        key=f"{suite}-{cohort}-roc",
+        title=f"{name.capitalize()}{counts}",
+        label=f"ROC curves in the {name} cohort: AUC " + _listed(rows, cohort, _area),
+    )
+
+
+def _forest(suite: str, rows: Sequence[Row], styles: dict[str, SeriesStyle]) -> str:
+    intervals = [
+        AucInterval(row["model"], row["cohort"], row["n"], row["auc"], row["auc_lo"], row["auc_hi"]) for row in rows
+    ]
+    spoken = "; ".join(f"{row['model']}, {readable_name(row['cohort'])}, {_area(row)}" for row in rows)
+    return auc_forest(
+        intervals,
+        styles,
+        key=f"{suite}-forest",
+        title="AUC with logit DeLong interval",
+        label=f"Forest plot of AUCs: {spoken}",
+    )
+
+
+def _calibrations(rows: Sequence[Row], scores: dict[tuple[str, str], list[Row]], cohort: str) -> list[CalibrationOf]:
+    found = []
+    for model in (row["model"] for row in rows if row["cohort"] == cohort):
+        of_model = scores.get((model, cohort), [])
+        if of_model:
+            labels = [each["label"] for each in of_model]
+            probabilities = [each["probability"] for each in of_model]
+            curve = recalibration_curve(labels, probabilities)
+            found.append(CalibrationOf(model, labels, probabilities, curve))
+    return found
+
+
+def _listed(rows: Sequence[Row], cohort: str, told: Callable[[Row], str]) -> str:
+    return "; ".join(f"{row['model']} {told(row)}" for row in rows if row["cohort"] == cohort)
+
+
+def _area(row: Row) -> str:
+    return f"{row['auc']:.3f} (95 % interval {row['auc_lo']:.3f} to {row['auc_hi']:.3f})"
+
+
+def _slope(row: Row) -> str:
+    slope = row["calibration_slope"]
+    return "not estimable" if slope is None else f"{slope:.3f}"

@@ -1,0 +1,98 @@
+"""The report's first paragraph: what was found, in plain words, and how far it can be trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from flows.report_performance import Performance
+from flows.report_words import NO_BREAK, decimals, percent, plural, readable_name
+
+__all__ = ["cautions", "summary"]
+
+Row = dict[str, Any]
+
+
+def summary(study: Row, cohorts: Sequence[Row], suites: Sequence[Performance]) -> list[str]:
+    """Return the findings as sentences.
+
+    Parameters
+    ----------
+    study : dict
+        The study's row.
+    cohorts : sequence of dict
+        Patients by split and cohort.
+    suites : sequence of Performance
+        What the benchmark found; empty where no model was judged.
+    """
+    patients, labelled, events = study["patients"], study["labelled"], study["events"] or 0
+    sentences = [f"The study has {plural(patients, 'patient')}."]
+    if study["outcome"]:
+        outcome = readable_name(study["outcome"])
+        known = "All of them have" if labelled == patients else f"{labelled} of them have"
+        sentences.append(
+            f"{known} a known outcome: {events} with {outcome} ({percent(events, labelled)}), "
+            f"{labelled - events} without."
+        )
+    else:
+        sentences.append("It declares no outcome, so there is nothing to predict yet.")
+    for split in dict.fromkeys(row["split"] for row in cohorts):
+        parts = [
+            f"{row['cohort']} {row['patients']} ({row['events']} with the outcome)"
+            for row in cohorts
+            if row["split"] == split
+        ]
+        sentences.append(f"The split '{split}' is frozen: {', '.join(parts)}.")
+    for suite in suites:
+        best, among = suite.best, len(suite.models)
+        lead = (
+            f"Among {among} models, {best['model']} has the highest AUC"
+            if among > 1
+            else f"The model {best['model']} has an AUC"
+        )
+        sentences.append(
+            f"{lead} in the {readable_name(suite.judged_on)} cohort: {decimals(best['auc'])} "
+            f"(95{NO_BREAK}% interval {decimals(best['auc_lo'])} to {decimals(best['auc_hi'])}; "
+            f"{plural(best['n'], 'patient')}, {best['events']} with the outcome)."
+        )
+    if not suites:
+        sentences.append("No model has been judged yet, so the report has no leaderboard and no figures.")
+    return sentences
+
+
+def cautions(suites: Sequence[Performance]) -> list[str]:
+    """Return what a reader should hold against the findings, as sentences.
+
+    Parameters
+    ----------
+    suites : sequence of Performance
+        What the benchmark found.
+    """
+    found = []
+    for suite in suites:
+        best = suite.best
+        width = best["auc_hi"] - best["auc_lo"]
+        where = readable_name(suite.judged_on)
+        found.append(
+            f"With {plural(best['n'], 'patient')} the interval is {decimals(width, 2)} wide: the AUC of "
+            f"{best['model']} may as well be {decimals(best['auc_lo'], 2)} as {decimals(best['auc_hi'], 2)}, and "
+            "a few patients more or less would move it."
+        )
+        if suite.judged_on == "training":
+            found.append("There is no other cohort than the one the models were fitted to: these figures flatter.")
+        if len(suite.models) > 1:
+            tests = suite.tests("paired", suite.judged_on)
+            told_apart = sum(row["p_holm"] < 0.05 for row in tests)
+            if tests and not told_apart:
+                found.append(
+                    f"No paired test in the {where} cohort tells two models apart after Holm's correction "
+                    f"({plural(len(tests), 'test')}), so their order is not a finding."
+                )
+            found.append("A model that is named for its rank looks better here than it will elsewhere.")
+        found += [
+            f"{row['model_a']} differs between training and validation (Holm p = {decimals(row['p_holm'])}, AUC "
+            f"{decimals(row['auc_a'])} against {decimals(row['auc_b'])}): chance, another case mix or a leak."
+            for row in suite.tests("unpaired")
+            if row["p_holm"] < 0.05
+        ]
+    return found

@@ -1,0 +1,382 @@
+"""The report: one page, complete in itself, whose numbers are those that its SQL gives."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from flows.bench import bench
+from flows.report import write_report
+from flows.report_words import compact, decimals, p_value, percent
+from schemas.errors import NotFoundError, UsageError
+from store.query import answer
+from store.snapshot import Snapshot
+
+pytestmark = pytest.mark.slow  # the module's one benchmark takes some twenty seconds
+
+MODELS = """
+[models.cr]
+factors = [
+    { variable = "afp", above = 20 },
+    { variable = "sex", equals = "male" },
+]
+
+[models.radiomics_lr]
+"""
+_VOID = {"meta", "br", "hr", "img", "input", "link"}
+
+
+@dataclass
+class Table:
+    """A table of the page: its caption, its rows of cells, and the SQL that follows it."""
+
+    caption: str = ""
+    rows: list[list[str]] = field(default_factory=list)
+    sql: str = ""
+
+
+class Page(HTMLParser):
+    """A parsed report; closing tags must match."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.html = html
+        self.tables: list[Table] = []
+        self.sql: list[str] = []
+        self.code: list[str] = []
+        self.ids: list[str] = []
+        self.attributes: list[tuple[str, str, str]] = []
+        self.headers_without_scope = 0
+        self.text = ""
+        self._open: list[str] = []
+        self._is_sql = False
+        self.feed(html)
+        assert self._open == []
+
+    def handle_starttag(self, tag, attrs):
+        """Take in a tag with its attributes."""
+        given = {name: value or "" for name, value in attrs}
+        self.attributes += [(tag, name, value) for name, value in given.items()]
+        self.ids += [given["id"]] if "id" in given else []
+        self.headers_without_scope += tag == "th" and "scope" not in given
+        if tag not in _VOID:
+            self._open.append(tag)
+        if tag == "details":
+            self._is_sql = given.get("class") == "sql"
+        if tag == "pre" and self._is_sql:
+            self.sql.append("")
+        if tag == "pre":
+            self.code.append("")
+        if tag == "table":
+            self.tables.append(Table())
+        if tag == "tr":
+            self.tables[-1].rows.append([])
+        if tag in ("td", "th"):
+            self.tables[-1].rows[-1].append("")
+
+    def handle_endtag(self, tag):
+        """Close a tag, which must be the one opened last."""
+        assert self._open.pop() == tag
+        if tag == "details" and self._is_sql:
+            self._is_sql = False
+            if self.tables and not self.tables[-1].sql:
+                self.tables[-1].sql = self.sql[-1]
+
+    def handle_data(self, data):
+        """Take in text where it stands."""
+        self.text += data
+        if "pre" in self._open:
+            self.code[-1] += data
+        if "pre" in self._open and self._is_sql:
+            self.sql[-1] += data
+        elif "caption" in self._open:
+            self.tables[-1].caption += data
+        elif "td" in self._open or ("th" in self._open and "table" in self._open):
+            self.tables[-1].rows[-1][-1] += data
+
+    def table(self, caption: str) -> Table:
+        """Return the one table whose caption begins so."""
+        (found,) = [each for each in self.tables if each.caption.startswith(caption)]
+        return found
+
+
+def _page(study, **options) -> Page:
+    return Page(write_report(study.store, study.study_id, **options).read_text())
+
+
+@pytest.fixture(scope="module")
+def judged_study(tmp_path_factory, ready_study, prefect_server):
+    """Return a study of 44 patients with two judged models, one patient without label, one without a mask."""
+    root = tmp_path_factory.mktemp("judged")
+    names = [f"P{number:02}" for number in range(1, 45)]
+    study = type(ready_study)(root / "study", root / "store", "judged", names).write()
+    random = np.random.default_rng(7)
+    lines = ["patient,recurrence,cohort,afp,sex"]
+    for number, name in enumerate(names):
+        label = number % 2
+        cohort = "training" if number < 30 else "validation"
+        afp = "" if name == "P07" else f"{random.lognormal(2.5 + 1.2 * label, 0.6):.1f}"
+        known = "" if name == "P44" else label
+        lines.append(f"{name},{known},{cohort if name != 'P44' else ''},{afp},{random.choice(['male', 'female'])}")
+        for phase in study.phases:
+            own = sitk.GetArrayFromImage(study.image(name, phase)) + 90 * label + random.normal(0, 60)
+            image = sitk.GetImageFromArray(own.astype(np.float32))
+            image.CopyInformation(study.image(name, phase))
+            study.write_image(name, phase, image=image)
+    (study.folder / "patients.csv").write_text("\n".join(lines) + "\n")
+    study.file.write_text(study.file.read_text() + MODELS)
+    study.mask_file("P05", "DP").unlink()
+    study.ingest()
+    study.refresh_without_prefect()
+    bench(study.store)
+    return study
+
+
+@pytest.fixture(scope="module")
+def judged_page(judged_study):
+    """Return the parsed report of the judged study."""
+    return _page(judged_study)
+
+
+def test_every_sql_text_of_the_page_can_be_asked_again(judged_study, judged_page):
+    """Each SQL text on the page is one statement that the store answers with at least the columns it names."""
+    assert len(judged_page.sql) >= 20
+    for text in judged_page.sql:
+        assert answer(Snapshot(judged_study.store), text).num_columns > 0
+
+
+def test_every_table_is_followed_by_its_sql(judged_page):
+    """No table stands without the SQL that gives it."""
+    assert [table.caption for table in judged_page.tables if not table.sql] == []
+
+
+def test_the_leaderboard_shows_what_its_sql_gives(judged_study, judged_page):
+    """AUC, both intervals, rates and calibration of every model and cohort are those of the SQL."""
+    table = judged_page.table("Every model on every cohort")
+    rows = judged_study.sql(table.sql)
+    assert len(rows) == 4
+    for row, cells in zip(rows, table.rows[1:], strict=True):
+        assert cells[-13] == row["cohort"]
+        assert cells[-12] == f"{row['n']}{row['events']}"
+        assert cells[-11] == decimals(row["auc"])
+        main, plain = (
+            f"{decimals(row[low])}\u2013{decimals(row[high])}"
+            for low, high in (("auc_lo", "auc_hi"), ("auc_delong_lo", "auc_delong_hi"))
+        )
+        assert cells[-10] == main + plain
+        names = ("accuracy", "sensitivity", "specificity", "ppv", "npv", "brier", "calibration_slope")
+        names += ("calibration_intercept", "threshold")
+        assert cells[-9:] == [decimals(row[name]) for name in names]
+
+
+def test_the_summary_names_the_best_model_of_the_validation_cohort(judged_study, judged_page):
+    """The first paragraph gives the highest validation AUC with its interval, and the notice stands above it."""
+    (best,) = judged_study.sql(
+        "select model, auc, auc_lo, auc_hi from leaderboard where cohort = 'validation' order by auc desc limit 1"
+    )
+    assert f"{best['model']} has the highest AUC in the validation cohort: {decimals(best['auc'])}" in judged_page.text
+    assert f"{decimals(best['auc_lo'])} to {decimals(best['auc_hi'])}" in judged_page.text
+    assert judged_page.text.index("not for clinical use") < judged_page.text.index("has the highest AUC")
+
+
+def test_comparisons_show_what_their_sql_gives(judged_study, judged_page):
+    """Statistic, p and Holm p of the paired and the unpaired tests are those of the SQL."""
+    for caption, tests in (("Model against model", 2), ("Training against validation", 2)):
+        table = judged_page.table(caption)
+        rows = judged_study.sql(table.sql)
+        assert len(rows) == tests
+        shown = [cells[-3:] for cells in table.rows[1:]]
+        assert shown == [[decimals(r["statistic"]), p_value(r["p"]), p_value(r["p_holm"])] for r in rows]
+
+
+def test_odds_ratios_show_what_their_sql_gives(judged_study, judged_page):
+    """The clinical model's factors stand with their univariable odds ratio, interval and p."""
+    table = judged_page.table("Odds ratios")
+    rows = judged_study.sql(table.sql)
+    assert [row["factor"] for row in rows] == ["afp>20", "sex=male"]
+    for row, cells in zip(rows, table.rows[2:], strict=True):
+        bounds = f"{decimals(row['lower'], 2)}\u2013{decimals(row['upper'], 2)}"
+        assert cells[1:4] == [decimals(row["odds_ratio"], 2), bounds, p_value(row["p"])]
+    kept = {row["factor"]: row for row in rows if row["adjusted_odds_ratio"] is not None}
+    assert list(kept) == ["afp>20"]
+    assert table.rows[2][4] == decimals(kept["afp>20"]["adjusted_odds_ratio"], 2)
+    assert table.rows[2][-1] == f"yes, coefficient {decimals(kept['afp>20']['coefficient'])}"
+    assert table.rows[3][-1] == "not entered"
+
+
+def test_selected_features_come_with_their_dictionary(judged_study, judged_page):
+    """Each selected feature has coefficient, phase, IBSI id and definition, those of the features view."""
+    table = judged_page.table("Selected features")
+    rows = judged_study.sql(table.sql)
+    assert rows
+    for row, cells in zip(rows, table.rows[1:], strict=True):
+        assert cells[0] == decimals(row["coefficient"])
+        assert cells[1] == row["phase"] in ("AP", "DP")
+        assert row["definition"] in cells[6]
+        (known,) = judged_study.sql(
+            f"select ibsi_id from features where feature = '{row['feature']}' and feature_set = 'quick@1'"
+        )
+        assert known["ibsi_id"] == row["ibsi_id"]
+
+
+def test_the_clinical_table_shows_what_its_sql_gives(judged_study, judged_page):
+    """Medians with quartiles and counts with shares are those of the SQL, a missing value is counted."""
+    table = judged_page.table("Clinical variables")
+    rows = judged_study.sql(table.sql)
+    afp = next(row for row in rows if (row["variable"], row["cohort"], row["label"]) == ("afp", "training", 1))
+    cells = next(cells for cells in table.rows if cells[0].startswith("afp"))
+    quartiles = f"{compact(afp['median'])} ({compact(afp['q1'])}\u2013{compact(afp['q3'])})"
+    assert cells[1] == quartiles
+    assert [cell.endswith("[1 missing]") for cell in cells[1:3]] == [False, True]
+    men = next(r for r in rows if (r["level"], r["cohort"], r["label"]) == ("male", "validation", 0))
+    cells = next(cells for cells in table.rows if cells[0] == "male")
+    assert cells[4] == f"{men['patients']} ({percent(men['patients'], 7)})"
+
+
+def test_patients_left_out_are_told_with_the_reason(judged_page):
+    """A patient without label, without an input of a model, and a failed mask each stand with the reason."""
+    cells = [cell for row in judged_page.table("Patients left out").rows for cell in row]
+    assert "outcome is not given" in cells
+    assert "no clinical factors" in cells
+    assert "no quick in DP" in cells or "no quick@1 in DP" in cells
+    failure = judged_page.table("What could not be read").rows[1]
+    assert failure[0] == "ingest"
+    assert failure[4:6] == ["1", "1"]
+
+
+def test_coverage_flags_the_missing_mask(judged_study, judged_page):
+    """Coverage counts the masks of each phase and calls a phase complete where each has an extraction."""
+    table = judged_page.table("Coverage by reading and phase")
+    rows = judged_study.sql(table.sql)
+    assert [cells[5:7] for cells in table.rows[1:]] == [[str(r["masks"]), str(r["extractions"])] for r in rows]
+    assert {cells[7] for cells in table.rows[1:]} == {"complete"}
+    assert {row["phase"]: row["masks"] for row in rows} == {"AP": 44, "DP": 43}
+
+
+def test_grey_levels_show_what_their_sql_gives(judged_study, judged_page):
+    """Fewest, median and most grey levels are those of the SQL, and an image type with too few is flagged."""
+    table = judged_page.table("Grey levels")
+    rows = judged_study.sql(table.sql)
+    assert [row["image_type"] for row in rows] == ["original"]
+    (row,), cells = rows, table.rows[1]
+    assert cells[1:6] == [
+        str(row["masks"]),
+        str(row["fewest"]),
+        f"{row['median']:g}",
+        str(row["most"]),
+        str(row["masks_below_8"]),
+    ]
+    assert ("below 8" in cells[-1]) == (row["fewest"] < 8)
+
+
+def test_the_page_needs_nothing_beside_it(judged_page):
+    """Nothing is loaded: no source, no link to a file, no import, no font."""
+    loading = [(tag, name) for tag, name, _ in judged_page.attributes if name in ("src", "srcset", "data", "action")]
+    assert loading == []
+    assert all(value.startswith("#") for _, name, value in judged_page.attributes if name in ("href", "xlink:href"))
+    assert set(re.findall(r"url\((.)", judged_page.html)) <= {"#"}
+    assert "@import" not in judged_page.html
+    assert "<link" not in judged_page.html
+    assert set(re.findall(r"https?://[^\"' <]+", judged_page.html)) <= {"http://www.w3.org/2000/svg"}
+
+
+def test_the_page_is_accessible(judged_page):
+    """Every table has a caption, every header a scope, every figure a label, and no id stands twice."""
+    assert all(table.caption for table in judged_page.tables)
+    assert judged_page.headers_without_scope == 0
+    assert len(judged_page.ids) == len(set(judged_page.ids))
+    svgs = [tag for tag, name, value in judged_page.attributes if (tag, name, value) == ("svg", "role", "img")]
+    labels = [value for tag, name, value in judged_page.attributes if (tag, name) == ("svg", "aria-label")]
+    assert len(svgs) == len(labels) == 5
+    assert "ROC curves in the validation cohort" in " ".join(labels)
+
+
+def test_the_same_store_gives_the_same_page(judged_study, tmp_path):
+    """Two reports of one state are equal byte for byte, wherever they are written."""
+    first = write_report(judged_study.store, "judged", tmp_path / "first.html")
+    second = write_report(judged_study.store, None, tmp_path / "deep" / "second.html")
+    assert first.read_bytes() == second.read_bytes()
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["deep", "first.html"]
+
+
+def test_provenance_names_the_commit_and_how_to_ask(judged_study, judged_page):
+    """The page says at which commit it was made, where the store lies and how to ask it."""
+    newest = judged_study.snapshot.commit_id
+    root = judged_study.store.root
+    assert f"sql --as-of {newest} -" in judged_page.text
+    assert str(root / "analyst.duckdb") in judged_page.text
+    flows = [cells[0] for cells in judged_page.table("Runs of this study").rows[1:]]
+    assert flows == ["ingest", "refresh", "train", "bench"]
+
+
+def test_the_commands_of_the_page_work_as_they_stand(judged_study, judged_page):
+    """The example for the command line, pasted into a shell, prints the leaderboard's figures."""
+    (example,) = [text for text in judged_page.code if text.startswith("radzoo ")]
+    done = subprocess.run(
+        ["bash", "-c", example],
+        env=os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    printed = sorted(decimals(float(line.split()[2])) for line in done.stdout.splitlines()[2:])
+    shown = sorted(cells[-11] for cells in judged_page.table("Every model on every cohort").rows[1:])
+    assert printed == shown
+
+
+def test_a_study_without_models_says_what_is_not_there(ready_study, tmp_path):
+    """Without a benchmark the page keeps cohort and features and says why the rest is missing."""
+    page = _page(ready_study, out=tmp_path / "report.html")
+    assert "No model of this study has been judged" in page.text
+    assert "No model has been trained" in page.text
+    assert page.table("Coverage by reading and phase").rows[1][5:7] == ["4", "4"]
+    assert not any(table.caption.startswith("Every model") for table in page.tables)
+    for text in page.sql:
+        answer(ready_study.snapshot, text)
+
+
+def test_a_study_that_is_only_ingested_has_a_report(small_study):
+    """Before the first refresh the page says that there are no features, and its text is never markup."""
+    small_study.edit('title = "A small study"', 'title = "<b>R&D</b> <script>alert(1)</script>"')
+    small_study.ingest()
+    file = write_report(small_study.store, None)
+    page = Page(file.read_text())
+    assert file == small_study.store.root / "report" / "small.html"
+    assert "No feature of this study's masks has been computed" in page.text
+    assert "<script>alert" not in page.html
+    assert "<b>R&D</b> <script>alert(1)</script>" in page.text
+
+
+def test_a_study_without_outcome_split_or_variables_has_a_report(small_study):
+    """A study that declares phases only has a page that says what it does not declare."""
+    text = small_study.file.read_text()
+    start, end = text.index("[clinical.variables.afp]"), text.index("[define.quick.radiomics]")
+    small_study.file.write_text(text[:start] + text[end:])
+    small_study.ingest()
+    page = _page(small_study)
+    assert "It declares no outcome" in page.text
+    assert "The study declares no split" in page.text
+    assert "The study declares no clinical variables" in page.text
+
+
+def test_an_unknown_study_is_not_found(ready_study):
+    """A study that the store does not have is an error that names those it has."""
+    with pytest.raises(NotFoundError, match="there is no study 'other'"):
+        write_report(ready_study.store, "other")
+
+
+def test_a_folder_is_no_file_to_write(ready_study, tmp_path):
+    """A report is not written over a folder; the error names a file inside it."""
+    with pytest.raises(UsageError, match="is a folder"):
+        write_report(ready_study.store, None, tmp_path)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,95 @@
+"""A classifier whose parameters are chosen by cross-validation inside the training fold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
+from sklearn.model_selection import GridSearchCV, StratifiedKFold
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted
+
+__all__ = ["TunedClassifier"]
+
+
+class TunedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sklearn is untyped
+    """A classifier with the parameters of a grid that predict best on folds it was not fitted on.
+
+    Parameters
+    ----------
+    estimator : classifier
+        What is tuned; it must give probabilities.
+    grid : mapping of str to sequence
+        Parameters of ``estimator`` and the values to try; every combination is tried.
+    n_splits : int, default=5
+        Folds, stratified and shuffled.
+    scoring : str, default='neg_brier_score'
+        The Brier score punishes an overconfident probability and, unlike the log loss, stays finite where a
+        probability is 0 or 1, as those of nearest neighbours may be.
+    random_state : int, default=0
+        Draws the folds.
+
+    Attributes
+    ----------
+    best_estimator_ : classifier
+        Fitted to all of the training fold with the chosen parameters.
+    best_params_ : dict
+        The chosen parameters.
+    best_score_ : float
+        Their mean score over the folds.
+    classes_ : ndarray of shape (2,)
+        The labels.
+
+    See Also
+    --------
+    sklearn.model_selection.GridSearchCV : Does the search; its record of every fit is not kept.
+    """
+
+    def __init__(
+        self,
+        estimator: BaseEstimator,
+        grid: Mapping[str, Sequence[Any]],
+        n_splits: int = 5,
+        scoring: str = "neg_brier_score",
+        random_state: int = 0,
+    ) -> None:
+        self.estimator = estimator
+        self.grid = grid
+        self.n_splits = n_splits
+        self.scoring = scoring
+        self.random_state = random_state
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_class = False
+        return tags
+
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
+        """Return self, with the best parameters of the grid."""
+        search = GridSearchCV(
+            clone(self.estimator),
+            {name: list(values) for name, values in self.grid.items()},
+            scoring=self.scoring,
+            cv=StratifiedKFold(self.n_splits, shuffle=True, random_state=self.random_state),
+        )
+        search.fit(X, y)
+        self.best_estimator_ = search.best_estimator_
+        self.best_params_: dict[str, Any] = dict(search.best_params_)
+        self.best_score_ = float(search.best_score_)
+        self.classes_ = np.asarray(search.classes_)
+        self.n_features_in_ = int(np.asarray(X).shape[1])
+        return self
+
+    def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Return the probabilities of both classes, of shape (n_patients, 2)."""
+        check_is_fitted(self)
+        probabilities: NDArray[np.float64] = np.asarray(self.best_estimator_.predict_proba(X), dtype=np.float64)
+        return probabilities
+
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """Return each patient's more probable class."""
+        labels: NDArray[Any] = self.classes_[(self.predict_proba(X)[:, 1] > 0.5).astype(int)]
+        return labels
