@@ -19,7 +19,7 @@ from flows.imaging.volumes import geometry_difference, image_sha256, lesion_mask
 from flows.study_tables import CohortPatient
 from schemas.errors import ContractError
 from schemas.keys import MaskKey
-from schemas.study import Phase, Reading, Study
+from schemas.study import Reading, Study
 
 __all__ = ["Inventory", "PatientInventory", "image_inventory"]
 
@@ -36,6 +36,9 @@ class PatientInventory:
     study_masks: list[Row] = field(default_factory=list)
     failures: list[Row] = field(default_factory=list)
     missing_images: list[str] = field(default_factory=list)
+    """The phase of each image that is not there."""
+    missing_masks: list[str] = field(default_factory=list)
+    """The phase of each mask that is not there."""
 
 
 @dataclass
@@ -49,6 +52,7 @@ class Inventory(PatientInventory):
         self.study_masks += other.study_masks
         self.failures += other.failures
         self.missing_images += other.missing_images
+        self.missing_masks += other.missing_masks
 
 
 def image_inventory(
@@ -108,13 +112,15 @@ def _patient_inventory(
         if scan is None or scan["source_stat"] != _stat(image_file):
             try:
                 image = read_volume(image_file)
-                scan = _scan_row(image, image_file, phase)
+                scan = _scan_row(image, image_file)
             except ContractError as error:
                 scan, scan_fault = None, f"image {image_file.name}: {error.message}"
                 if not image_file.exists():
                     found.missing_images.append(name)
         if scan is not None:
-            found.scans.append(scan | {"patient": patient.patient, "exam": study.cohort.exam, "phase": name})
+            # The modality is the study file's word, and may change where the file does not.
+            declared = {"exam": study.cohort.exam, "phase": name, "modality": phase.modality}
+            found.scans.append(scan | {"patient": patient.patient} | declared)
         for reading in patient.readings:
             key = MaskKey(
                 patient.patient,
@@ -125,6 +131,8 @@ def _patient_inventory(
                 reading=reading.reading,
             )
             mask_file = _path(folder, phase.mask, patient, name, reading)
+            if not mask_file.exists():
+                found.missing_masks.append(name)
             try:
                 if scan is None:
                     raise ContractError(scan_fault or "image cannot be read")
@@ -143,9 +151,8 @@ def _patient_inventory(
     return found
 
 
-def _scan_row(image: sitk.Image, file: Path, phase: Phase) -> Row:
+def _scan_row(image: sitk.Image, file: Path) -> Row:
     return {
-        "modality": phase.modality,
         "image_sha256": image_sha256(image),
         "voxels": image.GetNumberOfPixels(),
         "spacing_mm": " x ".join(f"{value:.4g}" for value in image.GetSpacing()),

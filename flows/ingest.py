@@ -12,8 +12,8 @@ from flows.abandoned import abandoned_masks, abandoned_values
 from flows.image_inventory import Inventory, image_inventory
 from flows.progress import narrated
 from flows.study_tables import StudyTables, study_tables
-from schemas.errors import ContractError
-from schemas.keys import canonical_json, sha256_of_json
+from schemas.errors import ContractError, NotFoundError
+from schemas.keys import MaskKey, canonical_json, sha256_of_json
 from schemas.splits import split_sha256
 from schemas.study import Study, parsed_study
 from schemas.toml_lines import line_of
@@ -67,14 +67,16 @@ def ingest(study_file: Path, store_root: Path, *, dry_run: bool = False, workers
     study_file = study_file.resolve()
     study, text = read_study(study_file)
     tables = study_tables(study, text, study_file)
-    store = Store(store_root, create=not dry_run) if not dry_run or store_root.exists() else None
-    before = Snapshot(store) if store is not None else None
+    before = _snapshot_before(store_root)
     inventory = _inventory(study, study_file, tables, before, workers or os.cpu_count() or 1)
     _refuse_missing_phase(study, study_file, text, tables, inventory)
     if before is not None:
         _refuse_other_patients(study, before, inventory)
-    if store is None or dry_run:
+        _refuse_other_masks(study, before, inventory)
+    if dry_run:
         return _report(study, tables, inventory, None, None)
+    # Made only now: a study that is refused leaves no folder behind.
+    store = before.store if before is not None else Store(store_root, create=True)
     with recorded_run(store, "ingest", study.id, {"file": str(study_file)}) as run:
         with commit_to(store, f"ingest {study.id}", run_id=run.run_id) as commit:
             _put(commit, study, study_file, tables, inventory)
@@ -83,6 +85,13 @@ def ingest(study_file: Path, store_root: Path, *, dry_run: bool = False, workers
         report = _report(study, tables, inventory, commit, commit.commit_id)
         run.summary |= {"masks": report.masks, "failed": len(report.failures), "changed": report.changed}
     return report
+
+
+def _snapshot_before(store_root: Path) -> Snapshot | None:
+    try:
+        return Snapshot(Store(store_root))
+    except NotFoundError:
+        return None
 
 
 def read_study(study_file: Path) -> tuple[Study, str]:
@@ -99,7 +108,14 @@ def read_study(study_file: Path) -> tuple[Study, str]:
             where=str(study_file),
             hint="radzoo init DIR writes one to start from",
         )
-    text = study_file.read_text(encoding="utf-8")
+    try:
+        text = study_file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ContractError(
+            f"not UTF-8 text: {error.reason} at byte {error.start}",
+            where=str(study_file),
+            hint="save the file as UTF-8 and run the command again",
+        ) from error
     return parsed_study(text, str(study_file)), text
 
 
@@ -122,27 +138,52 @@ def _inventory(study: Study, study_file: Path, tables: StudyTables, before: Snap
 
 def _refuse_missing_phase(study: Study, study_file: Path, text: str, tables: StudyTables, inventory: Inventory) -> None:
     """Refuse a path pattern that fits no patient: a slip of the pen, not a failure of each row."""
+    readings = sum(len(each.readings) for each in tables.patients)
     for name, phase in study.phases.items():
-        if inventory.missing_images.count(name) == len(tables.patients):
-            raise ContractError(
-                f"no patient has an image at '{phase.image}'",
-                where=f"{study_file}:{line_of(text, ('phases', name, 'image'))}",
-                hint="mend the path in the study file; nothing was written",
-            )
+        for what, pattern, missing, wanted in (
+            ("image", phase.image, inventory.missing_images, len(tables.patients)),
+            ("mask", phase.mask, inventory.missing_masks, readings),
+        ):
+            if 0 < wanted == missing.count(name):
+                raise ContractError(
+                    f"no patient has the {what} '{pattern}'",
+                    where=f"{study_file}:{line_of(text, ('phases', name, what))}",
+                    hint="mend the path in the study file; nothing was written",
+                )
 
 
 def _refuse_other_patients(study: Study, before: Snapshot, inventory: Inventory) -> None:
     """Refuse a pseudonym under which another study has another image."""
     others = {row["patient"] for row in before.rows("study_patients") if row["study"] != study.id}
-    stored = {(r["patient"], r["exam"], r["phase"]): r["image_sha256"] for r in before.rows("scans")}
+    stored = {(r["patient"], r["exam"], r["phase"]): r for r in before.rows("scans")}
     for row in inventory.scans:
         known = stored.get((row["patient"], row["exam"], row["phase"]))
-        if known not in (None, row["image_sha256"]) and row["patient"] in others:
+        if row["patient"] in others and known is not None and _is_another_file(known, row, "image_sha256"):
             raise ContractError(
                 f"another study has patient '{row['patient']}' with another {row['phase']} image",
                 where=row["source"],
                 hint='if they are different people, set prefix = "..." under [cohort]; nothing was written',
             )
+
+
+def _refuse_other_masks(study: Study, before: Snapshot, inventory: Inventory) -> None:
+    """Refuse a reader and reading under which another study has another mask of the same scan."""
+    others = {MaskKey.of(row) for row in before.rows("study_masks") if row["study"] != study.id}
+    stored = {MaskKey.of(row): row for row in before.rows("masks")}
+    for row in inventory.masks:
+        key = MaskKey.of(row)
+        if key in others and _is_another_file(stored[key], row, "mask_sha256"):
+            raise ContractError(
+                f"another study has another mask of patient '{key.patient}', {key.phase}, by reader "
+                f"'{key.reader}', reading {key.reading}",
+                where=row["source"],
+                hint="give this study's [[readings]] another reader or reading; nothing was written",
+            )
+
+
+def _is_another_file(known: Row, row: Row, content: str) -> bool:
+    # The same file with new content is a correction, which both studies see.
+    return bool(known[content] != row[content] and known["source"] != row["source"])
 
 
 def _put(commit: Commit, study: Study, study_file: Path, tables: StudyTables, inventory: Inventory) -> None:

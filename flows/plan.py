@@ -44,10 +44,13 @@ class RefreshPlan:
     missing: list[PlannedExtraction] = field(default_factory=list)
     """To be computed."""
 
+    has_outdated_failures: bool = False
+    """Failures are on record of masks that the study no longer has."""
+
     @property
     def is_current(self) -> bool:
         """Return whether nothing has to be done."""
-        return not (self.missing or self.reused or self.staged)
+        return not (self.missing or self.reused or self.staged or self.has_outdated_failures)
 
     def missing_by_patient(self) -> list[list[PlannedExtraction]]:
         """Return the missing extractions in batches of one patient."""
@@ -86,7 +89,9 @@ def refresh_plan(snapshot: Snapshot, study: str, bound: BoundFeatureSet, *, retr
         MaskKey.of(row): row["added_commit"]
         for row in snapshot.rows("failures", stage="refresh", study=study, feature_set=bound.feature_set, feature="")
     }
-    for each, since in _wanted(snapshot, study, bound):
+    wanted = _wanted(snapshot, study, bound)
+    plan.has_outdated_failures = not failed_since.keys() <= {each.key for each, _ in wanted}
+    for each, since in wanted:
         if each.extraction_id in linked:
             plan.unchanged.append(each)
         elif each.extraction_id in in_store:
@@ -101,7 +106,7 @@ def refresh_plan(snapshot: Snapshot, study: str, bound: BoundFeatureSet, *, retr
 
 
 def _wanted(snapshot: Snapshot, study: str, bound: BoundFeatureSet) -> list[tuple[PlannedExtraction, int]]:
-    """Return the study's extractions, each with the commit since which its mask is as it is."""
+    """Return the study's extractions, each with the commit since which its files are as they are."""
     masks = {MaskKey.of(row): row for row in snapshot.rows("masks")}
     scans = {(row["patient"], row["exam"], row["phase"]): row for row in snapshot.rows("scans")}
     wanted = []
@@ -118,5 +123,6 @@ def _wanted(snapshot: Snapshot, study: str, bound: BoundFeatureSet) -> list[tupl
             image_sha256=mask["image_sha256"],
             mask_sha256=mask["mask_sha256"],
         )
-        wanted.append((planned, mask["added_commit"]))
+        # A restored image has a new scan row and leaves its mask's row as it was.
+        wanted.append((planned, max(mask["added_commit"], scan["added_commit"])))
     return wanted

@@ -135,10 +135,14 @@ def _carried_out(store: Store, study: str, plan: RefreshPlan, refused: int, work
                 )
             failures = {r.planned.key: r.failure for r in receipts if r.failure is not None}
         finished = [each for each in (*plan.staged, *plan.missing) if each.key not in failures]
-        records = list({each.extraction_id: staged_record(staging, each.extraction_id) for each in finished}.values())
         with commit_to(store, f"refresh {study} {bound.feature_set}", run_id=run.run_id) as commit:
+            # Looked up under the writer's lock: another refresh may have committed the same rows meanwhile,
+            # and a row that stood in two segments would be read twice.
+            there = {row["extraction_id"] for row in Snapshot(store).rows("extractions", feature_set=bound.feature_set)}
+            new = dict.fromkeys(each.extraction_id for each in finished if each.extraction_id not in there)
+            records = [staged_record(staging, identity) for identity in new]
             _put(commit, store, study, plan, finished, records, failures)
-        discard_staged(staging, [record.extraction_id for record in records])
+        discard_staged(staging, [each.extraction_id for each in finished])
         report = _report(plan, study, refused, list(failures), commit.commit_id)
         run.summary |= {
             "computed": report.computed,
@@ -195,16 +199,27 @@ def _failure_rows(
 ) -> list[Row]:
     """Return all failures that hold after this run: those of before that still apply, and the new ones."""
     settled = {each.key for each in (*plan.unchanged, *plan.known_failures)}
-    before = Snapshot(store).rows("failures", **scope)
-    rows = [row for row in before if MaskKey.of(row) in settled]
+    snapshot = Snapshot(store)
+    rows = [row for row in snapshot.rows("failures", **scope) if MaskKey.of(row) in settled]
     rows += [scope | key._asdict() | {"feature": "", "reason": reason} for key, reason in failures.items()]
-    unavailable = {record.extraction_id: record.unavailable for record in records}
-    rows += [
-        scope | each.key._asdict() | {"feature": feature, "reason": reason}
-        for each in finished
-        for feature, reason in unavailable[each.extraction_id].items()
-    ]
+    computed = {record.extraction_id: record.unavailable for record in records}
+    known = _known_reasons(snapshot, plan.bound.feature_set)
+    for each in (*plan.reused, *finished):
+        reasons = computed.get(each.extraction_id, known.get((each.image_sha256, each.mask_sha256), {}))
+        rows += [
+            scope | each.key._asdict() | {"feature": feature, "reason": reason} for feature, reason in reasons.items()
+        ]
     return rows
+
+
+def _known_reasons(snapshot: Snapshot, feature_set: str) -> dict[tuple[str, str], dict[str, str]]:
+    """Return why features have no value, by the content of image and mask, whichever study found it."""
+    masks = {MaskKey.of(row): (row["image_sha256"], row["mask_sha256"]) for row in snapshot.rows("masks")}
+    found: dict[tuple[str, str], dict[str, str]] = {}
+    for row in snapshot.rows("failures", stage="refresh", feature_set=feature_set):
+        if row["feature"] and MaskKey.of(row) in masks:
+            found.setdefault(masks[MaskKey.of(row)], {})[row["feature"]] = row["reason"]
+    return found
 
 
 def _report(

@@ -5,6 +5,7 @@ Every value is checked before anything is written; a fault names the file, the l
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
@@ -117,13 +118,13 @@ def study_tables(study: Study, text: str, study_file: Path) -> StudyTables:
         else _read(study_file.parent / study.clinical.table, at("clinical", "table"))
     )
     for name, variable in study.clinical.variables.items():
-        source.require(variable.column or name, at("clinical", "variables", name))
+        source.require(variable.column or name, at("clinical", "variables", name, "column"))
     if study.clinical.observed_at is not None:
         source.require(study.clinical.observed_at, at("clinical", "observed_at"))
     tables.clinical = list(_clinical_rows(study, source, known))
     if study.outcome is not None:
-        for column in _outcome_columns(study.outcome):
-            cohort.require(column, at("outcome"))
+        for key, column in _outcome_columns(study.outcome).items():
+            cohort.require(column, at("outcome", key))
         _add_outcomes(study, study.outcome, cohort, tables)
     _add_splits(study, cohort, tables, at)
     return tables
@@ -136,10 +137,17 @@ def _read(file: Path, where: str) -> _Table:
             where=where,
             hint="mend the path in the study file; nothing was written",
         )
-    if file.suffix == ".parquet":
-        return _Table(file, pl.read_parquet(file).with_columns(pl.all().cast(pl.String)))
-    separator = "\t" if file.suffix == ".tsv" else ","
-    return _Table(file, pl.read_csv(file, separator=separator, infer_schema=False))
+    try:
+        if file.suffix == ".parquet":
+            return _Table(file, pl.read_parquet(file).with_columns(pl.all().cast(pl.String)))
+        separator = "\t" if file.suffix == ".tsv" else ","
+        return _Table(file, pl.read_csv(file, separator=separator, infer_schema=False))
+    except pl.exceptions.PolarsError as error:
+        raise ContractError(
+            f"cannot be read as a table: {str(error).splitlines()[0]}",
+            where=str(file),
+            hint="save it as UTF-8 text with one header line, as many cells in each line, or as Parquet",
+        ) from error
 
 
 def _patients(study: Study, cohort: _Table) -> list[CohortPatient]:
@@ -147,7 +155,7 @@ def _patients(study: Study, cohort: _Table) -> list[CohortPatient]:
     column = study.cohort.patient
     for line, row in cohort.rows():
         try:
-            patient = _pseudonym.validate_python(study.stored_patient(row[column]))
+            patient = _pseudonym.validate_python(study.stored_patient(_pseudonym.validate_python(row[column])))
         except ValidationError as error:
             raise cohort.fault(line, column, f"'{row[column]}' is no pseudonym") from error
         if patient in found:
@@ -196,8 +204,10 @@ def _value(table: _Table, line: int, name: str, variable: ClinicalVariable, cell
     return {"level": None, "value": value}
 
 
-def _outcome_columns(outcome: BinaryOutcome | EventOutcome) -> tuple[str, ...]:
-    return (outcome.column,) if isinstance(outcome, BinaryOutcome) else (outcome.event, outcome.time)
+def _outcome_columns(outcome: BinaryOutcome | EventOutcome) -> dict[str, str]:
+    if isinstance(outcome, BinaryOutcome):
+        return {"column": outcome.column}
+    return {"event": outcome.event, "time": outcome.time}
 
 
 def _add_outcomes(study: Study, outcome: BinaryOutcome | EventOutcome, cohort: _Table, tables: StudyTables) -> None:
@@ -224,6 +234,8 @@ def _add_outcomes(study: Study, outcome: BinaryOutcome | EventOutcome, cohort: _
         else:
             event = _is_yes(cohort, line, outcome.event, row)
             time = _number(cohort, line, outcome.time, row[outcome.time])
+            if time < 0:
+                raise cohort.fault(line, outcome.time, f"{time:g} {outcome.unit} is before the start")
             label, reason = outcome.label(event=event, time=time)
             raw |= {"event": int(event), "time": time, "time_unit": outcome.unit}
         tables.outcomes.append(raw)
@@ -239,7 +251,7 @@ def _add_splits(study: Study, cohort: _Table, tables: StudyTables, at: Any) -> N
             cohort.require(split.column, at("splits", name, "column"))
             members = dict(_column_members(study, split, cohort))
         else:
-            members = _drawn_members(split, labels)
+            members = _drawn_members(split, labels, at("splits", name))
         tables.splits[name] = checked_split(members, labels, name)
 
 
@@ -253,24 +265,35 @@ def _column_members(study: Study, split: ColumnSplit, cohort: _Table) -> Iterato
             yield study.stored_patient(row[study.cohort.patient]), names[cell]
 
 
-def _drawn_members(split: StratifiedSplit, labels: dict[str, int]) -> dict[str, str]:
+def _drawn_members(split: StratifiedSplit, labels: dict[str, int], where: str) -> dict[str, str]:
     from sklearn.model_selection import train_test_split
 
     patients = sorted(labels)
-    training, validation = train_test_split(
-        patients,
-        test_size=split.validation_fraction,
-        random_state=split.seed,
-        stratify=[labels[patient] for patient in patients],
-    )
+    try:
+        training, validation = train_test_split(
+            patients,
+            test_size=split.validation_fraction,
+            random_state=split.seed,
+            stratify=[labels[patient] for patient in patients],
+        )
+    except ValueError as error:
+        events = sum(labels.values())
+        raise ContractError(
+            f"{len(patients)} labelled patients, {events} with label 1, are too few to be split by label",
+            where=where,
+            hint="take another validation_fraction, or leave the split out; nothing was written",
+        ) from error
     return dict.fromkeys(training, "training") | dict.fromkeys(validation, "validation")
 
 
 def _number(table: _Table, line: int, column: str, cell: str) -> float:
     try:
-        return float(cell)
+        value = float(cell)
     except ValueError as error:
         raise table.fault(line, column, f"'{cell}' is no number") from error
+    if not math.isfinite(value):
+        raise table.fault(line, column, f"'{cell}' is no finite number")
+    return value
 
 
 def _date(table: _Table, line: int, column: str | None, row: dict[str, str]) -> str | None:

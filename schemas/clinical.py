@@ -84,7 +84,9 @@ def converted(value: float, unit: str, to: str) -> float:
     source, target = _parsed(unit), _parsed(to)
     if source.dimensionality != target.dimensionality:
         raise ValueError(f"a value in '{unit}' cannot be expressed in '{to}'")
-    return float((value * source).to(target.units).magnitude / target.magnitude)
+    # Not value * source: degrees Celsius are no multiple of anything.
+    quantity = _registry().Quantity(value * source.magnitude, source.units)
+    return float(quantity.to(target.units).magnitude / target.magnitude)
 
 
 class ClinicalVariable(BaseModel):
@@ -107,7 +109,11 @@ class ClinicalVariable(BaseModel):
     def _is_number_or_category(self) -> Self:
         if (self.unit is None) == (self.levels is None):
             raise ValueError("give either a UCUM unit (a number) or levels (a category)")
-        if self.range is not None and self.range[0] > self.range[1]:
+        if self.levels is not None and not 0 < len(set(self.levels)) == len(self.levels):
+            raise ValueError("levels are one or more different names")
+        if self.range is not None and self.unit is None:
+            raise ValueError("a range is that of a number; a category has levels alone")
+        if self.range is not None and not self.range[0] <= self.range[1]:
             raise ValueError(f"range {list(self.range)} is upside down")
         return self
 
@@ -124,9 +130,8 @@ class ClinicalVariable(BaseModel):
         ValueError
             When ``name`` is a known variable and the unit measures another quantity.
         """
-        if self.range is not None:
-            return self.range
         if self.unit is None or name not in KNOWN_VARIABLES:
-            return (float("-inf"), float("inf"))
+            return self.range or (float("-inf"), float("inf"))
         known = KNOWN_VARIABLES[name]
-        return (converted(known.low, known.unit, self.unit), converted(known.high, known.unit, self.unit))
+        low, high = (converted(bound, known.unit, self.unit) for bound in (known.low, known.high))
+        return self.range or (low, high)

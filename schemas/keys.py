@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, NamedTuple
 
-from pydantic import StringConstraints
+from pydantic import AfterValidator, StringConstraints
 
 __all__ = [
+    "RESERVED_VIEWS",
     "FeatureSetName",
+    "FeatureSetReference",
     "MaskKey",
     "Name",
     "Pseudonym",
@@ -30,8 +33,53 @@ Pseudonym = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:
 ReaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)]
 """Who drew a mask."""
 
-FeatureSetName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=48)]
+RESERVED_VIEWS = frozenset(
+    [
+        "clinical",
+        "commits",
+        "comparisons",
+        "datasets",
+        "embeddings",
+        "exams",
+        "failures",
+        "feature_sets",
+        "features",
+        "labels",
+        "leaderboard",
+        "masks",
+        "models",
+        "patients",
+        "predictions",
+        "radiomics_long",
+        "runs",
+        "scans",
+        "splits",
+        "stability",
+        "studies",
+        "study_masks",
+        "variables",
+    ]
+)
+"""The fixed views of the store, whose names no feature set's own view may take."""
+
+
+def _with_a_view_of_its_own(name: str) -> str:
+    if sql_name(name) in RESERVED_VIEWS or re.search(r"-v[0-9]+$", name):
+        raise ValueError(
+            f"'{name}' is the name of another view in SQL: choose another, without -v and a number at the end"
+        )
+    return name
+
+
+FeatureSetName = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=48),
+    AfterValidator(_with_a_view_of_its_own),
+]
 """A feature set without its version: lower case, digits, dashes."""
+
+FeatureSetReference = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*(@[1-9][0-9]*)?$")]
+"""A feature set as people write it: ``name`` (newest version) or ``name@N``."""
 
 
 class MaskKey(NamedTuple):

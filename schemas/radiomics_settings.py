@@ -133,6 +133,14 @@ class RadiomicsSettings(BaseModel):
     resegment_mode: ResegmentMode = "absolute"
     resegment_shape: bool = False
 
+    @model_validator(mode="before")
+    @classmethod
+    def _count_instead_of_width(cls, written: Any) -> Any:
+        # TOML has no null, so the default width gives way to a count that is given.
+        if isinstance(written, dict) and written.get("bin_count") is not None and "bin_width" not in written:
+            return written | {"bin_width": None}
+        return written
+
     @field_validator("families")
     @classmethod
     def _in_canonical_order(cls, families: tuple[Family, ...]) -> tuple[Family, ...]:
@@ -150,7 +158,7 @@ class RadiomicsSettings(BaseModel):
     @model_validator(mode="after")
     def _one_discretisation(self) -> Self:
         if (self.bin_width is None) == (self.bin_count is None):
-            raise ValueError("give exactly one of bin_width and bin_count (bin_width = null to count)")
+            raise ValueError("give exactly one of bin_width and bin_count")
         return self
 
     def image_types(self) -> tuple[str, ...]:

@@ -6,15 +6,17 @@ the line it stands on. Reading the file is the caller's work; this module only c
 
 from __future__ import annotations
 
+import re
 import tomllib
 from string import Formatter
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from schemas.clinical import ClinicalVariable, UcumUnit
 from schemas.errors import ContractError
-from schemas.keys import FeatureSetName, Name, Pseudonym, ReaderName
+from schemas.keys import FeatureSetName, FeatureSetReference, Name, Pseudonym, ReaderName
 from schemas.radiomics_settings import RadiomicsSettings
 from schemas.toml_lines import line_of
 
@@ -122,7 +124,7 @@ class EventOutcome(_Written):
     event: str
     time: str
     unit: UcumUnit
-    horizon: Annotated[float, Field(gt=0)]
+    horizon: Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
     def label(self, *, event: bool, time: float) -> tuple[int | None, str | None]:
         """Return the label at the horizon, or None and the reason why there is none."""
@@ -182,7 +184,7 @@ class ModelSettings(_Written):
     """What one model of the zoo reads in this study; cut points belong here, not to the data."""
 
     factors: tuple[FactorRule, ...] = ()
-    feature_set: str | None = None
+    feature_set: FeatureSetReference | None = None
     phases: tuple[Name, ...] | None = None
     split: Name | None = None
 
@@ -206,7 +208,7 @@ class Study(_Written):
     splits: dict[Name, Annotated[ColumnSplit | StratifiedSplit, Field(discriminator="kind")]] = Field(
         default_factory=dict
     )
-    feature_sets: tuple[str, ...] = ()
+    feature_sets: tuple[FeatureSetReference, ...] = ()
     """Names that ``radzoo refresh`` computes: ``name`` (newest version) or ``name@N``."""
     define: dict[FeatureSetName, FeatureSetSettings] = Field(default_factory=dict)
     """Feature sets of the study's own, by name."""
@@ -215,21 +217,28 @@ class Study(_Written):
     @model_validator(mode="after")
     def _refers_to_what_exists(self) -> Self:
         for name, model in self.models.items():
-            for rule in model.factors:
-                variable = self.clinical.variables.get(rule.variable)
-                if variable is None:
-                    raise ValueError(f"model '{name}' reads '{rule.variable}', no variable of [clinical]")
-                if rule.equals is not None and rule.equals not in (variable.levels or ()):
-                    raise ValueError(f"model '{name}': '{rule.equals}' is no level of '{rule.variable}'")
-                if rule.equals is None and variable.unit is None:
-                    raise ValueError(f"model '{name}': '{rule.variable}' is a category, give 'equals'")
+            at = ("models", name)
+            for position, rule in enumerate(model.factors):
+                self._refers_to_a_variable(rule, (*at, "factors", position), f"model '{name}'")
             if missing := set(model.phases or ()) - set(self.phases):
-                raise ValueError(f"model '{name}' reads phase '{min(missing)}', which [phases] lacks")
+                raise _fault(f"model '{name}' reads phase '{min(missing)}', which [phases] lacks", *at, "phases")
             if model.split is not None and model.split not in self.splits:
-                raise ValueError(f"model '{name}' uses split '{model.split}', which [splits] lacks")
+                raise _fault(f"model '{name}' uses split '{model.split}', which [splits] lacks", *at, "split")
         for name, variable in self.clinical.variables.items():
-            variable.plausible_range(name)
+            try:
+                variable.plausible_range(name)
+            except ValueError as error:
+                raise _fault(str(error), "clinical", "variables", name, "unit") from error
         return self
+
+    def _refers_to_a_variable(self, rule: FactorRule, at: tuple[str | int, ...], model: str) -> None:
+        variable = self.clinical.variables.get(rule.variable)
+        if variable is None:
+            raise _fault(f"{model} reads '{rule.variable}', no variable of [clinical]", *at, "variable")
+        if rule.equals is not None and rule.equals not in (variable.levels or ()):
+            raise _fault(f"{model}: '{rule.equals}' is no level of '{rule.variable}'", *at, "equals")
+        if rule.equals is None and variable.unit is None:
+            raise _fault(f"{model}: '{rule.variable}' is a category, give 'equals'", *at, "variable")
 
     @property
     def id(self) -> str:
@@ -239,6 +248,11 @@ class Study(_Written):
     def stored_patient(self, pseudonym: Pseudonym) -> str:
         """Return the pseudonym as the store knows it."""
         return f"{self.cohort.prefix}{pseudonym}"
+
+
+def _fault(message: str, *path: str | int) -> PydanticCustomError:
+    """Return the error of a whole study whose cause stands at ``path``."""
+    return PydanticCustomError("reference", "{message}", {"message": message, "path": path})
 
 
 def parsed_study(text: str, file: str) -> Study:
@@ -253,15 +267,18 @@ def parsed_study(text: str, file: str) -> Study:
     try:
         document: dict[str, Any] = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
+        named = re.search(r"at line (\d+)", str(error))
         raise ContractError(
-            f"not valid TOML: {error}", where=file, hint="mend the line named and run the command again"
+            f"not valid TOML: {error}",
+            where=f"{file}:{named[1] if named else text.count(chr(10)) + 1}",
+            hint="mend the line named and run the command again",
         ) from error
     try:
         return Study.model_validate(document)
     except ValidationError as error:
         faults = error.errors(include_url=False)
         first = faults[0]
-        path = _written_path(first["loc"])
+        path = first.get("ctx", {}).get("path") or _written_path(first["loc"])
         key = ".".join(str(part) for part in path)
         more = f" ({len(faults) - 1} more faults)" if len(faults) > 1 else ""
         message = first["msg"].removeprefix("Value error, ")
@@ -275,6 +292,8 @@ def parsed_study(text: str, file: str) -> Study:
 
 
 def _written_path(loc: tuple[int | str, ...]) -> tuple[int | str, ...]:
-    """Return pydantic's location without the tag of a union, which does not stand in the file."""
+    """Return pydantic's location without what does not stand in the file: a union's tag."""
+    if loc[-1:] == ("[key]",):  # a fault of the name itself
+        loc = loc[:-1]
     tag_at = {"outcome": 1, "splits": 2}.get(str(loc[0]) if loc else "")
     return loc if tag_at is None else loc[:tag_at] + loc[tag_at + 1 :]

@@ -9,11 +9,14 @@ from typing import Any, NamedTuple
 
 import duckdb
 
+from schemas.errors import ContractError
 from schemas.keys import MaskKey, sql_name
 from store.snapshot import Snapshot
 from store.tables import VERSIONED
 
-__all__ = ["define_analyst_views", "view_documentation"]
+__all__ = ["define_analyst_views", "quoted_text", "view_documentation"]
+
+_FILE = "segment_file"
 
 _WIDE_COMMENTS = {
     "patient": "pseudonym",
@@ -93,9 +96,9 @@ def define_analyst_views(connection: duckdb.DuckDBPyConnection, snapshot: Snapsh
 
 
 def _comment(connection: duckdb.DuckDBPyConnection, view: str, description: str, columns: Mapping[str, str]) -> None:
-    connection.execute(f"comment on view {view} is {_quoted_text(description)}")
+    connection.execute(f'comment on view "{view}" is {quoted_text(description)}')
     for column, comment in columns.items():
-        connection.execute(f'comment on column {view}."{column}" is {_quoted_text(comment)}')
+        connection.execute(f'comment on column "{view}"."{column}" is {quoted_text(comment)}')
 
 
 def _feature_comment(row: Mapping[str, Any]) -> str:
@@ -115,13 +118,16 @@ def _define_wide_view(
     keys = ", ".join(f"m.{name}" for name in MaskKey._fields)
     names = [row["feature"] for row in features]
     if paths:
-        files_list = ", ".join(_quoted_text(path) for path in paths)
+        files_list = ", ".join(quoted_text(path) for path in paths)
         columns = ", ".join(f's."{name}"' for name in names)
         query = (
             f"select {keys}, s.extraction_id, s.grey_levels, s.zero_fraction, {columns} "
             f"from catalogue.masks m "
-            f"join read_parquet([{files_list}], union_by_name = true) s "
-            f"on s.image_sha256 = m.image_sha256 and s.mask_sha256 = m.mask_sha256"
+            f"join read_parquet([{files_list}], union_by_name = true, filename = '{_FILE}') s "
+            f"on s.image_sha256 = m.image_sha256 and s.mask_sha256 = m.mask_sha256 "
+            # Two refreshes at once may both have computed an extraction: the catalogue says whose row counts.
+            f"join catalogue.extractions e on e.feature_set = {quoted_text(feature_set)} "
+            f"and e.extraction_id = s.extraction_id and e.segment_id = parse_filename(s.{_FILE}, true)"
         )
     else:
         columns = ", ".join(f'null::double as "{name}"' for name in names)
@@ -129,14 +135,21 @@ def _define_wide_view(
             f"select {keys}, null::varchar as extraction_id, null::integer as grey_levels, "
             f"null::double as zero_fraction, {columns} from catalogue.masks m where false"
         )
-    connection.execute(f"create view {view} as {query}")
+    try:
+        connection.execute(f'create view "{view}" as {query}')
+    except duckdb.IOException as error:
+        raise ContractError(
+            f"a segment of {feature_set} is missing or damaged: {str(error).splitlines()[0]}",
+            where=str(snapshot.store.segments),
+            hint="put the file back from a copy of the store",
+        ) from error
 
 
 def _define_long_view(connection: duckdb.DuckDBPyConnection, wide: list[tuple[str, str]]) -> None:
     keys = ", ".join(MaskKey._fields)
     parts = [
-        f"select {_quoted_text(feature_set)} as feature_set, {keys}, feature, value from "
-        f"{view} unpivot include nulls (value for feature in "
+        f"select {quoted_text(feature_set)} as feature_set, {keys}, feature, value from "
+        f'"{view}" unpivot include nulls (value for feature in '
         f"(columns(* exclude ({keys}, extraction_id, grey_levels, zero_fraction))))"
         for feature_set, view in wide
     ]
@@ -159,5 +172,6 @@ def _define_embeddings_view(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("comment on view embeddings is 'one row per embedding; none are in this store'")
 
 
-def _quoted_text(text: str) -> str:
+def quoted_text(text: str) -> str:
+    """Return a text as SQL writes it: in single quotes, those inside doubled."""
     return "'" + text.replace("'", "''") + "'"

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Table, and_, func, insert, select, tuple_, update
+from sqlalchemy import Connection, Table, func, insert, select, tuple_, update
 
 from store.connection import write_transaction
 from store.home import Store
@@ -77,7 +77,10 @@ class Commit:
         """
         target, keys = versioned_table(table), KEYS[table]
         columns = [c.name for c in target.columns if c.name not in ("row_id", "added_commit", "removed_commit")]
-        wanted = {tuple(row[key] for key in keys): {name: row.get(name) for name in columns} for row in rows}
+        wanted = {tuple(row[key] for key in keys): {name: _storable(row.get(name)) for name in columns} for row in rows}
+        scope = dict(replacing or {})
+        if outside := [key for key, row in wanted.items() if any(row[name] != value for name, value in scope.items())]:
+            raise ValueError(f"{len(outside)} rows of {table} lie outside {scope}, the first: {outside[0]}")
         live = self._live(table, columns, wanted, replacing)
 
         fresh = [values for key, values in wanted.items() if key not in live]
@@ -118,7 +121,7 @@ class Commit:
         target, keys = versioned_table(table), KEYS[table]
         query = select(target.c.row_id, *(target.c[name] for name in columns)).where(target.c.removed_commit.is_(None))
         if replacing is not None:
-            queries = [query.where(and_(*(target.c[name] == value for name, value in replacing.items())))]
+            queries = [query.where(*(target.c[name] == value for name, value in replacing.items()))]
         else:
             key = tuple_(*(target.c[name] for name in keys))
             queries = [query.where(key.in_(batch)) for batch in _batches(list(wanted))]
@@ -150,6 +153,11 @@ def commit_to(store: Store, message: str, *, run_id: str | None = None, author: 
                     committed_at=commit.committed_at,
                 )
             )
+
+
+def _storable(value: Any) -> Any:
+    # SQLite keeps NaN as NULL: left as it is, the same row would differ from itself at every commit.
+    return None if value != value else value
 
 
 def _differs(old: Row, new: Row) -> bool:

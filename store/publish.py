@@ -34,7 +34,8 @@ def published(snapshot: Snapshot) -> Path:
         define_analyst_views(connection, snapshot)
         connection.execute("use memory")
         connection.execute("detach analyst")
+        partial.replace(target)
     finally:
         connection.close()
-    partial.replace(target)
+        partial.unlink(missing_ok=True)
     return target

@@ -45,6 +45,7 @@ class Snapshot:
             )
         self.store = store
         self.commit_id = newest if as_of is None else as_of
+        self._is_past = self.commit_id < newest
 
     def rows(self, table: str, **equal: Any) -> list[dict[str, Any]]:
         """Return a versioned table's live rows, without the commit columns, in the order they were written."""
@@ -82,7 +83,10 @@ class Snapshot:
         return found[0]
 
     def arrow(self, table: str) -> pa.Table:
-        """Return a table's live rows as Arrow; ``commits`` and ``runs`` up to this commit."""
+        """Return a table's live rows as Arrow; ``commits`` and ``runs`` up to this commit.
+
+        Runs have a time and no commit of their own: those after an older commit are the ones that started later.
+        """
         if table in VERSIONED:
             target, rows = versioned_table(table), self.rows(table)
             columns = [c for c in target.columns if c.name not in ("row_id", "removed_commit")]
@@ -93,6 +97,9 @@ class Snapshot:
             if table == "commits":
                 query = query.where(commits.c.commit_id <= self.commit_id).order_by(commits.c.commit_id)
             with read_transaction(self.store.engine) as connection:
+                if table == "runs" and self._is_past:
+                    landed = select(commits.c.committed_at).where(commits.c.commit_id == self.commit_id)
+                    query = query.where(runs.c.started_at <= landed.scalar_subquery())
                 rows = [dict(row) for row in connection.execute(query).mappings()]
         fields = [pa.field(c.name, _arrow_type(c.type)) for c in columns]
         return pa.Table.from_pylist(rows, schema=pa.schema(fields))

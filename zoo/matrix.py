@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -126,7 +127,7 @@ def model_table(snapshot: Snapshot, study: Study, inputs: ModelInputs) -> ModelT
     if inputs.factors:
         blocks += [("clinical factors", _factor_columns(snapshot, inputs.factors))]
     if inputs.feature_set is not None:
-        features = _phase_columns(snapshot, study.id, inputs.feature_set, inputs.phases)
+        features = _phase_columns(snapshot, study, inputs.feature_set, inputs.phases)
         blocks += [(f"{inputs.feature_set} in {phase}", columns) for phase, columns in features.items()]
     for what, columns in blocks:
         there = set(columns["patient"])
@@ -137,14 +138,22 @@ def model_table(snapshot: Snapshot, study: Study, inputs: ModelInputs) -> ModelT
 
 
 def _phase_columns(
-    snapshot: Snapshot, study: str, feature_set: str, phases: Sequence[str]
+    snapshot: Snapshot, study: Study, feature_set: str, phases: Sequence[str]
 ) -> Mapping[str, pl.DataFrame]:
     """Return, for each phase, one row per patient: the primary reading's features, names with the phase."""
     ref = FeatureSetRef.parse(feature_set)
-    versions = [row for row in snapshot.rows("feature_sets", name=ref.name) if ref.version in (None, row["version"])]
+    own = study.define.get(ref.name)
+    settings = own.radiomics.model_dump(mode="json") if own else None
+    versions = [
+        row
+        for row in snapshot.rows("feature_sets", name=ref.name)
+        if ref.version in (None, row["version"])
+        # Two studies, or two days, may define one name differently: the newest version may be another's.
+        and settings in (None, json.loads(row["definition"])["settings"])
+    ]
     if not versions:
         raise NotFoundError(
-            f"feature set '{feature_set}' has not been computed", hint=f"radzoo refresh --study {study}"
+            f"feature set '{feature_set}' has not been computed", hint=f"radzoo refresh --study {study.id}"
         )
     chosen = max(versions, key=lambda row: row["version"])["feature_set"]
     names = [row["feature"] for row in snapshot.rows("features", feature_set=chosen)]
@@ -157,7 +166,7 @@ def _phase_columns(
                 "join study_masks m using (patient, exam, phase, lesion, reader, reading) "
                 "where m.study = $study and m.is_primary and w.phase = $phase order by w.patient"
             )
-            table = connection.sql(query, params={"study": study, "phase": phase}).to_arrow_table()
+            table = connection.sql(query, params={"study": study.id, "phase": phase}).to_arrow_table()
             found[phase] = pl.DataFrame(table)
     return found
 

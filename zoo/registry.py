@@ -85,5 +85,6 @@ def model_spec(name: str) -> ModelSpec:
         return REGISTRY[name]
     except KeyError:
         nearest = get_close_matches(name, REGISTRY, n=3, cutoff=0.5)
-        listed = f"nearest: {', '.join(nearest)}" if nearest else f"there are: {', '.join(REGISTRY)}"
-        raise NotFoundError(f"the zoo has no model '{name}'; {listed}", hint="radzoo models list") from None
+        known = ", ".join(REGISTRY)
+        listed = f"nearest: {', '.join(nearest)}" if nearest else f"there are: {known}"
+        raise NotFoundError(f"the zoo has no model '{name}'; {listed}", hint=f"take one of: {known}") from None

@@ -38,7 +38,7 @@ class TrainingPlan:
     table: ModelTable
     dataset: PinnedDataset
     training_sha256: str
-    """Hash of all that decides the fitted model: dataset, estimator, seed, library versions."""
+    """Hash of all that decides the fitted model: dataset and what its columns mean, estimator, seed, libraries."""
     current_version: int | None
     """The version trained from exactly this, if there is one."""
     next_version: int
@@ -78,6 +78,7 @@ def training_plan(snapshot: Snapshot, study: Study, model: str) -> TrainingPlan:
     )
     decided_by = {
         "dataset": dataset.sha256,
+        "inputs": inputs.as_dict(),
         "estimator": repr(spec.build(random_state=RANDOM_STATE)),
         "libraries": _library_versions(),
     }

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from flows.cli.outcome import Context, Outcome
+from flows.cli.outcome import Context, Outcome, Workers
 from flows.cli.study import refresh_text
 from flows.cli.zoo import leaderboard_text
 from flows.demo.run import DemoReport, demonstration
@@ -22,7 +22,7 @@ def demo(
     *,
     patients: int = 165,
     full: bool = False,
-    workers: int | None = None,
+    workers: Workers = None,
     context: Annotated[Context, Parameter(parse=False)],
 ) -> Outcome:
     """Run the example study from end to end: phantoms, features, models, report.

@@ -113,6 +113,10 @@ for _group, _verbs in ((app, VERBS), (_store, STORE_VERBS)):
 app.command(_store)
 
 
+# Else cyclopts leaves without the line that says what was kept.
+app.meta.suppress_keyboard_interrupt = False
+
+
 @app.meta.default
 def _launch(
     *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],

@@ -7,16 +7,20 @@ import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, is_dataclass
-from datetime import date, datetime, time
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from cyclopts import Parameter
+from cyclopts.validators import Number
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
-__all__ = ["Context", "Outcome", "json_text", "table_text"]
+__all__ = ["Context", "Outcome", "Workers", "json_text", "table_text"]
+
+Workers = Annotated[int | None, Parameter(validator=Number(gte=1))]
+"""A number of processes or threads; as many as there are cores where not given."""
 
 _NO_TERMINAL_WIDTH = 10_000  # a pipe has no width: lines are not wrapped for it
 
@@ -42,9 +46,9 @@ class Outcome:
     exit_code: int = 0
 
 
-def json_text(value: Any) -> str:
-    """Return a value as JSON: dataclasses as mappings, paths and dates as text, NaN as null."""
-    return json.dumps(_plain(value), ensure_ascii=False, indent=2, allow_nan=False)
+def json_text(value: Any, *, indent: int | None = 2) -> str:
+    """Return a value as JSON: dataclasses as mappings, NaN as null, what JSON lacks (dates, paths, ...) as text."""
+    return json.dumps(_plain(value), ensure_ascii=False, indent=indent, allow_nan=False, default=str)
 
 
 def table_text(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
@@ -79,6 +83,4 @@ def _plain(value: Any) -> Any:
         return value if math.isfinite(value) else None
     if isinstance(value, Decimal):
         return float(value)
-    if isinstance(value, (Path, date, datetime, time)):
-        return str(value)
     return value

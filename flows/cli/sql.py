@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import sys
+from itertools import count
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -24,7 +24,7 @@ Format = Literal["table", "json", "csv", "parquet"]
 
 
 def sql(
-    query: str,
+    query: Annotated[str, Parameter(allow_leading_hyphen=True)],
     *,
     as_of: int | None = None,
     param: tuple[str, ...] = (),
@@ -48,8 +48,10 @@ def sql(
         Write the answer to this file instead of stdout.
     """
     text = sys.stdin.read() if query == "-" else query
-    table = answer(Snapshot(Store(context.store), as_of), text, _parameters(param))
+    table = _with_distinct_names(answer(Snapshot(Store(context.store), as_of), text, _parameters(param)))
     rows = table.to_pylist()
+    if out is not None and not out.parent.is_dir():
+        raise UsageError("there is no such folder", where=str(out.parent), hint="make it, or name another --out FILE")
     if format == "parquet":
         if out is None:
             raise UsageError("a Parquet answer needs a file", hint="add --out FILE.parquet")
@@ -66,6 +68,15 @@ def sql(
     return Outcome(written, rows)
 
 
+def _with_distinct_names(table: pa.Table) -> pa.Table:
+    """Return a table whose columns can be told apart: a join may give two the same name."""
+    names: list[str] = []
+    for name in table.column_names:
+        free = (f"{name}_{number}" for number in count(1) if f"{name}_{number}" not in names)
+        names.append(next(free) if name in names else name)
+    return table.rename_columns(names)
+
+
 def _parameters(pairs: tuple[str, ...]) -> dict[str, str]:
     found = {}
     for pair in pairs:
@@ -79,7 +90,7 @@ def _parameters(pairs: tuple[str, ...]) -> dict[str, str]:
 def _csv_text(table: pa.Table) -> str:
     """Return a table as CSV with a header; numbers keep all their digits, nested values are JSON."""
     columns = [
-        pa.array([None if v is None else json.dumps(v) for v in column.to_pylist()])
+        pa.array([None if v is None else json_text(v, indent=None) for v in column.to_pylist()], pa.string())
         if pa.types.is_nested(column.type)
         else column
         for column in table.columns
@@ -87,4 +98,4 @@ def _csv_text(table: pa.Table) -> str:
     sink = pa.BufferOutputStream()
     options = pyarrow.csv.WriteOptions(quoting_style="needed", quoting_header="needed")
     pyarrow.csv.write_csv(pa.table(columns, names=table.column_names), sink, options)
-    return str(sink.getvalue().to_pybytes().decode()).rstrip("\n")
+    return str(sink.getvalue().to_pybytes().decode()).removesuffix("\n")

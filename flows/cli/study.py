@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from flows.cli.outcome import Context, Outcome
+from flows.cli.outcome import Context, Outcome, Workers
 from flows.ingest import IngestReport
 from flows.ingest import ingest as ingest_study
 from flows.refresh import FeatureSetReport
@@ -40,7 +40,7 @@ def init(folder: Path, *, context: Shared) -> Outcome:
     )
 
 
-def ingest(study_file: Path, *, dry_run: bool = False, workers: int | None = None, context: Shared) -> Outcome:
+def ingest(study_file: Path, *, dry_run: bool = False, workers: Workers = None, context: Shared) -> Outcome:
     """Read a study file, its tables, images and masks into the store, in one commit.
 
     Parameters
@@ -60,7 +60,7 @@ def refresh(
     *,
     study: str | None = None,
     feature_set: str | None = None,
-    workers: int | None = None,
+    workers: Workers = None,
     dry_run: bool = False,
     check: bool = False,
     retry_failed: bool = False,

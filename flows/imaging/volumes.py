@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
+import math
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,8 @@ __all__ = ["geometry_difference", "image_sha256", "lesion_mask", "mask_sha256", 
 GEOMETRY_TOLERANCE = 1e-4
 """Differences up to this are no differences: NIfTI stores geometry in float32, orientation as a quaternion."""
 
+_CHUNK = 1 << 20
+
 
 def read_volume(file: Path) -> sitk.Image:
     """Return the three-dimensional image in a NIfTI or NRRD file.
@@ -24,12 +29,16 @@ def read_volume(file: Path) -> sitk.Image:
     Raises
     ------
     ContractError
-        When the file is missing, cannot be read, or is no single-channel volume.
+        When the file is missing, cannot be read, is incomplete, or is no single-channel volume.
     """
     if not file.is_file():
         raise ContractError("file is missing", where=str(file))
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(file))
     try:
-        image = sitk.ReadImage(str(file))
+        reader.ReadImageInformation()
+        _refuse_incomplete_nifti(file, reader)
+        image: sitk.Image = reader.Execute()
     except RuntimeError as error:
         # ITK's own text spans many lines of source positions; its last one tells.
         raise ContractError(f"cannot be read as an image: {str(error).splitlines()[-1]}", where=str(file)) from error
@@ -39,6 +48,25 @@ def read_volume(file: Path) -> sitk.Image:
         shape = "x".join(str(n) for n in image.GetSize())
         raise ContractError(f"is no single-channel volume (size {shape})", where=str(file))
     return image
+
+
+def _refuse_incomplete_nifti(file: Path, reader: sitk.ImageFileReader) -> None:
+    """Refuse a NIfTI file that was cut off or damaged: ITK reads it without a word, as zeros."""
+    if not reader.HasMetaDataKey("vox_offset"):
+        return
+    bits = math.prod(reader.GetSize()) * reader.GetNumberOfComponents() * int(reader.GetMetaData("bitpix"))
+    expected = int(float(reader.GetMetaData("vox_offset"))) + bits // 8
+    length = file.stat().st_size
+    if file.suffix == ".gz":
+        try:
+            with gzip.open(file) as stream:
+                length = sum(len(chunk) for chunk in iter(lambda: stream.read(_CHUNK), b""))
+        except (EOFError, OSError, zlib.error) as error:
+            raise ContractError(f"file is incomplete or damaged: {error}", where=str(file)) from error
+    if length < expected:
+        raise ContractError(
+            f"file is incomplete: {length} of {expected} bytes, as its header counts them", where=str(file)
+        )
 
 
 def lesion_mask(labels: sitk.Image, label: int) -> sitk.Image:

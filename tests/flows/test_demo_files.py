@@ -1,0 +1,145 @@
+"""The demonstration: its files, its groups, what a second call leaves alone, and the whole of it from end to end."""
+
+import json
+import re
+from collections import Counter
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from flows.demo.cohort import published_cohort
+from flows.demo.files import FEWEST_PATIENTS, demo_study
+from flows.imaging.phantom import PHASES
+from flows.imaging.volumes import geometry_difference, lesion_mask, read_volume
+from schemas.errors import UsageError
+from schemas.study import parsed_study
+
+
+@pytest.fixture(scope="module")
+def demo_folder(tmp_path_factory):
+    """Return the folder of a demonstration study of 24 patients with small phantoms."""
+    folder = tmp_path_factory.mktemp("demo") / "study"
+    demo_study(folder, patients=24, scale=0.3, workers=2)
+    return folder
+
+
+def groups(table):
+    """Return how many patients each cohort has with and without early recurrence."""
+    return Counter((row["cohort"], row["recurrence_free_months"] <= 24) for row in table.to_dicts())
+
+
+def test_a_study_of_24_has_the_groups_shares(demo_folder):
+    """24 of 165 patients keep the shares of 78, 54, 18 and 15 by the largest remainders: 11, 8, 3 and 2."""
+    table = pl.read_csv(demo_folder / "patients.csv")
+    assert groups(table) == {
+        ("training", True): 11,
+        ("training", False): 8,
+        ("validation", True): 3,
+        ("validation", False): 2,
+    }
+
+
+def test_every_patient_has_an_image_and_mask_a_phase(demo_folder):
+    """Each patient has three images, and masks of every reading, all that the study file asks for and no more."""
+    study = parsed_study((demo_folder / "study.toml").read_text(), "study.toml")
+    assert tuple(study.phases) == PHASES
+    table = pl.read_csv(demo_folder / "patients.csv").to_dicts()
+    expected = set()
+    for row in table:
+        for reading in study.readings:
+            if reading.where is None or row[reading.where] == "yes":
+                for name, phase in study.phases.items():
+                    keys = {"patient": row["patient"], "phase": name, "reader": reading.reader}
+                    expected |= {phase.image.format(**keys), phase.mask.format(**keys, reading=reading.reading)}
+    written = {str(file.relative_to(demo_folder)) for file in demo_folder.rglob("*.nii.gz")}
+    assert written == expected
+    assert 0 < sum(row["reread"] == "yes" for row in table) < 24
+
+
+def test_a_mask_lies_on_its_image(demo_folder):
+    """Image and mask share their grid, the mask has a lesion, and a second reading is another drawing."""
+    table = pl.read_csv(demo_folder / "patients.csv").filter(pl.col("reread") == "yes")
+    patient = table["patient"][0]
+    for phase in PHASES:
+        image = read_volume(demo_folder / "images" / patient / f"{phase}.nii.gz")
+        masks = [
+            read_volume(demo_folder / "masks" / patient / f"{phase}_{reading}.nii.gz") for reading in ("1_1", "1_2")
+        ]
+        assert [geometry_difference(image, mask) for mask in masks] == [None, None]
+        assert (lesion_mask(masks[0], 1) != lesion_mask(masks[1], 1)).GetPixelIDValue() is not None
+
+
+def test_a_second_call_writes_nothing(demo_folder):
+    """With the settings of before every file keeps its time of change."""
+    before = {file: file.stat().st_mtime_ns for file in demo_folder.rglob("*")}
+    assert demo_study(demo_folder, patients=24, scale=0.3, workers=2) == demo_folder / "study.toml"
+    assert {file: file.stat().st_mtime_ns for file in demo_folder.rglob("*")} == before
+
+
+def test_a_half_written_study_is_written_again(demo_folder, tmp_path):
+    """Without the manifest, which is written last, nothing claims to be complete; the same files come out again."""
+    manifest = demo_folder / "phantoms.json"
+    assert json.loads(manifest.read_text())["patients"] == 24
+    before = {file: file.read_bytes() for file in demo_folder.rglob("*") if file.is_file()}
+    manifest.unlink()
+    image = next((demo_folder / "images").rglob("AP.nii.gz"))
+    image.write_bytes(b"half")
+    demo_study(demo_folder, patients=24, scale=0.3, workers=1)
+    assert {file: file.read_bytes() for file in demo_folder.rglob("*") if file.is_file()} == before
+
+
+@pytest.mark.parametrize("patients", [0, FEWEST_PATIENTS - 1, 166])
+def test_too_few_or_too_many_patients_are_refused_before_anything_is_written(tmp_path, patients):
+    """A cohort outside 24 to 165 patients is a fault of usage (2)."""
+    with pytest.raises(UsageError, match=f"between 24 and 165, not {patients}") as error:
+        demo_study(tmp_path / "study", patients=patients)
+    assert error.value.exit_code == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_whole_cohort_has_the_published_groups():
+    """165 patients: 78 with and 54 without early recurrence in training, 18 and 15 in validation (study-facts 2)."""
+    assert groups(published_cohort()) == {
+        ("training", True): 78,
+        ("training", False): 54,
+        ("validation", True): 18,
+        ("validation", False): 15,
+    }
+
+
+@pytest.mark.slow
+def test_the_demonstration_runs_from_end_to_end(radzoo, tmp_path):
+    """``radzoo demo`` goes from phantoms to report with no server set; a second call computes and trains nothing."""
+    done = radzoo("demo", "--patients", "24", "--workers", "2", cwd=tmp_path, timeout_s=600)
+    assert done.returncode == 0, done.stderr
+    counts = re.search(r"computed (\d+), reused (\d+), failed (\d+), unchanged (\d+)", done.stdout)
+    masks = len(list((tmp_path / "demo" / "study" / "masks").rglob("*.nii.gz")))
+    assert counts.groups() == (str(masks), "0", "0", "0")
+    for model in ("cr", "radiomics_lr"):
+        for cohort in ("training", "validation"):
+            assert re.search(
+                rf"^{model} +{cohort} +\d+ \(\d+ events\) +0\.\d{{3}} \(0\.\d{{3}}-[01]\.\d{{3}}\)", done.stdout, re.M
+            )
+    shown = dict(re.findall(r"^(report|analyst\.duckdb|study file) +(\S+)$", done.stdout, re.M))
+    assert set(shown) == {"report", "analyst.duckdb", "study file"}
+    for path in shown.values():
+        assert (tmp_path / path).is_file()
+    page = (tmp_path / shown["report"]).read_text()
+    assert "radiomics_lr" in page
+    assert "<html" in page
+    assert [path.name for path in tmp_path.iterdir()] == ["demo"]
+
+    command = re.search(r'^next +radzoo (--store \S+) sql "(.+)"$', done.stdout, re.M)
+    answer = radzoo(*command[1].split(), "sql", command[2], "--format", "csv", cwd=tmp_path)
+    assert len(answer.stdout.splitlines()) == 5
+
+    again = radzoo("--json", "demo", "--patients", "24", "--workers", "2", cwd=tmp_path, timeout_s=600)
+    assert again.returncode == 0
+    report = json.loads(again.stdout)
+    assert report["ingested"]["commit_id"] is None
+    (refreshed,) = report["refreshed"]
+    assert [refreshed[name] for name in ("computed", "reused", "failed", "unchanged")] == [0, 0, 0, masks]
+    assert [model["trained"] for model in report["benched"]["trained"]] == [False, False]
+    assert report["benched"]["commit_id"] is None
+    assert Path(report["report"]).name == "index.html"

@@ -1,0 +1,89 @@
+"""Feature sets: references, and the definition to whose hash name@N is bound."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.errors import ContractError, NotFoundError
+from schemas.feature_sets import BUILT_IN, FeatureSetDefinition, FeatureSetRef, built_in_settings
+from schemas.keys import canonical_json, sha256_of_json
+from schemas.radiomics_settings import HCC_CEMRI, RadiomicsSettings
+
+LIBRARIES = {"pyradiomics": "3.0.1", "PyWavelets": "1.8.0"}
+
+
+@given(st.from_regex(r"[a-z][a-z0-9]{0,5}(-[a-z0-9]{1,5}){0,2}", fullmatch=True), st.none() | st.integers(1, 10**6))
+def test_reference_reads_back(name, version):
+    """A reference written out and parsed again is the same."""
+    ref = FeatureSetRef(name, version)
+    assert FeatureSetRef.parse(str(ref)) == ref
+
+
+@pytest.mark.parametrize(
+    "text", ["", "A", "a@", "a@0", "a@01", "a@-1", "a@1@2", "a_b", "-a", "a-", "a b", "a\n", "a@1\n"]
+)
+def test_reference_that_is_none(text):
+    """Anything but lower case words joined by dashes and a version from 1 is refused."""
+    with pytest.raises(ContractError, match="no feature set name"):
+        FeatureSetRef.parse(text)
+
+
+def test_built_in_sets():
+    """Without a version the newest is given; an unknown name or version names what there is."""
+    assert built_in_settings(FeatureSetRef("hcc-cemri", None)) == (1, BUILT_IN["hcc-cemri"][1])
+    assert built_in_settings(FeatureSetRef("hcc-cemri", 1))[1].settings is HCC_CEMRI
+    for ref in (FeatureSetRef("hcc-cemri", 2), FeatureSetRef("other", None)):
+        with pytest.raises(NotFoundError, match=f"no feature set '{ref}'") as caught:
+            built_in_settings(ref)
+        assert "hcc-cemri@1" in str(caught.value.hint)
+
+
+def test_the_papers_set_has_1037_columns():
+    """107 on the original image, 93 on each of 8 wavelet bands and 2 LoG images (doi:10.1158/0008-5472.CAN-17-0339)."""
+    definition = FeatureSetDefinition.of_radiomics(HCC_CEMRI, LIBRARIES)
+    assert len(definition.columns) == 107 + 93 * (8 + 2) == 1037
+    assert len(set(definition.columns)) == 1037
+
+
+def test_hash_is_that_of_the_canonical_definition():
+    """The definition is JSON, and reading it back gives the same hash."""
+    definition = FeatureSetDefinition.of_radiomics(HCC_CEMRI, LIBRARIES)
+    text = canonical_json(definition.canonical())
+    assert sha256_of_json(json.loads(text)) == definition.sha256
+    assert FeatureSetDefinition.model_validate_json(text) == definition
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"bin_width": 4.0},
+        {"log_sigma_mm": (3.0,)},
+        {"log_sigma_mm": (5.0, 3.0)},
+        {"interpolator": "bspline"},
+        {"normalize_scale": 1.0},
+        {"pad_distance_voxels": 6},
+        {"wavelet": "haar"},
+        {"families": ("shape", "firstorder")},
+    ],
+)
+def test_another_setting_is_another_definition(change):
+    """Every parameter that decides a value changes the hash."""
+    changed = FeatureSetDefinition.of_radiomics(HCC_CEMRI.model_copy(update=change), LIBRARIES)
+    assert changed.sha256 != FeatureSetDefinition.of_radiomics(HCC_CEMRI, LIBRARIES).sha256
+
+
+def test_another_library_version_is_another_definition():
+    """So do the versions of the libraries; the order in which they are named does not."""
+    known = FeatureSetDefinition.of_radiomics(HCC_CEMRI, LIBRARIES).sha256
+    assert FeatureSetDefinition.of_radiomics(HCC_CEMRI, LIBRARIES | {"pyradiomics": "3.1.0"}).sha256 != known
+    assert FeatureSetDefinition.of_radiomics(HCC_CEMRI, dict(reversed(LIBRARIES.items()))).sha256 == known
+
+
+def test_a_description_is_no_part_of_a_definition():
+    """A set is defined by kind, settings, libraries and columns alone."""
+    definition = FeatureSetDefinition.of_radiomics(RadiomicsSettings(families=("firstorder",)), LIBRARIES)
+    assert set(definition.canonical()) == {"kind", "settings", "libraries", "columns"}

@@ -1,0 +1,274 @@
+"""The study file: what is accepted, and on which line a fault is reported."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from strategies import study_texts
+
+import flows
+from flows.study_template import STUDY_TEMPLATE
+from schemas.errors import ContractError
+from schemas.study import EventOutcome, FactorRule, Study, parsed_study
+
+DEMO = (Path(flows.__file__).parent / "demo" / "study.toml").read_text(encoding="utf-8")
+
+
+def fault_of(text: str) -> tuple[str, int]:
+    """Return the message and the line of the fault of a study text."""
+    with pytest.raises(ContractError) as caught:
+        parsed_study(text, "my.toml")
+    assert caught.value.exit_code == 4
+    assert caught.value.hint
+    file, _, line = str(caught.value.where).rpartition(":")
+    assert file == "my.toml"
+    return caught.value.message, int(line)
+
+
+def demo_fault(old: str, new: str) -> tuple[str, int, int]:
+    """Return message and line of the fault that a replacement causes, and the line where ``>>>`` marks it."""
+    assert old in DEMO
+    marked = DEMO.replace(old, new, 1)
+    assert ">>>" in marked
+    expected = marked[: marked.index(">>>")].count("\n") + 1
+    return (*fault_of(marked.replace(">>>", "")), expected)
+
+
+def test_demo_study_is_valid():
+    """The study that ships with radzoo has three phases, three readings and 18 factors of the clinical model."""
+    study = parsed_study(DEMO, "study.toml")
+    assert study.id == "hcc-early-recurrence"
+    assert list(study.phases) == ["AP", "PVP", "DP"]
+    assert [(each.reader, each.reading) for each in study.readings] == [("1", 1), ("1", 2), ("2", 1)]
+    assert len(study.models["cr"].factors) == 18
+
+
+def test_template_of_init_is_valid():
+    """What `radzoo init` writes is accepted as it is, and so it is with its commented examples switched on."""
+    parsed_study(STUDY_TEMPLATE, "study.toml")
+    switched_on = "\n".join(
+        line[2:] if line.startswith(("# [clinical", "# unit", "# levels", "# exam_date")) else line
+        for line in STUDY_TEMPLATE.splitlines()
+    )
+    assert set(parsed_study(switched_on, "study.toml").clinical.variables) == {"afp", "sex"}
+
+
+@settings(max_examples=40, deadline=None)
+@given(study_texts())
+def test_a_valid_study_survives_its_json(text):
+    """The catalogue keeps a study as JSON: what is read back is equal."""
+    study = parsed_study(text, "my.toml")
+    assert Study.model_validate_json(study.model_dump_json()) == study
+
+
+@settings(max_examples=40, deadline=None)
+@given(study_texts(), st.data())
+def test_an_unknown_key_in_any_table_is_named_with_its_line(text, data):
+    """A key that no table has is refused after any line that can take one, whatever the study's names are."""
+    lines = text.splitlines()
+    variables = lines.index("[clinical.variables]")
+    # Under [clinical.variables] any key is a variable's name; inside the factors' array none can stand.
+    allowed = [
+        at for at in range(1, len(lines)) if at not in range(variables + 1, variables + 4) and lines[at][:1] not in " ]"
+    ]
+    at = data.draw(st.sampled_from(allowed))
+    message, line = fault_of("\n".join([*lines[:at], "zz_unknown = 1", *lines[at:]]))
+    assert line == at + 1
+    assert message.endswith("zz_unknown: unknown key")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key"),
+    [
+        ("feature_sets =", ">>>zz = 1\nfeature_sets =", "zz"),
+        ("[study]", "[study]\n>>>zz = 1", "study.zz"),
+        ("[cohort]", "[cohort]\n>>>zz = 1", "cohort.zz"),
+        ("[phases.PVP]", "[phases.PVP]\n>>>zz = 1", "phases.PVP.zz"),
+        ('where = "reread"', '>>>wher = "reread"', "readings.1.wher"),
+        ("[clinical]", "[clinical]\n>>>zz = 1", "clinical.zz"),
+        ('alt = { unit = "U/L" }', '>>>alt = { unit = "U/L", zz = 1 }', "clinical.variables.alt.zz"),
+        ("[outcome]", "[outcome]\n>>>zz = 1", "outcome.zz"),
+        ("[splits.paper]", "[splits.paper]\n>>>zz = 1", "splits.paper.zz"),
+        ("[models.cr]", "[models.cr]\n>>>zz = 1", "models.cr.zz"),
+        ('{ variable = "alb", above', '>>>{ variable = "alb", abov', "models.cr.factors.8.abov"),
+        ("[models.cr]", "[define.own]\nradiomics = {}\n>>>zz = 1\n[models.cr]", "define.own.zz"),
+        ("[models.cr]", "[define.own.radiomics]\n>>>zz = 1\n[models.cr]", "define.own.radiomics.zz"),
+        ("[models.cr]", ">>>[zz]\n[models.cr]", "zz"),
+    ],
+)
+def test_unknown_key_at_every_level(old, new, key):
+    """An unknown key is refused with its path and its own line, in every table."""
+    message, line, expected = demo_fault(old, new)
+    assert (message.partition(" (")[0], line) == (f"{key}: unknown key", expected)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            'alt = { unit = "U/L" }',
+            '>>>alt = { unit = "furlong/L" }',
+            "clinical.variables.alt.unit: 'furlong/L' is not a UCUM",
+        ),
+        (
+            'afp = { unit = "[IU]/mL" }',
+            '>>>afp = { unit = "mm" }',
+            "clinical.variables.afp.unit: a value in '[IU]/mL' cannot",
+        ),
+        ('unit = "mo"', '>>>unit = "months"', "outcome.unit: 'months' is not a UCUM unit"),
+        (
+            '[outcome]\nname = "early_recurrence"\nkind = "time_to_event"',
+            '>>>[outcome]\nname = "x"\nkind = "other"',
+            "outcome: Input tag 'other'",
+        ),
+        ('[splits.paper]\nkind = "column"', '>>>[splits.paper]\nkind = "random"', "splits.paper: Input tag 'random'"),
+        ('[splits.paper]\nkind = "column"', ">>>[splits.paper]", "splits.paper: Unable to extract tag"),
+        ("horizon = 24", ">>>horizon = 0", "outcome.horizon: Input should be greater than 0"),
+        ("horizon = 24", ">>>horizon = inf", "outcome.horizon: Input should be a finite number"),
+        ('event = "recurrence"', ">>>event = 1", "outcome.event: Input should be a valid string"),
+        (
+            '{ variable = "afp", above',
+            '>>>{ variable = "afpp", above',
+            "models.cr.factors.3.variable: model 'cr' reads 'afpp'",
+        ),
+        ('equals = "male"', '>>>equals = "man"', "models.cr.factors.1.equals: model 'cr': 'man' is no level of 'sex'"),
+        (
+            '{ variable = "sex", equals = "male" }',
+            '>>>{ variable = "sex" }',
+            "models.cr.factors.1.variable: model 'cr': 'sex' is a category",
+        ),
+        (
+            '{ variable = "alb", above = 40 }',
+            '>>>{ variable = "alb", above = 40, equals = "x" }',
+            "models.cr.factors.8: give 'above' or 'equals'",
+        ),
+        (
+            "[models.cr]",
+            '[models.cr]\n>>>phases = ["AP", "T9"]',
+            "models.cr.phases: model 'cr' reads phase 'T9', which [phases] lacks",
+        ),
+        (
+            "[models.cr]",
+            '[models.cr]\n>>>split = "other"',
+            "models.cr.split: model 'cr' uses split 'other', which [splits] lacks",
+        ),
+        (
+            'image = "images/{patient}',
+            '>>>image = "images/{patiend}',
+            "phases.AP.image: unknown field {patiend}; known are",
+        ),
+        ('image = "images/{patient}', '>>>image = "images/{}', "phases.AP.image: unknown field {}"),
+        ('image = "images/{patient}', '>>>image = "images/{patient', "phases.AP.image: unexpected '{'"),
+        ('mask = "masks/{patient}', '>>>mask = "masks/{patient.name}', "phases.AP.mask: unknown field {patient.name}"),
+        ("[phases.AP]", '>>>[phases."A P"]', "phases.A P: String should match pattern"),
+        ('id = "hcc-early-recurrence"', '>>>id = "hcc early"', "study.id: String should match pattern"),
+        (
+            'feature_sets = ["hcc-cemri@1"]',
+            '>>>feature_sets = ["hcc-cemri@first"]',
+            "feature_sets.0: String should match",
+        ),
+        (
+            'feature_set = "hcc-cemri@1"',
+            '>>>feature_set = "HCC"',
+            "models.radiomics_lr.feature_set: String should match",
+        ),
+        (
+            "[models.cr]",
+            ">>>[define.masks.radiomics]\n[models.cr]",
+            "define.masks: 'masks' is the name of another view",
+        ),
+        ('table = "patients.csv"\n', "", "cohort.table: Field required"),
+        (
+            '[[readings]]\nreader = "1"\nreading = 2',
+            '[[readings]]\nreader = "1"\n>>>reading = 0',
+            "readings.1.reading: Input should be",
+        ),
+        ("horizon = 24", ">>>horizon = ", "not valid TOML: Invalid value"),
+        ("[models.cr]", ">>>[splits.paper]\n[models.cr]", "not valid TOML: Cannot declare"),
+    ],
+)
+def test_faults_and_their_lines(old, new, message):
+    """A wrong unit, tag, reference, pattern, name or syntax is named with the line it stands on."""
+    marked = new if ">>>" in new else new + ">>>"
+    if new == "":  # what is missing is reported where its table stands
+        found, line = fault_of(DEMO.replace(old, ""))
+        expected = DEMO[: DEMO.index("[cohort]")].count("\n") + 1
+    else:
+        found, line, expected = demo_fault(old, marked)
+    assert (found[: len(message)], line) == (message, expected)
+
+
+def test_a_text_that_ends_too_early():
+    """A string that is never closed is reported at the end of the document."""
+    message, line = fault_of('[study]\nid = "a"\ntitle = """x\ny')
+    assert (message.startswith("not valid TOML: "), line) == (True, 4)
+
+
+def test_further_faults_are_counted():
+    """The first fault is told in full, the others are counted."""
+    message, _ = fault_of(DEMO.replace("[cohort]", "[cohort]\na = 1\nb = 2\nc = 3"))
+    assert message == "cohort.a: unknown key (2 more faults)"
+
+
+def test_a_missing_table_is_reported_at_the_top():
+    """What stands nowhere is reported at line 1."""
+    assert fault_of("\n\n[study]\nid = 'a'\ntitle = 'b'\n[cohort]\ntable = 'p.csv'\n") == ("phases: Field required", 1)
+    assert fault_of("")[1] == 1
+
+
+OUTCOME = EventOutcome(kind="time_to_event", name="er", event="e", time="t", unit="mo", horizon=24)
+
+
+@pytest.mark.parametrize(
+    ("event", "time", "label"),
+    [
+        (True, 0.0, 1),
+        (True, 23.9, 1),
+        (True, 24.0, 1),
+        (True, 24.1, 0),
+        (False, 24.1, 0),
+        (False, 24.0, 0),
+        (False, 23.9, None),
+        (False, 0.0, None),
+    ],
+)
+def test_label_at_the_horizon(event, time, label):
+    """An event counts up to and at the horizon, later ones do not; who is censored before it has no label."""
+    found, reason = OUTCOME.label(event=event, time=time)
+    assert found == label
+    assert (reason is None) == (label is not None)
+    if reason is not None:
+        assert reason == f"censored at {time:g} mo, before the horizon of 24 mo"
+
+
+@given(event=st.booleans(), time=st.floats(0, 1e4), longer=st.floats(0, 1e4))
+def test_label_never_returns_to_unknown_with_more_follow_up(event, time, longer):
+    """A patient followed for longer without an event keeps label 0; the label of an event is always known."""
+    label, _ = OUTCOME.label(event=event, time=time)
+    assert label is not None or not event
+    if not event and label == 0:
+        assert OUTCOME.label(event=False, time=time + longer)[0] == 0
+
+
+def test_stored_patient_has_the_prefix():
+    """Two studies that use one pseudonym for two people are told apart by their prefix."""
+    study = parsed_study(DEMO.replace("[cohort]", '[cohort]\nprefix = "a:"'), "s.toml")
+    assert study.stored_patient("p1") == "a:p1"
+    assert parsed_study(DEMO, "s.toml").stored_patient("p1") == "p1"
+
+
+@pytest.mark.parametrize(
+    ("rule", "label"),
+    [
+        (FactorRule(variable="afp", above=400), "afp>400"),
+        (FactorRule(variable="sex", equals="male"), "sex=male"),
+        (FactorRule(variable="age"), "age"),
+        (FactorRule(variable="age", above=0.5, name="old"), "old"),
+    ],
+)
+def test_label_of_a_factor(rule, label):
+    """A factor is called by its name where it has one, else by its rule."""
+    assert rule.label == label

@@ -1,0 +1,363 @@
+"""The views that analysts count on: columns, comments, and rows on empty and filled stores."""
+
+from __future__ import annotations
+
+import math
+import struct
+
+import pytest
+from sqlalchemy import select
+from strategies import AWKWARD_COLUMNS, AWKWARD_FLOATS
+
+from schemas.errors import ContractError, NotFoundError
+from schemas.keys import RESERVED_VIEWS, MaskKey
+from store.analyst import quoted_text, view_documentation
+from store.commit import commit_to
+from store.connection import read_transaction
+from store.home import Store
+from store.query import answer, snapshot_connection
+from store.snapshot import Snapshot
+from store.staging import ExtractionRecord
+from store.tables import VERSIONED
+
+DOCUMENTED = {view.name: view for view in view_documentation()}
+KEY = ("patient", "exam", "phase", "lesion", "reader", "reading")
+
+# What the design promises (section 7); views may have more columns, but for the two that are given exactly.
+PROMISED = {
+    "studies": ("study",),
+    "patients": ("patient", "study"),
+    "exams": ("patient", "exam"),
+    "scans": ("patient", "exam", "phase"),
+    "masks": KEY,
+    "clinical": ("patient", "variable", "value", "unit", "observed_at", "recorded_at"),
+    "labels": ("study", "patient", "label"),
+    "feature_sets": ("feature_set", "name", "version"),
+    "features": ("feature_set", "name", "family", "image_type", "feature", "ibsi_id", "unit", "definition"),
+    "radiomics_long": ("feature_set", *KEY, "feature", "value"),
+    "embeddings": ("feature_set", "patient", "embedding"),
+    "stability": ("study", "feature_set", "phase", "feature", "kind", "icc"),
+    "failures": ("stage", "study", *KEY, "feature_set", "feature", "reason"),
+    "splits": ("study", "split", "patient", "cohort"),
+    "datasets": ("dataset_id", "study", "split", "commit_id", "sha256"),
+    "models": ("study", "model", "version", "dataset_id"),
+    "predictions": ("model", "patient", "cohort", "fold", "probability", "label"),
+    "runs": ("run_id", "flow", "status"),
+    "commits": ("commit_id", "author", "message", "run_id"),
+}
+EXACT = {
+    "leaderboard": (
+        *(
+            "study",
+            "suite",
+            "model",
+            "cohort",
+            "n",
+            "events",
+            "auc",
+            "auc_lo",
+            "auc_hi",
+            "auc_delong_lo",
+            "auc_delong_hi",
+        ),
+        *("threshold", "accuracy", "sensitivity", "specificity", "ppv", "npv", "brier"),
+        *("calibration_slope", "calibration_intercept"),
+    ),
+    "comparisons": ("study", "suite", "cohort", "model_a", "model_b", "kind", "statistic", "p", "p_holm"),
+}
+FIXED = sorted(RESERVED_VIEWS)
+
+
+def rows(store, query: str, as_of: int | None = None) -> list[dict]:
+    """Return the answer to a query as mappings."""
+    return answer(Snapshot(store, as_of), query).to_pylist()
+
+
+def columns_of_views(store) -> dict[str, list[str]]:
+    """Return every view's columns in order."""
+    found: dict[str, list[str]] = {}
+    query = (
+        "select table_name, column_name from duckdb_columns() where schema_name = 'main' and not internal "
+        "order by column_index"
+    )
+    with snapshot_connection(Snapshot(store)) as connection:
+        for view, column in connection.sql(query).fetchall():
+            found.setdefault(view, []).append(column)
+    return found
+
+
+@pytest.fixture(scope="module")
+def columns(shared_store) -> dict[str, list[str]]:
+    """Return the columns of the filled store's views."""
+    return columns_of_views(shared_store)
+
+
+@pytest.fixture(scope="module")
+def columns_before(tmp_path_factory) -> dict[str, list[str]]:
+    """Return the columns of an empty store's views."""
+    return columns_of_views(Store(tmp_path_factory.mktemp("empty"), create=True))
+
+
+def test_the_fixed_views_are_those_reserved(store):
+    """The views of an empty store are the ones whose names no feature set may take, and those of the design."""
+    views = [row["view_name"] for row in rows(store, "select view_name from duckdb_views() where not internal")]
+    assert sorted(views) == FIXED
+    assert {*PROMISED, *EXACT} <= RESERVED_VIEWS
+
+
+@pytest.mark.parametrize("view", DOCUMENTED)
+def test_only_columns_that_exist_are_documented(columns, view):
+    """Each column that a view's file describes is one of the view, and every view says what it holds."""
+    assert DOCUMENTED[view].description.endswith(".")
+    assert set(DOCUMENTED[view].columns) <= set(columns[view])
+    assert all(DOCUMENTED[view].columns.values())
+
+
+def test_descriptions_arrive_as_comments(shared_store):
+    """What the files describe is what a client is shown, view by view and column by column."""
+    found = rows(shared_store, "select view_name, comment from duckdb_views() where not internal")
+    comments = {row["view_name"]: row["comment"] for row in found}
+    assert {name: comments[name] for name in DOCUMENTED} == {
+        name: view.description for name, view in DOCUMENTED.items()
+    }
+    assert all(comments.values())
+    described = rows(
+        shared_store, "select table_name, column_name, comment from duckdb_columns() where comment is not null"
+    )
+    of_columns = {(row["table_name"], row["column_name"]): row["comment"] for row in described}
+    for name, view in DOCUMENTED.items():
+        for column, text in view.columns.items():
+            assert of_columns[name, column] == text
+
+
+@pytest.mark.parametrize("view", PROMISED)
+def test_promised_columns(columns, columns_before, view):
+    """A view has the promised columns, the same on an empty store as on a filled one."""
+    assert set(PROMISED[view]) <= set(columns[view])
+    assert columns_before[view] == columns[view]
+
+
+@pytest.mark.parametrize("view", EXACT)
+def test_exact_columns(columns, columns_before, view):
+    """The leaderboard and the comparisons have exactly the promised columns, in their order."""
+    assert tuple(columns[view]) == tuple(columns_before[view]) == EXACT[view]
+
+
+def test_every_view_is_empty_on_an_empty_store(store):
+    """All views can be asked before anything is ingested."""
+    sizes = rows(store, " union all ".join(f"select '{view}' as v, count(*) as n from {view}" for view in FIXED))
+    assert {row["v"]: row["n"] for row in sizes} == dict.fromkeys(FIXED, 0)
+
+
+def test_every_view_shows_the_filled_store(shared_store):
+    """On the small study each view has the rows that were written."""
+    expected = dict.fromkeys(FIXED, 1) | {
+        **dict.fromkeys(("patients", "exams", "labels", "splits", "commits", "runs"), 3),
+        **dict.fromkeys(("scans", "masks", "study_masks"), 6),
+        "clinical": 2,
+        "features": 2,
+        "radiomics_long": 12,
+        "embeddings": 0,
+    }
+    sizes = rows(shared_store, " union all ".join(f"select '{view}' as v, count(*) as n from {view}" for view in FIXED))
+    assert {row["v"]: row["n"] for row in sizes} == expected
+
+
+def test_counts_of_a_study(shared_store):
+    """A study shows its patients, those with a label, and those with label 1."""
+    (row,) = rows(shared_store, "select study, patients, labelled, events, since_commit from studies")
+    assert row == {"study": "er", "patients": 3, "labelled": 2, "events": 1, "since_commit": 1}
+
+
+def test_a_study_without_patients_has_none(store):
+    """Counts of a study that has no labels are 0 and unknown, never those of another study."""
+    with commit_to(store, "two studies") as commit:
+        commit.put("studies", [{"study": "a"}, {"study": "b"}])
+        commit.put("study_patients", [{"study": "b", "patient": "p"}])
+        commit.put("labels", [{"study": "b", "patient": "p", "label": 1}])
+    found = rows(store, "select study, patients, labelled, events from studies order by study")
+    assert [tuple(row.values()) for row in found] == [("a", 0, 0, None), ("b", 1, 1, 1)]
+
+
+def test_flags_are_true_or_false(shared_store):
+    """What the catalogue keeps as 0 and 1 is shown as false and true."""
+    assert [row["is_primary"] for row in rows(shared_store, "from study_masks")] == [True] * 6
+    assert [row["ibsi_compliant"] for row in rows(shared_store, "from features")] == [True, False]
+
+
+def test_labels_carry_their_outcome(shared_store):
+    """A label stands beside the event and time it came from."""
+    (row,) = rows(shared_store, "from labels where patient = 'p1'")
+    assert (row["event"], row["time"], row["time_unit"], row["label"]) == (1, 20.0, "mo", 1)
+
+
+def test_the_wide_view(shared_store, columns):
+    """A feature set has one row per mask, keys first, then its columns as the dictionary orders them."""
+    expected = [
+        *KEY,
+        "extraction_id",
+        "grey_levels",
+        "zero_fraction",
+        "original_firstorder_Mean",
+        "wavelet-LLH_glcm_Idm",
+    ]
+    assert columns["two_features_v1"] == columns["two_features"] == expected
+    found = rows(
+        shared_store,
+        'select patient, phase, original_firstorder_Mean, "wavelet-LLH_glcm_Idm" from two_features order by all',
+    )
+    assert [tuple(row.values()) for row in found] == [
+        ("p1", "AP", 0.0, 0.25),
+        ("p1", "PVP", 1.0, 0.25),
+        ("p2", "AP", 2.0, 0.25),
+        ("p2", "PVP", 3.0, 0.25),
+        ("p3", "AP", 4.0, 0.25),
+        ("p3", "PVP", 5.0, None),
+    ]
+    (levels,) = rows(shared_store, 'select distinct grey_levels."wavelet-LLH" as n from two_features')
+    assert levels == {"n": 41}
+
+
+def test_the_long_view_is_the_wide_one_turned(shared_store):
+    """Every value of the wide view, NULL too, is one row of the long one."""
+    long = rows(
+        shared_store, "select patient, phase, feature, value from radiomics_long where feature_set = 'two-features@1'"
+    )
+    wide = rows(shared_store, "from two_features_v1")
+    assert {(row["patient"], row["phase"], row["feature"]): row["value"] for row in long} == {
+        (row["patient"], row["phase"], name): row[name]
+        for row in wide
+        for name in ("original_firstorder_Mean", "wavelet-LLH_glcm_Idm")
+    }
+
+
+def test_comments_of_a_wide_view(shared_store):
+    """A feature's comment gives its unit, its IBSI code or that it has none, and what it measures."""
+    query = "select column_name, comment from duckdb_columns() where table_name = '{}'"
+    for view, beginning in (("two_features_v1", ""), ("two_features", "newest version: ")):
+        found = {row["column_name"]: row["comment"] for row in rows(shared_store, query.format(view))}
+        assert found["original_firstorder_Mean"] == "[1], IBSI Q4LE: what original_firstorder_Mean measures"
+        assert found["wavelet-LLH_glcm_Idm"] == "[1], not in IBSI: what wavelet-LLH_glcm_Idm measures"
+        assert all(found.values())
+        (about,) = rows(shared_store, f"select comment from duckdb_views() where view_name = '{view}'")
+        assert about["comment"] == f"two-features@1: {beginning}the reader's choice"
+
+
+def test_a_set_without_extractions_has_its_columns(store, writing):
+    """A feature set that nothing was computed for yet has an empty view with the same columns."""
+    with commit_to(store, "declare") as commit:
+        writing["put_features"](commit)
+    assert rows(store, "from two_features_v1") == rows(store, "from radiomics_long") == []
+    assert columns_of_views(store)["two_features"][-2:] == ["original_firstorder_Mean", "wavelet-LLH_glcm_Idm"]
+
+
+def test_the_newest_version_is_the_highest_number(store, writing):
+    """The view without a number shows version 10, not version 9, whichever was written last."""
+    with commit_to(store, "versions") as commit:
+        for version in (10, 9):
+            writing["put_features"](commit, f"two-features@{version}", (f"original_firstorder_V{version}",))
+    found = columns_of_views(store)
+    assert found["two_features"][-1] == "original_firstorder_V10"
+    assert found["two_features_v9"][-1] == "original_firstorder_V9"
+
+
+def test_a_set_named_like_a_word_of_sql(store, writing):
+    """A feature set called select has a view that can be asked in quotes, and harms no other."""
+    with commit_to(store, "odd name") as commit:
+        writing["put_features"](commit, "select@1")
+    assert rows(store, 'from "select"') == rows(store, "from select_v1") == rows(store, "from masks") == []
+
+
+def test_awkward_columns_and_numbers_pass_through_the_views(store, writing):
+    """Any column name can be asked in quotes, and every number comes out with the bits it was written with."""
+    values = dict(zip(AWKWARD_COLUMNS, AWKWARD_FLOATS, strict=False))
+    key = MaskKey("p", "baseline", "AP", "1", "R1", 1)
+    known = writing["record_of"](key)
+    record = ExtractionRecord(
+        known.extraction_id, key, known.image_sha256, known.mask_sha256, values, details=known.details
+    )
+    with commit_to(store, "awkward") as commit:
+        writing["put_features"](commit, "awkward@1", AWKWARD_COLUMNS)
+        writing["put_segment"](store, commit, [record], "awkward@1", AWKWARD_COLUMNS)
+    (row,) = rows(store, "from awkward")
+    for column, value in values.items():
+        assert struct.pack("<d", row[column]) == struct.pack("<d", value)
+        (one,) = rows(store, f'select "{column}" as v from awkward_v1')
+        assert one["v"] == value
+    assert {row["feature"] for row in rows(store, "from radiomics_long")} == set(AWKWARD_COLUMNS)
+    assert math.copysign(1, row["Mixed-CASE_name_y"]) == -1
+
+
+def test_segments_add_up(filled, writing):
+    """A second segment adds its rows to the view; as of the commit before they are not there."""
+    key = MaskKey("p4", "baseline", "AP", "1", "R1", 1)
+    with commit_to(filled, "one more") as commit:
+        writing["put_segment"](filled, commit, [writing["record_of"](key, mean=9.0)])
+    assert len(rows(filled, "from two_features")) == 7
+    assert len(rows(filled, "from two_features", as_of=3)) == 6
+    assert len(rows(filled, "from two_features", as_of=2)) == 6
+    with pytest.raises(NotFoundError, match="two_features does not exist"):
+        rows(filled, "from two_features", as_of=1)
+
+
+def test_an_extraction_that_two_runs_computed_counts_once(filled, writing):
+    """Where two refreshes at once both wrote an extraction, the one that the catalogue names is shown, once."""
+    key = MaskKey("p1", "baseline", "AP", "1", "R1", 1)
+    extra = MaskKey("p4", "baseline", "AP", "1", "R1", 1)
+    with commit_to(filled, "again") as commit:
+        writing["put_segment"](filled, commit, [writing["record_of"](each, mean=0.0) for each in (key, extra)])
+    assert len(rows(filled, "from two_features")) == 7
+    assert len(rows(filled, "from two_features where patient = 'p1' and phase = 'AP'")) == 1
+    assert len(rows(filled, "from radiomics_long")) == 14
+
+
+def test_one_content_under_two_keys_is_two_rows(filled, writing):
+    """The same image and mask under another reading is shown under both, though it was computed once."""
+    key = MaskKey("p1", "baseline", "AP", "1", "R1", 1)
+    (mask,) = Snapshot(filled).rows("masks", patient="p1", phase="AP")
+    del mask["added_commit"]
+    with commit_to(filled, "second reading") as commit:
+        commit.put("masks", [mask | {"reading": 2}])
+    found = rows(
+        filled, "select reading, extraction_id from two_features where patient = 'p1' and phase = 'AP' order by 1"
+    )
+    assert [row["reading"] for row in found] == [1, 2]
+    assert {row["extraction_id"] for row in found} == {writing["record_of"](key).extraction_id}
+
+
+def test_a_mask_that_changed_has_no_features_until_they_are_computed(filled):
+    """Values belong to contents: a redrawn mask does not show those of the old one, which its own commit still does."""
+    (mask,) = Snapshot(filled).rows("masks", patient="p1", phase="AP")
+    del mask["added_commit"]
+    with commit_to(filled, "redrawn") as commit:
+        commit.put("masks", [mask | {"mask_sha256": "f" * 64}])
+    assert len(rows(filled, "from two_features where patient = 'p1'")) == 1
+    assert len(rows(filled, "from two_features where patient = 'p1'", as_of=3)) == 2
+
+
+def test_a_missing_segment_is_told(filled):
+    """A store whose segment was deleted by hand says which file is missing: exit code 4."""
+    (segment,) = Snapshot(filled).rows("segments")
+    (filled.segments / segment["path"]).unlink()
+    with pytest.raises(ContractError, match=segment["segment_id"]) as caught:
+        rows(filled, "from masks")
+    assert caught.value.exit_code == 4
+
+
+def test_every_documented_view_reads_only_the_catalogue():
+    """No fixed view names a file."""
+    for view in DOCUMENTED.values():
+        assert "catalogue." in view.query
+        assert "read_" not in view.query
+
+
+def test_quoted_text():
+    """A quote inside a text is doubled."""
+    assert quoted_text("it's") == "'it''s'"
+
+
+def test_the_small_study_has_a_row_in_every_table(shared_store):
+    """The study that these tests fill leaves out only what no test here asks for."""
+    with read_transaction(shared_store.engine) as connection:
+        empty = {name for name, table in VERSIONED.items() if not connection.execute(select(table)).first()}
+    assert empty == {"study_extractions"}

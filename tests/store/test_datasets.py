@@ -1,0 +1,55 @@
+"""Pinned datasets: a frozen file named by its content."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from store.commit import commit_to
+from store.datasets import pinned_dataset
+from store.snapshot import Snapshot
+
+TABLE = pa.table({"patient": ["p1", "p2"], "label": [1, 0], "AP__Mixed_case_y": [5e-324, None]})
+WHOSE = {"study": "er", "split": "main", "inputs": {"phases": ["AP"], "factors": []}, "commit_id": 3}
+
+
+def test_a_dataset_tells_about_its_file(store):
+    """Path, hash, size and inputs are those of the file, which holds the table as it was given."""
+    pinned = pinned_dataset(store, TABLE, **WHOSE)
+    file = store.root / pinned.path
+    assert pq.read_table(file).equals(TABLE)
+    assert pinned.sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
+    assert pinned.dataset_id == pinned.sha256[:20] == file.stem
+    assert (pinned.patients, pinned.columns, pinned.commit_id) == (2, 3, 3)
+    assert json.loads(pinned.inputs) == WHOSE["inputs"]
+
+
+def test_equal_tables_are_one_file(store):
+    """The same table pinned again, for another split or commit as well, is the same file byte for byte."""
+    first = pinned_dataset(store, TABLE, **WHOSE)
+    second = pinned_dataset(store, TABLE, **(WHOSE | {"split": "other", "commit_id": 9}))
+    assert second.dataset_id == first.dataset_id
+    assert [each.name for each in store.datasets.iterdir()] == [f"{first.dataset_id}.parquet"]
+
+
+def test_another_table_is_another_dataset(store):
+    """Another order of patients, another value or another column name gives another file."""
+    changed = [
+        TABLE.take([1, 0]),
+        TABLE.set_column(1, "label", pa.array([1, 1])),
+        TABLE.rename_columns(["patient", "label", "AP__mixed_case_y"]),
+    ]
+    ids = {pinned_dataset(store, table, **WHOSE).dataset_id for table in (TABLE, *changed)}
+    assert len(ids) == 4
+
+
+def test_a_dataset_is_a_row_of_the_catalogue(store):
+    """What is returned is written to the catalogue as it is."""
+    pinned = pinned_dataset(store, TABLE, **WHOSE)
+    with commit_to(store, "train") as commit:
+        commit.put("datasets", [vars(pinned)])
+    row = Snapshot(store).row("datasets", dataset_id=pinned.dataset_id)
+    assert {name: row[name] for name in vars(pinned)} == vars(pinned)

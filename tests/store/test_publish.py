@@ -1,0 +1,131 @@
+"""The published file: any DuckDB client opens it, from anywhere, and a refresh never waits for one."""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from schemas.errors import ContractError
+from schemas.keys import RESERVED_VIEWS, MaskKey
+from store.commit import commit_to
+from store.publish import published
+from store.query import snapshot_connection
+from store.snapshot import Snapshot
+
+CLIENT = """
+import json, sys
+import duckdb
+with duckdb.connect(sys.argv[1], read_only=True) as connection:
+    print(json.dumps(connection.sql(sys.argv[2]).fetchall()))
+"""
+
+
+def asked(file: Path, query: str) -> list[list]:
+    """Return what another process, in another working directory and knowing only DuckDB, reads from a file."""
+    environment = {"PATH": os.environ["PATH"], "HOME": "/"}
+    command = [sys.executable, "-c", CLIENT, str(file), query]
+    done = subprocess.run(command, cwd="/", env=environment, capture_output=True, text=True, check=True, timeout=60)
+    return json.loads(done.stdout)
+
+
+def test_a_plain_client_reads_it_from_anywhere(filled):
+    """A client without radzoo, in another working directory, reads catalogue and features."""
+    file = published(Snapshot(filled))
+    assert file == filled.analyst_file
+    query = (
+        "select patient, phase, original_firstorder_Mean, label from two_features join labels using (patient) "
+        "order by 3 limit 2"
+    )
+    assert asked(file, query) == [["p1", "AP", 0.0, 1], ["p1", "PVP", 1.0, 1]]
+
+
+def test_it_answers_as_the_store_does(shared_store):
+    """Every view gives the same rows through the file as through `radzoo sql`."""
+    file = published(Snapshot(shared_store))
+    with duckdb.connect(str(file), read_only=True) as client, snapshot_connection(Snapshot(shared_store)) as own:
+        for view in (*RESERVED_VIEWS, "two_features", "two_features_v1"):
+            query = f"from {view} order by all"
+            assert client.sql(query).fetchall() == own.sql(query).fetchall()
+
+
+def test_it_can_be_attached_under_another_name(filled):
+    """The views work in a client that attaches the file beside its own database."""
+    file = published(Snapshot(filled))
+    with duckdb.connect() as connection:
+        connection.execute(f"attach '{file}' as study (read_only)")
+        assert connection.sql(
+            "select count(*) from study.two_features join study.masks using (patient, phase)"
+        ).fetchall() == [(6,)]
+
+
+def test_columns_of_wide_views_have_comments(filled):
+    """Unit, IBSI code and definition of a feature can be read in the file itself."""
+    found = asked(
+        published(Snapshot(filled)),
+        "select column_name, comment from duckdb_columns() where table_name = 'two_features' "
+        "and regexp_matches(column_name, '.*_.*_.*') order by 1",
+    )
+    assert found == [
+        ["original_firstorder_Mean", "[1], IBSI Q4LE: what original_firstorder_Mean measures"],
+        ["wavelet-LLH_glcm_Idm", "[1], not in IBSI: what wavelet-LLH_glcm_Idm measures"],
+    ]
+
+
+def test_clients_from_duckdb_1_2_on_can_read_the_format(filled):
+    """The file has storage version 65, which DuckDB 1.2 introduced (duckdb.org/docs/stable/internals/storage)."""
+    file = published(Snapshot(filled))
+    header = file.read_bytes()[:20]
+    assert header[8:12] == b"DUCK"
+    assert struct.unpack("<Q", header[12:20]) == (65,)
+    assert asked(file, "select tags['storage_version'] from duckdb_databases() where not internal") == [["v1.2.0+"]]
+
+
+def test_a_client_that_has_the_old_file_open_goes_on_reading(filled, writing):
+    """Publishing swaps the file: who has the old one open keeps its state, who opens it now sees the new one."""
+    file = published(Snapshot(filled))
+    with duckdb.connect(str(file), read_only=True) as old:
+        with commit_to(filled, "one more") as commit:
+            key = MaskKey("p4", "baseline", "AP", "1", "R1", 1)
+            writing["put_segment"](filled, commit, [writing["record_of"](key)])
+        assert published(Snapshot(filled)) == file
+        assert old.sql("select count(*) from two_features").fetchall() == [(6,)]
+        assert asked(file, "select count(*), (select max(commit_id) from commits) from two_features") == [[7, 4]]
+        assert old.sql("select max(commit_id) from commits").fetchall() == [(3,)]
+
+
+def test_an_older_commit_can_be_published(filled):
+    """The file is that of the snapshot, whichever commit it is of."""
+    assert asked(published(Snapshot(filled, 1)), "select max(commit_id) from commits") == [[1]]
+
+
+def test_an_empty_store_can_be_published(store):
+    """Before anything is ingested the file has all views and no rows."""
+    file = published(Snapshot(store))
+    assert sorted(name for (name,) in asked(file, "select view_name from duckdb_views() where not internal")) == sorted(
+        RESERVED_VIEWS
+    )
+
+
+def test_only_the_file_is_left(filled):
+    """No half-written file and no log stay beside it."""
+    published(Snapshot(filled))
+    assert [file.name for file in filled.root.glob("analyst*")] == ["analyst.duckdb"]
+
+
+def test_what_cannot_be_published_leaves_the_old_file(filled):
+    """Where a segment is missing the old file stays as it was, and nothing half-written stays beside it."""
+    file = published(Snapshot(filled))
+    before = file.read_bytes()
+    (segment,) = Snapshot(filled).rows("segments")
+    (filled.segments / segment["path"]).unlink()
+    with pytest.raises(ContractError):
+        published(Snapshot(filled))
+    assert file.read_bytes() == before
+    assert [each.name for each in filled.root.glob("analyst*")] == ["analyst.duckdb"]

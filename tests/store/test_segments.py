@@ -1,0 +1,119 @@
+"""Segments: values bit for bit, names by content, and files that are whole or not there."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import struct
+import tempfile
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from strategies import AWKWARD_COLUMNS, AWKWARD_FLOATS, extraction_records
+
+from schemas.keys import MaskKey
+from store.segments import KEY_COLUMNS, file_sha256, written_segment
+
+records = st.lists(extraction_records(), min_size=1, max_size=3, unique_by=lambda record: record.key)
+
+
+def bits(value: float | None) -> bytes | None:
+    """Return a number's eight bytes, which tell -0.0 from 0.0."""
+    return None if value is None else struct.pack("<d", value)
+
+
+@settings(max_examples=25, deadline=None)
+@given(records)
+def test_values_read_back_bit_for_bit(records):
+    """Every key and value is in the file, sorted by key, under any column name, for Arrow and for DuckDB."""
+    with tempfile.TemporaryDirectory() as name:
+        segment = written_segment(Path(name), "awkward@1", AWKWARD_COLUMNS, records)
+        file = Path(name) / segment.path
+        table = pq.read_table(file)
+        with duckdb.connect() as connection:
+            by_duckdb = connection.sql("from read_parquet($file)", params={"file": str(file)}).fetchall()
+    ordered = sorted(records, key=lambda record: record.key)
+    assert table.column_names[: len(KEY_COLUMNS)] == list(KEY_COLUMNS)
+    assert table.column_names[-len(AWKWARD_COLUMNS) :] == list(AWKWARD_COLUMNS)
+    assert [MaskKey.of(row) for row in table.to_pylist()] == [record.key for record in ordered]
+    assert table["extraction_id"].to_pylist() == [record.extraction_id for record in ordered]
+    assert table["grey_levels"].to_pylist() == [record.details["grey_levels"] for record in ordered]
+    expected = [[bits(record.values[column]) for column in AWKWARD_COLUMNS] for record in ordered]
+    assert [[bits(row[column]) for column in AWKWARD_COLUMNS] for row in table.to_pylist()] == expected
+    assert [[bits(value) for value in row[-len(AWKWARD_COLUMNS) :]] for row in by_duckdb] == expected
+
+
+@settings(max_examples=12, deadline=None)
+@given(records, st.randoms())
+def test_the_same_records_are_the_same_segment(records, random):
+    """The name is a hash of the content: neither the order of records nor another folder changes it."""
+    with tempfile.TemporaryDirectory() as first, tempfile.TemporaryDirectory() as second:
+        segment = written_segment(Path(first), "awkward@1", AWKWARD_COLUMNS, records)
+        random.shuffle(records)
+        assert written_segment(Path(second), "awkward@1", AWKWARD_COLUMNS, records) == segment
+        assert written_segment(Path(first), "awkward@1", AWKWARD_COLUMNS, records) == segment
+        assert [each.name for each in Path(first).rglob("*.*")] == [f"{segment.segment_id}.parquet"]
+
+
+@settings(max_examples=25, deadline=None)
+@given(extraction_records(), st.data())
+def test_another_value_is_another_segment(record, data):
+    """A change of one value, be it the sign of zero, gives another name."""
+    column = data.draw(st.sampled_from(AWKWARD_COLUMNS))
+    other = data.draw(st.sampled_from([*AWKWARD_FLOATS, None]).filter(lambda v: bits(v) != bits(record.values[column])))
+    changed = type(record)(**{**vars(record), "values": {**record.values, column: other}})
+    with tempfile.TemporaryDirectory() as name:
+        ids = {written_segment(Path(name), "a@1", AWKWARD_COLUMNS, [each]).segment_id for each in (record, changed)}
+    assert len(ids) == 2
+
+
+def test_a_segment_tells_about_its_file(tmp_path, writing, shared_store):
+    """Hash, rows, bytes and path are those of the file, which lies in the folder of its feature set."""
+    keys = [MaskKey(patient, "e", "AP", "1", "R1", 1) for patient in ("b", "a")]
+    columns = ("original_firstorder_Mean", "wavelet-LLH_glcm_Idm")
+    segment = written_segment(tmp_path, "two-features@3", columns, [writing["record_of"](key) for key in keys])
+    file = tmp_path / segment.path
+    content = file.read_bytes()
+    assert segment.sha256 == file_sha256(file) == hashlib.sha256(content).hexdigest()
+    assert segment.segment_id == segment.sha256[:20]
+    assert (segment.rows, segment.bytes) == (2, len(content))
+    assert segment.path == f"two_features_v3/{segment.segment_id}.parquet"
+    assert pq.read_schema(file).field(columns[0]).type == pa.float64()
+
+
+def test_a_column_of_none_is_a_column_of_numbers(tmp_path, writing):
+    """A feature that no extraction could compute keeps its type, so that segments can be read side by side."""
+    record = writing["record_of"](MaskKey("a", "e", "AP", "1", "R1", 1), mean=None)
+    segment = written_segment(tmp_path, "a@1", tuple(record.values), [record])
+    assert pq.read_schema(tmp_path / segment.path).field("original_firstorder_Mean").type == pa.float64()
+
+
+def test_a_record_without_all_columns_is_refused(tmp_path, writing):
+    """A record that lacks a column of its set makes no segment."""
+    record = writing["record_of"](MaskKey("a", "e", "AP", "1", "R1", 1))
+    with pytest.raises(KeyError, match="missing"):
+        written_segment(tmp_path, "a@1", (*record.values, "missing"), [record])
+    assert list(tmp_path.rglob("*.parquet")) == []
+
+
+def test_a_killed_writer_leaves_no_segment(tmp_path, writing, monkeypatch):
+    """A process that ends while it writes leaves no file under a segment's name."""
+    record = writing["record_of"](MaskKey("a", "e", "AP", "1", "R1", 1))
+
+    def killed(_descriptor: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", killed)
+    with pytest.raises(KeyboardInterrupt):
+        written_segment(tmp_path, "a@1", tuple(record.values), [record])
+    assert [file.suffix for file in tmp_path.rglob("*.*")] == [".partial"]
+    monkeypatch.undo()
+    segment = written_segment(tmp_path, "a@1", tuple(record.values), [record])
+    assert [file.name for file in tmp_path.rglob("*.*")] == [Path(segment.path).name]
+    assert stat.S_ISREG((tmp_path / segment.path).stat().st_mode)
