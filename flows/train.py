@@ -14,7 +14,7 @@ from store.home import Store
 from store.runs import recorded_run
 from store.snapshot import Snapshot
 from zoo.registry import model_names, model_spec
-from zoo.training import TrainingPlan, training_plan
+from zoo.training import TrainingPlan, training_plans
 
 __all__ = ["TrainReport", "train"]
 
@@ -50,7 +50,7 @@ def train(store: Store, study: str | None, models: Sequence[str] = ()) -> list[T
     """
     snapshot = Snapshot(store)
     asked = stored_study(snapshot, study)
-    plans = [training_plan(snapshot, asked, model) for model in models or study_models(asked)]
+    plans = training_plans(snapshot, asked, models or study_models(asked))
     missing = [plan for plan in plans if plan.current_version is None]
     if missing:
         _carry_out(store, asked, missing)

@@ -187,6 +187,12 @@ class ModelSettings(_Written):
     feature_set: FeatureSetReference | None = None
     phases: tuple[Name, ...] | None = None
     split: Name | None = None
+    variables: dict[Name, Name] = Field(default_factory=dict)
+    """For a published stage or score: its input and the study's variable, where the names differ."""
+    words: dict[Name, dict[str, str]] = Field(default_factory=dict)
+    """For a published stage: its input, and the study's level for each of its own, where the words differ."""
+    single_over_5cm_is_b: bool = False
+    """For BCLC: a single tumour over 5 cm counts as stage B."""
 
 
 class FeatureSetSettings(_Written):

@@ -62,7 +62,6 @@ def answer(snapshot: Snapshot, query: str, parameters: Mapping[str, str] | None 
     documented = any(word in query.lower() for word in ("duckdb_", "comment", "pg_"))
     with snapshot_connection(snapshot, documented=documented) as connection:
         try:
-            connection.execute("begin transaction read only")
             return connection.sql(statement, params=dict(parameters or {})).to_arrow_table()
         except duckdb.Error as error:
             message = _first_line(error)

@@ -17,11 +17,20 @@ from sklearn.svm import SVC
 from xgboost import XGBClassifier
 
 from schemas.errors import UsageError
+from zoo.combined import CombinedFeatures
 from zoo.selection.lasso import LassoSelector
 from zoo.selection.univariable import UnivariableSelector
 from zoo.tuned import TunedClassifier
 
-__all__ = ["radiomics_lr", "selected_features"]
+__all__ = [
+    "combined",
+    "radiomics_knn",
+    "radiomics_lr",
+    "radiomics_mlp",
+    "radiomics_svm",
+    "radiomics_xgb",
+    "selected_features",
+]
 
 _N_SPLITS = 5
 
@@ -55,7 +64,25 @@ def radiomics_lr(random_state: int = 0) -> Pipeline:
     >>> [name for name, _ in radiomics_lr().steps]
     ['impute', 'variance', 'zscore', 'univariable', 'lasso', 'classifier']
     """
-    classifier = LogisticRegressionCV(
+    return _after_selection(_penalised_regression(random_state), random_state)
+
+
+def combined(random_state: int = 0) -> Pipeline:
+    """Return the unfitted combined model (RCR): selected radiomics features and clinical factors.
+
+    Both selections are fitted inside the training fold, each as in its own model; the classifier is that of
+    the radiomics logistic regression, the best of the paper's five.
+    """
+    return Pipeline(
+        [
+            ("combine", CombinedFeatures(Pipeline(_selection(random_state)))),
+            ("classifier", _penalised_regression(random_state)),
+        ]
+    )
+
+
+def _penalised_regression(random_state: int) -> LogisticRegressionCV:
+    return LogisticRegressionCV(
         Cs=np.geomspace(1e-4, 1e-1, 10).tolist(),
         l1_ratios=(0.0,),
         cv=StratifiedKFold(_N_SPLITS, shuffle=True, random_state=random_state),
@@ -63,7 +90,6 @@ def radiomics_lr(random_state: int = 0) -> Pipeline:
         max_iter=1000,
         use_legacy_attributes=False,
     )
-    return _after_selection(classifier, random_state)
 
 
 def radiomics_svm(random_state: int = 0) -> Pipeline:
@@ -111,16 +137,17 @@ def radiomics_mlp(random_state: int = 0) -> Pipeline:
 
 def _after_selection(classifier: BaseEstimator, random_state: int) -> Pipeline:
     """Return the pipeline that all radiomics models share, ending in a classifier."""
-    return Pipeline(
-        [
-            ("impute", SimpleImputer(strategy="median", keep_empty_features=True)),
-            ("variance", VarianceThreshold()),
-            ("zscore", StandardScaler()),
-            ("univariable", UnivariableSelector()),
-            ("lasso", LassoSelector(n_splits=_N_SPLITS, random_state=random_state)),
-            ("classifier", classifier),
-        ]
-    )
+    return Pipeline([*_selection(random_state), ("classifier", classifier)])
+
+
+def _selection(random_state: int) -> list[tuple[str, BaseEstimator]]:
+    return [
+        ("impute", SimpleImputer(strategy="median", keep_empty_features=True)),
+        ("variance", VarianceThreshold()),
+        ("zscore", StandardScaler()),
+        ("univariable", UnivariableSelector()),
+        ("lasso", LassoSelector(n_splits=_N_SPLITS, random_state=random_state)),
+    ]
 
 
 def selected_features(pipeline: Pipeline) -> list[tuple[str, float]]:

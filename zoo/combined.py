@@ -1,21 +1,20 @@
-"""The combined model (RCR): selected radiomics features and clinical factors, in one classifier."""
+"""The inputs of the combined model (RCR): selected radiomics features and clinical factors, side by side."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
+import polars as pl
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin, clone
-from sklearn.model_selection import StratifiedKFold, cross_val_score
+from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from schemas.errors import ContractError
 from schemas.feature_names import PHASE_SEPARATOR
 from zoo.clinical import ClinicalLogisticRegression
 
-__all__ = ["BestClassifier", "CombinedFeatures"]
+__all__ = ["CombinedFeatures"]
 
 
 class CombinedFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sklearn is untyped
@@ -85,63 +84,6 @@ class CombinedFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  
         return table[:, [names.index(factor) for factor in self.factors_]]
 
 
-class BestClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sklearn is untyped
-    """The one of several classifiers that predicts best on folds it was not fitted on.
-
-    Parameters
-    ----------
-    candidates : sequence of (str, classifier)
-        Names and unfitted classifiers; the first of equally good ones is taken.
-    n_splits : int, default=5
-        Folds, stratified and shuffled.
-    random_state : int, default=0
-        Draws the folds.
-
-    Attributes
-    ----------
-    best_name_ : str
-        The chosen one.
-    scores_ : dict of str to float
-        Mean negative Brier score of each candidate.
-    best_estimator_ : classifier
-        Fitted to all of the training fold.
-    classes_ : ndarray of shape (2,)
-        The labels.
-    """
-
-    def __init__(
-        self, candidates: Sequence[tuple[str, BaseEstimator]], n_splits: int = 5, random_state: int = 0
-    ) -> None:
-        self.candidates = candidates
-        self.n_splits = n_splits
-        self.random_state = random_state
-
-    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
-        """Return self, with the best candidate fitted."""
-        folds = StratifiedKFold(self.n_splits, shuffle=True, random_state=self.random_state)
-        self.scores_ = {
-            name: float(cross_val_score(clone(each), X, y, cv=folds, scoring="neg_brier_score").mean())
-            for name, each in self.candidates
-        }
-        self.best_name_ = max(self.scores_, key=lambda name: self.scores_[name])
-        self.best_estimator_ = clone(dict(self.candidates)[self.best_name_]).fit(X, y)
-        self.classes_ = np.asarray(self.best_estimator_.classes_)
-        return self
-
-    def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Return the probabilities of both classes, of shape (n_patients, 2)."""
-        check_is_fitted(self)
-        probabilities: NDArray[np.float64] = np.asarray(self.best_estimator_.predict_proba(X), dtype=np.float64)
-        return probabilities
-
-    def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """Return each patient's more probable class."""
-        labels: NDArray[Any] = self.classes_[(self.predict_proba(X)[:, 1] > 0.5).astype(int)]
-        return labels
-
-
-def _named(values: NDArray[np.float64], names: NDArray[Any]) -> Any:
+def _named(values: NDArray[np.float64], names: NDArray[Any]) -> pl.DataFrame:
     """Return columns with their names, in the form that scikit-learn's estimators take them from."""
-    import polars as pl
-
     return pl.DataFrame(values, schema=[str(name) for name in names], orient="row")

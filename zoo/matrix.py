@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
@@ -17,6 +17,9 @@ from schemas.study import FactorRule, ModelSettings, Study
 from store.query import snapshot_connection
 from store.snapshot import Snapshot
 from zoo.registry import ModelSpec
+from zoo.staging.bclc import bclc_comparator
+from zoo.staging.description import Comparator
+from zoo.staging.frame import comparator_frame
 
 __all__ = ["KEY_COLUMNS", "ModelInputs", "ModelTable", "model_inputs", "model_table"]
 
@@ -31,6 +34,9 @@ class ModelInputs:
     feature_set: str | None
     phases: tuple[str, ...]
     factors: tuple[FactorRule, ...]
+    comparator: Comparator | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
+    words: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the inputs as a JSON-ready mapping."""
@@ -39,6 +45,9 @@ class ModelInputs:
             "feature_set": self.feature_set,
             "phases": list(self.phases),
             "factors": [rule.model_dump() | {"name": rule.label} for rule in self.factors],
+            "comparator": self.comparator.name if self.comparator else None,
+            "variables": dict(self.variables),
+            "words": {name: dict(words) for name, words in self.words.items()},
         }
 
 
@@ -89,13 +98,19 @@ def model_inputs(study: Study, spec: ModelSpec) -> ModelInputs:
                 hint="add feature_sets to the study file and ingest again",
             )
         phases = settings.phases or tuple(study.phases)
-    if "clinical" in spec.inputs and not settings.factors:
-        raise ContractError(
-            f"model '{spec.name}' needs clinical factors",
-            hint=f"add [[models.{spec.name}.factors]] to the study file and ingest again",
-        )
-    factors = settings.factors if "clinical" in spec.inputs else ()
-    return ModelInputs(split, feature_set, phases, factors)
+    factors: tuple[FactorRule, ...] = ()
+    if "clinical" in spec.inputs:
+        # A combined model reads the clinical model's factors, unless it is given its own.
+        factors = settings.factors or study.models.get("cr", ModelSettings()).factors
+        if not factors:
+            raise ContractError(
+                f"model '{spec.name}' needs clinical factors",
+                hint=f"add [[models.{spec.name}.factors]] to the study file and ingest again",
+            )
+    comparator = spec.comparator
+    if comparator is not None and settings.single_over_5cm_is_b:
+        comparator = bclc_comparator(single_over_5cm_is_b=True)
+    return ModelInputs(split, feature_set, phases, factors, comparator, settings.variables, settings.words)
 
 
 def model_table(snapshot: Snapshot, study: Study, inputs: ModelInputs) -> ModelTable:
@@ -124,8 +139,19 @@ def model_table(snapshot: Snapshot, study: Study, inputs: ModelInputs) -> ModelT
     ).sort("patient")
     excluded: dict[str, str] = {}
     blocks: list[tuple[str, pl.DataFrame]] = []
+    last = _last_values(snapshot) if inputs.factors or inputs.comparator else {}
     if inputs.factors:
-        blocks += [("clinical factors", _factor_columns(snapshot, inputs.factors))]
+        blocks += [("clinical factors", _factor_columns(last, inputs.factors))]
+    if inputs.comparator is not None:
+        values = [row for of_patient in last.values() for row in of_patient.values()]
+        judged = comparator_frame(
+            inputs.comparator, values, patients=frame["patient"], variables=inputs.variables, words=inputs.words
+        )
+        excluded |= dict(judged.filter(pl.col("reason").is_not_null()).select("patient", "reason").iter_rows())
+        named = judged.filter(pl.col("reason").is_null()).select(
+            "patient", pl.col("score").alias(inputs.comparator.name)
+        )
+        blocks += [(inputs.comparator.name, named)]
     if inputs.feature_set is not None:
         features = _phase_columns(snapshot, study, inputs.feature_set, inputs.phases)
         blocks += [(f"{inputs.feature_set} in {phase}", columns) for phase, columns in features.items()]
@@ -171,13 +197,17 @@ def _phase_columns(
     return found
 
 
-def _factor_columns(snapshot: Snapshot, factors: Sequence[FactorRule]) -> pl.DataFrame:
-    """Return one row per patient with a value of every factor: the last one observed."""
-    wanted = {rule.variable for rule in factors}
+def _last_values(snapshot: Snapshot) -> dict[str, dict[str, dict[str, Any]]]:
+    """Return the last observed value of each variable, by patient and variable."""
     last: dict[str, dict[str, dict[str, Any]]] = {}
     for row in sorted(snapshot.rows("clinical"), key=lambda row: row["observed_at"]):
-        if row["variable"] in wanted:
-            last.setdefault(row["patient"], {})[row["variable"]] = row
+        last.setdefault(row["patient"], {})[row["variable"]] = row
+    return last
+
+
+def _factor_columns(last: Mapping[str, Mapping[str, Mapping[str, Any]]], factors: Sequence[FactorRule]) -> pl.DataFrame:
+    """Return one row per patient with a value of every factor."""
+    wanted = {rule.variable for rule in factors}
     complete = {patient: values for patient, values in sorted(last.items()) if wanted <= values.keys()}
     columns: dict[str, Any] = {"patient": list(complete)}
     for rule in factors:

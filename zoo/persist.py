@@ -45,6 +45,7 @@ TRUSTED_TYPES: tuple[str, ...] = (
     "xgboost.sklearn.XGBClassifier",
     "zoo.clinical.ClinicalLogisticRegression",
     "zoo.clinical.EliminationStep",
+    "zoo.combined.CombinedFeatures",
     "zoo.clinical.ExcludedFactor",
     "zoo.wald.FactorEffect",
     "zoo.selection.lasso.LassoSelector",

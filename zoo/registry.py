@@ -11,12 +11,15 @@ from typing import Literal
 from sklearn.base import BaseEstimator
 
 from schemas.errors import NotFoundError
-from zoo.classifiers import radiomics_lr
+from zoo.classifiers import combined, radiomics_knn, radiomics_lr, radiomics_mlp, radiomics_svm, radiomics_xgb
 from zoo.clinical import ClinicalLogisticRegression
+from zoo.staging.description import Comparator
+from zoo.staging.estimators import ComparatorClassifier
+from zoo.staging.frame import COMPARATORS
 
 __all__ = ["REGISTRY", "ModelInput", "ModelSpec", "model_names", "model_spec"]
 
-ModelInput = Literal["radiomics", "clinical", "regions", "embeddings"]
+ModelInput = Literal["radiomics", "clinical", "comparator", "regions", "embeddings"]
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,7 @@ class ModelSpec:
     ----------
     name : str
         As on the command line and in the leaderboard.
-    inputs : tuple of {'radiomics', 'clinical', 'regions', 'embeddings'}
+    inputs : tuple of {'radiomics', 'clinical', 'comparator', 'regions', 'embeddings'}
         The groups of columns or arrays that the model reads, in the order in which they are given to it.
     build : callable
         ``build(random_state=...)`` returns the unfitted estimator.
@@ -35,6 +38,8 @@ class ModelSpec:
         One sentence.
     citation : str or None
         DOI of the method, where it has one source.
+    comparator : Comparator or None
+        The published stage or score that gives the one input column, where it is one.
     """
 
     name: str
@@ -42,11 +47,28 @@ class ModelSpec:
     build: Callable[..., BaseEstimator]
     description: str
     citation: str | None = None
+    comparator: Comparator | None = None
 
 
 # The same call builds every member; this one draws nothing.
 def _cr(random_state: int = 0) -> ClinicalLogisticRegression:
     return ClinicalLogisticRegression()
+
+
+def _comparator_spec(comparator: Comparator) -> ModelSpec:
+    """Return the member that judges a published stage or score, its direction as published."""
+
+    def build(random_state: int = 0) -> ComparatorClassifier:
+        return ComparatorClassifier(worse=comparator.worse)
+
+    return ModelSpec(
+        name=comparator.name,
+        inputs=("comparator",),
+        build=build,
+        description=f"{comparator.title}, as published; only its map to a probability is learnt.",
+        citation=comparator.doi,
+        comparator=comparator,
+    )
 
 
 _MEMBERS = (
@@ -63,6 +85,38 @@ _MEMBERS = (
         description="Univariable tests and LASSO on radiomics, then an L2-penalised logistic regression.",
         citation="10.18637/jss.v033.i01",
     ),
+    ModelSpec(
+        name="radiomics_svm",
+        inputs=("radiomics",),
+        build=radiomics_svm,
+        description="The same selection, then a support vector machine with a radial kernel, calibrated.",
+    ),
+    ModelSpec(
+        name="radiomics_knn",
+        inputs=("radiomics",),
+        build=radiomics_knn,
+        description="The same selection, then nearest neighbours.",
+    ),
+    ModelSpec(
+        name="radiomics_xgb",
+        inputs=("radiomics",),
+        build=radiomics_xgb,
+        description="The same selection, then gradient-boosted trees.",
+        citation="10.1145/2939672.2939785",
+    ),
+    ModelSpec(
+        name="radiomics_mlp",
+        inputs=("radiomics",),
+        build=radiomics_mlp,
+        description="The same selection, then a perceptron with one hidden layer.",
+    ),
+    ModelSpec(
+        name="rcr",
+        inputs=("clinical", "radiomics"),
+        build=combined,
+        description="Selected radiomics features and the clinical model's factors, in a logistic regression.",
+    ),
+    *(_comparator_spec(each) for each in COMPARATORS.values()),
 )
 
 REGISTRY: Mapping[str, ModelSpec] = MappingProxyType({member.name: member for member in _MEMBERS})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -9,25 +10,22 @@ from typing import Any
 
 import numpy as np
 from pydantic import JsonValue
-from sklearn.base import BaseEstimator
-from sklearn.pipeline import Pipeline
 
 from schemas.keys import canonical_json, sha256_of_json
 from schemas.study import Study
 from store.datasets import PinnedDataset, pinned_dataset
 from store.home import Store
 from store.snapshot import Snapshot
-from zoo.classifiers import selected_features
-from zoo.clinical import ClinicalLogisticRegression
 from zoo.evaluation.threshold import youden_threshold
-from zoo.matrix import ModelTable, model_inputs, model_table
+from zoo.matrix import ModelInputs, ModelTable, model_inputs, model_table
 from zoo.persist import save_model
 from zoo.registry import model_spec
+from zoo.summary import model_summary
 
-__all__ = ["RANDOM_STATE", "TrainedModel", "TrainingPlan", "trained_model", "training_plan"]
+__all__ = ["RANDOM_STATE", "TrainedModel", "TrainingPlan", "trained_model", "training_plan", "training_plans"]
 
 RANDOM_STATE = 20260101
-_LIBRARIES = ("numpy", "scikit-learn", "scipy", "statsmodels")
+_LIBRARIES = ("numpy", "scikit-learn", "scipy", "statsmodels", "xgboost-cpu")
 
 
 @dataclass(frozen=True)
@@ -53,7 +51,15 @@ class TrainedModel:
     excluded: dict[str, str]
 
 
-def training_plan(snapshot: Snapshot, study: Study, model: str) -> TrainingPlan:
+def training_plans(snapshot: Snapshot, study: Study, models: Iterable[str]) -> list[TrainingPlan]:
+    """Return the plan of each model; a table that several of them read is built and pinned once."""
+    tables: dict[str, tuple[ModelTable, PinnedDataset]] = {}
+    return [training_plan(snapshot, study, model, tables) for model in models]
+
+
+def training_plan(
+    snapshot: Snapshot, study: Study, model: str, tables: dict[str, tuple[ModelTable, PinnedDataset]] | None = None
+) -> TrainingPlan:
     """Return what training a model means now: the table it would read, and whether that was done before.
 
     Parameters
@@ -64,22 +70,20 @@ def training_plan(snapshot: Snapshot, study: Study, model: str) -> TrainingPlan:
         The study.
     model : str
         A name of the zoo.
+    tables : dict, optional
+        Tables that were built before, by their inputs; the plan's own is added.
     """
     spec = model_spec(model)
     inputs = model_inputs(study, spec)
-    table = model_table(snapshot, study, inputs)
-    dataset = pinned_dataset(
-        snapshot.store,
-        table.frame.to_arrow(),
-        study=study.id,
-        split=inputs.split,
-        inputs=inputs.as_dict(),
-        commit_id=snapshot.commit_id,
-    )
+    known, key = ({} if tables is None else tables), canonical_json(inputs.as_dict())
+    if key not in known:
+        known[key] = _pinned_table(snapshot, study, inputs)
+    table, dataset = known[key]
     decided_by = {
         "dataset": dataset.sha256,
         "inputs": inputs.as_dict(),
-        "estimator": repr(spec.build(random_state=RANDOM_STATE)),
+        # In full: scikit-learn's own repr leaves out the middle of a long pipeline.
+        "estimator": spec.build(random_state=RANDOM_STATE).__repr__(N_CHAR_MAX=1_000_000),
         "libraries": _library_versions(),
     }
     digest = sha256_of_json(decided_by)
@@ -93,6 +97,19 @@ def training_plan(snapshot: Snapshot, study: Study, model: str) -> TrainingPlan:
         current_version=max(same, default=None),
         next_version=max(versions, default=0) + 1,
     )
+
+
+def _pinned_table(snapshot: Snapshot, study: Study, inputs: ModelInputs) -> tuple[ModelTable, PinnedDataset]:
+    table = model_table(snapshot, study, inputs)
+    dataset = pinned_dataset(
+        snapshot.store,
+        table.frame.to_arrow(),
+        study=study.id,
+        split=inputs.split,
+        inputs=inputs.as_dict(),
+        commit_id=snapshot.commit_id,
+    )
+    return table, dataset
 
 
 def trained_model(store: Store, study: Study, plan: TrainingPlan, trained_at: str) -> TrainedModel:
@@ -145,30 +162,6 @@ def trained_model(store: Store, study: Study, plan: TrainingPlan, trained_at: st
         "summary": canonical_json(summary | {"excluded": plan.table.excluded}),
     }
     return TrainedModel(row, plan.dataset, plan.table.excluded)
-
-
-def model_summary(estimator: BaseEstimator) -> dict[str, Any]:
-    """Return what a fitted model learned, as a JSON-ready mapping: coefficients of features or factors."""
-    if isinstance(estimator, ClinicalLogisticRegression):
-        return {
-            "intercept": float(estimator.intercept_[0]),
-            "univariable": [vars(effect) for effect in estimator.univariable_],
-            "multivariable": [vars(effect) for effect in estimator.multivariable_],
-            "removed": [vars(step) for step in estimator.steps_],
-            "left_out": [vars(factor) for factor in estimator.excluded_],
-        }
-    if isinstance(estimator, Pipeline):
-        features = selected_features(estimator)
-        counts = {
-            name: len(estimator[: position + 1].get_feature_names_out())
-            for position, (name, _) in enumerate(estimator.steps[:-1])
-        }
-        return {
-            "intercept": float(np.ravel(estimator[-1].intercept_)[0]),
-            "features": [{"feature": name, "coefficient": coefficient} for name, coefficient in features],
-            "columns_after": counts,
-        }
-    return {}
 
 
 def _library_versions() -> dict[str, str]:

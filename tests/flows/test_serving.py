@@ -13,7 +13,7 @@ def scheduled(study, **crons):
 
 
 def test_each_schedule_is_a_deployment_of_one_run_at_a_time(small_study):
-    """Refresh and bench are deployed by module path with absolute paths, one run at a time: the store has one writer."""
+    """Refresh and bench are deployed by module path, with absolute paths, one run at a time (one writer)."""
     both = scheduled(small_study, refresh_cron="0 3 * * *", bench_cron="30 4 * * 1")
     assert [(each.flow_name, each.name) for each in both] == [("refresh-study", "small"), ("bench-study", "small")]
     assert [each.schedules[0].schedule.cron for each in both] == ["0 3 * * *", "30 4 * * 1"]

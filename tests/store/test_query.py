@@ -209,6 +209,11 @@ def test_files_outside_the_segments_are_out_of_reach(shared_store, refused, tmp_
     assert "disabled by configuration" in message
 
 
+def test_settings_are_locked(refused):
+    """A function that would change a setting from within a SELECT is refused."""
+    assert "configuration has been locked" in refused("from enable_logging()")
+
+
 def test_a_folder_whose_name_only_begins_alike_is_out_of_reach(filled):
     """A folder called segments-private beside segments is another folder."""
     beside = filled.root / "segments-private"

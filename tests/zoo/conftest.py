@@ -1,0 +1,241 @@
+"""A store whose features and clinical values a test decides, written without images."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from schemas.feature_sets import FeatureSetDefinition
+from schemas.keys import MaskKey, canonical_json, sha256_of_json
+from schemas.radiomics_settings import RadiomicsSettings
+from schemas.study import Study, parsed_study
+from store.commit import commit_to
+from store.home import Store
+from store.segments import written_segment
+from store.snapshot import Snapshot
+from store.staging import ExtractionRecord
+
+STUDY = """feature_sets = ["quick"]
+
+[study]
+id = "s"
+title = "t"
+
+[cohort]
+table = "patients.csv"
+
+[phases.AP]
+image = "{patient}.nii.gz"
+mask = "{patient}.nii.gz"
+
+[phases.DP]
+image = "{patient}.nii.gz"
+mask = "{patient}.nii.gz"
+
+[clinical.variables]
+afp = { unit = "[IU]/mL" }
+age = { unit = "a" }
+sex = { levels = ["female", "male"] }
+
+[outcome]
+kind = "binary"
+name = "o"
+column = "o"
+
+[splits.fixed]
+kind = "column"
+column = "cohort"
+
+[define.quick.radiomics]
+families = ["shape"]
+
+[models.cr]
+factors = [{ variable = "afp", above = 400 }, { variable = "sex", equals = "male" }, { variable = "age" }]
+
+[models.radiomics_lr]
+"""
+
+LIBRARIES = {"pyradiomics": "3.0.1"}
+SHAPE = FeatureSetDefinition.of_radiomics(RadiomicsSettings(families=("shape",)), LIBRARIES)
+
+
+@dataclass
+class WrittenStore:
+    """A store that is written row by row through its own commit."""
+
+    root: Path
+    text: str = STUDY
+    mask_number: int = 0
+
+    @property
+    def study(self) -> Study:
+        """Return the study."""
+        return parsed_study(self.text, "study.toml")
+
+    @property
+    def store(self) -> Store:
+        """Return the opened store."""
+        return Store(self.root, create=True)
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """Return the store as it is now."""
+        return Snapshot(self.store)
+
+    def copied(self, folder: Path) -> WrittenStore:
+        """Return a copy of the store and its study below a folder."""
+        shutil.copytree(self.root, folder / "store")
+        return replace(self, root=folder / "store")
+
+    def edit(self, old: str, new: str) -> None:
+        """Replace a text that stands once in the study file."""
+        assert self.text.count(old) == 1
+        self.text = self.text.replace(old, new)
+
+    def put(self, table: str, rows: Iterable[Mapping[str, Any]], **options: Any) -> None:
+        """Write rows in one commit."""
+        with commit_to(self.store, f"put {table}") as commit:
+            commit.put(table, rows, **options)
+
+    def cohort(self, labels: Mapping[str, int], cohorts: Mapping[str, str]) -> None:
+        """Write the labels and the split of the study."""
+        own = {"study": "s"}
+        self.put("labels", [own | {"patient": p, "outcome": "o", "label": label} for p, label in labels.items()])
+        self.put("split_members", [own | {"split": "fixed", "patient": p, "cohort": c} for p, c in cohorts.items()])
+
+    def clinical(self, patient: str, observed_at: str = "", **values: float | str) -> None:
+        """Write clinical values of a patient."""
+        self.put(
+            "clinical",
+            [
+                {
+                    "patient": patient,
+                    "variable": name,
+                    "observed_at": observed_at,
+                    "value": None if isinstance(value, str) else value,
+                    "level": value if isinstance(value, str) else None,
+                }
+                for name, value in values.items()
+            ],
+        )
+
+    def features(
+        self,
+        rows: Mapping[tuple[Any, ...], Mapping[str, float | None]],
+        *,
+        feature_set: str = "quick@1",
+        definition: FeatureSetDefinition = SHAPE,
+        study: str | None = "s",
+        primary: bool = True,
+    ) -> None:
+        """Write extractions, each keyed by patient and phase, and by reader where it is not R1; other values are 0."""
+        name, version = feature_set.split("@")
+        records, masks = [], []
+        for (patient, phase, *reader), given in rows.items():
+            self.mask_number += 1
+            key = MaskKey(patient, "baseline", phase, "1", reader[0] if reader else "R1", 1)
+            image, mask = f"image {patient} {phase}", f"mask {self.mask_number}"
+            values = dict.fromkeys(definition.columns, 0.0) | dict(given)
+            masks.append(key._asdict() | {"image_sha256": image, "mask_sha256": mask, "mask_label": 1})
+            records.append(
+                ExtractionRecord(
+                    f"{feature_set} {self.mask_number}",
+                    key,
+                    image,
+                    mask,
+                    values,
+                    details={"grey_levels": {"original": 9}, "zero_fraction": {"original": 0.0}},
+                )
+            )
+        segment = written_segment(self.store.segments, feature_set, definition.columns, records)
+        with commit_to(self.store, f"features {feature_set}") as commit:
+            commit.put(
+                "feature_sets",
+                [
+                    {
+                        "feature_set": feature_set,
+                        "name": name,
+                        "version": int(version),
+                        "kind": "radiomics",
+                        "features": len(definition.columns),
+                        "description": "",
+                        "definition": canonical_json(definition.canonical()),
+                        "definition_sha256": sha256_of_json(definition.canonical()),
+                    }
+                ],
+            )
+            commit.put(
+                "features",
+                [
+                    {"feature_set": feature_set, "position": position, "feature": column}
+                    for position, column in enumerate(definition.columns)
+                ],
+            )
+            commit.put("segments", [vars(segment)])
+            commit.put(
+                "extractions",
+                [
+                    {"feature_set": feature_set, "extraction_id": r.extraction_id, "segment_id": segment.segment_id}
+                    for r in records
+                ],
+            )
+            commit.put("masks", masks)
+            if study is not None:
+                commit.put(
+                    "study_masks",
+                    [{"study": study, "is_primary": int(primary), **record.key._asdict()} for record in records],
+                )
+
+
+@pytest.fixture
+def written_store(tmp_path: Path) -> WrittenStore:
+    """Return an empty store with a study of clinical and radiomics models."""
+    return WrittenStore(tmp_path / "store")
+
+
+@pytest.fixture(scope="session")
+def pristine_cohort(tmp_path_factory: pytest.TempPathFactory) -> WrittenStore:
+    """Return a store of 90 patients, 60 of them in training, whose values carry a signal of known columns."""
+    written_store = WrittenStore(tmp_path_factory.mktemp("cohort") / "store")
+    random = np.random.default_rng(20)
+    patients = [f"P{number:02}" for number in range(90)]
+    labels = {patient: int(random.random() < 0.5) for patient in patients}
+    written_store.cohort(labels, {p: "training" if n < 60 else "validation" for n, p in enumerate(patients)})
+    clinical, rows = [], {}
+    for patient, label in labels.items():
+        values = {
+            "afp": 800.0 if random.random() < 0.15 + 0.65 * label else 50.0,
+            "age": float(np.round(random.normal(58, 10))),
+            "sex": "male" if random.random() < 0.5 else "female",
+        }
+        clinical += [
+            {
+                "patient": patient,
+                "variable": name,
+                "observed_at": "",
+                "value": None if isinstance(value, str) else value,
+                "level": value if isinstance(value, str) else None,
+            }
+            for name, value in values.items()
+        ]
+        for phase in ("AP", "DP"):
+            drawn = dict(zip(SHAPE.columns, random.normal(size=len(SHAPE.columns)), strict=True))
+            if phase == "AP":
+                drawn["original_shape_Elongation"] += 1.5 * label
+                drawn["original_shape_Flatness"] -= 1.2 * label
+            rows[patient, phase] = drawn
+    written_store.put("clinical", clinical)
+    written_store.features(rows)
+    return written_store
+
+
+@pytest.fixture
+def cohort_of_90(pristine_cohort: WrittenStore, tmp_path: Path) -> WrittenStore:
+    """Return a copy of the store of 90 patients, to be changed."""
+    return pristine_cohort.copied(tmp_path)

@@ -1,0 +1,76 @@
+"""What a fitted model learned, in a form that is stored and shown: factors, features, coefficients."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.pipeline import Pipeline
+
+from zoo.classifiers import selected_features
+from zoo.clinical import ClinicalLogisticRegression
+from zoo.staging.estimators import ComparatorClassifier
+from zoo.tuned import TunedClassifier
+
+__all__ = ["model_summary"]
+
+
+def model_summary(estimator: BaseEstimator) -> dict[str, Any]:
+    """Return what a fitted model learned, as a JSON-ready mapping.
+
+    A clinical model gives its univariable and multivariable tables; a pipeline the features it kept, their
+    coefficients where it is linear (else None), the columns left after each step, and chosen parameters; a
+    published stage or score its slope.
+    """
+    if isinstance(estimator, ClinicalLogisticRegression):
+        return {
+            "intercept": float(estimator.intercept_[0]),
+            "univariable": [vars(effect) for effect in estimator.univariable_],
+            "multivariable": [vars(effect) for effect in estimator.multivariable_],
+            "removed": [vars(step) for step in estimator.steps_],
+            "left_out": [vars(factor) for factor in estimator.excluded_],
+        }
+    if isinstance(estimator, ComparatorClassifier):
+        return {
+            "intercept": float(estimator.intercept_),
+            "slope": float(estimator.slope_),
+            "follows_published_direction": bool(estimator.follows_published_direction_),
+        }
+    if isinstance(estimator, Pipeline):
+        return _pipeline_summary(estimator)
+    return {}
+
+
+def _pipeline_summary(pipeline: Pipeline) -> dict[str, Any]:
+    classifier = pipeline[-1]
+    found: dict[str, Any] = {"columns_after": _columns_after(pipeline)}
+    if isinstance(classifier, TunedClassifier):
+        names = [str(name) for name in pipeline[:-1].get_feature_names_out()]
+        found["features"] = [{"feature": name, "coefficient": None} for name in names]
+        found["parameters"] = {name: _plain(value) for name, value in classifier.best_params_.items()}
+    else:
+        pairs = selected_features(pipeline)
+        found["features"] = [{"feature": name, "coefficient": coefficient} for name, coefficient in pairs]
+        found["intercept"] = float(np.ravel(classifier.intercept_)[0])
+    return found
+
+
+def _columns_after(pipeline: Pipeline) -> dict[str, int]:
+    steps = pipeline.steps[:-1]
+    if steps[0][0] == "combine":
+        # The combined model's selection is a pipeline of its own.
+        inner, factors = pipeline[0].selection_, len(pipeline[0].factors_)
+        return {**_counts(inner, len(inner.steps)), "with_factors": len(inner.get_feature_names_out()) + factors}
+    return _counts(pipeline, len(steps))
+
+
+def _counts(pipeline: Pipeline, steps: int) -> dict[str, int]:
+    return {
+        name: len(pipeline[: position + 1].get_feature_names_out())
+        for position, (name, _) in enumerate(pipeline.steps[:steps])
+    }
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
