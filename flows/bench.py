@@ -58,9 +58,9 @@ def bench(store: Store, study: str | None = None) -> BenchReport:
                 commit.put(table, [row | {"version": version_of[row["model"]]} for row in rows], replacing=scope)
             comparisons = comparison_rows(asked.id, "paper", judged)
             commit.put("comparisons", [row.model_dump() for row in comparisons], replacing=scope)
-        is_changed = any(changes.any for changes in commit.changes.values())
+        is_changed = commit.landed_id is not None
         run.summary |= {"models": len(judged), "changed": is_changed}
     if is_changed or not store.analyst_file.exists():
         published(Snapshot(store))
     leaderboard = tuple(row for each in judged for row in each.leaderboard)
-    return BenchReport(asked.id, "paper", tuple(trained), leaderboard, commit.commit_id if is_changed else None)
+    return BenchReport(asked.id, "paper", tuple(trained), leaderboard, commit.landed_id)

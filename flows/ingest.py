@@ -74,7 +74,7 @@ def ingest(study_file: Path, store_root: Path, *, dry_run: bool = False, workers
         _refuse_other_patients(study, before, inventory)
         _refuse_other_masks(study, before, inventory)
     if dry_run:
-        return _report(study, tables, inventory, None, None)
+        return _report(study, tables, inventory, None)
     # Made only now: a study that is refused leaves no folder behind.
     store = before.store if before is not None else Store(store_root, create=True)
     with recorded_run(store, "ingest", study.id, {"file": str(study_file)}) as run:
@@ -82,7 +82,7 @@ def ingest(study_file: Path, store_root: Path, *, dry_run: bool = False, workers
             _put(commit, study, study_file, tables, inventory)
             commit.remove("masks", abandoned_masks(Snapshot(store), study.id, inventory.study_masks))
             commit.remove("clinical", abandoned_values(Snapshot(store), study.id, tables.clinical))
-        report = _report(study, tables, inventory, commit, commit.commit_id)
+        report = _report(study, tables, inventory, commit)
         run.summary |= {"masks": report.masks, "failed": len(report.failures), "changed": report.changed}
     return report
 
@@ -246,15 +246,12 @@ def _variable_rows(study: Study) -> list[Row]:
     return rows
 
 
-def _report(
-    study: Study, tables: StudyTables, inventory: Inventory, commit: Commit | None, commit_id: int | None
-) -> IngestReport:
+def _report(study: Study, tables: StudyTables, inventory: Inventory, commit: Commit | None) -> IngestReport:
     changes: Mapping[str, Any] = commit.changes if commit else {}
     labels = [row["label"] for row in tables.labels if row["label"] is not None]
-    is_changed = any(each.any for each in changes.values())
     return IngestReport(
         study=study.id,
-        commit_id=commit_id if is_changed else None,
+        commit_id=commit.landed_id if commit else None,
         patients=len(tables.patients),
         labelled=len(labels),
         events=sum(labels),

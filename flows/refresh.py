@@ -143,7 +143,7 @@ def _carried_out(store: Store, study: str, plan: RefreshPlan, refused: int, work
             records = [staged_record(staging, identity) for identity in new]
             _put(commit, store, study, plan, finished, records, failures)
         discard_staged(staging, [each.extraction_id for each in finished])
-        report = _report(plan, study, refused, list(failures), commit.commit_id)
+        report = _report(plan, study, refused, list(failures), commit.landed_id)
         run.summary |= {
             "computed": report.computed,
             "reused": report.reused,

@@ -36,6 +36,7 @@ ReaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._
 RESERVED_VIEWS = frozenset(
     [
         "clinical",
+        "clinical_variables",
         "commits",
         "comparisons",
         "datasets",
@@ -57,7 +58,6 @@ RESERVED_VIEWS = frozenset(
         "stability",
         "studies",
         "study_masks",
-        "variables",
     ]
 )
 """The fixed views of the store, whose names no feature set's own view may take."""

@@ -56,6 +56,11 @@ class Commit:
     committed_at: str
     changes: dict[str, Changes] = field(default_factory=dict)
 
+    @property
+    def landed_id(self) -> int | None:
+        """Return the commit's id, None where it changed nothing and so is not made."""
+        return self.commit_id if any(changes.any for changes in self.changes.values()) else None
+
     def put(
         self,
         table: str,
@@ -75,8 +80,11 @@ class Commit:
             The rows are all there is where these columns have these values: live rows there that are
             not among ``rows`` are removed.
         """
-        target, keys = versioned_table(table), KEYS[table]
+        rows, target, keys = list(rows), versioned_table(table), KEYS[table]
         columns = [c.name for c in target.columns if c.name not in ("row_id", "added_commit", "removed_commit")]
+        # A row of a snapshot may come back with the commit it is live since; anything else is a slip.
+        if unknown := sorted({name for row in rows for name in row} - {*columns, "added_commit"}):
+            raise ValueError(f"{table} has no column {', '.join(unknown)}")
         wanted = {tuple(row[key] for key in keys): {name: _storable(row.get(name)) for name in columns} for row in rows}
         scope = dict(replacing or {})
         if outside := [key for key, row in wanted.items() if any(row[name] != value for name, value in scope.items())]:
@@ -143,7 +151,7 @@ def commit_to(store: Store, message: str, *, run_id: str | None = None, author: 
         newest = connection.execute(select(func.max(commits.c.commit_id))).scalar() or 0
         commit = Commit(connection, newest + 1, utc_now())
         yield commit
-        if any(changes.any for changes in commit.changes.values()):
+        if commit.landed_id is not None:
             connection.execute(
                 insert(commits).values(
                     commit_id=commit.commit_id,

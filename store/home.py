@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 
 from sqlalchemy import Engine, inspect
+from sqlalchemy.exc import DatabaseError
 
-from schemas.errors import NotFoundError
+from schemas.errors import ContractError, NotFoundError
 from store.connection import catalogue_engine, read_transaction, write_transaction
 from store.migrations import FORMAT_VERSION, migrate
 from store.tables import store_format
@@ -40,9 +42,18 @@ class Store:
             )
         self.root.mkdir(parents=True, exist_ok=True)
         self.engine: Engine = catalogue_engine(self.catalogue_file)
-        if not self._is_current():
-            with write_transaction(self.engine) as connection:
-                migrate(connection)
+        try:
+            if not self._is_current():
+                with write_transaction(self.engine) as connection:
+                    migrate(connection)
+        except DatabaseError as error:
+            if isinstance(error.orig, sqlite3.OperationalError):
+                raise
+            raise ContractError(
+                f"the catalogue cannot be read: {error.orig}",
+                where=str(self.catalogue_file),
+                hint="restore the file from a backup, or name another store with --store",
+            ) from error
 
     def _is_current(self) -> bool:
         with read_transaction(self.engine) as connection:

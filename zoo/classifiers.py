@@ -107,8 +107,12 @@ def radiomics_svm(random_state: int = 0) -> Pipeline:
 
 
 def radiomics_knn(random_state: int = 0) -> Pipeline:
-    """Return the unfitted nearest-neighbour classifier, on the same selected features; k is cross-validated."""
-    grid = {"n_neighbors": (5, 9, 15, 21, 31), "weights": ("uniform", "distance")}
+    """Return the unfitted nearest-neighbour classifier, on the same selected features; k is cross-validated.
+
+    Neighbours count alike: weighted by distance, every training patient would be its own infinite weight, and
+    a threshold chosen on training patients would mean nothing.
+    """
+    grid = {"n_neighbors": (5, 9, 15, 21, 31)}
     return _after_selection(TunedClassifier(KNeighborsClassifier(), grid, random_state=random_state), random_state)
 
 

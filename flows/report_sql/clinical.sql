@@ -1,5 +1,5 @@
 with declared as (
-    select variable, unit, description, row_number() over () as position from variables where study = $study
+    select variable, unit, description, row_number() over () as position from clinical_variables where study = $study
 ),
 members as (
     select p.patient, s.cohort, l.label

@@ -36,7 +36,7 @@ select
     m.p as adjusted_p,
     x.p as removed_p, x.n_factors as removed_from, o.reason as left_out
 from rules r
-left join variables v on v.study = $study and v.variable = r.variable
+left join clinical_variables v on v.study = $study and v.variable = r.variable
 left join effects u on u.factor = r.name and u.model_of = 'univariable'
 left join effects m on m.factor = r.name and m.model_of = 'multivariable'
 left join removed x on x.factor = r.name

@@ -1,0 +1,141 @@
+"""The radiomics models beside logistic regression, and the combined model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import Pipeline
+
+from schemas.errors import ContractError
+from zoo.classifiers import (
+    combined,
+    radiomics_knn,
+    radiomics_lr,
+    radiomics_mlp,
+    radiomics_svm,
+    radiomics_xgb,
+)
+from zoo.evaluation.auc import auc
+from zoo.persist import load_model, save_model
+from zoo.registry import model_names, model_spec
+from zoo.summary import model_summary
+from zoo.tuned import TunedClassifier
+
+BUILDERS = [radiomics_svm, radiomics_knn, radiomics_xgb, radiomics_mlp]
+N_PATIENTS, N_FEATURES = 120, 60
+
+
+@pytest.fixture(scope="module")
+def table() -> tuple[pl.DataFrame, np.ndarray]:
+    """Three informative features of two phases among sixty, and an informative clinical factor."""
+    rng = np.random.default_rng(7)
+    labels = np.tile([0, 1], N_PATIENTS // 2)
+    values = rng.standard_normal((N_PATIENTS, N_FEATURES))
+    values[:, [0, 20, 40]] += 0.9 * labels[:, None]
+    names = [f"{'AP' if i % 2 == 0 else 'DP'}__f{i}" for i in range(N_FEATURES)]
+    frame = pl.DataFrame(values, schema=names, orient="row")
+    factor = (rng.random(N_PATIENTS) < 0.25 + 0.4 * labels).astype(float)
+    noise = (rng.random(N_PATIENTS) < 0.5).astype(float)
+    return frame.with_columns(pl.Series("ast>40", factor), pl.Series("sex=male", noise)), labels
+
+
+def radiomics_of(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return the columns of a phase."""
+    return frame.select([name for name in frame.columns if "__" in name])
+
+
+@pytest.mark.parametrize("build", BUILDERS, ids=lambda build: build.__name__)
+def test_a_model_learns_on_some_patients_and_predicts_others(
+    build: Callable[..., Pipeline], table: tuple[pl.DataFrame, np.ndarray]
+) -> None:
+    """Each classifier ranks patients it has not seen well above chance where there is a signal."""
+    frame, labels = radiomics_of(table[0]), table[1]
+    model = build(random_state=0).fit(frame[:80], labels[:80])
+    probabilities = model.predict_proba(frame[80:])[:, 1]
+    assert np.all((probabilities >= 0) & (probabilities <= 1))
+    assert auc(labels[80:], probabilities) > 0.65
+
+
+@pytest.mark.parametrize("build", [*BUILDERS, combined], ids=lambda build: build.__name__)
+def test_the_same_seed_gives_the_same_model_and_saving_keeps_it(
+    build: Callable[..., Pipeline], table: tuple[pl.DataFrame, np.ndarray], tmp_path: Path
+) -> None:
+    """Two fits with one seed agree to the bit, and so does the model read back from its folder."""
+    frame = table[0] if build is combined else radiomics_of(table[0])
+    first, second = (build(random_state=3).fit(frame, table[1]) for _ in range(2))
+    expected = first.predict_proba(frame)
+    assert np.array_equal(expected, second.predict_proba(frame))
+    digest = save_model(tmp_path / "model", first, {"columns": list(frame.columns)})
+    loaded = load_model(tmp_path / "model", digest)
+    assert np.array_equal(expected, loaded.estimator.predict_proba(frame))
+
+
+def test_all_radiomics_models_select_the_same_features(table: tuple[pl.DataFrame, np.ndarray]) -> None:
+    """The selection before the classifier is one and the same, so models differ in the classifier alone."""
+    frame, labels = radiomics_of(table[0]), table[1]
+    selected = {
+        tuple(build(random_state=0).fit(frame, labels)[:-1].get_feature_names_out())
+        for build in (radiomics_lr, radiomics_knn, radiomics_mlp)
+    }
+    assert len(selected) == 1
+
+
+def test_the_combined_model_keeps_features_and_factors(table: tuple[pl.DataFrame, np.ndarray]) -> None:
+    """RCR's last step sees the selected features and the factors that the clinical model keeps, and no other."""
+    model = combined(random_state=0).fit(*table)
+    names = [str(name) for name in model[:-1].get_feature_names_out()]
+    assert "ast>40" in names
+    assert "sex=male" not in names
+    assert any("__" in name for name in names)
+    transformed = model[:-1].transform(table[0])
+    factor = transformed[:, names.index("ast>40")]
+    assert factor.mean() == pytest.approx(0, abs=1e-12)
+    assert factor.std() == pytest.approx(1)
+
+
+@pytest.mark.parametrize("kind", ["radiomics", "clinical"])
+def test_the_combined_model_needs_both_kinds_of_columns(kind: str, table: tuple[pl.DataFrame, np.ndarray]) -> None:
+    """A table of one kind alone is refused in words."""
+    frame = radiomics_of(table[0]) if kind == "radiomics" else table[0].select("ast>40", "sex=male")
+    with pytest.raises(ContractError, match="needs radiomics columns"):
+        combined().fit(frame, table[1])
+
+
+def test_tuning_takes_the_value_that_predicts_best() -> None:
+    """Of one neighbour and many, many are taken where labels are noisy, and the score is kept."""
+    rng = np.random.default_rng(0)
+    labels = np.tile([0, 1], 100)
+    values = labels[:, None] + 1.5 * rng.standard_normal((200, 1))
+    tuned = TunedClassifier(KNeighborsClassifier(), {"n_neighbors": (1, 41)}).fit(values, labels)
+    assert tuned.best_params_ == {"n_neighbors": 41}
+    assert -0.25 < tuned.best_score_ < 0
+
+
+def test_a_summary_names_features_steps_and_choices(table: tuple[pl.DataFrame, np.ndarray]) -> None:
+    """What is stored of a model names its features, the columns left after each step and chosen parameters."""
+    frame, labels = table
+    linear = model_summary(radiomics_lr().fit(radiomics_of(frame), labels))
+    assert linear["columns_after"]["variance"] == N_FEATURES
+    assert linear["columns_after"]["lasso"] == len(linear["features"])
+    assert all(isinstance(each["coefficient"], float) for each in linear["features"])
+    trees = model_summary(radiomics_xgb().fit(radiomics_of(frame), labels))
+    assert {"max_depth", "n_estimators", "reg_lambda"} == trees["parameters"].keys()
+    assert all(each["coefficient"] is None for each in trees["features"])
+    both = model_summary(combined().fit(frame, labels))
+    assert both["columns_after"]["with_factors"] == len(both["features"])
+
+
+def test_the_zoo_has_the_members_of_the_design() -> None:
+    """Names and inputs are those that studies and SQL rely on."""
+    inputs = {name: model_spec(name).inputs for name in model_names()}
+    assert inputs["cr"] == ("clinical",)
+    assert inputs["rcr"] == ("clinical", "radiomics")
+    for name in ("lr", "svm", "knn", "xgb", "mlp"):
+        assert inputs[f"radiomics_{name}"] == ("radiomics",)
+    for name in ("bclc", "cnlc", "erasl_pre", "nlr", "plr", "lmr"):
+        assert inputs[name] == ("comparator",)
