@@ -13,7 +13,10 @@ from store.commit import commit_to
 from store.home import Store
 from store.runs import recorded_run
 from store.snapshot import Snapshot
+from zoo.feature_columns import stored_feature_set
+from zoo.matrix import model_inputs
 from zoo.registry import model_names, model_spec
+from zoo.stability import stability_rows
 from zoo.training import TrainingPlan, training_plans
 
 __all__ = ["TrainReport", "train"]
@@ -48,13 +51,28 @@ def train(store: Store, study: str | None, models: Sequence[str] = ()) -> list[T
     models : sequence of str
         Names of the zoo; all models of the study file where empty.
     """
+    asked = stored_study(Snapshot(store), study)
+    _compute_stability(store, asked)
     snapshot = Snapshot(store)
-    asked = stored_study(snapshot, study)
     plans = training_plans(snapshot, asked, models or study_models(asked))
     missing = [plan for plan in plans if plan.current_version is None]
     if missing:
         _carry_out(store, asked, missing)
     return [_report(asked, plan) for plan in plans]
+
+
+def _compute_stability(store: Store, study: Study) -> None:
+    """Commit the ICC of repeated readings for every split and feature set that a model of the study reads."""
+    if len(study.readings) < 2:
+        return
+    specs = [model_spec(name) for name in study_models(study)]
+    inputs = [model_inputs(study, spec) for spec in specs if "radiomics" in spec.inputs]
+    snapshot = Snapshot(store)
+    with commit_to(store, f"stability of {study.id}") as commit:
+        for split, feature_set in sorted({(each.split, str(each.feature_set)) for each in inputs}):
+            rows = stability_rows(snapshot, study, split, feature_set)
+            stored = stored_feature_set(snapshot, study, feature_set)
+            commit.put("stability", rows, replacing={"study": study.id, "split": split, "feature_set": stored})
 
 
 def study_models(study: Study) -> list[str]:

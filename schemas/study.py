@@ -187,6 +187,8 @@ class ModelSettings(_Written):
     feature_set: FeatureSetReference | None = None
     phases: tuple[Name, ...] | None = None
     split: Name | None = None
+    minimum_icc: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """For radiomics models: keep features whose repeated readings agree at least this well, all kinds."""
     variables: dict[Name, Name] = Field(default_factory=dict)
     """For a published stage or score: its input and the study's variable, where the names differ."""
     words: dict[Name, dict[str, str]] = Field(default_factory=dict)

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
 
-from schemas.errors import ContractError, NotFoundError
-from schemas.feature_names import with_phase
-from schemas.feature_sets import FeatureSetRef
-from schemas.keys import sql_name
+from schemas.errors import ContractError
 from schemas.study import FactorRule, ModelSettings, Study
-from store.query import snapshot_connection
 from store.snapshot import Snapshot
+from zoo.feature_columns import phase_columns, stable_columns
 from zoo.registry import ModelSpec
 from zoo.staging.bclc import bclc_comparator
 from zoo.staging.description import Comparator
@@ -37,6 +33,7 @@ class ModelInputs:
     comparator: Comparator | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
     words: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    minimum_icc: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the inputs as a JSON-ready mapping."""
@@ -48,6 +45,7 @@ class ModelInputs:
             "comparator": self.comparator.name if self.comparator else None,
             "variables": dict(self.variables),
             "words": {name: dict(words) for name, words in self.words.items()},
+            "minimum_icc": self.minimum_icc,
         }
 
 
@@ -110,7 +108,16 @@ def model_inputs(study: Study, spec: ModelSpec) -> ModelInputs:
     comparator = spec.comparator
     if comparator is not None and settings.single_over_5cm_is_b:
         comparator = bclc_comparator(single_over_5cm_is_b=True)
-    return ModelInputs(split, feature_set, phases, factors, comparator, settings.variables, settings.words)
+    return ModelInputs(
+        split=split,
+        feature_set=feature_set,
+        phases=phases,
+        factors=factors,
+        comparator=comparator,
+        variables=settings.variables,
+        words=settings.words,
+        minimum_icc=settings.minimum_icc if feature_set else None,
+    )
 
 
 def model_table(snapshot: Snapshot, study: Study, inputs: ModelInputs) -> ModelTable:
@@ -153,7 +160,13 @@ def model_table(snapshot: Snapshot, study: Study, inputs: ModelInputs) -> ModelT
         )
         blocks += [(inputs.comparator.name, named)]
     if inputs.feature_set is not None:
-        features = _phase_columns(snapshot, study, inputs.feature_set, inputs.phases)
+        features = phase_columns(snapshot, study, inputs.feature_set, inputs.phases)
+        if inputs.minimum_icc is not None:
+            stable = stable_columns(snapshot, study, inputs.split, inputs.feature_set, inputs.minimum_icc)
+            features = {
+                phase: columns.select("patient", *(name for name in columns.columns if name in stable))
+                for phase, columns in features.items()
+            }
         blocks += [(f"{inputs.feature_set} in {phase}", columns) for phase, columns in features.items()]
     for what, columns in blocks:
         there = set(columns["patient"])
@@ -161,40 +174,6 @@ def model_table(snapshot: Snapshot, study: Study, inputs: ModelInputs) -> ModelT
         frame = frame.join(columns, on="patient", how="inner", maintain_order="left")
     _refuse_one_class(frame, inputs)
     return ModelTable(frame, excluded)
-
-
-def _phase_columns(
-    snapshot: Snapshot, study: Study, feature_set: str, phases: Sequence[str]
-) -> Mapping[str, pl.DataFrame]:
-    """Return, for each phase, one row per patient: the primary reading's features, names with the phase."""
-    ref = FeatureSetRef.parse(feature_set)
-    own = study.define.get(ref.name)
-    settings = own.radiomics.model_dump(mode="json") if own else None
-    versions = [
-        row
-        for row in snapshot.rows("feature_sets", name=ref.name)
-        if ref.version in (None, row["version"])
-        # Two studies, or two days, may define one name differently: the newest version may be another's.
-        and settings in (None, json.loads(row["definition"])["settings"])
-    ]
-    if not versions:
-        raise NotFoundError(
-            f"feature set '{feature_set}' has not been computed", hint=f"radzoo refresh --study {study.id}"
-        )
-    chosen = max(versions, key=lambda row: row["version"])["feature_set"]
-    names = [row["feature"] for row in snapshot.rows("features", feature_set=chosen)]
-    found: dict[str, pl.DataFrame] = {}
-    with snapshot_connection(snapshot) as connection:
-        for phase in phases:
-            columns = ", ".join(f'w."{name}" as "{with_phase(phase, name)}"' for name in names)
-            query = (
-                f"select w.patient, {columns} from {sql_name(chosen)} w "
-                "join study_masks m using (patient, exam, phase, lesion, reader, reading) "
-                "where m.study = $study and m.is_primary and w.phase = $phase order by w.patient"
-            )
-            table = connection.sql(query, params={"study": study.id, "phase": phase}).to_arrow_table()
-            found[phase] = pl.DataFrame(table)
-    return found
 
 
 def _last_values(snapshot: Snapshot) -> dict[str, dict[str, dict[str, Any]]]:

@@ -123,6 +123,9 @@ def _launch(
     store: Annotated[str | None, Parameter(help="The store's folder; else RADZOO_STORE, else ./radzoo-store.")] = None,
     json: Annotated[bool, Parameter(negative="", help="Answer, and fail, in JSON.")] = False,
 ) -> Outcome | None:
+    if "-" in tokens:
+        # A bare dash is standard input; cyclopts takes it for an option, except behind the end of options.
+        tokens = (*(token for token in tokens if token not in ("-", "--")), "--", "-")
     command, bound, ignored = app.parse_args(tokens, print_error=False, exit_on_error=False)
     shared: dict[str, Any] = {}
     if "context" in ignored:

@@ -24,7 +24,7 @@ Format = Literal["table", "json", "csv", "parquet"]
 
 
 def sql(
-    query: Annotated[str, Parameter(allow_leading_hyphen=True)],
+    query: str,
     *,
     as_of: int | None = None,
     param: tuple[str, ...] = (),

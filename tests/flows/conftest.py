@@ -255,7 +255,7 @@ def another_study(tmp_path: Path) -> Callable[..., SmallStudy]:
     return write
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def radzoo() -> Callable[..., subprocess.CompletedProcess[str]]:
     """Return a function that runs the command line as its own process."""
     return radzoo_run

@@ -3,9 +3,12 @@
 Figures: the paper's Table 3 and the CR row of its Table 4, as kept in study-facts 3.
 """
 
+import json
+
 import pytest
 
 from flows.bench import bench
+from flows.cli.main import exit_code
 from flows.ingest import ingest
 from store.home import Store
 from store.query import answer
@@ -116,3 +119,16 @@ def test_a_second_bench_changes_nothing(benched):
     found = bench(benched)
     assert (found.commit_id, found.trained[0].trained, found.trained[0].version) == (None, False, 1)
     assert asked(benched, "from commits") == commits
+
+
+def test_train_and_bench_answer_in_json(benched, capsys):
+    """The verbs report what they did: nothing was trained, and the leaderboard is the one that SQL gives."""
+    store = ["--json", "--store", str(benched.root)]
+    assert exit_code([*store, "train", "cr"]) == 0
+    (report,) = json.loads(capsys.readouterr().out)
+    assert (report["model"], report["version"], report["trained"], report["patients"]) == ("cr", 1, False, 165)
+    assert exit_code([*store, "bench"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["suite"], found["commit_id"]) == ("paper", None)
+    rows = asked(benched, "from leaderboard order by cohort")
+    assert sorted(found["leaderboard"], key=lambda row: row["cohort"]) == rows
