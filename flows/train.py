@@ -54,7 +54,7 @@ def train(store: Store, study: str | None, models: Sequence[str] = ()) -> list[T
     asked = stored_study(Snapshot(store), study)
     _compute_stability(store, asked)
     snapshot = Snapshot(store)
-    plans = training_plans(snapshot, asked, models or study_models(asked))
+    plans = training_plans(snapshot, asked, list(dict.fromkeys(models or study_models(asked))))
     missing = [plan for plan in plans if plan.current_version is None]
     if missing:
         _carry_out(store, asked, missing)

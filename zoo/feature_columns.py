@@ -34,7 +34,7 @@ def stored_feature_set(snapshot: Snapshot, study: Study, feature_set: str) -> st
         for row in snapshot.rows("feature_sets", name=ref.name)
         if ref.version in (None, row["version"])
         # Two studies, or two days, may define one name differently: the newest version may be another's.
-        and settings in (None, json.loads(row["definition"])["settings"])
+        and (settings is None or json.loads(row["definition"])["settings"] == settings)
     ]
     if not versions:
         raise NotFoundError(

@@ -6,10 +6,12 @@ import json
 import math
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
+from datetime import date, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
+from uuid import UUID
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
@@ -22,6 +24,7 @@ __all__ = ["Context", "Outcome", "Workers", "json_text", "table_text"]
 Workers = Annotated[int | None, Parameter(validator=Number(gte=1))]
 """A number of processes or threads; as many as there are cores where not given."""
 
+_TEXT = (Path, date, time, timedelta, UUID, bytes)  # a datetime is a date
 _NO_TERMINAL_WIDTH = 10_000  # a pipe has no width: lines are not wrapped for it
 
 
@@ -48,7 +51,7 @@ class Outcome:
 
 def json_text(value: Any, *, indent: int | None = 2) -> str:
     """Return a value as JSON: dataclasses as mappings, NaN as null, what JSON lacks (dates, paths, ...) as text."""
-    return json.dumps(_plain(value), ensure_ascii=False, indent=indent, allow_nan=False, default=str)
+    return json.dumps(_plain(value), ensure_ascii=False, indent=indent, allow_nan=False)
 
 
 def table_text(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
@@ -74,7 +77,7 @@ def _cell(value: Any) -> str:
 
 def _plain(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
-        return _plain(asdict(value))
+        return {each.name: _plain(getattr(value, each.name)) for each in fields(value)}
     if isinstance(value, Mapping):
         return {str(key): _plain(each) for key, each in value.items()}
     if isinstance(value, (list, tuple, set)):
@@ -83,4 +86,9 @@ def _plain(value: Any) -> Any:
         return value if math.isfinite(value) else None
     if isinstance(value, Decimal):
         return float(value)
+    # A pydantic model; not asked by its type, for --help must not load pydantic.
+    if hasattr(value, "model_dump"):
+        return _plain(value.model_dump())
+    if isinstance(value, _TEXT):
+        return str(value)
     return value

@@ -52,6 +52,8 @@ def sql(
     rows = table.to_pylist()
     if out is not None and not out.parent.is_dir():
         raise UsageError("there is no such folder", where=str(out.parent), hint="make it, or name another --out FILE")
+    if out is not None and out.is_dir():
+        raise UsageError("this is a folder", where=str(out), hint="name a file below it")
     if format == "parquet":
         if out is None:
             raise UsageError("a Parquet answer needs a file", hint="add --out FILE.parquet")

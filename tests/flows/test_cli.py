@@ -16,7 +16,19 @@ from flows.cli.main import STORE_VERBS, VERBS, app, exit_code
 from schemas.settings import DEFAULT_STORE
 
 ALL_VERBS = dict(VERBS.items()) | {f"store {name}": verb for name, verb in STORE_VERBS.items()}
-HEAVY = ("prefect", "torch", "SimpleITK", "duckdb", "radiomics", "sklearn", "sqlalchemy", "pyarrow", "polars", "numpy")
+HEAVY = (
+    "prefect",
+    "torch",
+    "SimpleITK",
+    "duckdb",
+    "radiomics",
+    "sklearn",
+    "sqlalchemy",
+    "pyarrow",
+    "polars",
+    "numpy",
+    "pydantic",
+)
 
 
 def printed(arguments, capsys):
@@ -239,16 +251,13 @@ def test_errors_are_json_too(small_study, capsys):
         assert (fault["error"], fault["exit_code"]) == (name, expected)
 
 
-def test_an_internal_error_is_json_with_exit_code_one(small_study, capsys):
-    """A fault of the program itself is told in the same form."""
-    small_study.ingest()
-    small_study.store.catalogue_file.write_bytes(b"no database at all" * 100)
-    for companion in small_study.store_root.glob("catalogue.sqlite-*"):
-        companion.unlink()
-    code, out, err = asked(small_study, capsys, "--json", "sql", "select 1")
+def test_an_unforeseen_error_is_json_with_exit_code_one(tmp_path, capsys):
+    """What no verb foresaw, such as a folder below a file, is told in the same form."""
+    (tmp_path / "file").write_text("")
+    code, out, err = printed(["--json", "init", tmp_path / "file" / "study"], capsys)
     fault = json.loads(err)
     assert (code, out, fault["exit_code"]) == (1, "", 1)
-    assert "not a database" in fault["message"]
+    assert fault["error"] == "NotADirectoryError"
 
 
 QUERY = "select patient, phase, original_shape_VoxelVolume v, grey_levels from quick order by all limit 3"
@@ -298,6 +307,8 @@ def test_out_takes_the_other_formats_and_needs_its_folder(ready_study, capsys, t
     assert file.read_text() == on_stdout
     code, _, err = asked(ready_study, capsys, "sql", QUERY, "--out", tmp_path / "none" / "answer.txt")
     assert (code, "no such folder" in err) == (2, True)
+    code, _, err = asked(ready_study, capsys, "sql", QUERY, "--out", tmp_path)
+    assert (code, "this is a folder" in err) == (2, True)
 
 
 def test_columns_of_one_name_are_told_apart(ready_study, capsys):

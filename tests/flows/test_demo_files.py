@@ -116,7 +116,9 @@ def test_the_demonstration_runs_from_end_to_end(radzoo, tmp_path):
     counts = re.search(r"computed (\d+), reused (\d+), failed (\d+), unchanged (\d+)", done.stdout)
     masks = len(list((tmp_path / "demo" / "study" / "masks").rglob("*.nii.gz")))
     assert counts.groups() == (str(masks), "0", "0", "0")
-    for model in ("cr", "radiomics_lr"):
+    models = parsed_study((tmp_path / "demo" / "study" / "study.toml").read_text(), "study.toml").models
+    assert {"cr", "radiomics_lr"} <= set(models)
+    for model in models:
         for cohort in ("training", "validation"):
             line = rf"^{model} +{cohort} +\d+ \(\d+ events\) +[01]\.\d{{3}} \([01]\.\d{{3}}-[01]\.\d{{3}}\)"
             assert re.search(line, done.stdout, re.M)
@@ -131,7 +133,7 @@ def test_the_demonstration_runs_from_end_to_end(radzoo, tmp_path):
 
     command = re.search(r'^next +radzoo (--store \S+) sql "(.+)"$', done.stdout, re.M)
     answer = radzoo(*command[1].split(), "sql", command[2], "--format", "csv", cwd=tmp_path)
-    assert len(answer.stdout.splitlines()) == 5
+    assert len(answer.stdout.splitlines()) == 1 + 2 * len(models)
 
     again = radzoo("--json", "demo", "--patients", "24", "--workers", "2", cwd=tmp_path, timeout_s=600)
     assert again.returncode == 0
@@ -139,6 +141,6 @@ def test_the_demonstration_runs_from_end_to_end(radzoo, tmp_path):
     assert report["ingested"]["commit_id"] is None
     (refreshed,) = report["refreshed"]
     assert [refreshed[name] for name in ("computed", "reused", "failed", "unchanged")] == [0, 0, 0, masks]
-    assert [model["trained"] for model in report["benched"]["trained"]] == [False, False]
+    assert {each["model"]: each["trained"] for each in report["benched"]["trained"]} == dict.fromkeys(models, False)
     assert report["benched"]["commit_id"] is None
     assert Path(report["report"]).name == "index.html"

@@ -1,0 +1,67 @@
+"""What README and docs say is what the code does."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from flows.cli.main import STORE_VERBS, VERBS
+from schemas.study import Study, parsed_study
+from store.home import Store
+from store.query import answer
+from store.snapshot import Snapshot
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+ALL_VERBS = VERBS | {f"store {name}": verb for name, verb in STORE_VERBS.items()}
+
+
+@pytest.mark.parametrize("name", ALL_VERBS)
+def test_every_verb_stands_in_the_readme_with_its_own_words(name: str) -> None:
+    """The README's list of verbs has each verb and its summary, no other and no older one."""
+    assert f"| `radzoo {name}` | {ALL_VERBS[name].summary} |" in README
+
+
+def test_the_readme_names_no_verb_that_does_not_exist() -> None:
+    """Every ``radzoo VERB`` in a console block is a verb of the command line."""
+    blocks = "\n".join(re.findall(r"```console\n(.*?)```", README, re.DOTALL))
+    named = set(re.findall(r"radzoo (?:--store \S+ )?([a-z]+)", blocks))
+    assert named
+    assert named <= {*VERBS, "store"}
+
+
+def test_the_readmes_questions_can_be_asked(tmp_path: Path) -> None:
+    """Every SQL question in the README is one that a store answers, here an empty one."""
+    snapshot = Snapshot(Store(tmp_path / "store", create=True))
+    questions = re.findall(r'sql "([^"]+)"', README)
+    assert questions
+    for question in questions:
+        assert answer(snapshot, question).column_names
+
+
+@pytest.mark.parametrize("file", ["README.md", "docs/architecture.md", "docs/study-file.md", "docs/adr/README.md"])
+def test_links_lead_to_files_that_exist(file: str) -> None:
+    """A relative link of the documentation is not broken."""
+    text = (ROOT / file).read_text(encoding="utf-8")
+    for target in re.findall(r"\]\((?!http)([^)#]+)\)", text):
+        assert ((ROOT / file).parent / target).exists(), target
+
+
+def test_the_page_on_the_study_file_names_every_key() -> None:
+    """Each key that a study file may have stands in docs/study-file.md."""
+    page = (ROOT / "docs" / "study-file.md").read_text(encoding="utf-8")
+    schema = Study.model_json_schema()
+    keys = {name for each in schema["$defs"].values() for name in each.get("properties", {})}
+    settings = set(schema["$defs"]["RadiomicsSettings"]["properties"])  # documented where they are defined
+    missing = sorted(key for key in keys - settings if f"`{key}`" not in page and f"`{key} =" not in page)
+    assert missing == []
+
+
+def test_the_pages_example_is_a_part_of_a_study_file() -> None:
+    """The example of an own feature set in docs/study-file.md parses."""
+    page = (ROOT / "docs" / "study-file.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    rest = '[study]\nid = "s"\ntitle = "t"\n[cohort]\ntable = "p.csv"\n[phases.A]\nimage = "i"\nmask = "m"\n'
+    assert parsed_study(example + rest, "study.toml").feature_sets == ("quick",)

@@ -1,0 +1,149 @@
+"""Stability of features over repeated readings, as data in the store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from schemas.errors import ContractError
+from schemas.keys import MaskKey
+from schemas.study import Study
+from store.commit import commit_to
+from store.home import Store
+from store.segments import written_segment
+from store.snapshot import Snapshot
+from store.staging import ExtractionRecord
+from zoo.feature_columns import stable_columns
+from zoo.stability import stability_rows
+
+# Shrout PE, Fleiss JL, Psychol Bull 1979;86:420, table 2: six subjects, four judges; ICC(2,1) = .29 (R psych .289764).
+JUDGED = [(9, 2, 5, 8), (6, 1, 3, 2), (8, 4, 6, 8), (7, 1, 2, 6), (10, 5, 6, 9), (6, 2, 4, 7)]
+ICC_2_1 = 0.289764
+FEATURES = ("judged", "steady")
+READINGS = [("J1", 1), ("J2", 1), ("J3", 1), ("J4", 1), ("J1", 2)]
+
+
+@pytest.fixture
+def study() -> Study:
+    """Give a study of one phase whose tumours four readers drew, the first of them twice."""
+    readings = [{"reader": reader, "reading": reading} for reader, reading in READINGS]
+    return Study.model_validate(
+        {
+            "study": {"id": "agreement", "title": "t"},
+            "cohort": {"table": "t.csv"},
+            "phases": {"AP": {"image": "i", "mask": "m"}},
+            "readings": readings,
+            "feature_sets": ["rated@1"],
+        }
+    )
+
+
+@pytest.fixture
+def snapshot(tmp_path: Path, study: Study) -> Snapshot:
+    """Give a store with the judges' table as one feature, and a validation patient whom nobody agrees on."""
+    store = Store(tmp_path / "store", create=True)
+    ratings = {f"P{number}": judges for number, judges in enumerate(JUDGED, start=1)} | {"V1": (0, 1000, -1000, 5)}
+    records, masks = [], []
+    for patient, judges in ratings.items():
+        values = {(f"J{judge}", 1): float(value) for judge, value in enumerate(judges, start=1)}
+        values["J1", 2] = values["J1", 1]
+        for (reader, reading), value in values.items():
+            key = MaskKey(patient, "baseline", "AP", "1", reader, reading)
+            mask = f"mask {key}"
+            steady = float(patient[1:]) if patient.startswith("P") else 0.0
+            records.append(
+                ExtractionRecord(
+                    extraction_id=f"id {key}",
+                    key=key,
+                    image_sha256=patient,
+                    mask_sha256=mask,
+                    values={"judged": value, "steady": steady},
+                    details={"grey_levels": {"original": 9}, "zero_fraction": {"original": 0.0}},
+                )
+            )
+            masks.append(key._asdict() | {"image_sha256": patient, "mask_sha256": mask})
+    with commit_to(store, "ratings") as commit:
+        segment = written_segment(store.segments, "rated@1", FEATURES, records)
+        own = {"study": study.id, "feature_set": "rated@1"}
+        commit.put("masks", masks)
+        keys = MaskKey._fields
+        commit.put(
+            "study_masks",
+            [{"study": study.id, "is_primary": int(i % 5 == 0)} | {k: m[k] for k in keys} for i, m in enumerate(masks)],
+        )
+        commit.put("feature_sets", [_feature_set_row()])
+        commit.put(
+            "features", [{"feature_set": "rated@1", "position": i, "feature": f} for i, f in enumerate(FEATURES)]
+        )
+        commit.put("segments", [vars(segment)])
+        extractions = [
+            {
+                "feature_set": "rated@1",
+                "extraction_id": r.extraction_id,
+                "image_sha256": r.image_sha256,
+                "mask_sha256": r.mask_sha256,
+                "segment_id": segment.segment_id,
+            }
+            for r in records
+        ]
+        commit.put("extractions", extractions)
+        commit.put("study_extractions", [own | {"extraction_id": r.extraction_id} for r in records])
+        cohorts = {p: "training" if p.startswith("P") else "validation" for p in ratings}
+        members = [{"study": study.id, "split": "main", "patient": p, "cohort": c} for p, c in cohorts.items()]
+        commit.put("split_members", members)
+    return Snapshot(store)
+
+
+def _feature_set_row() -> dict[str, Any]:
+    return {
+        "feature_set": "rated@1",
+        "name": "rated",
+        "version": 1,
+        "kind": "radiomics",
+        "features": len(FEATURES),
+        "description": "",
+        "definition": "{}",
+        "definition_sha256": "0",
+        "deviations": "{}",
+    }
+
+
+def test_readers_are_compared_as_shrout_and_fleiss_do(snapshot: Snapshot, study: Study) -> None:
+    """Between readers, the ICC of the judges' table is the published ICC(2,1), over training patients only."""
+    rows = {(row["kind"], row["feature"]): row for row in stability_rows(snapshot, study, "main", "rated@1")}
+    assert rows["inter", "judged"]["icc"] == pytest.approx(ICC_2_1, abs=1e-6)
+    assert rows["inter", "judged"]["patients"] == 6
+    assert rows["inter", "judged"]["lower"] < ICC_2_1 < rows["inter", "judged"]["upper"]
+
+
+def test_a_reader_is_compared_with_himself_apart(snapshot: Snapshot, study: Study) -> None:
+    """Within the first reader, whose second reading equals the first, every feature agrees fully."""
+    rows = [row for row in stability_rows(snapshot, study, "main", "rated@1") if row["kind"] == "intra"]
+    assert {row["feature"]: row["icc"] for row in rows} == pytest.approx({"judged": 1.0, "steady": 1.0})
+
+
+def test_a_feature_is_kept_where_every_kind_agrees(snapshot: Snapshot, study: Study) -> None:
+    """Columns are kept by their lowest ICC: the judged one fails between readers, the steady one passes."""
+    store = snapshot.store
+    with commit_to(store, "stability") as commit:
+        commit.put("stability", stability_rows(snapshot, study, "main", "rated@1"))
+    after = Snapshot(store)
+    assert stable_columns(after, study, "main", "rated@1", 0.9) == {"AP__steady"}
+    assert stable_columns(after, study, "main", "rated@1", 0.25) == {"AP__steady", "AP__judged"}
+
+
+def test_without_repeated_readings_a_minimum_is_refused(snapshot: Snapshot, study: Study) -> None:
+    """A minimum ICC without any ICC in the store is a contract error, not an empty or a full selection."""
+    with pytest.raises(ContractError, match="no repeated readings"):
+        stable_columns(snapshot, study, "main", "rated@1", 0.9)
+
+
+def test_too_few_patients_give_no_icc(snapshot: Snapshot, study: Study) -> None:
+    """A split with fewer than five training patients has no stability rows."""
+    store = snapshot.store
+    with commit_to(store, "small split") as commit:
+        members = [{"study": study.id, "split": "tiny", "patient": f"P{n}", "cohort": "training"} for n in range(1, 5)]
+        commit.put("split_members", members)
+    assert stability_rows(Snapshot(store), study, "tiny", "rated@1") == []
