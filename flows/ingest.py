@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.abandoned import abandoned_masks, abandoned_values
+from flows.frozen_splits import frozen_splits
 from flows.image_inventory import Inventory, image_inventory
 from flows.progress import narrated
 from flows.study_tables import StudyTables, study_tables
@@ -68,6 +69,7 @@ def ingest(study_file: Path, store_root: Path, *, dry_run: bool = False, workers
     study, text = read_study(study_file)
     tables = study_tables(study, text, study_file)
     before = _snapshot_before(store_root)
+    tables.splits = frozen_splits(study, tables.splits, before)
     inventory = _inventory(study, study_file, tables, before, workers or os.cpu_count() or 1)
     _refuse_missing_phase(study, study_file, text, tables, inventory)
     if before is not None:

@@ -137,7 +137,7 @@ def _define_wide_view(
         )
     try:
         connection.execute(f'create view "{view}" as {query}')
-    except duckdb.IOException as error:
+    except (duckdb.IOException, duckdb.InvalidInputException) as error:
         raise ContractError(
             f"a segment of {feature_set} is missing or damaged: {str(error).splitlines()[0]}",
             where=str(snapshot.store.segments),

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from schemas.keys import canonical_json
+from schemas.keys import canonical_json, sha256_of_json
 from store.home import Store
 from store.segments import file_sha256
 
@@ -57,7 +57,8 @@ def pinned_dataset(
     file = store.datasets / f"{digest[:20]}.parquet"
     partial.replace(file)
     return PinnedDataset(
-        dataset_id=digest[:20],
+        # Equal tables may answer different questions: the file is shared, the dataset is not.
+        dataset_id=sha256_of_json([digest, study, split, dict(inputs)])[:20],
         study=study,
         split=split,
         inputs=canonical_json(dict(inputs)),

@@ -6,6 +6,7 @@ Data: soft-tissue sarcoma cohort of the IBSI, CC BY 3.0 (Vallieres 2015). Refere
 import json
 import logging
 import multiprocessing
+import os
 import warnings
 from concurrent.futures import ProcessPoolExecutor
 
@@ -106,7 +107,7 @@ def test_grey_levels_tell_where_the_bin_width_does_not_fit(cohort):
     assert levels["PET"] > 130
 
 
-COMPARED = [
+QUICK = [
     ("STS_042", "PET"),  # first: it takes longest
     *((patient, phase) for phase in ("MR_T1", "CTcrop") for patient in PATIENTS),
     ("STS_012", "PET"),
@@ -115,8 +116,10 @@ COMPARED = [
 """All MR and CT scans and three PET scans.
 
 Five PET scans are left out for their time alone: with 235 to 316 grey levels in the original, up to 876 in a wavelet
-band and larger lesions, plain pyradiomics takes minutes for each.
+band and larger lesions, plain pyradiomics takes many minutes for each. RADZOO_ALL_SCANS=1 compares them too.
 """
+SLOW = [(patient, "PET") for patient in PATIENTS if (patient, "PET") not in QUICK]
+COMPARED = [*SLOW, *QUICK] if os.environ.get("RADZOO_ALL_SCANS") else QUICK
 
 
 def test_stored_values_are_those_of_pyradiomics(cohort, shared_data):

@@ -22,7 +22,7 @@ def test_a_dataset_tells_about_its_file(store):
     file = store.root / pinned.path
     assert pq.read_table(file).equals(TABLE)
     assert pinned.sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
-    assert pinned.dataset_id == pinned.sha256[:20] == file.stem
+    assert file.stem == pinned.sha256[:20]
     assert (pinned.patients, pinned.columns, pinned.commit_id) == (2, 3, 3)
     assert json.loads(pinned.inputs) == WHOSE["inputs"]
 
@@ -31,8 +31,16 @@ def test_equal_tables_are_one_file(store):
     """The same table pinned again, for another split or commit as well, is the same file byte for byte."""
     first = pinned_dataset(store, TABLE, **WHOSE)
     second = pinned_dataset(store, TABLE, **(WHOSE | {"split": "other", "commit_id": 9}))
-    assert second.dataset_id == first.dataset_id
-    assert [each.name for each in store.datasets.iterdir()] == [f"{first.dataset_id}.parquet"]
+    assert (second.path, second.sha256) == (first.path, first.sha256)
+    assert [f"datasets/{each.name}" for each in store.datasets.iterdir()] == [first.path]
+
+
+def test_a_dataset_is_its_table_and_its_question(store):
+    """Study, split and inputs are part of a dataset's identity; the commit it was read at is not."""
+    others = [{"study": "other"}, {"split": "other"}, {"inputs": {"phases": ["AP"], "factors": ["x"]}}]
+    first = pinned_dataset(store, TABLE, **WHOSE)
+    assert len({first.dataset_id, *(pinned_dataset(store, TABLE, **(WHOSE | o)).dataset_id for o in others)}) == 4
+    assert pinned_dataset(store, TABLE, **(WHOSE | {"commit_id": 9})).dataset_id == first.dataset_id
 
 
 def test_another_table_is_another_dataset(store):
