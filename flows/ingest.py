@@ -16,7 +16,8 @@ from flows.study_tables import StudyTables, study_tables
 from schemas.errors import ContractError, NotFoundError
 from schemas.keys import MaskKey, canonical_json, sha256_of_json
 from schemas.splits import split_sha256
-from schemas.study import Study, parsed_study
+from schemas.study import Study
+from schemas.study_text import parsed_study
 from schemas.toml_lines import line_of
 from store.commit import Commit, commit_to
 from store.home import Store

@@ -5,16 +5,14 @@ Every value is checked before anything is written; a fault names the file, the l
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import date
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 from pydantic import TypeAdapter, ValidationError
 
+from flows.text_table import TextTable, read_table
 from schemas.clinical import ClinicalVariable
 from schemas.errors import ContractError
 from schemas.keys import Pseudonym
@@ -24,8 +22,6 @@ from schemas.toml_lines import line_of
 
 __all__ = ["CohortPatient", "StudyTables", "study_tables"]
 
-_YES = {"yes", "true", "1", "y"}
-_NO = {"no", "false", "0", "n", ""}
 _pseudonym: TypeAdapter[str] = TypeAdapter(Pseudonym)
 
 Row = dict[str, Any]
@@ -54,33 +50,6 @@ class StudyTables:
     splits: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class _Table:
-    """A delimited or Parquet file as text cells, with the line each row stands on."""
-
-    file: Path
-    frame: pl.DataFrame
-
-    def rows(self) -> Iterator[tuple[int, dict[str, str]]]:
-        for number, row in enumerate(self.frame.iter_rows(named=True), start=2):
-            yield number, {name: (value or "").strip() for name, value in row.items()}
-
-    def require(self, column: str, where: str) -> None:
-        if column not in self.frame.columns:
-            raise ContractError(
-                f"column '{column}' is not in {self.file.name}; it has {', '.join(self.frame.columns[:12])}",
-                where=where,
-                hint="mend the column's name in the study file; nothing was written",
-            )
-
-    def fault(self, line: int, column: str, message: str) -> ContractError:
-        return ContractError(
-            f"column '{column}': {message}",
-            where=f"{self.file}:{line}",
-            hint="mend the table and run the command again; nothing was written",
-        )
-
-
 def study_tables(study: Study, text: str, study_file: Path) -> StudyTables:
     """Return what a study's tables say.
 
@@ -102,7 +71,7 @@ def study_tables(study: Study, text: str, study_file: Path) -> StudyTables:
     def at(*path: str) -> str:
         return f"{study_file}:{line_of(text, path)}"
 
-    cohort = _read(study_file.parent / study.cohort.table, at("cohort", "table"))
+    cohort = read_table(study_file.parent / study.cohort.table, at("cohort", "table"))
     cohort.require(study.cohort.patient, at("cohort", "patient"))
     for number, reading in enumerate(study.readings):
         if reading.where is not None:
@@ -115,7 +84,7 @@ def study_tables(study: Study, text: str, study_file: Path) -> StudyTables:
     source = (
         cohort
         if study.clinical.table is None
-        else _read(study_file.parent / study.clinical.table, at("clinical", "table"))
+        else read_table(study_file.parent / study.clinical.table, at("clinical", "table"))
     )
     for name, variable in study.clinical.variables.items():
         source.require(variable.column or name, at("clinical", "variables", name, "column"))
@@ -130,27 +99,7 @@ def study_tables(study: Study, text: str, study_file: Path) -> StudyTables:
     return tables
 
 
-def _read(file: Path, where: str) -> _Table:
-    if not file.is_file():
-        raise ContractError(
-            f"file '{file}' is missing",
-            where=where,
-            hint="mend the path in the study file; nothing was written",
-        )
-    try:
-        if file.suffix == ".parquet":
-            return _Table(file, pl.read_parquet(file).with_columns(pl.all().cast(pl.String)))
-        separator = "\t" if file.suffix == ".tsv" else ","
-        return _Table(file, pl.read_csv(file, separator=separator, infer_schema=False))
-    except pl.exceptions.PolarsError as error:
-        raise ContractError(
-            f"cannot be read as a table: {str(error).splitlines()[0]}",
-            where=str(file),
-            hint="save it as UTF-8 text with one header line, as many cells in each line, or as Parquet",
-        ) from error
-
-
-def _patients(study: Study, cohort: _Table) -> list[CohortPatient]:
+def _patients(study: Study, cohort: TextTable) -> list[CohortPatient]:
     found: dict[str, CohortPatient] = {}
     column = study.cohort.patient
     for line, row in cohort.rows():
@@ -160,22 +109,22 @@ def _patients(study: Study, cohort: _Table) -> list[CohortPatient]:
             raise cohort.fault(line, column, f"'{row[column]}' is no pseudonym") from error
         if patient in found:
             raise cohort.fault(line, column, f"patient '{row[column]}' stands here a second time")
-        exam_date = _date(cohort, line, study.cohort.exam_date, row)
-        readings = tuple(r for r in study.readings if r.where is None or _is_yes(cohort, line, r.where, row))
+        exam_date = cohort.date(line, study.cohort.exam_date, row)
+        readings = tuple(r for r in study.readings if r.where is None or cohort.is_yes(line, r.where, row))
         found[patient] = CohortPatient(patient, row[column], exam_date, readings)
     if not found:
         raise ContractError("the table has no rows", where=str(cohort.file))
     return list(found.values())
 
 
-def _clinical_rows(study: Study, table: _Table, known: set[str]) -> Iterator[Row]:
+def _clinical_rows(study: Study, table: TextTable, known: set[str]) -> Iterator[Row]:
     table.require(study.cohort.patient, str(table.file))
     seen: set[tuple[str, str]] = set()
     for line, row in table.rows():
         patient = study.stored_patient(row[study.cohort.patient])
         if patient not in known:
             raise table.fault(line, study.cohort.patient, f"'{patient}' is not in the cohort table")
-        observed_at = _date(table, line, study.clinical.observed_at, row) or ""
+        observed_at = table.date(line, study.clinical.observed_at, row) or ""
         if (patient, observed_at) in seen:
             raise table.fault(line, study.cohort.patient, f"a second row for '{patient}' of the same date")
         seen.add((patient, observed_at))
@@ -191,13 +140,13 @@ def _clinical_rows(study: Study, table: _Table, known: set[str]) -> Iterator[Row
                 }
 
 
-def _value(table: _Table, line: int, name: str, variable: ClinicalVariable, cell: str) -> Row:
+def _value(table: TextTable, line: int, name: str, variable: ClinicalVariable, cell: str) -> Row:
     column = variable.column or name
     if variable.levels is not None:
         if cell not in variable.levels:
             raise table.fault(line, column, f"'{cell}' is none of {', '.join(variable.levels)}")
         return {"level": cell, "value": None}
-    value = _number(table, line, column, cell)
+    value = table.number(line, column, cell)
     low, high = variable.plausible_range(name)
     if not low <= value <= high:
         raise table.fault(line, column, f"{value:g} {variable.unit} is outside {low:g} to {high:g}")
@@ -210,7 +159,7 @@ def _outcome_columns(outcome: BinaryOutcome | EventOutcome) -> dict[str, str]:
     return {"event": outcome.event, "time": outcome.time}
 
 
-def _add_outcomes(study: Study, outcome: BinaryOutcome | EventOutcome, cohort: _Table, tables: StudyTables) -> None:
+def _add_outcomes(study: Study, outcome: BinaryOutcome | EventOutcome, cohort: TextTable, tables: StudyTables) -> None:
     for line, row in cohort.rows():
         patient = study.stored_patient(row[study.cohort.patient])
         raw: Row = {
@@ -232,8 +181,8 @@ def _add_outcomes(study: Study, outcome: BinaryOutcome | EventOutcome, cohort: _
         elif not row[outcome.event] or not row[outcome.time]:
             label, reason = None, "event or time is not given"
         else:
-            event = _is_yes(cohort, line, outcome.event, row)
-            time = _number(cohort, line, outcome.time, row[outcome.time])
+            event = cohort.is_yes(line, outcome.event, row)
+            time = cohort.number(line, outcome.time, row[outcome.time])
             if time < 0:
                 raise cohort.fault(line, outcome.time, f"{time:g} {outcome.unit} is before the start")
             label, reason = outcome.label(event=event, time=time)
@@ -244,7 +193,7 @@ def _add_outcomes(study: Study, outcome: BinaryOutcome | EventOutcome, cohort: _
         )
 
 
-def _add_splits(study: Study, cohort: _Table, tables: StudyTables, at: Any) -> None:
+def _add_splits(study: Study, cohort: TextTable, tables: StudyTables, at: Any) -> None:
     labels = {row["patient"]: row["label"] for row in tables.labels if row["label"] is not None}
     for name, split in study.splits.items():
         if isinstance(split, ColumnSplit):
@@ -255,7 +204,7 @@ def _add_splits(study: Study, cohort: _Table, tables: StudyTables, at: Any) -> N
         tables.splits[name] = checked_split(members, labels, name)
 
 
-def _column_members(study: Study, split: ColumnSplit, cohort: _Table) -> Iterator[tuple[str, str]]:
+def _column_members(study: Study, split: ColumnSplit, cohort: TextTable) -> Iterator[tuple[str, str]]:
     names = {split.training: "training", split.validation: "validation"}
     for line, row in cohort.rows():
         cell = row[split.column]
@@ -284,29 +233,3 @@ def _drawn_members(split: StratifiedSplit, labels: dict[str, int], where: str) -
             hint="take another validation_fraction, or leave the split out; nothing was written",
         ) from error
     return dict.fromkeys(training, "training") | dict.fromkeys(validation, "validation")
-
-
-def _number(table: _Table, line: int, column: str, cell: str) -> float:
-    try:
-        value = float(cell)
-    except ValueError as error:
-        raise table.fault(line, column, f"'{cell}' is no number") from error
-    if not math.isfinite(value):
-        raise table.fault(line, column, f"'{cell}' is no finite number")
-    return value
-
-
-def _date(table: _Table, line: int, column: str | None, row: dict[str, str]) -> str | None:
-    if column is None or not row[column]:
-        return None
-    try:
-        return date.fromisoformat(row[column]).isoformat()
-    except ValueError as error:
-        raise table.fault(line, column, f"'{row[column]}' is no date (YYYY-MM-DD)") from error
-
-
-def _is_yes(table: _Table, line: int, column: str, row: dict[str, str]) -> bool:
-    cell = row[column].lower()
-    if cell not in _YES | _NO:
-        raise table.fault(line, column, f"'{row[column]}' is neither yes nor no")
-    return cell in _YES

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from flows.cli.main import STORE_VERBS, VERBS
-from schemas.study import Study, parsed_study
+from schemas.study import Study
+from schemas.study_text import parsed_study
 from store.home import Store
 from store.query import answer
 from store.snapshot import Snapshot

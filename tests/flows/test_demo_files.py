@@ -13,7 +13,7 @@ from flows.demo.files import FEWEST_PATIENTS, demo_study
 from flows.imaging.phantom import PHASES
 from flows.imaging.volumes import geometry_difference, lesion_mask, mask_sha256, read_volume
 from schemas.errors import UsageError
-from schemas.study import parsed_study
+from schemas.study_text import parsed_study
 
 
 @pytest.fixture(scope="module")

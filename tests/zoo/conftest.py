@@ -14,7 +14,8 @@ import pytest
 from schemas.feature_sets import FeatureSetDefinition
 from schemas.keys import MaskKey, canonical_json, sha256_of_json
 from schemas.radiomics_settings import RadiomicsSettings
-from schemas.study import Study, parsed_study
+from schemas.study import Study
+from schemas.study_text import parsed_study
 from store.commit import commit_to
 from store.home import Store
 from store.segments import written_segment
