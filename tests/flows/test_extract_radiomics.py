@@ -402,3 +402,19 @@ def test_real_tumours_have_the_values_of_pyradiomics(shared_data, phase):
     extraction = _assert_equals_pyradiomics(image, sitk.ReadImage(folder / f"{phase}_mask.nii.gz"), HCC_CEMRI)
     assert len(extraction.values) == 1037
     assert extraction.grey_levels["original"] >= 8
+
+
+def test_values_do_not_depend_on_the_number_of_threads():
+    """A float image whose sums round differently by parts gives the same normalised voxels for any thread count."""
+    array = np.random.default_rng(5).normal(1.0, 0.7, size=(48, 27, 30)) ** 3
+    image = _image(array, (5.46875, 5.46875, 3.27))
+    former = sitk.ProcessObject.GetGlobalDefaultNumberOfThreads()
+    try:
+        found = []
+        for threads in (1, 2, 3, 4):
+            sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(threads)
+            found.append(sitk.GetArrayFromImage(normalised_image(image, HCC_CEMRI)))
+            assert sitk.ProcessObject.GetGlobalDefaultNumberOfThreads() == threads
+    finally:
+        sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(former)
+    assert all(np.array_equal(found[0], each) for each in found[1:])
