@@ -4,6 +4,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# A file's tests stay together: their slow fixtures are made once.
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadfile
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 STORE := demo/store
 
@@ -19,10 +21,10 @@ demo: $(VENV)/.ready
 	@$(BIN)/radzoo demo
 
 test: $(VENV)/.ready-dev
-	@$(BIN)/python -m pytest
+	@$(PYTEST)
 
 check: lint types layers
-	@$(BIN)/python -m pytest
+	@$(PYTEST)
 
 lint: $(VENV)/.ready-dev
 	@$(BIN)/ruff check .
@@ -37,7 +39,7 @@ layers: $(VENV)/.ready-dev
 $(VENV)/.ready: pyproject.toml constraints.txt
 	@command -v $${CC:-cc} >/dev/null || { echo "a C compiler is needed: pyradiomics is built from source" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed; PYTHON=... names one" >&2; exit 1; }
-	@echo "setting up $(VENV): about two minutes, once"
+	@echo "setting up $(VENV): a minute or two, once"
 	@$(PYTHON) -m venv $(VENV)
 # pyradiomics has no wheel and does not declare what it is built with: it builds where these are installed already.
 	@$(PIP) numpy setuptools wheel versioneer

@@ -312,7 +312,7 @@ def test_versions_name_the_libraries_that_define_the_values():
     "wrong",
     [
         {"bin_width": None},
-        {"bin_count": 32},
+        {"bin_count": 32, "bin_width": 25.0},
         {"families": ("glcm", "glcm")},
         {"families": ("glcm", "lbp")},
         {"log_sigma_mm": (3.0, 3.0)},
