@@ -36,11 +36,13 @@ def parsed_study(text: str, file: str) -> Study:
     try:
         return Study.model_validate(document)
     except ValidationError as error:
-        faults = error.errors(include_url=False)
+        # A misspelt key is also a missing one: the key that stands in the file is the one to name.
+        faults = sorted(error.errors(include_url=False), key=lambda fault: fault["type"] != "extra_forbidden")
         first = faults[0]
         path = first.get("ctx", {}).get("path") or _written_path(first["loc"])
         key = ".".join(str(part) for part in path)
-        more = f" ({len(faults) - 1} more faults)" if len(faults) > 1 else ""
+        others = len(faults) - 1
+        more = f" ({others} more fault{'s' if others > 1 else ''})" if others else ""
         message = first["msg"].removeprefix("Value error, ")
         if first["type"] == "extra_forbidden":
             message = "unknown key"

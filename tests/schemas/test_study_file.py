@@ -273,3 +273,13 @@ def test_stored_patient_has_the_prefix():
 def test_label_of_a_factor(rule, label):
     """A factor is called by its name where it has one, else by its rule."""
     assert rule.label == label
+
+
+def test_a_misspelt_key_is_named_before_the_one_it_leaves_out() -> None:
+    """Of ``titel`` for ``title`` the line of ``titel`` is reported, as an unknown key."""
+    text = DEMO.replace("title = ", "titel = ", 1)
+    with pytest.raises(ContractError) as caught:
+        parsed_study(text, "study.toml")
+    line = next(number for number, each in enumerate(text.splitlines(), start=1) if each.startswith("titel"))
+    assert caught.value.where == f"study.toml:{line}"
+    assert "unknown key" in caught.value.message
