@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from flows.bench import BenchReport
 from flows.bench import bench as bench_study
 from flows.cli.outcome import Context, Outcome, table_text
-from flows.report import write_report
+from flows.report.page import write_report
 from flows.train import TrainReport
 from flows.train import train as train_study
 from store.home import Store

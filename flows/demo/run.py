@@ -11,7 +11,7 @@ from flows.imaging.phantom import DEFAULT_SCALE
 from flows.ingest import IngestReport, ingest
 from flows.progress import said
 from flows.refresh import FeatureSetReport, refresh
-from flows.report import write_report
+from flows.report.page import write_report
 from store.home import Store
 
 __all__ = ["DemoReport", "demonstration"]

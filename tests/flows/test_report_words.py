@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flows import report_words as words
+from flows.report import words
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,12 @@ from typing import Any
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
-from flows import report_words
 from flows.refresh import stored_study
-from flows.report_performance import performance
-from flows.report_questions import Questions
-from flows.report_sections import FEWEST_LEVELS, clinical_table, feature_sets, model_parts
-from flows.report_summary import cautions, summary
+from flows.report import words
+from flows.report.performance import performance
+from flows.report.questions import Questions
+from flows.report.sections import FEWEST_LEVELS, clinical_table, feature_sets, model_parts
+from flows.report.summary import cautions, summary
 from schemas.errors import UsageError
 from store.home import Store
 from store.query import snapshot_connection
@@ -25,18 +25,18 @@ from zoo.registry import REGISTRY
 
 __all__ = ["write_report"]
 
-_PAGE = "report_page.html.jinja"
+_PAGE = "page.html.jinja"
 _FILTERS: dict[str, Callable[..., str]] = {
-    "compact": report_words.compact,
-    "decimals": report_words.decimals,
-    "duration": report_words.duration,
-    "facts": report_words.facts,
-    "moment": report_words.moment,
-    "p": report_words.p_value,
-    "plural": report_words.plural,
-    "unit": report_words.readable_unit,
-    "variable": report_words.readable_variable,
-    "words": report_words.readable_name,
+    "compact": words.compact,
+    "decimals": words.decimals,
+    "duration": words.duration,
+    "facts": words.facts,
+    "moment": words.moment,
+    "p": words.p_value,
+    "plural": words.plural,
+    "unit": words.readable_unit,
+    "variable": words.readable_variable,
+    "words": words.readable_name,
 }
 
 
@@ -87,7 +87,7 @@ def _contents(store: Store, questions: Questions) -> dict[str, Any]:
     return {
         "study": study.rows[0],
         "study_answer": study,
-        "outcome": report_words.readable_name(study.rows[0]["outcome"] or "the outcome"),
+        "outcome": words.readable_name(study.rows[0]["outcome"] or "the outcome"),
         "cohorts": cohorts,
         "split": split,
         "suites": suites,
@@ -113,7 +113,7 @@ def _contents(store: Store, questions: Questions) -> dict[str, Any]:
 
 def _environment() -> Environment:
     def source(name: str) -> str:
-        return files("flows").joinpath(name).read_text(encoding="utf-8")
+        return files("flows").joinpath("report", "templates", name).read_text(encoding="utf-8")
 
     environment = Environment(
         loader=FunctionLoader(source),

@@ -29,7 +29,7 @@ class Answer:
 
 
 class Questions:
-    """The texts of ``flows/report_sql/*.sql``, asked of one snapshot about one study.
+    """The texts of ``flows/report/sql/*.sql``, asked of one snapshot about one study.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ class Questions:
         Parameters
         ----------
         name : str
-            The file in ``flows/report_sql``, without its ending.
+            The file in ``flows/report/sql``, without its ending.
         feature_set : str
             ``name@N``; the text may name the set as ``$feature_set`` and its wide view as ``$view``.
         **values : str, int or None
@@ -67,7 +67,7 @@ class Questions:
 
 @cache
 def _question(name: str) -> Template:
-    return Template(files("flows").joinpath("report_sql", f"{name}.sql").read_text(encoding="utf-8").strip())
+    return Template(files("flows").joinpath("report", "sql", f"{name}.sql").read_text(encoding="utf-8").strip())
 
 
 def _literal(value: str | int | None) -> str:
