@@ -9,11 +9,8 @@ form, and a row is always complete, with a reason for each feature that has no v
 from __future__ import annotations
 
 import importlib.metadata
-import logging
 import math
-import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +21,7 @@ import SimpleITK as sitk
 from radiomics import imageoperations
 
 from flows.extract.calculators import FEATURES, outcomes
+from flows.extract.process_state import geometry_tolerance, one_thread, quiet
 from flows.imaging.volumes import geometry_difference
 from schemas.errors import ContractError
 from schemas.radiomics_settings import RadiomicsSettings
@@ -101,7 +99,7 @@ def normalised_image(image: sitk.Image, settings: RadiomicsSettings) -> sitk.Ima
     if not settings.normalize:
         return image
     setting = settings.pyradiomics_parameters()["setting"]
-    with _quiet(), _one_thread():
+    with quiet(), one_thread():
         normalised: sitk.Image = imageoperations.normalizeImage(image, **setting)
     return normalised
 
@@ -138,7 +136,7 @@ def extract(
     """
     _check_inputs(image, mask, settings)
     parameters = settings.pyradiomics_parameters()
-    with _quiet(), _one_thread(), _geometry_tolerance(settings.geometry_tolerance):
+    with quiet(), one_thread(), geometry_tolerance(settings.geometry_tolerance):
         working = normalised_image(image, settings) if normalised is None else normalised
         region = _region(working, mask, parameters["setting"])
         return _extraction(region, settings, parameters)
@@ -261,47 +259,3 @@ def _discretised(array: Array, inside: Array, setting: dict[str, Any]) -> tuple[
     matrix = np.zeros(array.shape, dtype=int)
     matrix[inside] = bins
     return matrix, np.flatnonzero(np.bincount(bins))
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep pyradiomics' log and numpy's warnings of divisions by zero off the terminal."""
-    logger = logging.getLogger("radiomics")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL + 1)
-    try:
-        with warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Let ITK work on one thread, so that values do not depend on the machine.
-
-    ITK adds up an image's mean and deviation by parts, one a thread: another number of threads moves the last
-    bit of every normalised voxel, and where a filtered voxel is zero but for rounding, that bit decides its
-    grey level. Plain pyradiomics gave two answers, up to 68 % apart, for one PET scan of thick slices.
-    """
-    former = sitk.ProcessObject.GetGlobalDefaultNumberOfThreads()
-    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
-    try:
-        yield
-    finally:
-        sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(former)
-
-
-@contextmanager
-def _geometry_tolerance(tolerance: float) -> Iterator[None]:
-    """Set ITK's tolerances, which are global to the process, and set them back."""
-    process = sitk.ProcessObject
-    former = process.GetGlobalDefaultCoordinateTolerance(), process.GetGlobalDefaultDirectionTolerance()
-    process.SetGlobalDefaultCoordinateTolerance(tolerance)
-    process.SetGlobalDefaultDirectionTolerance(tolerance)
-    try:
-        yield
-    finally:
-        process.SetGlobalDefaultCoordinateTolerance(former[0])
-        process.SetGlobalDefaultDirectionTolerance(former[1])
