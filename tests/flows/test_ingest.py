@@ -109,7 +109,8 @@ def test_a_mask_that_breaks_later_leaves_the_study_and_the_wide_view(small_study
 
 CONTRACT_FAULTS = {
     "unknown key": ("[phases.AP]", 'prefx = "B-"\n\n[phases.AP]', "prefx", "cohort.prefx: unknown key"),
-    "misspelt key": ('table = "patients.csv"', 'tabel = "patients.csv"', "[cohort]", "cohort.table: Field required"),
+    "misspelt key": ('table = "patients.csv"', 'tabel = "patients.csv"', "tabel", "cohort.tabel: unknown key"),
+    "missing key": ('table = "patients.csv"', "", "[cohort]", "cohort.table: Field required"),
     "unknown table": ("[splits.fixed]", "[split.fixed]", "[split.fixed]", "unknown key"),
     "bad unit": ('unit = "[IU]/mL"', 'unit = "IU per mL"', "IU per mL", "is not a UCUM unit"),
     "unit of another quantity": ('unit = "[IU]/mL"', 'unit = "mm"', 'unit = "mm"', "cannot be expressed"),
