@@ -25,8 +25,8 @@ AGGRESSIVENESS_SHIFT = 1.0
 
 IMAGE_SEED = 2
 """The first seed, counting from 1, whose latent aggressiveness has an AUC within .03 of its expected .76 in
-the training and in the validation cohort: chosen on the generator's own variable, before any feature or
-model was looked at, so that the small validation cohort is neither lucky nor unlucky."""
+the training and in the validation cohort. The rule reads the generator's own variable alone, but it was made after
+another seed had given a validation AUC of .89 for radiomics (latent .87): these figures are no evidence of anything."""
 
 _LATENT, _TRAITS, _IMAGE = range(3)
 
