@@ -7,7 +7,8 @@ from collections.abc import Callable
 from sqlalchemy import Connection, insert, inspect, select
 
 from schemas.errors import ContractError
-from store.tables import metadata, store_format
+from store.format_1 import format_1
+from store.tables import columns_of, metadata, store_format
 
 __all__ = ["FORMAT_VERSION", "migrate"]
 
@@ -22,6 +23,20 @@ def _step(function: Callable[[Connection], None]) -> Callable[[Connection], None
 @_step
 def m001_first_tables(connection: Connection) -> None:
     """Create the first format's tables."""
+    format_1().create_all(connection)
+
+
+_COLUMNS_OF_FORMAT_2 = {"models": "mark", "predictions": "repeat:int threshold:real"}
+
+
+@_step
+def m002_evidence_and_erasure(connection: Connection) -> None:
+    """Add what honest benchmarks, explanations, point-in-time values and erasure write down."""
+    for name, text in _COLUMNS_OF_FORMAT_2.items():
+        for column in columns_of(text):
+            kind = column.type.compile(connection.dialect)
+            connection.exec_driver_sql(f"alter table {name} add column {column.name} {kind}")
+    # The newest format's tables are the live ones: a step that follows freezes them, as format_1 does.
     metadata.create_all(connection)
 
 

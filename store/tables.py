@@ -1,15 +1,28 @@
 """The catalogue's tables: what exists, where it lies, since which commit.
 
-Every table but ``commits``, ``runs`` and ``store_format`` is versioned: a row lives from
+Every table but ``commits``, ``runs``, ``erasures`` and ``store_format`` is versioned: a row lives from
 ``added_commit`` until the commit before ``removed_commit``, and is never changed, only superseded.
 The tables are SQLAlchemy Core, so that SQLite and PostgreSQL share one code.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import Column, Float, Index, Integer, MetaData, Table, Text
 
-__all__ = ["KEYS", "VERSIONED", "commits", "metadata", "runs", "store_format", "versioned_table"]
+__all__ = [
+    "KEYS",
+    "VERSIONED",
+    "columns_of",
+    "commits",
+    "erasures",
+    "metadata",
+    "runs",
+    "store_format",
+    "versioned",
+    "versioned_table",
+]
 
 metadata = MetaData()
 
@@ -39,6 +52,15 @@ runs = Table(
     Column("versions", Text, nullable=False),
 )
 
+erasures = Table(
+    "erasures",
+    metadata,
+    Column("erasure_id", Text, primary_key=True),
+    Column("author", Text, nullable=False),
+    Column("erased_at", Text, nullable=False),
+    Column("receipt", Text, nullable=False),
+)
+
 KEYS: dict[str, tuple[str, ...]] = {}
 """The columns that name a row among the live ones of each versioned table."""
 
@@ -47,20 +69,41 @@ VERSIONED: dict[str, Table] = {}
 _TYPES = {"text": Text, "int": Integer, "real": Float}
 
 
-def _versioned(name: str, key: str, content: str = "") -> None:
-    """Declare a versioned table from two lists of ``column:type`` (text where no type is given)."""
-    columns = [part.partition(":") for part in (key.split() + content.split())]
-    keys = tuple(part.partition(":")[0] for part in key.split())
+def columns_of(text: str) -> list[Column[Any]]:
+    """Return the columns that a list of ``column:type`` declares; text where no type is given."""
+    parts = [part.partition(":") for part in text.split()]
+    return [Column(name, _TYPES[kind or "text"]) for name, _, kind in parts]
+
+
+def versioned(target: MetaData, name: str, key: str, content: str = "") -> Table:
+    """Return a versioned table from the lists of its key columns and of its other columns.
+
+    Parameters
+    ----------
+    target : MetaData
+        Where it is declared.
+    name : str
+        The table's name, a plural.
+    key, content : str
+        Columns as `columns_of` reads them; ``key`` names a row among the live ones.
+    """
+    keys = columns_of(key)
     table = Table(
         name,
-        metadata,
+        target,
         Column("row_id", Integer, primary_key=True, autoincrement=True),
-        *(Column(column, _TYPES[kind or "text"]) for column, _, kind in columns),
+        *keys,
+        *columns_of(content),
         Column("added_commit", Integer, nullable=False),
         Column("removed_commit", Integer),
     )
-    Index(f"ix_{name}_key", *(table.c[column] for column in keys), table.c.removed_commit)
-    KEYS[name], VERSIONED[name] = keys, table
+    Index(f"ix_{name}_key", *keys, table.c.removed_commit)
+    return table
+
+
+def _versioned(name: str, key: str, content: str = "") -> None:
+    VERSIONED[name] = versioned(metadata, name, key, content)
+    KEYS[name] = tuple(column.name for column in columns_of(key))
 
 
 _MASK = "patient exam phase lesion reader reading:int"
@@ -105,12 +148,12 @@ _versioned("datasets", "dataset_id", "study split inputs commit_id:int patients:
 _versioned(
     "models",
     "study model version:int",
-    "dataset_id training_sha256 threshold:real path sha256 trained_at versions summary",
+    "dataset_id training_sha256 threshold:real path sha256 trained_at versions summary mark",
 )
 _versioned(
     "predictions",
     "study suite model patient cohort fold:int",
-    "version:int probability:real label:int",
+    "version:int repeat:int threshold:real probability:real label:int",
 )
 _versioned(
     "leaderboard",
@@ -124,6 +167,20 @@ _versioned(
     "study suite cohort model_a model_b kind",
     "statistic:real p:real p_holm:real",
 )
+_versioned("openings", "study split cohort model version:int", "suite run_id opened_at author")
+_versioned(
+    "controls", "study suite control model cohort", "repeats:int n:int events:int auc:real auc_lo:real auc_hi:real"
+)
+_versioned("selection_frequency", "study suite model feature", "folds:int selected:int")
+_versioned("importances", "study model version:int kind feature", "value:real lower:real upper:real")
+_versioned("subgroups", "study suite model cohort variable level", "n:int events:int auc:real auc_lo:real auc_hi:real")
+_versioned(
+    "characteristics",
+    "study split cohort variable level",
+    "kind unit n_events:int n_others:int events:real events_spread:real others:real others_spread:real "
+    "test statistic:real p:real",
+)
+_versioned("reference_dates", "study patient", "reference_on")
 
 
 def versioned_table(name: str) -> Table:
