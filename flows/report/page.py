@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
-from importlib.resources import files
 from pathlib import Path
 from shlex import quote
 from typing import Any
 
-from jinja2 import Environment, FunctionLoader, StrictUndefined
-
+from flows.pages import words
+from flows.pages.page import page_text, written_page
+from flows.pages.questions import Questions
 from flows.refresh import stored_study
-from flows.report import words
 from flows.report.performance import performance
-from flows.report.questions import Questions
 from flows.report.sections import FEWEST_LEVELS, clinical_table, feature_sets, model_parts
 from flows.report.summary import cautions, summary
 from schemas.errors import UsageError
@@ -24,20 +20,6 @@ from store.snapshot import Snapshot
 from zoo.registry import REGISTRY
 
 __all__ = ["write_report"]
-
-_PAGE = "page.html.jinja"
-_FILTERS: dict[str, Callable[..., str]] = {
-    "compact": words.compact,
-    "decimals": words.decimals,
-    "duration": words.duration,
-    "facts": words.facts,
-    "moment": words.moment,
-    "p": words.p_value,
-    "plural": words.plural,
-    "unit": words.readable_unit,
-    "variable": words.readable_variable,
-    "words": words.readable_name,
-}
 
 
 def write_report(store: Store, study: str | None, out: Path | None = None) -> Path:
@@ -67,13 +49,8 @@ def write_report(store: Store, study: str | None, out: Path | None = None) -> Pa
     if file.is_dir():
         raise UsageError(f"'{file}' is a folder", hint=f"--out {file / asked}.html")
     with snapshot_connection(snapshot) as connection:
-        page = _environment().get_template(_PAGE).render(_contents(store, Questions(connection, asked)))
-    file.parent.mkdir(parents=True, exist_ok=True)
-    # Swapped in whole: a browser that reloads at the wrong moment finds the old page, not half of the new one.
-    partial = file.with_name(f"{file.name}.{os.getpid()}.partial")
-    partial.write_text(page, encoding="utf-8")
-    partial.replace(file)
-    return file
+        page = page_text("report", _contents(store, Questions(connection, "report", study=asked)))
+    return written_page(file, page)
 
 
 def _contents(store: Store, questions: Questions) -> dict[str, Any]:
@@ -109,18 +86,3 @@ def _contents(store: Store, questions: Questions) -> dict[str, Any]:
         "quoted_store": quote(str(store.root)),
         "quoted_analyst_file": quote(str(store.analyst_file)),
     }
-
-
-def _environment() -> Environment:
-    def source(name: str) -> str:
-        return files("flows").joinpath("report", "templates", name).read_text(encoding="utf-8")
-
-    environment = Environment(
-        loader=FunctionLoader(source),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(_FILTERS)
-    return environment

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from flows.report.questions import Answer, Questions
-from flows.report.words import readable_name
+from flows.pages.questions import Answer, Questions
+from flows.pages.words import readable_name
 from zoo.evaluation.calibration import calibration_in_the_large, calibration_line
 from zoo.evaluation.recalibration import recalibration_curve
 from zoo.figures import (

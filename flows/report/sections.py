@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
-from flows.report.questions import Answer, Questions
-from flows.report.words import EN_DASH, compact, percent, readable_name, readable_unit, readable_variable
+from flows.pages.questions import Answer, Questions
+from flows.pages.words import EN_DASH, compact, percent, readable_name, readable_unit, readable_variable
 
 __all__ = ["ClinicalTable", "FeatureSetPart", "ModelPart", "clinical_table", "feature_sets", "model_parts"]
 

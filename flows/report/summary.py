@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from flows.pages.words import NO_BREAK, decimals, percent, plural, readable_name
 from flows.report.performance import Performance
-from flows.report.words import NO_BREAK, decimals, percent, plural, readable_name
 
 __all__ = ["cautions", "summary"]
 

@@ -15,8 +15,8 @@ import pytest
 import SimpleITK as sitk
 
 from flows.bench import bench
+from flows.pages.words import compact, decimals, p_value, percent
 from flows.report.page import write_report
-from flows.report.words import compact, decimals, p_value, percent
 from schemas.errors import NotFoundError, UsageError
 from store.query import answer
 from store.snapshot import Snapshot

@@ -1,4 +1,4 @@
-"""The questions a report asks the store: SQL texts that an analyst can ask again, word for word."""
+"""The questions a page asks the store: SQL texts that an analyst can ask again, word for word."""
 
 from __future__ import annotations
 
@@ -29,20 +29,23 @@ class Answer:
 
 
 class Questions:
-    """The texts of ``flows/report/sql/*.sql``, asked of one snapshot about one study.
+    """The texts of a package's ``sql/*.sql``, asked of one snapshot.
 
     Parameters
     ----------
     connection : DuckDBPyConnection
         From `store.query.snapshot_connection`; one connection serves all questions, since making it costs
         more than asking.
-    study : str
-        The study's id.
+    package : str
+        The package below ``flows`` that has the folder ``sql``.
+    **values : str, int or None
+        What ``$name`` stands for in every text, such as the study.
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, study: str) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, package: str, **values: str | int | None) -> None:
         self._connection = connection
-        self._study = study
+        self._package = package
+        self._values = values
 
     def ask(self, name: str, *, feature_set: str = "", **values: str | int | None) -> Answer:
         """Return the answer to one question.
@@ -52,22 +55,22 @@ class Questions:
         Parameters
         ----------
         name : str
-            The file in ``flows/report/sql``, without its ending.
+            The file in the folder ``sql``, without its ending.
         feature_set : str
             ``name@N``; the text may name the set as ``$feature_set`` and its wide view as ``$view``.
         **values : str, int or None
             What the text's other ``$name`` stand for.
         """
-        literals = {key: _literal(value) for key, value in values.items()}
-        text = _question(name).substitute(
-            literals, study=_literal(self._study), feature_set=_literal(feature_set), view=sql_name(feature_set)
+        literals = {key: _literal(value) for key, value in (self._values | values).items()}
+        text = _question(self._package, name).substitute(
+            literals, feature_set=_literal(feature_set), view=sql_name(feature_set)
         )
         return Answer(text, self._connection.sql(text).to_arrow_table().to_pylist())
 
 
 @cache
-def _question(name: str) -> Template:
-    return Template(files("flows").joinpath("report", "sql", f"{name}.sql").read_text(encoding="utf-8").strip())
+def _question(package: str, name: str) -> Template:
+    return Template(files("flows").joinpath(package, "sql", f"{name}.sql").read_text(encoding="utf-8").strip())
 
 
 def _literal(value: str | int | None) -> str:

@@ -1,10 +1,10 @@
-"""Numbers, units and names as a report prints them."""
+"""Numbers, units and names as a page prints them."""
 
 from __future__ import annotations
 
 import pytest
 
-from flows.report import words
+from flows.pages import words
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Numbers, units and names as a report prints them."""
+"""Numbers, units and names as a page prints them."""
 
 from __future__ import annotations
 

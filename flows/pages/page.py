@@ -1,0 +1,68 @@
+"""One HTML file that needs nothing beside it, made from templates and swapped in whole."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+
+from flows.pages import words
+
+__all__ = ["page_text", "written_page"]
+
+_FILTERS: dict[str, Callable[..., str]] = {
+    "compact": words.compact,
+    "decimals": words.decimals,
+    "duration": words.duration,
+    "facts": words.facts,
+    "moment": words.moment,
+    "p": words.p_value,
+    "plural": words.plural,
+    "unit": words.readable_unit,
+    "variable": words.readable_variable,
+    "words": words.readable_name,
+}
+
+
+def page_text(package: str, contents: Mapping[str, Any]) -> str:
+    """Return the text of a page.
+
+    Parameters
+    ----------
+    package : str
+        The package below ``flows`` whose ``templates/page.html.jinja`` the page is; its templates may use those
+        of ``flows/pages/templates`` by their names.
+    contents : mapping
+        What the templates show; a name that they use and that is missing is an error.
+    """
+    return _environment(package).get_template("page.html.jinja").render(contents)
+
+
+def written_page(file: Path, text: str) -> Path:
+    """Write a page and return its file; a browser that reloads meanwhile finds the old page, not half of the new."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    partial = file.with_name(f"{file.name}.{os.getpid()}.partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(file)
+    return file
+
+
+def _environment(package: str) -> Environment:
+    def source(name: str) -> str:
+        own = files("flows").joinpath(package, "templates", name)
+        shared = files("flows").joinpath("pages", "templates", name)
+        return (own if own.is_file() else shared).read_text(encoding="utf-8")
+
+    environment = Environment(
+        loader=FunctionLoader(source),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(_FILTERS)
+    return environment
