@@ -17,16 +17,29 @@ from schemas.keys import FeatureSetName, FeatureSetReference, Name, Pseudonym, R
 from schemas.radiomics_settings import RadiomicsSettings
 
 __all__ = [
+    "RADIOMICS_MODELS",
     "BinaryOutcome",
     "ColumnSplit",
+    "Correction",
     "EventOutcome",
     "FactorRule",
+    "LassoRule",
     "ModelSettings",
     "Phase",
     "Reading",
     "StratifiedSplit",
     "Study",
 ]
+
+
+Correction = Literal["none", "benjamini-hochberg"]
+LassoRule = Literal["minimum", "one-standard-error"]
+
+RADIOMICS_MODELS = frozenset(
+    {"radiomics_lr", "radiomics_svm", "radiomics_knn", "radiomics_xgb", "radiomics_mlp", "rcr"}
+)
+"""The zoo's members that select among radiomics features."""
+_RADIOMICS_OPTIONS = ("correction", "lasso_rule")
 
 
 class _Written(BaseModel):
@@ -184,6 +197,10 @@ class ModelSettings(_Written):
     split: Name | None = None
     minimum_icc: Annotated[float, Field(gt=0, lt=1)] | None = None
     """For radiomics models: keep features whose repeated readings agree at least this well, all kinds."""
+    correction: Correction = "none"
+    """For radiomics models: the correction of the univariable tests for their number."""
+    lasso_rule: LassoRule = "minimum"
+    """For radiomics models: which penalty of the LASSO's path is taken."""
     variables: dict[Name, Name] = Field(default_factory=dict)
     """For a published stage or score: its input and the study's variable, where the names differ."""
     words: dict[Name, dict[str, str]] = Field(default_factory=dict)
@@ -223,6 +240,7 @@ class Study(_Written):
             at = ("models", name)
             for position, rule in enumerate(model.factors):
                 self._refers_to_a_variable(rule, (*at, "factors", position), f"model '{name}'")
+            self._has_a_use(name, model)
             if missing := set(model.phases or ()) - set(self.phases):
                 raise _fault(f"model '{name}' reads phase '{min(missing)}', which [phases] lacks", *at, "phases")
             if model.split is not None and model.split not in self.splits:
@@ -233,6 +251,14 @@ class Study(_Written):
             except ValueError as error:
                 raise _fault(str(error), "clinical", "variables", name, "unit") from error
         return self
+
+    def _has_a_use(self, name: str, model: ModelSettings) -> None:
+        for option in _RADIOMICS_OPTIONS:
+            if getattr(model, option) != getattr(ModelSettings(), option) and name not in RADIOMICS_MODELS:
+                raise _fault(
+                    f"model '{name}' selects no radiomics features, only {', '.join(sorted(RADIOMICS_MODELS))} do",
+                    *("models", name, option),
+                )
 
     def _refers_to_a_variable(self, rule: FactorRule, at: tuple[str | int, ...], model: str) -> None:
         variable = self.clinical.variables.get(rule.variable)
@@ -247,6 +273,10 @@ class Study(_Written):
     def id(self) -> str:
         """Return the study's id."""
         return self.study.id
+
+    def settings_of(self, model: str) -> ModelSettings:
+        """Return what the study says about a model, defaults where it says nothing."""
+        return self.models.get(model, ModelSettings())
 
     def stored_patient(self, pseudonym: Pseudonym) -> str:
         """Return the pseudonym as the store knows it."""

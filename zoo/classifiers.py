@@ -17,12 +17,14 @@ from sklearn.svm import SVC
 from xgboost import XGBClassifier
 
 from schemas.errors import UsageError
+from schemas.study import ModelSettings
 from zoo.combined import CombinedFeatures
 from zoo.selection.lasso import LassoSelector
 from zoo.selection.univariable import UnivariableSelector
 from zoo.tuned import TunedClassifier
 
 __all__ = [
+    "DEFAULT_SETTINGS",
     "combined",
     "radiomics_knn",
     "radiomics_lr",
@@ -34,8 +36,11 @@ __all__ = [
 
 _N_SPLITS = 5
 
+DEFAULT_SETTINGS = ModelSettings()
+"""What a model is built with where a study says nothing."""
 
-def radiomics_lr(random_state: int = 0) -> Pipeline:
+
+def radiomics_lr(settings: ModelSettings = DEFAULT_SETTINGS, random_state: int = 0) -> Pipeline:
     """Return the unfitted radiomics logistic regression.
 
     The steps, all fitted in the training fold only: ``impute`` (median of the training patients; a column
@@ -46,6 +51,9 @@ def radiomics_lr(random_state: int = 0) -> Pipeline:
 
     Parameters
     ----------
+    settings : ModelSettings, optional
+        What the study says about the model: ``correction`` for ``univariable`` and ``lasso_rule`` for ``lasso``.
+        All builders here take them.
     random_state : int, default=0
         Draws the folds of the LASSO and of the classifier.
 
@@ -64,10 +72,10 @@ def radiomics_lr(random_state: int = 0) -> Pipeline:
     >>> [name for name, _ in radiomics_lr().steps]
     ['impute', 'variance', 'zscore', 'univariable', 'lasso', 'classifier']
     """
-    return _after_selection(_penalised_regression(random_state), random_state)
+    return _after_selection(_penalised_regression(random_state), settings, random_state)
 
 
-def combined(random_state: int = 0) -> Pipeline:
+def combined(settings: ModelSettings = DEFAULT_SETTINGS, random_state: int = 0) -> Pipeline:
     """Return the unfitted combined model (RCR): selected radiomics features and clinical factors.
 
     Both selections are fitted inside the training fold, each as in its own model; the classifier is that of
@@ -75,7 +83,7 @@ def combined(random_state: int = 0) -> Pipeline:
     """
     return Pipeline(
         [
-            ("combine", CombinedFeatures(Pipeline(_selection(random_state)))),
+            ("combine", CombinedFeatures(Pipeline(_selection(settings, random_state)))),
             ("classifier", _penalised_regression(random_state)),
         ]
     )
@@ -92,7 +100,7 @@ def _penalised_regression(random_state: int) -> LogisticRegressionCV:
     )
 
 
-def radiomics_svm(random_state: int = 0) -> Pipeline:
+def radiomics_svm(settings: ModelSettings = DEFAULT_SETTINGS, random_state: int = 0) -> Pipeline:
     """Return the unfitted support vector machine with a radial kernel, on the same selected features.
 
     Its probabilities come from a sigmoid fitted to decision values of folds that the machine was not fitted
@@ -103,20 +111,22 @@ def radiomics_svm(random_state: int = 0) -> Pipeline:
         SVC(), ensemble=False, cv=StratifiedKFold(_N_SPLITS, shuffle=True, random_state=random_state)
     )
     grid = {"estimator__C": (0.1, 1.0, 10.0), "estimator__gamma": ("scale", 0.003, 0.03)}
-    return _after_selection(TunedClassifier(machine, grid, random_state=random_state), random_state)
+    return _after_selection(TunedClassifier(machine, grid, random_state=random_state), settings, random_state)
 
 
-def radiomics_knn(random_state: int = 0) -> Pipeline:
+def radiomics_knn(settings: ModelSettings = DEFAULT_SETTINGS, random_state: int = 0) -> Pipeline:
     """Return the unfitted nearest-neighbour classifier, on the same selected features; k is cross-validated.
 
     Neighbours count alike: weighted by distance, every training patient would be its own infinite weight, and
     a threshold chosen on training patients would mean nothing.
     """
     grid = {"n_neighbors": (5, 9, 15, 21, 31)}
-    return _after_selection(TunedClassifier(KNeighborsClassifier(), grid, random_state=random_state), random_state)
+    return _after_selection(
+        TunedClassifier(KNeighborsClassifier(), grid, random_state=random_state), settings, random_state
+    )
 
 
-def radiomics_xgb(random_state: int = 0) -> Pipeline:
+def radiomics_xgb(settings: ModelSettings = DEFAULT_SETTINGS, random_state: int = 0) -> Pipeline:
     """Return the unfitted gradient-boosted trees (XGBoost), on the same selected features.
 
     Shallow trees and few rounds: the training folds have some hundred patients.
@@ -125,10 +135,10 @@ def radiomics_xgb(random_state: int = 0) -> Pipeline:
         learning_rate=0.05, subsample=0.8, colsample_bytree=0.8, n_jobs=1, random_state=random_state, verbosity=0
     )
     grid = {"max_depth": (1, 2, 3), "n_estimators": (50, 100), "reg_lambda": (1.0, 10.0)}
-    return _after_selection(TunedClassifier(trees, grid, random_state=random_state), random_state)
+    return _after_selection(TunedClassifier(trees, grid, random_state=random_state), settings, random_state)
 
 
-def radiomics_mlp(random_state: int = 0) -> Pipeline:
+def radiomics_mlp(settings: ModelSettings = DEFAULT_SETTINGS, random_state: int = 0) -> Pipeline:
     """Return the unfitted perceptron with one hidden layer, on the same selected features.
 
     Fitted by L-BFGS, which suits so few patients better than stochastic steps; the penalty is cross-validated
@@ -136,21 +146,21 @@ def radiomics_mlp(random_state: int = 0) -> Pipeline:
     """
     network = MLPClassifier(hidden_layer_sizes=(8,), solver="lbfgs", max_iter=2000, random_state=random_state)
     grid = {"alpha": (1.0, 3.0, 10.0, 30.0)}
-    return _after_selection(TunedClassifier(network, grid, random_state=random_state), random_state)
+    return _after_selection(TunedClassifier(network, grid, random_state=random_state), settings, random_state)
 
 
-def _after_selection(classifier: BaseEstimator, random_state: int) -> Pipeline:
+def _after_selection(classifier: BaseEstimator, settings: ModelSettings, random_state: int) -> Pipeline:
     """Return the pipeline that all radiomics models share, ending in a classifier."""
-    return Pipeline([*_selection(random_state), ("classifier", classifier)])
+    return Pipeline([*_selection(settings, random_state), ("classifier", classifier)])
 
 
-def _selection(random_state: int) -> list[tuple[str, BaseEstimator]]:
+def _selection(settings: ModelSettings, random_state: int) -> list[tuple[str, BaseEstimator]]:
     return [
         ("impute", SimpleImputer(strategy="median", keep_empty_features=True)),
         ("variance", VarianceThreshold()),
         ("zscore", StandardScaler()),
-        ("univariable", UnivariableSelector()),
-        ("lasso", LassoSelector(n_splits=_N_SPLITS, random_state=random_state)),
+        ("univariable", UnivariableSelector(correction=settings.correction)),
+        ("lasso", LassoSelector(n_splits=_N_SPLITS, rule=settings.lasso_rule, random_state=random_state)),
     ]
 
 

@@ -11,7 +11,16 @@ from typing import Literal
 from sklearn.base import BaseEstimator
 
 from schemas.errors import NotFoundError
-from zoo.classifiers import combined, radiomics_knn, radiomics_lr, radiomics_mlp, radiomics_svm, radiomics_xgb
+from schemas.study import ModelSettings
+from zoo.classifiers import (
+    DEFAULT_SETTINGS,
+    combined,
+    radiomics_knn,
+    radiomics_lr,
+    radiomics_mlp,
+    radiomics_svm,
+    radiomics_xgb,
+)
 from zoo.clinical import ClinicalLogisticRegression
 from zoo.staging.description import Comparator
 from zoo.staging.estimators import ComparatorClassifier
@@ -33,7 +42,10 @@ class ModelSpec:
     inputs : tuple of {'radiomics', 'clinical', 'comparator', 'regions', 'embeddings'}
         The groups of columns or arrays that the model reads, in the order in which they are given to it.
     build : callable
-        ``build(random_state=...)`` returns the unfitted estimator.
+        ``build(settings, random_state=...)`` returns the unfitted estimator: what the study says about the
+        model (`ModelSettings`, defaults where it is left out) and the seed of all that is drawn. A builder takes
+        from the settings what concerns the estimator (``correction``, ``lasso_rule``); what decides the
+        model's table (factors, phases, split, ...) is the matrix's business.
     description : str
         One sentence.
     citation : str or None
@@ -51,14 +63,14 @@ class ModelSpec:
 
 
 # The same call builds every member; this one draws nothing.
-def _cr(random_state: int = 0) -> ClinicalLogisticRegression:
+def _cr(settings: ModelSettings = DEFAULT_SETTINGS, random_state: int = 0) -> ClinicalLogisticRegression:
     return ClinicalLogisticRegression()
 
 
 def _comparator_spec(comparator: Comparator) -> ModelSpec:
     """Return the member that judges a published stage or score, its direction as published."""
 
-    def build(random_state: int = 0) -> ComparatorClassifier:
+    def build(settings: ModelSettings = DEFAULT_SETTINGS, random_state: int = 0) -> ComparatorClassifier:
         return ComparatorClassifier(worse=comparator.worse)
 
     return ModelSpec(

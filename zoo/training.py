@@ -83,7 +83,7 @@ def training_plan(
         "dataset": dataset.sha256,
         "inputs": inputs.as_dict(),
         # In full: scikit-learn's own repr leaves out the middle of a long pipeline.
-        "estimator": spec.build(random_state=RANDOM_STATE).__repr__(N_CHAR_MAX=1_000_000),
+        "estimator": spec.build(study.settings_of(model), random_state=RANDOM_STATE).__repr__(N_CHAR_MAX=1_000_000),
         "libraries": _library_versions(),
     }
     digest = sha256_of_json(decided_by)
@@ -130,7 +130,7 @@ def trained_model(store: Store, study: Study, plan: TrainingPlan, trained_at: st
     """
     spec = model_spec(plan.model)
     inputs, labels, _ = plan.table.of_cohort("training")
-    estimator = spec.build(random_state=RANDOM_STATE)
+    estimator = spec.build(study.settings_of(plan.model), random_state=RANDOM_STATE)
     estimator.fit(inputs, labels.to_numpy())
     probabilities = np.asarray(estimator.predict_proba(inputs))[:, 1]
     threshold = youden_threshold(labels.to_numpy(), probabilities)

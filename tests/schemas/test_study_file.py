@@ -157,6 +157,21 @@ def test_unknown_key_at_every_level(old, new, key):
             "models.cr.split: model 'cr' uses split 'other', which [splits] lacks",
         ),
         (
+            "[models.cr]",
+            '[models.cr]\n>>>correction = "benjamini-hochberg"',
+            "models.cr.correction: model 'cr' selects no radiomics features, only radiomics_knn",
+        ),
+        (
+            "[models.bclc]",
+            '[models.bclc]\n>>>lasso_rule = "one-standard-error"',
+            "models.bclc.lasso_rule: model 'bclc' selects no radiomics features",
+        ),
+        (
+            "[models.radiomics_svm]",
+            '[models.radiomics_svm]\n>>>correction = "bonferroni"',
+            "models.radiomics_svm.correction: Input should be 'none' or 'benjamini-hochberg'",
+        ),
+        (
             'image = "images/{patient}',
             '>>>image = "images/{patiend}',
             "phases.AP.image: unknown field {patiend}; known are",

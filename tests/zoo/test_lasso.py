@@ -57,7 +57,7 @@ def test_scikit_learn_contract(estimator: Any, check: Any) -> None:
 
 
 @pytest.mark.parametrize("name", ["Granata2021.gz", "Song2020.gz"])
-@pytest.mark.parametrize("rule", ["min", "1se"])
+@pytest.mark.parametrize("rule", ["minimum", "one-standard-error"])
 def test_optimal_on_real_radiomics(shared_data: Callable[[str], Path], name: str, rule: Any) -> None:
     """On real, correlated features the coefficients meet the LASSO's conditions with a free intercept."""
     X, y = radiomics_table(shared_data(f"radiomics_tables/{name}"))
@@ -121,9 +121,9 @@ def test_deviance_is_held_out() -> None:
 
 
 def test_rules() -> None:
-    """'min' takes the smallest mean deviance, '1se' the smallest C within one standard error of it."""
+    """'minimum' takes the smallest mean deviance, the other rule the smallest C within one standard error of it."""
     X, y = table_with_signal()
-    smallest, sparser = LassoSelector(rule="min").fit(X, y), LassoSelector(rule="1se").fit(X, y)
+    smallest, sparser = LassoSelector(rule="minimum").fit(X, y), LassoSelector(rule="one-standard-error").fit(X, y)
     best = int(np.argmin(smallest.deviance_[:, 0]))
 
     assert smallest.cs_[best] == smallest.C_
@@ -138,7 +138,7 @@ def test_nothing_survives() -> None:
     """On noise the sparser rule leaves no column, and the one that enters the path first is kept."""
     random = np.random.default_rng(0)
     X, y = random.normal(size=(80, 30)), np.arange(80) % 2
-    selector = LassoSelector(rule="1se").fit(X, y)
+    selector = LassoSelector(rule="one-standard-error").fit(X, y)
 
     assert selector.relaxed_
     assert not selector.coef_.any()

@@ -10,6 +10,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
 from schemas.errors import NotFoundError, UsageError
+from schemas.study import RADIOMICS_MODELS, ModelSettings
 from zoo.classifiers import radiomics_lr, selected_features
 from zoo.registry import REGISTRY, model_names, model_spec
 
@@ -35,10 +36,30 @@ def test_members() -> None:
     for name in model_names():
         spec = model_spec(name)
         assert spec.name == name
-        estimator = spec.build(random_state=3)
+        estimator = spec.build(ModelSettings(), random_state=3)
         assert is_classifier(estimator)
         assert not hasattr(estimator, "classes_")
         clone(estimator)
+
+
+def test_the_study_file_knows_which_members_select_features() -> None:
+    """The study file's checks name the members that read radiomics, and no other."""
+    assert {name for name, spec in REGISTRY.items() if "radiomics" in spec.inputs} == RADIOMICS_MODELS
+
+
+@pytest.mark.parametrize("name", sorted(RADIOMICS_MODELS))
+def test_what_the_study_file_says_reaches_the_selection(name: str) -> None:
+    """The correction and the LASSO's rule of the settings are those of the built pipeline."""
+    settings = ModelSettings(correction="benjamini-hochberg", lasso_rule="one-standard-error")
+    parameters = model_spec(name).build(settings, random_state=3).get_params()
+    found = {
+        key.rpartition("__")[2]: value for key, value in parameters.items() if "univariable" in key or "lasso" in key
+    }
+    assert (found["correction"], found["rule"], found["random_state"]) == (
+        "benjamini-hochberg",
+        "one-standard-error",
+        3,
+    )
 
 
 def test_unknown_model() -> None:

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from sklearn.utils.estimator_checks import parametrize_with_checks
+from statsmodels.stats.multitest import multipletests
 
 from zoo.selection.univariable import UnivariableSelector
 
@@ -30,7 +31,7 @@ def mixed_table(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     return X, y
 
 
-@parametrize_with_checks([UnivariableSelector()])
+@parametrize_with_checks([UnivariableSelector(), UnivariableSelector(correction="benjamini-hochberg")])
 def test_scikit_learn_contract(estimator: Any, check: Any) -> None:
     """The selector passes every check that scikit-learn has for a supervised transformer."""
     check(estimator)
@@ -84,6 +85,31 @@ def test_a_column_does_not_depend_on_its_neighbours() -> None:
     assert beside.p_values_[0] == alone.p_values_[0]
 
 
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10_000), alpha=st.floats(0.001, 0.9))
+def test_benjamini_hochberg_is_that_of_statsmodels(seed: int, alpha: float) -> None:
+    """Adjusted p values and the columns kept are those of statsmodels' multipletests, constant columns counted."""
+    X, y = mixed_table(seed)
+    X[:, 7] = 1.0
+    selector = UnivariableSelector(alpha, test="t", correction="benjamini-hochberg").fit(X, y)
+    reject, adjusted, *_ = multipletests(selector.p_values_, alpha=alpha, method="fdr_bh")
+
+    np.testing.assert_allclose(selector.adjusted_p_values_, adjusted, rtol=1e-12)
+    if not selector.relaxed_:
+        assert (selector.support_ == reject).all()
+    assert (UnivariableSelector(alpha, test="t").fit(X, y).p_values_ == selector.p_values_).all()
+
+
+def test_benjamini_hochberg_keeps_fewer() -> None:
+    """On noise the correction keeps nothing but the forced column where plain tests keep some of many."""
+    X, y = np.random.default_rng(0).normal(size=(90, 400)), np.arange(90) % 2
+    plain, corrected = UnivariableSelector().fit(X, y), UnivariableSelector(correction="benjamini-hochberg").fit(X, y)
+
+    assert plain.support_.sum() > 10
+    assert corrected.relaxed_
+    assert corrected.get_support(indices=True).tolist() == [int(np.argmin(plain.p_values_))]
+
+
 def test_nothing_passes() -> None:
     """When no column passes, the one with the smallest p is kept and the selector says so."""
     X, y = mixed_table()
@@ -115,7 +141,9 @@ def test_names_survive() -> None:
     assert selector.get_feature_names_out().tolist() == table.columns[selector.support_].tolist()
 
 
-@pytest.mark.parametrize(("parameters", "named"), [({"alpha": 0.0}, "alpha"), ({"test": "z"}, "test")])
+@pytest.mark.parametrize(
+    ("parameters", "named"), [({"alpha": 0.0}, "alpha"), ({"test": "z"}, "test"), ({"correction": "z"}, "correction")]
+)
 def test_parameters_without_meaning(parameters: Any, named: str) -> None:
     """A parameter without meaning is refused by name."""
     X, y = mixed_table()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import Literal, Self
+from typing import Self, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,6 +15,8 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.utils import ClassifierTags, Tags, check_random_state
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data
+
+from schemas.study import LassoRule
 
 __all__ = ["LassoSelector"]
 
@@ -38,9 +40,9 @@ class LassoSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]  # skle
         Folds; as many as the smaller class has members where that is fewer.
     n_cs : int, default=40
         Points on the path.
-    rule : {'min', '1se'}, default='min'
-        'min' takes the C with the smallest mean deviance, '1se' the smallest C whose mean deviance is
-        within one standard error of it.
+    rule : {'minimum', 'one-standard-error'}, default='minimum'
+        'minimum' takes the C with the smallest mean deviance, 'one-standard-error' the smallest C (the largest
+        penalty) whose mean deviance is within one standard error of it: glmnet's lambda.min and lambda.1se.
     max_iter : int, default=2000
         Iterations of the solver per model; the path ends where they do not suffice.
     random_state : int, RandomState instance or None, default=0
@@ -88,7 +90,7 @@ class LassoSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]  # skle
         self,
         n_splits: int = 5,
         n_cs: int = 40,
-        rule: Literal["min", "1se"] = "min",
+        rule: LassoRule = "minimum",
         max_iter: int = 2000,
         random_state: int | np.random.RandomState | None = 0,
     ) -> None:
@@ -121,8 +123,8 @@ class LassoSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]  # skle
         """
         if self.n_splits < 2 or self.n_cs < 2:
             raise ValueError(f"n_splits and n_cs must be 2 or more, got {self.n_splits!r} and {self.n_cs!r}")
-        if self.rule not in ("min", "1se"):
-            raise ValueError(f"rule must be 'min' or '1se', got {self.rule!r}")
+        if self.rule not in get_args(LassoRule):
+            raise ValueError(f"rule must be 'minimum' or 'one-standard-error', got {self.rule!r}")
         table, labels = validate_data(self, X, y, dtype=np.float64)
         check_classification_targets(labels)
         classes, target = np.unique(labels, return_inverse=True)
@@ -235,8 +237,8 @@ def _mean_and_error(curves: NDArray[np.float64], sizes: NDArray[np.intp]) -> NDA
     return np.column_stack([mean, error])
 
 
-def _chosen(deviance: NDArray[np.float64], rule: str) -> int:
+def _chosen(deviance: NDArray[np.float64], rule: LassoRule) -> int:
     best = int(np.argmin(deviance[:, 0]))
-    if rule == "min":
+    if rule == "minimum":
         return best
     return int(np.argmax(deviance[:, 0] <= deviance[best].sum()))

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Literal, Self, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import mannwhitneyu, shapiro, t
+from scipy.stats import false_discovery_control, mannwhitneyu, shapiro, t
 from sklearn.base import BaseEstimator
 from sklearn.feature_selection import SelectorMixin
 from sklearn.utils import ClassifierTags, Tags
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data
+
+from schemas.study import Correction
 
 __all__ = ["UnivariableSelector"]
 
@@ -26,7 +28,7 @@ class UnivariableSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]  
     Parameters
     ----------
     alpha : float, default=0.05
-        Columns with a smaller p are kept; no correction for their number, LASSO follows.
+        Columns with a smaller p are kept.
     test : {'auto', 't', 'mann-whitney'}, default='auto'
         't' is Welch's t test, which holds without equal variances. 'mann-whitney' is the rank-sum test with
         tie and continuity correction. 'auto' takes Welch's t test for a column where Shapiro-Wilk does not
@@ -34,10 +36,17 @@ class UnivariableSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]  
         or more than 5000 patients, where Shapiro-Wilk is not defined, and a column that is constant in a
         class count as not normal.
 
+    correction : {'none', 'benjamini-hochberg'}, default='none'
+        'benjamini-hochberg' compares with alpha the p values adjusted for the number of columns [1]_, constant
+        ones included: the smallest false discovery rate at which a column is kept,
+        ``q_(i) = min_{j >= i} p_(j) m / j`` for the i-th smallest of m. 'none' leaves it to the LASSO that follows.
+
     Attributes
     ----------
     p_values_ : ndarray of shape (n_features,)
-        1 for a constant column.
+        As tested, 1 for a constant column.
+    adjusted_p_values_ : ndarray of shape (n_features,)
+        What was compared with alpha: ``p_values_`` themselves without a correction.
     test_ : ndarray of shape (n_features,)
         'welch-t', 'mann-whitney' or 'constant'.
     support_ : ndarray of bool of shape (n_features,)
@@ -54,11 +63,21 @@ class UnivariableSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]  
     -----
     The normal approximation is used for the rank-sum test at all sizes: scipy's choice between it and the
     exact distribution looks at ties in the whole table, which would let one column decide another's p.
+
+    References
+    ----------
+    .. [1] Benjamini & Hochberg 1995, J R Stat Soc B 57:289, doi:10.1111/j.2517-6161.1995.tb02031.x
     """
 
-    def __init__(self, alpha: float = 0.05, test: Literal["auto", "t", "mann-whitney"] = "auto") -> None:
+    def __init__(
+        self,
+        alpha: float = 0.05,
+        test: Literal["auto", "t", "mann-whitney"] = "auto",
+        correction: Correction = "none",
+    ) -> None:
         self.alpha = alpha
         self.test = test
+        self.correction = correction
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -85,6 +104,8 @@ class UnivariableSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]  
             raise ValueError(f"alpha must lie in (0, 1], got {self.alpha!r}")
         if self.test not in ("auto", "t", "mann-whitney"):
             raise ValueError(f"test must be 'auto', 't' or 'mann-whitney', got {self.test!r}")
+        if self.correction not in get_args(Correction):
+            raise ValueError(f"correction must be 'none' or 'benjamini-hochberg', got {self.correction!r}")
         table, labels = validate_data(self, X, y, dtype=np.float64)
         check_classification_targets(labels)
         classes, target = np.unique(labels, return_inverse=True)
@@ -110,7 +131,9 @@ class UnivariableSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]  
             ranked = mannwhitneyu(first[:, by_rank], second[:, by_rank], axis=0, method="asymptotic")
             self.p_values_[by_rank] = ranked.pvalue
         self.test_ = np.where(by_t, "welch-t", np.where(by_rank, "mann-whitney", "constant"))
-        self.support_ = self.p_values_ < self.alpha
+        corrected = self.correction == "benjamini-hochberg"
+        self.adjusted_p_values_ = false_discovery_control(self.p_values_) if corrected else self.p_values_
+        self.support_ = self.adjusted_p_values_ < self.alpha
         self.relaxed_ = not self.support_.any()
         if self.relaxed_:
             self.support_[np.argmin(self.p_values_)] = True
