@@ -105,6 +105,7 @@ def _carry_out(store: Store, study: Study, plans: Sequence[TrainingPlan]) -> Non
         with commit_to(store, f"train {study.id}: {names}", run_id=run.run_id) as commit:
             commit.put("datasets", [vars(each.dataset) for each in trained])
             commit.put("models", [each.row for each in trained])
+            commit.put("importances", [row for each in trained for row in each.importances])
         run.summary |= {"trained": len(trained)}
 
 

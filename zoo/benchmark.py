@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from zoo.evaluation.calibration import brier, calibration_in_the_large, calibrat
 from zoo.evaluation.classification import classification
 from zoo.evaluation.delong import DeLongTest, paired_delong, unpaired_delong
 from zoo.evaluation.multiplicity import holm
+from zoo.model_folders import local_model_folder
 from zoo.persist import load_model
 
 __all__ = ["JudgedModel", "comparison_rows", "judged_model", "leaderboard_row"]
@@ -58,7 +58,7 @@ def judged_model(snapshot: Snapshot, row: Mapping[str, Any], suite: Suite = "pap
         Under which heading the rows go.
     """
     root = snapshot.store.root
-    loaded = load_model(root / Path(row["path"]), row["sha256"])
+    loaded = load_model(local_model_folder(snapshot.store, row), row["sha256"])
     dataset = snapshot.row("datasets", dataset_id=row["dataset_id"])
     frame = pl.DataFrame(pq.read_table(root / dataset["path"]))
     columns = [str(name) for name in loaded.metadata["columns"]]  # type: ignore[union-attr]

@@ -1,4 +1,4 @@
-"""Models as folders that are read without running code: estimator.skops and model.json, never pickle."""
+"""Models as folders that are read without running code: estimator.skops, model.json, card.md; never pickle."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import os
 import shutil
 import uuid
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -22,13 +22,13 @@ from skops.io.exceptions import UnsupportedTypeException
 
 from schemas.errors import ContractError, NotFoundError
 
-__all__ = ["TRUSTED_TYPES", "LoadedModel", "load_model", "save_model"]
+__all__ = ["TRUSTED_TYPES", "LoadedModel", "checked_contents", "folder_sha256", "load_model", "save_model"]
 
 _ESTIMATOR = "estimator.skops"
 _RECORD = "model.json"
-_FORMAT = 1
-# Written for people from the catalogue, and again whenever its text improves: not part of what is hashed.
 _CARD = "card.md"
+_FORMAT = 2  # 1 had no card, and knew neither the definition of its features nor the units of its variables
+_READABLE = (1, 2)
 _LIBRARIES = ("numpy", "scipy", "scikit-learn", "skops", "radzoo")
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 
@@ -70,15 +70,20 @@ class LoadedModel:
         Versions of the libraries that wrote the model.
     sha256 : str
         The folder's hash.
+    card : str or None
+        What the model is, for people; None in a folder of format 1.
     """
 
     estimator: BaseEstimator
     metadata: Mapping[str, JsonValue]
     libraries: Mapping[str, str]
     sha256: str
+    card: str | None = None
 
 
-def save_model(folder: Path, estimator: BaseEstimator, metadata: Mapping[str, JsonValue]) -> str:
+def save_model(
+    folder: Path, estimator: BaseEstimator, metadata: Mapping[str, JsonValue], card: str | None = None
+) -> str:
     """Return the sha256 of the folder that was written.
 
     The folder appears complete or not at all: it is written beside its place and renamed. It is never
@@ -93,6 +98,8 @@ def save_model(folder: Path, estimator: BaseEstimator, metadata: Mapping[str, Js
         Fitted, of types that ``load_model`` accepts.
     metadata : Mapping[str, JsonValue]
         What a user of the model needs: input columns in order, threshold, dataset, ...
+    card : str, optional
+        What the model is, for people, in Markdown; no card is written where there is none.
 
     Raises
     ------
@@ -100,10 +107,13 @@ def save_model(folder: Path, estimator: BaseEstimator, metadata: Mapping[str, Js
         If the folder holds another model, the estimator holds a type that would be refused on loading, or
         the metadata are not JSON (NaN and infinity are not).
     """
-    contents = {_ESTIMATOR: _estimator_bytes(estimator, folder), _RECORD: _record_bytes(metadata, folder)}
-    sha256 = _sha256(contents)
+    contents = {
+        _ESTIMATOR: _estimator_bytes(estimator, folder),
+        _RECORD: _record_bytes(metadata, folder),
+    } | ({} if card is None else {_CARD: card.encode()})
+    sha256 = folder_sha256(contents)
     if folder.exists():
-        if folder.is_dir() and _sha256(_contents(folder)) == sha256:
+        if folder.is_dir() and folder_sha256(_contents(folder)) == sha256:
             return sha256
         raise ContractError(
             "there is another model already, and a saved model is never changed",
@@ -126,7 +136,7 @@ def save_model(folder: Path, estimator: BaseEstimator, metadata: Mapping[str, Js
     return sha256
 
 
-def load_model(folder: Path, expected_sha256: str | None = None) -> LoadedModel:
+def load_model(folder: Path, expected_sha256: str | None = None, *, beside: Sequence[str] = ()) -> LoadedModel:
     """Return the model of a folder; nothing of it is run before its hash and every type in it are checked.
 
     Parameters
@@ -135,6 +145,8 @@ def load_model(folder: Path, expected_sha256: str | None = None) -> LoadedModel:
         Written by ``save_model``.
     expected_sha256 : str, optional
         The catalogue's hash; without it a changed folder is not noticed, and only the types are checked.
+    beside : sequence of str, optional
+        Files in the folder that are not the model's: the manifest of an exported one, which holds the hash.
 
     Raises
     ------
@@ -144,21 +156,39 @@ def load_model(folder: Path, expected_sha256: str | None = None) -> LoadedModel:
         If the hash differs, a type is not on the allow-list (the message names it), or the files cannot be
         read.
     """
+    contents = checked_contents(folder, expected_sha256, beside=beside)
+    record = _record(contents[_RECORD], folder)
+    _refuse_foreign_types(contents[_ESTIMATOR], folder)
+    estimator = skops.io.loads(contents[_ESTIMATOR], trusted=list(TRUSTED_TYPES))
+    card = contents[_CARD].decode() if _CARD in contents else None
+    return LoadedModel(estimator, record["metadata"], record["libraries"], folder_sha256(contents), card)
+
+
+def checked_contents(
+    folder: Path, expected_sha256: str | None = None, *, beside: Sequence[str] = ()
+) -> dict[str, bytes]:
+    """Return the files of a model's folder, by name, after their hash was compared.
+
+    What is hashed is what is returned: every file is read once.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no model.
+    ContractError
+        If the hash differs.
+    """
     if not (folder / _ESTIMATOR).is_file() or not (folder / _RECORD).is_file():
-        raise NotFoundError("there is no model here", where=str(folder), hint="radzoo sql 'from models'")
-    # What is hashed is what is parsed: the files are read once.
-    contents = _contents(folder)
-    sha256 = _sha256(contents)
+        raise NotFoundError("there is no model here", where=str(folder), hint="radzoo models list")
+    contents = {name: content for name, content in _contents(folder).items() if name not in beside}
+    sha256 = folder_sha256(contents)
     if expected_sha256 is not None and sha256 != expected_sha256:
         raise ContractError(
             f"the model's files changed after they were saved: sha256 {sha256}, expected {expected_sha256}",
             where=str(folder),
             hint="train the model again, or restore the folder from a backup",
         )
-    record = _record(contents[_RECORD], folder)
-    _refuse_foreign_types(contents[_ESTIMATOR], folder)
-    estimator = skops.io.loads(contents[_ESTIMATOR], trusted=list(TRUSTED_TYPES))
-    return LoadedModel(estimator, record["metadata"], record["libraries"], sha256)
+    return contents
 
 
 def _estimator_bytes(estimator: BaseEstimator, folder: Path) -> bytes:
@@ -237,20 +267,19 @@ def _record(content: bytes, folder: Path) -> dict[str, Any]:
         record = json.loads(content)
     except ValueError as error:
         raise ContractError(f"the file is not JSON: {error}", where=where) from error
-    if not isinstance(record, dict) or record.get("format") != _FORMAT:
-        raise ContractError(f"this release reads model format {_FORMAT} only", where=where)
+    if not isinstance(record, dict) or record.get("format") not in _READABLE:
+        raise ContractError(f"this release reads the model formats {_READABLE[0]} to {_FORMAT} only", where=where)
     return record
 
 
 def _contents(folder: Path) -> dict[str, bytes]:
     return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.relative_to(folder).as_posix() != _CARD
+        path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()
     }
 
 
-def _sha256(contents: Mapping[str, bytes]) -> str:
+def folder_sha256(contents: Mapping[str, bytes]) -> str:
+    """Return the hash of a folder's files: names and contents, the card's too."""
     digest = hashlib.sha256()
     for name in sorted(contents):
         # Lengths keep a byte from moving unnoticed between a name, a file and its neighbour.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,17 @@ import numpy as np
 from pydantic import JsonValue
 
 from schemas.keys import canonical_json, sha256_of_json
-from schemas.study import Study
+from schemas.study import EventOutcome, Study
 from store.datasets import PinnedDataset, pinned_dataset
 from store.home import Store
 from store.snapshot import Snapshot
+from zoo.card import model_card
+from zoo.evaluation.auc import auc
 from zoo.evaluation.threshold import youden_threshold
+from zoo.explain import column_references, last_step, training_importances
+from zoo.feature_columns import stored_feature_set
 from zoo.matrix import ModelInputs, ModelTable, model_inputs, model_table
+from zoo.model_folders import put_model_folder
 from zoo.persist import save_model
 from zoo.registry import model_spec
 from zoo.summary import model_summary
@@ -26,6 +32,7 @@ __all__ = ["RANDOM_STATE", "TrainedModel", "TrainingPlan", "trained_model", "tra
 
 RANDOM_STATE = 20260101
 _LIBRARIES = ("numpy", "scikit-learn", "scipy", "statsmodels", "xgboost-cpu")
+_THRESHOLD_RULE = "the probability of the largest Youden index on the training patients, frozen with the model"
 
 
 @dataclass(frozen=True)
@@ -40,6 +47,8 @@ class TrainingPlan:
     current_version: int | None
     """The version trained from exactly this, if there is one."""
     next_version: int
+    feature_set: dict[str, str] | None = None
+    """The ``name@N`` that the study's feature set is bound to, and its definition's hash; None without features."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +58,8 @@ class TrainedModel:
     row: dict[str, Any]
     dataset: PinnedDataset
     excluded: dict[str, str]
+    importances: tuple[dict[str, Any], ...] = ()
+    """Rows of ``importances``, from the training patients."""
 
 
 def training_plans(snapshot: Snapshot, study: Study, models: Iterable[str]) -> list[TrainingPlan]:
@@ -96,7 +107,18 @@ def training_plan(
         training_sha256=digest,
         current_version=max(same, default=None),
         next_version=max(versions, default=0) + 1,
+        feature_set=_bound_feature_set(snapshot, study, inputs),
     )
+
+
+def _bound_feature_set(snapshot: Snapshot, study: Study, inputs: ModelInputs) -> dict[str, str] | None:
+    if inputs.feature_set is None:
+        return None
+    name = stored_feature_set(snapshot, study, inputs.feature_set)
+    return {
+        "feature_set": name,
+        "definition_sha256": snapshot.row("feature_sets", feature_set=name)["definition_sha256"],
+    }
 
 
 def _pinned_table(snapshot: Snapshot, study: Study, inputs: ModelInputs) -> tuple[ModelTable, PinnedDataset]:
@@ -109,7 +131,9 @@ def _pinned_table(snapshot: Snapshot, study: Study, inputs: ModelInputs) -> tupl
         inputs=inputs.as_dict(),
         commit_id=snapshot.commit_id,
     )
-    return table, dataset
+    # A dataset that was pinned before is the one read then: its commit is part of what a model's card says.
+    known = snapshot.rows("datasets", dataset_id=dataset.dataset_id)
+    return table, replace(dataset, commit_id=known[0]["commit_id"]) if known else dataset
 
 
 def trained_model(store: Store, study: Study, plan: TrainingPlan, trained_at: str) -> TrainedModel:
@@ -130,38 +154,92 @@ def trained_model(store: Store, study: Study, plan: TrainingPlan, trained_at: st
     """
     spec = model_spec(plan.model)
     inputs, labels, _ = plan.table.of_cohort("training")
+    target = labels.to_numpy()
     estimator = spec.build(study.settings_of(plan.model), random_state=RANDOM_STATE)
-    estimator.fit(inputs, labels.to_numpy())
+    estimator.fit(inputs, target)
     probabilities = np.asarray(estimator.predict_proba(inputs))[:, 1]
-    threshold = youden_threshold(labels.to_numpy(), probabilities)
-    folder = Path("models") / study.id / plan.model / f"v{plan.next_version}-{plan.training_sha256[:12]}"
+    threshold = youden_threshold(target, probabilities)
+    references = column_references(estimator, inputs)
     summary = model_summary(estimator)
-    sha256 = save_model(
-        store.root / folder,
-        estimator,
-        {
-            "study": study.id,
-            "model": plan.model,
-            "columns": list[JsonValue](plan.table.columns),
-            "threshold": threshold,
-            "dataset_id": plan.dataset.dataset_id,
-            "training_sha256": plan.training_sha256,
-        },
-    )
-    row = {
-        "study": study.id,
-        "model": plan.model,
-        "version": plan.next_version,
+    metadata = _metadata(study, plan) | {
+        "threshold": threshold,
+        "threshold_rule": _THRESHOLD_RULE,
+        "training_auc": auc(target, probabilities),
+        "references": references,
+    }
+    store.models.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".writing-", dir=store.models) as temporary:
+        local = Path(temporary) / "model"
+        sha256 = save_model(local, estimator, metadata, model_card(spec, metadata, summary))
+        # Named by its content: what an interrupted training left behind is no obstacle, whatever wrote it.
+        folder = f"models/{study.id}/{plan.model}/v{plan.next_version}-{sha256[:12]}"
+        put_model_folder(store, local, folder)
+    named = {"study": study.id, "model": plan.model, "version": plan.next_version}
+    row = named | {
         "dataset_id": plan.dataset.dataset_id,
         "training_sha256": plan.training_sha256,
         "threshold": threshold,
-        "path": str(folder),
+        "path": folder,
         "sha256": sha256,
         "trained_at": trained_at,
         "versions": canonical_json(_library_versions()),
         "summary": canonical_json(summary | {"excluded": plan.table.excluded}),
     }
-    return TrainedModel(row, plan.dataset, plan.table.excluded)
+    found = training_importances(last_step(estimator, inputs, references), target)
+    return TrainedModel(row, plan.dataset, plan.table.excluded, tuple(named | vars(each) for each in found))
+
+
+def _metadata(study: Study, plan: TrainingPlan) -> dict[str, Any]:
+    """Return what a folder says of its model beside the fit; no patient is named, for it may leave the store."""
+    asked = model_inputs(study, model_spec(plan.model))
+    cohorts = {cohort: plan.table.of_cohort(cohort)[1] for cohort in ("training", "validation")}
+    return {
+        "study": study.id,
+        "title": study.study.title,
+        "question": study.study.question,
+        "outcome": _outcome(study),
+        "model": plan.model,
+        "training_sha256": plan.training_sha256,
+        "inputs": asked.as_dict(),
+        "settings": study.settings_of(plan.model).model_dump(mode="json"),
+        "feature_set": plan.feature_set,
+        "variables": read_variables(study, asked),
+        "columns": list[JsonValue](plan.table.columns),
+        "dataset_id": plan.dataset.dataset_id,
+        "dataset_sha256": plan.dataset.sha256,
+        "commit_id": plan.dataset.commit_id,
+        "cohorts": {
+            cohort: {"patients": len(labels), "events": int(labels.sum())} for cohort, labels in cohorts.items()
+        },
+        "excluded": len(plan.table.excluded),
+        "libraries": _library_versions() | {"radzoo": version("radzoo")},
+    }
+
+
+def read_variables(study: Study, inputs: ModelInputs) -> dict[str, dict[str, Any]]:
+    """Return kind, unit and levels of each clinical variable that a model reads, as its study declares them."""
+    names = [rule.variable for rule in inputs.factors]
+    if inputs.comparator is not None:
+        names += [inputs.variables.get(name, name) for name in inputs.comparator.inputs]
+    declared = study.clinical.variables
+    return {
+        name: {
+            "kind": declared[name].kind,
+            "unit": declared[name].unit,
+            "levels": list(declared[name].levels or ()) or None,
+        }
+        for name in dict.fromkeys(names)
+        if name in declared
+    }
+
+
+def _outcome(study: Study) -> str:
+    outcome = study.outcome
+    if outcome is None:
+        return ""
+    if isinstance(outcome, EventOutcome):
+        return f"{outcome.name} within {outcome.horizon:g} {outcome.unit}"
+    return outcome.name
 
 
 def _library_versions() -> dict[str, str]:

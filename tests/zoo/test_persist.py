@@ -25,6 +25,7 @@ from zoo.registry import model_spec
 
 ROOT = Path(__file__).parents[2]
 METADATA: dict[str, JsonValue] = {"columns": ["b", "a"], "threshold": 0.4375, "dataset": None}
+CARD = "# cr of study s\n"
 
 FIT_AND_SAVE = """
 import sys
@@ -75,7 +76,7 @@ def saved(tmp_path: Path) -> tuple[Path, str]:
     table = table_with_outcome(tmp_path / "table.parquet")
     model = ClinicalLogisticRegression().fit(table.select("f0", "f1"), table["y"])
     folder = tmp_path / "models" / "cr" / "1"
-    return folder, save_model(folder, model, METADATA)
+    return folder, save_model(folder, model, METADATA, CARD)
 
 
 @pytest.mark.parametrize("name", ["cr", "radiomics_lr"])
@@ -119,9 +120,9 @@ def test_hash_covers_model_and_metadata(saved: tuple[Path, str], tmp_path: Path)
     assert save_model(tmp_path / "third", estimator, METADATA) != sha256
 
 
-@pytest.mark.parametrize("name", ["estimator.skops", "model.json"])
+@pytest.mark.parametrize("name", ["estimator.skops", "model.json", "card.md"])
 def test_changed_file_is_refused(saved: tuple[Path, str], name: str) -> None:
-    """One changed byte in either file is refused by the hash."""
+    """One changed byte in any file, the card too, is refused by the hash."""
     folder, sha256 = saved
     content = bytearray((folder / name).read_bytes())
     content[len(content) // 2] ^= 1
@@ -131,14 +132,29 @@ def test_changed_file_is_refused(saved: tuple[Path, str], name: str) -> None:
         load_model(folder, sha256)
 
 
-def test_added_file_is_refused_but_the_card_is_not(saved: tuple[Path, str]) -> None:
-    """A card may be written and rewritten; any other file beside the model changes its hash."""
+def test_added_or_missing_file_is_refused(saved: tuple[Path, str]) -> None:
+    """Any other file beside the model changes its hash, and so does a card that is gone."""
     folder, sha256 = saved
-    (folder / "card.md").write_text("# cr\n")
-    assert load_model(folder, sha256).sha256 == sha256
     (folder / "weights.npy").write_bytes(b"")
     with pytest.raises(ContractError, match="changed after they were saved"):
         load_model(folder, sha256)
+    (folder / "weights.npy").unlink()
+    assert load_model(folder, sha256).card == CARD
+    (folder / "card.md").unlink()
+    with pytest.raises(ContractError, match="changed after they were saved"):
+        load_model(folder, sha256)
+
+
+def test_a_folder_of_the_first_format_is_read(tmp_path: Path) -> None:
+    """A model without a card, its format 1, is loaded, and its hash is over the two files there are."""
+    model = ClinicalLogisticRegression().fit([[0.0], [1.0], [2.0], [3.0]], [0, 1, 0, 1])
+    folder = tmp_path / "model"
+    save_model(folder, model, METADATA)
+    record = json.loads((folder / "model.json").read_text())
+    (folder / "model.json").write_text(json.dumps(record | {"format": 1}))
+    loaded = load_model(folder)
+    assert loaded.card is None
+    assert load_model(folder, loaded.sha256).metadata == METADATA
 
 
 def foreign_pipeline() -> Any:
@@ -169,7 +185,7 @@ def test_saved_model_is_never_changed(saved: tuple[Path, str]) -> None:
     """Saving the same model again gives its hash, saving another there is refused and leaves the first."""
     folder, sha256 = saved
     estimator = load_model(folder, sha256).estimator
-    assert save_model(folder, estimator, METADATA) == sha256
+    assert save_model(folder, estimator, METADATA, CARD) == sha256
     with pytest.raises(ContractError, match="another model already"):
         save_model(folder, estimator, {"threshold": 0.1})
     assert load_model(folder, sha256).metadata == METADATA
@@ -195,7 +211,7 @@ def test_no_model(tmp_path: Path) -> None:
     [
         ("estimator.skops", b"PK", "not a skops archive"),
         ("model.json", b"{", "not JSON"),
-        ("model.json", json.dumps({"format": 99}).encode(), "format 1 only"),
+        ("model.json", json.dumps({"format": 99}).encode(), "formats 1 to 2 only"),
     ],
 )
 def test_unreadable_files(saved: tuple[Path, str], name: str, content: bytes, message: str) -> None:
