@@ -45,6 +45,7 @@ RESERVED_VIEWS = frozenset(
         "failures",
         "feature_sets",
         "features",
+        "importances",
         "labels",
         "leaderboard",
         "masks",

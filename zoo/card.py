@@ -117,6 +117,7 @@ def _selection(summary: Mapping[str, Any]) -> list[str]:
 
 def _learned(summary: Mapping[str, Any]) -> list[str]:
     lines: list[str] = []
+    rows: list[tuple[str, ...]]
     if "multivariable" in summary:
         rows = [
             (e["factor"], f"{e['odds_ratio']:.4g}", f"{e['lower']:.4g} to {e['upper']:.4g}", f"{e['p']:.3g}")

@@ -7,6 +7,7 @@
 -- @sha256 hash over the folder
 -- @versions library versions, JSON
 -- @summary what the model learned: features or factors and coefficients, JSON
-select study, model, version, dataset_id, threshold, path, sha256, trained_at, versions, summary
+-- @mark what befell the model since, such as that a patient it was trained on was erased; null where nothing did
+select study, model, version, dataset_id, threshold, path, sha256, trained_at, versions, summary, mark
 from catalogue.models
 order by study, model, version
