@@ -170,6 +170,8 @@ def fill(store: Store) -> None:
             "models",
             [study | {"model": "cr", "version": 1, "dataset_id": "d" * 20, "threshold": 0.5, "trained_at": "t"}],
         )
+        weight = {"kind": "coefficient", "feature": "afp>400", "value": 0.6, "lower": 0.2, "upper": 1.0}
+        c.put("importances", [study | {"model": "cr", "version": 1} | weight])
         c.put("predictions", [judged | {"patient": "p1", "fold": 0, "version": 1, "probability": 0.7, "label": 1}])
         c.put("leaderboard", [judged | {"version": 1, "n": 2, "events": 1, "auc": 0.75, "auc_lo": 0.6, "auc_hi": 0.9}])
         test = study | {"suite": "paper", "cohort": "training", "model_a": "cr", "model_b": "radiomics_lr"}
