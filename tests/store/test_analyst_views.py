@@ -363,7 +363,6 @@ def test_the_small_study_has_a_row_in_every_table(shared_store):
     assert empty == {
         "characteristics",
         "controls",
-        "importances",
         "openings",
         "reference_dates",
         "selection_frequency",
