@@ -14,6 +14,8 @@ from store.publish import published
 from store.runs import recorded_run
 from store.snapshot import Snapshot
 from zoo.benchmark import comparison_rows, judged_model
+from zoo.characteristics import characteristic_rows
+from zoo.subgroups import subgroup_comparisons, subgroup_levels, subgroup_rows
 
 __all__ = ["BenchReport", "bench"]
 
@@ -56,8 +58,14 @@ def bench(store: Store, study: str | None = None) -> BenchReport:
             for table in ("predictions", "leaderboard"):
                 rows = [row.model_dump() for each in judged for row in getattr(each, table)]
                 commit.put(table, [row | {"version": version_of[row["model"]]} for row in rows], replacing=scope)
+            levels = subgroup_levels(snapshot, asked)
+            predictions = [row for each in judged for row in each.predictions]
+            within = subgroup_rows(predictions, levels)
+            commit.put("subgroups", [row.model_dump() for row in within], replacing=scope)
             comparisons = comparison_rows(asked.id, "paper", judged)
+            comparisons += subgroup_comparisons(predictions, levels)
             commit.put("comparisons", [row.model_dump() for row in comparisons], replacing=scope)
+            commit.put("characteristics", characteristic_rows(snapshot, asked), replacing={"study": asked.id})
         is_changed = commit.landed_id is not None
         run.summary |= {"models": len(judged), "changed": is_changed}
     if is_changed or not store.analyst_file.exists():

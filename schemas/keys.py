@@ -40,6 +40,7 @@ RESERVED_VIEWS = frozenset(
         "commits",
         "comparisons",
         "datasets",
+        "effects",
         "embeddings",
         "exams",
         "failures",
@@ -59,6 +60,8 @@ RESERVED_VIEWS = frozenset(
         "stability",
         "studies",
         "study_masks",
+        "subgroups",
+        "table_one",
     ]
 )
 """The fixed views of the store, whose names no feature set's own view may take."""

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-__all__ = ["Cohort", "ComparisonRow", "LeaderboardRow", "PredictionRow", "Suite"]
+__all__ = ["Cohort", "ComparisonRow", "LeaderboardRow", "PredictionRow", "SubgroupRow", "Suite"]
 
 Suite = Literal["paper", "honest"]
 Cohort = Literal["training", "validation", "out_of_fold"]
@@ -61,10 +61,12 @@ class LeaderboardRow(_Row):
 
 
 class ComparisonRow(_Row):
-    """A DeLong test: two models on the same patients (paired), or one model on two cohorts (unpaired).
+    """A DeLong test: two models on the same patients (paired), one model on two cohorts (unpaired) or subgroups.
 
-    For an unpaired test ``cohort`` names both sides, as ``training-validation``, and ``model_a`` and
-    ``model_b`` are the same. ``p_holm`` is adjusted over the tests of one kind and cohort.
+    For an unpaired test ``cohort`` names both sides, as ``training-validation``; for two subgroups it names
+    cohort, variable and levels, as ``validation: field_strength_t 1.5 - 3``. In both ``model_a`` and
+    ``model_b`` are the same. ``p_holm`` is adjusted over the tests of one kind and cohort; of subgroups, over
+    all variables, levels and models of a cohort.
     """
 
     study: str
@@ -72,7 +74,26 @@ class ComparisonRow(_Row):
     cohort: str
     model_a: str
     model_b: str
-    kind: Literal["paired", "unpaired"]
+    kind: Literal["paired", "unpaired", "subgroup"]
     statistic: float
     p: float
     p_holm: float
+
+
+class SubgroupRow(_Row):
+    """How one model ranks the patients of one level of a clinical variable.
+
+    The AUC is None where the subgroup has one class only, its interval also where a class has one patient.
+    """
+
+    study: str
+    suite: Suite
+    model: str
+    cohort: Cohort
+    variable: str
+    level: str
+    n: int
+    events: int
+    auc: float | None
+    auc_lo: float | None
+    auc_hi: float | None

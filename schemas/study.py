@@ -233,9 +233,14 @@ class Study(_Written):
     define: dict[FeatureSetName, FeatureSetSettings] = Field(default_factory=dict)
     """Feature sets of the study's own, by name."""
     models: dict[Name, ModelSettings] = Field(default_factory=dict)
+    subgroups: tuple[Name, ...] = ()
+    """Clinical variables in whose levels ``radzoo bench`` judges every model again."""
 
     @model_validator(mode="after")
     def _refers_to_what_exists(self) -> Self:
+        for position, name in enumerate(self.subgroups):
+            if name not in self.clinical.variables:
+                raise _fault(f"subgroups names '{name}', no variable of [clinical]", "subgroups", position)
         for name, model in self.models.items():
             at = ("models", name)
             for position, rule in enumerate(model.factors):

@@ -177,8 +177,10 @@ _versioned("subgroups", "study suite model cohort variable level", "n:int events
 _versioned(
     "characteristics",
     "study split cohort variable level",
-    "kind unit n_events:int n_others:int events:real events_spread:real others:real others_spread:real "
-    "test statistic:real p:real",
+    "position:int kind unit known_events:int known_others:int missing_events:int missing_others:int "
+    "count_events:int count_others:int mean_events:real sd_events:real median_events:real q1_events:real "
+    "q3_events:real mean_others:real sd_others:real median_others:real q1_others:real q3_others:real "
+    "test p:real other_test other_p:real",
 )
 _versioned("reference_dates", "study patient", "reference_on")
 

@@ -6,9 +6,11 @@ Figures: the paper's Table 3 and the CR row of its Table 4, as kept in study-fac
 import json
 
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from flows.bench import bench
 from flows.cli.main import exit_code
+from flows.demo.published import FACTORS
 from flows.ingest import ingest
 from store.home import Store
 from store.query import answer
@@ -65,7 +67,7 @@ def test_the_model_has_the_papers_two_factors(benched):
 
 def test_training_and_validation_do_not_differ(benched):
     """The unpaired DeLong test of training against validation: D -0.97491, p 0.33401 (pROC; the paper prints .334)."""
-    (row,) = asked(benched, "from comparisons")
+    (row,) = asked(benched, "from comparisons where kind = 'unpaired'")
     assert (row["cohort"], row["kind"]) == ("training-validation", "unpaired")
     assert row["model_a"] == row["model_b"] == "cr"
     assert row["statistic"] == pytest.approx(-0.97491, abs=5e-6)
@@ -133,3 +135,115 @@ def test_train_and_bench_answer_in_json(benched, capsys):
     assert (found["suite"], found["commit_id"]) == ("paper", None)
     rows = asked(benched, "from leaderboard order by cohort")
     assert sorted(found["leaderboard"], key=lambda row: row["cohort"]) == rows
+
+
+# The paper's Table 1, training, in the order of study-facts 2; study-facts says that all 17 are chi-square with Yates.
+PRINTED_P = {
+    ("sex", "male"): 0.355,
+    ("hepatitis", "yes"): 0.733,
+    ("afp", ">400"): 0.046,
+    ("alt", ">50"): 0.234,
+    ("ast", ">40"): 0.016,
+    ("ggt", ">60"): 0.084,
+    ("tbil", ">19"): 0.424,
+    ("alb", ">40"): 0.624,
+    ("child_pugh", "B"): 1.000,
+    ("diameter_mm", ">50"): 0.024,
+    ("tumour_number", ">1"): 0.442,
+    ("margin", "non-smooth"): 0.567,
+    ("necrosis", "present"): 0.523,
+    ("haemorrhage", "present"): 0.258,
+    ("capsule", "present"): 0.284,
+    ("peritumoral_enhancement", "present"): 0.424,
+    ("cirrhosis", "present"): 0.731,
+}
+
+
+@pytest.mark.parametrize(("variable", "level"), PRINTED_P)
+def test_table_one_has_the_papers_p_values(benched, variable, level):
+    """Each of the 17 categories has the p that the paper prints for the training cohort, to its three digits."""
+    (row,) = asked(
+        benched,
+        "select *, if(test = 'chi-square-yates', p, other_p) as yates_p from table_one "
+        f"where cohort = 'training' and variable = '{variable}' and level = '{level}'",
+    )
+    assert "chi-square-yates" in (row["test"], row["other_test"])
+    assert row["yates_p"] == pytest.approx(PRINTED_P[variable, level], abs=5e-4)
+
+
+def test_table_one_has_the_papers_counts_and_ages(benched):
+    """Counts of every level, and mean and SD of age, are the paper's in all four groups (study-facts 2)."""
+    counts = {
+        (row["variable"], row["level"], row["cohort"]): (row["count_events"], row["count_others"])
+        for row in asked(benched, "from table_one where kind != 'number'")
+    }
+    for factor in FACTORS:
+        level = f">{factor.cut:g}" if factor.cut is not None else factor.level
+        found = [counts[factor.column, level, cohort] for cohort in ("training", "validation")]
+        assert (*found[0], *found[1]) == factor.counts
+    ages = asked(benched, "from table_one where variable = 'age' order by cohort")
+    printed = {"training": (58.35, 10.59, 58.38, 10.60), "validation": (57.81, 10.84, 56.81, 10.26)}
+    for row in ages:
+        shown = tuple(row[name] for name in ("mean_events", "sd_events", "mean_others", "sd_others"))
+        assert shown == pytest.approx(printed[row["cohort"]], abs=5e-3)
+        assert {row["test"], row["other_test"]} == {"welch-t", "mann-whitney"}
+
+
+def test_table_one_takes_fishers_test_where_few_are_expected(benched):
+    """Child-Pugh B, 7 and 5 of 132: under five are expected in a cell, so Fisher's p stands first, Yates' beside it."""
+    tests = asked(benched, "select variable, test from table_one where cohort = 'training' and test = 'fisher'")
+    assert {row["variable"] for row in tests} >= {"child_pugh"}
+    (afp,) = asked(benched, "from table_one where cohort = 'training' and level = '>400'")
+    assert (afp["test"], afp["other_test"]) == ("chi-square-yates", "fisher")
+
+
+# The paper's Table 3 as kept in study-facts 3: odds ratio, interval, p where it is printed, and their digits.
+PRINTED_EFFECTS = {
+    ("univariable", "ast>40"): (2.70, 1.26, 5.82, None),
+    ("univariable", "diameter_mm>50"): (2.75, 1.21, 6.27, None),
+    ("univariable", "afp>400"): (2.95, 1.10, 7.89, 0.03),
+    ("multivariable", "ast>40"): (2.489, 1.14, 5.44, 0.022),
+    ("multivariable", "diameter_mm>50"): (2.507, 1.08, 5.82, 0.032),
+}
+
+
+@pytest.mark.parametrize(("step", "factor"), PRINTED_EFFECTS)
+def test_effects_are_the_papers_odds_ratios(benched, step, factor):
+    """Odds ratio, interval and p of each factor that the paper prints, to the printed digits, by SQL."""
+    (row,) = asked(benched, f"from effects where model = 'cr' and step = '{step}' and factor = '{factor}'")
+    ratio, lower, upper, p = PRINTED_EFFECTS[step, factor]
+    digits = 5e-4 if step == "multivariable" else 5e-3
+    assert row["odds_ratio"] == pytest.approx(ratio, abs=digits)
+    assert (row["lower"], row["upper"]) == pytest.approx((lower, upper), abs=5e-3)
+    assert p is None or row["p"] == pytest.approx(p, abs=5e-4 if step == "multivariable" else 5e-3)
+    assert row["method"] == "maximum likelihood"
+
+
+def test_the_model_has_the_papers_coefficients(benched):
+    """Intercept -0.201581, AST 0.911873, diameter 0.919251 (study-facts 3); 18 factors were tried alone."""
+    (model,) = asked(benched, "select (summary->>'intercept')::double as intercept from models")
+    assert model["intercept"] == pytest.approx(-0.201581, abs=5e-7)
+    effects = asked(benched, "select step, factor, coefficient from effects order by step, factor")
+    fitted = {row["factor"]: row["coefficient"] for row in effects if row["step"] == "multivariable"}
+    assert fitted == pytest.approx({"ast>40": 0.911873, "diameter_mm>50": 0.919251}, abs=5e-7)
+    assert len([row for row in effects if row["step"] == "univariable"]) == 18
+
+
+def test_field_strength_makes_two_subgroups(benched):
+    """74 patients at 1.5 T and 91 at 3 T (study-facts 1), each judged in both cohorts, and compared as independent."""
+    found = asked(benched, "from subgroups where variable = 'field_strength_t' order by level")
+    sizes = {level: sum(row["n"] for row in found if row["level"] == level) for level in ("1.5", "3")}
+    assert sizes == {"1.5": 74, "3": 91}
+    for row in found:
+        scores = asked(
+            benched,
+            "select p.label, p.probability from predictions p join clinical c using (patient) "
+            f"where c.variable = 'field_strength_t' and c.value = {row['level']} and p.cohort = '{row['cohort']}'",
+        )
+        labels, probabilities = ([each[name] for each in scores] for name in ("label", "probability"))
+        assert (row["n"], row["events"]) == (len(labels), sum(labels))
+        assert row["auc"] == pytest.approx(roc_auc_score(labels, probabilities), abs=1e-12)
+        assert row["auc_lo"] < row["auc"] < row["auc_hi"]
+    tests = asked(benched, "from comparisons where kind = 'subgroup' order by cohort")
+    assert [row["cohort"] for row in tests] == [f"{c}: field_strength_t 1.5 - 3" for c in ("training", "validation")]
+    assert all(0 < row["p"] <= row["p_holm"] <= 1 and row["model_a"] == row["model_b"] == "cr" for row in tests)

@@ -110,6 +110,11 @@ def test_unknown_key_at_every_level(old, new, key):
     ("old", "new", "message"),
     [
         (
+            'subgroups = ["field_strength_t"]',
+            '>>>subgroups = ["field_strength"]',
+            "subgroups.0: subgroups names 'field_strength', no variable of [clinical]",
+        ),
+        (
             'alt = { unit = "U/L" }',
             '>>>alt = { unit = "furlong/L" }',
             "clinical.variables.alt.unit: 'furlong/L' is not a UCUM",

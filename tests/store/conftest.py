@@ -168,12 +168,19 @@ def fill(store: Store) -> None:
         )
         c.put(
             "models",
-            [study | {"model": "cr", "version": 1, "dataset_id": "d" * 20, "threshold": 0.5, "trained_at": "t"}],
+            [
+                study
+                | {"model": "cr", "version": 1, "dataset_id": "d" * 20, "threshold": 0.5, "trained_at": "t"}
+                | {"summary": '{"univariable":[{"factor":"afp>400","odds_ratio":2.0,"p":0.1}],"removed":[]}'}
+            ],
         )
         weight = {"kind": "coefficient", "feature": "afp>400", "value": 0.6, "lower": 0.2, "upper": 1.0}
         c.put("importances", [study | {"model": "cr", "version": 1} | weight])
         c.put("predictions", [judged | {"patient": "p1", "fold": 0, "version": 1, "probability": 0.7, "label": 1}])
         c.put("leaderboard", [judged | {"version": 1, "n": 2, "events": 1, "auc": 0.75, "auc_lo": 0.6, "auc_hi": 0.9}])
+        c.put("subgroups", [judged | {"variable": "sex", "level": "male", "n": 1, "events": 1}])
+        line = study | {"split": "main", "cohort": "training", "variable": "sex", "level": "male"}
+        c.put("characteristics", [line | {"position": 0, "known_events": 1, "count_events": 1}])
         test = study | {"suite": "paper", "cohort": "training", "model_a": "cr", "model_b": "radiomics_lr"}
         c.put("comparisons", [test | {"kind": "paired", "statistic": 1.0, "p": 0.3, "p_holm": 0.3}])
 

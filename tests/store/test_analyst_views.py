@@ -42,6 +42,9 @@ PROMISED = {
     "datasets": ("dataset_id", "study", "split", "commit_id", "sha256"),
     "models": ("study", "model", "version", "dataset_id"),
     "predictions": ("model", "patient", "cohort", "fold", "probability", "label"),
+    "effects": ("study", "model", "version", "step", "factor", "odds_ratio", "lower", "upper", "p", "method"),
+    "subgroups": ("study", "suite", "model", "cohort", "variable", "level", "n", "events", "auc", "auc_lo", "auc_hi"),
+    "table_one": ("study", "split", "cohort", "variable", "level", "count_events", "mean_events", "test", "p"),
     "runs": ("run_id", "flow", "status"),
     "commits": ("commit_id", "author", "message", "run_id"),
 }

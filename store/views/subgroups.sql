@@ -1,0 +1,13 @@
+-- How well each model ranks the patients of one subgroup.
+-- @study the study's id
+-- @suite paper (one split) or honest (nested cross-validation)
+-- @model name in the zoo
+-- @cohort training or validation in the paper suite, out_of_fold in the honest one
+-- @variable the clinical variable that tells the subgroups apart
+-- @level the category or the number
+-- @n patients of the subgroup whom the model judged
+-- @events those with label 1
+-- @auc area under the ROC curve, NULL where only one class is there
+-- @auc_lo lower 95 % bound, DeLong on the logit scale, NULL where a class has fewer than two patients
+-- @auc_hi upper 95 % bound
+select study, suite, model, cohort, variable, level, n, events, auc, auc_lo, auc_hi from catalogue.subgroups
