@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import tarfile
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -27,6 +29,15 @@ def archived(request, tmp_path):
         archive.extractall(tmp_path, filter="data")
     answers = request.param.with_name(request.param.name.replace(".tar.gz", ".json"))
     return Store(tmp_path / "store"), json.loads(answers.read_text())
+
+
+@pytest.fixture(params=ARCHIVES, ids=lambda file: file.name.removesuffix(".tar.gz"))
+def archived_as_written(request, tmp_path):
+    """Return an archive's name and the format versions that its catalogue names, read without opening the store."""
+    with tarfile.open(request.param) as archive:
+        archive.extract("store/catalogue.sqlite", tmp_path, filter="data")
+    with closing(sqlite3.connect(tmp_path / "store" / "catalogue.sqlite")) as connection:
+        return request.param.name, [version for (version,) in connection.execute("select version from store_format")]
 
 
 def test_there_is_an_archive_of_every_format_but_the_newest():
@@ -76,3 +87,9 @@ def test_the_files_of_an_old_store_are_what_the_catalogue_says(archived):
     assert files
     for file, sha256 in files:
         assert file_sha256(file) == sha256
+
+
+def test_an_archive_is_of_its_own_format(archived_as_written):
+    """An archive was not brought up to date before it was kept: opening it would take no step."""
+    name, versions = archived_as_written
+    assert name == f"format_{max(versions)}.tar.gz"
