@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from schemas.results import ComparisonRow, LeaderboardRow, PredictionRow
+from schemas.results import ComparisonRow, LeaderboardRow, PredictionRow, SubgroupRow
 from store.tables import VERSIONED
 
 
