@@ -15,6 +15,7 @@ from store.tables import VERSIONED
         (LeaderboardRow, "leaderboard", {"version"}),
         (PredictionRow, "predictions", {"version"}),
         (ComparisonRow, "comparisons", set()),
+        (SubgroupRow, "subgroups", set()),
     ],
 )
 def test_every_field_is_a_column(row, table, added):
