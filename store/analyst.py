@@ -114,7 +114,8 @@ def _define_wide_view(
     view: str,
     features: Sequence[Mapping[str, Any]],
 ) -> None:
-    paths = [str(snapshot.store.segments / row["path"]) for row in snapshot.rows("segments", feature_set=feature_set)]
+    folder, segments = snapshot.store.segments, snapshot.rows("segments", feature_set=feature_set)
+    paths = [str(folder.local(row["path"], sha256=row["sha256"])) for row in segments]
     keys = ", ".join(f"m.{name}" for name in MaskKey._fields)
     names = [row["feature"] for row in features]
     if paths:

@@ -1,4 +1,4 @@
-"""Connections to the catalogue: SQLite in WAL mode, writers one after another."""
+"""Connections to the catalogue, SQLite or PostgreSQL: readers never wait, writers come one after another."""
 
 from __future__ import annotations
 
@@ -7,17 +7,24 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
-from schemas.errors import StoreBusyError
+from schemas.errors import NotFoundError, StoreBusyError, UsageError
 from schemas.settings import BUSY_TIMEOUT_S
 
-__all__ = ["catalogue_engine", "read_transaction", "write_transaction"]
+__all__ = ["catalogue_engine", "is_postgresql", "read_transaction", "server_engine", "write_transaction"]
+
+_WRITER = "radzoo_writer"
+_TIMEOUT = "radzoo_busy_timeout_s"
+# The number of the lock that writers take in turn; PostgreSQL's advisory locks are numbers agreed upon.
+_WRITERS_LOCK = 0x7261647A6F6F
+_LOCK_NOT_AVAILABLE = "55P03"
 
 
 def catalogue_engine(file: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Engine:
-    """Return an engine on the catalogue file.
+    """Return an engine on a catalogue in an SQLite file.
 
     A reader sees the state at its transaction's start and never blocks a writer (WAL). A writer takes
     its lock at the start (``BEGIN IMMEDIATE``), so that two never deadlock half-way.
@@ -32,20 +39,74 @@ def catalogue_engine(file: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> E
         cursor.execute("PRAGMA journal_mode = WAL")
         cursor.execute("PRAGMA synchronous = FULL")
         cursor.execute("PRAGMA foreign_keys = ON")
+        # What erasing removes must not stay readable in the file's free pages.
+        cursor.execute("PRAGMA secure_delete = ON")
         cursor.close()
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        is_writer = connection.get_execution_options().get("radzoo_writer", False)
+        is_writer = connection.get_execution_options().get(_WRITER, False)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if is_writer else "BEGIN")
 
     return engine
 
 
+def server_engine(url: str, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Engine:
+    """Return an engine on a catalogue in a PostgreSQL database.
+
+    A reader's transaction is a repeatable read: it sees one state and waits for nobody. A writer first
+    takes the writers' advisory lock of the database, which PostgreSQL frees when the transaction or the
+    process ends.
+
+    Parameters
+    ----------
+    url : str
+        ``postgresql://user:password@host:port/database``.
+    busy_timeout_s : float
+        How long a writer waits for another one.
+
+    Raises
+    ------
+    UsageError
+        When the URL is not one of PostgreSQL, or its driver is not installed.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise UsageError(f"'{url}' is no database URL", hint="postgresql://user@host/database") from error
+    if parsed.get_backend_name() != "postgresql":
+        raise UsageError(
+            f"'{parsed.get_backend_name()}' is no catalogue that radzoo writes",
+            hint="postgresql://user@host/database, or leave it out for a file in the store's folder",
+        )
+    try:
+        engine = create_engine(parsed.set(drivername="postgresql+pg8000"), pool_pre_ping=True)
+    except (NoSuchModuleError, ModuleNotFoundError) as error:
+        raise UsageError(
+            "a catalogue on PostgreSQL needs the driver pg8000",
+            hint="pip install 'radzoo[postgresql]'",
+        ) from error
+    return engine.execution_options(**{_TIMEOUT: busy_timeout_s})
+
+
+def is_postgresql(engine: Engine) -> bool:
+    """Return whether a catalogue lies in PostgreSQL."""
+    return engine.dialect.name == "postgresql"
+
+
 @contextmanager
 def read_transaction(engine: Engine) -> Iterator[Connection]:
-    """Give a connection that sees one unchanging state of the catalogue."""
-    with engine.connect() as connection, connection.begin():
+    """Give a connection that sees one unchanging state of the catalogue.
+
+    Raises
+    ------
+    NotFoundError
+        When the catalogue's server does not answer.
+    """
+    connecting = engine
+    if is_postgresql(engine):
+        connecting = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+    with _connected(connecting) as connection, connection.begin():
         yield connection
 
 
@@ -57,17 +118,48 @@ def write_transaction(engine: Engine) -> Iterator[Connection]:
     ------
     StoreBusyError
         When another writer holds the catalogue for longer than the busy timeout.
+    NotFoundError
+        When the catalogue's server does not answer.
     """
-    with engine.connect().execution_options(radzoo_writer=True) as connection:
+    with _connected(engine.execution_options(**{_WRITER: True})) as connection:
         try:
             transaction = connection.begin()
-        except OperationalError as error:
-            if "locked" in str(error) or "busy" in str(error):
+            if is_postgresql(engine):
+                _take_writers_lock(connection)
+        except DBAPIError as error:
+            if _is_busy(error):
                 raise StoreBusyError(
                     "another writer holds the store",
-                    where=str(engine.url.database),
+                    where=engine.url.render_as_string() if is_postgresql(engine) else str(engine.url.database),
                     hint="wait for it to finish, then run the command again",
                 ) from error
             raise
         with transaction:
             yield connection
+
+
+@contextmanager
+def _connected(engine: Engine) -> Iterator[Connection]:
+    try:
+        connection = engine.connect()
+    except DBAPIError as error:
+        if not is_postgresql(engine):
+            raise
+        raise NotFoundError(
+            f"the catalogue's server does not answer: {error.orig}",
+            where=engine.url.render_as_string(),
+            hint="start the server, or mend the URL in the store's store.toml",
+        ) from error
+    with connection:
+        yield connection
+
+
+def _take_writers_lock(connection: Connection) -> None:
+    seconds = connection.get_execution_options().get(_TIMEOUT, BUSY_TIMEOUT_S)
+    connection.execute(text(f"SET LOCAL lock_timeout = {max(1, round(seconds * 1000))}"))
+    connection.execute(text(f"SELECT pg_advisory_xact_lock({_WRITERS_LOCK})"))
+
+
+def _is_busy(error: DBAPIError) -> bool:
+    message = str(error.orig)
+    return "locked" in message or "busy" in message or _LOCK_NOT_AVAILABLE in message

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from schemas.keys import canonical_json, sha256_of_json
+from store.files import file_sha256
 from store.home import Store
-from store.segments import file_sha256
 
 __all__ = ["PinnedDataset", "pinned_dataset"]
 
@@ -50,12 +49,11 @@ def pinned_dataset(
     commit_id : int
         The commit it was read at.
     """
-    store.datasets.mkdir(parents=True, exist_ok=True)
-    partial = store.datasets / f"writing-{os.getpid()}.partial"
-    pq.write_table(table, partial, compression="zstd")
-    digest = file_sha256(partial)
-    file = store.datasets / f"{digest[:20]}.parquet"
-    partial.replace(file)
+    written = store.datasets.scratch()
+    pq.write_table(table, written, compression="zstd")
+    digest = file_sha256(written)
+    path = f"{digest[:20]}.parquet"
+    store.datasets.adopt(written, path)
     return PinnedDataset(
         # Equal tables may answer different questions: the file is shared, the dataset is not.
         dataset_id=sha256_of_json([digest, study, split, dict(inputs)])[:20],
@@ -65,6 +63,6 @@ def pinned_dataset(
         commit_id=commit_id,
         patients=table.num_rows,
         columns=table.num_columns,
-        path=str(file.relative_to(store.root)),
+        path=f"datasets/{path}",
         sha256=digest,
     )

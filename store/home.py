@@ -1,4 +1,4 @@
-"""A store on disk: where its catalogue, segments, staged rows, datasets and models lie."""
+"""An opened store: where its catalogue, segments, staged rows, datasets and models lie."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from sqlalchemy import Engine, inspect
 from sqlalchemy.exc import DatabaseError
 
 from schemas.errors import ContractError, NotFoundError
-from store.connection import catalogue_engine, read_transaction, write_transaction
+from store.address import stored_address
+from store.connection import catalogue_engine, read_transaction, server_engine, write_transaction
+from store.files import DataFolder
 from store.migrations import FORMAT_VERSION, migrate
 from store.tables import store_format
 
@@ -18,6 +20,10 @@ __all__ = ["Store"]
 
 class Store:
     """An opened store.
+
+    Its folder holds what belongs to this machine: staged extractions, the published file, copies of
+    remote files. The catalogue and the data lie there too, unless the folder's ``store.toml`` names a
+    PostgreSQL database or an S3 bucket that several machines share.
 
     Parameters
     ----------
@@ -29,25 +35,34 @@ class Store:
     Raises
     ------
     NotFoundError
-        When there is no store and ``create`` is false.
+        When there is no store and ``create`` is false, or the catalogue's server does not answer.
+    ContractError
+        When the catalogue cannot be read, or was written by a newer release.
     """
 
     def __init__(self, root: Path, *, create: bool = False) -> None:
         self.root = root.resolve()
-        if not self.catalogue_file.exists() and not create:
+        self.address = stored_address(self.root)
+        if self.address.catalogue is None and not self.catalogue_file.exists() and not create:
             raise NotFoundError(
                 "there is no radzoo store here",
                 where=str(self.root),
                 hint="radzoo ingest STUDY.toml makes one; --store PATH or RADZOO_STORE names another place",
             )
         self.root.mkdir(parents=True, exist_ok=True)
-        self.engine: Engine = catalogue_engine(self.catalogue_file)
+        is_remote = self.address.data is not None
+        self.files = DataFolder(self.root / "copies" if is_remote else self.root, self.address.data)
+        self.engine: Engine = (
+            catalogue_engine(self.catalogue_file)
+            if self.address.catalogue is None
+            else server_engine(self.address.catalogue)
+        )
         try:
             if not self._is_current():
                 with write_transaction(self.engine) as connection:
                     migrate(connection)
         except DatabaseError as error:
-            if isinstance(error.orig, sqlite3.OperationalError):
+            if self.address.catalogue is not None or isinstance(error.orig, sqlite3.OperationalError):
                 raise
             raise ContractError(
                 f"the catalogue cannot be read: {error.orig}",
@@ -64,13 +79,13 @@ class Store:
 
     @property
     def catalogue_file(self) -> Path:
-        """Return the SQLite file of the catalogue."""
+        """Return the SQLite file of a catalogue that lies in the store's folder."""
         return self.root / "catalogue.sqlite"
 
     @property
-    def segments(self) -> Path:
-        """Return the folder of the immutable Parquet segments."""
-        return self.root / "segments"
+    def segments(self) -> DataFolder:
+        """Return the immutable Parquet segments."""
+        return self.files.below("segments")
 
     @property
     def staging(self) -> Path:
@@ -78,14 +93,14 @@ class Store:
         return self.root / "staging"
 
     @property
-    def datasets(self) -> Path:
-        """Return the folder of the frozen tables that models trained on."""
-        return self.root / "datasets"
+    def datasets(self) -> DataFolder:
+        """Return the frozen tables that models trained on."""
+        return self.files.below("datasets")
 
     @property
-    def models(self) -> Path:
-        """Return the folder of the trained models."""
-        return self.root / "models"
+    def models(self) -> DataFolder:
+        """Return the trained models, a folder each."""
+        return self.files.below("models")
 
     @property
     def analyst_file(self) -> Path:

@@ -32,7 +32,7 @@ def snapshot_connection(snapshot: Snapshot, *, documented: bool = False) -> duck
     # DuckDB may read and write its spill folder whatever else is shut off, by default .tmp of the working directory.
     connection.execute(f"set temp_directory = {quoted_text(str(snapshot.store.root / 'spill'))}")
     define_analyst_views(connection, snapshot, documented=documented)
-    connection.execute(f"set allowed_directories = [{quoted_text(str(snapshot.store.segments))}]")
+    connection.execute(f"set allowed_directories = [{quoted_text(str(snapshot.store.segments.local_root))}]")
     connection.execute("set enable_external_access = false")
     connection.execute("set lock_configuration = true")
     return connection

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from schemas.keys import MaskKey, sql_name
+from store.files import DataFolder, file_sha256
 from store.staging import ExtractionRecord
 
-__all__ = ["KEY_COLUMNS", "Segment", "file_sha256", "written_segment"]
+__all__ = ["KEY_COLUMNS", "Segment", "stored_segment", "written_segment"]
+
+ROWS_PER_GROUP = 2048
+"""Rows that are read together or skipped together: about 20 MB of a thousand features."""
 
 KEY_COLUMNS = ("extraction_id", *MaskKey._fields, "image_sha256", "mask_sha256")
 
@@ -32,12 +33,20 @@ class Segment:
 
 
 def written_segment(
-    root: Path, feature_set: str, columns: Sequence[str], records: Sequence[ExtractionRecord]
+    folder: DataFolder, feature_set: str, columns: Sequence[str], records: Sequence[ExtractionRecord]
 ) -> Segment:
-    """Write records as one segment below ``root`` and return it.
+    """Write records as one segment and return it.
 
-    The file appears under its final name only when it is whole and on disk; until a commit names it,
-    no reader knows of it.
+    Parameters
+    ----------
+    folder : DataFolder
+        The store's segments.
+    feature_set : str
+        ``name@version``.
+    columns : sequence of str
+        The feature set's columns, in order.
+    records : sequence of ExtractionRecord
+        Finished extractions, in any order.
     """
     ordered = sorted(records, key=lambda record: record.key)
     arrays: dict[str, pa.Array] = {
@@ -50,26 +59,21 @@ def written_segment(
         arrays[group] = pa.array([dict(r.details.get(group, {})) for r in ordered])
     for column in columns:
         arrays[column] = pa.array([r.values[column] for r in ordered], type=pa.float64())
-    folder = root / sql_name(feature_set)
-    folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / f"writing-{os.getpid()}.partial"
-    pq.write_table(pa.table(arrays), partial, compression="zstd")
-    with partial.open("rb") as stream:
-        os.fsync(stream.fileno())
-    digest = file_sha256(partial)
-    file = folder / f"{digest[:20]}.parquet"
-    partial.replace(file)
+    return stored_segment(folder, feature_set, pa.table(arrays))
+
+
+def stored_segment(folder: DataFolder, feature_set: str, rows: pa.Table) -> Segment:
+    """Write a table, key columns first, as one segment and return it.
+
+    The file appears under its final name only when it is whole and on disk; until a commit names it,
+    no reader knows of it.
+    """
+    written = folder.scratch()
+    pq.write_table(rows, written, compression="zstd", row_group_size=ROWS_PER_GROUP)
+    digest = file_sha256(written)
+    path = f"{sql_name(feature_set)}/{digest[:20]}.parquet"
+    size = written.stat().st_size
+    folder.adopt(written, path)
     return Segment(
-        segment_id=digest[:20],
-        feature_set=feature_set,
-        path=str(file.relative_to(root)),
-        sha256=digest,
-        rows=len(ordered),
-        bytes=file.stat().st_size,
+        segment_id=digest[:20], feature_set=feature_set, path=path, sha256=digest, rows=rows.num_rows, bytes=size
     )
-
-
-def file_sha256(file: Path) -> str:
-    """Return the SHA-256 of a file's bytes."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Column, Float, Index, Integer, MetaData, Table, Text
+from sqlalchemy import BigInteger, Column, Float, Index, Integer, MetaData, Table, Text
 
 __all__ = [
     "KEYS",
@@ -66,7 +66,7 @@ KEYS: dict[str, tuple[str, ...]] = {}
 
 VERSIONED: dict[str, Table] = {}
 
-_TYPES = {"text": Text, "int": Integer, "real": Float}
+_TYPES = {"text": Text, "int": BigInteger, "real": Float}
 
 
 def columns_of(text: str) -> list[Column[Any]]:

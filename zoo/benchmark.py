@@ -57,10 +57,9 @@ def judged_model(snapshot: Snapshot, row: Mapping[str, Any], suite: Suite = "pap
     suite : {"paper", "honest"}
         Under which heading the rows go.
     """
-    root = snapshot.store.root
     loaded = load_model(local_model_folder(snapshot.store, row), row["sha256"])
     dataset = snapshot.row("datasets", dataset_id=row["dataset_id"])
-    frame = pl.DataFrame(pq.read_table(root / dataset["path"]))
+    frame = pl.DataFrame(pq.read_table(snapshot.store.files.local(dataset["path"], sha256=dataset["sha256"])))
     columns = [str(name) for name in loaded.metadata["columns"]]  # type: ignore[union-attr]
     predictions: list[PredictionRow] = []
     figures: list[LeaderboardRow] = []

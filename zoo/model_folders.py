@@ -13,11 +13,11 @@ __all__ = ["local_model_folder", "put_model_folder"]
 
 def local_model_folder(store: Store, row: Mapping[str, Any]) -> Path:
     """Return a local folder with the files of a model, given its row of the catalogue."""
-    return store.root / str(row["path"])
+    return store.files.local_folder(str(row["path"]))
 
 
 def put_model_folder(store: Store, folder: Path, path: str) -> None:
-    """Move a finished local folder into the store; one that is there under this path already is kept.
+    """Move a finished local folder into the store.
 
     Parameters
     ----------
@@ -28,7 +28,4 @@ def put_model_folder(store: Store, folder: Path, path: str) -> None:
     path : str
         Relative to the store, and named by the folder's hash, so that whatever lies there is the same model.
     """
-    target = store.root / path
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if not target.exists():
-        folder.rename(target)
+    store.files.adopt(folder, path)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -167,13 +165,11 @@ def trained_model(store: Store, study: Study, plan: TrainingPlan, trained_at: st
         "training_auc": auc(target, probabilities),
         "references": references,
     }
-    store.models.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".writing-", dir=store.models) as temporary:
-        local = Path(temporary) / "model"
-        sha256 = save_model(local, estimator, metadata, model_card(spec, metadata, summary))
-        # Named by its content: what an interrupted training left behind is no obstacle, whatever wrote it.
-        folder = f"models/{study.id}/{plan.model}/v{plan.next_version}-{sha256[:12]}"
-        put_model_folder(store, local, folder)
+    local = store.models.scratch()
+    sha256 = save_model(local, estimator, metadata, model_card(spec, metadata, summary))
+    # Named by its content: what an interrupted training left behind is no obstacle, whatever wrote it.
+    folder = f"models/{study.id}/{plan.model}/v{plan.next_version}-{sha256[:12]}"
+    put_model_folder(store, local, folder)
     named = {"study": study.id, "model": plan.model, "version": plan.next_version}
     row = named | {
         "dataset_id": plan.dataset.dataset_id,

@@ -341,7 +341,7 @@ def test_a_mask_that_changed_has_no_features_until_they_are_computed(filled):
 def test_a_missing_segment_is_told(filled):
     """A store whose segment was deleted by hand says which file is missing: exit code 4."""
     (segment,) = Snapshot(filled).rows("segments")
-    (filled.segments / segment["path"]).unlink()
+    (filled.segments.local_root / segment["path"]).unlink()
     with pytest.raises(ContractError, match=segment["segment_id"]) as caught:
         rows(filled, "from masks")
     assert caught.value.exit_code == 4

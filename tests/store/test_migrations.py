@@ -80,7 +80,8 @@ def test_relative_roots_are_made_absolute(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     store = Store(Path("here"), create=True)
     assert store.root == tmp_path / "here"
-    for folder in (store.segments, store.staging, store.datasets, store.models, store.analyst_file):
+    folders = [part.local_root for part in (store.segments, store.datasets, store.models)]
+    for folder in (*folders, store.staging, store.analyst_file):
         assert folder.parent == tmp_path / "here"
 
 

@@ -124,7 +124,7 @@ def test_what_cannot_be_published_leaves_the_old_file(filled):
     file = published(Snapshot(filled))
     before = file.read_bytes()
     (segment,) = Snapshot(filled).rows("segments")
-    (filled.segments / segment["path"]).unlink()
+    (filled.segments.local_root / segment["path"]).unlink()
     with pytest.raises(ContractError):
         published(Snapshot(filled))
     assert file.read_bytes() == before

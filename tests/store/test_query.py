@@ -161,14 +161,14 @@ def test_what_does_not_read_is_refused(refused, query):
 def test_a_write_dressed_as_a_read_is_refused(shared_store, refused, query):
     """A WITH clause or EXPLAIN ANALYZE that would write a file or a row is refused, and no segment is touched."""
     (segment,) = Snapshot(shared_store).rows("segments")
-    path = str(shared_store.segments / segment["path"]).replace("'", "''")
-    refused(query.format(segments=str(shared_store.segments).replace("'", "''"), segment=path))
+    path = str(shared_store.segments.local_root / segment["path"]).replace("'", "''")
+    refused(query.format(segments=str(shared_store.segments.local_root).replace("'", "''"), segment=path))
 
 
 def test_a_write_hidden_in_a_serialised_query_is_refused(shared_store, refused):
     """Nor does DuckDB's way to run a query from its JSON form let a write through, under any spelling."""
     (segment,) = Snapshot(shared_store).rows("segments")
-    path = str(shared_store.segments / segment["path"]).replace("'", "''")
+    path = str(shared_store.segments.local_root / segment["path"]).replace("'", "''")
     with duckdb.connect() as connection:
         write = f"with x as (copy (select 1) to '{path}') from x"
         ((tree,),) = connection.execute("select json_serialize_sql($q)", {"q": write}).fetchall()

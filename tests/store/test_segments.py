@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from strategies import AWKWARD_COLUMNS, AWKWARD_FLOATS, extraction_records
 
 from schemas.keys import MaskKey
-from store.segments import KEY_COLUMNS, file_sha256, written_segment
+from store.files import DataFolder, file_sha256
+from store.segments import KEY_COLUMNS, written_segment
 
 records = st.lists(extraction_records(), min_size=1, max_size=3, unique_by=lambda record: record.key)
 
@@ -33,7 +34,7 @@ def bits(value: float | None) -> bytes | None:
 def test_values_read_back_bit_for_bit(records):
     """Every key and value is in the file, sorted by key, under any column name, for Arrow and for DuckDB."""
     with tempfile.TemporaryDirectory() as name:
-        segment = written_segment(Path(name), "awkward@1", AWKWARD_COLUMNS, records)
+        segment = written_segment(DataFolder(Path(name)), "awkward@1", AWKWARD_COLUMNS, records)
         file = Path(name) / segment.path
         table = pq.read_table(file)
         with duckdb.connect() as connection:
@@ -54,10 +55,10 @@ def test_values_read_back_bit_for_bit(records):
 def test_the_same_records_are_the_same_segment(records, random):
     """The name is a hash of the content: neither the order of records nor another folder changes it."""
     with tempfile.TemporaryDirectory() as first, tempfile.TemporaryDirectory() as second:
-        segment = written_segment(Path(first), "awkward@1", AWKWARD_COLUMNS, records)
+        segment = written_segment(DataFolder(Path(first)), "awkward@1", AWKWARD_COLUMNS, records)
         random.shuffle(records)
-        assert written_segment(Path(second), "awkward@1", AWKWARD_COLUMNS, records) == segment
-        assert written_segment(Path(first), "awkward@1", AWKWARD_COLUMNS, records) == segment
+        assert written_segment(DataFolder(Path(second)), "awkward@1", AWKWARD_COLUMNS, records) == segment
+        assert written_segment(DataFolder(Path(first)), "awkward@1", AWKWARD_COLUMNS, records) == segment
         assert [each.name for each in Path(first).rglob("*.*")] == [f"{segment.segment_id}.parquet"]
 
 
@@ -69,7 +70,10 @@ def test_another_value_is_another_segment(record, data):
     other = data.draw(st.sampled_from([*AWKWARD_FLOATS, None]).filter(lambda v: bits(v) != bits(record.values[column])))
     changed = type(record)(**{**vars(record), "values": {**record.values, column: other}})
     with tempfile.TemporaryDirectory() as name:
-        ids = {written_segment(Path(name), "a@1", AWKWARD_COLUMNS, [each]).segment_id for each in (record, changed)}
+        ids = {
+            written_segment(DataFolder(Path(name)), "a@1", AWKWARD_COLUMNS, [each]).segment_id
+            for each in (record, changed)
+        }
     assert len(ids) == 2
 
 
@@ -77,7 +81,9 @@ def test_a_segment_tells_about_its_file(tmp_path, writing, shared_store):
     """Hash, rows, bytes and path are those of the file, which lies in the folder of its feature set."""
     keys = [MaskKey(patient, "e", "AP", "1", "R1", 1) for patient in ("b", "a")]
     columns = ("original_firstorder_Mean", "wavelet-LLH_glcm_Idm")
-    segment = written_segment(tmp_path, "two-features@3", columns, [writing["record_of"](key) for key in keys])
+    segment = written_segment(
+        DataFolder(tmp_path), "two-features@3", columns, [writing["record_of"](key) for key in keys]
+    )
     file = tmp_path / segment.path
     content = file.read_bytes()
     assert segment.sha256 == file_sha256(file) == hashlib.sha256(content).hexdigest()
@@ -90,7 +96,7 @@ def test_a_segment_tells_about_its_file(tmp_path, writing, shared_store):
 def test_a_column_of_none_is_a_column_of_numbers(tmp_path, writing):
     """A feature that no extraction could compute keeps its type, so that segments can be read side by side."""
     record = writing["record_of"](MaskKey("a", "e", "AP", "1", "R1", 1), mean=None)
-    segment = written_segment(tmp_path, "a@1", tuple(record.values), [record])
+    segment = written_segment(DataFolder(tmp_path), "a@1", tuple(record.values), [record])
     assert pq.read_schema(tmp_path / segment.path).field("original_firstorder_Mean").type == pa.float64()
 
 
@@ -98,7 +104,7 @@ def test_a_record_without_all_columns_is_refused(tmp_path, writing):
     """A record that lacks a column of its set makes no segment."""
     record = writing["record_of"](MaskKey("a", "e", "AP", "1", "R1", 1))
     with pytest.raises(KeyError, match="missing"):
-        written_segment(tmp_path, "a@1", (*record.values, "missing"), [record])
+        written_segment(DataFolder(tmp_path), "a@1", (*record.values, "missing"), [record])
     assert list(tmp_path.rglob("*.parquet")) == []
 
 
@@ -111,9 +117,9 @@ def test_a_killed_writer_leaves_no_segment(tmp_path, writing, monkeypatch):
 
     monkeypatch.setattr(os, "fsync", killed)
     with pytest.raises(KeyboardInterrupt):
-        written_segment(tmp_path, "a@1", tuple(record.values), [record])
+        written_segment(DataFolder(tmp_path), "a@1", tuple(record.values), [record])
     assert [file.suffix for file in tmp_path.rglob("*.*")] == [".partial"]
     monkeypatch.undo()
-    segment = written_segment(tmp_path, "a@1", tuple(record.values), [record])
-    assert [file.name for file in tmp_path.rglob("*.*")] == [Path(segment.path).name]
+    segment = written_segment(DataFolder(tmp_path), "a@1", tuple(record.values), [record])
+    assert list(DataFolder(tmp_path).paths()) == [segment.path]
     assert stat.S_ISREG((tmp_path / segment.path).stat().st_mode)

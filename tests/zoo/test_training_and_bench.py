@@ -7,7 +7,7 @@ import pytest
 import statsmodels.api as sm
 from sklearn.metrics import brier_score_loss, roc_auc_score, roc_curve
 
-from schemas.errors import ContractError, NotFoundError
+from schemas.errors import ContractError
 from store.commit import commit_to
 from store.query import answer
 from zoo.benchmark import comparison_rows, judged_model
@@ -230,12 +230,12 @@ def test_a_changed_model_file_is_refused(trained):
     assert error.value.exit_code == 4
 
 
-def test_a_missing_model_folder_is_not_found(trained):
-    """A model whose folder is gone is not found, with the place where it was."""
+def test_a_missing_model_folder_is_named(trained):
+    """A model whose folder is gone breaks the store's promise: exit code 4, with the place where it was."""
     written, rows = trained
     folder = written.root / rows["cr"]["path"]
     folder.rename(folder.with_name("moved"))
-    with pytest.raises(NotFoundError, match="no model here") as error:
+    with pytest.raises(ContractError, match="is missing") as error:
         judged_model(written.snapshot, rows["cr"])
     assert error.value.where == str(folder)
 

@@ -1,0 +1,231 @@
+"""A store's immutable files: in a local folder, or below an S3-compatible URL with a local copy of what was read."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.fs as pafs
+
+from schemas.errors import ContractError, UsageError
+
+__all__ = ["DataFolder", "file_sha256"]
+
+_CHUNK = 8 * 2**20
+
+
+def file_sha256(file: Path) -> str:
+    """Return the SHA-256 of a file's bytes."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+class DataFolder:
+    """Files that are written once, whole, and never changed.
+
+    Since a file never changes under its name, a copy of a remote one stays right for ever: everything
+    that reads (DuckDB, pyarrow, a model's loader) gets a local path, and each remote file is fetched
+    once a machine.
+
+    Parameters
+    ----------
+    local_root : Path
+        Where the files lie, or where copies of the remote ones are kept.
+    url : str, optional
+        ``s3://bucket/prefix``, with pyarrow's options behind a question mark (``region``,
+        ``endpoint_override``, ``scheme``); credentials come from the environment as for any AWS client.
+        The files are local where absent.
+
+    Raises
+    ------
+    UsageError
+        When the URL is of no kind that this class reads.
+    """
+
+    def __init__(self, local_root: Path, url: str | None = None) -> None:
+        self.local_root = local_root
+        self.url = url
+        self._remote: pafs.FileSystem | None = None
+        self._prefix = ""
+        if url is not None:
+            self._remote, self._prefix = _remote_folder(url)
+
+    def below(self, name: str) -> DataFolder:
+        """Return the part of this folder that lies below a name."""
+        part = DataFolder(self.local_root / name)
+        if self._remote is not None:
+            base, mark, options = str(self.url).partition("?")
+            part.url = f"{base.rstrip('/')}/{name}{mark}{options}"
+            part._remote, part._prefix = self._remote, f"{self._prefix}/{name}"
+        return part
+
+    @property
+    def is_remote(self) -> bool:
+        """Return whether the files lie on another machine."""
+        return self._remote is not None
+
+    def __str__(self) -> str:
+        return str(self.local_root) if self.url is None else self.url.partition("?")[0]
+
+    def scratch(self, suffix: str = "") -> Path:
+        """Return a path beside the files, on the same disk, that nobody else writes to."""
+        self.local_root.mkdir(parents=True, exist_ok=True)
+        return self.local_root / f"writing-{os.getpid()}-{uuid.uuid4().hex[:8]}.partial{suffix}"
+
+    def adopt(self, written: Path, path: str) -> None:
+        """Take over a finished local file or folder under its final name.
+
+        The name appears when everything below it is whole and on disk, or not at all; a remote file is
+        whole when its upload ends.
+
+        Parameters
+        ----------
+        written : Path
+            On the same disk as `scratch`; it is moved.
+        path : str
+            The final name, relative, with forward slashes.
+        """
+        for file in sorted(written.rglob("*")) if written.is_dir() else [written]:
+            if file.is_file():
+                _flush(file)
+                if self._remote is not None:
+                    inner = file.relative_to(written).as_posix() if written.is_dir() else ""
+                    self._upload(file, f"{path}/{inner}" if inner else path)
+        target = self.local_root / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.is_dir():
+            shutil.rmtree(target)
+        written.replace(target)
+        _flush(target.parent)
+
+    def local(self, path: str, *, sha256: str | None = None) -> Path:
+        """Return the local path of a file, fetched first where it is remote and not here yet.
+
+        Parameters
+        ----------
+        path : str
+            The file's name below the folder.
+        sha256 : str, optional
+            What a fetched file must hash to.
+
+        Raises
+        ------
+        ContractError
+            When there is no such file, or what was fetched has another hash.
+        """
+        target = self.local_root / path
+        if target.exists():
+            return target
+        if self._remote is None:
+            raise _missing(self, path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = target.with_name(f"{target.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.partial")
+        try:
+            with self._remote.open_input_stream(f"{self._prefix}/{path}") as source, partial.open("wb") as sink:
+                shutil.copyfileobj(source, sink, _CHUNK)
+        except FileNotFoundError as error:
+            partial.unlink(missing_ok=True)
+            raise _missing(self, path) from error
+        if sha256 is not None and file_sha256(partial) != sha256:
+            partial.unlink()
+            raise ContractError(
+                "a file of the store is not what the catalogue says",
+                where=f"{self}/{path}",
+                hint="radzoo store verify lists what is damaged",
+            )
+        partial.replace(target)
+        return target
+
+    def local_folder(self, path: str) -> Path:
+        """Return the local path of a folder, all of its files fetched where they are remote.
+
+        Raises
+        ------
+        ContractError
+            When there is no such folder.
+        """
+        part = self.below(path)
+        names = list(part.paths())
+        if not names:
+            raise _missing(self, path)
+        for name in names:
+            part.local(name)
+        return self.local_root / path
+
+    def paths(self) -> Iterator[str]:
+        """Yield the names of all finished files, relative, with forward slashes."""
+        if self._remote is None:
+            found = (file for file in sorted(self.local_root.rglob("*")) if file.is_file())
+            names = [file.relative_to(self.local_root).as_posix() for file in found]
+        else:
+            selector = pafs.FileSelector(self._prefix, recursive=True, allow_not_found=True)
+            infos = self._remote.get_file_info(selector)
+            names = sorted(info.path[len(self._prefix) + 1 :] for info in infos if info.type == pafs.FileType.File)
+        yield from (name for name in names if ".partial" not in name)
+
+    def size(self, path: str) -> int | None:
+        """Return how many bytes a file has where it lies, None where there is none."""
+        if self._remote is None:
+            file = self.local_root / path
+            return file.stat().st_size if file.is_file() else None
+        info = self._remote.get_file_info(f"{self._prefix}/{path}")
+        return int(info.size) if info.type == pafs.FileType.File else None
+
+    def sha256(self, path: str) -> str | None:
+        """Return the hash of a file's bytes where it lies, not of a copy; None where there is none."""
+        if self.size(path) is None:
+            return None
+        if self._remote is None:
+            return file_sha256(self.local_root / path)
+        digest = hashlib.sha256()
+        with self._remote.open_input_stream(f"{self._prefix}/{path}") as stream:
+            while chunk := stream.read(_CHUNK):
+                digest.update(chunk)
+        return digest.hexdigest()
+
+    def remove(self, path: str) -> bool:
+        """Remove a file, and this machine's copy of it, and return whether there was one."""
+        was_there = self.size(path) is not None
+        if self._remote is not None and was_there:
+            self._remote.delete_file(f"{self._prefix}/{path}")
+        (self.local_root / path).unlink(missing_ok=True)
+        return was_there
+
+    def _upload(self, file: Path, path: str) -> None:
+        assert self._remote is not None  # noqa: S101  (for the type checker: callers ask first)
+        with file.open("rb") as source, self._remote.open_output_stream(f"{self._prefix}/{path}") as sink:
+            shutil.copyfileobj(source, sink, _CHUNK)
+
+
+def _remote_folder(url: str) -> tuple[pafs.FileSystem, str]:
+    if not url.startswith("s3://"):
+        raise UsageError(
+            f"'{url}' is no place for data",
+            hint="a store's data lie in its folder, or at s3://bucket/prefix",
+        )
+    try:
+        filesystem, path = pafs.FileSystem.from_uri(url)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise UsageError(f"'{url}' is no S3 URL: {error}", hint="s3://bucket/prefix?region=eu-central-1") from error
+    return filesystem, path.rstrip("/")
+
+
+def _missing(folder: DataFolder, path: str) -> ContractError:
+    return ContractError(
+        "a file of the store is missing",
+        where=f"{folder}/{path}",
+        hint="put it back from a copy of the store; radzoo store verify lists what is missing",
+    )
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
