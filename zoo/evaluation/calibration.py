@@ -15,6 +15,7 @@ from scipy import optimize, special, stats
 
 from zoo.evaluation.inputs import confidence_level, labelled_probabilities
 from zoo.evaluation.intervals import Interval
+from zoo.evaluation.log_odds import predicted_log_odds
 
 __all__ = [
     "CalibrationInTheLarge",
@@ -105,12 +106,10 @@ def calibration_in_the_large(labels: ArrayLike, probabilities: ArrayLike, level:
     Cox DR, Biometrika 1958;45:562, doi:10.1093/biomet/45.3-4.562.
     Van Calster B et al., BMC Med 2019;17:230, doi:10.1186/s12916-019-1466-7.
     """
-    positive, values = labelled_probabilities(labels, probabilities)
+    positive, _, logits, reason = predicted_log_odds(labels, probabilities)
     deviate = float(stats.norm.isf((1 - confidence_level(level)) / 2))
-    reason = _without_logit(values)
     if reason:
         return CalibrationInTheLarge(None, None, reason)
-    logits = special.logit(values)
     observed = float(positive.mean())
 
     def excess(shift: float) -> float:
@@ -159,9 +158,9 @@ def calibration_line(labels: ArrayLike, probabilities: ArrayLike, level: float =
     Cox DR, Biometrika 1958;45:562, doi:10.1093/biomet/45.3-4.562.
     Albert A, Anderson JA, Biometrika 1984;71:1, doi:10.1093/biomet/71.1.1.
     """
-    positive, values = labelled_probabilities(labels, probabilities)
+    positive, values, logits, reason = predicted_log_odds(labels, probabilities)
     confidence_level(level)
-    reason = _without_logit(values) or _without_line(positive, values)
+    reason = reason or _without_line(positive, values)
     if reason:
         return CalibrationLine(None, None, None, None, reason)
 
@@ -169,7 +168,6 @@ def calibration_line(labels: ArrayLike, probabilities: ArrayLike, level: float =
     from statsmodels.discrete.discrete_model import Logit
     from statsmodels.tools.sm_exceptions import PerfectSeparationError
 
-    logits = special.logit(values)
     design = np.column_stack([np.ones_like(logits), logits])
     try:
         # An overflow of exp here means a fitted probability of 0, which is what follows from it.
@@ -187,13 +185,6 @@ def calibration_line(labels: ArrayLike, probabilities: ArrayLike, level: float =
         intercept=float(intercept),
         intercept_interval=Interval(float(bounds[0][0]), float(bounds[0][1])),
     )
-
-
-def _without_logit(values: NDArray[np.float64]) -> str | None:
-    certain = int(((values <= 0) | (values >= 1)).sum())
-    if certain:
-        return f"{certain} of {len(values)} probabilities are exactly 0 or 1 and have no logit"
-    return None
 
 
 def _without_line(positive: NDArray[np.bool_], values: NDArray[np.float64]) -> str | None:

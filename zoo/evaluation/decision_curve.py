@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from schemas.errors import ContractError
+from zoo.evaluation.bootstrap import RESAMPLES, SEED, percentile_band, resampled_counts
 from zoo.evaluation.inputs import binary_labels, finite_values, labelled_probabilities
 
-__all__ = ["net_benefit", "net_benefit_treat_all", "net_benefit_treat_none"]
+__all__ = ["DecisionCurve", "decision_curve", "net_benefit", "net_benefit_treat_all", "net_benefit_treat_none"]
+
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class DecisionCurve:
+    """Net benefit over a range of threshold probabilities; each of shape (n_thresholds,)."""
+
+    thresholds: Floats
+    net_benefit: Floats
+    """Of treating those whom the model puts at or above the threshold."""
+    lower: Floats
+    upper: Floats
+    treat_all: Floats
 
 
 def net_benefit(labels: ArrayLike, probabilities: ArrayLike, thresholds: ArrayLike) -> NDArray[np.float64]:
@@ -82,6 +100,52 @@ def net_benefit_treat_none(thresholds: ArrayLike) -> NDArray[np.float64]:
         If a threshold lies outside.
     """
     return np.zeros_like(_threshold_probabilities(thresholds))
+
+
+def decision_curve(
+    labels: ArrayLike,
+    probabilities: ArrayLike,
+    thresholds: ArrayLike,
+    *,
+    level: float = 0.95,
+    resamples: int = RESAMPLES,
+    seed: int = SEED,
+) -> DecisionCurve:
+    """Return the net benefit at each threshold with its pointwise bootstrap band, and that of treating everyone.
+
+    The band holds the percentiles over resampled patients, whose share of label 1 varies as it would in other
+    cohorts of this size.
+
+    Parameters
+    ----------
+    labels : array_like of shape (n_patients,)
+        0 or 1, both present.
+    probabilities : array_like of shape (n_patients,)
+        Predicted probability of label 1; a staging must first be turned into one on training patients.
+    thresholds : array_like of shape (n_thresholds,)
+        At least 0 and below 1.
+    level : float
+        Confidence level of the band, at each threshold for itself.
+    resamples, seed : int
+        How many resamples, and where their draws begin.
+
+    Raises
+    ------
+    ContractError
+        If labels, probabilities or thresholds break their rule.
+
+    References
+    ----------
+    Vickers AJ, Cronin AM, Elkin EB, Gonen M, BMC Med Inform Decis Mak 2008;8:53, doi:10.1186/1472-6947-8-53.
+    """
+    positive, values = labelled_probabilities(labels, probabilities)
+    cuts = _threshold_probabilities(thresholds)
+    # What each patient adds at each threshold: 1 for a true positive, minus the odds for a false one.
+    worth = (values[:, None] >= cuts) * np.where(positive[:, None], 1.0, -cuts / (1 - cuts))
+    band = percentile_band(resampled_counts(len(values), resamples, seed) @ worth / len(values), level)
+    return DecisionCurve(
+        cuts, net_benefit(positive, values, cuts), band.lower, band.upper, net_benefit_treat_all(positive, cuts)
+    )
 
 
 def _threshold_probabilities(thresholds: ArrayLike) -> NDArray[np.float64]:

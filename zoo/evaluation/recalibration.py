@@ -6,14 +6,21 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special, stats
+from scipy import special
 
-from zoo.evaluation.calibration import calibration_line
-from zoo.evaluation.inputs import confidence_level, labelled_probabilities
+from zoo.evaluation.bootstrap import RESAMPLES, SEED, percentile_band, resampled_counts
+from zoo.evaluation.log_odds import predicted_log_odds
+from zoo.evaluation.resampled_logistic import weighted_logistic_fits
 
 __all__ = ["RecalibrationCurve", "recalibration_curve"]
 
 Floats = NDArray[np.float64]
+
+KNOTS = (0.1, 0.5, 0.9)
+"""Quantiles of the predicted log odds, Harrell's choice for three knots."""
+
+FEWEST_TO_BEND = 10
+"""Different predictions that a spline needs: with fewer it would run through their few proportions."""
 
 
 @dataclass(frozen=True)
@@ -28,15 +35,23 @@ class RecalibrationCurve:
 
 
 def recalibration_curve(
-    labels: ArrayLike, probabilities: ArrayLike, *, points: int = 61, level: float = 0.95
+    labels: ArrayLike,
+    probabilities: ArrayLike,
+    *,
+    points: int = 61,
+    level: float = 0.95,
+    resamples: int = RESAMPLES,
+    seed: int = SEED,
 ) -> RecalibrationCurve | None:
-    r"""Return the logistic recalibration curve, None where the calibration line has no finite estimate.
+    r"""Return the smooth recalibration curve with its bootstrap band, None where there is none.
 
-    The curve is :math:`\operatorname{expit}(a + b \operatorname{logit} p)` with the maximum likelihood
-    a and b of :func:`~zoo.evaluation.calibration.calibration_line`, which also names the reason where there
-    is none. Two parameters are what a few dozen patients can bear; a local smoother would follow single
-    patients. The band is Wald's on the log-odds scale,
-    :math:`a + bx \pm z \sqrt{(1, x) V (1, x)^\top}` with V the inverse of Fisher's information.
+    The curve is :math:`\operatorname{expit} f(\operatorname{logit} p)` by maximum likelihood, f a restricted
+    cubic spline with knots at the 10th, 50th and 90th percentile of the log odds: one parameter more than the
+    calibration line, which lets the curve bend once and keeps it straight beyond the outer knots. Where there are
+    fewer than ten different predictions, as of a model of a few yes/no factors, or so many equal ones that two
+    knots fall together, f is the line. The band holds the percentiles of the curves of resampled patients, knots
+    as they are; a resample in which the classes are separated adds the step that its likelihood grows towards,
+    and one without both classes adds nothing.
 
     Parameters
     ----------
@@ -48,6 +63,13 @@ def recalibration_curve(
         At how many equally spaced predictions the curve is given.
     level : float
         Confidence level of the band, at each point for itself.
+    resamples, seed : int
+        How many resamples, and where their draws begin.
+
+    Returns
+    -------
+    RecalibrationCurve or None
+        None where a probability is exactly 0 or 1, all are equal, or the predictions separate the classes.
 
     Raises
     ------
@@ -56,20 +78,34 @@ def recalibration_curve(
 
     References
     ----------
-    Cox DR, Biometrika 1958;45:562, doi:10.1093/biomet/45.3-4.562.
-    Van Calster B et al., J Clin Epidemiol 2016;74:167, doi:10.1016/j.jclinepi.2015.12.005.
+    Van Calster B et al., J Clin Epidemiol 2016;74:167, doi:10.1016/j.jclinepi.2015.12.005 (flexible curves).
+    Harrell FE, Regression Modeling Strategies, Springer 2015, section 2.4.5, doi:10.1007/978-3-319-19425-7.
     """
-    _, values = labelled_probabilities(labels, probabilities)
-    line = calibration_line(labels, probabilities, level)
-    if line.slope is None or line.intercept is None:
+    given = predicted_log_odds(labels, probabilities)
+    if given.reason or np.ptp(given.logits) == 0:
         return None
-    design = np.column_stack([np.ones_like(values), special.logit(values)])
-    fitted = special.expit(design @ [line.intercept, line.slope])
-    covariance = np.linalg.inv(design.T @ (design * (fitted * (1 - fitted))[:, None]))
-    predicted = np.linspace(values.min(), values.max(), points)
-    at = np.column_stack([np.ones(points), special.logit(predicted)])
-    centre = at @ [line.intercept, line.slope]
-    half = stats.norm.isf((1 - confidence_level(level)) / 2) * np.sqrt(((at @ covariance) * at).sum(axis=1))
-    return RecalibrationCurve(
-        predicted, special.expit(centre), special.expit(centre - half), special.expit(centre + half)
-    )
+    is_bent = len(np.unique(given.logits)) >= FEWEST_TO_BEND
+    knots = np.quantile(given.logits, KNOTS) if is_bent else np.zeros(len(KNOTS))
+    design = _design(given.logits, knots)
+    whole = weighted_logistic_fits(design, given.positive, np.ones((1, len(design))))
+    if not whole.has_maximum[0]:
+        return None
+    counts = resampled_counts(len(design), resamples, seed)
+    events = counts @ given.positive
+    counts = counts[(events > 0) & (events < len(design))]
+    predicted = np.linspace(given.probabilities.min(), given.probabilities.max(), points)
+    at = _design(special.logit(predicted), knots)
+    curves = special.expit(weighted_logistic_fits(design, given.positive, counts).coefficients @ at.T)
+    band = percentile_band(curves, level)
+    return RecalibrationCurve(predicted, special.expit(at @ whole.coefficients[0]), band.lower, band.upper)
+
+
+def _design(logits: Floats, knots: Floats) -> Floats:
+    """Return an intercept, the log odds and, where the knots differ, the spline's cubic column."""
+    columns = [np.ones_like(logits), logits]
+    first, middle, last = knots
+    if first < middle < last:
+        cubic = [np.maximum(0, logits - knot) ** 3 for knot in knots]
+        bent = cubic[0] - (cubic[1] * (last - first) - cubic[2] * (middle - first)) / (last - middle)
+        columns.append(bent / (last - first) ** 2)
+    return np.column_stack(columns)

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.errors import ContractError
+from zoo.evaluation.bootstrap import resampled_counts
 from zoo.evaluation.classification import classification
-from zoo.evaluation.decision_curve import net_benefit, net_benefit_treat_all, net_benefit_treat_none
+from zoo.evaluation.decision_curve import decision_curve, net_benefit, net_benefit_treat_all, net_benefit_treat_none
 
 
 def test_net_benefit_is_that_of_dcurves(shared_data):
@@ -77,11 +78,28 @@ def test_no_model_beats_the_prevalence_and_a_sure_model_treats_all(patients):
     assert not net_benefit_treat_none(thresholds).any()
 
 
+def test_the_band_is_that_of_resampled_patients(published):
+    """The band holds the percentiles of each resample's net benefit; the curve is the cohort's."""
+    labels, probabilities = published("validation")
+    thresholds = np.array([0.2, 0.5, 0.6, 0.8])
+    curve = decision_curve(labels, probabilities, thresholds, resamples=60, seed=9)
+    drawn = []
+    for counts in resampled_counts(len(labels), 60, 9).astype(int):
+        again, predicted = np.repeat(labels, counts), np.repeat(probabilities, counts)
+        drawn.append(net_benefit(again, predicted, thresholds))
+    lower, upper = np.quantile(drawn, [0.025, 0.975], axis=0)
+    assert curve.lower == pytest.approx(lower, abs=1e-12)
+    assert curve.upper == pytest.approx(upper, abs=1e-12)
+    assert curve.net_benefit == pytest.approx(net_benefit(labels, probabilities, thresholds))
+    assert curve.treat_all == pytest.approx(net_benefit_treat_all(labels, thresholds))
+
+
 @pytest.mark.parametrize("threshold", [-0.1, 1.0, np.nan])
 def test_a_threshold_without_odds_is_refused(threshold):
     """Below 0, at 1 or not a number there is no weight for a false positive."""
     for curve in (
         lambda cuts: net_benefit([0, 1], [0.2, 0.8], cuts),
+        lambda cuts: decision_curve([0, 1], [0.2, 0.8], cuts),
         lambda cuts: net_benefit_treat_all([0, 1], cuts),
         net_benefit_treat_none,
     ):
