@@ -7,16 +7,15 @@ from dataclasses import dataclass
 
 from flows.progress import narrated
 from flows.refresh import stored_study
+from flows.stability import put_stability
 from schemas.errors import ContractError
 from schemas.study import Study
 from store.commit import commit_to
 from store.home import Store
 from store.runs import recorded_run
 from store.snapshot import Snapshot
-from zoo.feature_columns import stored_feature_set
 from zoo.matrix import model_inputs
 from zoo.registry import model_names, model_spec
-from zoo.stability import stability_rows
 from zoo.training import TrainingPlan, training_plans
 
 __all__ = ["TrainReport", "train"]
@@ -70,9 +69,7 @@ def _compute_stability(store: Store, study: Study) -> None:
     snapshot = Snapshot(store)
     with commit_to(store, f"stability of {study.id}") as commit:
         for split, feature_set in sorted({(each.split, str(each.feature_set)) for each in inputs}):
-            rows = stability_rows(snapshot, study, split, feature_set)
-            stored = stored_feature_set(snapshot, study, feature_set)
-            commit.put("stability", rows, replacing={"study": study.id, "split": split, "feature_set": stored})
+            put_stability(commit, snapshot, study, split, feature_set)
 
 
 def study_models(study: Study) -> list[str]:

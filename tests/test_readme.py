@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.cli.main import STORE_VERBS, VERBS
+from flows.cli.main import FEATURES_VERBS, STORE_VERBS, VERBS
 from schemas.study import Study
 from schemas.study_text import parsed_study
 from store.home import Store
@@ -16,7 +16,8 @@ from store.snapshot import Snapshot
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-ALL_VERBS = VERBS | {f"store {name}": verb for name, verb in STORE_VERBS.items()}
+GROUPS = {"features": FEATURES_VERBS, "store": STORE_VERBS}
+ALL_VERBS = VERBS | {f"{group} {name}": verb for group, own in GROUPS.items() for name, verb in own.items()}
 
 
 @pytest.mark.parametrize("name", ALL_VERBS)
@@ -30,7 +31,7 @@ def test_the_readme_names_no_verb_that_does_not_exist() -> None:
     blocks = "\n".join(re.findall(r"```console\n(.*?)```", README, re.DOTALL))
     named = set(re.findall(r"radzoo (?:--store \S+ )?([a-z]+)", blocks))
     assert named
-    assert named <= {*VERBS, "store"}
+    assert named <= {*VERBS, *GROUPS}
 
 
 def test_the_readmes_questions_can_be_asked(tmp_path: Path) -> None:

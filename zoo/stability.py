@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import duckdb
 import numpy as np
 
 from schemas.keys import sql_name
@@ -14,7 +16,7 @@ from store.snapshot import Snapshot
 from zoo.evaluation.agreement import icc_agreement
 from zoo.feature_columns import stored_feature_set
 
-__all__ = ["FEWEST_PATIENTS", "stability_rows"]
+__all__ = ["FEWEST_PATIENTS", "StabilityCount", "stability_counts", "stability_rows", "stable_in_every_kind"]
 
 FEWEST_PATIENTS = 5
 """With fewer repeated readings an ICC says nothing, and none is given."""
@@ -49,8 +51,9 @@ def stability_rows(snapshot: Snapshot, study: Study, split: str, feature_set: st
     training = sorted(row["patient"] for row in members if row["cohort"] == "training")
     names = [row["feature"] for row in snapshot.rows("features", feature_set=feature_set)]
     rows: list[dict[str, Any]] = []
-    for phase in study.phases:
-        values = _values(snapshot, study.id, feature_set, phase, names)
+    with snapshot_connection(snapshot) as connection:
+        of_phases = {phase: _values(connection, study.id, feature_set, phase, names) for phase in study.phases}
+    for phase, values in of_phases.items():
         for kind, readings in _compared_readings(study).items():
             patients = [p for p in training if all((p, *reading) in values for reading in readings)]
             if len(patients) < FEWEST_PATIENTS:
@@ -75,6 +78,70 @@ def stability_rows(snapshot: Snapshot, study: Study, split: str, feature_set: st
     return rows
 
 
+@dataclass(frozen=True)
+class StabilityCount:
+    """How many features of a family agree well enough in one phase and kind of comparison."""
+
+    phase: str
+    family: str
+    kind: str
+    patients: int
+    features: int
+    passing: int
+    undefined: int
+    """Features without an ICC: they do not vary, or have no value in some reading."""
+    median: float | None
+    """Median ICC of those that have one."""
+
+
+def stability_counts(
+    rows: Iterable[Mapping[str, Any]], families: Mapping[str, str | None], minimum: float
+) -> list[StabilityCount]:
+    """Return the counts of each phase, family and kind, in the order of the rows.
+
+    Parameters
+    ----------
+    rows : iterable of mapping
+        As `stability_rows` gives them.
+    families : mapping of str to str or None
+        The family of each feature.
+    minimum : float
+        The ICC from which a feature passes.
+    """
+    groups: dict[tuple[str, str, str, int], list[float | None]] = {}
+    for row in rows:
+        key = (row["phase"], families.get(row["feature"]) or "", row["kind"], row["patients"])
+        groups.setdefault(key, []).append(row["icc"])
+    counts = []
+    for (phase, family, kind, patients), values in groups.items():
+        known = [value for value in values if value is not None]
+        counts.append(
+            StabilityCount(
+                phase=phase,
+                family=family,
+                kind=kind,
+                patients=patients,
+                features=len(values),
+                passing=sum(value >= minimum for value in known),
+                undefined=len(values) - len(known),
+                median=float(np.median(known)) if known else None,
+            )
+        )
+    return counts
+
+
+def stable_in_every_kind(rows: Iterable[Mapping[str, Any]], minimum: float) -> set[tuple[str, str]]:
+    """Return the phases and features whose ICC is at least ``minimum`` in every kind among the rows."""
+    failing, seen = set(), set()
+    for row in rows:
+        key = (row["phase"], row["feature"])
+        seen.add(key)
+        # A feature that does not vary, or has no value in some reading, has no ICC and is not kept.
+        if row["icc"] is None or row["icc"] < minimum:
+            failing.add(key)
+    return seen - failing
+
+
 def _compared_readings(study: Study) -> dict[str, list[Reading]]:
     """Return which readings are compared within the first reader and between readers."""
     first = study.readings[0]
@@ -87,7 +154,7 @@ def _compared_readings(study: Study) -> dict[str, list[Reading]]:
 
 
 def _values(
-    snapshot: Snapshot, study: str, feature_set: str, phase: str, names: Sequence[str]
+    connection: duckdb.DuckDBPyConnection, study: str, feature_set: str, phase: str, names: Sequence[str]
 ) -> dict[tuple[str, str, int], list[float]]:
     """Return the features of each patient, reader and reading of a phase; NaN where one has no value."""
     columns = ", ".join(f'w."{name}"' for name in names)
@@ -96,8 +163,7 @@ def _values(
         "join study_masks m using (patient, exam, phase, lesion, reader, reading) "
         "where m.study = $study and w.phase = $phase"
     )
-    with snapshot_connection(snapshot) as connection:
-        table = connection.sql(query, params={"study": study, "phase": phase}).fetchall()
+    table = connection.sql(query, params={"study": study, "phase": phase}).fetchall()
     return {
         (patient, reader, reading): [float("nan") if value is None else value for value in values]
         for patient, reader, reading, *values in table

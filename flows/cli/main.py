@@ -15,7 +15,7 @@ from flows.cli.outcome import Context, Outcome, json_text
 from schemas.errors import RadzooError, UsageError
 from schemas.settings import DEFAULT_STORE, store_path
 
-__all__ = ["VERBS", "app", "main"]
+__all__ = ["FEATURES_VERBS", "STORE_VERBS", "VERBS", "app", "main"]
 
 
 class Verb(NamedTuple):
@@ -74,6 +74,38 @@ VERBS = {
         'radzoo serve my-study/study.toml --refresh "0 3 * * *"',
     ),
 }
+FEATURES_VERBS = {
+    "list": Verb(
+        "flows.cli.features:list",
+        "List the feature sets: version, kind, features, extractions, the studies that use them.",
+        "radzoo features list",
+    ),
+    "search": Verb(
+        "flows.cli.features:search",
+        "Search the dictionary of features by name, family, IBSI code, unit or definition.",
+        "radzoo features search entropy",
+    ),
+    "describe": Verb(
+        "flows.cli.features:describe",
+        "Describe a feature set, or one of its columns.",
+        "radzoo features describe hcc-cemri@1 wavelet-LLH_glcm_Idm",
+    ),
+    "diff": Verb(
+        "flows.cli.features:diff",
+        "Show what two feature sets do differently, and how far their values lie apart.",
+        "radzoo features diff hcc-cemri@1 hcc-cemri@2",
+    ),
+    "coverage": Verb(
+        "flows.cli.features:coverage",
+        "Count, per study, feature set and phase, the masks with a row, those without, and why.",
+        "radzoo features coverage --study my-study",
+    ),
+    "stability": Verb(
+        "flows.cli.features:stability",
+        "Count the features on which repeated readings of training patients agree: ICC(A,1).",
+        "radzoo features stability hcc-cemri --minimum 0.9",
+    ),
+}
 STORE_VERBS = {
     "log": Verb("flows.cli.store:log", "List the commits, newest first.", "radzoo store log --limit 5"),
     "publish": Verb(
@@ -107,9 +139,13 @@ app = App(
     result_action="return_value",
 )
 _store = App(name="store", help="Look after the store.", help_format="plaintext", result_action="return_value")
-for _group, _verbs in ((app, VERBS), (_store, STORE_VERBS)):
+_features = App(
+    name="features", help="Look at features and feature sets.", help_format="plaintext", result_action="return_value"
+)
+for _group, _verbs in ((app, VERBS), (_features, FEATURES_VERBS), (_store, STORE_VERBS)):
     for _name, _verb in _verbs.items():
         _group.command(_verb.target, name=_name, help=_verb.help, help_epilogue="")
+app.command(_features)
 app.command(_store)
 
 

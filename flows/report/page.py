@@ -11,9 +11,10 @@ from flows.pages.page import page_text, written_page
 from flows.pages.questions import Questions
 from flows.refresh import stored_study
 from flows.report.performance import performance
-from flows.report.sections import FEWEST_LEVELS, clinical_table, feature_sets, model_parts
+from flows.report.sections import clinical_table, feature_sets, model_parts
 from flows.report.summary import cautions, summary
 from schemas.errors import UsageError
+from schemas.grey_levels import FEWEST_LEVELS
 from store.home import Store
 from store.query import snapshot_connection
 from store.snapshot import Snapshot

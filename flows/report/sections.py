@@ -9,13 +9,11 @@ from typing import Any
 
 from flows.pages.questions import Answer, Questions
 from flows.pages.words import EN_DASH, compact, percent, readable_name, readable_unit, readable_variable
+from schemas.grey_levels import FEWEST_LEVELS
 
 __all__ = ["ClinicalTable", "FeatureSetPart", "ModelPart", "clinical_table", "feature_sets", "model_parts"]
 
 Row = dict[str, Any]
-
-FEWEST_LEVELS = 8
-"""Below this many grey levels a texture feature says little."""
 
 
 @dataclass(frozen=True)

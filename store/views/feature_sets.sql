@@ -5,11 +5,18 @@
 -- @kind radiomics, embedding, clinical or imported
 -- @features number of feature columns
 -- @extractions rows in the store
+-- @studies studies with rows of it
 -- @definition canonical definition, JSON
 -- @definition_sha256 hash of the definition
 -- @deviations where the definition departs from the IBSI standard
+-- @since_commit commit that wrote this row
 select
     f.feature_set, f.name, f.version, f.kind, f.features,
     (select count(*) from catalogue.extractions e where e.feature_set = f.feature_set) as extractions,
-    f.description, f.definition, f.definition_sha256, f.deviations
+    (
+        select list(distinct u.study order by u.study) from catalogue.study_extractions u
+        where u.feature_set = f.feature_set
+    ) as studies,
+    f.description, f.definition, f.definition_sha256, f.deviations,
+    f.added_commit as since_commit
 from catalogue.feature_sets f

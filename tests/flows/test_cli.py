@@ -12,10 +12,13 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from flows.cli.main import STORE_VERBS, VERBS, app, exit_code
+from flows.cli.main import FEATURES_VERBS, STORE_VERBS, VERBS, app, exit_code
 from schemas.settings import DEFAULT_STORE
 
-ALL_VERBS = dict(VERBS.items()) | {f"store {name}": verb for name, verb in STORE_VERBS.items()}
+GROUPS = {"features": FEATURES_VERBS, "store": STORE_VERBS}
+ALL_VERBS = dict(VERBS.items()) | {
+    f"{group} {name}": verb for group, own in GROUPS.items() for name, verb in own.items()
+}
 HEAVY = (
     "prefect",
     "torch",
@@ -48,7 +51,7 @@ def test_help_lists_every_verb_and_the_exit_codes(radzoo):
     """``radzoo --help`` names each verb and what each exit code means."""
     done = radzoo("--help")
     assert done.returncode == 0
-    for verb in (*VERBS, "store"):
+    for verb in (*VERBS, *GROUPS):
         assert re.search(rf"^│ {verb} ", done.stdout, re.M), verb
     text = " ".join(done.stdout.split())
     for meaning in (
@@ -101,11 +104,14 @@ def test_hints_name_verbs_that_exist():
     for package in ("flows", "zoo", "store", "schemas"):
         for file in (root / package).rglob("*.py"):
             named |= set(
-                re.findall(r"radzoo (?:--store \S+ )?(?!run\b)([a-z]+(?: (?:log|publish))?)\b", file.read_text())
+                re.findall(
+                    r"radzoo (?:--store \S+ )?(?!run\b)([a-z]+(?: (?:log|publish|list|search|stability))?)\b",
+                    file.read_text(),
+                )
             )
     # Words that follow the name in a sentence.
     named -= {"store", "study", "reads", "installation"}
-    assert named <= set(ALL_VERBS) | {"store"}, named - set(ALL_VERBS)
+    assert named <= {*ALL_VERBS, *GROUPS}, named - set(ALL_VERBS)
 
 
 def test_help_loads_no_heavy_library():

@@ -155,6 +155,8 @@ def fill(store: Store) -> None:
     with recorded_run(store, "refresh", "er", {}) as run, commit_to(store, "refresh er", run_id=run.run_id) as c:
         put_features(c)
         put_segment(store, c, [record_of(k, mean=float(n), idm=None if n == 5 else 0.25) for n, k in enumerate(KEYS)])
+        own = [record_of(key).extraction_id for key in KEYS]
+        c.put("study_extractions", [study | {"feature_set": FEATURE_SET, "extraction_id": each} for each in own])
         reading = study | {"split": "main", "feature_set": FEATURE_SET, "phase": "AP", "feature": COLUMNS[0]}
         c.put("stability", [reading | {"kind": "intra", "patients": 30, "icc": 0.95, "lower": 0.9, "upper": 0.97}])
     with recorded_run(store, "bench", "er", {}) as run, commit_to(store, "bench er", run_id=run.run_id) as c:

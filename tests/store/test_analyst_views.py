@@ -47,6 +47,11 @@ PROMISED = {
     "table_one": ("study", "split", "cohort", "variable", "level", "count_events", "mean_events", "test", "p"),
     "runs": ("run_id", "flow", "status"),
     "commits": ("commit_id", "author", "message", "run_id"),
+    "coverage": ("study", "feature_set", "phase", "patients", "masks", "extractions", "missing", "failed"),
+    "lineage": (
+        *("study", "model", "version", "dataset_id", "commit_id", "feature_set"),
+        *("phases", "patients", "images", "segments"),
+    ),
 }
 EXACT = {
     "leaderboard": (
@@ -159,6 +164,7 @@ def test_every_view_shows_the_filled_store(shared_store):
         **dict.fromkeys(("scans", "masks", "study_masks"), 6),
         "clinical": 2,
         "features": 2,
+        "coverage": 2,
         "radiomics_long": 12,
         "embeddings": 0,
     }
@@ -368,5 +374,4 @@ def test_the_small_study_has_a_row_in_every_table(shared_store):
         "openings",
         "reference_dates",
         "selection_frequency",
-        "study_extractions",
     }

@@ -1,0 +1,177 @@
+"""The verbs that look at features: list, search, describe, diff, coverage, stability."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
+
+from flows.cli.feature_text import (
+    column_text,
+    coverage_text,
+    difference_text,
+    found_text,
+    list_text,
+    set_text,
+    stability_text,
+)
+from flows.cli.outcome import Context, Outcome
+from schemas.errors import NotFoundError, UsageError
+from store.coverage import study_coverage
+from store.feature_search import found_features
+from store.feature_set_difference import feature_set_difference
+from store.feature_sets import described_column, described_feature_set, feature_set_rows, named_feature_set
+from store.home import Store
+from store.query import snapshot_connection
+from store.snapshot import Snapshot
+
+__all__ = ["coverage", "describe", "diff", "list", "search", "stability"]
+
+Shared = Annotated[Context, Parameter(parse=False)]
+
+
+def list(*, context: Shared) -> Outcome:  # noqa: A001  (the verb's name)
+    """List the feature sets: version, kind, features, extractions, the studies that use them."""
+    with snapshot_connection(Snapshot(Store(context.store))) as connection:
+        rows = feature_set_rows(connection)
+    return Outcome(list_text(rows), rows)
+
+
+def search(
+    *words: str,
+    all: Annotated[bool, Parameter(negative="")] = False,  # noqa: A002  (the option's name)
+    context: Shared,
+) -> Outcome:
+    """Search the dictionary of features by name, family, IBSI code, unit or definition.
+
+    Parameters
+    ----------
+    words
+        What every feature found must have, in any of these.
+    all
+        List every column instead of one line per feature.
+    """
+    if not words:
+        raise UsageError("search for what?", hint="radzoo features search entropy")
+    found = found_features(Snapshot(Store(context.store)), words)
+    return Outcome(found_text(found, every_column=all), found)
+
+
+def describe(feature_set: str, column: str | None = None, /, *, context: Shared) -> Outcome:
+    """Describe a feature set, or one of its columns.
+
+    Parameters
+    ----------
+    feature_set
+        A name, which means its newest version, or name@N.
+    column
+        A column's name, such as wavelet-LLH_glcm_Idm.
+    """
+    snapshot = Snapshot(Store(context.store))
+    name = named_feature_set(snapshot, feature_set)["feature_set"]
+    with snapshot_connection(snapshot) as connection:
+        if column is not None:
+            of_column = described_column(connection, name, column)
+            return Outcome(column_text(of_column), of_column)
+        of_set = described_feature_set(connection, name)
+    return Outcome(set_text(of_set), of_set)
+
+
+def diff(before: str, after: str, /, *, limit: int = 10, context: Shared) -> Outcome:
+    """Show what two feature sets do differently, and how far their values lie apart.
+
+    Values are compared where both sets have a row of the same image and the same mask.
+
+    Parameters
+    ----------
+    before
+        The one feature set, name or name@N.
+    after
+        The other one.
+    limit
+        How many of the columns that differ most to show.
+    """
+    snapshot = Snapshot(Store(context.store))
+    names = [named_feature_set(snapshot, each)["feature_set"] for each in (before, after)]
+    with snapshot_connection(snapshot) as connection:
+        found = feature_set_difference(connection, *names)
+    return Outcome(difference_text(found, limit), found)
+
+
+def coverage(*, study: str | None = None, context: Shared) -> Outcome:
+    """Count, per study, feature set and phase, the masks with a row, those without, and why.
+
+    Parameters
+    ----------
+    study
+        A study's id; all studies where not given.
+    """
+    snapshot = Snapshot(Store(context.store))
+    if study is not None:
+        known = [row["study"] for row in snapshot.rows("studies")]
+        if study not in known:
+            raise NotFoundError(
+                f"there is no study '{study}'",
+                where=str(context.store),
+                hint=f"--study S, with one of: {', '.join(known) or 'none'}",
+            )
+    with snapshot_connection(snapshot) as connection:
+        found = study_coverage(connection, study)
+    return Outcome(coverage_text(found), found)
+
+
+def stability(
+    feature_set: str,
+    /,
+    *,
+    study: str | None = None,
+    split: str | None = None,
+    kind: Literal["intra", "inter"] | None = None,
+    minimum: Annotated[float, Parameter(validator=Number(gte=-1, lte=1))] = 0.9,
+    all: Annotated[bool, Parameter(negative="")] = False,  # noqa: A002  (the option's name)
+    context: Shared,
+) -> Outcome:
+    """Count the features on which repeated readings of training patients agree: ICC(A,1).
+
+    What training has computed is read; where it has not, it is computed and committed.
+
+    Parameters
+    ----------
+    feature_set
+        A name or name@N.
+    study
+        The study's id; may be left out where the store has one study.
+    split
+        The split whose training patients count; the study's first where not given.
+    kind
+        Only agreement within a reader (intra) or between readers (inter).
+    minimum
+        The ICC from which a feature counts as stable.
+    all
+        List every feature and phase with its bounds.
+    """
+    # Imported here: the other verbs do not need the study file's schema and the numerical libraries.
+    from flows.refresh import stored_study
+    from flows.stability import study_stability
+    from zoo.stability import stability_counts, stable_in_every_kind
+
+    store = Store(context.store)
+    snapshot = Snapshot(store)
+    named_feature_set(snapshot, feature_set)
+    found = study_stability(store, stored_study(snapshot, study), feature_set, split)
+    rows = [row for row in found.rows if kind in (None, row["kind"])]
+    counts = stability_counts(rows, found.families, minimum)
+    stable = stable_in_every_kind(rows, minimum)
+    data = {
+        "study": found.study,
+        "split": found.split,
+        "feature_set": found.feature_set,
+        "computed_now": found.is_new,
+        "minimum": minimum,
+        "columns": len({(row["phase"], row["feature"]) for row in rows}),
+        "stable_columns": len(stable),
+        "families": counts,
+        "features": rows,
+    }
+    return Outcome(stability_text(data, counts, rows if all else []), data)

@@ -1,0 +1,96 @@
+"""Stability of a study's features: from the store, computed and committed where it is not there yet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from schemas.errors import NotFoundError, UsageError
+from schemas.study import Study
+from store.commit import Commit, commit_to
+from store.home import Store
+from store.snapshot import Snapshot
+from zoo.feature_columns import stored_feature_set
+from zoo.stability import FEWEST_PATIENTS, stability_rows
+
+__all__ = ["StudyStability", "put_stability", "study_stability"]
+
+
+@dataclass(frozen=True)
+class StudyStability:
+    """Agreement of repeated readings of one feature set on the training patients of a split."""
+
+    study: str
+    split: str
+    feature_set: str
+    is_new: bool
+    """True where it was computed just now."""
+    rows: list[dict[str, Any]]
+    """The table ``stability``: phase, feature, kind, patients, icc, lower, upper."""
+    families: dict[str, str | None]
+    """The family of each feature."""
+
+
+def put_stability(commit: Commit, snapshot: Snapshot, study: Study, split: str, feature_set: str) -> None:
+    """Have a commit hold the agreement of a study's readings, in place of what the store had."""
+    rows = stability_rows(snapshot, study, split, feature_set)
+    stored = stored_feature_set(snapshot, study, feature_set)
+    commit.put("stability", rows, replacing={"study": study.id, "split": split, "feature_set": stored})
+
+
+def study_stability(store: Store, study: Study, feature_set: str, split: str | None = None) -> StudyStability:
+    """Return the ICC(A,1) of every feature and phase, within and between readers.
+
+    Parameters
+    ----------
+    store : Store
+        The store; it is written to where it has no ICC of this study, split and feature set.
+    study : Study
+        The study.
+    feature_set : str
+        ``name`` or ``name@N``, one that has been computed.
+    split : str, optional
+        The split whose training patients count; the study's first where absent.
+
+    Raises
+    ------
+    UsageError
+        When the study has no such split.
+    NotFoundError
+        When the feature set has not been computed, or too few training patients were read repeatedly.
+    """
+    snapshot = Snapshot(store)
+    splits = [row["split"] for row in snapshot.rows("splits", study=study.id)]
+    asked = split or next((name for name in study.splits if name in splits), None)
+    if asked is None or asked not in splits:
+        raise UsageError(
+            f"study '{study.id}' has no split '{split}'" if split else f"study '{study.id}' has no split",
+            hint=f"--split with one of: {', '.join(splits)}"
+            if splits
+            else "add a table [splits.NAME] to the study file and ingest again",
+        )
+    stored = stored_feature_set(snapshot, study, feature_set)
+    asked_for = {"study": study.id, "split": asked, "feature_set": stored}
+    rows = snapshot.rows("stability", **asked_for)
+    is_new = not rows
+    if is_new:
+        with commit_to(store, f"stability of {study.id}") as commit:
+            put_stability(commit, snapshot, study, asked, stored)
+        snapshot = Snapshot(store)
+        rows = snapshot.rows("stability", **asked_for)
+    if not rows:
+        raise NotFoundError(
+            f"no agreement of readings: fewer than {FEWEST_PATIENTS} training patients were read repeatedly",
+            where=f"study '{study.id}', split '{asked}', {stored}",
+            hint="[[readings]] in the study file names the readings of a mask",
+        )
+    families = {row["feature"]: row["family"] for row in snapshot.rows("features", feature_set=stored)}
+    kept = ("phase", "feature", "kind", "patients", "icc", "lower", "upper")
+    return StudyStability(
+        study=study.id,
+        split=asked,
+        feature_set=stored,
+        is_new=is_new,
+        rows=[{name: row[name] for name in kept} for row in rows],
+        families=families,
+    )

@@ -1,0 +1,66 @@
+-- How much of a study each feature set covers, per phase: which masks have an extraction, and why others have none.
+-- @study the study's id
+-- @feature_set name@version; as the study file writes it where nothing has been computed
+-- @is_asked true where the study file asks for it now
+-- @phase named image of the exam
+-- @patients patients with a mask in this phase
+-- @masks masks that the study uses, repeated readings among them
+-- @extractions masks with a row of this feature set
+-- @missing masks without one: failed, or not yet computed
+-- @failed masks whose extraction failed as a whole
+-- @refused images and masks that could not be read, so that the study has no mask of them
+-- @single_values values that could not be computed in a row that is there
+with asked as (
+    select s.study, unnest(from_json(s.definition -> 'feature_sets', '["VARCHAR"]')) as reference
+    from catalogue.studies s
+),
+used as (
+    select distinct study, feature_set from catalogue.study_extractions
+),
+wanted as (
+    -- A name without version is the newest one that was computed for this study.
+    select
+        a.study, true as is_asked,
+        coalesce(
+            max_by(f.feature_set, f.version + if(u.study is null, 0, 1000000)), a.reference
+        ) as feature_set
+    from asked a
+    left join catalogue.feature_sets f on a.reference in (f.feature_set, f.name)
+    left join used u on u.study = a.study and u.feature_set = f.feature_set
+    group by a.study, a.reference
+    union all
+    select study, false, feature_set from used
+),
+sets as (
+    select study, feature_set, bool_or(is_asked) as is_asked from wanted group by all
+),
+counted as (
+    select
+        w.study, w.feature_set, m.phase, count(distinct m.patient) as patients, count(*) as masks,
+        count(e.extraction_id) as extractions
+    from sets w
+    join catalogue.study_masks m on m.study = w.study
+    join catalogue.masks k using (patient, exam, phase, lesion, reader, reading)
+    left join catalogue.extractions e
+        on e.feature_set = w.feature_set and e.image_sha256 = k.image_sha256 and e.mask_sha256 = k.mask_sha256
+    group by all
+),
+failing as (
+    select
+        w.study, w.feature_set, f.phase,
+        count(*) filter (f.stage = 'refresh' and coalesce(f.feature, '') = '') as failed,
+        count(*) filter (f.stage = 'ingest') as refused,
+        count(*) filter (f.feature <> '') as single_values
+    from sets w
+    join catalogue.failures f
+        on f.study = w.study and (f.feature_set = w.feature_set or f.stage = 'ingest') and f.phase <> ''
+    group by all
+)
+select
+    study, feature_set, w.is_asked, phase, coalesce(c.patients, 0) as patients, coalesce(c.masks, 0) as masks,
+    coalesce(c.extractions, 0) as extractions, coalesce(c.masks - c.extractions, 0) as missing,
+    coalesce(f.failed, 0) as failed, coalesce(f.refused, 0) as refused, coalesce(f.single_values, 0) as single_values
+from counted c
+full join failing f using (study, feature_set, phase)
+join sets w using (study, feature_set)
+order by study, feature_set, phase

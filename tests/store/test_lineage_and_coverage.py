@@ -1,0 +1,119 @@
+"""The views that tell what a study has of its features, and what a model was made of."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from schemas.keys import MaskKey
+from store.commit import commit_to
+from store.coverage import study_coverage
+from store.home import Store
+from store.query import answer, snapshot_connection
+from store.snapshot import Snapshot
+
+FEATURE_SET = "two-features@1"
+COLUMNS = ("original_firstorder_Mean", "wavelet-LLH_glcm_Idm")
+KEYS = tuple(MaskKey(f"p{number}", "baseline", phase, "1", "R1", 1) for number in (1, 2, 3) for phase in ("AP", "PVP"))
+
+
+def rows(store: Store, query: str) -> list[dict[str, Any]]:
+    """Return the answer to a query."""
+    return answer(Snapshot(store), query).to_pylist()
+
+
+def train(store: Store, *, phases: list[str], excluded: dict[str, str], model: str = "rad", commit_id: int = 2) -> None:
+    """Write a model and its dataset, as training does."""
+    inputs = {"feature_set": "two-features", "phases": phases, "split": "main"}
+    with commit_to(store, "train") as commit:
+        own = {"study": "er", "dataset_id": model}
+        given = {"split": "main", "inputs": json.dumps(inputs), "commit_id": commit_id, "patients": 3 - len(excluded)}
+        commit.put("datasets", [own | given | {"columns": 5}])
+        commit.put("models", [own | {"model": model, "version": 1, "summary": json.dumps({"excluded": excluded})}])
+
+
+def lineage(store: Store, model: str = "rad") -> dict[str, Any]:
+    """Return a model's row."""
+    (row,) = rows(store, f"from lineage where model = '{model}'")
+    return row
+
+
+def test_lineage_leads_from_a_model_to_its_images(filled: Store) -> None:
+    """A model of two phases and three patients was made of six images, six rows and the one segment that has them."""
+    train(filled, phases=["AP", "PVP"], excluded={})
+    (segment,) = rows(filled, "from catalogue.segments")
+    row = lineage(filled)
+    assert (row["feature_set"], row["phases"], row["commit_id"]) == (FEATURE_SET, ["AP", "PVP"], 2)
+    assert (row["patients"], row["images"], row["masks"], row["extractions"], row["segments"]) == (3, 6, 6, 6, 1)
+    assert row["segment_sha256"] == [segment["sha256"]]
+    assert row["as_trained"] is True
+
+
+def test_lineage_counts_only_what_the_dataset_has(filled: Store) -> None:
+    """Patients left out of the dataset and phases that it does not read bring no image."""
+    train(filled, phases=["PVP"], excluded={"p3": "no two-features in PVP"})
+    row = lineage(filled)
+    assert (row["patients"], row["images"], row["extractions"]) == (2, 2, 2)
+
+
+def test_lineage_of_a_model_without_features_ends_at_its_dataset(filled: Store) -> None:
+    """A clinical model has a dataset and predictions, and no image."""
+    row = lineage(filled, "cr")
+    assert (row["dataset_id"], row["patients"], row["predictions"]) == ("d" * 20, 2, 1)
+    assert (row["feature_set"], row["images"], row["segments"], row["as_trained"]) == (None, 0, 0, None)
+
+
+def test_lineage_tells_when_an_image_was_replaced(filled: Store) -> None:
+    """A mask that changed after the dataset was read makes the model's row say so."""
+    train(filled, phases=["AP"], excluded={})
+    assert lineage(filled)["as_trained"] is True
+    (mask,) = rows(filled, "select * from catalogue.masks where patient = 'p1' and phase = 'AP'")
+    with commit_to(filled, "redrawn") as commit:
+        commit.put("masks", [mask | {"lesion_voxels": 1}])
+    assert lineage(filled)["as_trained"] is False
+
+
+def test_coverage_counts_rows_failures_and_single_values(filled: Store) -> None:
+    """Each phase has its masks and rows; a value that could not be computed is counted in its phase."""
+    found = rows(filled, "from coverage order by phase")
+    assert [tuple(row.values()) for row in found] == [
+        ("er", FEATURE_SET, False, "AP", 3, 3, 3, 0, 0, 0, 0),
+        ("er", FEATURE_SET, False, "PVP", 3, 3, 3, 0, 0, 0, 1),
+    ]
+
+
+def test_coverage_knows_what_a_study_asks_for(filled: Store) -> None:
+    """A set the study file names is covered, by name as by version; one that nobody computed lacks every mask."""
+    study = {"study": "er", "title": "ER", "question": "?", "outcome": "er", "file": "er.toml"}
+    definition = json.dumps({"feature_sets": ["two-features", "later@1"]})
+    refused = {"stage": "ingest", "study": "er"} | KEYS[0]._replace(phase="DP")._asdict()
+    failed = {"stage": "refresh", "study": "er", "feature_set": FEATURE_SET} | KEYS[0]._asdict()
+    with commit_to(filled, "asks for more") as commit:
+        commit.put("studies", [study | {"definition": definition}])
+        commit.put(
+            "failures",
+            [
+                refused | {"feature_set": "", "feature": "", "reason": "file is missing"},
+                failed | {"feature": "", "reason": "mask has one voxel"},
+            ],
+        )
+    found = {(row["feature_set"], row["phase"]): row for row in rows(filled, "from coverage")}
+    assert found[FEATURE_SET, "AP"]["is_asked"] is True
+    assert found[FEATURE_SET, "AP"]["failed"] == 1
+    later = found["later@1", "AP"]
+    assert (later["masks"], later["extractions"], later["missing"], later["failed"]) == (3, 0, 3, 0)
+    dp = found[FEATURE_SET, "DP"]
+    assert (dp["masks"], dp["refused"], dp["missing"]) == (0, 1, 0)
+
+
+@pytest.mark.parametrize("study", ["er", None])
+def test_coverage_of_one_study_or_all(filled: Store, study: str | None) -> None:
+    """Coverage and its reasons can be asked for one study."""
+    with snapshot_connection(Snapshot(filled)) as connection:
+        found = study_coverage(connection, study)
+    assert len(found.rows) == 2
+    assert [(row["reason"], row["feature"], row["masks"]) for row in found.reasons] == [
+        ("one grey level", COLUMNS[1], 1)
+    ]
