@@ -105,7 +105,7 @@ def test_hints_name_verbs_that_exist():
         for file in (root / package).rglob("*.py"):
             named |= set(
                 re.findall(
-                    r"radzoo (?:--store \S+ )?(?!run\b)([a-z]+(?: (?:log|publish|list|search|stability))?)\b",
+                    r"radzoo (?:--store \S+ )?(?!run\b)(features [a-z]+|[a-z]+(?: (?:log|publish))?)\b",
                     file.read_text(),
                 )
             )
