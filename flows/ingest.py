@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from flows.abandoned import abandoned_masks, abandoned_values
+from flows.exam_window import exam_failures, exam_fault
 from flows.frozen_splits import frozen_splits
 from flows.image_inventory import Inventory, image_inventory
 from flows.progress import narrated
-from flows.study_tables import StudyTables, study_tables
+from flows.study_tables import CohortPatient, StudyTables, study_tables
 from schemas.errors import ContractError, NotFoundError
 from schemas.keys import MaskKey, canonical_json, sha256_of_json
 from schemas.splits import split_sha256
@@ -127,24 +128,32 @@ def _inventory(study: Study, study_file: Path, tables: StudyTables, before: Snap
     masks = before.rows("masks") if before else []
     for row in (*scans, *masks):
         row.pop("added_commit")
-    with narrated(f"reading {study.id}", len(tables.patients), "patients") as advance:
-        return image_inventory(
+    admitted = _admitted(study, tables)
+    with narrated(f"reading {study.id}", len(admitted), "patients") as advance:
+        inventory = image_inventory(
             study,
             study_file.parent,
-            tables.patients,
+            admitted,
             known_scans={row["source"]: row for row in scans},
             known_masks={(row["source"], row["mask_label"]): row for row in masks},
             advance=advance,
             workers=workers,
         )
+    inventory.failures += exam_failures(study, tables.patients)
+    return inventory
+
+
+def _admitted(study: Study, tables: StudyTables) -> list[CohortPatient]:
+    return [each for each in tables.patients if exam_fault(study, each) is None]
 
 
 def _refuse_missing_phase(study: Study, study_file: Path, text: str, tables: StudyTables, inventory: Inventory) -> None:
     """Refuse a path pattern that fits no patient: a slip of the pen, not a failure of each row."""
-    readings = sum(len(each.readings) for each in tables.patients)
+    admitted = _admitted(study, tables)
+    readings = sum(len(each.readings) for each in admitted)
     for name, phase in study.phases.items():
         for what, pattern, missing, wanted in (
-            ("image", phase.image, inventory.missing_images, len(tables.patients)),
+            ("image", phase.image, inventory.missing_images, len(admitted)),
             ("mask", phase.mask, inventory.missing_masks, readings),
         ):
             if 0 < wanted == missing.count(name):
@@ -213,6 +222,9 @@ def _put(commit: Commit, study: Study, study_file: Path, tables: StudyTables, in
     commit.put("patients", [{"patient": name} for name in names])
     commit.put("study_patients", [own | {"patient": name} for name in names], replacing=own)
     commit.put("exams", [{"patient": p.patient, "exam": exam, "acquired_on": p.exam_date} for p in tables.patients])
+    dated = tables.patients if study.cohort.reference_column else []
+    references: list[Row] = [{**own, "patient": each.patient, "reference_on": each.reference_on} for each in dated]
+    commit.put("reference_dates", references, replacing=own)
     commit.put("scans", inventory.scans)
     commit.put("masks", inventory.masks)
     commit.put("study_masks", inventory.study_masks, replacing=own)
@@ -234,7 +246,7 @@ def _variable_rows(study: Study) -> list[Row]:
     rows = []
     for name, variable in study.clinical.variables.items():
         low, high = variable.plausible_range(name)
-        is_bounded = low > float("-inf")
+        is_bounded, window = low > float("-inf"), study.clinical.window(name)
         rows.append(
             {
                 "study": study.id,
@@ -244,6 +256,8 @@ def _variable_rows(study: Study) -> list[Row]:
                 "low": low if is_bounded else None,
                 "high": high if is_bounded else None,
                 "description": variable.description,
+                "window_first": window.first,
+                "window_last": window.last,
             }
         )
     return rows

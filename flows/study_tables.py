@@ -36,6 +36,8 @@ class CohortPatient:
     written: str
     """The pseudonym as the table writes it, which path patterns use."""
     exam_date: str | None
+    reference_on: str | None
+    """The date at which the study predicts for this patient."""
     readings: tuple[Reading, ...]
 
 
@@ -78,6 +80,8 @@ def study_tables(study: Study, text: str, study_file: Path) -> StudyTables:
             cohort.require(reading.where, f"{study_file}:{line_of(text, ('readings', number, 'where'))}")
     if study.cohort.exam_date is not None:
         cohort.require(study.cohort.exam_date, at("cohort", "exam_date"))
+    if study.cohort.reference_date is not None:
+        cohort.require(study.cohort.reference_date, at("cohort", "reference_date"))
 
     tables = StudyTables(patients=_patients(study, cohort))
     known = {each.patient for each in tables.patients}
@@ -110,8 +114,9 @@ def _patients(study: Study, cohort: TextTable) -> list[CohortPatient]:
         if patient in found:
             raise cohort.fault(line, column, f"patient '{row[column]}' stands here a second time")
         exam_date = cohort.date(line, study.cohort.exam_date, row)
+        reference_on = cohort.date(line, study.cohort.reference_column, row)
         readings = tuple(r for r in study.readings if r.where is None or cohort.is_yes(line, r.where, row))
-        found[patient] = CohortPatient(patient, row[column], exam_date, readings)
+        found[patient] = CohortPatient(patient, row[column], exam_date, reference_on, readings)
     if not found:
         raise ContractError("the table has no rows", where=str(cohort.file))
     return list(found.values())

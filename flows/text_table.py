@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -24,11 +26,14 @@ class TextTable:
 
     file: Path
     frame: pl.DataFrame
+    lines: Sequence[int] | None = None
+    """The line of each row; None where the header is line 1 and each row one line."""
 
     def rows(self) -> Iterator[tuple[int, dict[str, str]]]:
         """Yield each row with the line it stands on."""
-        for number, row in enumerate(self.frame.iter_rows(named=True), start=2):
-            yield number, {name: (value or "").strip() for name, value in row.items()}
+        lines = range(2, self.frame.height + 2) if self.lines is None else self.lines
+        for line, row in zip(lines, self.frame.iter_rows(named=True), strict=True):
+            yield line, {name: (value or "").strip() for name, value in row.items()}
 
     def require(self, column: str, where: str) -> None:
         """Refuse a table without a column that the study file names at ``where``."""
@@ -92,10 +97,30 @@ def read_table(file: Path, where: str) -> TextTable:
         if file.suffix == ".parquet":
             return TextTable(file, pl.read_parquet(file).with_columns(pl.all().cast(pl.String)))
         separator = "\t" if file.suffix == ".tsv" else ","
-        return TextTable(file, pl.read_csv(file, separator=separator, infer_schema=False))
+        frame = pl.read_csv(file, separator=separator, infer_schema=False)
+        return TextTable(file, frame, _first_lines(file, separator, frame.height))
     except pl.exceptions.PolarsError as error:
         raise ContractError(
             f"cannot be read as a table: {str(error).splitlines()[0]}",
             where=str(file),
             hint="save it as UTF-8 text with one header line, as many cells in each line, or as Parquet",
         ) from error
+
+
+def _first_lines(file: Path, separator: str, rows: int) -> Sequence[int] | None:
+    """Return the line on which each row begins; None where a row is a line, or where that cannot be told.
+
+    A quoted cell may hold line breaks, which makes its row several lines long.
+    """
+    text = file.read_text(encoding="utf-8-sig")
+    if '"' not in text:
+        return None
+    records = csv.reader(io.StringIO(text), delimiter=separator)
+    starts, line = [], 1
+    try:
+        for _ in records:
+            starts.append(line)
+            line = records.line_num + 1
+    except csv.Error:
+        return None
+    return starts[1 : rows + 1] if len(starts) > rows else None

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
 
+from schemas.day_window import WrittenWindow
+
 if TYPE_CHECKING:
     import pint
 
@@ -103,6 +105,8 @@ class ClinicalVariable(BaseModel):
     levels: tuple[str, ...] | None = None
     range: tuple[float, float] | None = None
     """Plausible values, both ends included, in ``unit``."""
+    window_days: WrittenWindow | None = None
+    """Which days before the study's reference date count for this variable, in place of the study's."""
     description: str = ""
 
     @model_validator(mode="after")

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from pydantic_core import PydanticCustomError
 
 from schemas.clinical import ClinicalVariable, UcumUnit
+from schemas.day_window import DayWindow, WrittenWindow
 from schemas.keys import FeatureSetName, FeatureSetReference, Name, Pseudonym, ReaderName
 from schemas.radiomics_settings import RadiomicsSettings
 
@@ -67,6 +68,22 @@ class Cohort(_Written):
     exam: str = "baseline"
     exam_date: str | None = None
     """The column with the exam's date (ISO 8601)."""
+    reference_date: str | None = None
+    """The column with the date at which the study predicts, such as surgery (ISO 8601); else the exam's date."""
+    exam_window_days: WrittenWindow | None = None
+    """Which days relative to the reference date an exam may be of; one outside is refused."""
+
+    @property
+    def reference_column(self) -> str | None:
+        """Return the column of each patient's reference date, None where the study has none."""
+        return self.reference_date or self.exam_date
+
+    @property
+    def exam_window(self) -> DayWindow | None:
+        """Return the days an exam may be of, None where no date of the table limits it."""
+        if self.reference_date is None or self.exam_date is None:
+            return None
+        return DayWindow(*self.exam_window_days) if self.exam_window_days else DayWindow()
 
 
 class Phase(_Written):
@@ -108,7 +125,14 @@ class Clinical(_Written):
     table: str | None = None
     observed_at: str | None = None
     """The column with the date a row's values became true (ISO 8601)."""
+    window_days: WrittenWindow | None = None
+    """Which days relative to the reference date a value may be of; all before it where absent."""
     variables: dict[Name, ClinicalVariable] = Field(default_factory=dict)
+
+    def window(self, variable: Name) -> DayWindow:
+        """Return the days that a variable's value may be of."""
+        written = self.variables[variable].window_days or self.window_days
+        return DayWindow(*written) if written else DayWindow()
 
 
 class BinaryOutcome(_Written):
@@ -255,6 +279,7 @@ class Study(_Written):
                 variable.plausible_range(name)
             except ValueError as error:
                 raise _fault(str(error), "clinical", "variables", name, "unit") from error
+        self._has_the_dates_of_its_windows()
         return self
 
     def _has_a_use(self, name: str, model: ModelSettings) -> None:
@@ -264,6 +289,18 @@ class Study(_Written):
                     f"model '{name}' selects no radiomics features, only {', '.join(sorted(RADIOMICS_MODELS))} do",
                     *("models", name, option),
                 )
+
+    def _has_the_dates_of_its_windows(self) -> None:
+        if self.cohort.exam_window_days is not None and self.cohort.exam_window is None:
+            message = "exam_window_days compares exam_date with reference_date: give both"
+            raise _fault(message, "cohort", "exam_window_days")
+        written: list[tuple[str, ...]] = [("clinical", "window_days")] if self.clinical.window_days else []
+        named = self.clinical.variables.items()
+        written += [("clinical", "variables", name, "window_days") for name, each in named if each.window_days]
+        if written and self.clinical.observed_at is None:
+            raise _fault("window_days needs the dates of the values: give observed_at under [clinical]", *written[0])
+        if written and self.cohort.reference_column is None:
+            raise _fault("window_days needs reference_date or exam_date under [cohort]", *written[0])
 
     def _refers_to_a_variable(self, rule: FactorRule, at: tuple[str | int, ...], model: str) -> None:
         variable = self.clinical.variables.get(rule.variable)

@@ -26,7 +26,11 @@ def m001_first_tables(connection: Connection) -> None:
     format_1().create_all(connection)
 
 
-_COLUMNS_OF_FORMAT_2 = {"models": "mark", "predictions": "repeat:int threshold:real"}
+_COLUMNS_OF_FORMAT_2 = {
+    "models": "mark",
+    "predictions": "repeat:int threshold:real",
+    "variables": "window_first:int window_last:int",
+}
 
 
 @_step

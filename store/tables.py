@@ -120,7 +120,11 @@ _versioned(
 )
 _versioned("study_masks", f"study {_MASK}", "is_primary:int")
 _versioned("clinical", "patient variable observed_at", "value:real level unit recorded_at")
-_versioned("variables", "study variable", "kind unit low:real high:real description")
+_versioned(
+    "variables",
+    "study variable",
+    "kind unit low:real high:real description window_first:int window_last:int",
+)
 _versioned("outcomes", "patient outcome", "event:int time:real time_unit")
 _versioned("labels", "study patient", "outcome label:int reason")
 _versioned(

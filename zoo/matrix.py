@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +10,7 @@ import polars as pl
 
 from schemas.errors import ContractError
 from schemas.study import FactorRule, ModelSettings, Study
+from store.point_in_time import ClinicalAtReference, clinical_at_reference
 from store.snapshot import Snapshot
 from zoo.feature_columns import phase_columns, stable_columns
 from zoo.registry import ModelSpec
@@ -123,9 +124,9 @@ def model_inputs(study: Study, spec: ModelSpec) -> ModelInputs:
 def model_table(snapshot: Snapshot, study: Study, inputs: ModelInputs) -> ModelTable:
     """Return the table of a model's inputs as the store had them at the snapshot.
 
-    A patient without a row in one of the phases, or without a value of one of the factors, is left out
-    and named in ``excluded``; a single feature that could not be computed stays NULL, for the model's own
-    imputation.
+    A patient without a row in one of the phases, or without a value of one of the factors that was known at the
+    study's reference date and lies in its window, is left out and named in ``excluded``; a single feature
+    that could not be computed stays NULL, for the model's own imputation.
 
     Raises
     ------
@@ -146,15 +147,21 @@ def model_table(snapshot: Snapshot, study: Study, inputs: ModelInputs) -> ModelT
     ).sort("patient")
     excluded: dict[str, str] = {}
     blocks: list[tuple[str, pl.DataFrame]] = []
-    last = _last_values(snapshot) if inputs.factors or inputs.comparator else {}
+    reads_clinical = inputs.factors or inputs.comparator is not None
+    known = clinical_at_reference(snapshot, study.id) if reads_clinical else ClinicalAtReference()
     if inputs.factors:
-        blocks += [("clinical factors", _factor_columns(last, inputs.factors))]
+        blocks += [("clinical factors", _factor_columns(known.values, inputs.factors))]
+        excluded |= _outside_windows(known, frame["patient"], (rule.variable for rule in inputs.factors))
     if inputs.comparator is not None:
-        values = [row for of_patient in last.values() for row in of_patient.values()]
+        values = [row for of_patient in known.values.values() for row in of_patient.values()]
         judged = comparator_frame(
             inputs.comparator, values, patients=frame["patient"], variables=inputs.variables, words=inputs.words
         )
         excluded |= dict(judged.filter(pl.col("reason").is_not_null()).select("patient", "reason").iter_rows())
+        read = [inputs.variables.get(name, name) for name in inputs.comparator.inputs]
+        for patient, reason in _outside_windows(known, judged["patient"], read).items():
+            if patient in excluded:
+                excluded[patient] += f" ({reason})"
         named = judged.filter(pl.col("reason").is_null()).select(
             "patient", pl.col("score").alias(inputs.comparator.name)
         )
@@ -176,12 +183,11 @@ def model_table(snapshot: Snapshot, study: Study, inputs: ModelInputs) -> ModelT
     return ModelTable(frame, excluded)
 
 
-def _last_values(snapshot: Snapshot) -> dict[str, dict[str, dict[str, Any]]]:
-    """Return the last observed value of each variable, by patient and variable."""
-    last: dict[str, dict[str, dict[str, Any]]] = {}
-    for row in sorted(snapshot.rows("clinical"), key=lambda row: row["observed_at"]):
-        last.setdefault(row["patient"], {})[row["variable"]] = row
-    return last
+def _outside_windows(known: ClinicalAtReference, patients: Iterable[str], variables: Iterable[str]) -> dict[str, str]:
+    """Return the patients who have a variable's values only outside its window, and what is said of them."""
+    read = sorted(set(variables))
+    said = {patient: [known.reasons.get(patient, {}).get(name) for name in read] for patient in patients}
+    return {patient: "; ".join(filter(None, reasons)) for patient, reasons in said.items() if any(reasons)}
 
 
 def _factor_columns(last: Mapping[str, Mapping[str, Mapping[str, Any]]], factors: Sequence[FactorRule]) -> pl.DataFrame:

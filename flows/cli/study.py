@@ -105,6 +105,8 @@ def _ingest_text(report: IngestReport, *, dry_run: bool) -> str:
     ]
     lines += [
         f"failed: {row['patient']} {row['phase']} {row['reader']}.{row['reading']}: {row['reason']}"
+        if row["phase"]
+        else f"failed: {row['patient']}: {row['reason']}"
         for row in report.failures
     ]
     if dry_run:

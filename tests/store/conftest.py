@@ -138,6 +138,7 @@ def fill(store: Store) -> None:
                 {"patient": "p1", "variable": "sex", "observed_at": "", "level": "male"},
             ],
         )
+        c.put("reference_dates", [study | {"patient": "p1", "reference_on": "2020-01-10"}])
         c.put("variables", [study | {"variable": "afp", "kind": "number", "unit": "[IU]/mL", "low": 0.0, "high": 5e6}])
         c.put(
             "outcomes",

@@ -162,7 +162,7 @@ def test_every_view_shows_the_filled_store(shared_store):
     expected = dict.fromkeys(FIXED, 1) | {
         **dict.fromkeys(("patients", "exams", "labels", "splits", "commits", "runs"), 3),
         **dict.fromkeys(("scans", "masks", "study_masks"), 6),
-        "clinical": 2,
+        **dict.fromkeys(("clinical", "clinical_at_reference"), 2),
         "features": 2,
         "coverage": 2,
         "radiomics_long": 12,
@@ -372,6 +372,5 @@ def test_the_small_study_has_a_row_in_every_table(shared_store):
     assert empty == {
         "controls",
         "openings",
-        "reference_dates",
         "selection_frequency",
     }
