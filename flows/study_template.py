@@ -17,6 +17,8 @@ question = "What it asks"
 table = "patients.csv"                  # one row per patient: .csv, .tsv or .parquet
 patient = "patient"                     # the column with the pseudonym
 # exam_date = "mri_date"                # the column with the exam's date, YYYY-MM-DD
+# reference_date = "surgery_date"       # the date at which the study predicts; values of later are never read
+# exam_window_days = [-14, 0]           # an exam must lie at most 14 days before it
 
 # One table per phase, a named image of the exam. {patient}, {phase}, {reader} and {reading} are filled in.
 [phases.T1]
@@ -30,6 +32,9 @@ modality = "MR"
 reader = "R1"
 reading = 1
 
+# [clinical]
+# observed_at = "lab_date"              # the column with the date of a row's values
+# window_days = [-30, 0]                # a model reads values of the 30 days up to the reference date
 # [clinical.variables.afp]              # a number has a UCUM unit (ucum.org) ...
 # unit = "[IU]/mL"
 # [clinical.variables.sex]              # ... a category has levels

@@ -213,6 +213,7 @@ COLUMN_FAULTS = {
     "exam date": ('exam_date = "mri"', 'exam_date = "scan"', "column 'scan' is not in patients.csv"),
     "reading": ('where = "reread"', 'where = "again"', "column 'again'"),
     "variable": ('column = "AFP (IU/mL)"', 'column = "AFP"', "column 'AFP'"),
+    "reference date": ('exam_date = "mri"', 'reference_date = "op"', "column 'op'"),
     "clinical date": ('observed_at = "drawn"', 'observed_at = "taken"', "column 'taken'"),
     "event": ('event = "event"', 'event = "relapse"', "column 'relapse'"),
     "time": ('time = "months"', 'time = "days"', "column 'days'"),
@@ -260,6 +261,24 @@ def test_a_blank_line_is_seen_and_counted(case):
     """A blank line among the patients is named, and does not shift the lines after it."""
     case.rows.insert(2, "")
     assert case.refused().where.endswith("patients.csv:4")
+
+
+@pytest.mark.parametrize("line_break", ["\n", "\r\n"], ids=["unix", "windows"])
+def test_a_quoted_line_break_does_not_shift_the_lines_of_faults(case, line_break):
+    """A cell over several lines makes its own row longer, and the faults after it are still on their lines."""
+    lines = [
+        f"{HEADER},note",
+        f'{ROWS[0]},"first line',
+        "",
+        'third, with a ""quote"""',
+        f'{ROWS[1]},"one line"',
+        f"{ROWS[2]},",
+        f"{ROWS[3].replace(',3,', ',high,')},plain",
+    ]
+    (case.folder / "patients.csv").write_bytes(line_break.join([*lines, ""]).encode())
+    error = case.refused()
+    assert "'high' is no number" in error.message
+    assert error.where == f"{case.folder / 'patients.csv'}:{len(lines)}"
 
 
 @pytest.mark.parametrize("kind", ["tsv", "parquet"])

@@ -50,10 +50,8 @@ def test_demo_study_is_valid():
 def test_template_of_init_is_valid():
     """What `radzoo init` writes is accepted as it is, and so it is with its commented examples switched on."""
     parsed_study(STUDY_TEMPLATE, "study.toml")
-    switched_on = "\n".join(
-        line[2:] if line.startswith(("# [clinical", "# unit", "# levels", "# exam_date")) else line
-        for line in STUDY_TEMPLATE.splitlines()
-    )
+    examples = ("# [clinical", "# unit", "# levels", "# exam_", "# reference_", "# observed_", "# window_")
+    switched_on = "\n".join(line[2:] if line.startswith(examples) else line for line in STUDY_TEMPLATE.splitlines())
     assert set(parsed_study(switched_on, "study.toml").clinical.variables) == {"afp", "sex"}
 
 
@@ -207,6 +205,17 @@ def test_unknown_key_at_every_level(old, new, key):
             '[[readings]]\nreader = "1"\n>>>reading = 0',
             "readings.1.reading: Input should be",
         ),
+        ("window_days = [-30, 0]", ">>>window_days = [-30, 5]", "clinical.window_days: the window [-30, 5] ends after"),
+        (
+            "exam_window_days = [-14, 0]",
+            ">>>exam_window_days = [0, -14]",
+            "cohort.exam_window_days: the window [0, -14]",
+        ),
+        (
+            'ast = { unit = "U/L" }',
+            '>>>ast = { unit = "U/L", window_days = [1, 2] }',
+            "clinical.variables.ast.window_days: the window [1, 2] ends after",
+        ),
         ("horizon = 24", ">>>horizon = ", "not valid TOML: Invalid value"),
         ("[models.cr]", ">>>[splits.paper]\n[models.cr]", "not valid TOML: Cannot declare"),
     ],
@@ -220,6 +229,43 @@ def test_faults_and_their_lines(old, new, message):
     else:
         found, line, expected = demo_fault(old, marked)
     assert (found[: len(message)], line) == (message, expected)
+
+
+REFERENCE, EXAM = 'reference_date = "resection_date"', 'exam_date = "mri_date"\n'
+
+
+@pytest.mark.parametrize(
+    ("without", "key", "message"),
+    [
+        ([REFERENCE], "exam_window_days", "cohort.exam_window_days: exam_window_days compares exam_date"),
+        ([EXAM], "exam_window_days", "cohort.exam_window_days: exam_window_days compares exam_date"),
+        (['observed_at = "lab_date"'], "window_days = [-30", "clinical.window_days: window_days needs the dates"),
+        (
+            [REFERENCE, EXAM, "exam_window_days = [-14, 0]"],
+            "window_days = [-30",
+            "clinical.window_days: window_days needs reference_date or exam_date",
+        ),
+    ],
+    ids=["no reference", "no exam date", "no dates of values", "neither date"],
+)
+def test_a_window_without_the_dates_it_compares_is_refused(without, key, message):
+    """A window that nothing could be compared with would be silently without effect: it is named with its line."""
+    text = DEMO
+    for line in without:
+        assert text.count(line) == 1
+        text = text.replace(line, "")
+    found, line = fault_of(text)
+    assert found.startswith(message)
+    assert key in text.splitlines()[line - 1]
+
+
+def test_a_variables_own_window_comes_before_the_studys():
+    """The study's window holds for every variable that has none of its own; without either, all time before counts."""
+    own = DEMO.replace('ast = { unit = "U/L" }', 'ast = { unit = "U/L", window_days = [-7, -1] }')
+    clinical = parsed_study(own, "study.toml").clinical
+    assert (clinical.window("ast"), clinical.window("alt")) == ((-7, -1), (-30, 0))
+    clinical = parsed_study(own.replace("window_days = [-30, 0]\n", ""), "study.toml").clinical
+    assert (clinical.window("ast"), clinical.window("alt")) == ((-7, -1), (None, 0))
 
 
 def test_a_text_that_ends_too_early():
