@@ -61,7 +61,7 @@ def characteristic_rows(snapshot: Snapshot, study: Study) -> list[Row]:
     zoo.evaluation.group_tests : Which test is chosen.
     """
     labels = {row["patient"]: row["label"] for row in snapshot.rows("labels", study=study.id)}
-    last = clinical_values(snapshot)
+    last = clinical_values(snapshot, study.id)
     rows: list[Row] = []
     for split in study.splits:
         members = snapshot.rows("split_members", study=study.id, split=split)

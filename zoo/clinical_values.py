@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from store.point_in_time import clinical_at_reference
 from store.snapshot import Snapshot
 
 __all__ = ["clinical_values"]
 
 
-def clinical_values(snapshot: Snapshot) -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
-    """Return the last observed row of each variable, by patient and variable."""
-    last: dict[str, dict[str, dict[str, Any]]] = {}
-    for row in sorted(snapshot.rows("clinical"), key=lambda row: row["observed_at"]):
-        last.setdefault(row["patient"], {})[row["variable"]] = row
-    return last
+def clinical_values(snapshot: Snapshot, study: str) -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
+    """Return the row of each variable that holds at the study's reference date, by patient and variable.
+
+    The very values that its models read: `store.point_in_time.clinical_at_reference`.
+    """
+    return clinical_at_reference(snapshot, study).values

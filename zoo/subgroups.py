@@ -66,7 +66,7 @@ def subgroup_levels(snapshot: Snapshot, study: Study) -> list[SubgroupLevels]:
         When a number has more than five different values: it needs cut points, and those are the study's to set.
     """
     labelled = {row["patient"] for row in snapshot.rows("labels", study=study.id) if row["label"] is not None}
-    last = clinical_values(snapshot) if study.subgroups else {}
+    last = clinical_values(snapshot, study.id) if study.subgroups else {}
     found = []
     for name in study.subgroups:
         rows = {patient: last[patient][name] for patient in sorted(labelled & last.keys()) if name in last[patient]}
