@@ -15,8 +15,9 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from schemas.errors import ContractError
+from zoo.firth import firth_fit
 from zoo.separation import separates, separating_direction, standardised
-from zoo.wald import FactorEffect, WaldFit, factor_effects, wald_fit
+from zoo.wald import FactorEffect, FitMethod, LogisticFit, factor_effects, wald_fit
 
 __all__ = [
     "ClinicalLogisticRegression",
@@ -25,6 +26,10 @@ __all__ = [
     "FactorEffect",
     "MissingValuesError",
 ]
+
+
+_FEWEST_EVENTS = 10
+"""Per variable of the multivariable model, in the smaller class (Peduzzi et al. 1996)."""
 
 
 class MissingValuesError(ContractError, ValueError):
@@ -43,25 +48,28 @@ class EliminationStep:
     factor : str
         The factor that left.
     p : float
-        Its Wald p value in the model that it left.
+        Its p value in the model that it left.
     n_factors : int
         How many factors that model had, this one included.
+    method : {'maximum likelihood', 'firth'}
+        How that model was fitted.
     """
 
     factor: str
     p: float
     n_factors: int
+    method: FitMethod = "maximum likelihood"
 
 
 @dataclass(frozen=True)
 class ExcludedFactor:
-    """A factor whose effect has no finite or no unique estimate.
+    """A factor whose effect has no unique estimate.
 
     Attributes
     ----------
     factor : str
         The column's name.
-    kind : {'constant', 'separated', 'collinear', 'not estimable'}
+    kind : {'constant', 'collinear', 'not estimable'}
         Why it is out.
     reason : str
         The same as a sentence.
@@ -73,19 +81,19 @@ class ExcludedFactor:
 
 
 class ClinicalLogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sklearn is untyped
-    """A logistic regression on the clinical factors that pass two rounds of Wald tests.
+    """A logistic regression on the clinical factors that pass two rounds of tests.
 
     Each factor gets a univariable logistic regression; those with p < ``alpha_univariable`` enter one
     multivariable model, from which the factor with the largest p leaves, one at a time, until every p <
     ``alpha_multivariable``. With no factor left the model is its intercept, the training prevalence, and
     ``intercept_only_`` says so.
 
-    A factor that separates the classes (perfectly, or but for ties at one value) has no finite estimate:
-    the Wald statistic of whatever number the optimiser stops at is meaningless, and a truly strong factor
-    would look weak. It is left out and listed in ``excluded_`` as 'separated'; this needs a look by a
-    person, since such a factor may be the best one or a leak. Where several factors separate only together,
-    the one with the largest univariable p among those in the separating direction is left out, until the
-    rest overlaps. There is no penalised (Firth) estimate.
+    Effects are maximum-likelihood estimates with Wald intervals and tests. Factors that separate the classes
+    (perfectly, or but for ties at one value), alone or together, have no finite such estimate: the Wald
+    statistic of whatever number the optimiser stops at is meaningless, and a truly strong factor would look
+    weak. There the model is Firth's penalised regression with profile intervals and penalised likelihood-ratio
+    tests [3]_; each effect says by ``method`` which it is, and ``notes_`` names what separates, since such a
+    factor may be the best one or a leak and needs a look by a person.
 
     Parameters
     ----------
@@ -105,7 +113,10 @@ class ClinicalLogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignor
     steps_ : list of EliminationStep
         What backward elimination removed, in order, with the p it was removed for.
     excluded_ : list of ExcludedFactor
-        Factors without a finite, unique estimate, with the reason.
+        Factors without a unique estimate, with the reason.
+    notes_ : list of str
+        What a reader must know: factors that separate the classes, and fewer than 10 patients of the smaller
+        class for each factor that entered the multivariable model [4]_.
     factors_ : list of str
         Names of the final model's factors.
     intercept_only_ : bool
@@ -123,6 +134,10 @@ class ClinicalLogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignor
 
     Notes
     -----
+    Where fewer than 10 events come to a variable, backward elimination finds factors that a second cohort does
+    not have, and their effects are too large; it is noted, not refused: what the model is worth is for
+    patients outside training to tell.
+
     Missing values raise MissingValuesError with each column and its count: put an imputer before this step
     in a Pipeline where they are to be filled. Separation is found by linear programming: it holds when some
     b != 0 has s_i x_i'b >= 0 for all i and > 0 for one, s_i = +-1 the class of row i [1]_, [2]_.
@@ -132,6 +147,8 @@ class ClinicalLogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignor
     .. [1] Albert & Anderson 1984, Biometrika 71:1, doi:10.1093/biomet/71.1.1
     .. [2] Konis 2007, Linear programming algorithms for detecting separated data in binary logistic
        regression models (thesis, University of Oxford)
+    .. [3] Heinze & Schemper 2002, Stat Med 21:2409, doi:10.1002/sim.1047
+    .. [4] Peduzzi et al. 1996, J Clin Epidemiol 49:1373, doi:10.1016/S0895-4356(96)00236-3
     """
 
     def __init__(self, alpha_univariable: float = 0.05, alpha_multivariable: float = 0.05) -> None:
@@ -178,6 +195,7 @@ class ClinicalLogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignor
 
         self.univariable_: list[FactorEffect] = []
         self.excluded_: list[ExcludedFactor] = []
+        self.notes_: list[str] = []
         screened: dict[int, float] = {}
         for column, name in enumerate(names):
             effect = self._univariable_effect(table[:, column], target, name)
@@ -204,13 +222,10 @@ class ClinicalLogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignor
             return None
         if separates(values, target):
             low, high = self.classes_
-            self._exclude(
-                name,
-                "separated",
-                f"its values in class {low} and class {high} do not overlap: the estimate is infinite",
-            )
-            return None
-        fit = wald_fit(values[:, None], target)
+            self._note_separation(f"'{name}' separates class {low} from class {high}")
+            fit = firth_fit(values[:, None], target)
+        else:
+            fit = wald_fit(values[:, None], target)
         if fit is None:
             self._exclude(name, "not estimable", "the univariable likelihood did not converge")
             return None
@@ -225,17 +240,10 @@ class ClinicalLogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignor
     ) -> None:
         kept = self._independent(X, names, screened)
         self.steps_: list[EliminationStep] = []
-        fit: WaldFit | None = None
+        self._note_events(len(kept), target)
+        fit: LogisticFit | None = None
         while kept:
-            direction = separating_direction(X[:, kept], target)
-            if direction is not None:
-                involved = {column for column, moves in zip(kept, direction, strict=True) if moves}
-                out = max(involved or set(kept), key=lambda column: screened[column])
-                others = ", ".join(names[column] for column in kept if column in involved and column != out)
-                self._exclude(names[out], "separated", f"together with {others or 'others'} it separates the classes")
-                kept.remove(out)
-                continue
-            fit = wald_fit(X[:, kept], target)
+            fit = self._multivariable_fit(X[:, kept], target, [names[column] for column in kept])
             if fit is None:
                 out = max(kept, key=lambda column: screened[column])
                 self._exclude(names[out], "not estimable", "the multivariable likelihood did not converge")
@@ -244,7 +252,7 @@ class ClinicalLogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignor
             worst = int(np.argmax(fit.p))
             if fit.p[worst] < self.alpha_multivariable:
                 break
-            self.steps_.append(EliminationStep(names[kept[worst]], float(fit.p[worst]), len(kept)))
+            self.steps_.append(EliminationStep(names[kept[worst]], float(fit.p[worst]), len(kept), fit.method))
             del kept[worst]
 
         self.intercept_only_ = not kept
@@ -258,6 +266,31 @@ class ClinicalLogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignor
         else:
             events = int(target.sum())
             self.intercept_ = np.array([np.log(events / (len(target) - events))])
+
+    def _multivariable_fit(
+        self, X: NDArray[np.float64], target: NDArray[np.intp], names: Sequence[str]
+    ) -> LogisticFit | None:
+        direction = separating_direction(X, target)
+        if direction is None:
+            return wald_fit(X, target)
+        involved = [f"'{name}'" for name, moves in zip(names, direction, strict=True) if moves]
+        # One that separates alone was named when it was screened.
+        if len(involved) > 1:
+            self._note_separation(f"{', '.join(involved)} together separate the classes")
+        return firth_fit(X, target)
+
+    def _note_separation(self, what: str) -> None:
+        note = f"{what}: Firth's method gives the estimate; see whether it is strong or a leak"
+        if note not in self.notes_:  # backward elimination meets the same again
+            self.notes_.append(note)
+
+    def _note_events(self, factors: int, target: NDArray[np.intp]) -> None:
+        smaller = int(np.bincount(target).min())
+        if smaller < _FEWEST_EVENTS * factors:
+            self.notes_.append(
+                f"{factors} factors entered the multivariable model with {smaller} patients in the smaller class: "
+                f"{smaller / factors:.1f} events per variable, fewer than {_FEWEST_EVENTS}"
+            )
 
     def _independent(self, X: NDArray[np.float64], names: Sequence[str], screened: dict[int, float]) -> list[int]:
         kept: list[int] = []

@@ -88,7 +88,7 @@ _MEMBERS = (
         name="cr",
         inputs=("clinical",),
         build=_cr,
-        description="Clinical logistic regression: univariable Wald tests, then backward elimination.",
+        description="Clinical logistic regression: univariable tests, then backward elimination.",
     ),
     ModelSpec(
         name="radiomics_lr",

@@ -30,6 +30,7 @@ def model_summary(estimator: BaseEstimator) -> dict[str, Any]:
             "multivariable": [vars(effect) for effect in estimator.multivariable_],
             "removed": [vars(step) for step in estimator.steps_],
             "left_out": [vars(factor) for factor in estimator.excluded_],
+            "notes": list(estimator.notes_),
         }
     if isinstance(estimator, ComparatorClassifier):
         return {

@@ -148,28 +148,50 @@ def test_nothing_passes() -> None:
         pytest.param(lambda y: np.where(y == 1, -np.arange(len(y)), np.arange(len(y))), id="shared end point"),
     ],
 )
-def test_separating_factor_is_excluded(values: Any) -> None:
-    """A factor that separates the classes is reported as separated and has no effect in any table."""
+def test_separating_factor_has_a_finite_effect(values: Any) -> None:
+    """A factor that separates the classes gets Firth's estimate, says so, and stays in the model that it decides."""
     X, y = two_overlapping()
     table = pd.DataFrame({"marker": values(y).astype(float), "age": X[:, 0]})
     model = ClinicalLogisticRegression().fit(table, y)
 
-    assert [(excluded.factor, excluded.kind) for excluded in model.excluded_] == [("marker", "separated")]
-    assert [effect.factor for effect in model.univariable_] == model.factors_ == ["age"]
-    assert np.isfinite([value for effect in model.multivariable_ for value in astuple(effect)[1:]]).all()
+    assert model.excluded_ == []
+    marker, age = model.univariable_
+    assert (marker.method, age.method) == ("firth", "maximum likelihood")
+    assert np.isfinite([value for effect in model.multivariable_ for value in astuple(effect)[1:-1]]).all()
+    assert {effect.method for effect in model.multivariable_} == {"firth"}
+    assert "marker" in model.factors_
+    assert model.notes_[0].startswith("'marker' separates class 0 from class 1: Firth's method")
 
 
 def test_jointly_separating_factors() -> None:
-    """Where two factors separate only together, the one with the larger univariable p is left out."""
+    """Where two factors separate only together, each alone is a plain estimate and both together are Firth's."""
     random = np.random.default_rng(5)
     X = random.normal(size=(200, 2))
     y = (2 * X[:, 0] + X[:, 1] > 0).astype(int)
     model = ClinicalLogisticRegression().fit(X, y)
 
-    first, second = model.univariable_
-    assert first.p < second.p < 0.05
-    assert [(excluded.factor, excluded.kind) for excluded in model.excluded_] == [("x1", "separated")]
-    assert model.factors_ == ["x0"]
+    assert [effect.method for effect in model.univariable_] == ["maximum likelihood"] * 2
+    assert model.factors_ == ["x0", "x1"]
+    assert [effect.method for effect in model.multivariable_] == ["firth"] * 2
+    assert model.coef_[0, 0] / model.coef_[0, 1] == pytest.approx(2, rel=0.2)
+    assert model.notes_ == [
+        "'x0', 'x1' together separate the classes: Firth's method gives the estimate; "
+        "see whether it is strong or a leak"
+    ]
+
+
+def test_few_events_per_variable_are_noted() -> None:
+    """Under ten patients of the smaller class for each factor that enters are noted, with the ratio; ten are not."""
+    random = np.random.default_rng(8)
+    y = np.repeat([0, 1], [60, 39])
+    X = random.normal(size=(99, 4)) + 0.9 * y[:, None]
+    few, enough = (ClinicalLogisticRegression(alpha_univariable=0.5).fit(X[:, :width], y) for width in (4, 3))
+
+    assert few.notes_ == [
+        "4 factors entered the multivariable model with 39 patients in the smaller class: "
+        "9.8 events per variable, fewer than 10"
+    ]
+    assert enough.notes_ == []
 
 
 def test_collinear_and_constant_factors_are_excluded() -> None:

@@ -5,7 +5,7 @@ effects as (
     select key as model_of, unnest(
         from_json(
             value,
-            '[{"factor":"VARCHAR","coefficient":"DOUBLE","odds_ratio":"DOUBLE","lower":"DOUBLE","upper":"DOUBLE","p":"DOUBLE"}]'
+            '[{"factor":"VARCHAR","coefficient":"DOUBLE","odds_ratio":"DOUBLE","lower":"DOUBLE","upper":"DOUBLE","p":"DOUBLE","method":"VARCHAR"}]'
         ),
         recursive := true
     )
@@ -33,7 +33,7 @@ select
     r.name as factor, v.unit, v.description,
     u.odds_ratio, u.lower, u.upper, u.p,
     m.coefficient, m.odds_ratio as adjusted_odds_ratio, m.lower as adjusted_lower, m.upper as adjusted_upper,
-    m.p as adjusted_p,
+    m.p as adjusted_p, u.method, m.method as adjusted_method,
     x.p as removed_p, x.n_factors as removed_from, o.reason as left_out
 from rules r
 left join clinical_variables v on v.study = $study and v.variable = r.variable
