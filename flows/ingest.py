@@ -13,6 +13,7 @@ from flows.exam_window import exam_failures, exam_fault
 from flows.frozen_splits import frozen_splits
 from flows.image_inventory import Inventory, image_inventory
 from flows.progress import narrated
+from flows.shared_values import conflicts, kept_outcomes, refuse_conflicts, superseding_message
 from flows.study_tables import CohortPatient, StudyTables, study_tables
 from schemas.errors import ContractError, NotFoundError
 from schemas.keys import MaskKey, canonical_json, sha256_of_json
@@ -48,7 +49,14 @@ class IngestReport:
     removed: int
 
 
-def ingest(study_file: Path, store_root: Path, *, dry_run: bool = False, workers: int | None = None) -> IngestReport:
+def ingest(
+    study_file: Path,
+    store_root: Path,
+    *,
+    dry_run: bool = False,
+    workers: int | None = None,
+    supersede: bool = False,
+) -> IngestReport:
     """Read a study and return what changed in the store.
 
     Parameters
@@ -61,16 +69,23 @@ def ingest(study_file: Path, store_root: Path, *, dry_run: bool = False, workers
         Check and count everything, write nothing.
     workers : int, optional
         Threads that read images; as many as the machine has cores where absent.
+    supersede : bool
+        Accept this study's values where another study gives the same patient, variable and date another one.
 
     Raises
     ------
     ContractError
-        When the study file or one of its tables is at fault; nothing is written.
+        When the study file or one of its tables is at fault, or contradicts another study; nothing is written.
     """
     study_file = study_file.resolve()
     study, text = read_study(study_file)
     tables = study_tables(study, text, study_file)
     before = _snapshot_before(store_root)
+    contradicted = conflicts(before, study.id, tables) if before is not None else []
+    if not supersede:
+        refuse_conflicts(contradicted, str(study_file))
+    if before is not None:
+        tables.outcomes = kept_outcomes(before, study.id, tables)
     tables.splits = frozen_splits(study, tables.splits, before)
     inventory = _inventory(study, study_file, tables, before, workers or os.cpu_count() or 1)
     _refuse_missing_phase(study, study_file, text, tables, inventory)
@@ -81,8 +96,9 @@ def ingest(study_file: Path, store_root: Path, *, dry_run: bool = False, workers
         return _report(study, tables, inventory, None)
     # Made only now: a study that is refused leaves no folder behind.
     store = before.store if before is not None else Store(store_root, create=True)
-    with recorded_run(store, "ingest", study.id, {"file": str(study_file)}) as run:
-        with commit_to(store, f"ingest {study.id}", run_id=run.run_id) as commit:
+    message = f"ingest {study.id}{superseding_message(contradicted)}"
+    with recorded_run(store, "ingest", study.id, {"file": str(study_file), "supersede": supersede}) as run:
+        with commit_to(store, message, run_id=run.run_id) as commit:
             _put(commit, study, study_file, tables, inventory)
             commit.remove("masks", abandoned_masks(Snapshot(store), study.id, inventory.study_masks))
             commit.remove("clinical", abandoned_values(Snapshot(store), study.id, tables.clinical))

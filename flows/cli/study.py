@@ -40,7 +40,9 @@ def init(folder: Path, *, context: Shared) -> Outcome:
     )
 
 
-def ingest(study_file: Path, *, dry_run: bool = False, workers: Workers = None, context: Shared) -> Outcome:
+def ingest(
+    study_file: Path, *, dry_run: bool = False, workers: Workers = None, supersede: bool = False, context: Shared
+) -> Outcome:
     """Read a study file, its tables, images and masks into the store, in one commit.
 
     Parameters
@@ -51,8 +53,10 @@ def ingest(study_file: Path, *, dry_run: bool = False, workers: Workers = None, 
         Check and count everything, write nothing.
     workers
         Threads that read images; as many as there are cores where not given.
+    supersede
+        Accept this study's values where another study gives the same patient, variable and date another one.
     """
-    report = ingest_study(study_file, context.store, dry_run=dry_run, workers=workers)
+    report = ingest_study(study_file, context.store, dry_run=dry_run, workers=workers, supersede=supersede)
     return Outcome(_ingest_text(report, dry_run=dry_run), report, _WITH_FAILURES if report.failures else 0)
 
 
