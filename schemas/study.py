@@ -40,7 +40,7 @@ RADIOMICS_MODELS = frozenset(
     {"radiomics_lr", "radiomics_svm", "radiomics_knn", "radiomics_xgb", "radiomics_mlp", "rcr"}
 )
 """The zoo's members that select among radiomics features."""
-_RADIOMICS_OPTIONS = ("correction", "lasso_rule")
+_RADIOMICS_OPTIONS = ("correction", "lasso_rule", "harmonise")
 
 
 class _Written(BaseModel):
@@ -225,6 +225,8 @@ class ModelSettings(_Written):
     """For radiomics models: the correction of the univariable tests for their number."""
     lasso_rule: LassoRule = "minimum"
     """For radiomics models: which penalty of the LASSO's path is taken."""
+    harmonise: Name | None = None
+    """For radiomics models: the clinical variable whose values are the batches (scanner, site) of ComBat."""
     variables: dict[Name, Name] = Field(default_factory=dict)
     """For a published stage or score: its input and the study's variable, where the names differ."""
     words: dict[Name, dict[str, str]] = Field(default_factory=dict)
@@ -289,6 +291,11 @@ class Study(_Written):
                     f"model '{name}' selects no radiomics features, only {', '.join(sorted(RADIOMICS_MODELS))} do",
                     *("models", name, option),
                 )
+        if model.harmonise is not None and model.harmonise not in self.clinical.variables:
+            raise _fault(
+                f"model '{name}' harmonises by '{model.harmonise}', no variable of [clinical]",
+                *("models", name, "harmonise"),
+            )
 
     def _has_the_dates_of_its_windows(self) -> None:
         if self.cohort.exam_window_days is not None and self.cohort.exam_window is None:

@@ -19,6 +19,7 @@ from xgboost import XGBClassifier
 from schemas.errors import UsageError
 from schemas.study import ModelSettings
 from zoo.combined import CombinedFeatures
+from zoo.harmonise import ComBatHarmoniser, batch_column
 from zoo.selection.lasso import LassoSelector
 from zoo.selection.univariable import UnivariableSelector
 from zoo.tuned import TunedClassifier
@@ -44,10 +45,10 @@ def radiomics_lr(settings: ModelSettings = DEFAULT_SETTINGS, random_state: int =
     """Return the unfitted radiomics logistic regression.
 
     The steps, all fitted in the training fold only: ``impute`` (median of the training patients; a column
-    that is missing in all of them becomes 0), ``variance`` (constant columns out), ``zscore``,
-    ``univariable`` (p < .05), ``lasso`` (C of the smallest cross-validated deviance), ``classifier``
-    (logistic regression with an L2 penalty, its C out of 10 from 1e-4 to 0.1 by the deviance in stratified
-    5-fold cross-validation).
+    that is missing in all of them becomes 0), ``harmonise`` (ComBat, where the study asks for it), ``variance``
+    (constant columns out), ``zscore``, ``univariable`` (p < .05), ``lasso`` (C of the smallest cross-validated
+    deviance), ``classifier`` (logistic regression with an L2 penalty, its C out of 10 from 1e-4 to 0.1 by the
+    deviance in stratified 5-fold cross-validation).
 
     Parameters
     ----------
@@ -155,8 +156,15 @@ def _after_selection(classifier: BaseEstimator, settings: ModelSettings, random_
 
 
 def _selection(settings: ModelSettings, random_state: int) -> list[tuple[str, BaseEstimator]]:
+    impute = SimpleImputer(strategy="median", keep_empty_features=True)
+    harmonise = []
+    if settings.harmonise is not None:
+        # With names: the batch column is found by its own, and ends here.
+        impute.set_output(transform="polars")
+        harmonise = [("harmonise", ComBatHarmoniser(batch_column(settings.harmonise)))]
     return [
-        ("impute", SimpleImputer(strategy="median", keep_empty_features=True)),
+        ("impute", impute),
+        *harmonise,
         ("variance", VarianceThreshold()),
         ("zscore", StandardScaler()),
         ("univariable", UnivariableSelector(correction=settings.correction)),

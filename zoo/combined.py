@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from schemas.errors import ContractError
 from schemas.feature_names import PHASE_SEPARATOR
 from zoo.clinical import ClinicalLogisticRegression
+from zoo.harmonise import BATCH_PREFIX
 
 __all__ = ["CombinedFeatures"]
 
@@ -20,7 +21,8 @@ __all__ = ["CombinedFeatures"]
 class CombinedFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sklearn is untyped
     """Selected radiomics features beside the factors of the clinical model.
 
-    Radiomics columns are those whose name has a phase (``PVP__...``); all others are clinical factors. Both
+    Radiomics columns are those whose name has a phase (``PVP__...``); a batch column (``batch=...``), which
+    harmonisation reads, goes to the selection with them; all others are clinical factors. Both
     selections are fitted here, so inside the training fold. Factors are centred and scaled, as the features
     are after ``selection``, so that one penalty treats them alike.
 
@@ -35,6 +37,8 @@ class CombinedFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  
         Fitted.
     factors_ : list of str
         The clinical model's factors.
+    notes_ : list of str
+        The clinical model's notes.
     factor_mean_, factor_scale_ : ndarray of shape (n_factors,)
         Means and standard deviations in the training fold.
     """
@@ -51,13 +55,16 @@ class CombinedFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  
             When the table lacks one of the two kinds of columns.
         """
         table = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan")
-        radiomics = self._is_radiomics()
-        if radiomics.all() or not radiomics.any():
+        radiomics, batch = self._is_radiomics(), self._is_batch()
+        clinical_columns = ~(radiomics | batch)
+        if not clinical_columns.any() or not radiomics.any():
             raise ContractError("the combined model needs radiomics columns (PHASE__feature) and clinical factors")
         names = self.feature_names_in_
-        self.selection_ = clone(self.selection).fit(_named(table[:, radiomics], names[radiomics]), y)
-        clinical = ClinicalLogisticRegression().fit(_named(table[:, ~radiomics], names[~radiomics]), y)
+        selected_from = radiomics | batch
+        self.selection_ = clone(self.selection).fit(_named(table[:, selected_from], names[selected_from]), y)
+        clinical = ClinicalLogisticRegression().fit(_named(table[:, clinical_columns], names[clinical_columns]), y)
         self.factors_ = list(clinical.factors_)
+        self.notes_ = list(clinical.notes_)
         factors = self._factors(table)
         self.factor_mean_, self.factor_scale_ = factors.mean(axis=0), factors.std(axis=0)
         return self
@@ -66,8 +73,8 @@ class CombinedFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  
         """Return the selected features and then the factors, of shape (n_patients, n_selected)."""
         check_is_fitted(self)
         table = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan", reset=False)
-        radiomics = self._is_radiomics()
-        features = self.selection_.transform(_named(table[:, radiomics], self.feature_names_in_[radiomics]))
+        selected_from = self._is_radiomics() | self._is_batch()
+        features = self.selection_.transform(_named(table[:, selected_from], self.feature_names_in_[selected_from]))
         factors = (self._factors(table) - self.factor_mean_) / self.factor_scale_
         return np.column_stack([features, factors])
 
@@ -78,6 +85,9 @@ class CombinedFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  
 
     def _is_radiomics(self) -> NDArray[np.bool_]:
         return np.array([PHASE_SEPARATOR in str(name) for name in self.feature_names_in_])
+
+    def _is_batch(self) -> NDArray[np.bool_]:
+        return np.array([str(name).startswith(BATCH_PREFIX) for name in self.feature_names_in_])
 
     def _factors(self, table: NDArray[np.float64]) -> NDArray[np.float64]:
         names = [str(name) for name in self.feature_names_in_]

@@ -13,6 +13,7 @@ from schemas.study import FactorRule, ModelSettings, Study
 from store.point_in_time import ClinicalAtReference, clinical_at_reference
 from store.snapshot import Snapshot
 from zoo.feature_columns import phase_columns, stable_columns
+from zoo.harmonise import batch_column
 from zoo.registry import ModelSpec
 from zoo.staging.bclc import bclc_comparator
 from zoo.staging.description import Comparator
@@ -35,6 +36,8 @@ class ModelInputs:
     variables: Mapping[str, str] = field(default_factory=dict)
     words: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     minimum_icc: float | None = None
+    harmonise: str | None = None
+    """The variable whose values are the batches of ComBat; they are the table's last column."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the inputs as a JSON-ready mapping."""
@@ -47,6 +50,7 @@ class ModelInputs:
             "variables": dict(self.variables),
             "words": {name: dict(words) for name, words in self.words.items()},
             "minimum_icc": self.minimum_icc,
+            "harmonise": self.harmonise,
         }
 
 
@@ -118,6 +122,7 @@ def model_inputs(study: Study, spec: ModelSpec) -> ModelInputs:
         variables=settings.variables,
         words=settings.words,
         minimum_icc=settings.minimum_icc if feature_set else None,
+        harmonise=settings.harmonise if feature_set else None,
     )
 
 
@@ -147,7 +152,7 @@ def model_table(snapshot: Snapshot, study: Study, inputs: ModelInputs) -> ModelT
     ).sort("patient")
     excluded: dict[str, str] = {}
     blocks: list[tuple[str, pl.DataFrame]] = []
-    reads_clinical = inputs.factors or inputs.comparator is not None
+    reads_clinical = inputs.factors or inputs.comparator is not None or inputs.harmonise is not None
     known = clinical_at_reference(snapshot, study.id) if reads_clinical else ClinicalAtReference()
     if inputs.factors:
         blocks += [("clinical factors", _factor_columns(known.values, inputs.factors))]
@@ -175,6 +180,9 @@ def model_table(snapshot: Snapshot, study: Study, inputs: ModelInputs) -> ModelT
                 for phase, columns in features.items()
             }
         blocks += [(f"{inputs.feature_set} in {phase}", columns) for phase, columns in features.items()]
+    if inputs.harmonise is not None:
+        blocks += [(inputs.harmonise, _batch_column(known.values, study, inputs.harmonise))]
+        excluded |= _outside_windows(known, frame["patient"], [inputs.harmonise])
     for what, columns in blocks:
         there = set(columns["patient"])
         excluded |= {p: f"no {what}" for p in frame["patient"] if p not in there and p not in excluded}
@@ -198,6 +206,17 @@ def _factor_columns(last: Mapping[str, Mapping[str, Mapping[str, Any]]], factors
     for rule in factors:
         columns[rule.label] = [_factor_value(rule, values[rule.variable]) for values in complete.values()]
     return pl.DataFrame(columns, schema_overrides={"patient": pl.String} | dict.fromkeys(list(columns)[1:], pl.Float64))
+
+
+def _batch_column(last: Mapping[str, Mapping[str, Mapping[str, Any]]], study: Study, variable: str) -> pl.DataFrame:
+    """Return one row per patient with a value of the batch variable; a level is its number in the study file."""
+    levels = study.clinical.variables[variable].levels or ()
+    rows = {patient: values[variable] for patient, values in sorted(last.items()) if variable in values}
+    codes = [float(row["value"] if row["level"] is None else levels.index(row["level"])) for row in rows.values()]
+    return pl.DataFrame(
+        {"patient": list(rows), batch_column(variable): codes},
+        schema={"patient": pl.String, batch_column(variable): pl.Float64},
+    )
 
 
 def _factor_value(rule: FactorRule, row: Mapping[str, Any]) -> float:

@@ -48,6 +48,7 @@ TRUSTED_TYPES: tuple[str, ...] = (
     "zoo.combined.CombinedFeatures",
     "zoo.clinical.ExcludedFactor",
     "zoo.wald.FactorEffect",
+    "zoo.harmonise.ComBatHarmoniser",
     "zoo.selection.lasso.LassoSelector",
     "zoo.selection.univariable.UnivariableSelector",
     "zoo.staging.estimators.ComparatorClassifier",

@@ -44,7 +44,7 @@ class ModelSpec:
     build : callable
         ``build(settings, random_state=...)`` returns the unfitted estimator: what the study says about the
         model (`ModelSettings`, defaults where it is left out) and the seed of all that is drawn. A builder takes
-        from the settings what concerns the estimator (``correction``, ``lasso_rule``); what decides the
+        from the settings what concerns the estimator (``correction``, ``lasso_rule``, ``harmonise``); what decides the
         model's table (factors, phases, split, ...) is the matrix's business.
     description : str
         One sentence.

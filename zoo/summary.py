@@ -10,6 +10,7 @@ from sklearn.pipeline import Pipeline
 
 from zoo.classifiers import selected_features
 from zoo.clinical import ClinicalLogisticRegression
+from zoo.combined import CombinedFeatures
 from zoo.staging.estimators import ComparatorClassifier
 from zoo.tuned import TunedClassifier
 
@@ -54,6 +55,8 @@ def _pipeline_summary(pipeline: Pipeline) -> dict[str, Any]:
         pairs = selected_features(pipeline)
         found["features"] = [{"feature": name, "coefficient": coefficient} for name, coefficient in pairs]
         found["intercept"] = float(np.ravel(classifier.intercept_)[0])
+    if isinstance(pipeline[0], CombinedFeatures):
+        found["notes"] = list(pipeline[0].notes_)
     return found
 
 

@@ -171,6 +171,16 @@ def test_unknown_key_at_every_level(old, new, key):
         ),
         (
             "[models.radiomics_svm]",
+            '[models.radiomics_svm]\n>>>harmonise = "scanner"',
+            "models.radiomics_svm.harmonise: model 'radiomics_svm' harmonises by 'scanner', no variable of [clinical]",
+        ),
+        (
+            "[models.cr]",
+            '[models.cr]\n>>>harmonise = "field_strength_t"',
+            "models.cr.harmonise: model 'cr' selects no radiomics features",
+        ),
+        (
+            "[models.radiomics_svm]",
             '[models.radiomics_svm]\n>>>correction = "bonferroni"',
             "models.radiomics_svm.correction: Input should be 'none' or 'benjamini-hochberg'",
         ),
