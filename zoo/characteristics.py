@@ -62,6 +62,9 @@ def characteristic_rows(snapshot: Snapshot, study: Study) -> list[Row]:
     """
     labels = {row["patient"]: row["label"] for row in snapshot.rows("labels", study=study.id)}
     last = clinical_values(snapshot, study.id)
+    # A study that comes back from the catalogue has lost the order of its file; the table of variables has it.
+    written = [row["variable"] for row in snapshot.rows("variables", study=study.id)]
+    order = [name for name in dict.fromkeys([*written, *study.clinical.variables]) if name in study.clinical.variables]
     rows: list[Row] = []
     for split in study.splits:
         members = snapshot.rows("split_members", study=study.id, split=split)
@@ -70,7 +73,7 @@ def characteristic_rows(snapshot: Snapshot, study: Study) -> list[Row]:
             if labels.get(row["patient"]) is not None:
                 cohorts.setdefault(row["cohort"], {})[row["patient"]] = labels[row["patient"]]
         patients = [row["patient"] for row in members]
-        parts = list(_parts(study, {patient: last.get(patient, {}) for patient in patients}))
+        parts = list(_parts(study, order, {patient: last.get(patient, {}) for patient in patients}))
         for cohort, labelled in cohorts.items():
             own = {"study": study.id, "split": split, "cohort": cohort}
             described = [own | row for part in parts for row in _described(part, labelled)]
@@ -78,9 +81,10 @@ def characteristic_rows(snapshot: Snapshot, study: Study) -> list[Row]:
     return rows
 
 
-def _parts(study: Study, last: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Iterator[_Part]:
-    """Yield the parts of every variable, in the study file's order, each followed by its cut points."""
-    for name, variable in study.clinical.variables.items():
+def _parts(study: Study, order: Sequence[str], last: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Iterator[_Part]:
+    """Yield the parts of every variable in the order given, each followed by its cut points."""
+    for name in order:
+        variable = study.clinical.variables[name]
         rows = {patient: row[name] for patient, row in last.items() if name in row}
         if variable.unit is None:
             known = {patient: row["level"] for patient, row in rows.items() if row["level"] is not None}

@@ -13,6 +13,7 @@ from flows.refresh import stored_study
 from flows.report.performance import performance
 from flows.report.sections import clinical_table, feature_sets, model_parts
 from flows.report.summary import cautions, summary
+from flows.report.table_one import table_one
 from schemas.errors import UsageError
 from schemas.grey_levels import FEWEST_LEVELS
 from store.home import Store
@@ -74,6 +75,7 @@ def _contents(store: Store, questions: Questions) -> dict[str, Any]:
         "models": models,
         "parts": parts,
         "registry": REGISTRY,
+        "table_one": table_one(questions, split),
         "clinical": clinical_table(questions, split),
         "left_out": questions.ask("left_out"),
         "sets": sets,

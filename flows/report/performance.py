@@ -8,31 +8,54 @@ from itertools import groupby
 from typing import Any
 
 from flows.pages.questions import Answer, Questions
-from flows.pages.words import readable_name
+from flows.pages.words import readable_name, readable_unit, readable_variable
 from zoo.evaluation.calibration import calibration_in_the_large, calibration_line
+from zoo.evaluation.decision_curve import decision_curve
 from zoo.evaluation.recalibration import recalibration_curve
-from zoo.figures import (
-    AucInterval,
-    CalibrationOf,
-    RocOf,
-    SeriesStyle,
-    auc_forest,
-    calibration_plot,
-    roc_plot,
-    series_styles,
-)
+from zoo.figure_parts import SeriesStyle, series_styles
+from zoo.figures import AucInterval, RocOf, auc_forest, roc_plot
+from zoo.panel_figures import BenefitOf, CalibrationOf, calibration_panels, net_benefit_panels
 
 __all__ = ["Performance", "performance"]
 
 Row = dict[str, Any]
 # Where a model is judged, the most telling first.
 _JUDGED_ON = ("validation", "out_of_fold", "training")
+_THRESHOLDS = [number / 100 for number in range(1, 100)]
 _NO_RATE = {
     "sensitivity": "no patient has label 1",
     "specificity": "no patient has label 0",
     "ppv": "no patient is called positive",
     "npv": "no patient is called negative",
 }
+
+
+@dataclass(frozen=True)
+class SubgroupTable:
+    """The subgroups that one variable makes."""
+
+    variable: str
+    rows: list[Row]
+
+    @property
+    def name(self) -> str:
+        """The variable in words, without its unit."""
+        return readable_variable(self.variable, self.rows[0]["unit"])
+
+    @property
+    def unit(self) -> str:
+        """The unit as people write it."""
+        return readable_unit(self.rows[0]["unit"])
+
+    @property
+    def levels(self) -> list[str]:
+        """The levels in their order."""
+        return [row["level"] for row in self.lines[0]]
+
+    @property
+    def lines(self) -> list[list[Row]]:
+        """One line a cohort and model: its rows, level by level."""
+        return [list(rows) for _, rows in groupby(self.rows, key=lambda row: (row["cohort"], row["model"]))]
 
 
 @dataclass(frozen=True)
@@ -51,16 +74,28 @@ class Performance:
     probabilities: Answer
     roc_figures: list[str]
     forest: str
-    calibration_figures: list[str]
+    calibration_figures: dict[str, str]
+    """By cohort, the one by which models are ranked first."""
     without_curve: list[str]
+    benefit_figures: dict[str, str]
     comparisons: dict[str, Answer]
     """DeLong tests by kind, paired and unpaired."""
+    subgroups: Answer
+    subgroup_tests: Answer
 
     @property
     def best(self) -> Row:
         """The leaderboard's row of the model with the highest AUC where models are judged."""
         rows = [row for row in self.leaderboard.rows if row["cohort"] == self.judged_on]
         return max(rows, key=lambda row: (row["auc"], row["model"]))
+
+    @property
+    def subgroup_tables(self) -> list[SubgroupTable]:
+        """The subgroups, a table for each variable."""
+        return [
+            SubgroupTable(variable, list(rows))
+            for variable, rows in groupby(self.subgroups.rows, key=lambda row: row["variable"])
+        ]
 
     def tests(self, kind: str, cohort: str | None = None) -> list[Row]:
         """Return the comparisons of one kind, of one cohort where it is named."""
@@ -81,35 +116,51 @@ def _of_suite(questions: Questions, suite: str) -> Performance:
         key: list(rows) for key, rows in groupby(probabilities.rows, key=lambda row: (row["model"], row["cohort"]))
     }
     cohorts = sorted({row["cohort"] for row in leaderboard.rows}, key=lambda c: (c != "training", c))
-    calibrations = {cohort: _calibrations(leaderboard.rows, scores, cohort) for cohort in cohorts}
+    judged_on = next(each for each in _JUDGED_ON if each in cohorts)
+    by_interest = sorted(cohorts, key=lambda c: c != judged_on)
+    calibrations = {cohort: _calibrations(leaderboard.rows, scores, cohort) for cohort in by_interest}
     return Performance(
         suite=suite,
         leaderboard=leaderboard,
         models=models,
         reasons=_reasons(leaderboard.rows, scores),
-        judged_on=next(each for each in _JUDGED_ON if each in cohorts),
+        judged_on=judged_on,
         roc=roc,
         probabilities=probabilities,
         roc_figures=[_roc_figure(suite, cohort, leaderboard.rows, roc.rows, styles) for cohort in cohorts],
         forest=_forest(suite, leaderboard.rows, styles),
-        calibration_figures=[
-            calibration_plot(
+        calibration_figures={
+            cohort: calibration_panels(
                 models,
-                styles,
                 key=f"{suite}-{cohort}-calibration",
                 title=readable_name(cohort).capitalize(),
                 label=f"Calibration in the {readable_name(cohort)} cohort: slope "
                 + _listed(leaderboard.rows, cohort, _slope),
             )
             for cohort, models in calibrations.items()
-        ],
+        },
         without_curve=[
             f"{each.model}, {readable_name(cohort)}"
             for cohort, models in calibrations.items()
             for each in models
             if each.curve is None
         ],
+        benefit_figures={
+            cohort: net_benefit_panels(
+                [
+                    BenefitOf(each.model, decision_curve(each.labels, each.probabilities, _THRESHOLDS))
+                    for each in models
+                ],
+                key=f"{suite}-{cohort}-benefit",
+                title=readable_name(cohort).capitalize(),
+                label=f"Net benefit in the {readable_name(cohort)} cohort at thresholds of 1 to 99 %: "
+                + ", ".join(each.model for each in models),
+            )
+            for cohort, models in calibrations.items()
+        },
         comparisons={kind: questions.ask("comparisons", suite=suite, kind=kind) for kind in ("paired", "unpaired")},
+        subgroups=questions.ask("subgroups", suite=suite),
+        subgroup_tests=questions.ask("subgroup_tests", suite=suite),
     )
 
 

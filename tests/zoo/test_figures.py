@@ -8,16 +8,11 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+from zoo.evaluation.decision_curve import decision_curve
 from zoo.evaluation.recalibration import recalibration_curve
-from zoo.figures import (
-    AucInterval,
-    CalibrationOf,
-    RocOf,
-    auc_forest,
-    calibration_plot,
-    roc_plot,
-    series_styles,
-)
+from zoo.figure_parts import series_styles
+from zoo.figures import AucInterval, RocOf, auc_forest, roc_plot
+from zoo.panel_figures import BenefitOf, CalibrationOf, calibration_panels, net_benefit_panels
 
 SVG = "{http://www.w3.org/2000/svg}"
 LABELS = [0, 0, 0, 1, 0, 1, 1, 0, 1, 1]
@@ -41,12 +36,25 @@ def _forest() -> str:
 
 
 def _calibration(probabilities=PROBABILITIES, labels=LABELS) -> str:
-    each = CalibrationOf("first", labels, probabilities, recalibration_curve(labels, probabilities))
-    return calibration_plot([each], STYLES, key="calibration", title="Validation", label="calibration")
+    each = CalibrationOf("first", labels, probabilities, recalibration_curve(labels, probabilities, resamples=20))
+    return calibration_panels([each], key="calibration", title="Validation", label="calibration")
+
+
+THRESHOLDS = np.linspace(0.05, 0.95, 19)
+
+
+def _benefit() -> str:
+    each = BenefitOf("first", decision_curve(LABELS, PROBABILITIES, THRESHOLDS, resamples=20))
+    return net_benefit_panels([each], key="benefit", title="Validation", label="benefit")
 
 
 def _texts(svg: str) -> list[str]:
     return ["".join(each.itertext()) for each in ElementTree.fromstring(svg).iter(f"{SVG}text")]  # noqa: S314
+
+
+def _panel(points: np.ndarray, low: float = 0.0, high: float = 1.0) -> np.ndarray:
+    """Return points of the first panel, 200 x 200 with the lower left corner (56, 248), in data units."""
+    return np.column_stack([(points[:, 0] - 56) / 200, low + (high - low) * (248 - points[:, 1]) / 200])
 
 
 def _lines(svg: str, colour: str) -> list[np.ndarray]:
@@ -84,29 +92,56 @@ def test_the_forest_draws_intervals_to_scale_and_prints_them():
 def test_the_calibration_curve_is_drawn_with_its_band_and_spikes():
     """The line follows the recalibration curve, and every patient adds to a spike: label 1 up, label 0 down."""
     svg = _calibration()
-    curve = recalibration_curve(LABELS, PROBABILITIES)
+    curve = recalibration_curve(LABELS, PROBABILITIES, resamples=20)
     line, *others = _lines(svg, "series-1")
     spikes = [path for path in others if len(path) == 2]
-    drawn = _square(line)
+    drawn = _panel(line)
     assert curve is not None
     np.testing.assert_allclose(np.interp(drawn[:, 0], curve.predicted, curve.observed), drawn[:, 1], atol=5e-3)
     assert len(spikes) == len(LABELS)
-    upward = {round((spike[0, 0] - 48) / 340, 2) for spike in spikes if spike[1, 1] < spike[0, 1]}
+    upward = {round((spike[0, 0] - 56) / 200, 2) for spike in spikes if spike[1, 1] < spike[0, 1]}
     assert upward == {round(p, 2) for p, label in zip(PROBABILITIES, LABELS, strict=True) if label}
 
 
-def test_a_model_without_a_calibration_curve_is_named_in_the_legend():
-    """Where the predictions separate the classes the legend says that there is no curve."""
-    assert "first: no curve" in _texts(_calibration([0.1, 0.2, 0.8, 0.9], [0, 0, 1, 1]))
+def test_a_model_without_a_calibration_curve_keeps_its_panel():
+    """Where the predictions separate the classes the panel stands under the model's name and says so."""
+    texts = _texts(_calibration([0.1, 0.2, 0.8, 0.9], [0, 0, 1, 1]))
+    assert {"first", "no curve"} <= set(texts)
 
 
-@pytest.mark.parametrize("draw", [_roc, _forest, _calibration])
+def test_net_benefit_is_drawn_beside_treating_all():
+    """The model's line runs through its net benefit, the dashed one through that of treating everyone."""
+    curve = decision_curve(LABELS, PROBABILITIES, THRESHOLDS, resamples=20)
+    highest = 1.05 * curve.upper.max()
+    svg = _benefit()
+    (model,) = _lines(svg, "series-1")
+    all_of_them = max(_lines(svg, "muted"), key=len)
+    for line, values in ((model, curve.net_benefit), (all_of_them, curve.treat_all)):
+        drawn = _panel(line, -0.1, highest)
+        inside = drawn[:, 1] > -0.0999  # the axis cuts off what lies below
+        np.testing.assert_allclose(np.interp(drawn[inside, 0], THRESHOLDS, values), drawn[inside, 1], atol=2e-3)
+    assert {"first", "Net benefit"} <= set(_texts(svg))
+
+
+def test_panels_stand_in_rows_of_four():
+    """Five models take two rows; every one has its name."""
+    curve = recalibration_curve(LABELS, PROBABILITIES, resamples=20)
+    heights = []
+    for count in (4, 5):
+        models = [CalibrationOf(f"m{number}", LABELS, PROBABILITIES, curve) for number in range(count)]
+        svg = calibration_panels(models, key="rows", title="t", label="l")
+        assert {each.model for each in models} <= set(_texts(svg))
+        heights.append(float(ElementTree.fromstring(svg).get("viewBox", "").split()[3]))  # noqa: S314
+    assert heights[1] - heights[0] == pytest.approx(290)
+
+
+@pytest.mark.parametrize("draw", [_roc, _forest, _calibration, _benefit])
 def test_a_figure_is_the_same_text_each_time(draw):
     """Equal data give equal bytes, with no date in them."""
     assert draw() == draw()
 
 
-@pytest.mark.parametrize("draw", [_roc, _forest, _calibration])
+@pytest.mark.parametrize("draw", [_roc, _forest, _calibration, _benefit])
 def test_a_figure_needs_nothing_from_outside(draw):
     """It is one SVG element with a label and real text, and neither loads nor styles anything else."""
     svg = draw()
@@ -131,7 +166,7 @@ def test_ids_of_two_figures_never_collide():
 
 def test_colours_can_be_changed_by_the_page():
     """Every colour is a CSS variable with the printed colour behind it."""
-    svg = re.sub(r"var\(--[a-z0-9-]+, #[0-9a-f]{6}\)", "", _roc() + _forest() + _calibration())
+    svg = re.sub(r"var\(--[a-z0-9-]+, #[0-9a-f]{6}\)", "", _roc() + _forest() + _calibration() + _benefit())
     assert set(re.findall(r"#[0-9a-f]{6}\b", svg)) == set()
 
 

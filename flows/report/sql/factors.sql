@@ -1,16 +1,8 @@
 with fitted as (
     select model, summary, dataset_id from models where study = $study and model = $model and version = $version
 ),
-effects as (
-    select key as model_of, unnest(
-        from_json(
-            value,
-            '[{"factor":"VARCHAR","coefficient":"DOUBLE","odds_ratio":"DOUBLE","lower":"DOUBLE","upper":"DOUBLE","p":"DOUBLE","method":"VARCHAR"}]'
-        ),
-        recursive := true
-    )
-    from fitted, json_each(summary)
-    where key in ('univariable', 'multivariable')
+estimated as (
+    select * from effects where study = $study and model = $model and version = $version
 ),
 removed as (
     select unnest(
@@ -31,14 +23,14 @@ rules as (
 )
 select
     r.name as factor, v.unit, v.description,
-    u.odds_ratio, u.lower, u.upper, u.p,
+    u.odds_ratio, u.lower, u.upper, u.p, u.method,
     m.coefficient, m.odds_ratio as adjusted_odds_ratio, m.lower as adjusted_lower, m.upper as adjusted_upper,
-    m.p as adjusted_p, u.method, m.method as adjusted_method,
+    m.p as adjusted_p, m.method as adjusted_method,
     x.p as removed_p, x.n_factors as removed_from, o.reason as left_out
 from rules r
 left join clinical_variables v on v.study = $study and v.variable = r.variable
-left join effects u on u.factor = r.name and u.model_of = 'univariable'
-left join effects m on m.factor = r.name and m.model_of = 'multivariable'
+left join estimated u on u.factor = r.name and u.step = 'univariable'
+left join estimated m on m.factor = r.name and m.step = 'multivariable'
 left join removed x on x.factor = r.name
 left join left_out o on o.factor = r.name
 order by r.position
