@@ -23,7 +23,7 @@ _LEFT, _TOP, _GAP = 56, 34, 44
 _STRIP = 46  # below a calibration panel, for the spikes
 _TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)
 _LABELS = ("0", "", "0.5", "", "1")
-_NARROWEST = 0.05  # predictions that span less say the same of everyone: a curve over them is a vertical stroke
+_NARROWEST = 0.1  # predictions that span less say the same of everyone: a curve over them is a vertical stroke
 _LEAST_BENEFIT = -0.1  # below this a net benefit says only: do not
 
 

@@ -133,7 +133,7 @@ def judged_study(tmp_path_factory, ready_study, prefect_server):
             image.CopyInformation(study.image(name, phase))
             study.write_image(name, phase, image=image)
     (study.folder / "patients.csv").write_text("\n".join(lines) + "\n")
-    study.file.write_text(study.file.read_text() + MODELS)
+    study.file.write_text('subgroups = ["sex"]\n' + study.file.read_text() + MODELS)
     study.mask_file("P05", "DP").unlink()
     study.ingest()
     study.refresh_without_prefect()
@@ -228,18 +228,58 @@ def test_selected_features_come_with_their_dictionary(judged_study, judged_page)
         assert known["ibsi_id"] == row["ibsi_id"]
 
 
-def test_the_clinical_table_shows_what_its_sql_gives(judged_study, judged_page):
-    """Medians with quartiles and counts with shares are those of the SQL, a missing value is counted."""
-    table = judged_page.table("Clinical variables")
-    rows = judged_study.sql(table.sql)
-    afp = next(row for row in rows if (row["variable"], row["cohort"], row["label"]) == ("afp", "training", 1))
+def test_the_first_table_shows_what_its_sql_gives(judged_study, judged_page):
+    """Means or medians, counts with shares and both p values are those of the SQL, a missing value is counted."""
+    table = judged_page.table("Table 1")
+    rows = {(row["cohort"], row["variable"], row["level"]): row for row in judged_study.sql(table.sql)}
+    afp = rows["training", "afp", ""]
     cells = next(cells for cells in table.rows if cells[0].startswith("afp"))
-    quartiles = f"{compact(afp['median'])} ({compact(afp['q1'])}\u2013{compact(afp['q3'])})"
-    assert cells[1] == quartiles
+    if afp["test"] == "mann-whitney":
+        quartiles = f"{compact(afp['q1_events'])}\u2013{compact(afp['q3_events'])}"
+        assert cells[1] == f"{compact(afp['median_events'])} ({quartiles})"
+    else:
+        assert cells[1] == f"{compact(afp['mean_events'])} \u00b1 {compact(afp['sd_events'])}"
     assert [cell.endswith("[1 missing]") for cell in cells[1:3]] == [False, True]
-    men = next(r for r in rows if (r["level"], r["cohort"], r["label"]) == ("male", "validation", 0))
+    assert cells[3].startswith(p_value(afp["p"]))
+    assert p_value(afp["other_p"]) in cells[3]
+    over = rows["validation", "afp", ">20"]
+    cells = next(cells for cells in table.rows if cells[0] == ">20")
+    assert cells[4] == f"{over['count_events']} ({percent(over['count_events'], over['known_events'])})"
+    men = rows["validation", "sex", "male"]
     cells = next(cells for cells in table.rows if cells[0] == "male")
-    assert cells[4] == f"{men['patients']} ({percent(men['patients'], 7)})"
+    assert cells[-2:] == [
+        f"{men[f'count_{group}']} ({percent(men[f'count_{group}'], men[f'known_{group}'])})"
+        for group in ("events", "others")
+    ]
+
+
+def test_subgroups_show_what_their_sql_gives(judged_study, judged_page):
+    """Each model has a line a cohort with the AUC of both sexes, and each pair of levels its test."""
+    table = judged_page.table("Subgroups by sex")
+    rows = {(row["cohort"], row["model"], row["level"]): row for row in judged_study.sql(table.sql)}
+    assert table.rows[0] == ["Cohort", "Model", "female", "male"]
+    assert len(table.rows) == 5
+    for cohort, model, *cells in table.rows[1:]:
+        for level, cell in zip(("female", "male"), cells, strict=True):
+            row = rows[cohort, model, level]
+            assert cell.startswith(decimals(row["auc"]))
+            assert cell.endswith(f"n = {row['n']}, {row['events']} events")
+    tests = judged_page.table("Level against level")
+    shown = [cells[-3:] for cells in tests.rows[1:]]
+    assert shown == [
+        [decimals(r["statistic"]), p_value(r["p"]), p_value(r["p_holm"])] for r in judged_study.sql(tests.sql)
+    ]
+
+
+def test_before_a_benchmark_the_clinical_table_shows_what_its_sql_gives(ready_study, tmp_path):
+    """Medians with quartiles and counts with shares are those of the SQL; there are no p values yet."""
+    page = _page(ready_study, out=tmp_path / "report.html")
+    table = page.table("Clinical variables")
+    rows = ready_study.sql(table.sql)
+    male = next(r for r in rows if (r["level"], r["cohort"], r["label"]) == ("male", "training", 1))
+    cells = next(cells for cells in table.rows if cells[0] == "male")
+    assert cells[1] == f"{male['patients']} ({percent(male['patients'], 1)})"
+    assert not any(each.caption.startswith("Table 1") for each in page.tables)
 
 
 def test_patients_left_out_are_told_with_the_reason(judged_page):
@@ -296,7 +336,8 @@ def test_the_page_is_accessible(judged_page):
     assert len(judged_page.ids) == len(set(judged_page.ids))
     svgs = [tag for tag, name, value in judged_page.attributes if (tag, name, value) == ("svg", "role", "img")]
     labels = [value for tag, name, value in judged_page.attributes if (tag, name) == ("svg", "aria-label")]
-    assert len(svgs) == len(labels) == 5
+    # ROC and calibration and net benefit of two cohorts, and the forest.
+    assert len(svgs) == len(labels) == 7
     assert "ROC curves in the validation cohort" in " ".join(labels)
 
 
