@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
@@ -15,7 +15,7 @@ from schemas.study import Study
 from store.query import snapshot_connection
 from store.snapshot import Snapshot
 
-__all__ = ["phase_columns", "stable_columns", "stored_feature_set"]
+__all__ = ["phase_columns", "primary_rows", "stable_columns", "stored_feature_set"]
 
 
 def stored_feature_set(snapshot: Snapshot, study: Study, feature_set: str) -> str:
@@ -47,16 +47,35 @@ def phase_columns(snapshot: Snapshot, study: Study, feature_set: str, phases: Se
     """Return, for each phase, one row per patient: the primary reading's features, names with the phase."""
     chosen = stored_feature_set(snapshot, study, feature_set)
     names = [row["feature"] for row in snapshot.rows("features", feature_set=chosen)]
+    return primary_rows(snapshot, study.id, chosen, dict.fromkeys(phases, names))
+
+
+def primary_rows(
+    snapshot: Snapshot, study: str, feature_set: str, names: Mapping[str, Sequence[str]]
+) -> dict[str, pl.DataFrame]:
+    """Return, for each phase, one row per patient: the primary reading's features, names with the phase.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        The store.
+    study : str
+        Whose patients.
+    feature_set : str
+        ``name@N``, one of the store's.
+    names : mapping of str to sequence of str
+        The features of each phase.
+    """
     found: dict[str, pl.DataFrame] = {}
     with snapshot_connection(snapshot) as connection:
-        for phase in phases:
-            columns = ", ".join(f'w."{name}" as "{with_phase(phase, name)}"' for name in names)
+        for phase, features in names.items():
+            columns = ", ".join(f'w."{name}" as "{with_phase(phase, name)}"' for name in features)
             query = (
-                f'select w.patient, {columns} from "{sql_name(chosen)}" w '
+                f'select w.patient, {columns} from "{sql_name(feature_set)}" w '
                 "join study_masks m using (patient, exam, phase, lesion, reader, reading) "
                 "where m.study = $study and m.is_primary and w.phase = $phase order by w.patient"
             )
-            table = connection.sql(query, params={"study": study.id, "phase": phase}).to_arrow_table()
+            table = connection.sql(query, params={"study": study, "phase": phase}).to_arrow_table()
             found[phase] = pl.DataFrame(table)
     return found
 

@@ -1,0 +1,200 @@
+"""Models as they were saved: the estimator, and what it reads with every definition and unit pinned."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow.parquet as pq
+
+from schemas.errors import ContractError, NotFoundError
+from schemas.study import FactorRule, ModelSettings, Study
+from store.snapshot import Snapshot
+from zoo.explain import column_references
+from zoo.feature_columns import stored_feature_set
+from zoo.matrix import ModelInputs, model_inputs
+from zoo.model_folders import local_model_folder
+from zoo.persist import LoadedModel, load_model
+from zoo.registry import model_spec
+from zoo.staging.bclc import bclc_comparator
+from zoo.staging.description import Comparator
+from zoo.staging.frame import COMPARATORS
+from zoo.training import read_variables
+
+__all__ = ["MANIFEST", "PinnedInputs", "SavedModel", "exported_model", "pinned_rows", "stored_model"]
+
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class PinnedInputs:
+    """What a saved model reads: the columns in order, and what each of them means."""
+
+    columns: tuple[str, ...]
+    feature_set: str | None
+    """``name@N`` where it was trained; another store may number the same definition otherwise."""
+    definition_sha256: str | None
+    phases: tuple[str, ...]
+    factors: tuple[FactorRule, ...]
+    comparator: Comparator | None
+    renamed: Mapping[str, str]
+    """For a published stage or score: its input and the study's variable."""
+    words: Mapping[str, Mapping[str, str]]
+    variables: Mapping[str, Mapping[str, Any]]
+    """Kind, unit and levels of each clinical variable, as the model's study declared them."""
+
+
+@dataclass(frozen=True)
+class SavedModel:
+    """A model that was loaded, and what else is known of it."""
+
+    study: str
+    model: str
+    version: int | None
+    """None for an exported folder whose manifest is all that is known."""
+    threshold: float
+    mark: str | None
+    """What befell it since, such as that a patient it was trained on was erased."""
+    loaded: LoadedModel
+    inputs: PinnedInputs
+    references: Mapping[str, Any]
+    cohorts: Mapping[str, str] | None
+    """The cohort of each patient of the dataset it was trained from; None where this store has not got it."""
+
+    @property
+    def name(self) -> str:
+        """Return the model as people write it, ``name@version``."""
+        return self.model if self.version is None else f"{self.model}@{self.version}"
+
+
+def stored_model(snapshot: Snapshot, row: Mapping[str, Any]) -> SavedModel:
+    """Return a model of the store, its hash compared with the catalogue's.
+
+    A model that was saved before folders held definitions and units gets them from the catalogue, as of the
+    commit that its dataset was read at.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        The store.
+    row : mapping
+        The model's row of the catalogue.
+
+    Raises
+    ------
+    ContractError
+        If the folder is not what the catalogue has on record, or holds a type that is not trusted.
+    """
+    loaded = load_model(local_model_folder(snapshot.store, row), row["sha256"])
+    frame = pinned_rows(snapshot, row["dataset_id"])
+    if frame is None:
+        raise NotFoundError(
+            f"the dataset {row['dataset_id']} of model '{row['model']}' is not in the store",
+            where=str(snapshot.store.root),
+            hint=f"radzoo train {row['model']} --study {row['study']}",
+        )
+    metadata = dict(loaded.metadata)
+    if "inputs" not in metadata:
+        metadata |= _as_trained(snapshot, row)
+        training = frame.filter(pl.col("cohort") == "training")
+        columns = [str(name) for name in metadata["columns"]]  # type: ignore[union-attr]
+        metadata["references"] = column_references(loaded.estimator, training.select(columns))
+    return _saved(metadata, loaded, row["version"], row["mark"], frame)
+
+
+def exported_model(snapshot: Snapshot, folder: Path) -> SavedModel:
+    """Return a model of an exported folder, its hash compared with the manifest's.
+
+    Whether patients were in its training cohort can be told only where the store has the model's dataset.
+
+    Raises
+    ------
+    NotFoundError
+        If the folder has no manifest.
+    ContractError
+        If the folder is not what the manifest says, or the model is of a format without pinned definitions.
+    """
+    file = folder / MANIFEST
+    if not file.is_file():
+        raise NotFoundError(
+            "there is no exported model here", where=str(folder), hint=f"radzoo models export MODEL {folder} makes one"
+        )
+    try:
+        manifest = json.loads(file.read_text(encoding="utf-8"))
+        expected = str(manifest["sha256"])
+        version, mark = manifest.get("version"), manifest.get("mark")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ContractError("the manifest cannot be read", where=str(file), hint="export the model again") from error
+    loaded = load_model(folder, expected, beside=(MANIFEST,))
+    if "inputs" not in loaded.metadata:
+        raise ContractError(
+            "the model was saved by an older release and does not say what its columns mean",
+            where=str(folder),
+            hint="apply it in the store that trained it, or train it again there",
+        )
+    frame = pinned_rows(snapshot, str(loaded.metadata["dataset_id"]))
+    return _saved(loaded.metadata, loaded, version, mark, frame)
+
+
+def pinned_rows(snapshot: Snapshot, dataset_id: str) -> pl.DataFrame | None:
+    """Return the rows of a pinned dataset, None where the store has none of this id."""
+    rows = snapshot.rows("datasets", dataset_id=dataset_id)
+    return pl.DataFrame(pq.read_table(snapshot.store.root / rows[0]["path"])) if rows else None
+
+
+def _saved(
+    metadata: Mapping[str, Any], loaded: LoadedModel, version: int | None, mark: str | None, frame: pl.DataFrame | None
+) -> SavedModel:
+    return SavedModel(
+        study=metadata["study"],
+        model=metadata["model"],
+        version=version,
+        threshold=metadata["threshold"],
+        mark=mark,
+        loaded=loaded,
+        inputs=_pinned_inputs(metadata),
+        references=metadata["references"],
+        cohorts=None if frame is None else dict(frame.select("patient", "cohort").iter_rows()),
+    )
+
+
+def _pinned_inputs(metadata: Mapping[str, Any]) -> PinnedInputs:
+    inputs, features = metadata["inputs"], metadata["feature_set"]
+    comparator = COMPARATORS[inputs["comparator"]] if inputs["comparator"] else None
+    if comparator is not None and metadata["settings"].get("single_over_5cm_is_b"):
+        comparator = bclc_comparator(single_over_5cm_is_b=True)
+    return PinnedInputs(
+        columns=tuple(metadata["columns"]),
+        feature_set=features["feature_set"] if features else None,
+        definition_sha256=features["definition_sha256"] if features else None,
+        phases=tuple(inputs["phases"]),
+        factors=tuple(FactorRule.model_validate(rule) for rule in inputs["factors"]),
+        comparator=comparator,
+        renamed=inputs["variables"],
+        words=inputs["words"],
+        variables=metadata["variables"],
+    )
+
+
+def _as_trained(snapshot: Snapshot, row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what today's folders hold of a model's inputs, from the catalogue as it was at the training."""
+    dataset = snapshot.row("datasets", dataset_id=row["dataset_id"])
+    then = Snapshot(snapshot.store, dataset["commit_id"])
+    study = Study.model_validate_json(then.row("studies", study=row["study"])["definition"])
+    inputs: ModelInputs = model_inputs(study, model_spec(row["model"]))
+    pinned = json.loads(dataset["inputs"])
+    features = None
+    if pinned["feature_set"] is not None:
+        name = stored_feature_set(then, study, pinned["feature_set"])
+        definition = then.row("feature_sets", feature_set=name)["definition_sha256"]
+        features = {"feature_set": name, "definition_sha256": definition}
+    return {
+        "inputs": pinned,
+        "settings": study.models.get(row["model"], ModelSettings()).model_dump(mode="json"),
+        "feature_set": features,
+        "variables": read_variables(study, inputs),
+    }
