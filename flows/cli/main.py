@@ -15,7 +15,7 @@ from flows.cli.outcome import Context, Outcome, json_text
 from schemas.errors import RadzooError, UsageError
 from schemas.settings import DEFAULT_STORE, store_path
 
-__all__ = ["FEATURES_VERBS", "STORE_VERBS", "VERBS", "app", "main"]
+__all__ = ["FEATURES_VERBS", "MODELS_VERBS", "STORE_VERBS", "VERBS", "app", "main"]
 
 
 class Verb(NamedTuple):
@@ -63,6 +63,11 @@ VERBS = {
         "Judge a study's models on the same split, training what is missing.",
         "radzoo bench --study my-study",
     ),
+    "predict": Verb(
+        "flows.cli.models:predict",
+        "Apply a saved model to patients of a study.",
+        "radzoo predict cr@1 --study other-study --out predictions.csv",
+    ),
     "report": Verb(
         "flows.cli.zoo:report",
         "Write a study's report, one HTML page.",
@@ -106,6 +111,29 @@ FEATURES_VERBS = {
         "radzoo features stability hcc-cemri --minimum 0.9",
     ),
 }
+MODELS_VERBS = {
+    "list": Verb("flows.cli.models:list", "List the trained models, every version.", "radzoo models list"),
+    "show": Verb(
+        "flows.cli.models:show",
+        "Show a model: what it learned, its parameters, its figures.",
+        "radzoo models show radiomics_lr@2",
+    ),
+    "card": Verb(
+        "flows.cli.models:card",
+        "Print a model's card, Markdown: what it is, was trained on, and may be used for.",
+        "radzoo models card cr",
+    ),
+    "export": Verb(
+        "flows.cli.models:export",
+        "Copy a model out of the store, with a manifest that tells whether it was changed since.",
+        "radzoo models export cr@1 cr-model",
+    ),
+    "explain": Verb(
+        "flows.cli.models:explain",
+        "Show how much each feature counts in a model, or what it contributed for one patient.",
+        "radzoo models explain radiomics_xgb --patient P001",
+    ),
+}
 STORE_VERBS = {
     "log": Verb("flows.cli.store:log", "List the commits, newest first.", "radzoo store log --limit 5"),
     "publish": Verb(
@@ -142,10 +170,13 @@ _store = App(name="store", help="Look after the store.", help_format="plaintext"
 _features = App(
     name="features", help="Look at features and feature sets.", help_format="plaintext", result_action="return_value"
 )
-for _group, _verbs in ((app, VERBS), (_features, FEATURES_VERBS), (_store, STORE_VERBS)):
+_models = App(name="models", help="Look at trained models.", help_format="plaintext", result_action="return_value")
+_GROUPS = ((app, VERBS), (_features, FEATURES_VERBS), (_models, MODELS_VERBS), (_store, STORE_VERBS))
+for _group, _verbs in _GROUPS:
     for _name, _verb in _verbs.items():
         _group.command(_verb.target, name=_name, help=_verb.help, help_epilogue="")
 app.command(_features)
+app.command(_models)
 app.command(_store)
 
 

@@ -1,0 +1,224 @@
+"""A saved model's inputs for patients of any study in the store, or the reason why there are none."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from schemas.errors import ContractError
+from schemas.feature_names import split_phase
+from schemas.study import Study
+from store.point_in_time import ClinicalAtReference, clinical_at_reference
+from store.snapshot import Snapshot
+from zoo.feature_columns import primary_rows
+from zoo.matrix import factor_value
+from zoo.saved_models import PinnedInputs
+from zoo.staging.frame import comparator_frame
+from zoo.staging.inputs import Observation, Quantity, reading
+
+__all__ = ["PatientInputs", "patient_inputs"]
+
+_SHOWN = 12  # digits of a hash that people compare
+
+
+@dataclass(frozen=True)
+class PatientInputs:
+    """The table of a saved model's inputs for patients of a study."""
+
+    frame: pl.DataFrame
+    """``patient`` and then the model's columns, in its order; by patient."""
+    reasons: dict[str, str]
+    """Patients who are not in the table, and why."""
+
+
+def patient_inputs(snapshot: Snapshot, study: Study, inputs: PinnedInputs, patients: Sequence[str]) -> PatientInputs:
+    """Return a saved model's inputs for patients of a study, read as the model's own study defined them.
+
+    Features are those of the very definition that the model was trained on, whatever its name here; clinical
+    values are those known at the study's reference date, converted to the units of the model's study. A single
+    feature that could not be computed stays NULL, for the model's own imputation.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        The store.
+    study : Study
+        Whose patients they are.
+    inputs : PinnedInputs
+        What the model reads.
+    patients : sequence of str
+        Pseudonyms.
+
+    Raises
+    ------
+    ContractError
+        If the study cannot give the model what it reads: another definition of the features, a phase, a feature
+        or a clinical variable that is missing, a unit that cannot be converted.
+    """
+    frame = pl.DataFrame({"patient": sorted(patients)}, schema={"patient": pl.String})
+    reasons: dict[str, str] = {}
+    known = ClinicalAtReference()
+    if inputs.variables or inputs.factors:
+        _refuse_other_variables(study, inputs)
+        known = clinical_at_reference(snapshot, study.id)
+    blocks: list[pl.DataFrame] = []
+    if inputs.factors:
+        blocks.append(_factor_block(known, study, inputs, frame["patient"].to_list(), reasons))
+    if inputs.comparator is not None:
+        blocks.append(_comparator_block(known, inputs, frame["patient"].to_list(), reasons))
+    if inputs.feature_set is not None:
+        blocks += _feature_blocks(snapshot, study, inputs, frame["patient"].to_list(), reasons)
+    for block in blocks:
+        frame = frame.join(block, on="patient", how="inner", maintain_order="left")
+    return PatientInputs(frame.select("patient", *inputs.columns), dict(sorted(reasons.items())))
+
+
+def _refuse_other_variables(study: Study, inputs: PinnedInputs) -> None:
+    """Refuse a study whose clinical variables are missing, of another kind, or in units of another quantity."""
+    declared, hint = study.clinical.variables, f"mend [clinical.variables] of study '{study.id}' and ingest again"
+    for name, pinned in inputs.variables.items():
+        where = f"study '{study.id}', variable '{name}'"
+        if name not in declared:
+            raise ContractError(
+                "the model reads this variable and the study does not declare it", where=where, hint=hint
+            )
+        here = declared[name]
+        if here.kind != pinned["kind"]:
+            raise ContractError(
+                f"the model reads a {pinned['kind']}, the study has a {here.kind}", where=where, hint=hint
+            )
+        if here.unit is not None and (reason := _in_unit(name, 1.0, here.unit, str(pinned["unit"]))[1]) is not None:
+            raise ContractError(reason, where=where, hint=hint)
+    for rule in inputs.factors:
+        if rule.equals is not None and rule.equals not in (declared[rule.variable].levels or ()):
+            raise ContractError(
+                f"the model asks for the level '{rule.equals}', which the study does not have",
+                where=f"study '{study.id}', variable '{rule.variable}'",
+                hint=hint,
+            )
+
+
+def _in_unit(name: str, value: float | None, unit: str | None, to: str) -> tuple[float | None, str | None]:
+    """Return a value in another unit, or None and the reason why that cannot be."""
+    found = reading({name: Quantity(to, least=-math.inf)}, {name: Observation(value=value, unit=unit)})
+    number = found.values[name]
+    return (float(number), None) if isinstance(number, float | int) else (None, found.reason or f"no value of {name}")
+
+
+def _factor_block(
+    known: ClinicalAtReference, study: Study, inputs: PinnedInputs, patients: Sequence[str], reasons: dict[str, str]
+) -> pl.DataFrame:
+    rows = []
+    for patient in patients:
+        values: list[float] = []
+        for rule in inputs.factors:
+            pinned, declared = inputs.variables[rule.variable], study.clinical.variables[rule.variable].unit
+            row, reason = known.values.get(patient, {}).get(rule.variable), None
+            if row is None:
+                reason = known.reasons.get(patient, {}).get(rule.variable, f"no value of {rule.variable}")
+            elif pinned["kind"] == "number":
+                number, reason = _in_unit(rule.variable, row["value"], row["unit"] or declared, str(pinned["unit"]))
+                row = {**row, "value": number}
+            elif row["level"] not in pinned["levels"]:
+                reason = f"{rule.variable} is '{row['level']}', which the model's study did not have"
+            if row is None or reason is not None:
+                reasons.setdefault(patient, reason or f"no value of {rule.variable}")
+                break
+            values.append(factor_value(rule, row))
+        else:
+            rows.append((patient, *values))
+    labels = [rule.label for rule in inputs.factors]
+    return pl.DataFrame(rows, schema={"patient": pl.String} | dict.fromkeys(labels, pl.Float64), orient="row")
+
+
+def _comparator_block(
+    known: ClinicalAtReference, inputs: PinnedInputs, patients: Sequence[str], reasons: dict[str, str]
+) -> pl.DataFrame:
+    assert inputs.comparator is not None  # noqa: S101  (the caller asked)
+    rows = [row for patient in patients for row in known.values.get(patient, {}).values()]
+    judged = comparator_frame(inputs.comparator, rows, patients=patients, variables=inputs.renamed, words=inputs.words)
+    for patient, reason in judged.filter(pl.col("reason").is_not_null()).select("patient", "reason").iter_rows():
+        reasons.setdefault(patient, reason)
+    named = judged.filter(pl.col("reason").is_null())
+    return named.select("patient", pl.col("score").alias(inputs.comparator.name))
+
+
+def _feature_blocks(
+    snapshot: Snapshot, study: Study, inputs: PinnedInputs, patients: Sequence[str], reasons: dict[str, str]
+) -> list[pl.DataFrame]:
+    wanted: dict[str, list[str]] = {}
+    for column in inputs.columns:
+        if column not in {rule.label for rule in inputs.factors}:
+            phase, feature = split_phase(column)
+            wanted.setdefault(phase, []).append(feature)
+    chosen = _same_definition(snapshot, study, inputs)
+    _refuse_missing_features(snapshot, chosen, wanted)
+    tables = primary_rows(snapshot, study.id, chosen, wanted)
+    if all(table.is_empty() for table in tables.values()):
+        raise _other_definition(snapshot, study, inputs)
+    failed = {
+        (row["patient"], row["phase"]): row["reason"]
+        for row in snapshot.rows("failures", study=study.id)
+        if row["feature"] in ("", None)
+    }
+    blocks = []
+    for phase, table in tables.items():
+        if table.is_empty():
+            raise ContractError(
+                f"the model reads phase '{phase}', of which the study has no {chosen}",
+                where=f"study '{study.id}'",
+                hint=f"phases of the study: {', '.join(study.phases)}; radzoo refresh --study {study.id}",
+            )
+        counts = dict(table.group_by("patient").len().iter_rows())
+        empty = set(table.filter(pl.all_horizontal(pl.exclude("patient").is_null()))["patient"])
+        for patient in patients:
+            if patient not in counts:
+                why = failed.get((patient, phase))
+                reasons.setdefault(patient, f"no {chosen} in {phase}" + (f": {why}" if why else ""))
+            elif counts[patient] > 1:
+                reasons.setdefault(patient, f"{counts[patient]} primary masks in {phase}, one is needed")
+            elif patient in empty:
+                reasons.setdefault(patient, f"no value of any feature in {phase}")
+        single = [patient for patient, count in counts.items() if count == 1 and patient not in empty]
+        blocks.append(table.filter(pl.col("patient").is_in(single)))
+    return blocks
+
+
+def _same_definition(snapshot: Snapshot, study: Study, inputs: PinnedInputs) -> str:
+    """Return the store's feature set that has the model's definition; the one of the model's name before others."""
+    same = [
+        str(row["feature_set"])
+        for row in snapshot.rows("feature_sets")
+        if row["definition_sha256"] == inputs.definition_sha256
+    ]
+    if not same:
+        raise _other_definition(snapshot, study, inputs)
+    asked = {row["feature_set"] for row in snapshot.rows("study_extractions", study=study.id)}
+    return min(same, key=lambda name: (name not in asked, name != inputs.feature_set))
+
+
+def _other_definition(snapshot: Snapshot, study: Study, inputs: PinnedInputs) -> ContractError:
+    asked = {row["feature_set"] for row in snapshot.rows("study_extractions", study=study.id)}
+    here = [row for row in snapshot.rows("feature_sets") if row["feature_set"] in asked]
+    has = ", ".join(f"{row['feature_set']} (definition {row['definition_sha256'][:_SHOWN]})" for row in here)
+    return ContractError(
+        f"the model reads {inputs.feature_set} (definition {str(inputs.definition_sha256)[:_SHOWN]}), "
+        f"the study has {has or 'no feature set'}: values of another definition are other numbers",
+        where=f"study '{study.id}'",
+        hint=f"give the study the feature set that the model reads, ingest again, then radzoo refresh --study {study.id}",
+    )
+
+
+def _refuse_missing_features(snapshot: Snapshot, feature_set: str, wanted: Mapping[str, Sequence[str]]) -> None:
+    known = {row["feature"] for row in snapshot.rows("features", feature_set=feature_set)}
+    missing = sorted({name for names in wanted.values() for name in names} - known)
+    if missing:
+        raise ContractError(
+            f"{feature_set} lacks {len(missing)} of the columns that the model reads, the first: {missing[0]}",
+            where=str(snapshot.store.root),
+            hint=f"radzoo sql \"from features where feature_set = '{feature_set}'\" lists what there is",
+        )
