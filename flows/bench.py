@@ -15,6 +15,7 @@ from store.runs import recorded_run
 from store.snapshot import Snapshot
 from zoo.benchmark import comparison_rows, judged_model
 from zoo.characteristics import characteristic_rows
+from zoo.explained_models import validation_importances
 from zoo.subgroups import subgroup_comparisons, subgroup_levels, subgroup_rows
 
 __all__ = ["BenchReport", "bench"]
@@ -65,6 +66,9 @@ def bench(store: Store, study: str | None = None) -> BenchReport:
             comparisons = comparison_rows(asked.id, "paper", judged)
             comparisons += subgroup_comparisons(predictions, levels)
             commit.put("comparisons", [row.model_dump() for row in comparisons], replacing=scope)
+            commit.put(
+                "importances", [each for row in current.values() for each in validation_importances(snapshot, row)]
+            )
             commit.put("characteristics", characteristic_rows(snapshot, asked), replacing={"study": asked.id})
         is_changed = commit.landed_id is not None
         run.summary |= {"models": len(judged), "changed": is_changed}

@@ -11,16 +11,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
 from schemas.errors import NotFoundError, UsageError
 from store.home import Store
 from store.snapshot import Snapshot
-from zoo.explain import contributions, last_step
 from zoo.model_folders import local_model_folder
 from zoo.persist import checked_contents, load_model
-from zoo.prediction import part_of
-from zoo.saved_models import MANIFEST, pinned_rows, stored_model
+from zoo.saved_models import MANIFEST
 
 __all__ = [
     "ExportedModel",
@@ -31,7 +27,6 @@ __all__ = [
     "listed_models",
     "model_card_text",
     "model_row",
-    "patient_explanation",
     "shown_model",
 ]
 
@@ -221,33 +216,3 @@ def importance_rows(snapshot: Snapshot, row: Mapping[str, Any]) -> list[dict[str
     columns = ("kind", "feature", "value", "lower", "upper")
     ordered = sorted(rows, key=lambda each: (each["kind"], -abs(each["value"]), each["feature"]))
     return [{name: each[name] for name in columns} for each in ordered]
-
-
-def patient_explanation(snapshot: Snapshot, row: Mapping[str, Any], patient: str) -> dict[str, Any]:
-    """Return what each feature contributed for a patient of the model's own dataset.
-
-    Raises
-    ------
-    NotFoundError
-        If the patient is not in the dataset.
-    """
-    saved = stored_model(snapshot, row)
-    frame = pinned_rows(snapshot, row["dataset_id"])
-    own = None if frame is None else frame.filter(pl.col("patient") == patient)
-    if own is None or own.is_empty():
-        raise NotFoundError(
-            f"patient '{patient}' is not in the dataset of {saved.name}",
-            hint=f"radzoo predict {row['study']}/{saved.name} --study S --patient {patient} --explain",
-        )
-    table = own.select(saved.inputs.columns)
-    parts = contributions(last_step(saved.loaded.estimator, table, saved.references))
-    probability = float(saved.loaded.estimator.predict_proba(table)[0, 1])
-    return {
-        "patient": patient,
-        "cohort": own["cohort"][0],
-        "probability": probability,
-        "positive": probability >= saved.threshold,
-        "kind": parts.kind,
-        "unit": parts.unit,
-        "contributions": part_of(parts, 0),
-    }

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import polars as pl
 
@@ -62,7 +61,7 @@ def patient_inputs(snapshot: Snapshot, study: Study, inputs: PinnedInputs, patie
     frame = pl.DataFrame({"patient": sorted(patients)}, schema={"patient": pl.String})
     reasons: dict[str, str] = {}
     known = ClinicalAtReference()
-    if inputs.variables or inputs.factors:
+    if inputs.factors or inputs.comparator is not None:
         _refuse_other_variables(study, inputs)
         known = clinical_at_reference(snapshot, study.id)
     blocks: list[pl.DataFrame] = []
@@ -78,28 +77,33 @@ def patient_inputs(snapshot: Snapshot, study: Study, inputs: PinnedInputs, patie
 
 
 def _refuse_other_variables(study: Study, inputs: PinnedInputs) -> None:
-    """Refuse a study whose clinical variables are missing, of another kind, or in units of another quantity."""
+    """Refuse a study whose clinical variables are missing, of another kind, or in units of another quantity.
+
+    A published stage reads some of its inputs only where they decide: one that is missing is a patient's matter.
+    """
     declared, hint = study.clinical.variables, f"mend [clinical.variables] of study '{study.id}' and ingest again"
-    for name, pinned in inputs.variables.items():
-        where = f"study '{study.id}', variable '{name}'"
+
+    def refusal(name: str, reason: str) -> ContractError:
+        return ContractError(reason, where=f"study '{study.id}', variable '{name}'", hint=hint)
+
+    for rule in inputs.factors:
+        name, pinned = rule.variable, inputs.variables[rule.variable]
         if name not in declared:
-            raise ContractError(
-                "the model reads this variable and the study does not declare it", where=where, hint=hint
-            )
+            raise refusal(name, f"the model's factor '{rule.label}' reads this variable, which the study does not have")
         here = declared[name]
         if here.kind != pinned["kind"]:
-            raise ContractError(
-                f"the model reads a {pinned['kind']}, the study has a {here.kind}", where=where, hint=hint
-            )
+            raise refusal(name, f"the model reads a {pinned['kind']}, the study has a {here.kind}")
         if here.unit is not None and (reason := _in_unit(name, 1.0, here.unit, str(pinned["unit"]))[1]) is not None:
-            raise ContractError(reason, where=where, hint=hint)
-    for rule in inputs.factors:
-        if rule.equals is not None and rule.equals not in (declared[rule.variable].levels or ()):
-            raise ContractError(
-                f"the model asks for the level '{rule.equals}', which the study does not have",
-                where=f"study '{study.id}', variable '{rule.variable}'",
-                hint=hint,
-            )
+            raise refusal(name, reason)
+        if rule.equals is not None and rule.equals not in (here.levels or ()):
+            raise refusal(name, f"the model asks for the level '{rule.equals}', which the study does not have")
+    wanted = inputs.comparator.inputs if inputs.comparator is not None else {}
+    for name, quantity in wanted.items():
+        variable = inputs.renamed.get(name, name)
+        unit = declared[variable].unit if variable in declared else None
+        found = reading({name: quantity}, {name: Observation(value=1.0, unit=unit)} if unit is not None else {})
+        if found.reason is not None:
+            raise refusal(variable, found.reason)
 
 
 def _in_unit(name: str, value: float | None, unit: str | None, to: str) -> tuple[float | None, str | None]:
@@ -209,7 +213,7 @@ def _other_definition(snapshot: Snapshot, study: Study, inputs: PinnedInputs) ->
         f"the model reads {inputs.feature_set} (definition {str(inputs.definition_sha256)[:_SHOWN]}), "
         f"the study has {has or 'no feature set'}: values of another definition are other numbers",
         where=f"study '{study.id}'",
-        hint=f"give the study the feature set that the model reads, ingest again, then radzoo refresh --study {study.id}",
+        hint=f"name that feature set in the study file, ingest again, then radzoo refresh --study {study.id}",
     )
 
 

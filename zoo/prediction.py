@@ -14,7 +14,7 @@ from zoo.explain import Contributions, contributions, last_step
 from zoo.patient_inputs import patient_inputs
 from zoo.saved_models import SavedModel
 
-__all__ = ["Prediction", "Predictions", "predictions"]
+__all__ = ["Prediction", "Predictions", "part_of", "predictions"]
 
 _NAMED = 5  # patients that an error lists
 

@@ -91,14 +91,15 @@ def stored_model(snapshot: Snapshot, row: Mapping[str, Any]) -> SavedModel:
     """
     loaded = load_model(local_model_folder(snapshot.store, row), row["sha256"])
     frame = pinned_rows(snapshot, row["dataset_id"])
-    if frame is None:
-        raise NotFoundError(
-            f"the dataset {row['dataset_id']} of model '{row['model']}' is not in the store",
-            where=str(snapshot.store.root),
-            hint=f"radzoo train {row['model']} --study {row['study']}",
-        )
     metadata = dict(loaded.metadata)
     if "inputs" not in metadata:
+        if frame is None:
+            raise NotFoundError(
+                f"the dataset {row['dataset_id']} of model '{row['model']}' is not in the store, and only with it "
+                "could be told what the columns of this old model mean",
+                where=str(snapshot.store.root),
+                hint=f"radzoo train {row['model']} --study {row['study']}",
+            )
         metadata |= _as_trained(snapshot, row)
         training = frame.filter(pl.col("cohort") == "training")
         columns = [str(name) for name in metadata["columns"]]  # type: ignore[union-attr]

@@ -16,7 +16,6 @@ from flows.models import (
     listed_models,
     model_card_text,
     model_row,
-    patient_explanation,
     shown_model,
 )
 from flows.predict import checked_out_file, write_predictions
@@ -24,6 +23,7 @@ from flows.predict import predict as predict_patients
 from schemas.errors import NotFoundError
 from store.home import Store
 from store.snapshot import Snapshot
+from zoo.explained_models import patient_explanation
 from zoo.prediction import Predictions
 
 __all__ = ["card", "explain", "export", "list", "predict", "show"]
@@ -208,7 +208,7 @@ def _largest(parts: Mapping[str, float], number: int = 3) -> str:
 def _explanation_text(found: Mapping[str, Any]) -> str:
     rows = [{"feature": name, found["unit"]: value} for name, value in found["contributions"].items()]
     meaning = {
-        "linear": "coefficient times the distance from the training mean; with the baseline they add up to the log odds",
+        "linear": "coefficient times distance from the training mean; with the baseline they add up to the log odds",
         "tree": "TreeSHAP; with the baseline they add up to the log odds",
         "occlusion": "the probability less that with this feature at its training mean; they need not add up",
     }
