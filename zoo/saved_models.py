@@ -144,7 +144,10 @@ def exported_model(snapshot: Snapshot, folder: Path) -> SavedModel:
 def pinned_rows(snapshot: Snapshot, dataset_id: str) -> pl.DataFrame | None:
     """Return the rows of a pinned dataset, None where the store has none of this id."""
     rows = snapshot.rows("datasets", dataset_id=dataset_id)
-    return pl.DataFrame(pq.read_table(snapshot.store.root / rows[0]["path"])) if rows else None
+    if not rows:
+        return None
+    file = snapshot.store.files.local(rows[0]["path"], sha256=rows[0]["sha256"])
+    return pl.DataFrame(pq.read_table(file))
 
 
 def _saved(
