@@ -272,6 +272,44 @@ def ready_study(tmp_path_factory: pytest.TempPathFactory) -> SmallStudy:
 
 
 @pytest.fixture(scope="session")
+def trained_study(tmp_path_factory: pytest.TempPathFactory) -> SmallStudy:
+    """Return a study of 60 patients whose images tell the label, with models trained and judged; only read it."""
+    from flows.bench import bench
+    from store.commit import commit_to
+    from zoo.training import trained_model, training_plans
+
+    root = tmp_path_factory.mktemp("trained")
+    names = [f"T{number:02}" for number in range(60)]
+    study = SmallStudy(root / "study", root / "store", "tried", names, phases=("AP",)).write()
+    text = study.file.read_text()
+    start, end = text.index("[phases.DP]"), text.index("[clinical.variables.afp]")
+    models = '\n[models.cr]\nfactors = [{ variable = "afp", above = 400 }, { variable = "sex", equals = "male" }]\n'
+    study.file.write_text(text[:start] + text[end:] + models + "\n[models.radiomics_lr]\n\n[models.radiomics_knn]\n")
+    random = np.random.default_rng(12)
+    lines = ["patient,recurrence,cohort,afp,sex"]
+    for number, name in enumerate(names):
+        label = number % 2
+        image = study.image(name)
+        study.write_image(name, image=image * (1.0 + 0.15 * label + 0.1 * float(random.normal())))
+        afp = 900 if random.random() < 0.15 + 0.7 * label else 20
+        sex = "male" if random.random() < 0.5 else "female"
+        lines.append(f"{name},{label},{'training' if number < 40 else 'validation'},{afp},{sex}")
+    (study.folder / "patients.csv").write_text("\n".join(lines) + "\n")
+    study.ingest()
+    study.refresh_without_prefect()
+    asked = stored_study(study.snapshot, "tried")
+    plans = training_plans(study.snapshot, asked, asked.models)
+    trained = [trained_model(study.store, asked, plan, "2026-01-01T00:00:00+00:00") for plan in plans]
+    with commit_to(study.store, "train tried") as commit:
+        commit.put("datasets", [vars(each.dataset) for each in trained])
+        commit.put("models", [each.row for each in trained])
+        commit.put("importances", [row for each in trained for row in each.importances])
+    # Every model is there and as the study says it: nothing is trained again, and Prefect does not start.
+    bench(study.store, "tried")
+    return study
+
+
+@pytest.fixture(scope="session")
 def prefect_server() -> Iterator[str]:
     """Give the URL of the session's one Prefect server, a temporary one."""
     from prefect.settings import PREFECT_API_URL
