@@ -177,7 +177,7 @@ def test_predict_writes_what_it_says(ask, trained_study, tmp_path, suffix):
     assert code == 0
     assert out.startswith("20 patients in ")
     if suffix == "csv":
-        rows = list(csv.DictReader(file.open()))
+        rows = list(csv.DictReader(file.read_text().splitlines()))
         assert {name for name in rows[0] if name.startswith("contribution:")} > {"contribution:baseline"}
     elif suffix == "parquet":
         table = pq.read_table(file)
