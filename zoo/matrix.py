@@ -19,7 +19,7 @@ from zoo.staging.bclc import bclc_comparator
 from zoo.staging.description import Comparator
 from zoo.staging.frame import comparator_frame
 
-__all__ = ["KEY_COLUMNS", "ModelInputs", "ModelTable", "model_inputs", "model_table"]
+__all__ = ["KEY_COLUMNS", "ModelInputs", "ModelTable", "factor_value", "model_inputs", "model_table"]
 
 KEY_COLUMNS = ("patient", "cohort", "label")
 
@@ -204,7 +204,7 @@ def _factor_columns(last: Mapping[str, Mapping[str, Mapping[str, Any]]], factors
     complete = {patient: values for patient, values in sorted(last.items()) if wanted <= values.keys()}
     columns: dict[str, Any] = {"patient": list(complete)}
     for rule in factors:
-        columns[rule.label] = [_factor_value(rule, values[rule.variable]) for values in complete.values()]
+        columns[rule.label] = [factor_value(rule, values[rule.variable]) for values in complete.values()]
     return pl.DataFrame(columns, schema_overrides={"patient": pl.String} | dict.fromkeys(list(columns)[1:], pl.Float64))
 
 
@@ -219,7 +219,8 @@ def _batch_column(last: Mapping[str, Mapping[str, Mapping[str, Any]]], study: St
     )
 
 
-def _factor_value(rule: FactorRule, row: Mapping[str, Any]) -> float:
+def factor_value(rule: FactorRule, row: Mapping[str, Any]) -> float:
+    """Return one patient's value of a factor, given the clinical row of its variable."""
     if rule.above is not None:
         return float(row["value"] > rule.above)
     if rule.equals is not None:
