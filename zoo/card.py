@@ -42,7 +42,7 @@ def model_card(spec: ModelSpec, metadata: Mapping[str, Any], summary: Mapping[st
         ("How it was selected", _selection(summary)),
         ("What it learned", _learned(summary)),
         ("Threshold", _threshold(metadata)),
-        ("Limitations", [f"- {each}" for each in _limitations(spec, metadata)]),
+        ("Limitations", [f"- {each}" for each in (*_limitations(spec, metadata), *summary.get("notes", ()))]),
         ("Software", _table(("library", "version"), sorted(metadata["libraries"].items()))),
         ("Citation", _citation(spec, metadata)),
     )
@@ -70,6 +70,10 @@ def _inputs(metadata: Mapping[str, Any]) -> list[str]:
         ]
         if inputs["minimum_icc"] is not None:
             lines.append(f"- Only features whose repeated readings agree: ICC of at least {inputs['minimum_icc']:g}")
+        if inputs["harmonise"] is not None:
+            lines.append(
+                f"- Harmonised by ComBat, batches by {inputs['harmonise']}: a patient of another batch gets none"
+            )
     lines += [f"- Factor {rule['name']}: {_rule(rule, metadata['variables'])}" for rule in inputs["factors"]]
     if inputs["comparator"]:
         named = (f"{name} ({each['unit'] or each['kind']})" for name, each in metadata["variables"].items())

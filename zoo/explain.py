@@ -1,7 +1,8 @@
 """Why a model says what it says: coefficients, tree contributions, permutation importance, one patient's part.
 
 Every explanation looks at a model's last step and at the columns that reach it. Steps before it work column by
-column (imputation, scaling) or leave columns out, so what is not among these columns cannot move a probability.
+column (imputation, scaling) or leave columns out, so what is not among these columns cannot move a probability;
+but for the batch that a harmonised model reads, which moves the columns themselves.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ class LastStep:
     intercept : float
         The linear step's intercept; 0 where the step is not linear.
     intervals : mapping of str to (float, float)
-        95 % bounds of coefficients, where they were estimated by maximum likelihood.
+        95 % bounds of coefficients, where the model is one of effects that were tested.
     booster : xgboost.Booster or None
         Where the step is made of trees.
     """
@@ -160,10 +161,11 @@ def last_step(estimator: BaseEstimator, inputs: pl.DataFrame, references: Mappin
     elif isinstance(estimator, ClinicalLogisticRegression):
         columns = [names.index(factor) for factor in estimator.factors_]
         coefficients, intercept = np.ravel(estimator.coef_)[columns], float(estimator.intercept_[0])
-        intervals = {
-            effect.factor: (float(np.log(effect.lower)), float(np.log(effect.upper)))
-            for effect in estimator.multivariable_
-        }
+        with np.errstate(divide="ignore"):  # a bound of an odds ratio may have come out as 0
+            intervals = {
+                effect.factor: (float(np.log(effect.lower)), float(np.log(effect.upper)))
+                for effect in estimator.multivariable_
+            }
     else:
         raise TypeError(f"{type(estimator).__name__} is no member of the zoo that can be explained")
     features = tuple(names[column] for column in columns)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
@@ -14,6 +15,7 @@ from schemas.study import Study
 from store.point_in_time import ClinicalAtReference, clinical_at_reference
 from store.snapshot import Snapshot
 from zoo.feature_columns import primary_rows
+from zoo.harmonise import BATCH_PREFIX, batch_column
 from zoo.matrix import factor_value
 from zoo.saved_models import PinnedInputs
 from zoo.staging.frame import comparator_frame
@@ -61,7 +63,7 @@ def patient_inputs(snapshot: Snapshot, study: Study, inputs: PinnedInputs, patie
     frame = pl.DataFrame({"patient": sorted(patients)}, schema={"patient": pl.String})
     reasons: dict[str, str] = {}
     known = ClinicalAtReference()
-    if inputs.factors or inputs.comparator is not None:
+    if inputs.factors or inputs.comparator is not None or inputs.harmonise is not None:
         _refuse_other_variables(study, inputs)
         known = clinical_at_reference(snapshot, study.id)
     blocks: list[pl.DataFrame] = []
@@ -71,6 +73,8 @@ def patient_inputs(snapshot: Snapshot, study: Study, inputs: PinnedInputs, patie
         blocks.append(_comparator_block(known, inputs, frame["patient"].to_list(), reasons))
     if inputs.feature_set is not None:
         blocks += _feature_blocks(snapshot, study, inputs, frame["patient"].to_list(), reasons)
+    if inputs.harmonise is not None:
+        blocks.append(_batch_block(known, study, inputs, frame["patient"].to_list(), reasons))
     for block in blocks:
         frame = frame.join(block, on="patient", how="inner", maintain_order="left")
     return PatientInputs(frame.select("patient", *inputs.columns), dict(sorted(reasons.items())))
@@ -86,17 +90,21 @@ def _refuse_other_variables(study: Study, inputs: PinnedInputs) -> None:
     def refusal(name: str, reason: str) -> ContractError:
         return ContractError(reason, where=f"study '{study.id}', variable '{name}'", hint=hint)
 
-    for rule in inputs.factors:
-        name, pinned = rule.variable, inputs.variables[rule.variable]
+    readers = {rule.variable: f"factor '{rule.label}'" for rule in inputs.factors}
+    if inputs.harmonise is not None:
+        readers[inputs.harmonise] = "harmonisation"
+    for name, reader in readers.items():
+        pinned = inputs.variables[name]
         if name not in declared:
-            raise refusal(name, f"the model's factor '{rule.label}' reads this variable, which the study does not have")
+            raise refusal(name, f"the model's {reader} reads this variable, which the study does not have")
         here = declared[name]
         if here.kind != pinned["kind"]:
             raise refusal(name, f"the model reads a {pinned['kind']}, the study has a {here.kind}")
         if here.unit is not None and (reason := _in_unit(name, 1.0, here.unit, str(pinned["unit"]))[1]) is not None:
             raise refusal(name, reason)
-        if rule.equals is not None and rule.equals not in (here.levels or ()):
-            raise refusal(name, f"the model asks for the level '{rule.equals}', which the study does not have")
+    for rule in inputs.factors:
+        if rule.equals is not None and rule.equals not in (declared[rule.variable].levels or ()):
+            raise refusal(rule.variable, f"the model asks for the level '{rule.equals}', which the study does not have")
     wanted = inputs.comparator.inputs if inputs.comparator is not None else {}
     for name, quantity in wanted.items():
         variable = inputs.renamed.get(name, name)
@@ -118,25 +126,44 @@ def _factor_block(
 ) -> pl.DataFrame:
     rows = []
     for patient in patients:
-        values: list[float] = []
-        for rule in inputs.factors:
-            pinned, declared = inputs.variables[rule.variable], study.clinical.variables[rule.variable].unit
-            row, reason = known.values.get(patient, {}).get(rule.variable), None
-            if row is None:
-                reason = known.reasons.get(patient, {}).get(rule.variable, f"no value of {rule.variable}")
-            elif pinned["kind"] == "number":
-                number, reason = _in_unit(rule.variable, row["value"], row["unit"] or declared, str(pinned["unit"]))
-                row = {**row, "value": number}
-            elif row["level"] not in pinned["levels"]:
-                reason = f"{rule.variable} is '{row['level']}', which the model's study did not have"
-            if row is None or reason is not None:
-                reasons.setdefault(patient, reason or f"no value of {rule.variable}")
-                break
-            values.append(factor_value(rule, row))
-        else:
-            rows.append((patient, *values))
+        found = [_as_pinned(known, study, inputs, patient, rule.variable) for rule in inputs.factors]
+        if reason := next((reason for _, reason in found if reason is not None), None):
+            reasons.setdefault(patient, reason)
+            continue
+        rows.append((patient, *(factor_value(rule, row) for rule, (row, _) in zip(inputs.factors, found, strict=True))))
     labels = [rule.label for rule in inputs.factors]
     return pl.DataFrame(rows, schema={"patient": pl.String} | dict.fromkeys(labels, pl.Float64), orient="row")
+
+
+def _batch_block(
+    known: ClinicalAtReference, study: Study, inputs: PinnedInputs, patients: Sequence[str], reasons: dict[str, str]
+) -> pl.DataFrame:
+    """Return the batch of each patient, coded as for the model's own patients."""
+    variable, rows = str(inputs.harmonise), []
+    for patient in patients:
+        row, reason = _as_pinned(known, study, inputs, patient, variable)
+        if reason is not None:
+            reasons.setdefault(patient, reason)
+            continue
+        levels = inputs.variables[variable]["levels"]
+        rows.append((patient, float(row["value"] if levels is None else levels.index(row["level"]))))
+    return pl.DataFrame(rows, schema={"patient": pl.String, batch_column(variable): pl.Float64}, orient="row")
+
+
+def _as_pinned(
+    known: ClinicalAtReference, study: Study, inputs: PinnedInputs, patient: str, variable: str
+) -> tuple[dict[str, Any], str | None]:
+    """Return a patient's clinical row in the unit of the model's study, and why it cannot be read, if so."""
+    pinned, declared = inputs.variables[variable], study.clinical.variables[variable].unit
+    row = known.values.get(patient, {}).get(variable)
+    if row is None:
+        return {}, known.reasons.get(patient, {}).get(variable, f"no value of {variable}")
+    if pinned["kind"] == "number":
+        number, reason = _in_unit(variable, row["value"], row["unit"] or declared, str(pinned["unit"]))
+        return row | {"value": number}, reason
+    if row["level"] not in pinned["levels"]:
+        return row, f"{variable} is '{row['level']}', which the model's study did not have"
+    return row, None
 
 
 def _comparator_block(
@@ -156,7 +183,7 @@ def _feature_blocks(
 ) -> list[pl.DataFrame]:
     wanted: dict[str, list[str]] = {}
     for column in inputs.columns:
-        if column not in {rule.label for rule in inputs.factors}:
+        if column not in {rule.label for rule in inputs.factors} and not column.startswith(BATCH_PREFIX):
             phase, feature = split_phase(column)
             wanted.setdefault(phase, []).append(feature)
     chosen = _same_definition(snapshot, study, inputs)

@@ -6,12 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import polars as pl
+from sklearn.base import BaseEstimator
+from sklearn.pipeline import Pipeline
 
 from schemas.errors import ContractError, NotFoundError
 from schemas.study import Study
 from store.snapshot import Snapshot
+from zoo.combined import CombinedFeatures
 from zoo.explain import Contributions, contributions, last_step
-from zoo.patient_inputs import patient_inputs
+from zoo.harmonise import BATCH_PREFIX, ComBatHarmoniser
+from zoo.patient_inputs import PatientInputs, patient_inputs
 from zoo.saved_models import SavedModel
 
 __all__ = ["Prediction", "Predictions", "part_of", "predictions"]
@@ -97,13 +102,14 @@ def predictions(
     if not include_training:
         _refuse_training(study, saved, cohorts)
     found = patient_inputs(snapshot, study, saved.inputs, asked)
-    table = found.frame.select(saved.inputs.columns)
     estimator = saved.loaded.estimator
+    answered, reasons = _of_known_batches(estimator, found)
+    table = answered.select(saved.inputs.columns)
     probabilities = np.asarray(estimator.predict_proba(table))[:, 1] if table.height else np.empty(0)
     parts: Contributions | None = None
     if explain and table.height:
         parts = contributions(last_step(estimator, table, saved.references))
-    position = {patient: number for number, patient in enumerate(found.frame["patient"])}
+    position = {patient: number for number, patient in enumerate(answered["patient"])}
     rows = []
     for patient in asked:
         at = position.get(patient)
@@ -114,7 +120,7 @@ def predictions(
                 cohort=cohorts[patient],
                 probability=probability,
                 positive=None if probability is None else probability >= saved.threshold,
-                reason=found.reasons.get(patient, "no inputs") if at is None else None,
+                reason=reasons.get(patient, "no inputs") if at is None else None,
                 contributions=None if parts is None or at is None else part_of(parts, at),
             )
         )
@@ -153,6 +159,30 @@ def _asked_patients(snapshot: Snapshot, study: Study, patients: Sequence[str]) -
 
 def _cohort(saved: SavedModel, patient: str) -> str:
     return "unknown" if saved.cohorts is None else saved.cohorts.get(patient, "new")
+
+
+def _of_known_batches(estimator: BaseEstimator, found: PatientInputs) -> tuple[pl.DataFrame, dict[str, str]]:
+    """Return the rows whose batch the model's training had, and why the other patients have no answer."""
+    harmoniser = _harmoniser(estimator)
+    if harmoniser is None:
+        return found.frame, found.reasons
+    column = pl.col(str(harmoniser.batch))
+    is_known = column.is_in(harmoniser.batches_.tolist())
+    strange = found.frame.filter(~is_known).select("patient", column)
+    variable = str(harmoniser.batch).removeprefix(BATCH_PREFIX)
+    unknown = {
+        patient: f"no training patient was of this batch, {variable} = {code:g}"
+        for patient, code in strange.iter_rows()
+    }
+    return found.frame.filter(is_known), found.reasons | unknown
+
+
+def _harmoniser(estimator: BaseEstimator) -> ComBatHarmoniser | None:
+    """Return the step that harmonises, in a pipeline or in the selection of a combined model."""
+    steps = [step for _, step in estimator.steps] if isinstance(estimator, Pipeline) else []
+    if steps and isinstance(steps[0], CombinedFeatures):
+        steps = [step for _, step in steps[0].selection_.steps]
+    return next((step for step in steps if isinstance(step, ComBatHarmoniser)), None)
 
 
 def _refuse_training(study: Study, saved: SavedModel, cohorts: dict[str, str]) -> None:

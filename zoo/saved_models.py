@@ -44,6 +44,8 @@ class PinnedInputs:
     renamed: Mapping[str, str]
     """For a published stage or score: its input and the study's variable."""
     words: Mapping[str, Mapping[str, str]]
+    harmonise: str | None
+    """The variable that says which batch of ComBat a patient is of."""
     variables: Mapping[str, Mapping[str, Any]]
     """Kind, unit and levels of each clinical variable, as the model's study declared them."""
 
@@ -180,6 +182,8 @@ def _pinned_inputs(metadata: Mapping[str, Any]) -> PinnedInputs:
         comparator=comparator,
         renamed=inputs["variables"],
         words=inputs["words"],
+        # Datasets that were pinned before there was harmonisation do not speak of it.
+        harmonise=inputs.get("harmonise"),
         variables=metadata["variables"],
     )
 

@@ -217,6 +217,8 @@ def read_variables(study: Study, inputs: ModelInputs) -> dict[str, dict[str, Any
     names = [rule.variable for rule in inputs.factors]
     if inputs.comparator is not None:
         names += [inputs.variables.get(name, name) for name in inputs.comparator.inputs]
+    if inputs.harmonise is not None:
+        names.append(inputs.harmonise)
     declared = study.clinical.variables
     return {
         name: {

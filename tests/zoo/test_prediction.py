@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 from scipy.special import logit
 
@@ -484,3 +485,31 @@ def test_no_patient_stands_in_a_folder_that_may_leave_the_store(pristine):
                 f"P{number:02}" for number in range(90) if f'"P{number:02}"' in text or f" P{number:02} " in text
             ]
         assert load_model(folder, row["sha256"]).card.startswith(f"# {row['model']} of study s\n")
+
+
+def test_a_harmonised_model_answers_for_the_batches_it_knows(cohort_of_90, tmp_path):
+    """The batch is read by its level, whatever its place in the study's list; a patient of another batch gets none."""
+    cohort_of_90.edit("[outcome]", 'scanner = { levels = ["a", "b", "c"] }\n\n[outcome]')
+    cohort_of_90.edit("[models.radiomics_lr]\n", '[models.radiomics_lr]\nharmonise = "scanner"\n')
+    own = [f"P{number:02}" for number in range(90)]
+    row = {"variable": "scanner", "observed_at": ""}
+    cohort_of_90.put("clinical", [row | {"patient": p, "level": "ab"[n % 2]} for n, p in enumerate(own)])
+    train(cohort_of_90, "radiomics_lr")
+    newcomers = Newcomers(cohort_of_90).put_features()
+    newcomers.edit('["a", "b", "c"]', '["c", "b", "a"]')
+    levels = dict(zip(newcomers.patients, "abcaba", strict=True))
+    cohort_of_90.put("clinical", [row | {"patient": p, "level": level} for p, level in levels.items()])
+    found = newcomers.predict("radiomics_lr", explain=True)
+    saved = newcomers.saved("radiomics_lr")
+    reasons = {each.patient: each.reason for each in found.patients if each.reason}
+    assert reasons == {"N2": "no training patient was of this batch, scanner = 2"}
+    for each in found.patients:
+        if each.reason is None:
+            table = {
+                f"{phase}__{name}": [value]
+                for phase in ("AP", "DP")
+                for name, value in newcomers.features[each.patient, phase].items()
+            } | {"batch=scanner": [{"a": 0.0, "b": 1.0}[levels[each.patient]]]}
+            expected = saved.loaded.estimator.predict_proba(pl.DataFrame(table).select(saved.inputs.columns))[0, 1]
+            assert each.probability == pytest.approx(expected, rel=1e-12)
+            assert sum(each.contributions.values()) == pytest.approx(logit(each.probability))
