@@ -1,0 +1,1 @@
+"""The catalogue: one HTML page of all features, what studies have of them, and what models were made of."""
