@@ -12,6 +12,7 @@ __all__ = ["lineage_drawing"]
 Row = dict[str, Any]
 
 LAYERS = ("images", "masks", "extractions", "feature sets", "datasets", "models", "predictions")
+TIMES = "\u00d7"
 WIDTH, HEIGHT = 124, 34
 """Of a box."""
 GAP, ROW, HEAD = 30, 42, 28
@@ -103,7 +104,7 @@ def _nodes(study: Row, sets: Sequence[Row], models: Sequence[Row]) -> list[Node]
         if dataset not in datasets:
             parents = [f"set {row['feature_set']}"] if f"set {row['feature_set']}" in known else []
             parents += ["clinical"] if _reads_clinical(row) else []
-            size = f"{row['patients']} × {row['columns']}, commit {row['commit_id']}"
+            size = f"{row['patients']} {TIMES} {row['columns']}, commit {row['commit_id']}"
             datasets[dataset] = Node(
                 4,
                 dataset,
@@ -141,7 +142,7 @@ def _placed(nodes: list[Node]) -> float:
     for layer in (6, 4, 3, 2, 1, 0):
         own = [node for node in nodes if node.layer == layer]
         for node in own:
-            near = [each.top for each in nodes if node.key in each.parents or each.key in node.parents and layer == 6]
+            near = [each.top for each in nodes if node.key in each.parents or (each.key in node.parents and layer == 6)]
             node.top = sum(near) / len(near) if near else float("inf")
         own.sort(key=lambda node: node.top)
         lowest = 0.0

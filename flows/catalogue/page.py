@@ -20,7 +20,7 @@ from store.home import Store
 from store.query import snapshot_connection
 from store.snapshot import Snapshot
 
-__all__ = ["FOLDER", "write_catalogue"]
+__all__ = ["FOLDER", "catalogue_text", "write_catalogue"]
 
 FOLDER = "catalogue"
 """The folder beside a report that the catalogue lies in."""
@@ -51,8 +51,6 @@ class StudyLineage:
 def write_catalogue(store: Store, folder: Path | None = None) -> Path:
     """Write the catalogue and return its file.
 
-    The same state of the store gives the same bytes.
-
     Parameters
     ----------
     store : Store
@@ -69,8 +67,13 @@ def write_catalogue(store: Store, folder: Path | None = None) -> Path:
     if target.is_file():
         raise UsageError(f"'{target}' is a file", hint="--out names the folder that index.html goes to")
     with snapshot_connection(Snapshot(store)) as connection:
-        text = page_text("catalogue", _contents(store, connection))
+        text = catalogue_text(store, connection)
     return written_page(target / "index.html", text)
+
+
+def catalogue_text(store: Store, connection: duckdb.DuckDBPyConnection) -> str:
+    """Return the catalogue's HTML; the same state of the store gives the same text."""
+    return page_text("catalogue", _contents(store, connection))
 
 
 def _contents(store: Store, connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:

@@ -135,6 +135,11 @@ MODELS_VERBS = {
     ),
 }
 STORE_VERBS = {
+    "catalogue": Verb(
+        "flows.cli.store:catalogue",
+        "Write the catalogue: one HTML page of features, coverage and the lineage of models.",
+        "radzoo store catalogue --out public",
+    ),
     "log": Verb("flows.cli.store:log", "List the commits, newest first.", "radzoo store log --limit 5"),
     "publish": Verb(
         "flows.cli.store:publish",

@@ -63,7 +63,7 @@ def report(
     study
         The study's id; may be left out where the store has one study.
     out
-        The file to write; the store's report/STUDY.html where not given.
+        The file to write; the store's report/STUDY.html where not given. The catalogue goes to catalogue/ beside it.
     open
         Show it in the browser.
     """

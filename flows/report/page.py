@@ -6,6 +6,7 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
+from flows.catalogue.page import FOLDER, catalogue_text
 from flows.pages import words
 from flows.pages.page import page_text, written_page
 from flows.pages.questions import Questions
@@ -25,7 +26,7 @@ __all__ = ["write_report"]
 
 
 def write_report(store: Store, study: str | None, out: Path | None = None) -> Path:
-    """Write a study's report and return its file.
+    """Write a study's report, the catalogue that it links to beside it, and return the report's file.
 
     The same state of the store gives the same bytes: the only times in it are those the store recorded.
 
@@ -52,6 +53,8 @@ def write_report(store: Store, study: str | None, out: Path | None = None) -> Pa
         raise UsageError(f"'{file}' is a folder", hint=f"--out {file / asked}.html")
     with snapshot_connection(snapshot) as connection:
         page = page_text("report", _contents(store, Questions(connection, "report", study=asked)))
+        catalogue = catalogue_text(store, connection)
+    written_page(file.parent / FOLDER / "index.html", catalogue)
     return written_page(file, page)
 
 
