@@ -194,7 +194,7 @@ def test_a_models_chain_is_that_of_the_view(judged, page):
 
 def test_the_drawing_leads_from_images_to_predictions(page):
     """The drawing names the counts of each layer, and each model leads to its chain."""
-    for text in ("31 images", "31 masks", "quick@2", "16 patients", "1 variable", "radiomics_lr"):
+    for text in ("31 images", "31 masks", "quick@2", "16 patients", "2 variables", "radiomics_lr"):
         assert text in page.text
     assert page.links.count("#chain-judged-cr") == 2
 
