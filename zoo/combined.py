@@ -55,6 +55,8 @@ class CombinedFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  
             When the table lacks one of the two kinds of columns.
         """
         table = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan")
+        if not hasattr(self, "feature_names_in_"):
+            raise ContractError("the combined model tells radiomics columns and factors by their names: give a frame")
         radiomics, batch = self._is_radiomics(), self._is_batch()
         clinical_columns = ~(radiomics | batch)
         if not clinical_columns.any() or not radiomics.any():

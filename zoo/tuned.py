@@ -10,7 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.utils import Tags
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 __all__ = ["TunedClassifier"]
 
@@ -68,28 +69,42 @@ class TunedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):  # ty
         return tags
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
-        """Return self, with the best parameters of the grid."""
+        """Return self, with the best parameters of the grid.
+
+        Raises
+        ------
+        ValueError
+            If X has missing values, or y has not two classes with a patient for every fold.
+        """
+        table, labels = validate_data(self, X, y, dtype=np.float64)
+        check_classification_targets(labels)
+        if len(np.unique(labels)) > 2:
+            kind = type_of_target(labels)
+            raise ValueError(f"Only binary classification is supported. The type of the target is {kind}.")
+        if len(np.unique(labels)) < 2:
+            raise ValueError("y has only one class: a classifier needs patients of both")
         search = GridSearchCV(
             clone(self.estimator),
             {name: list(values) for name, values in self.grid.items()},
             scoring=self.scoring,
             cv=StratifiedKFold(self.n_splits, shuffle=True, random_state=self.random_state),
         )
-        search.fit(X, y)
+        search.fit(table, labels)
         self.best_estimator_ = search.best_estimator_
         self.best_params_: dict[str, Any] = dict(search.best_params_)
         self.best_score_ = float(search.best_score_)
         self.classes_ = np.asarray(search.classes_)
-        self.n_features_in_ = int(np.asarray(X).shape[1])
         return self
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return the probabilities of both classes, of shape (n_patients, 2)."""
         check_is_fitted(self)
-        probabilities: NDArray[np.float64] = np.asarray(self.best_estimator_.predict_proba(X), dtype=np.float64)
+        table = validate_data(self, X, dtype=np.float64, reset=False)
+        probabilities: NDArray[np.float64] = np.asarray(self.best_estimator_.predict_proba(table), dtype=np.float64)
         return probabilities
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Return each patient's more probable class."""
+        check_is_fitted(self)
         labels: NDArray[Any] = self.classes_[(self.predict_proba(X)[:, 1] > 0.5).astype(int)]
         return labels

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
+from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from schemas.errors import ContractError
 from zoo.classifiers import (
@@ -20,11 +24,42 @@ from zoo.classifiers import (
     radiomics_svm,
     radiomics_xgb,
 )
+from zoo.combined import CombinedFeatures
 from zoo.evaluation.auc import auc
 from zoo.persist import load_model, save_model
 from zoo.registry import model_names, model_spec
 from zoo.summary import model_summary
 from zoo.tuned import TunedClassifier
+
+# scikit-learn's tables have no column names.
+NAMELESS = "what is radiomics and what a clinical factor is told by the columns' names"
+NEEDS_NAMES = [
+    "check_fit_score_takes_y",
+    "check_estimators_overwrite_params",
+    "check_dont_overwrite_parameters",
+    "check_estimators_fit_returns_self",
+    "check_readonly_memmap_input",
+    "check_n_features_in_after_fitting",
+    "check_positive_only_tag_during_fit",
+    "check_estimators_dtypes",
+    "check_dtype_object",
+    "check_pipeline_consistency",
+    "check_estimators_nan_inf",
+    "check_estimators_pickle",
+    "check_f_contiguous_array_estimator",
+    "check_transformer_data_not_an_array",
+    "check_transformer_general",
+    "check_transformer_preserve_dtypes",
+    "check_methods_sample_order_invariance",
+    "check_methods_subset_invariance",
+    "check_fit2d_1sample",
+    "check_fit2d_1feature",
+    "check_dict_unchanged",
+    "check_fit_idempotent",
+    "check_fit_check_is_fitted",
+    "check_n_features_in",
+    "check_fit2d_predict1d",
+]
 
 BUILDERS = [radiomics_svm, radiomics_knn, radiomics_xgb, radiomics_mlp]
 N_PATIENTS, N_FEATURES = 120, 60
@@ -47,6 +82,27 @@ def table() -> tuple[pl.DataFrame, np.ndarray]:
 def radiomics_of(frame: pl.DataFrame) -> pl.DataFrame:
     """Return the columns of a phase."""
     return frame.select([name for name in frame.columns if "__" in name])
+
+
+@parametrize_with_checks([TunedClassifier(LogisticRegression(), {"C": (0.1, 1.0)}, n_splits=2)])
+def test_a_tuned_classifier_keeps_scikit_learns_contract(estimator: Any, check: Any) -> None:
+    """The tuned classifier passes every check that scikit-learn has for a binary classifier."""
+    check(estimator)
+
+
+@parametrize_with_checks(
+    [CombinedFeatures(StandardScaler())],
+    expected_failed_checks=lambda estimator: dict.fromkeys(NEEDS_NAMES, NAMELESS),
+)
+def test_combined_features_keep_scikit_learns_contract(estimator: Any, check: Any) -> None:
+    """The combined inputs pass the checks that a table without column names can make."""
+    check(estimator)
+
+
+def test_combined_features_of_a_table_without_names() -> None:
+    """An array, whose columns nobody can tell apart, is refused in words."""
+    with pytest.raises(ContractError, match="by their names"):
+        CombinedFeatures(StandardScaler()).fit(np.ones((4, 3)), [0, 1, 0, 1])
 
 
 @pytest.mark.parametrize("build", BUILDERS, ids=lambda build: build.__name__)
