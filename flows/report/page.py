@@ -16,6 +16,7 @@ from flows.report.sections import clinical_table, feature_sets, model_parts
 from flows.report.summary import cautions, summary
 from flows.report.table_one import table_one
 from schemas.errors import UsageError
+from schemas.keys import RESERVED_VIEWS
 from schemas.grey_levels import FEWEST_LEVELS
 from store.home import Store
 from store.query import snapshot_connection
@@ -80,6 +81,7 @@ def _contents(store: Store, questions: Questions) -> dict[str, Any]:
         "registry": REGISTRY,
         "table_one": table_one(questions, split),
         "clinical": clinical_table(questions, split),
+        "openings": questions.ask("openings") if "openings" in RESERVED_VIEWS else None,
         "left_out": questions.ask("left_out"),
         "sets": sets,
         "features": feature_sets(sets, questions),

@@ -18,6 +18,7 @@ from flows.bench import bench
 from flows.pages.words import compact, decimals, p_value, percent
 from flows.report.page import write_report
 from schemas.errors import NotFoundError, UsageError
+from schemas.keys import RESERVED_VIEWS
 from store.query import answer
 from store.snapshot import Snapshot
 
@@ -269,6 +270,16 @@ def test_subgroups_show_what_their_sql_gives(judged_study, judged_page):
     assert shown == [
         [decimals(r["statistic"]), p_value(r["p"]), p_value(r["p_holm"])] for r in judged_study.sql(tests.sql)
     ]
+
+
+@pytest.mark.skipif("openings" not in RESERVED_VIEWS, reason="this store keeps no ledger of opened cohorts")
+def test_openings_of_the_held_out_cohort_are_listed(judged_study, judged_page):
+    """Each model version that was judged on the validation cohort stands in the ledger once."""
+    table = judged_page.table("Openings of the held-out cohort")
+    assert "2 model versions judged on it so far" in table.caption
+    shown = {(cells[0], cells[1], cells[3]) for cells in table.rows[1:]}
+    assert shown == {("cr", "1", "validation"), ("radiomics_lr", "1", "validation")}
+    assert len(judged_study.sql(table.sql)) == 2
 
 
 def test_before_a_benchmark_the_clinical_table_shows_what_its_sql_gives(ready_study, tmp_path):
