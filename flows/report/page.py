@@ -16,8 +16,8 @@ from flows.report.sections import clinical_table, feature_sets, model_parts
 from flows.report.summary import cautions, summary
 from flows.report.table_one import table_one
 from schemas.errors import UsageError
-from schemas.keys import RESERVED_VIEWS
 from schemas.grey_levels import FEWEST_LEVELS
+from schemas.keys import RESERVED_VIEWS
 from store.home import Store
 from store.query import snapshot_connection
 from store.snapshot import Snapshot
