@@ -21,7 +21,7 @@ from schemas.radiomics_settings import RadiomicsSettings
 from schemas.study import Study
 from store.snapshot import Snapshot
 
-__all__ = ["BoundFeatureSet", "bound_feature_sets", "deviations_of"]
+__all__ = ["BoundFeatureSet", "bound_feature_sets", "described_feature", "deviations_of"]
 
 Row = dict[str, Any]
 
@@ -61,22 +61,30 @@ class BoundFeatureSet:
         for position, column in enumerate(self.definition.columns):
             feature = FeatureName.parse(column)
             entry = definition_of(feature.family, feature.name)
-            rows.append(
-                {
-                    "feature_set": self.feature_set,
-                    "position": position,
-                    "feature": column,
-                    "image_type": feature.image_type,
-                    "family": feature.family,
-                    "name": feature.name,
-                    "ibsi_id": entry.ibsi_id,
-                    "ibsi_compliant": int(entry.ibsi_compliant),
-                    "deviation": FEATURE_DEVIATIONS[entry.deviation] if entry.deviation else None,
-                    "unit": entry.unit,
-                    "definition": entry.definition,
-                }
-            )
+            judged = {
+                "ibsi_compliant": int(entry.ibsi_compliant),
+                "deviation": FEATURE_DEVIATIONS[entry.deviation] if entry.deviation else None,
+            }
+            rows.append({"feature_set": self.feature_set, "position": position} | described_feature(column) | judged)
         return rows
+
+
+def described_feature(column: str) -> Row:
+    """Return what a column's name alone tells of it, as columns of ``features``.
+
+    A name that pyradiomics would give tells image type and family, and with the dictionary IBSI code, unit and
+    definition; any other name is only a name.
+    """
+    try:
+        feature = FeatureName.parse(column)
+    except ContractError:
+        return {"feature": column, "name": column, "unit": "", "definition": ""}
+    parts = {"feature": column, "image_type": feature.image_type, "family": feature.family, "name": feature.name}
+    try:
+        entry = definition_of(feature.family, feature.name)
+    except NotFoundError:  # not among those that pyradiomics computes by default
+        return parts | {"unit": "", "definition": ""}
+    return parts | {"ibsi_id": entry.ibsi_id, "unit": entry.unit, "definition": entry.definition}
 
 
 def deviations_of(settings: RadiomicsSettings) -> dict[str, str]:

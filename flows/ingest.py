@@ -12,6 +12,8 @@ from flows.abandoned import abandoned_masks, abandoned_values
 from flows.exam_window import exam_failures, exam_fault
 from flows.frozen_splits import frozen_splits
 from flows.image_inventory import Inventory, image_inventory
+from flows.imported_sets import ImportedReport, put_imported, remove_abandoned
+from flows.imported_tables import imported_rows
 from flows.progress import narrated
 from flows.shared_values import conflicts, kept_outcomes, refuse_conflicts, superseding_message
 from flows.study_tables import CohortPatient, StudyTables, study_tables
@@ -23,6 +25,7 @@ from schemas.study_text import parsed_study
 from schemas.toml_lines import line_of
 from store.commit import Commit, commit_to
 from store.home import Store
+from store.publish import published
 from store.runs import recorded_run
 from store.snapshot import Snapshot
 
@@ -44,6 +47,8 @@ class IngestReport:
     scans: int
     masks: int
     failures: tuple[Row, ...]
+    imported: tuple[ImportedReport, ...]
+    """What became of each imported table; empty with ``dry_run``."""
     added: int
     changed: int
     removed: int
@@ -87,13 +92,15 @@ def ingest(
     if before is not None:
         tables.outcomes = kept_outcomes(before, study.id, tables)
     tables.splits = frozen_splits(study, tables.splits, before)
+    tables_from_elsewhere = [imported_rows(study, name, text, study_file, tables.patients) for name in study.imported]
     inventory = _inventory(study, study_file, tables, before, workers or os.cpu_count() or 1)
+    inventory.failures += [row for each in tables_from_elsewhere for row in each.failures]
     _refuse_missing_phase(study, study_file, text, tables, inventory)
     if before is not None:
         _refuse_other_patients(study, before, inventory)
         _refuse_other_masks(study, before, inventory)
     if dry_run:
-        return _report(study, tables, inventory, None)
+        return _report(study, tables, inventory, None, ())
     # Made only now: a study that is refused leaves no folder behind.
     store = before.store if before is not None else Store(store_root, create=True)
     message = f"ingest {study.id}{superseding_message(contradicted)}"
@@ -102,8 +109,12 @@ def ingest(
             _put(commit, study, study_file, tables, inventory)
             commit.remove("masks", abandoned_masks(Snapshot(store), study.id, inventory.study_masks))
             commit.remove("clinical", abandoned_values(Snapshot(store), study.id, tables.clinical))
-        report = _report(study, tables, inventory, commit)
+            imported = tuple(put_imported(commit, store, study.id, each) for each in tables_from_elsewhere)
+            remove_abandoned(commit, Snapshot(store), study.id, study.imported)
+        report = _report(study, tables, inventory, commit, imported)
         run.summary |= {"masks": report.masks, "failed": len(report.failures), "changed": report.changed}
+    if report.commit_id is not None and report.imported:
+        published(Snapshot(store))
     return report
 
 
@@ -279,7 +290,13 @@ def _variable_rows(study: Study) -> list[Row]:
     return rows
 
 
-def _report(study: Study, tables: StudyTables, inventory: Inventory, commit: Commit | None) -> IngestReport:
+def _report(
+    study: Study,
+    tables: StudyTables,
+    inventory: Inventory,
+    commit: Commit | None,
+    imported: tuple[ImportedReport, ...],
+) -> IngestReport:
     changes: Mapping[str, Any] = commit.changes if commit else {}
     labels = [row["label"] for row in tables.labels if row["label"] is not None]
     return IngestReport(
@@ -291,6 +308,7 @@ def _report(study: Study, tables: StudyTables, inventory: Inventory, commit: Com
         scans=len(inventory.scans),
         masks=len(inventory.masks),
         failures=tuple(inventory.failures),
+        imported=imported,
         added=sum(each.added for each in changes.values()),
         changed=sum(each.changed for each in changes.values()),
         removed=sum(each.removed for each in changes.values()),

@@ -20,7 +20,7 @@ from schemas.splits import checked_split
 from schemas.study import BinaryOutcome, ColumnSplit, EventOutcome, Reading, StratifiedSplit, Study
 from schemas.toml_lines import line_of
 
-__all__ = ["CohortPatient", "StudyTables", "study_tables"]
+__all__ = ["CohortPatient", "StudyTables", "decided_columns", "study_tables"]
 
 _pseudonym: TypeAdapter[str] = TypeAdapter(Pseudonym)
 
@@ -73,7 +73,8 @@ def study_tables(study: Study, text: str, study_file: Path) -> StudyTables:
     def at(*path: str) -> str:
         return f"{study_file}:{line_of(text, path)}"
 
-    cohort = read_table(study_file.parent / study.cohort.table, at("cohort", "table"))
+    missing = study.cohort.missing
+    cohort = read_table(study_file.parent / study.cohort.table, at("cohort", "table"), missing=missing)
     cohort.require(study.cohort.patient, at("cohort", "patient"))
     for number, reading in enumerate(study.readings):
         if reading.where is not None:
@@ -83,12 +84,15 @@ def study_tables(study: Study, text: str, study_file: Path) -> StudyTables:
     if study.cohort.reference_date is not None:
         cohort.require(study.cohort.reference_date, at("cohort", "reference_date"))
 
+    if study.cohort.repeated:
+        read = [name for name in _cohort_columns(study) if name in cohort.frame.columns]
+        cohort = cohort.first_of_each(study.cohort.patient, read)
     tables = StudyTables(patients=_patients(study, cohort))
     known = {each.patient for each in tables.patients}
     source = (
         cohort
         if study.clinical.table is None
-        else read_table(study_file.parent / study.clinical.table, at("clinical", "table"))
+        else read_table(study_file.parent / study.clinical.table, at("clinical", "table"), missing=missing)
     )
     for name, variable in study.clinical.variables.items():
         source.require(variable.column or name, at("clinical", "variables", name, "column"))
@@ -101,6 +105,24 @@ def study_tables(study: Study, text: str, study_file: Path) -> StudyTables:
         _add_outcomes(study, study.outcome, cohort, tables)
     _add_splits(study, cohort, tables, at)
     return tables
+
+
+def _cohort_columns(study: Study) -> list[str]:
+    # Besides the pseudonym.
+    names = [study.cohort.exam_date, study.cohort.reference_date, *(reading.where for reading in study.readings)]
+    if study.outcome is not None:
+        names += _outcome_columns(study.outcome).values()
+    names += [split.column for split in study.splits.values() if isinstance(split, ColumnSplit)]
+    if study.clinical.table is None:
+        names += [variable.column or name for name, variable in study.clinical.variables.items()]
+        names += [study.clinical.observed_at]
+    return list(dict.fromkeys(name for name in names if name is not None))
+
+
+def decided_columns(study: Study) -> set[str]:
+    """Return the columns that no model may read: outcome and splits."""
+    outcome = _outcome_columns(study.outcome).values() if study.outcome is not None else ()
+    return {*outcome, *(split.column for split in study.splits.values() if isinstance(split, ColumnSplit))}
 
 
 def _patients(study: Study, cohort: TextTable) -> list[CohortPatient]:

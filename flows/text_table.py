@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
+import lzma
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import zlib
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 
@@ -16,6 +19,9 @@ from schemas.errors import ContractError
 
 __all__ = ["TextTable", "read_table"]
 
+_DECOMPRESSED = {".gz": gzip.decompress, ".xz": lzma.decompress}
+_UNREADABLE = (pl.exceptions.PolarsError, csv.Error, ValueError, OSError, EOFError, lzma.LZMAError, zlib.error)
+_FIRST_LINE = 2
 _YES = {"yes", "true", "1", "y"}
 _NO = {"no", "false", "0", "n", ""}
 
@@ -26,14 +32,45 @@ class TextTable:
 
     file: Path
     frame: pl.DataFrame
-    lines: Sequence[int] | None = None
+    lines: Sequence[int] | None = field(default=None, repr=False)
     """The line of each row; None where the header is line 1 and each row one line."""
+    missing: Collection[str] = ()
+    """Cells that mean 'not given', as an empty one does."""
+
+    def line_of(self, row: int) -> int:
+        """Return the line on which a row stands, the first row being 0."""
+        return row + _FIRST_LINE if self.lines is None else self.lines[row]
 
     def rows(self) -> Iterator[tuple[int, dict[str, str]]]:
         """Yield each row with the line it stands on."""
-        lines = range(2, self.frame.height + 2) if self.lines is None else self.lines
-        for line, row in zip(lines, self.frame.iter_rows(named=True), strict=True):
-            yield line, {name: (value or "").strip() for name, value in row.items()}
+        for number, row in enumerate(self.frame.iter_rows(named=True)):
+            yield self.line_of(number), {name: self._cell(value) for name, value in row.items()}
+
+    def _cell(self, value: str | None) -> str:
+        text = (value or "").strip()
+        return "" if text in self.missing else text
+
+    def first_of_each(self, key: str, columns: Collection[str]) -> TextTable:
+        """Return the table with the first row of each ``key``, whose further rows must agree in ``columns``.
+
+        Raises
+        ------
+        ContractError
+            Where two rows of one key differ.
+        """
+        first: dict[str, tuple[int, dict[str, str]]] = {}
+        kept: list[int] = []
+        for number, (line, row) in enumerate(self.rows()):
+            known_line, known = first.setdefault(row[key], (line, row))
+            if known is row:
+                kept.append(number)
+            for column in columns:
+                if row[column] != known[column]:
+                    said = (
+                        f"'{row[column]}' here, '{known[column]}' on line {known_line}, {key} '{row[key]}' both times"
+                    )
+                    raise self.fault(line, column, said)
+        return replace(self, frame=self.frame[kept], lines=[self.line_of(number) for number in kept])
 
     def require(self, column: str, where: str) -> None:
         """Refuse a table without a column that the study file names at ``where``."""
@@ -79,13 +116,24 @@ class TextTable:
         return cell in _YES
 
 
-def read_table(file: Path, where: str) -> TextTable:
-    """Return the table in a .csv, .tsv or .parquet file.
+def read_table(file: Path, where: str, *, missing: Collection[str] = (), as_text: bool = True) -> TextTable:
+    """Return the table in a .csv, .tsv or .parquet file; text may be compressed as .gz or .xz.
+
+    Parameters
+    ----------
+    file : Path
+        The file; text is UTF-8 with one header line.
+    where : str
+        What names the file, for its fault.
+    missing : collection of str
+        Cells that mean 'not given', as an empty one does.
+    as_text : bool
+        Turn the numbers of a Parquet file into text, as those of a delimited file are.
 
     Raises
     ------
     ContractError
-        When the file is missing, with ``where`` it is named, or cannot be read.
+        When the file is missing, with ``where`` it is named, or cannot be read, or names a column twice.
     """
     if not file.is_file():
         raise ContractError(
@@ -95,11 +143,12 @@ def read_table(file: Path, where: str) -> TextTable:
         )
     try:
         if file.suffix == ".parquet":
-            return TextTable(file, pl.read_parquet(file).with_columns(pl.all().cast(pl.String)))
-        separator = "\t" if file.suffix == ".tsv" else ","
-        frame = pl.read_csv(file, separator=separator, infer_schema=False)
-        return TextTable(file, frame, _first_lines(file, separator, frame.height))
-    except pl.exceptions.PolarsError as error:
+            frame = pl.read_parquet(file)
+            frame = frame.with_columns(pl.all().cast(pl.String)) if as_text else frame
+            return TextTable(file, frame, missing=missing)
+        frame, lines = _delimited(file)
+        return TextTable(file, frame, lines, missing)
+    except _UNREADABLE as error:
         raise ContractError(
             f"cannot be read as a table: {str(error).splitlines()[0]}",
             where=str(file),
@@ -107,12 +156,31 @@ def read_table(file: Path, where: str) -> TextTable:
         ) from error
 
 
-def _first_lines(file: Path, separator: str, rows: int) -> Sequence[int] | None:
+def _delimited(file: Path) -> tuple[pl.DataFrame, Sequence[int] | None]:
+    content, name = file.read_bytes(), file
+    if file.suffix in _DECOMPRESSED:
+        content, name = _DECOMPRESSED[file.suffix](content), file.with_suffix("")
+    separator = "\t" if name.suffix == ".tsv" else ","
+    text = content.decode("utf-8-sig")
+    # The header is read here: polars renames a column that stands twice, and leaves quotes in quoted names.
+    header = [each.strip() for each in next(csv.reader(io.StringIO(text), delimiter=separator), [])]
+    if twice := next((each for each in header if each and header.count(each) > 1), None):
+        raise ContractError(
+            f"column '{twice}' stands twice in the header",
+            where=f"{file}:1",
+            hint="name each column once; nothing was written",
+        )
+    names = [each or f"(column {number}, without a name)" for number, each in enumerate(header, start=1)]
+    frame = pl.read_csv(content, separator=separator, infer_schema=False)
+    frame = frame.rename(dict(zip(frame.columns, names, strict=True)))
+    return frame, _first_lines(text, separator, frame.height)
+
+
+def _first_lines(text: str, separator: str, rows: int) -> Sequence[int] | None:
     """Return the line on which each row begins; None where a row is a line, or where that cannot be told.
 
     A quoted cell may hold line breaks, which makes its row several lines long.
     """
-    text = file.read_text(encoding="utf-8-sig")
     if '"' not in text:
         return None
     records = csv.reader(io.StringIO(text), delimiter=separator)

@@ -17,7 +17,7 @@ from schemas.feature_names import column_names
 from schemas.keys import sha256_of_json
 from schemas.radiomics_settings import HCC_CEMRI, RadiomicsSettings
 
-__all__ = ["BUILT_IN", "FeatureSetDefinition", "FeatureSetRef", "built_in_settings"]
+__all__ = ["BUILT_IN", "FeatureSetDefinition", "FeatureSetRef", "ImportedDefinition", "built_in_settings"]
 
 
 class FeatureSetRef(NamedTuple):
@@ -81,13 +81,26 @@ def built_in_settings(ref: FeatureSetRef) -> tuple[int, BuiltIn]:
     return version, versions[version]
 
 
-class FeatureSetDefinition(BaseModel):
+class _Definition(BaseModel):
+    """What a version of a feature set is bound to."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def canonical(self) -> dict[str, Any]:
+        """Return the JSON-ready mapping whose canonical text is hashed."""
+        return self.model_dump(mode="json")
+
+    @property
+    def sha256(self) -> str:
+        """Return the definition's hash, to which ``name@N`` is bound."""
+        return sha256_of_json(self.canonical())
+
+
+class FeatureSetDefinition(_Definition):
     """What decides the values of a feature set.
 
     ``libraries`` holds the versions of the libraries that change values, as the extractor gives them.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["radiomics"]
     settings: RadiomicsSettings
@@ -100,11 +113,13 @@ class FeatureSetDefinition(BaseModel):
         columns = column_names(settings.image_types(), settings.families)
         return cls(kind="radiomics", settings=settings, libraries=libraries, columns=columns)
 
-    def canonical(self) -> dict[str, Any]:
-        """Return the JSON-ready mapping whose canonical text is hashed."""
-        return self.model_dump(mode="json")
 
-    @property
-    def sha256(self) -> str:
-        """Return the definition's hash, to which ``name@N`` is bound."""
-        return sha256_of_json(self.canonical())
+class ImportedDefinition(_Definition):
+    """What a table from elsewhere is: its values are data, and a changed one supersedes a row, not the version."""
+
+    kind: Literal["imported"] = "imported"
+    source: str
+    columns: tuple[str, ...]
+    """The features' names as the table has them, but for the phases' prefixes."""
+    phases: dict[str, str]
+    """Each phase's prefix, where phases stand side by side in the table."""

@@ -14,6 +14,8 @@ from pydantic_core import PydanticCustomError
 
 from schemas.clinical import ClinicalVariable, UcumUnit
 from schemas.day_window import DayWindow, WrittenWindow
+from schemas.feature_sets import BUILT_IN, FeatureSetRef
+from schemas.imported import ImportedTable
 from schemas.keys import FeatureSetName, FeatureSetReference, Name, Pseudonym, ReaderName
 from schemas.radiomics_settings import RadiomicsSettings
 
@@ -65,6 +67,10 @@ class Cohort(_Written):
     """The column that holds the pseudonym."""
     prefix: str = ""
     """Put before every pseudonym, where two studies use the same ones for different people."""
+    repeated: bool = False
+    """A patient may have several rows, which must agree in every column that the study reads from this table."""
+    missing: tuple[str, ...] = ()
+    """Cells of this and the clinical table that mean 'not given', as an empty one does."""
     exam: str = "baseline"
     exam_date: str | None = None
     """The column with the exam's date (ISO 8601)."""
@@ -247,7 +253,7 @@ class Study(_Written):
 
     study: Header
     cohort: Cohort
-    phases: Annotated[dict[Name, Phase], Field(min_length=1)]
+    phases: dict[Name, Phase] = Field(default_factory=dict)
     readings: tuple[Reading, ...] = (Reading(),)
     clinical: Clinical = Clinical()
     outcome: Annotated[BinaryOutcome | EventOutcome, Field(discriminator="kind")] | None = None
@@ -258,6 +264,8 @@ class Study(_Written):
     """Names that ``radzoo refresh`` computes: ``name`` (newest version) or ``name@N``."""
     define: dict[FeatureSetName, FeatureSetSettings] = Field(default_factory=dict)
     """Feature sets of the study's own, by name."""
+    imported: dict[FeatureSetName, ImportedTable] = Field(default_factory=dict)
+    """Feature sets that were computed elsewhere, by name."""
     models: dict[Name, ModelSettings] = Field(default_factory=dict)
     subgroups: tuple[Name, ...] = ()
     """Clinical variables in whose levels ``radzoo bench`` judges every model again."""
@@ -267,13 +275,19 @@ class Study(_Written):
         for position, name in enumerate(self.subgroups):
             if name not in self.clinical.variables:
                 raise _fault(f"subgroups names '{name}', no variable of [clinical]", "subgroups", position)
+        if not (self.phases or self.imported or self.clinical.variables):
+            raise _fault("a study has images ([phases.NAME]), [imported.NAME] or clinical variables", "phases")
+        for name in self.imported:
+            if name in BUILT_IN or name in self.define:
+                raise _fault("a feature set that radzoo computes has this name: choose another", "imported", name)
+            if name in (FeatureSetRef.parse(text).name for text in self.feature_sets):
+                raise _fault(f"'{name}' is imported, not computed: leave it out", "feature_sets")
         for name, model in self.models.items():
             at = ("models", name)
             for position, rule in enumerate(model.factors):
                 self._refers_to_a_variable(rule, (*at, "factors", position), f"model '{name}'")
             self._has_a_use(name, model)
-            if missing := set(model.phases or ()) - set(self.phases):
-                raise _fault(f"model '{name}' reads phase '{min(missing)}', which [phases] lacks", *at, "phases")
+            self._refers_to_phases(name, model)
             if model.split is not None and model.split not in self.splits:
                 raise _fault(f"model '{name}' uses split '{model.split}', which [splits] lacks", *at, "split")
         for name, variable in self.clinical.variables.items():
@@ -308,6 +322,33 @@ class Study(_Written):
             raise _fault("window_days needs the dates of the values: give observed_at under [clinical]", *written[0])
         if written and self.cohort.reference_column is None:
             raise _fault("window_days needs reference_date or exam_date under [cohort]", *written[0])
+
+    def _refers_to_phases(self, name: str, model: ModelSettings) -> None:
+        table = self.imported_table(model.feature_set)
+        known = self.phases if table is None else table.declared_phases
+        missing = set(model.phases or ()) - set(known)
+        # Which phases a column of a table names is known when the table is read.
+        if missing and (table is None or table.phase is None):
+            lacking = "[phases]" if table is None else "its feature set"
+            raise _fault(
+                f"model '{name}' reads phase '{min(missing)}', which {lacking} lacks", *("models", name, "phases")
+            )
+
+    def imported_table(self, feature_set: str | None) -> ImportedTable | None:
+        """Return the table that a feature set is imported from, None where it is computed.
+
+        Parameters
+        ----------
+        feature_set : str or None
+            ``name`` or ``name@N``; the study's first where None.
+        """
+        feature_set = feature_set or self.first_feature_set
+        return None if feature_set is None else self.imported.get(FeatureSetRef.parse(feature_set).name)
+
+    @property
+    def first_feature_set(self) -> str | None:
+        """Return what models read that name no feature set: the first computed one, else the first imported."""
+        return next(iter((*self.feature_sets, *self.imported)), None)
 
     def _refers_to_a_variable(self, rule: FactorRule, at: tuple[str | int, ...], model: str) -> None:
         variable = self.clinical.variables.get(rule.variable)

@@ -14,7 +14,7 @@ from schemas.keys import MaskKey, sql_name
 from store.snapshot import Snapshot
 from store.tables import VERSIONED
 
-__all__ = ["define_analyst_views", "quoted_text", "view_documentation"]
+__all__ = ["define_analyst_views", "quoted_name", "quoted_text", "view_documentation"]
 
 _FILE = "segment_file"
 
@@ -29,6 +29,9 @@ _WIDE_COMMENTS = {
     "grey_levels": "number of grey levels inside the mask after discretisation, per image type",
     "zero_fraction": "share of mask voxels that are zero but for rounding, per image type",
 }
+
+
+_MEASURED = ("grey_levels", "zero_fraction")  # what extraction tells besides the features
 
 
 class ViewDocumentation(NamedTuple):
@@ -81,27 +84,34 @@ def define_analyst_views(connection: duckdb.DuckDBPyConnection, snapshot: Snapsh
         connection.execute(f"create view {view.name} as {view.query}")
         if documented:
             _comment(connection, view.name, view.description, view.columns)
-    wide = [row for row in snapshot.rows("feature_sets") if row["kind"] == "radiomics"]
+    wide = [row for row in snapshot.rows("feature_sets") if row["kind"] in ("radiomics", "imported")]
     newest = {row["name"]: row for row in sorted(wide, key=lambda row: row["version"])}
     names = [(sql_name(row["feature_set"]), row, "") for row in wide]
     names += [(sql_name(name), row, "newest version: ") for name, row in newest.items()]
     for name, row, prefix in names:
         features = snapshot.rows("features", feature_set=row["feature_set"])
-        _define_wide_view(connection, snapshot, row["feature_set"], name, features)
+        _define_wide_view(connection, snapshot, row, name, features)
         if documented:
-            columns = _WIDE_COMMENTS | {each["feature"]: _feature_comment(each) for each in features}
+            keys = {
+                key: text for key, text in _WIDE_COMMENTS.items() if row["kind"] != "imported" or key not in _MEASURED
+            }
+            if row["kind"] == "imported":
+                keys["extraction_id"] = "sha256(the row's keys and values + definition)"
+            columns = keys | {each["feature"]: _feature_comment(each) for each in features}
             _comment(connection, name, f"{row['feature_set']}: {prefix}{row['description']}", columns)
-    _define_long_view(connection, [(row["feature_set"], sql_name(row["feature_set"])) for row in wide])
+    _define_long_view(connection, wide)
     _define_embeddings_view(connection)
 
 
 def _comment(connection: duckdb.DuckDBPyConnection, view: str, description: str, columns: Mapping[str, str]) -> None:
     connection.execute(f'comment on view "{view}" is {quoted_text(description)}')
     for column, comment in columns.items():
-        connection.execute(f'comment on column "{view}"."{column}" is {quoted_text(comment)}')
+        connection.execute(f'comment on column "{view}".{quoted_name(column)} is {quoted_text(comment)}')
 
 
 def _feature_comment(row: Mapping[str, Any]) -> str:
+    if not row["definition"]:
+        return "imported; its unit and definition are not known here"
     ibsi = f", IBSI {row['ibsi_id']}" if row["ibsi_id"] else ", not in IBSI"
     deviation = f" ({row['deviation']})" if row["deviation"] and row["ibsi_id"] else ""
     return f"[{row['unit']}]{ibsi}: {row['definition']}{deviation}"
@@ -110,32 +120,40 @@ def _feature_comment(row: Mapping[str, Any]) -> str:
 def _define_wide_view(
     connection: duckdb.DuckDBPyConnection,
     snapshot: Snapshot,
-    feature_set: str,
+    row: Mapping[str, Any],
     view: str,
     features: Sequence[Mapping[str, Any]],
 ) -> None:
+    feature_set, is_imported = row["feature_set"], row["kind"] == "imported"
     folder, segments = snapshot.store.segments, snapshot.rows("segments", feature_set=feature_set)
-    paths = [str(folder.local(row["path"], sha256=row["sha256"])) for row in segments]
-    keys = ", ".join(f"m.{name}" for name in MaskKey._fields)
-    names = [row["feature"] for row in features]
+    paths = [str(folder.local(each["path"], sha256=each["sha256"])) for each in segments]
+    names = [quoted_name(each["feature"]) for each in features]
+    details = () if is_imported else _MEASURED
+    # An imported row carries its keys; a computed one is a mask's, under each key that the mask has.
+    keyed = "s" if is_imported else "m"
+    keys = ", ".join(f"{keyed}.{name}" for name in MaskKey._fields)
     if paths:
         files_list = ", ".join(quoted_text(path) for path in paths)
-        columns = ", ".join(f's."{name}"' for name in names)
+        columns = ", ".join(f"s.{name}" for name in ("extraction_id", *details, *names))
+        masks = (
+            ""
+            if is_imported
+            else "join catalogue.masks m on s.image_sha256 = m.image_sha256 and s.mask_sha256 = m.mask_sha256 "
+        )
         query = (
-            f"select {keys}, s.extraction_id, s.grey_levels, s.zero_fraction, {columns} "
-            f"from catalogue.masks m "
-            f"join read_parquet([{files_list}], union_by_name = true, filename = '{_FILE}') s "
-            f"on s.image_sha256 = m.image_sha256 and s.mask_sha256 = m.mask_sha256 "
+            f"select {keys}, {columns} "
+            f"from read_parquet([{files_list}], union_by_name = true, filename = '{_FILE}') s {masks}"
             # Two refreshes at once may both have computed an extraction: the catalogue says whose row counts.
             f"join catalogue.extractions e on e.feature_set = {quoted_text(feature_set)} "
             f"and e.extraction_id = s.extraction_id and e.segment_id = parse_filename(s.{_FILE}, true)"
         )
     else:
-        columns = ", ".join(f'null::double as "{name}"' for name in names)
-        query = (
-            f"select {keys}, null::varchar as extraction_id, null::integer as grey_levels, "
-            f"null::double as zero_fraction, {columns} from catalogue.masks m where false"
+        keys = ", ".join(f"m.{name}" for name in MaskKey._fields)
+        types = {"extraction_id": "varchar", "grey_levels": "integer"}
+        columns = ", ".join(
+            f"null::{types.get(name, 'double')} as {name}" for name in ("extraction_id", *details, *names)
         )
+        query = f"select {keys}, {columns} from catalogue.masks m where false"
     try:
         connection.execute(f'create view "{view}" as {query}')
     except (duckdb.IOException, duckdb.InvalidInputException) as error:
@@ -146,14 +164,16 @@ def _define_wide_view(
         ) from error
 
 
-def _define_long_view(connection: duckdb.DuckDBPyConnection, wide: list[tuple[str, str]]) -> None:
+def _define_long_view(connection: duckdb.DuckDBPyConnection, wide: Sequence[Mapping[str, Any]]) -> None:
     keys = ", ".join(MaskKey._fields)
-    parts = [
-        f"select {quoted_text(feature_set)} as feature_set, {keys}, feature, value from "
-        f'"{view}" unpivot include nulls (value for feature in '
-        f"(columns(* exclude ({keys}, extraction_id, grey_levels, zero_fraction))))"
-        for feature_set, view in wide
-    ]
+    parts = []
+    for row in wide:
+        others = ", ".join(("extraction_id", *(() if row["kind"] == "imported" else _MEASURED)))
+        parts.append(
+            f"select {quoted_text(row['feature_set'])} as feature_set, {keys}, feature, value from "
+            f'"{sql_name(row["feature_set"])}" unpivot include nulls (value for feature in '
+            f"(columns(* exclude ({keys}, {others}))))"
+        )
     empty = (
         "select null::varchar as feature_set, patient, exam, phase, lesion, reader, reading, "
         "null::varchar as feature, null::double as value from catalogue.masks where false"
@@ -171,6 +191,11 @@ def _define_embeddings_view(connection: duckdb.DuckDBPyConnection) -> None:
         "from catalogue.feature_sets f where f.kind = 'embedding'"
     )
     connection.execute("comment on view embeddings is 'one row per embedding; none are in this store'")
+
+
+def quoted_name(name: str) -> str:
+    """Return a name as SQL writes any name: in double quotes, those inside doubled."""
+    return '"' + name.replace('"', '""') + '"'
 
 
 def quoted_text(text: str) -> str:

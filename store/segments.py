@@ -10,9 +10,10 @@ import pyarrow.parquet as pq
 
 from schemas.keys import MaskKey, sql_name
 from store.files import DataFolder, file_sha256
+from store.snapshot import Snapshot
 from store.staging import ExtractionRecord
 
-__all__ = ["KEY_COLUMNS", "Segment", "stored_segment", "written_segment"]
+__all__ = ["KEY_COLUMNS", "Segment", "stored_keys", "stored_segment", "written_segment"]
 
 ROWS_PER_GROUP = 2048
 """Rows that are read together or skipped together: about 20 MB of a thousand features."""
@@ -69,6 +70,8 @@ def stored_segment(folder: DataFolder, feature_set: str, rows: pa.Table) -> Segm
     no reader knows of it.
     """
     written = folder.scratch()
+    # Sets of one definition under two names have equal rows: their segments must not have one name.
+    rows = rows.replace_schema_metadata({"feature_set": feature_set})
     pq.write_table(rows, written, compression="zstd", row_group_size=ROWS_PER_GROUP)
     digest = file_sha256(written)
     path = f"{sql_name(feature_set)}/{digest[:20]}.parquet"
@@ -77,3 +80,20 @@ def stored_segment(folder: DataFolder, feature_set: str, rows: pa.Table) -> Segm
     return Segment(
         segment_id=digest[:20], feature_set=feature_set, path=path, sha256=digest, rows=rows.num_rows, bytes=size
     )
+
+
+def stored_keys(snapshot: Snapshot, feature_set: str) -> dict[str, MaskKey]:
+    """Return the key under which each live extraction of a feature set was written, by extraction id."""
+    segment_of = {
+        row["extraction_id"]: row["segment_id"] for row in snapshot.rows("extractions", feature_set=feature_set)
+    }
+    found: dict[str, MaskKey] = {}
+    for segment in snapshot.rows("segments", feature_set=feature_set):
+        file = snapshot.store.segments.local(segment["path"], sha256=segment["sha256"])
+        table = pq.read_table(file, columns=["extraction_id", *MaskKey._fields])
+        found |= {
+            row["extraction_id"]: MaskKey.of(row)
+            for row in table.to_pylist()
+            if segment_of.get(row["extraction_id"]) == segment["segment_id"]
+        }
+    return found

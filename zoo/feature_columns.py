@@ -12,10 +12,16 @@ from schemas.feature_names import with_phase
 from schemas.feature_sets import FeatureSetRef
 from schemas.keys import sql_name
 from schemas.study import Study
+from store.analyst import quoted_name
 from store.query import snapshot_connection
 from store.snapshot import Snapshot
 
 __all__ = ["phase_columns", "primary_rows", "stable_columns", "stored_feature_set"]
+
+_PRIMARY = "study_masks m using (patient, exam, phase, lesion, reader, reading) where m.study = $study and m.is_primary"
+_IMPORTED = (
+    "catalogue.study_extractions x using (extraction_id) where x.study = $study and x.feature_set = $feature_set"
+)
 
 
 def stored_feature_set(snapshot: Snapshot, study: Study, feature_set: str) -> str:
@@ -27,12 +33,15 @@ def stored_feature_set(snapshot: Snapshot, study: Study, feature_set: str) -> st
         When it has not been computed.
     """
     ref = FeatureSetRef.parse(feature_set)
+    if ref.name in study.imported:
+        return _imported_version(snapshot, study, ref)
     own = study.define.get(ref.name)
     settings = own.radiomics.model_dump(mode="json") if own else None
     versions = [
         row
         for row in snapshot.rows("feature_sets", name=ref.name)
         if ref.version in (None, row["version"])
+        and row["kind"] != "imported"
         # Two studies, or two days, may define one name differently: the newest version may be another's.
         and (settings is None or json.loads(row["definition"])["settings"] == settings)
     ]
@@ -43,17 +52,68 @@ def stored_feature_set(snapshot: Snapshot, study: Study, feature_set: str) -> st
     return str(max(versions, key=lambda row: row["version"])["feature_set"])
 
 
+def _imported_version(snapshot: Snapshot, study: Study, ref: FeatureSetRef) -> str:
+    """Return the version whose rows are the study's: others of the name are former ones, or another study's."""
+    for row in snapshot.rows("feature_sets", name=ref.name):
+        is_asked = ref.version in (None, row["version"])
+        if is_asked and snapshot.rows("study_extractions", study=study.id, feature_set=row["feature_set"]):
+            return str(row["feature_set"])
+    raise NotFoundError(
+        f"the store has no rows of feature set '{ref}' from study '{study.id}'",
+        hint="radzoo ingest STUDY.toml reads its table; a changed definition is a new version",
+    )
+
+
 def phase_columns(snapshot: Snapshot, study: Study, feature_set: str, phases: Sequence[str]) -> dict[str, pl.DataFrame]:
-    """Return, for each phase, one row per patient: the primary reading's features, names with the phase."""
+    """Return, for each phase, one row per patient: the features that models read, names with the phase.
+
+    Of a computed set that is the primary reading's row, of an imported one the table's.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        The store.
+    study : Study
+        The study.
+    feature_set : str
+        ``name`` or ``name@version``.
+    phases : sequence of str
+        The phases; all that an imported table has where empty.
+
+    Raises
+    ------
+    NotFoundError
+        When the feature set has not been computed or imported.
+    ContractError
+        When an imported table lacks a phase, or has several lesions of a patient in one.
+    """
     chosen = stored_feature_set(snapshot, study, feature_set)
     names = [row["feature"] for row in snapshot.rows("features", feature_set=chosen)]
+    if study.imported_table(feature_set) is not None:
+        phases = _imported_phases(snapshot, study.id, chosen, phases)
     return primary_rows(snapshot, study.id, chosen, dict.fromkeys(phases, names))
+
+
+def _imported_phases(snapshot: Snapshot, study: str, feature_set: str, asked: Sequence[str]) -> Sequence[str]:
+    query = f'select distinct w.phase from "{sql_name(feature_set)}" w join {_IMPORTED} order by w.phase'
+    with snapshot_connection(snapshot) as connection:
+        found = connection.sql(query, params={"study": study, "feature_set": feature_set}).fetchall()
+    there = [phase for (phase,) in found]
+    if lacking := [phase for phase in asked if phase not in there]:
+        raise ContractError(
+            f"feature set '{feature_set}' has no phase '{lacking[0]}'; it has {', '.join(there)}",
+            where=f"study '{study}'",
+            hint="mend 'phases' of the model in the study file and ingest again",
+        )
+    return asked or there
 
 
 def primary_rows(
     snapshot: Snapshot, study: str, feature_set: str, names: Mapping[str, Sequence[str]]
 ) -> dict[str, pl.DataFrame]:
-    """Return, for each phase, one row per patient: the primary reading's features, names with the phase.
+    """Return, for each phase, one row per patient: the features that models read, names with the phase.
+
+    Of a computed set that is the primary reading's row, of an imported one the table's.
 
     Parameters
     ----------
@@ -65,18 +125,31 @@ def primary_rows(
         ``name@N``, one of the store's.
     names : mapping of str to sequence of str
         The features of each phase.
+
+    Raises
+    ------
+    ContractError
+        When an imported table has several lesions of a patient in one phase.
     """
     found: dict[str, pl.DataFrame] = {}
+    is_imported = snapshot.row("feature_sets", feature_set=feature_set)["kind"] == "imported"
+    parameters = {"study": study} | ({"feature_set": feature_set} if is_imported else {})
     with snapshot_connection(snapshot) as connection:
         for phase, features in names.items():
-            columns = ", ".join(f'w."{name}" as "{with_phase(phase, name)}"' for name in features)
+            columns = ", ".join(f"w.{quoted_name(name)} as {quoted_name(with_phase(phase, name))}" for name in features)
             query = (
                 f'select w.patient, {columns} from "{sql_name(feature_set)}" w '
-                "join study_masks m using (patient, exam, phase, lesion, reader, reading) "
-                "where m.study = $study and m.is_primary and w.phase = $phase order by w.patient"
+                f"join {_IMPORTED if is_imported else _PRIMARY} and w.phase = $phase order by w.patient"
             )
-            table = connection.sql(query, params={"study": study, "phase": phase}).to_arrow_table()
-            found[phase] = pl.DataFrame(table)
+            table = pl.DataFrame(connection.sql(query, params=parameters | {"phase": phase}).to_arrow_table())
+            if is_imported and (several := table.filter(pl.col("patient").is_duplicated())).height:
+                raise ContractError(
+                    f"patient '{several['patient'][0]}' has several lesions in phase '{phase}' of '{feature_set}'; "
+                    "a model reads one row a patient and phase",
+                    where=f"study '{study}'",
+                    hint="leave the others out of the table and ingest again",
+                )
+            found[phase] = table
     return found
 
 

@@ -31,6 +31,7 @@ class ModelInputs:
     split: str
     feature_set: str | None
     phases: tuple[str, ...]
+    """None given: all that the imported table has."""
     factors: tuple[FactorRule, ...]
     comparator: Comparator | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
@@ -94,13 +95,14 @@ def model_inputs(study: Study, spec: ModelSpec) -> ModelInputs:
     feature_set: str | None = None
     phases: tuple[str, ...] = ()
     if "radiomics" in spec.inputs:
-        feature_set = settings.feature_set or next(iter(study.feature_sets), None)
+        feature_set = settings.feature_set or study.first_feature_set
         if feature_set is None:
             raise ContractError(
                 f"model '{spec.name}' needs a feature set",
-                hint="add feature_sets to the study file and ingest again",
+                hint="add feature_sets, or [imported.NAME], to the study file and ingest again",
             )
-        phases = settings.phases or tuple(study.phases)
+        table = study.imported_table(feature_set)
+        phases = settings.phases or (tuple(study.phases) if table is None else table.declared_phases)
     factors: tuple[FactorRule, ...] = ()
     if "clinical" in spec.inputs:
         # A combined model reads the clinical model's factors, unless it is given its own.

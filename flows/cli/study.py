@@ -13,13 +13,15 @@ from flows.ingest import ingest as ingest_study
 from flows.refresh import FeatureSetReport
 from flows.refresh import refresh as refresh_study
 from flows.study_template import STUDY_TEMPLATE
-from schemas.errors import UsageError
+from flows.table_study import TableOfFeatures, study_text
+from schemas.errors import RadzooError, UsageError
 from store.home import Store
 
 __all__ = ["ingest", "init", "refresh", "refresh_text"]
 
 _WITH_FAILURES = 5
 Shared = Annotated[Context, Parameter(parse=False)]
+Several = Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative="")]
 
 
 def init(folder: Path, *, context: Shared) -> Outcome:
@@ -41,7 +43,23 @@ def init(folder: Path, *, context: Shared) -> Outcome:
 
 
 def ingest(
-    study_file: Path, *, dry_run: bool = False, workers: Workers = None, supersede: bool = False, context: Shared
+    study_file: Path | None = None,
+    *,
+    features: Path | None = None,
+    patient: str | None = None,
+    outcome: str | None = None,
+    positive: str = "1",
+    negative: str | None = None,
+    phase: str | None = None,
+    phases: Several = (),
+    drop: Several = (),
+    missing: Several = (),
+    models: Several = (),
+    id: str | None = None,  # noqa: A002  (the option's name)
+    dry_run: bool = False,
+    workers: Workers = None,
+    supersede: bool = False,
+    context: Shared,
 ) -> Outcome:
     """Read a study file, its tables, images and masks into the store, in one commit.
 
@@ -49,6 +67,29 @@ def ingest(
     ----------
     study_file
         The study's TOML file; paths in it are relative to it.
+    features
+        Instead of a study file: a table of features computed elsewhere, .csv, .tsv or .parquet. A study file is
+        written for it, ID/study.toml.
+    patient
+        With --features: the column with the pseudonym.
+    outcome
+        With --features: the column with the outcome.
+    positive
+        With --features: the outcome's level that is label 1.
+    negative
+        With --features: the level that is label 0; needed where there are more than two.
+    phase
+        With --features: the column that names each row's phase, where a patient has several rows.
+    phases
+        With --features: the phases whose columns stand side by side as PHASE_feature.
+    drop
+        With --features: columns that are no features, as patterns with * and ?.
+    missing
+        With --features: cells that mean 'no value', besides empty ones, NA, N/A and NaN.
+    models
+        With --features: models of the zoo; all that read radiomics alone where not given.
+    id
+        With --features: the study's id; from the table's name where not given.
     dry_run
         Check and count everything, write nothing.
     workers
@@ -56,8 +97,54 @@ def ingest(
     supersede
         Accept this study's values where another study gives the same patient, variable and date another one.
     """
-    report = ingest_study(study_file, context.store, dry_run=dry_run, workers=workers, supersede=supersede)
-    return Outcome(_ingest_text(report, dry_run=dry_run), report, _WITH_FAILURES if report.failures else 0)
+    described = [patient, outcome, negative, phase, id, *phases, *drop, *missing, *models]
+    if features is None and any(each is not None for each in described):
+        raise UsageError("these options describe a table: they belong to --features", hint="radzoo ingest --help")
+    written = False
+    if features is not None and study_file is None:
+        if patient is None or outcome is None:
+            raise UsageError("--features needs --patient COLUMN and --outcome COLUMN", hint="radzoo ingest --help")
+        table = TableOfFeatures(
+            features, patient, outcome, positive, negative, id, phase, phases, drop, missing, models
+        )
+        study_file, written = _written_study(table)
+    elif study_file is None or features is not None:
+        raise UsageError("give a study file, or a table with --features", hint="radzoo ingest --help")
+    try:
+        report = ingest_study(study_file, context.store, dry_run=dry_run, workers=workers, supersede=supersede)
+    except RadzooError:
+        if written:
+            _unwritten(study_file)
+        raise
+    text = _ingest_text(report, dry_run=dry_run)
+    if written and dry_run:
+        _unwritten(study_file)
+    elif written:
+        text = f"wrote {study_file}\n{text}"
+    return Outcome(text, report, _WITH_FAILURES if report.failures else 0)
+
+
+def _written_study(table: TableOfFeatures) -> tuple[Path, bool]:
+    """Return a table's study file and whether it had to be written; one that says the same is left as it is."""
+    file = Path(table.study_id) / "study.toml"
+    text = study_text(table, file.parent)
+    if file.exists():
+        if file.read_text(encoding="utf-8") != text:
+            raise UsageError(
+                "there is another study file of this name",
+                where=str(file),
+                hint=f"radzoo ingest {file} reads it; --id NAME writes another",
+            )
+        return file, False
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text, encoding="utf-8")
+    return file, True
+
+
+def _unwritten(file: Path) -> None:
+    file.unlink()
+    if not any(file.parent.iterdir()):
+        file.parent.rmdir()
 
 
 def refresh(
@@ -113,6 +200,13 @@ def _ingest_text(report: IngestReport, *, dry_run: bool) -> str:
         else f"failed: {row['patient']}: {row['reason']}"
         for row in report.failures
     ]
+    for each in report.imported:
+        lines.append(
+            f"{each.feature_set}: {each.features} features in {', '.join(each.phases)}; rows: {each.added} added, "
+            f"{each.superseded} superseded, {each.removed} removed, {each.unchanged} unchanged"
+        )
+        if each.left_out:
+            lines.append(f"{each.feature_set}: left out as text: {', '.join(each.left_out)}")
     if dry_run:
         lines.append("nothing was written (--dry-run)")
     elif report.commit_id is None:
@@ -120,7 +214,7 @@ def _ingest_text(report: IngestReport, *, dry_run: bool) -> str:
     else:
         rows = f"{report.added} rows added, {report.changed} superseded, {report.removed} removed"
         lines.append(f"commit {report.commit_id}: {rows}")
-        lines.append(f"next: radzoo refresh --study {report.study}")
+        lines.append(f"next: radzoo {'refresh' if report.scans else 'bench'} --study {report.study}")
     return "\n".join(lines)
 
 

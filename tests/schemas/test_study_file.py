@@ -292,8 +292,59 @@ def test_further_faults_are_counted():
 
 def test_a_missing_table_is_reported_at_the_top():
     """What stands nowhere is reported at line 1."""
-    assert fault_of("\n\n[study]\nid = 'a'\ntitle = 'b'\n[cohort]\ntable = 'p.csv'\n") == ("phases: Field required", 1)
+    message = "phases: a study has images ([phases.NAME]), [imported.NAME] or clinical variables"
+    assert fault_of("\n\n[study]\nid = 'a'\ntitle = 'b'\n[cohort]\ntable = 'p.csv'\n") == (message, 1)
     assert fault_of("")[1] == 1
+
+
+TABLE = """[study]
+id = "a"
+title = "b"
+[cohort]
+table = "p.csv"
+[imported.quick]
+table = "f.csv"
+"""
+
+
+@pytest.mark.parametrize(
+    ("added", "expected"),
+    [
+        ('phase = "p"\nphases = { A = "A_" }', ("imported.quick: give 'phase', a column, or 'phases'", 6)),
+        ('phases = { A = "A_", B = "A_" }', ("imported.quick: two phases have the same prefix", 6)),
+        ('phases = { A = "A", B = "AB" }', ("imported.quick: prefix 'A' is also the start of another phase's", 6)),
+        ('phases = { "A__B" = "A" }', ("imported.quick.phases.A__B: String should match", 8)),
+        ("colums = {}", ("imported.quick.colums: unknown key", 8)),
+        (
+            '[models.radiomics_lr]\nphases = ["AP"]',
+            ("models.radiomics_lr.phases: model 'radiomics_lr' reads phase 'AP'", 9),
+        ),
+        ("[define.quick]\nradiomics = {}", ("imported.quick: a feature set that radzoo computes has this name", 6)),
+        ('[imported.hcc-cemri]\ntable = "x.csv"', ("imported.hcc-cemri: a feature set that radzoo computes", 8)),
+        ('[imported.clinical]\ntable = "x.csv"', ("imported.clinical: 'clinical' is the name of another view", 8)),
+    ],
+)
+def test_a_fault_of_an_imported_table_is_told_with_its_line(added, expected):
+    """What an imported table says twice, wrongly or under a taken name is refused where it stands."""
+    message, line = fault_of(f"{TABLE}{added}\n")
+    assert (message[: len(expected[0])], line) == expected
+
+
+def test_an_imported_set_is_not_computed():
+    """A set that comes from a table is no entry of feature_sets."""
+    message, line = fault_of(f'feature_sets = ["quick@2"]\n{TABLE}')
+    assert (message, line) == ("feature_sets: 'quick' is imported, not computed: leave it out", 1)
+
+
+def test_the_first_feature_set_is_a_computed_one_else_an_imported_one():
+    """Models that name no feature set read the first computed one; without any, the first imported one."""
+    study = parsed_study(TABLE, "study.toml")
+    assert study.first_feature_set == "quick"
+    assert study.imported_table(None) is study.imported["quick"]
+    assert study.imported_table("quick@3") is study.imported["quick"]
+    both = parsed_study('feature_sets = ["hcc-cemri@1"]\n' + TABLE, "study.toml")
+    assert both.first_feature_set == "hcc-cemri@1"
+    assert both.imported_table(None) is None
 
 
 OUTCOME = EventOutcome(kind="time_to_event", name="er", event="e", time="t", unit="mo", horizon=24)

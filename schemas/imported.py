@@ -1,0 +1,69 @@
+"""Feature tables that came from elsewhere: how a study file declares one."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from schemas.keys import Name
+
+__all__ = ["ONLY_PHASE", "ImportedColumns", "ImportedTable"]
+
+ONLY_PHASE: Final = "table"
+"""The phase of a table that tells none."""
+
+_Text = Annotated[str, StringConstraints(min_length=1)]
+
+
+class _Written(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ImportedColumns(_Written):
+    """Which columns are features, as patterns with ``*`` and ``?``; case counts."""
+
+    include: tuple[_Text, ...] = ()
+    """Every numeric column that is no key, outcome or split where empty."""
+    exclude: tuple[_Text, ...] = ()
+
+
+class ImportedTable(_Written):
+    """A table of feature values, which becomes the feature set of its name.
+
+    A table with several rows a patient names each row's ``phase`` (and ``lesion``) in a column. A table with one
+    row a patient and several images side by side gives ``phases``, each with the prefix its columns have:
+    ``ADC = "ADC_"`` makes column ``ADC_x`` the feature ``x`` of phase ADC. One that gives neither has one phase.
+    """
+
+    table: str
+    """.csv, .tsv or .parquet; text also as .gz or .xz."""
+    patient: str | None = None
+    """The column with the pseudonym; the cohort table's where absent."""
+    phase: str | None = None
+    phases: dict[Name, _Text] = Field(default_factory=dict)
+    lesion: str | None = None
+    columns: ImportedColumns = ImportedColumns()
+    missing: tuple[str, ...] = ("NA", "N/A", "NaN", "nan")
+    """Cells that mean 'no value', as an empty one does."""
+    description: str = ""
+    source: str = ""
+    """Who computed the values, and where that is published."""
+
+    @model_validator(mode="after")
+    def _tells_phases_once(self) -> Self:
+        if self.phase is not None and self.phases:
+            raise ValueError("give 'phase', a column, or 'phases' with the prefixes of columns, not both")
+        for prefix in self.phases.values():
+            if any(other.startswith(prefix) for other in self.phases.values() if other is not prefix):
+                raise ValueError(f"prefix '{prefix}' is also the start of another phase's prefix")
+        if len(set(self.phases.values())) < len(self.phases):
+            raise ValueError("two phases have the same prefix")
+        return self
+
+    @property
+    def declared_phases(self) -> tuple[str, ...]:
+        """Return the phases that the study file names; none where a column of the table does."""
+        if self.phase is not None:
+            return ()
+        return tuple(self.phases) or (ONLY_PHASE,)
