@@ -54,11 +54,9 @@ class ImportedTable(_Written):
     def _tells_phases_once(self) -> Self:
         if self.phase is not None and self.phases:
             raise ValueError("give 'phase', a column, or 'phases' with the prefixes of columns, not both")
-        for prefix in self.phases.values():
-            if any(other.startswith(prefix) for other in self.phases.values() if other is not prefix):
+        for phase, prefix in self.phases.items():
+            if any(other.startswith(prefix) for name, other in self.phases.items() if name != phase):
                 raise ValueError(f"prefix '{prefix}' is also the start of another phase's prefix")
-        if len(set(self.phases.values())) < len(self.phases):
-            raise ValueError("two phases have the same prefix")
         return self
 
     @property

@@ -311,7 +311,7 @@ table = "f.csv"
     ("added", "expected"),
     [
         ('phase = "p"\nphases = { A = "A_" }', ("imported.quick: give 'phase', a column, or 'phases'", 6)),
-        ('phases = { A = "A_", B = "A_" }', ("imported.quick: two phases have the same prefix", 6)),
+        ('phases = { A = "A_", B = "A_" }', ("imported.quick: prefix 'A_' is also the start of another phase's", 6)),
         ('phases = { A = "A", B = "AB" }', ("imported.quick: prefix 'A' is also the start of another phase's", 6)),
         ('phases = { "A__B" = "A" }', ("imported.quick.phases.A__B: String should match", 8)),
         ("colums = {}", ("imported.quick.colums: unknown key", 8)),
