@@ -14,7 +14,7 @@ _INTENDED_USE = (
     "probabilities must not guide the care of a patient."
 )
 _ALWAYS = (
-    "One study, one split: the validation cohort comes from the same centres as the training cohort.",
+    "Its figures are of one split of one study; that they hold elsewhere has not been shown.",
     "Figures on training patients are resubstitution: the model was fitted to them, and does worse on others.",
     "The threshold was chosen on the training patients' own probabilities, so their sensitivity and specificity "
     "at it flatter too.",
@@ -111,8 +111,7 @@ def _selection(summary: Mapping[str, Any]) -> list[str]:
         return _table(("step", "columns left"), summary["columns_after"].items())
     if "univariable" in summary:
         lines = [
-            f"{len(summary['univariable'])} factors were tested alone, {len(summary['multivariable'])} are in the "
-            "final model.",
+            f"Factors tested alone: {len(summary['univariable'])}; in the final model: {len(summary['multivariable'])}.",
         ]
         lines += [f"- left the model: {step['factor']}, p = {step['p']:.3g}" for step in summary["removed"]]
         return lines + [f"- not estimable: {each['factor']}, {each['reason']}" for each in summary["left_out"]]

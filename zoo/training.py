@@ -30,7 +30,7 @@ __all__ = ["RANDOM_STATE", "TrainedModel", "TrainingPlan", "trained_model", "tra
 
 RANDOM_STATE = 20260101
 _LIBRARIES = ("numpy", "scikit-learn", "scipy", "statsmodels", "xgboost-cpu")
-_THRESHOLD_RULE = "the probability of the largest Youden index on the training patients, frozen with the model"
+_THRESHOLD_RULE = "where Youden's index is largest on the training patients, frozen with the model"
 
 
 @dataclass(frozen=True)

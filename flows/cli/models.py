@@ -29,6 +29,8 @@ from zoo.prediction import Predictions
 __all__ = ["card", "explain", "export", "list", "predict", "show"]
 
 _WITH_FAILURES = 5
+# The catalogue keeps a summary with sorted keys; the steps have an order of their own.
+_STEPS = ("impute", "harmonise", "variance", "zscore", "univariable", "lasso", "with_factors")
 Shared = Annotated[Context, Parameter(parse=False)]
 
 
@@ -233,7 +235,11 @@ def _shown_text(found: ShownModel) -> str:
         f"folder {found.path}, sha256 {found.sha256}",
     ]
     if "columns_after" in summary:
-        lines.append("columns: " + ", ".join(f"{step} {count}" for step, count in summary["columns_after"].items()))
+        left = sorted(
+            summary["columns_after"].items(),
+            key=lambda pair: _STEPS.index(pair[0]) if pair[0] in _STEPS else len(_STEPS),
+        )
+        lines.append("columns left: " + ", ".join(f"{step} {count}" for step, count in left))
     lines += [f"{name} = {value}" for name, value in summary.get("parameters", {}).items()]
     for name in ("intercept", "slope"):
         if name in summary:
