@@ -110,9 +110,8 @@ def _selection(summary: Mapping[str, Any]) -> list[str]:
     if "columns_after" in summary:
         return _table(("step", "columns left"), summary["columns_after"].items())
     if "univariable" in summary:
-        lines = [
-            f"Factors tested alone: {len(summary['univariable'])}; in the final model: {len(summary['multivariable'])}.",
-        ]
+        tested, kept = len(summary["univariable"]), len(summary["multivariable"])
+        lines = [f"Factors tested alone: {tested}; in the final model: {kept}."]
         lines += [f"- left the model: {step['factor']}, p = {step['p']:.3g}" for step in summary["removed"]]
         return lines + [f"- not estimable: {each['factor']}, {each['reason']}" for each in summary["left_out"]]
     return ["Nothing was selected: the stage or score is used as published."]

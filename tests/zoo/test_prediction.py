@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import tarfile
 from dataclasses import replace
@@ -11,7 +12,11 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+import skops.io
 from scipy.special import logit
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 from schemas.errors import ContractError, NotFoundError
 from schemas.feature_sets import FeatureSetDefinition
@@ -465,6 +470,20 @@ def test_a_changed_exported_folder_is_refused(newcomers, tmp_path, name):
     with (folder / name).open("ab") as file:
         file.write(b"\n}")
     with pytest.raises(ContractError) as error:
+        exported_model(newcomers.written.snapshot, folder)
+    assert error.value.exit_code == 4
+
+
+def test_a_foreign_type_is_refused_whatever_the_manifest_says(newcomers, tmp_path):
+    """A folder whose hash is right but whose estimator would call the operating system is not loaded, exit code 4."""
+    folder = exported_copy(newcomers.written, tmp_path / "out")
+    pipeline = make_pipeline(FunctionTransformer(None), LogisticRegression()).fit([[0.0], [1.0]], [0, 1])
+    pipeline[0].func = os.system
+    skops.io.dump(pipeline, folder / "estimator.skops")
+    names = ("estimator.skops", "model.json", "card.md")
+    sha256 = folder_sha256({name: (folder / name).read_bytes() for name in names})
+    (folder / "manifest.json").write_text(json.dumps({"sha256": sha256}))
+    with pytest.raises(ContractError, match=r"not on the allow-list: posix\.system") as error:
         exported_model(newcomers.written.snapshot, folder)
     assert error.value.exit_code == 4
 
