@@ -130,7 +130,7 @@ def write_transaction(engine: Engine) -> Iterator[Connection]:
             if _is_busy(error):
                 raise StoreBusyError(
                     "another writer holds the store",
-                    where=engine.url.render_as_string() if is_postgresql(engine) else str(engine.url.database),
+                    where=_place(engine),
                     hint="wait for it to finish, then run the command again",
                 ) from error
             raise
@@ -147,11 +147,17 @@ def _connected(engine: Engine) -> Iterator[Connection]:
             raise
         raise NotFoundError(
             f"the catalogue's server does not answer: {error.orig}",
-            where=engine.url.render_as_string(),
+            where=_place(engine),
             hint="start the server, or mend the URL in the store's store.toml",
         ) from error
     with connection:
         yield connection
+
+
+def _place(engine: Engine) -> str:
+    if not is_postgresql(engine):
+        return str(engine.url.database)
+    return engine.url.set(drivername="postgresql").render_as_string(hide_password=True)
 
 
 def _take_writers_lock(connection: Connection) -> None:

@@ -9,6 +9,7 @@ from sqlalchemy import Engine, inspect
 from sqlalchemy.exc import DatabaseError
 
 from schemas.errors import ContractError, NotFoundError
+from schemas.settings import BUSY_TIMEOUT_S
 from store.address import stored_address
 from store.connection import catalogue_engine, read_transaction, server_engine, write_transaction
 from store.files import DataFolder
@@ -31,6 +32,8 @@ class Store:
         The store's folder.
     create : bool
         Make the store where there is none.
+    busy_timeout_s : float
+        How long a writer waits for another one.
 
     Raises
     ------
@@ -40,7 +43,7 @@ class Store:
         When the catalogue cannot be read, or was written by a newer release.
     """
 
-    def __init__(self, root: Path, *, create: bool = False) -> None:
+    def __init__(self, root: Path, *, create: bool = False, busy_timeout_s: float = BUSY_TIMEOUT_S) -> None:
         self.root = root.resolve()
         self.address = stored_address(self.root)
         if self.address.catalogue is None and not self.catalogue_file.exists() and not create:
@@ -53,9 +56,9 @@ class Store:
         is_remote = self.address.data is not None
         self.files = DataFolder(self.root / "copies" if is_remote else self.root, self.address.data)
         self.engine: Engine = (
-            catalogue_engine(self.catalogue_file)
+            catalogue_engine(self.catalogue_file, busy_timeout_s=busy_timeout_s)
             if self.address.catalogue is None
-            else server_engine(self.address.catalogue)
+            else server_engine(self.address.catalogue, busy_timeout_s=busy_timeout_s)
         )
         try:
             if not self._is_current():

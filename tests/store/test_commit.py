@@ -6,12 +6,15 @@ import math
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
 from schemas.errors import StoreBusyError
+from schemas.settings import BUSY_TIMEOUT_S
 from store.commit import Changes, commit_to
-from store.connection import catalogue_engine, read_transaction, write_transaction
+from store.connection import read_transaction, write_transaction
 from store.home import Store
 from store.snapshot import Snapshot, newest_commit
 from store.tables import KEYS, VERSIONED, commits
@@ -26,6 +29,12 @@ VALUE = {
 }
 
 
+@pytest.fixture
+def store(store_of_any_catalogue):
+    """Return an empty store, in turn with each catalogue that a store may have."""
+    return store_of_any_catalogue
+
+
 def put(store: Store, rows, table: str = "clinical", **options) -> Changes:
     """Write rows in a commit of their own and return what they changed."""
     with commit_to(store, "test") as commit:
@@ -38,6 +47,14 @@ def broken_off(store: Store, error: type[BaseException], rows) -> None:
         commit.put("patients", [{"patient": "p1"}])
         commit.put("clinical", rows)
         raise error
+
+
+@contextmanager
+def opened_again(store: Store, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Iterator[Store]:
+    """Give the same store with connections of its own, as another process has it."""
+    again = Store(store.root, busy_timeout_s=busy_timeout_s)
+    yield again
+    again.engine.dispose()
 
 
 def values(store: Store, as_of: int | None = None) -> dict[tuple[str, str], float | None]:
@@ -247,49 +264,47 @@ def test_two_processes_that_write_at_once(tmp_path):
 def test_a_reader_is_not_blocked_by_a_writer(store):
     """While a commit is open a reader with next to no patience sees the state before it, and the new one after."""
     put(store, [VALUE])
-    reader = Store(store.root)
-    reader.engine = catalogue_engine(store.catalogue_file, busy_timeout_s=0.01)
-    with commit_to(store, "test") as commit:
-        commit.put("clinical", [VALUE | {"value": 2.0}])
-        assert values(reader) == {("p1", "afp"): 1.0}
-    assert values(reader) == {("p1", "afp"): 2.0}
+    with opened_again(store, 0.01) as reader:
+        with commit_to(store, "test") as commit:
+            commit.put("clinical", [VALUE | {"value": 2.0}])
+            assert values(reader) == {("p1", "afp"): 1.0}
+        assert values(reader) == {("p1", "afp"): 2.0}
 
 
 def test_a_read_transaction_sees_one_state(store):
     """A reader that has begun to read keeps its state while another commits, and does not hold the writer up."""
     put(store, [VALUE])
-    store.engine = catalogue_engine(store.catalogue_file, busy_timeout_s=0.01)
     with read_transaction(store.engine) as connection:
         before = connection.execute(commits.select()).all()
-        put(store, [VALUE | {"value": 2.0}])
+        with opened_again(store, 0.01) as writer:
+            put(writer, [VALUE | {"value": 2.0}])
         assert connection.execute(commits.select()).all() == before
     assert newest_commit(store) == 2
 
 
 def test_a_second_writer_gives_up_after_its_timeout(store):
     """A writer that waits in vain says so with exit code 6, and writes nothing."""
-    impatient = Store(store.root)
-    impatient.engine = catalogue_engine(store.catalogue_file, busy_timeout_s=0.05)
-    with write_transaction(store.engine):
-        with pytest.raises(StoreBusyError) as caught:
-            put(impatient, [VALUE])
-        assert caught.value.exit_code == 6
-        assert caught.value.where == str(store.catalogue_file)
-        assert caught.value.hint
-    assert newest_commit(store) == 0
-    put(impatient, [VALUE])
-    assert newest_commit(store) == 1
+    with opened_again(store, 0.05) as impatient:
+        with write_transaction(store.engine):
+            with pytest.raises(StoreBusyError) as caught:
+                put(impatient, [VALUE])
+            assert caught.value.exit_code == 6
+            assert caught.value.where == (store.address.catalogue or str(store.catalogue_file))
+            assert caught.value.hint
+        assert newest_commit(store) == 0
+        put(impatient, [VALUE])
+        assert newest_commit(store) == 1
 
 
 def test_a_second_writer_waits_its_turn(store):
     """A writer that finds the store held waits and then commits on top of what landed meanwhile."""
-    waiting = Store(store.root)
-    with write_transaction(store.engine):
-        thread = threading.Thread(target=put, args=(waiting, [VALUE]))
-        thread.start()
-        thread.join(0.2)
-        assert thread.is_alive()
-    thread.join(30)
+    with opened_again(store) as waiting:
+        with write_transaction(store.engine):
+            thread = threading.Thread(target=put, args=(waiting, [VALUE]))
+            thread.start()
+            thread.join(0.2)
+            assert thread.is_alive()
+        thread.join(30)
     assert values(store) == {("p1", "afp"): 1.0}
 
 

@@ -7,6 +7,7 @@ import json
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
 from store.commit import commit_to
 from store.datasets import pinned_dataset
@@ -16,10 +17,16 @@ TABLE = pa.table({"patient": ["p1", "p2"], "label": [1, 0], "AP__Mixed_case_y": 
 WHOSE = {"study": "er", "split": "main", "inputs": {"phases": ["AP"], "factors": []}, "commit_id": 3}
 
 
+@pytest.fixture
+def store(store_of_any_data):
+    """Return an empty store, in turn with each place that its files may have."""
+    return store_of_any_data
+
+
 def test_a_dataset_tells_about_its_file(store):
     """Path, hash, size and inputs are those of the file, which holds the table as it was given."""
     pinned = pinned_dataset(store, TABLE, **WHOSE)
-    file = store.root / pinned.path
+    file = store.files.local(pinned.path)
     assert pq.read_table(file).equals(TABLE)
     assert pinned.sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
     assert file.stem == pinned.sha256[:20]

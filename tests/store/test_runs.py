@@ -13,6 +13,12 @@ from store.runs import recorded_run
 from store.snapshot import Snapshot, newest_commit
 
 
+@pytest.fixture
+def store(store_of_any_catalogue):
+    """Return an empty store, in turn with each catalogue that a store may have."""
+    return store_of_any_catalogue
+
+
 def only_run(store) -> dict:
     """Return the store's one run."""
     (row,) = Snapshot(store).arrow("runs").to_pylist()
