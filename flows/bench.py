@@ -1,14 +1,19 @@
-"""Bench: every model of a study judged on the same split, into leaderboard, comparisons, predictions."""
+"""Bench: every model of a study judged alike, into leaderboard, comparisons, predictions."""
 
 from __future__ import annotations
 
+import getpass
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from flows.controls import control_rows
+from flows.honest_suite import honest_suite
 from flows.refresh import stored_study
 from flows.train import TrainReport, study_models, train
-from schemas.results import LeaderboardRow
-from store.commit import commit_to
+from schemas.results import ControlRow, LeaderboardRow, Suite
+from schemas.study import Study
+from store.commit import commit_to, utc_now
 from store.home import Store
 from store.publish import published
 from store.runs import recorded_run
@@ -16,9 +21,15 @@ from store.snapshot import Snapshot
 from zoo.benchmark import comparison_rows, judged_model
 from zoo.characteristics import characteristic_rows
 from zoo.explained_models import validation_importances
+from zoo.openings import new_openings, times_opened
 from zoo.subgroups import subgroup_comparisons, subgroup_levels, subgroup_rows
 
-__all__ = ["BenchReport", "bench"]
+__all__ = ["FOLDS", "REPEATS", "BenchReport", "bench"]
+
+REPEATS = 5
+"""How often the honest suite predicts every patient."""
+FOLDS = 5
+"""Parts of a repeat: every model is fitted on four fifths of the patients."""
 
 
 @dataclass(frozen=True)
@@ -31,13 +42,29 @@ class BenchReport:
     leaderboard: tuple[LeaderboardRow, ...]
     commit_id: int | None
     """The commit it made; None where every figure was there already."""
+    times_opened: dict[str, int]
+    """By split, how many model versions have been judged on its held-out cohort so far."""
+    controls: tuple[ControlRow, ...] = ()
+    """The negative controls, where they were asked for."""
 
 
-def bench(store: Store, study: str | None = None) -> BenchReport:
-    """Judge a study's models on the paper's split and return the leaderboard.
+def bench(
+    store: Store,
+    study: str | None = None,
+    *,
+    suite: Suite = "paper",
+    repeats: int = REPEATS,
+    folds: int = FOLDS,
+    controls: bool = False,
+    control_repeats: int = 1,
+    workers: int | None = None,
+) -> BenchReport:
+    """Judge a study's models and return the leaderboard.
 
-    Models that are missing or out of date are trained first. Figures are computed again from the saved
-    models each time; where none differs, no commit is made.
+    Models that are missing or out of date are trained first. The paper suite judges the trained models on the
+    two cohorts of their split and computes its figures again each time; the honest suite judges the same recipes by
+    repeated nested cross-validation over all labelled patients, and only where something changed. Where no
+    figure differs, no commit is made.
 
     Parameters
     ----------
@@ -45,34 +72,61 @@ def bench(store: Store, study: str | None = None) -> BenchReport:
         The store.
     study : str, optional
         The study's id; may be left out where the store has one study.
+    suite : {"paper", "honest"}
+        How models are judged.
+    repeats, folds : int
+        Of the honest suite and its controls.
+    controls : bool
+        Also run the negative controls of the suite.
+    control_repeats : int
+        Repeats of the honest suite's controls.
+    workers : int, optional
+        Worker processes; as many as the machine has cores where absent.
     """
     asked = stored_study(Snapshot(store), study)
     trained = train(store, asked.id, study_models(asked))
+    if suite == "paper":
+        leaderboard, commit_id = _paper_suite(store, asked, trained)
+    else:
+        versions = {report.model: report.version for report in trained}
+        leaderboard, commit_id = honest_suite(store, asked, versions, repeats=repeats, folds=folds, workers=workers)
+    found: list[ControlRow] = []
+    if controls:
+        found, control_commit = control_rows(
+            store, asked, suite=suite, repeats=control_repeats, folds=folds, workers=workers
+        )
+        commit_id = control_commit or commit_id
+    if commit_id is not None or not store.analyst_file.exists():
+        published(Snapshot(store))
+    opened = times_opened(Snapshot(store), asked.id)
+    return BenchReport(asked.id, suite, tuple(trained), tuple(leaderboard), commit_id, opened, tuple(found))
+
+
+def _paper_suite(store: Store, study: Study, trained: Sequence[TrainReport]) -> tuple[list[LeaderboardRow], int | None]:
+    """Judge trained models on the cohorts of their split, enter them in the ledger, and return the leaderboard."""
     snapshot = Snapshot(store)
-    versions = {(row["model"], row["version"]): row for row in snapshot.rows("models", study=asked.id)}
-    current = {report.model: versions[report.model, report.version] for report in trained}
-    with recorded_run(store, "bench", asked.id, {"suite": "paper"}) as run:
-        judged = [judged_model(snapshot, row) for row in current.values()]
+    versions = {(row["model"], row["version"]): row for row in snapshot.rows("models", study=study.id)}
+    current = [versions[report.model, report.version] for report in trained]
+    with recorded_run(store, "bench", study.id, {"suite": "paper"}) as run:
+        judged = [judged_model(snapshot, row) for row in current]
         version_of = {each.model: each.version for each in judged}
-        scope: dict[str, Any] = {"study": asked.id, "suite": "paper"}
-        with commit_to(store, f"bench {asked.id}: paper suite", run_id=run.run_id) as commit:
+        scope: dict[str, Any] = {"study": study.id, "suite": "paper"}
+        with commit_to(store, f"bench {study.id}: paper suite", run_id=run.run_id) as commit:
             for table in ("predictions", "leaderboard"):
                 rows = [row.model_dump() for each in judged for row in getattr(each, table)]
                 commit.put(table, [row | {"version": version_of[row["model"]]} for row in rows], replacing=scope)
-            levels = subgroup_levels(snapshot, asked)
+            levels = subgroup_levels(snapshot, study)
             predictions = [row for each in judged for row in each.predictions]
             within = subgroup_rows(predictions, levels)
             commit.put("subgroups", [row.model_dump() for row in within], replacing=scope)
-            comparisons = comparison_rows(asked.id, "paper", judged)
+            comparisons = comparison_rows(study.id, "paper", judged)
             comparisons += subgroup_comparisons(predictions, levels)
             commit.put("comparisons", [row.model_dump() for row in comparisons], replacing=scope)
-            commit.put(
-                "importances", [each for row in current.values() for each in validation_importances(snapshot, row)]
+            commit.put("importances", [each for row in current for each in validation_importances(snapshot, row)])
+            commit.put("characteristics", characteristic_rows(snapshot, study), replacing={"study": study.id})
+            openings = new_openings(
+                snapshot, current, suite="paper", run_id=run.run_id, opened_at=utc_now(), author=getpass.getuser()
             )
-            commit.put("characteristics", characteristic_rows(snapshot, asked), replacing={"study": asked.id})
-        is_changed = commit.landed_id is not None
-        run.summary |= {"models": len(judged), "changed": is_changed}
-    if is_changed or not store.analyst_file.exists():
-        published(Snapshot(store))
-    leaderboard = tuple(row for each in judged for row in each.leaderboard)
-    return BenchReport(asked.id, "paper", tuple(trained), leaderboard, commit.landed_id)
+            commit.put("openings", openings)
+        run.summary |= {"models": len(judged), "changed": commit.landed_id is not None, "opened": len(openings)}
+    return [row for each in judged for row in each.leaderboard], commit.landed_id

@@ -47,14 +47,16 @@ class FeatureSetReport:
         return self.computed + self.reused
 
 
-def stored_study(snapshot: Snapshot, study: str | None) -> Study:
-    """Return an ingested study's definition; the store's only one where no id is given.
+def stored_study(snapshot: Snapshot, study: Study | str | None) -> Study:
+    """Return an ingested study's definition; the store's only one where no id is given, a given one as it is.
 
     Raises
     ------
     NotFoundError
         When there is no such study, or none is named and the store has several.
     """
+    if isinstance(study, Study):
+        return study
     studies = {row["study"]: row["definition"] for row in snapshot.rows("studies")}
     if study is None and len(studies) == 1:
         study = next(iter(studies))
@@ -70,7 +72,7 @@ def stored_study(snapshot: Snapshot, study: str | None) -> Study:
 
 def refresh(
     store: Store,
-    study: str | None = None,
+    study: Study | str | None = None,
     *,
     feature_set: str | None = None,
     workers: int | None = None,
@@ -86,8 +88,9 @@ def refresh(
     ----------
     store : Store
         The store.
-    study : str, optional
-        The study's id; may be left out where the store has one study.
+    study : Study or str, optional
+        The study's id, which may be left out where the store has one study; or a study that asks for other feature
+        sets than the one in the store.
     feature_set : str, optional
         Only this one of the study's feature sets.
     workers : int, optional

@@ -9,7 +9,15 @@ from __future__ import annotations
 from itertools import product
 from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 __all__ = ["HCC_CEMRI", "Family", "Interpolator", "RadiomicsSettings"]
 
@@ -102,6 +110,9 @@ class RadiomicsSettings(BaseModel):
         Whether the range is absolute, relative to the maximum, or in standard deviations from the mean.
     resegment_shape : bool
         Use the resegmented mask for shape as well.
+    shuffled_voxels : bool
+        A negative control: deal the intensities inside the mask out anew over the mask's voxels before anything else
+        is computed, in an order that the scan's own intensities decide. pyradiomics has no such setting.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -132,6 +143,13 @@ class RadiomicsSettings(BaseModel):
     resegment_range: Annotated[tuple[Real, ...], Field(min_length=1, max_length=2)] | None = None
     resegment_mode: ResegmentMode = "absolute"
     resegment_shape: bool = False
+    shuffled_voxels: bool = False
+
+    @model_serializer(mode="wrap")
+    def _written_where_it_is_set(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # Feature sets are bound to the hash of what is written here: those without a control keep theirs.
+        values: dict[str, Any] = written(self)
+        return values if self.shuffled_voxels else {k: v for k, v in values.items() if k != "shuffled_voxels"}
 
     @model_validator(mode="before")
     @classmethod

@@ -6,10 +6,20 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-__all__ = ["Cohort", "ComparisonRow", "LeaderboardRow", "PredictionRow", "SubgroupRow", "Suite"]
+__all__ = [
+    "Cohort",
+    "ComparisonRow",
+    "Control",
+    "ControlRow",
+    "LeaderboardRow",
+    "PredictionRow",
+    "SubgroupRow",
+    "Suite",
+]
 
 Suite = Literal["paper", "honest"]
 Cohort = Literal["training", "validation", "out_of_fold"]
+Control = Literal["permuted_labels", "shuffled_voxels"]
 
 
 class _Row(BaseModel):
@@ -17,7 +27,11 @@ class _Row(BaseModel):
 
 
 class PredictionRow(_Row):
-    """The probability a model gives one patient, and the patient's label."""
+    """The probability a model gives one patient, and the patient's label.
+
+    ``fold`` and ``repeat`` count from 0 in the honest suite and are 0 in the paper's. ``threshold`` is the cut that
+    was frozen on the patients who trained: one for the model in the paper suite, one a fold in the honest one.
+    """
 
     study: str
     suite: Suite
@@ -25,6 +39,8 @@ class PredictionRow(_Row):
     patient: str
     cohort: Cohort
     fold: int = 0
+    repeat: int = 0
+    threshold: float
     probability: float
     label: int
 
@@ -34,7 +50,8 @@ class LeaderboardRow(_Row):
 
     ``auc_lo`` and ``auc_hi`` bound the AUC by the logit-transformed DeLong interval, the main one at
     these sizes; ``auc_delong_lo`` and ``auc_delong_hi`` are the plain one that papers print. The
-    threshold was frozen on training data and is applied as ``probability >= threshold``. A rate whose
+    threshold was frozen on training data and is applied as ``probability >= threshold``; it is None in the honest
+    suite, where every fold has its own (they stand with the predictions). A rate whose
     denominator is zero, and a calibration line that separation leaves undefined, are None.
     """
 
@@ -49,7 +66,7 @@ class LeaderboardRow(_Row):
     auc_hi: float
     auc_delong_lo: float
     auc_delong_hi: float
-    threshold: float
+    threshold: float | None
     accuracy: float | None
     sensitivity: float | None
     specificity: float | None
@@ -97,3 +114,29 @@ class SubgroupRow(_Row):
     auc: float | None
     auc_lo: float | None
     auc_hi: float | None
+
+
+class ControlRow(_Row):
+    """The AUC of a model in a negative control; ``auc_lo`` and ``auc_hi`` as in the leaderboard.
+
+    ``permuted_labels``: the outcome is dealt out anew over the patients, so .5 is what an honest procedure gives.
+    ``shuffled_voxels``: the intensities inside each mask are dealt out anew over its voxels, without shape features;
+    what is above .5 there comes from size and the histogram of intensities, not from any pattern.
+    """
+
+    study: str
+    suite: Suite
+    control: Control
+    model: str
+    cohort: Cohort
+    repeats: int
+    n: int
+    events: int
+    auc: float
+    auc_lo: float
+    auc_hi: float
+
+    @property
+    def holds_chance(self) -> bool:
+        """Return whether the interval holds one half."""
+        return self.auc_lo <= 0.5 <= self.auc_hi

@@ -22,7 +22,7 @@ from zoo.evaluation.multiplicity import holm
 from zoo.model_folders import local_model_folder
 from zoo.persist import load_model
 
-__all__ = ["JudgedModel", "comparison_rows", "judged_model", "leaderboard_row"]
+__all__ = ["JudgedModel", "comparison_rows", "corrected_rows", "judged_model", "leaderboard_row"]
 
 Floats = NDArray[np.float64]
 _COHORTS: tuple[Cohort, ...] = ("training", "validation")
@@ -74,6 +74,7 @@ def judged_model(snapshot: Snapshot, row: Mapping[str, Any], suite: Suite = "pap
                 model=row["model"],
                 patient=patient,
                 cohort=cohort,
+                threshold=row["threshold"],
                 probability=float(probability),
                 label=int(label),
             )
@@ -139,17 +140,18 @@ def comparison_rows(study: str, suite: Suite, models: Sequence[JudgedModel]) -> 
                 [of_b[patient][1] for patient in shared],
             )
             tests.append((a.model, b.model, test))
-        rows += _corrected(study, suite, cohort, tests)
+        rows += corrected_rows(study, suite, cohort, tests)
     tests = []
     for each in models:
         training, validation = (list(zip(*each.scores(cohort).values(), strict=True)) for cohort in _COHORTS)
         tests.append((each.model, each.model, unpaired_delong(*training, *validation)))
-    return rows + _corrected(study, suite, "training-validation", tests)
+    return rows + corrected_rows(study, suite, "training-validation", tests)
 
 
-def _corrected(
+def corrected_rows(
     study: str, suite: Suite, cohort: str, tests: Sequence[tuple[str, str, DeLongTest]]
 ) -> list[ComparisonRow]:
+    """Return the rows of tests of one kind and cohort, with Holm's correction over them."""
     if not tests:
         return []
     adjusted = holm([test.p for _, _, test in tests])

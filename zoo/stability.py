@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import duckdb
 import numpy as np
+from numpy.typing import NDArray
 
+from schemas.errors import ContractError
+from schemas.feature_names import with_phase
 from schemas.keys import sql_name
 from schemas.study import Study
 from store.query import snapshot_connection
 from store.snapshot import Snapshot
-from zoo.evaluation.agreement import icc_agreement
+from zoo.evaluation.agreement import IccEstimate, icc_agreement
 from zoo.feature_columns import stored_feature_set
 
-__all__ = ["FEWEST_PATIENTS", "StabilityCount", "stability_counts", "stability_rows", "stable_in_every_kind"]
+__all__ = [
+    "FEWEST_PATIENTS",
+    "RepeatedReadings",
+    "StabilityCount",
+    "repeated_readings",
+    "stability_counts",
+    "stability_rows",
+    "stable_in_every_kind",
+]
 
 FEWEST_PATIENTS = 5
 """With fewer repeated readings an ICC says nothing, and none is given."""
@@ -24,12 +34,99 @@ FEWEST_PATIENTS = 5
 Reading = tuple[str, int]
 
 
+@dataclass(frozen=True)
+class Ratings:
+    """One phase's features in the readings that are compared."""
+
+    phase: str
+    kind: str
+    """``intra`` or ``inter``."""
+    patients: tuple[str, ...]
+    values: NDArray[np.float64]
+    """Of shape (n_patients, n_readings, n_features); NaN where a reading has no value."""
+
+
+@dataclass(frozen=True)
+class RepeatedReadings:
+    """A feature set's repeated readings in a study, read once; agreement is computed for the patients asked for."""
+
+    feature_set: str
+    """``name@version``."""
+    features: tuple[str, ...]
+    ratings: tuple[Ratings, ...]
+
+    def agreement(self, patients: Collection[str]) -> Iterator[tuple[Ratings, int, IccEstimate]]:
+        """Yield the ICC(A,1) of every phase and kind among some patients, and of how many.
+
+        ``intra`` compares the first reader's readings, ``inter`` the first reading of every reader; a kind that
+        the readings do not give, or that fewer than five of the patients have, is left out.
+        """
+        for each in self.ratings:
+            among = [position for position, patient in enumerate(each.patients) if patient in patients]
+            if len(among) >= FEWEST_PATIENTS:
+                yield each, len(among), icc_agreement(each.values[among])
+
+    def stable_columns(self, patients: Collection[str], minimum_icc: float) -> set[str]:
+        """Return the columns whose readings agree among some patients: every kind at least ``minimum_icc``.
+
+        A feature that does not vary, or lacks a value in some reading, has no ICC and is not among them.
+
+        Raises
+        ------
+        ContractError
+            When fewer than five of the patients have repeated readings.
+        """
+        lowest: dict[str, NDArray[np.float64]] = {}
+        for ratings, _, estimate in self.agreement(patients):
+            icc = np.nan_to_num(estimate.value, nan=-1.0)
+            lowest[ratings.phase] = np.minimum(icc, lowest.get(ratings.phase, icc))
+        if not lowest:
+            raise ContractError(
+                f"minimum_icc is asked for, but '{self.feature_set}' has repeated readings of fewer than "
+                f"{FEWEST_PATIENTS} of {len(patients)} training patients",
+                hint="add [[readings]] to the study file, bench with fewer --folds, or leave minimum_icc out",
+            )
+        return {
+            with_phase(phase, name)
+            for phase, values in lowest.items()
+            for name, value in zip(self.features, values, strict=True)
+            if value >= minimum_icc
+        }
+
+
+def repeated_readings(snapshot: Snapshot, study: Study, feature_set: str) -> RepeatedReadings:
+    """Return the repeated readings of a study's feature set, all phases and patients.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        The store.
+    study : Study
+        The study, whose first reading is the one that models use.
+    feature_set : str
+        ``name`` or ``name@version``, as the study writes it.
+    """
+    stored = stored_feature_set(snapshot, study, feature_set)
+    names = [row["feature"] for row in snapshot.rows("features", feature_set=stored)]
+    found = []
+    values = _values(snapshot, study, stored, names)
+    for phase in study.phases:
+        of_phase = values.get(phase, {})
+        for kind, readings in _compared_readings(study).items():
+            patients = sorted({patient for patient, *_ in of_phase})
+            complete = [p for p in patients if all((p, *reading) in of_phase for reading in readings)]
+            ratings = [[of_phase[(patient, *reading)] for reading in readings] for patient in complete]
+            found.append(
+                Ratings(phase, kind, tuple(complete), np.array(ratings).reshape(-1, len(readings), len(names)))
+            )
+    return RepeatedReadings(stored, tuple(names), tuple(found))
+
+
 def stability_rows(snapshot: Snapshot, study: Study, split: str, feature_set: str) -> list[dict[str, Any]]:
-    """Return the ICC(A,1) of every feature and phase, within and between readers.
+    """Return the ICC(A,1) of every feature and phase, within and between readers, as rows of ``stability``.
 
     Only training patients of the split count: which features are kept must not be decided by patients that a
-    model is judged on. ``intra`` compares the first reader's readings, ``inter`` the first reading of every
-    reader; a kind that the study's readings do not give, or fewer than five patients have, has no rows.
+    model is judged on.
 
     Parameters
     ----------
@@ -46,36 +143,25 @@ def stability_rows(snapshot: Snapshot, study: Study, split: str, feature_set: st
     ----------
     McGraw KO, Wong SP, Psychol Methods 1996;1:30, doi:10.1037/1082-989X.1.1.30.
     """
-    feature_set = stored_feature_set(snapshot, study, feature_set)
     members = snapshot.rows("split_members", study=study.id, split=split)
-    training = sorted(row["patient"] for row in members if row["cohort"] == "training")
-    names = [row["feature"] for row in snapshot.rows("features", feature_set=feature_set)]
-    rows: list[dict[str, Any]] = []
-    with snapshot_connection(snapshot) as connection:
-        of_phases = {phase: _values(connection, study.id, feature_set, phase, names) for phase in study.phases}
-    for phase, values in of_phases.items():
-        for kind, readings in _compared_readings(study).items():
-            patients = [p for p in training if all((p, *reading) in values for reading in readings)]
-            if len(patients) < FEWEST_PATIENTS:
-                continue
-            ratings = np.array([[values[(p, *reading)] for reading in readings] for p in patients])
-            estimate = icc_agreement(ratings)
-            rows += [
-                {
-                    "study": study.id,
-                    "split": split,
-                    "feature_set": feature_set,
-                    "phase": phase,
-                    "feature": name,
-                    "kind": kind,
-                    "patients": len(patients),
-                    "icc": _number(estimate.value[column]),
-                    "lower": _number(estimate.lower[column]),
-                    "upper": _number(estimate.upper[column]),
-                }
-                for column, name in enumerate(names)
-            ]
-    return rows
+    training = {row["patient"] for row in members if row["cohort"] == "training"}
+    readings = repeated_readings(snapshot, study, feature_set)
+    return [
+        {
+            "study": study.id,
+            "split": split,
+            "feature_set": readings.feature_set,
+            "phase": ratings.phase,
+            "feature": name,
+            "kind": ratings.kind,
+            "patients": patients,
+            "icc": _number(estimate.value[column]),
+            "lower": _number(estimate.lower[column]),
+            "upper": _number(estimate.upper[column]),
+        }
+        for ratings, patients, estimate in readings.agreement(training)
+        for column, name in enumerate(readings.features)
+    ]
 
 
 @dataclass(frozen=True)
@@ -154,20 +240,22 @@ def _compared_readings(study: Study) -> dict[str, list[Reading]]:
 
 
 def _values(
-    connection: duckdb.DuckDBPyConnection, study: str, feature_set: str, phase: str, names: Sequence[str]
-) -> dict[tuple[str, str, int], list[float]]:
-    """Return the features of each patient, reader and reading of a phase; NaN where one has no value."""
+    snapshot: Snapshot, study: Study, feature_set: str, names: list[str]
+) -> dict[str, dict[tuple[str, str, int], NDArray[np.float64]]]:
+    """Return the features of each patient, reader and reading by phase; only of patients read more than once."""
     columns = ", ".join(f'w."{name}"' for name in names)
     query = (
-        f'select w.patient, w.reader, w.reading, {columns} from "{sql_name(feature_set)}" w '
-        "join study_masks m using (patient, exam, phase, lesion, reader, reading) "
-        "where m.study = $study and w.phase = $phase"
+        f'select w.phase, w.patient, w.reader, w.reading, {columns} from "{sql_name(feature_set)}" w '
+        "join study_masks m using (patient, exam, phase, lesion, reader, reading) where m.study = $study "
+        "and w.patient in (select patient from study_masks where study = $study group by patient "
+        "having count(distinct (reader, reading)) > 1)"
     )
-    table = connection.sql(query, params={"study": study, "phase": phase}).fetchall()
-    return {
-        (patient, reader, reading): [float("nan") if value is None else value for value in values]
-        for patient, reader, reading, *values in table
-    }
+    with snapshot_connection(snapshot) as connection:
+        table = connection.sql(query, params={"study": study.id}).fetchall()
+    found: dict[str, dict[tuple[str, str, int], NDArray[np.float64]]] = {}
+    for phase, patient, reader, reading, *values in table:
+        found.setdefault(phase, {})[patient, reader, reading] = np.array(values, dtype=np.float64)
+    return found
 
 
 def _number(value: float) -> float | None:

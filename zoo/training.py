@@ -26,7 +26,15 @@ from zoo.persist import save_model
 from zoo.registry import model_spec
 from zoo.summary import model_summary
 
-__all__ = ["RANDOM_STATE", "TrainedModel", "TrainingPlan", "trained_model", "training_plan", "training_plans"]
+__all__ = [
+    "RANDOM_STATE",
+    "TrainedModel",
+    "TrainingPlan",
+    "library_versions",
+    "trained_model",
+    "training_plan",
+    "training_plans",
+]
 
 RANDOM_STATE = 20260101
 _LIBRARIES = ("numpy", "scikit-learn", "scipy", "statsmodels", "xgboost-cpu")
@@ -93,7 +101,7 @@ def training_plan(
         "inputs": inputs.as_dict(),
         # In full: scikit-learn's own repr leaves out the middle of a long pipeline.
         "estimator": spec.build(study.settings_of(model), random_state=RANDOM_STATE).__repr__(N_CHAR_MAX=1_000_000),
-        "libraries": _library_versions(),
+        "libraries": library_versions(),
     }
     digest = sha256_of_json(decided_by)
     versions = {row["version"]: row["training_sha256"] for row in snapshot.rows("models", study=study.id, model=model)}
@@ -178,7 +186,7 @@ def trained_model(store: Store, study: Study, plan: TrainingPlan, trained_at: st
         "path": folder,
         "sha256": sha256,
         "trained_at": trained_at,
-        "versions": canonical_json(_library_versions()),
+        "versions": canonical_json(library_versions()),
         "summary": canonical_json(summary | {"excluded": plan.table.excluded}),
     }
     found = training_importances(last_step(estimator, inputs, references), target)
@@ -208,7 +216,7 @@ def _metadata(study: Study, plan: TrainingPlan) -> dict[str, Any]:
             cohort: {"patients": len(labels), "events": int(labels.sum())} for cohort, labels in cohorts.items()
         },
         "excluded": len(plan.table.excluded),
-        "libraries": _library_versions() | {"radzoo": version("radzoo")},
+        "libraries": library_versions() | {"radzoo": version("radzoo")},
     }
 
 
@@ -240,5 +248,6 @@ def _outcome(study: Study) -> str:
     return outcome.name
 
 
-def _library_versions() -> dict[str, str]:
+def library_versions() -> dict[str, str]:
+    """Return the versions of the libraries that decide a fitted model."""
     return {name: version(name) for name in _LIBRARIES}

@@ -60,8 +60,8 @@ VERBS = {
     ),
     "bench": Verb(
         "flows.cli.zoo:bench",
-        "Judge a study's models on the same split, training what is missing.",
-        "radzoo bench --study my-study",
+        "Judge a study's models alike, training what is missing.",
+        "radzoo bench --study my-study --suite honest",
     ),
     "predict": Verb(
         "flows.cli.models:predict",

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import webbrowser
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
-from flows.bench import BenchReport
+from flows.bench import FOLDS, REPEATS, BenchReport
 from flows.bench import bench as bench_study
-from flows.cli.outcome import Context, Outcome, table_text
+from flows.cli.outcome import Context, Outcome, Workers, table_text
 from flows.report.page import write_report
 from flows.train import TrainReport
 from flows.train import train as train_study
+from schemas.results import ControlRow
 from store.home import Store
 
-__all__ = ["bench", "leaderboard_text", "report", "train"]
+__all__ = ["bench", "bench_text", "leaderboard_text", "report", "train"]
 
 Shared = Annotated[Context, Parameter(parse=False)]
+Count = Annotated[int, Parameter(validator=Number(gte=1))]
 
 
 def train(*models: str, study: str | None = None, context: Shared) -> Outcome:
@@ -37,16 +41,52 @@ def train(*models: str, study: str | None = None, context: Shared) -> Outcome:
     return Outcome("\n".join(_trained_text(each) for each in reports), reports)
 
 
-def bench(*, study: str | None = None, context: Shared) -> Outcome:
-    """Judge a study's models on the same split, training what is missing.
+def bench(
+    *,
+    study: str | None = None,
+    suite: Literal["paper", "honest"] = "paper",
+    repeats: Count = REPEATS,
+    folds: Annotated[int, Parameter(validator=Number(gte=2))] = FOLDS,
+    controls: bool = False,
+    control_repeats: Count = 1,
+    workers: Workers = None,
+    context: Shared,
+) -> Outcome:
+    """Judge a study's models alike, training what is missing.
+
+    The paper suite judges trained models on the training and validation cohorts of their split. The honest suite
+    judges the same recipes by repeated nested cross-validation over all labelled patients: whatever is fitted,
+    selection and threshold included, is fitted again in every fold without the patients held out.
 
     Parameters
     ----------
     study
         The study's id; may be left out where the store has one study.
+    suite
+        How models are judged.
+    repeats
+        How often the honest suite deals out the patients anew.
+    folds
+        Parts that the honest suite deals them out to.
+    controls
+        Also judge models where there is nothing to find: labels permuted over patients, and the intensities inside
+        each mask shuffled among its voxels.
+    control_repeats
+        How often the honest suite's controls deal out the patients anew.
+    workers
+        Processes of the honest suite; as many as there are cores where not given.
     """
-    found = bench_study(Store(context.store), study)
-    return Outcome(leaderboard_text(found), found)
+    found = bench_study(
+        Store(context.store),
+        study,
+        suite=suite,
+        repeats=repeats,
+        folds=folds,
+        controls=controls,
+        control_repeats=control_repeats,
+        workers=workers,
+    )
+    return Outcome(bench_text(found), found)
 
 
 def report(
@@ -91,6 +131,42 @@ def leaderboard_text(found: BenchReport) -> str:
         for row in found.leaderboard
     ]
     return table_text(rows, list(rows[0])) if rows else "no model was judged"
+
+
+def bench_text(found: BenchReport) -> str:
+    """Return a benchmark as people read it: the leaderboard, and how often held-out cohorts were opened."""
+    opened = [
+        f"validation cohort of split {split}: model versions judged on it so far: {count}"
+        for split, count in sorted(found.times_opened.items())
+    ]
+    parts = [leaderboard_text(found)]
+    if found.controls:
+        parts.append(_controls_text(found.controls))
+    if opened:
+        parts.append("\n".join(opened))
+    return "\n\n".join(parts)
+
+
+def _controls_text(found: Sequence[ControlRow]) -> str:
+    rows = [
+        {
+            "negative control": row.control.replace("_", " "),
+            "model": row.model,
+            "cohort": row.cohort,
+            "n": f"{row.n} ({row.events} events)",
+            "AUC (95 % CI)": f"{row.auc:.3f} ({row.auc_lo:.3f}-{row.auc_hi:.3f})",
+            ".5 lies in it": "yes" if row.holds_chance else "NO",
+        }
+        for row in found
+    ]
+    note = (
+        ""
+        if all(row.control == "permuted_labels" for row in found)
+        else (
+            "\nsize and the histogram of intensities survive shuffling: what they predict is no fault of the procedure"
+        )
+    )
+    return table_text(rows, list(rows[0])) + note
 
 
 def _rate(value: float | None) -> str:

@@ -22,6 +22,7 @@ from radiomics import imageoperations
 
 from flows.extract.calculators import FEATURES, outcomes
 from flows.extract.process_state import geometry_tolerance, one_thread, quiet
+from flows.extract.shuffle import shuffled_inside
 from flows.imaging.volumes import geometry_difference
 from schemas.errors import ContractError
 from schemas.radiomics_settings import RadiomicsSettings
@@ -138,6 +139,8 @@ def extract(
     parameters = settings.pyradiomics_parameters()
     with quiet(), one_thread(), geometry_tolerance(settings.geometry_tolerance):
         working = normalised_image(image, settings) if normalised is None else normalised
+        if settings.shuffled_voxels:
+            working = shuffled_inside(working, mask, image)
         region = _region(working, mask, parameters["setting"])
         return _extraction(region, settings, parameters)
 

@@ -1,16 +1,16 @@
--- How each model did on each cohort.
+-- How each model did on each cohort; docs/leaderboard.sql makes every figure again from predictions.
 -- @study the study's id
 -- @suite paper (one split) or honest (nested cross-validation)
 -- @model name in the zoo
 -- @cohort training or validation in the paper suite, out_of_fold in the honest one
--- @n patients judged
+-- @n patients judged, in the honest suite once a repeat
 -- @events patients with label 1
--- @auc area under the ROC curve
+-- @auc area under the ROC curve; in the honest suite the mean over the repeats
 -- @auc_lo lower 95 % bound, DeLong on the logit scale
 -- @auc_hi upper 95 % bound, DeLong on the logit scale
 -- @auc_delong_lo lower 95 % bound, plain DeLong
 -- @auc_delong_hi upper 95 % bound, plain DeLong
--- @threshold probability from which a patient counts as positive, frozen on training patients
+-- @threshold probability from which a patient counts as positive, frozen on training patients; none in the honest suite, where each fold has its own (predictions.threshold)
 -- @accuracy share of right calls
 -- @sensitivity true positives among label 1
 -- @specificity true negatives among label 0

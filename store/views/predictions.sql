@@ -1,4 +1,9 @@
--- Probabilities: one row per model, patient, cohort and fold.
+-- Probabilities: one row per model, patient, cohort and fold; every figure of the leaderboard follows from them.
+-- @version the model's version; in the honest suite of the trained model with the same recipe
+-- @fold number of the fold that the patient was held out of, counted over all repeats; 0 in the paper suite
+-- @repeat repeat of the cross-validation, from 0; 0 in the paper suite
+-- @threshold probability from which a patient counts as positive, frozen on the patients who trained
 -- @probability predicted probability of label 1
 -- @label the patient's label
-select study, suite, model, version, patient, cohort, fold, probability, label from catalogue.predictions
+select study, suite, model, version, patient, cohort, fold, repeat, threshold, probability, label
+from catalogue.predictions

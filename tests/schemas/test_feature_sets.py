@@ -87,3 +87,21 @@ def test_a_description_is_no_part_of_a_definition():
     """A set is defined by kind, settings, libraries and columns alone."""
     definition = FeatureSetDefinition.of_radiomics(RadiomicsSettings(families=("firstorder",)), LIBRARIES)
     assert set(definition.canonical()) == {"kind", "settings", "libraries", "columns"}
+
+
+def test_the_built_in_set_keeps_its_hash():
+    """hcc-cemri@1 is bound to the hash that stores in use have on record: an optional setting may not change it."""
+    # As the example's store holds it, extracted by these library versions before the control existed.
+    libraries = {"pyradiomics": "3.0.1", "SimpleITK": "2.5.7", "PyWavelets": "1.9.0"}
+    digest = FeatureSetDefinition.of_radiomics(HCC_CEMRI, libraries).sha256
+    assert digest == "cead3b7b44d8b74da4fecd350ae44aaa68204ec53ac0fe3f9cb35166b8dd781f"
+
+
+def test_shuffled_voxels_are_another_definition():
+    """The control is written, and hashed, where it is set and only there."""
+    plain, shuffled = (RadiomicsSettings(shuffled_voxels=value) for value in (False, True))
+    assert "shuffled_voxels" not in plain.model_dump()
+    assert shuffled.model_dump()["shuffled_voxels"] is True
+    assert RadiomicsSettings.model_validate(json.loads(shuffled.model_dump_json())) == shuffled
+    digests = {FeatureSetDefinition.of_radiomics(each, LIBRARIES).sha256 for each in (plain, shuffled)}
+    assert len(digests) == 2

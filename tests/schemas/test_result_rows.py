@@ -33,9 +33,10 @@ def test_unknown_words_and_missing_values_are_refused(change):
         "model": "cr",
         "patient": "p",
         "cohort": "training",
+        "threshold": 0.5,
         "probability": 0.5,
         "label": 1,
     }
-    assert PredictionRow(**known).fold == 0
+    assert (PredictionRow(**known).fold, PredictionRow(**known).repeat) == (0, 0)
     with pytest.raises(ValidationError):
         PredictionRow(**(known | change))

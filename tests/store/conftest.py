@@ -187,6 +187,12 @@ def fill(store: Store) -> None:
         c.put("importances", [study | {"model": "cr", "version": 1} | weight])
         c.put("predictions", [judged | {"patient": "p1", "fold": 0, "version": 1, "probability": 0.7, "label": 1}])
         c.put("leaderboard", [judged | {"version": 1, "n": 2, "events": 1, "auc": 0.75, "auc_lo": 0.6, "auc_hi": 0.9}])
+        c.put("openings", [study | {"split": "main", "cohort": "validation", "model": "cr", "version": 1}])
+        c.put("controls", [judged | {"control": "permuted_labels", "repeats": 1, "n": 2, "events": 1, "auc": 0.5}])
+        c.put(
+            "selection_frequency",
+            [study | {"suite": "honest", "model": "cr", "feature": "age", "folds": 4, "selected": 3}],
+        )
         c.put("subgroups", [judged | {"variable": "sex", "level": "male", "n": 1, "events": 1}])
         line = study | {"split": "main", "cohort": "training", "variable": "sex", "level": "male"}
         c.put("characteristics", [line | {"position": 0, "known_events": 1, "count_events": 1}])

@@ -16,7 +16,7 @@ from store.segments import written_segment
 from store.snapshot import Snapshot
 from store.staging import ExtractionRecord
 from zoo.feature_columns import stable_columns
-from zoo.stability import stability_rows
+from zoo.stability import repeated_readings, stability_rows
 
 # Shrout PE, Fleiss JL, Psychol Bull 1979;86:420, table 2: six subjects, four judges; ICC(2,1) = .29 (R psych .289764).
 JUDGED = [(9, 2, 5, 8), (6, 1, 3, 2), (8, 4, 6, 8), (7, 1, 2, 6), (10, 5, 6, 9), (6, 2, 4, 7)]
@@ -147,3 +147,29 @@ def test_too_few_patients_give_no_icc(snapshot: Snapshot, study: Study) -> None:
         members = [{"study": study.id, "split": "tiny", "patient": f"P{n}", "cohort": "training"} for n in range(1, 5)]
         commit.put("split_members", members)
     assert stability_rows(Snapshot(store), study, "tiny", "rated@1") == []
+
+
+def test_agreement_among_some_patients_is_that_of_a_split_of_them(snapshot: Snapshot, study: Study) -> None:
+    """Readings are read once; among any patients they give the ICC that a split of just these would be given."""
+    five = [f"P{n}" for n in range(2, 7)]
+    store = snapshot.store
+    with commit_to(store, "another split") as commit:
+        members = [{"study": study.id, "split": "five", "patient": p, "cohort": "training"} for p in five]
+        commit.put("split_members", members)
+    expected = [
+        (row["kind"], row["feature"], row["icc"]) for row in stability_rows(Snapshot(store), study, "five", "rated@1")
+    ]
+    readings = repeated_readings(snapshot, study, "rated@1")
+    found = [
+        (ratings.kind, feature, icc)
+        for ratings, _, estimate in readings.agreement(set(five))
+        for feature, icc in zip(readings.features, estimate.value, strict=True)
+    ]
+    assert found == expected
+    assert readings.stable_columns({f"P{n}" for n in range(1, 7)}, 0.9) == {"AP__steady"}
+
+
+def test_too_few_patients_of_a_fold_are_refused(snapshot: Snapshot, study: Study) -> None:
+    """A fold in which fewer than five training patients were read again cannot tell which columns are stable."""
+    with pytest.raises(ContractError, match="repeated readings of fewer than 5 of 4 training patients"):
+        repeated_readings(snapshot, study, "rated@1").stable_columns({f"P{n}" for n in range(1, 5)}, 0.9)

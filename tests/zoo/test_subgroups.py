@@ -20,7 +20,7 @@ def predicted(model="m", *, seed=0, labels=None, **fields):
     """Return predictions of 30 patients P0 to P29."""
     random = np.random.default_rng(seed)
     given = labels or {f"P{n}": (n // 3) % 2 for n in range(30)}
-    common = {"study": "s", "suite": "paper", "model": model, "cohort": "validation"} | fields
+    common = {"study": "s", "suite": "paper", "model": model, "cohort": "validation", "threshold": 0.5} | fields
     return [
         PredictionRow(patient=patient, probability=float(random.uniform()), label=label, **common)
         for patient, label in given.items()

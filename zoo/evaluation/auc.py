@@ -16,7 +16,16 @@ from schemas.errors import ContractError
 from zoo.evaluation.inputs import confidence_level, labelled_scores
 from zoo.evaluation.intervals import Interval, binomial_interval
 
-__all__ = ["Placements", "auc", "auc_variance", "delong_interval", "logit_interval", "placements"]
+__all__ = [
+    "Placements",
+    "auc",
+    "auc_variance",
+    "delong_bounds",
+    "delong_interval",
+    "logit_bounds",
+    "logit_interval",
+    "placements",
+]
 
 
 class Placements(NamedTuple):
@@ -167,7 +176,11 @@ def delong_interval(labels: ArrayLike, scores: ArrayLike, level: float = 0.95) -
     ----------
     Robin X et al., BMC Bioinformatics 2011;12:77, doi:10.1186/1471-2105-12-77.
     """
-    counts = placements(labels, scores)
+    return delong_bounds(placements(labels, scores), level)
+
+
+def delong_bounds(counts: Placements, level: float = 0.95) -> Interval:
+    """Return :func:`delong_interval` from placement counts, of one set of scores or averaged over several."""
     half = _deviate(level) * component_variance(*counts) ** 0.5
     return Interval(max(0.0, counts.area - half), min(1.0, counts.area + half))
 
@@ -202,7 +215,11 @@ def logit_interval(labels: ArrayLike, scores: ArrayLike, level: float = 0.95) ->
     Kottas M, Kuss O, Zapf A, BMC Med Res Methodol 2014;14:26, doi:10.1186/1471-2288-14-26, compare the
     interval with others. Clopper CJ, Pearson ES, Biometrika 1934;26:404, doi:10.1093/biomet/26.4.404.
     """
-    counts = placements(labels, scores)
+    return logit_bounds(placements(labels, scores), level)
+
+
+def logit_bounds(counts: Placements, level: float = 0.95) -> Interval:
+    """Return :func:`logit_interval` from placement counts, of one set of scores or averaged over several."""
     area, variance = counts.area, component_variance(*counts)
     if variance == 0:
         return binomial_interval(area * counts.pairs, counts.pairs, level)

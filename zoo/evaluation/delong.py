@@ -9,9 +9,9 @@ from typing import Literal
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from zoo.evaluation.auc import component_variance, placements
+from zoo.evaluation.auc import Placements, component_variance, placements
 
-__all__ = ["DeLongTest", "paired_delong", "unpaired_delong"]
+__all__ = ["DeLongTest", "paired_delong", "paired_placements_test", "unpaired_delong"]
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,14 @@ def paired_delong(labels: ArrayLike, scores_a: ArrayLike, scores_b: ArrayLike) -
     """
     a = placements(labels, scores_a, scores_name="scores_a")
     b = placements(labels, scores_b, scores_name="scores_b")
+    return paired_placements_test(a, b)
+
+
+def paired_placements_test(a: Placements, b: Placements) -> DeLongTest:
+    """Return :func:`paired_delong` from the placement counts of two models, patients in the same order.
+
+    The counts are those of one set of scores each, or averages over several.
+    """
     difference = a.area - b.area
     # The variance of the differences, not a sum of variances and covariance: nothing to cancel, so like
     # rankings give exactly zero.

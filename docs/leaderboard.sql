@@ -1,0 +1,96 @@
+-- Every figure of the leaderboard, made again from the predictions alone, for both suites:
+--
+--     radzoo sql - < docs/leaderboard.sql
+--
+-- AUC: the share of pairs, one patient of each label, that are ranked rightly (ties one half), averaged over the
+-- repeats; its variance from each patient's own share of such pairs (DeLong), 1.959963984540054 standard errors for
+-- 95 %. Where that variance is zero (everyone ranked rightly, or all probabilities equal) auc_lo and auc_hi are not
+-- these but Clopper and Pearson's. Rates compare each probability with the threshold beside it. Calibration: Newton's
+-- iterations for the logistic line of label on log odds (slope), and for its shift with the slope held at 1.
+-- A figure that does not exist is null: a rate without patients, calibration where a probability is 0 or 1 or where
+-- the probabilities separate the labels.
+with recursive
+judged as (
+    select study, suite, model, cohort, repeat, patient, label, threshold, probability,
+        case when probability > 0 and probability < 1 then ln(probability / (1 - probability)) end as logit
+    from predictions
+),
+pairs as (
+    select study, suite, model, cohort, a.patient as positive, b.patient as negative,
+        case when a.probability > b.probability then 1.0 when a.probability = b.probability then 0.5 else 0.0 end as won
+    from judged as a
+    join judged as b using (study, suite, model, cohort, repeat)
+    where a.label = 1 and b.label = 0
+),
+of_positives as (
+    select study, suite, model, cohort, positive, avg(won) as share from pairs group by all
+),
+of_negatives as (
+    select study, suite, model, cohort, negative, avg(won) as share from pairs group by all
+),
+ranked as (
+    select p.study, p.suite, p.model, p.cohort, p.auc, sqrt(p.part + n.part) as error
+    from (
+        select study, suite, model, cohort, avg(share) as auc, var_samp(share) / count(*) as part
+        from of_positives group by all
+    ) as p
+    join (
+        select study, suite, model, cohort, var_samp(share) / count(*) as part from of_negatives group by all
+    ) as n using (study, suite, model, cohort)
+),
+counted as (
+    select study, suite, model, cohort,
+        count(distinct patient) as n,
+        count(distinct patient) filter (label = 1) as events,
+        avg(((probability >= threshold) = (label = 1))::int) as accuracy,
+        avg((probability >= threshold)::int) filter (label = 1) as sensitivity,
+        avg((probability < threshold)::int) filter (label = 0) as specificity,
+        avg(label) filter (probability >= threshold) as ppv,
+        avg(1 - label) filter (probability < threshold) as npv,
+        avg((probability - label) ** 2) as brier,
+        count(*) = count(logit) and min(logit) < max(logit)
+            and min(logit) filter (label = 1) < max(logit) filter (label = 0)
+            and min(logit) filter (label = 0) < max(logit) filter (label = 1) as has_line,
+        count(*) = count(logit) as has_shift
+    from judged group by all
+),
+line as (
+    select study, suite, model, cohort, 0 as step, 0.0::double as a, 1.0::double as b from counted where has_line
+    union all
+    select study, suite, model, cohort, step + 1,
+        any_value(a) + (sum(w * x * x) * sum(r) - sum(w * x) * sum(r * x)) / (sum(w) * sum(w * x * x) - sum(w * x) ** 2),
+        any_value(b) + (sum(w) * sum(r * x) - sum(w * x) * sum(r)) / (sum(w) * sum(w * x * x) - sum(w * x) ** 2)
+    from (
+        select study, suite, model, cohort, step, a, b, logit as x, label - p as r, p * (1 - p) as w
+        from (
+            select l.*, j.logit, j.label, 1 / (1 + exp(-(l.a + l.b * j.logit))) as p
+            from line as l join judged as j using (study, suite, model, cohort)
+            where l.step < 25
+        )
+    )
+    group by study, suite, model, cohort, step
+),
+shift as (
+    select study, suite, model, cohort, 0 as step, 0.0::double as a from counted where has_shift
+    union all
+    select study, suite, model, cohort, step + 1, any_value(a) + sum(label - p) / sum(p * (1 - p))
+    from (
+        select s.*, j.label, 1 / (1 + exp(-(s.a + j.logit))) as p
+        from shift as s join judged as j using (study, suite, model, cohort)
+        where s.step < 25
+    )
+    group by study, suite, model, cohort, step
+)
+select study, suite, model, cohort, n, events, auc,
+    1 / (1 + exp(-(ln(auc / (1 - auc)) - 1.959963984540054 * error / (auc * (1 - auc))))) as auc_lo,
+    1 / (1 + exp(-(ln(auc / (1 - auc)) + 1.959963984540054 * error / (auc * (1 - auc))))) as auc_hi,
+    greatest(0, auc - 1.959963984540054 * error) as auc_delong_lo,
+    least(1, auc + 1.959963984540054 * error) as auc_delong_hi,
+    accuracy, sensitivity, specificity, ppv, npv, brier,
+    line.b as calibration_slope,
+    shift.a as calibration_intercept
+from ranked
+join counted using (study, suite, model, cohort)
+left join (from line where step = 25) as line using (study, suite, model, cohort)
+left join (from shift where step = 25) as shift using (study, suite, model, cohort)
+order by study, suite, model, cohort

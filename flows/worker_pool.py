@@ -1,0 +1,52 @@
+"""A pool of worker processes, one numerical thread each."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+
+from schemas.errors import RadzooError
+
+__all__ = ["worker_pool"]
+
+
+@contextmanager
+def worker_pool(workers: int, prepared: Callable[[], None] | None = None) -> Iterator[Executor]:
+    """Give a pool of spawned processes.
+
+    Parameters
+    ----------
+    workers : int
+        How many.
+    prepared : callable, optional
+        Called in each worker when it starts.
+
+    Raises
+    ------
+    RadzooError
+        When a worker dies, most likely for want of memory.
+    """
+    # Read by the numerical libraries when a worker imports them: one thread each, a process per core.
+    one_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    before = {name: os.environ.get(name) for name in one_thread}
+    os.environ.update(one_thread)
+    try:
+        # Spawned, not forked: a fork would copy Prefect's threads' locks in whatever state they are.
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(workers, mp_context=context, initializer=prepared) as pool:
+            yield pool
+    except BrokenProcessPool as error:
+        raise RadzooError(
+            "a worker process died, most likely for want of memory; what was finished is kept",
+            hint="run the command again with fewer --workers",
+        ) from error
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

@@ -1,0 +1,157 @@
+"""The honest suite as a command: resumed after a kill, idle where nothing changed, on record in the ledger."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from flows.bench import bench
+from flows.cli.main import exit_code
+from flows.ingest import ingest
+from store.home import Store
+from store.query import answer
+from store.snapshot import Snapshot
+
+# Seven models without images; their 30 fits take seconds.
+MODELS = "\n".join(f"[models.{name}]\n" for name in ("nlr", "plr", "lmr"))
+TABLES = ("predictions", "leaderboard", "comparisons", "selection_frequency")
+QUICK = {"repeats": 1, "folds": 5}
+
+
+def asked(root: Path, query: str) -> list[dict]:
+    """Return the rows that answer a question."""
+    return answer(Snapshot(Store(root)), query).to_pylist()
+
+
+def tables(root: Path) -> dict[str, list[dict]]:
+    """Return everything that the honest suite writes."""
+    return {name: asked(root, f"from {name} where suite = 'honest' order by all") for name in TABLES}
+
+
+@pytest.fixture(scope="module")
+def study_root(tmp_path_factory, clinical_study) -> Path:
+    """Return the store of the published cohort with a clinical model and three blood ratios, ingested."""
+    file, root = clinical_study(tmp_path_factory.mktemp("clinical"))
+    file.write_text(file.read_text() + "\n" + MODELS)
+    ingest(file, root, workers=1)
+    return root
+
+
+@pytest.fixture(scope="module")
+def benched(study_root, tmp_path_factory, prefect_server) -> Path:
+    """Return a copy of the store after the honest suite."""
+    root = tmp_path_factory.mktemp("benched") / "store"
+    shutil.copytree(study_root, root)
+    bench(Store(root), suite="honest", workers=1, **QUICK)
+    return root
+
+
+def test_the_honest_suite_writes_its_tables(benched):
+    """All 165 labelled patients are predicted out of fold; the commit names a run that says how it was done."""
+    assert asked(benched, "select distinct model, n, events, threshold from leaderboard order by model") == [
+        {"model": model, "n": 165, "events": 96, "threshold": None} for model in ("cr", "lmr", "nlr", "plr")
+    ]
+    (run,) = asked(benched, "select status, parameters, summary from runs where flow = 'bench'")
+    parameters = json.loads(run["parameters"])
+    assert run["status"] == "done"
+    assert {"suite": "honest", "repeats": 1, "folds": 5}.items() <= parameters.items()
+    assert json.loads(run["summary"]) == {"models": 4, "fits": 30, "changed": True}
+    assert len(tables(benched)["comparisons"]) == 6
+    assert {row["model"] for row in tables(benched)["selection_frequency"]} == {"cr"}
+    assert not (benched / "staging" / "bench-hcc-early-recurrence").exists()
+
+
+def test_a_second_run_computes_nothing_and_starts_nothing(benched):
+    """With nothing changed there is no commit, no run on record, and Prefect is not even loaded."""
+    commits, runs = asked(benched, "from commits"), asked(benched, "from runs")
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom flows.bench import bench\nfrom store.home import Store\n"
+        f"found = bench(Store(Path({str(benched)!r})), suite='honest', repeats=1, folds=5)\n"
+        "print(found.commit_id, len(found.leaderboard), 'prefect' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["None", "4", "False"]
+    assert asked(benched, "from commits") == commits
+    assert asked(benched, "from runs") == runs
+
+
+def test_a_killed_run_resumes_to_the_same_tables(benched, study_root, tmp_path):
+    """Killed with -9 in the middle, a run leaves no commit; the next one takes its fits over and ends in equal rows."""
+    root = tmp_path / "store"
+    shutil.copytree(study_root, root)
+    command = [str(Path(sys.executable).with_name("radzoo")), "--store", str(root), "bench", "--suite", "honest"]
+    command += ["--repeats", "1", "--workers", "1"]
+    environment = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
+    running = subprocess.Popen(
+        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    staging = root / "staging" / "bench-hcc-early-recurrence"
+    deadline = time.monotonic() + 300
+    while len(list(staging.glob("*.json"))) < 3 and running.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.killpg(running.pid, signal.SIGKILL)
+    running.wait()
+    staged = {file.name: file.stat().st_mtime_ns for file in staging.glob("*.json")}
+    assert len(staged) >= 3
+    assert tables(root)["predictions"] == []
+
+    found = bench(Store(root), suite="honest", workers=1, **QUICK)
+    assert found.commit_id is not None
+    assert tables(root) == tables(benched)
+    statuses = [
+        row["status"] for row in asked(root, "select status from runs where flow = 'bench' order by started_at")
+    ]
+    assert statuses == ["running", "done"]
+    assert not staging.exists()
+
+
+def test_another_number_of_folds_is_another_benchmark(benched, tmp_path):
+    """Asked with other folds, the suite is computed again and replaces what was there."""
+    root = tmp_path / "store"
+    shutil.copytree(benched, root)
+    found = bench(Store(root), suite="honest", repeats=1, folds=3, workers=1)
+    assert found.commit_id is not None
+    assert asked(root, "select max(fold) + 1 as folds from predictions") == [{"folds": 3}]
+
+
+def test_the_ledger_counts_model_versions_once(study_root, tmp_path, capsys, prefect_server):
+    """The paper suite enters each model version the first time it is judged; a changed model is another opening."""
+    root = tmp_path / "store"
+    shutil.copytree(study_root, root)
+    store = Store(root)
+    assert bench(store).times_opened == {"paper": 4}
+    first = asked(root, "from openings")
+    assert [(row["model"], row["version"], row["cohort"]) for row in first] == [
+        (name, 1, "validation") for name in ("cr", "lmr", "nlr", "plr")
+    ]
+    (run,) = asked(root, "select run_id from runs where flow = 'bench'")
+    assert {row["run_id"] for row in first} == {run["run_id"]}
+    assert all(row["author"] and row["opened_at"] for row in first)
+    assert bench(store).commit_id is None
+    assert asked(root, "from openings") == first
+
+    file = Path(asked(root, "select file from studies")[0]["file"])
+    file = file if file.is_absolute() else root.parent / file
+    text = file.read_text().replace('variable = "ast", above = 40', 'variable = "ast", above = 50')
+    changed = file.with_name("changed.toml")
+    changed.write_text(text)
+    ingest(changed, root, workers=1)
+    capsys.readouterr()
+    assert exit_code(["--store", str(root), "bench"]) == 0
+    assert "validation cohort of split paper: model versions judged on it so far: 5" in capsys.readouterr().out
+
+
+def test_folds_that_no_label_can_fill_are_refused(study_root, tmp_path, capsys):
+    """More folds than patients of the rarer label: exit code 4, and what to do."""
+    root = tmp_path / "store"
+    shutil.copytree(study_root, root)
+    assert exit_code(["--store", str(root), "bench", "--suite", "honest", "--folds", "70"]) == 4
+    assert "the rarer label has 69" in capsys.readouterr().err

@@ -1,0 +1,177 @@
+"""A repeated nested cross-validation of a study's models: what has to be fitted, and on whom."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import polars as pl
+
+from schemas.feature_names import PHASE_SEPARATOR
+from schemas.keys import canonical_json, sha256_of_json
+from schemas.study import Study
+from store.datasets import PinnedDataset, pinned_dataset
+from store.snapshot import Snapshot
+from zoo.fold_fits import FitTask, Recipe
+from zoo.folds import Fold, inner_folds
+from zoo.matrix import KEY_COLUMNS, ModelInputs, model_inputs, model_table
+from zoo.registry import model_spec
+from zoo.stability import RepeatedReadings, repeated_readings
+from zoo.training import RANDOM_STATE, library_versions
+
+__all__ = ["INNER_FOLDS", "CrossValidation", "ModelInputsOf", "cross_validation", "split_cohorts", "split_labels"]
+
+INNER_FOLDS = 5
+"""Folds inside a training fold, whose held-out probabilities choose the fold's threshold."""
+
+ModelInputsOf = Callable[[str], ModelInputs]
+
+
+@dataclass(frozen=True)
+class CrossValidation:
+    """Every fit of a cross-validation, in the order of the folds."""
+
+    labels: Mapping[str, Mapping[str, int]]
+    """By split, each labelled patient's label."""
+    split_of: Mapping[str, str]
+    """By model, the split whose patients it is judged on."""
+    folds: Mapping[str, Sequence[Fold]]
+    """By split."""
+    tasks: tuple[FitTask, ...]
+    task_of: Mapping[tuple[str, int, int | None], FitTask]
+    """By split, outer fold and inner fold (None for the outer fit)."""
+    datasets: tuple[PinnedDataset, ...]
+
+    @property
+    def sha256(self) -> str:
+        """Return the hash of everything that decides the results."""
+        return sha256_of_json([task.key for task in self.tasks])
+
+
+def split_labels(snapshot: Snapshot, study: Study, split: str) -> dict[str, int]:
+    """Return the label of every labelled patient of a split, whichever of its cohorts they are in."""
+    labels = {row["patient"]: row["label"] for row in snapshot.rows("labels", study=study.id)}
+    patients = split_cohorts(snapshot, study, split)
+    return {patient: labels[patient] for patient in sorted(patients) if labels.get(patient) is not None}
+
+
+def split_cohorts(snapshot: Snapshot, study: Study, split: str) -> dict[str, str]:
+    """Return each patient's cohort in a split."""
+    return {row["patient"]: row["cohort"] for row in snapshot.rows("split_members", study=study.id, split=split)}
+
+
+def cross_validation(
+    snapshot: Snapshot,
+    study: Study,
+    models: Sequence[str],
+    *,
+    labels: Mapping[str, Mapping[str, int]],
+    folds: Mapping[str, Sequence[Fold]],
+    with_inner: bool = True,
+    seed: int = RANDOM_STATE,
+    inputs_of: ModelInputsOf | None = None,
+    readings_of: Mapping[str, str] | None = None,
+) -> CrossValidation:
+    """Return the fits that judge models on folds.
+
+    Columns enter whole: imputation, scaling and every selection are steps of the estimator and see a fold's
+    training patients only. The one selection that is made on a table before, by agreement of repeated readings
+    (``minimum_icc``), is made again in every outer fold from the readings of its training patients.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        The store.
+    study : Study
+        The study.
+    models : sequence of str
+        Names of the zoo.
+    labels : mapping of str to mapping
+        By split, each patient's label.
+    folds : mapping of str to sequence of Fold
+        By split, who trains and who is judged.
+    with_inner : bool
+        Also fit each fold's inner folds, for its threshold.
+    seed : int
+        Draws the inner folds.
+    inputs_of : callable, optional
+        What a model reads; as the study says where absent.
+    readings_of : mapping of str to str, optional
+        By feature set, the one whose repeated readings say which columns are stable; itself where absent.
+    """
+    pinned: dict[str, PinnedDataset] = {}
+    recipes: dict[str, list[Recipe]] = {}
+    stable: dict[str, tuple[RepeatedReadings, float, tuple[str, ...]]] = {}
+    readings: dict[str, RepeatedReadings] = {}
+    split_of: dict[str, str] = {}
+    for model in models:
+        spec = model_spec(model)
+        inputs = model_inputs(study, spec) if inputs_of is None else inputs_of(model)
+        whole = replace(inputs, minimum_icc=None)
+        name = canonical_json(whole.as_dict())
+        if name not in pinned:
+            pinned[name] = _pinned(snapshot, study, whole)
+        dataset = pinned[name]
+        estimator = spec.build(study.settings_of(model), random_state=RANDOM_STATE)
+        file = snapshot.store.files.local(dataset.path, sha256=dataset.sha256)
+        recipe = Recipe(model, estimator, file, dataset.sha256)
+        recipes.setdefault(inputs.split, []).append(recipe)
+        split_of[model] = inputs.split
+        if inputs.minimum_icc is not None and inputs.feature_set is not None:
+            read = (readings_of or {}).get(inputs.feature_set, inputs.feature_set)
+            if read not in readings:
+                readings[read] = repeated_readings(snapshot, study, read)
+            stable[model] = (readings[read], inputs.minimum_icc, inputs.phases)
+    task_of: dict[tuple[str, int, int | None], FitTask] = {}
+    for split, of_split in recipes.items():
+        for fold in folds[split]:
+            left_out = _left_out(of_split, stable, fold)
+            inner = inner_folds(fold, labels[split], folds=INNER_FOLDS, seed=seed) if with_inner else []
+            for number, part in [(None, fold), *((each.number, each) for each in inner)]:
+                task_of[split, fold.number, number] = FitTask(
+                    fold=fold.number,
+                    inner=number,
+                    labels={patient: labels[split][patient] for patient in part.training},
+                    judged=part.judged,
+                    recipes=tuple(of_split),
+                    libraries=library_versions(),
+                    left_out=left_out,
+                )
+    return CrossValidation(labels, split_of, folds, tuple(task_of.values()), task_of, tuple(pinned.values()))
+
+
+def _left_out(
+    recipes: Sequence[Recipe], stable: Mapping[str, tuple[RepeatedReadings, float, tuple[str, ...]]], fold: Fold
+) -> dict[str, tuple[str, ...]]:
+    known: dict[tuple[str, float], set[str]] = {}
+    found: dict[tuple[str, float, Path], tuple[str, ...]] = {}
+    by_model = {}
+    for recipe in recipes:
+        if recipe.model not in stable:
+            continue
+        readings, minimum_icc, phases = stable[recipe.model]
+        key = (readings.feature_set, minimum_icc)
+        if key not in known:
+            known[key] = readings.stable_columns(set(fold.training), minimum_icc)
+        # One tuple for the models that read one table: it crosses to the workers once.
+        place = (*key, recipe.dataset)
+        if place not in found:
+            found[place] = tuple(
+                name
+                for name in pl.read_parquet_schema(recipe.dataset)
+                if name not in KEY_COLUMNS and name.partition(PHASE_SEPARATOR)[0] in phases and name not in known[key]
+            )
+        by_model[recipe.model] = found[place]
+    return by_model
+
+
+def _pinned(snapshot: Snapshot, study: Study, inputs: ModelInputs) -> PinnedDataset:
+    return pinned_dataset(
+        snapshot.store,
+        model_table(snapshot, study, inputs).frame.to_arrow(),
+        study=study.id,
+        split=inputs.split,
+        inputs=inputs.as_dict(),
+        commit_id=snapshot.commit_id,
+    )
