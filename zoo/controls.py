@@ -65,7 +65,7 @@ def shuffled_set(study: Study, inputs: ModelInputs) -> tuple[str, RadiomicsSetti
     (str, RadiomicsSettings) or None
         Name, the set's own with ``-shuffled``, and settings.
     """
-    if inputs.feature_set is None:
+    if inputs.feature_set is None or study.imported_table(inputs.feature_set) is not None:
         return None
     ref = FeatureSetRef.parse(inputs.feature_set)
     own = study.define.get(ref.name)
