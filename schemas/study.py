@@ -20,6 +20,7 @@ from schemas.keys import FeatureSetName, FeatureSetReference, Name, Pseudonym, R
 from schemas.radiomics_settings import RadiomicsSettings
 
 __all__ = [
+    "CLINICAL_MODELS",
     "RADIOMICS_MODELS",
     "BinaryOutcome",
     "ColumnSplit",
@@ -27,6 +28,7 @@ __all__ = [
     "EventOutcome",
     "FactorRule",
     "LassoRule",
+    "Missing",
     "ModelSettings",
     "Phase",
     "Reading",
@@ -38,6 +40,10 @@ __all__ = [
 Correction = Literal["none", "benjamini-hochberg"]
 LassoRule = Literal["minimum", "one-standard-error"]
 
+Missing = Literal["exclude", "impute", "indicate"]
+
+CLINICAL_MODELS = frozenset({"cr", "rcr"})
+"""The zoo's members that select among clinical factors."""
 RADIOMICS_MODELS = frozenset(
     {"radiomics_lr", "radiomics_svm", "radiomics_knn", "radiomics_xgb", "radiomics_mlp", "rcr"}
 )
@@ -222,6 +228,9 @@ class ModelSettings(_Written):
     """What one model of the zoo reads in this study; cut points belong here, not to the data."""
 
     factors: tuple[FactorRule, ...] = ()
+    missing: Missing = "exclude"
+    """For clinical models: what becomes of a patient who lacks a factor. ``indicate`` imputes and adds, for each
+    variable that patients lack, a column that says who does."""
     feature_set: FeatureSetReference | None = None
     phases: tuple[Name, ...] | None = None
     split: Name | None = None
@@ -239,6 +248,11 @@ class ModelSettings(_Written):
     """For a published stage: its input, and the study's level for each of its own, where the words differ."""
     single_over_5cm_is_b: bool = False
     """For BCLC: a single tumour over 5 cm counts as stage B."""
+
+    @property
+    def imputes(self) -> bool:
+        """Return whether a patient who lacks a clinical factor stays in the model's table."""
+        return self.missing != "exclude"
 
 
 class FeatureSetSettings(_Written):
@@ -299,6 +313,8 @@ class Study(_Written):
         return self
 
     def _has_a_use(self, name: str, model: ModelSettings) -> None:
+        if model.imputes and name not in CLINICAL_MODELS:
+            raise _fault(f"model '{name}' reads no clinical factors, only cr and rcr do", "models", name, "missing")
         for option in _RADIOMICS_OPTIONS:
             if getattr(model, option) != getattr(ModelSettings(), option) and name not in RADIOMICS_MODELS:
                 raise _fault(

@@ -84,7 +84,7 @@ def combined(settings: ModelSettings = DEFAULT_SETTINGS, random_state: int = 0) 
     """
     return Pipeline(
         [
-            ("combine", CombinedFeatures(Pipeline(_selection(settings, random_state)))),
+            ("combine", CombinedFeatures(Pipeline(_selection(settings, random_state)), impute=settings.imputes)),
             ("classifier", _penalised_regression(random_state)),
         ]
     )

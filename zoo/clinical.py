@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from schemas.errors import ContractError
 from zoo.firth import firth_fit
+from zoo.imputation import fill_values, filled
 from zoo.separation import separates, separating_direction, standardised
 from zoo.wald import FactorEffect, FitMethod, LogisticFit, factor_effects, wald_fit
 
@@ -101,9 +102,14 @@ class ClinicalLogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignor
         A factor enters the multivariable model below this univariable p.
     alpha_multivariable : float, default=0.05
         A factor stays in the multivariable model below this p.
+    impute : bool, default=False
+        Put the training patients' median, in a factor of zeros and ones their more frequent value, in the place
+        of a missing one; else a missing value is refused.
 
     Attributes
     ----------
+    fill_ : ndarray of shape (n_features,)
+        What stands in for a missing value, present with ``impute``.
     classes_ : ndarray of shape (2,)
         The labels, sorted; effects are those on the odds of the second.
     univariable_ : list of FactorEffect
@@ -138,8 +144,8 @@ class ClinicalLogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignor
     not have, and their effects are too large; it is noted, not refused: what the model is worth is for
     patients outside training to tell.
 
-    Missing values raise MissingValuesError with each column and its count: put an imputer before this step
-    in a Pipeline where they are to be filled. Separation is found by linear programming: it holds when some
+    A single imputed value understates the uncertainty of coefficients: their p values and intervals are those of
+    complete data. Separation is found by linear programming: it holds when some
     b != 0 has s_i x_i'b >= 0 for all i and > 0 for one, s_i = +-1 the class of row i [1]_, [2]_.
 
     References
@@ -151,9 +157,12 @@ class ClinicalLogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignor
     .. [4] Peduzzi et al. 1996, J Clin Epidemiol 49:1373, doi:10.1016/S0895-4356(96)00236-3
     """
 
-    def __init__(self, alpha_univariable: float = 0.05, alpha_multivariable: float = 0.05) -> None:
+    def __init__(
+        self, alpha_univariable: float = 0.05, alpha_multivariable: float = 0.05, impute: bool = False
+    ) -> None:
         self.alpha_univariable = alpha_univariable
         self.alpha_multivariable = alpha_multivariable
+        self.impute = impute
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -163,7 +172,7 @@ class ClinicalLogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignor
         return tags
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
-        """Return self, fitted to complete data.
+        """Return self, fitted to complete data, or with ``impute`` to data it completes.
 
         Parameters
         ----------
@@ -175,7 +184,7 @@ class ClinicalLogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignor
         Raises
         ------
         MissingValuesError
-            If X has missing values.
+            If X has missing values and ``impute`` is false.
         ValueError
             If y has not two classes, or an alpha lies outside (0, 1].
         """
@@ -184,7 +193,9 @@ class ClinicalLogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignor
                 raise ValueError(f"{name} must lie in (0, 1], got {getattr(self, name)!r}")
         table, labels = validate_data(self, X, y, dtype=np.float64, ensure_all_finite="allow-nan")
         names = self._names()
-        _refuse_missing(table, names)
+        if self.impute:
+            self.fill_ = fill_values(table)
+        table = self.completed(table)
         check_classification_targets(labels)
         self.classes_, target = np.unique(labels, return_inverse=True)
         if len(self.classes_) > 2:
@@ -205,6 +216,19 @@ class ClinicalLogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignor
                     screened[column] = effect.p
         self._eliminate(table, target, names, screened)
         return self
+
+    def completed(self, table: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return a table of the columns that this was fitted to, missing values replaced where it imputes.
+
+        Raises
+        ------
+        MissingValuesError
+            If values are missing and ``impute`` is false.
+        """
+        if self.impute:
+            return filled(table, self.fill_)
+        _refuse_missing(table, self._names())
+        return table
 
     def _names(self) -> list[str]:
         if hasattr(self, "feature_names_in_"):
@@ -307,7 +331,7 @@ class ClinicalLogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignor
         """Return the log odds of ``classes_[1]``, of shape (n_patients,)."""
         check_is_fitted(self)
         table = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan", reset=False)
-        _refuse_missing(table, self._names())
+        table = self.completed(table)
         log_odds: NDArray[np.float64] = table @ self.coef_[0] + self.intercept_[0]
         return log_odds
 

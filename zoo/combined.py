@@ -14,6 +14,7 @@ from schemas.errors import ContractError
 from schemas.feature_names import PHASE_SEPARATOR
 from zoo.clinical import ClinicalLogisticRegression
 from zoo.harmonise import BATCH_PREFIX
+from zoo.imputation import filled
 
 __all__ = ["CombinedFeatures"]
 
@@ -30,6 +31,8 @@ class CombinedFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  
     ----------
     selection : transformer
         Imputes, scales and selects the radiomics columns.
+    impute : bool, default=False
+        Whether the clinical model imputes factors that a patient lacks.
 
     Attributes
     ----------
@@ -39,12 +42,15 @@ class CombinedFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  
         The clinical model's factors.
     notes_ : list of str
         The clinical model's notes.
+    fill_ : ndarray of shape (n_factors,)
+        What stands in for a missing factor, present with ``impute``.
     factor_mean_, factor_scale_ : ndarray of shape (n_factors,)
         Means and standard deviations in the training fold.
     """
 
-    def __init__(self, selection: BaseEstimator) -> None:
+    def __init__(self, selection: BaseEstimator, impute: bool = False) -> None:
         self.selection = selection
+        self.impute = impute
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Return self, with both selections fitted.
@@ -64,8 +70,11 @@ class CombinedFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  
         names = self.feature_names_in_
         selected_from = radiomics | batch
         self.selection_ = clone(self.selection).fit(_named(table[:, selected_from], names[selected_from]), y)
-        clinical = ClinicalLogisticRegression().fit(_named(table[:, clinical_columns], names[clinical_columns]), y)
+        clinical = ClinicalLogisticRegression(impute=self.impute)
+        clinical.fit(_named(table[:, clinical_columns], names[clinical_columns]), y)
         self.factors_ = list(clinical.factors_)
+        if self.impute:
+            self.fill_ = clinical.fill_[[list(names[clinical_columns]).index(name) for name in self.factors_]]
         self.notes_ = list(clinical.notes_)
         factors = self._factors(table)
         self.factor_mean_, self.factor_scale_ = factors.mean(axis=0), factors.std(axis=0)
@@ -93,7 +102,8 @@ class CombinedFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  
 
     def _factors(self, table: NDArray[np.float64]) -> NDArray[np.float64]:
         names = [str(name) for name in self.feature_names_in_]
-        return table[:, [names.index(factor) for factor in self.factors_]]
+        factors = table[:, [names.index(factor) for factor in self.factors_]]
+        return filled(factors, self.fill_) if self.impute else factors
 
 
 def _named(values: NDArray[np.float64], names: NDArray[Any]) -> pl.DataFrame:

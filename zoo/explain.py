@@ -130,11 +130,17 @@ def column_references(estimator: BaseEstimator, inputs: pl.DataFrame) -> dict[st
     """
     if isinstance(estimator, Pipeline):
         return {}
-    values = inputs.to_numpy().astype(np.float64)
+    values = _completed(estimator, inputs)
     return {
         name: {"mean": float(column.mean()), "deviation": float(column.std())}
         for name, column in zip(inputs.columns, values.T, strict=True)
     }
+
+
+def _completed(estimator: BaseEstimator, inputs: pl.DataFrame) -> Floats:
+    """Return a table as an estimator without steps reads it: missing factors imputed where it imputes."""
+    values: Floats = inputs.to_numpy().astype(np.float64)
+    return estimator.completed(values) if isinstance(estimator, ClinicalLogisticRegression) else values
 
 
 def last_step(estimator: BaseEstimator, inputs: pl.DataFrame, references: Mapping[str, Any]) -> LastStep:
@@ -151,7 +157,7 @@ def last_step(estimator: BaseEstimator, inputs: pl.DataFrame, references: Mappin
     """
     if isinstance(estimator, Pipeline):
         return _of_pipeline(estimator, inputs)
-    table = inputs.to_numpy().astype(np.float64)
+    table = _completed(estimator, inputs)
     names = list(inputs.columns)
     if isinstance(estimator, ComparatorClassifier):
         columns = [estimator.column_]

@@ -9,11 +9,12 @@ from typing import Any
 import polars as pl
 
 from schemas.errors import ContractError
-from schemas.study import FactorRule, ModelSettings, Study
+from schemas.study import FactorRule, Missing, ModelSettings, Study
 from store.point_in_time import ClinicalAtReference, clinical_at_reference
 from store.snapshot import Snapshot
 from zoo.feature_columns import phase_columns, stable_columns
 from zoo.harmonise import batch_column
+from zoo.imputation import INDICATOR
 from zoo.registry import ModelSpec
 from zoo.staging.bclc import bclc_comparator
 from zoo.staging.description import Comparator
@@ -39,6 +40,8 @@ class ModelInputs:
     minimum_icc: float | None = None
     harmonise: str | None = None
     """The variable whose values are the batches of ComBat; they are the table's last column."""
+    missing: Missing = "exclude"
+    """What becomes of a patient who lacks a clinical factor."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the inputs as a JSON-ready mapping."""
@@ -52,6 +55,8 @@ class ModelInputs:
             "words": {name: dict(words) for name, words in self.words.items()},
             "minimum_icc": self.minimum_icc,
             "harmonise": self.harmonise,
+            # Left out where it is as it was before there was a choice: the dataset is the same.
+            **({} if self.missing == "exclude" else {"missing": self.missing}),
         }
 
 
@@ -125,6 +130,7 @@ def model_inputs(study: Study, spec: ModelSpec) -> ModelInputs:
         words=settings.words,
         minimum_icc=settings.minimum_icc if feature_set else None,
         harmonise=settings.harmonise if feature_set else None,
+        missing=settings.missing if factors else "exclude",
     )
 
 
@@ -132,8 +138,9 @@ def model_table(snapshot: Snapshot, study: Study, inputs: ModelInputs) -> ModelT
     """Return the table of a model's inputs as the store had them at the snapshot.
 
     A patient without a row in one of the phases, or without a value of one of the factors that was known at the
-    study's reference date and lies in its window, is left out and named in ``excluded``; a single feature
-    that could not be computed stays NULL, for the model's own imputation.
+    study's reference date and lies in its window, is left out and named in ``excluded``; where the model imputes
+    factors, only one without any of them is. A single feature that could not be computed stays NULL, for the model's
+    own imputation.
 
     Raises
     ------
@@ -157,8 +164,9 @@ def model_table(snapshot: Snapshot, study: Study, inputs: ModelInputs) -> ModelT
     reads_clinical = inputs.factors or inputs.comparator is not None or inputs.harmonise is not None
     known = clinical_at_reference(snapshot, study.id) if reads_clinical else ClinicalAtReference()
     if inputs.factors:
-        blocks += [("clinical factors", _factor_columns(known.values, inputs.factors))]
-        excluded |= _outside_windows(known, frame["patient"], (rule.variable for rule in inputs.factors))
+        blocks += [("clinical factors", _factor_columns(known.values, inputs.factors, inputs.missing))]
+        if inputs.missing == "exclude":
+            excluded |= _outside_windows(known, frame["patient"], (rule.variable for rule in inputs.factors))
     if inputs.comparator is not None:
         values = [row for of_patient in known.values.values() for row in of_patient.values()]
         judged = comparator_frame(
@@ -200,13 +208,24 @@ def _outside_windows(known: ClinicalAtReference, patients: Iterable[str], variab
     return {patient: "; ".join(filter(None, reasons)) for patient, reasons in said.items() if any(reasons)}
 
 
-def _factor_columns(last: Mapping[str, Mapping[str, Mapping[str, Any]]], factors: Sequence[FactorRule]) -> pl.DataFrame:
-    """Return one row per patient with a value of every factor."""
+def _factor_columns(
+    last: Mapping[str, Mapping[str, Mapping[str, Any]]], factors: Sequence[FactorRule], missing: Missing
+) -> pl.DataFrame:
+    """Return one row per patient with a value of every factor, or of one at least where missing ones are imputed.
+
+    With ``indicate``, columns follow that are 1 for patients who lack a variable, one per variable that any lacks.
+    """
     wanted = {rule.variable for rule in factors}
-    complete = {patient: values for patient, values in sorted(last.items()) if wanted <= values.keys()}
-    columns: dict[str, Any] = {"patient": list(complete)}
+    is_read = wanted.issubset if missing == "exclude" else lambda known: bool(wanted & set(known))
+    read = {patient: values for patient, values in sorted(last.items()) if is_read(values)}
+    columns: dict[str, Any] = {"patient": list(read)}
     for rule in factors:
-        columns[rule.label] = [factor_value(rule, values[rule.variable]) for values in complete.values()]
+        of_patient = [values.get(rule.variable) for values in read.values()]
+        columns[rule.label] = [None if row is None else factor_value(rule, row) for row in of_patient]
+    if missing == "indicate":
+        for variable in dict.fromkeys(rule.variable for rule in factors):
+            lacks = [float(variable not in values) for values in read.values()]
+            columns |= {variable + INDICATOR: lacks} if any(lacks) else {}
     return pl.DataFrame(columns, schema_overrides={"patient": pl.String} | dict.fromkeys(list(columns)[1:], pl.Float64))
 
 

@@ -16,6 +16,7 @@ from store.point_in_time import ClinicalAtReference, clinical_at_reference
 from store.snapshot import Snapshot
 from zoo.feature_columns import primary_rows
 from zoo.harmonise import BATCH_PREFIX, batch_column
+from zoo.imputation import INDICATOR, is_indicator
 from zoo.matrix import factor_value
 from zoo.saved_models import PinnedInputs
 from zoo.staging.frame import comparator_frame
@@ -125,13 +126,21 @@ def _factor_block(
     known: ClinicalAtReference, study: Study, inputs: PinnedInputs, patients: Sequence[str], reasons: dict[str, str]
 ) -> pl.DataFrame:
     rows = []
+    indicated = [name for name in inputs.columns if is_indicator(name)]
     for patient in patients:
+        of_patient = known.values.get(patient, {})
         found = [_as_pinned(known, study, inputs, patient, rule.variable) for rule in inputs.factors]
-        if reason := next((reason for _, reason in found if reason is not None), None):
+        imputes = inputs.missing != "exclude" and any(rule.variable in of_patient for rule in inputs.factors)
+        # A value that is there and cannot be read is not a missing one.
+        if reason := next((why for row, why in found if why is not None and (row or not imputes)), None):
             reasons.setdefault(patient, reason)
             continue
-        rows.append((patient, *(factor_value(rule, row) for rule, (row, _) in zip(inputs.factors, found, strict=True))))
-    labels = [rule.label for rule in inputs.factors]
+        values = [
+            factor_value(rule, row) if row else None for rule, (row, _) in zip(inputs.factors, found, strict=True)
+        ]
+        lacks = [float(name.removesuffix(INDICATOR) not in of_patient) for name in indicated]
+        rows.append((patient, *values, *lacks))
+    labels = [*(rule.label for rule in inputs.factors), *indicated]
     return pl.DataFrame(rows, schema={"patient": pl.String} | dict.fromkeys(labels, pl.Float64), orient="row")
 
 
@@ -183,7 +192,8 @@ def _feature_blocks(
 ) -> list[pl.DataFrame]:
     wanted: dict[str, list[str]] = {}
     for column in inputs.columns:
-        if column not in {rule.label for rule in inputs.factors} and not column.startswith(BATCH_PREFIX):
+        is_factor = column in {rule.label for rule in inputs.factors} or is_indicator(column)
+        if not is_factor and not column.startswith(BATCH_PREFIX):
             phase, feature = split_phase(column)
             wanted.setdefault(phase, []).append(feature)
     chosen = _same_definition(snapshot, study, inputs)

@@ -64,7 +64,7 @@ class ModelSpec:
 
 # The same call builds every member; this one draws nothing.
 def _cr(settings: ModelSettings = DEFAULT_SETTINGS, random_state: int = 0) -> ClinicalLogisticRegression:
-    return ClinicalLogisticRegression()
+    return ClinicalLogisticRegression(impute=settings.imputes)
 
 
 def _comparator_spec(comparator: Comparator) -> ModelSpec:

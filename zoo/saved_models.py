@@ -12,7 +12,7 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from schemas.errors import ContractError, NotFoundError
-from schemas.study import FactorRule, ModelSettings, Study
+from schemas.study import FactorRule, Missing, ModelSettings, Study
 from store.snapshot import Snapshot
 from zoo.explain import column_references
 from zoo.feature_columns import stored_feature_set
@@ -46,6 +46,8 @@ class PinnedInputs:
     words: Mapping[str, Mapping[str, str]]
     harmonise: str | None
     """The variable that says which batch of ComBat a patient is of."""
+    missing: Missing
+    """What becomes of a patient who lacks a clinical factor."""
     variables: Mapping[str, Mapping[str, Any]]
     """Kind, unit and levels of each clinical variable, as the model's study declared them."""
 
@@ -184,6 +186,7 @@ def _pinned_inputs(metadata: Mapping[str, Any]) -> PinnedInputs:
         words=inputs["words"],
         # Datasets that were pinned before there was harmonisation do not speak of it.
         harmonise=inputs.get("harmonise"),
+        missing=inputs.get("missing", "exclude"),
         variables=metadata["variables"],
     )
 

@@ -1,5 +1,7 @@
 """The table a model trains on: its rows, its columns, its factors, and who is left out and why."""
 
+from dataclasses import replace
+
 import polars as pl
 import pytest
 
@@ -230,3 +232,23 @@ def test_what_a_model_lacks_is_said_with_what_to_add(written_store, old, new, mo
     with pytest.raises(ContractError, match=message) as error:
         inputs_of(written_store, model)
     assert "add" in error.value.hint
+
+
+def test_a_model_that_imputes_keeps_patients_who_lack_a_factor(four):
+    """A factor that a patient lacks is NULL, who lacks all of them is left out; ``indicate`` says who lacks what."""
+    four.clinical("P1", afp=500.0, age=50.0)
+    four.clinical("P2", age=60.0)
+    four.clinical("P3", afp=3.0, age=70.0)
+    rules = factors({"variable": "afp", "above": 400}, {"variable": "age"})
+    four.clinical("P4", sex="male")
+    with pytest.raises(ContractError, match="validation cohort has only label"):
+        table_of(four, replace(rules, missing="impute"))
+    four.clinical("P4", age=80.0)
+    table = table_of(four, replace(rules, missing="impute"))
+    assert table.excluded == {}
+    assert table.frame.select(table.columns).rows() == [(1.0, 50.0), (None, 60.0), (0.0, 70.0), (None, 80.0)]
+    indicated = table_of(four, replace(rules, missing="indicate"))
+    assert indicated.columns == ["afp>400", "age", "afp missing"]
+    assert indicated.frame["afp missing"].to_list() == [0.0, 1.0, 0.0, 1.0]
+    assert "missing" not in rules.as_dict()
+    assert replace(rules, missing="impute").as_dict()["missing"] == "impute"
