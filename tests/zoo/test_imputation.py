@@ -39,7 +39,7 @@ def cohort(n=120, lacking=0.2):
     labels = (strong + random.normal(size=n) > 0).astype(int)
     values = np.column_stack([strong, weak])
     values[random.random(values.shape) < lacking] = np.nan
-    return pl.DataFrame(values, schema=["strong", "weak"]), labels
+    return pl.DataFrame(values, schema=["strong", "weak"]).fill_nan(None), labels
 
 
 def test_the_clinical_model_fills_with_what_it_learnt_in_training():
@@ -49,10 +49,12 @@ def test_the_clinical_model_fills_with_what_it_learnt_in_training():
     medians = train.median().to_numpy()[0]
     model = model_spec("cr").build(ModelSettings(missing="impute")).fit(train, labels[:80])
     np.testing.assert_array_equal(model.fill_, medians)
-    whole = pl.DataFrame(filled(train.to_numpy(), medians), schema=train.columns)
+    whole = pl.DataFrame(filled(train.fill_null(np.nan).to_numpy(), medians), schema=train.columns)
     reference = ClinicalLogisticRegression().fit(whole, labels[:80])
     assert model.factors_ == reference.factors_ == ["strong"]
-    expected = reference.predict_proba(pl.DataFrame(filled(rest.to_numpy(), medians), schema=rest.columns))
+    expected = reference.predict_proba(
+        pl.DataFrame(filled(rest.fill_null(np.nan).to_numpy(), medians), schema=rest.columns)
+    )
     np.testing.assert_allclose(model.predict_proba(rest), expected)
 
 
