@@ -17,9 +17,9 @@ from store.commit import Commit, commit_to
 from store.home import Store
 from store.publish import published
 from store.runs import recorded_run
-from store.segments import written_segment
 from store.snapshot import Snapshot
 from store.staging import ExtractionRecord, discard_staged, staged_record
+from store.writer import appended
 
 __all__ = ["FeatureSetReport", "refresh", "stored_study"]
 
@@ -139,11 +139,9 @@ def _carried_out(store: Store, study: str, plan: RefreshPlan, refused: int, work
             failures = {r.planned.key: r.failure for r in receipts if r.failure is not None}
         finished = [each for each in (*plan.staged, *plan.missing) if each.key not in failures]
         with commit_to(store, f"refresh {study} {bound.feature_set}", run_id=run.run_id) as commit:
-            # Looked up under the writer's lock: another refresh may have committed the same rows meanwhile,
-            # and a row that stood in two segments would be read twice.
-            there = {row["extraction_id"] for row in Snapshot(store).rows("extractions", feature_set=bound.feature_set)}
-            new = dict.fromkeys(each.extraction_id for each in finished if each.extraction_id not in there)
-            records = [staged_record(staging, identity) for identity in new]
+            records = [
+                staged_record(staging, identity) for identity in dict.fromkeys(e.extraction_id for e in finished)
+            ]
             _put(commit, store, study, plan, finished, records, failures)
         discard_staged(staging, [each.extraction_id for each in finished])
         report = _report(plan, study, refused, list(failures), commit.landed_id)
@@ -169,22 +167,7 @@ def _put(
     bound = plan.bound
     commit.put("feature_sets", [bound.catalogue_row()])
     commit.put("features", bound.dictionary_rows(), replacing={"feature_set": bound.feature_set})
-    if records:
-        segment = written_segment(store.segments, bound.feature_set, bound.definition.columns, records)
-        commit.put("segments", [vars(segment)])
-        commit.put(
-            "extractions",
-            [
-                {
-                    "feature_set": bound.feature_set,
-                    "extraction_id": record.extraction_id,
-                    "image_sha256": record.image_sha256,
-                    "mask_sha256": record.mask_sha256,
-                    "segment_id": segment.segment_id,
-                }
-                for record in records
-            ],
-        )
+    appended(commit, store, bound.feature_set, bound.definition.columns, records)
     own = {"study": study, "feature_set": bound.feature_set}
     current = (*plan.unchanged, *plan.reused, *finished)
     commit.put("study_extractions", [own | {"extraction_id": each.extraction_id} for each in current], replacing=own)

@@ -101,6 +101,13 @@ class Commit:
         unchanged = len(wanted) - len(fresh) - len(superseded)
         return self._counted(table, Changes(len(fresh), len(superseded), len(removed), unchanged))
 
+    def live(self, table: str, rows: Iterable[Row]) -> list[dict[str, Any]]:
+        """Return the live rows that have these rows' keys, as the writer's transaction sees them."""
+        target, keys = versioned_table(table), KEYS[table]
+        columns = [c.name for c in target.columns if c.name not in ("row_id", "added_commit", "removed_commit")]
+        wanted = {tuple(row[key] for key in keys): row for row in rows}
+        return [values for _, values in self._live(table, columns, wanted, None).values()]
+
     def remove(self, table: str, rows: Iterable[Row]) -> Changes:
         """End the live rows that have these rows' keys, and return how many there were."""
         target, keys = versioned_table(table), KEYS[table]

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, insert, inspect, select
 
 from schemas.errors import ContractError
 from store.format_1 import format_1
-from store.tables import columns_of, metadata, store_format
+from store.tables import VERSIONED, columns_of, metadata, store_format
 
 __all__ = ["FORMAT_VERSION", "migrate"]
 
@@ -40,6 +40,8 @@ def m002_evidence_and_erasure(connection: Connection) -> None:
         for column in columns_of(text):
             kind = column.type.compile(connection.dialect)
             connection.exec_driver_sql(f"alter table {name} add column {column.name} {kind}")
+    for index in VERSIONED["extractions"].indexes:
+        index.create(connection, checkfirst=True)
     # The newest format's tables are the live ones: a step that follows freezes them, as format_1 does.
     metadata.create_all(connection)
 

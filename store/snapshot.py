@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pyarrow as pa
-from sqlalchemy import Float, Integer, func, select
+from sqlalchemy import Column, ColumnElement, Float, FromClause, Integer, Select, Table, func, select
 
 from schemas.errors import ContractError, NotFoundError
 from store.connection import read_transaction
 from store.home import Store
-from store.tables import VERSIONED, commits, runs, versioned_table
+from store.tables import VERSIONED, commits, erasures, runs, versioned_table
 
 __all__ = ["Snapshot", "newest_commit"]
+
+_UNVERSIONED = {"commits": commits, "runs": runs, "erasures": erasures}
 
 
 def newest_commit(store: Store) -> int:
@@ -51,12 +54,7 @@ class Snapshot:
         """Return a versioned table's live rows, without the commit columns, in the order they were written."""
         target = versioned_table(table)
         columns = [c for c in target.columns if c.name not in ("row_id", "removed_commit")]
-        query = (
-            select(*columns)
-            .where(target.c.added_commit <= self.commit_id)
-            .where(target.c.removed_commit.is_(None) | (target.c.removed_commit > self.commit_id))
-            .order_by(target.c.row_id)
-        )
+        query = self._live(target, columns)
         for name, value in equal.items():
             query = query.where(target.c[name] == value)
         with read_transaction(self.store.engine) as connection:
@@ -88,21 +86,35 @@ class Snapshot:
         Runs have a time and no commit of their own: those after an older commit are the ones that started later.
         """
         if table in VERSIONED:
-            target, rows = versioned_table(table), self.rows(table)
+            target = versioned_table(table)
             columns = [c for c in target.columns if c.name not in ("row_id", "removed_commit")]
+            query = self._live(target, columns)
         else:
-            target = {"commits": commits, "runs": runs}[table]
+            target = _UNVERSIONED[table]
             columns = list(target.columns)
             query = target.select()
             if table == "commits":
                 query = query.where(commits.c.commit_id <= self.commit_id).order_by(commits.c.commit_id)
-            with read_transaction(self.store.engine) as connection:
-                if table == "runs" and self._is_past:
-                    landed = select(commits.c.committed_at).where(commits.c.commit_id == self.commit_id)
-                    query = query.where(runs.c.started_at <= landed.scalar_subquery())
-                rows = [dict(row) for row in connection.execute(query).mappings()]
-        fields = [pa.field(c.name, _arrow_type(c.type)) for c in columns]
-        return pa.Table.from_pylist(rows, schema=pa.schema(fields))
+            elif table == "runs" and self._is_past:
+                landed = select(commits.c.committed_at).where(commits.c.commit_id == self.commit_id)
+                query = query.where(runs.c.started_at <= landed.scalar_subquery())
+        with read_transaction(self.store.engine) as connection:
+            return _arrow_table(columns, connection.execute(query))
+
+    def _live(self, target: Table, columns: Sequence[Column[Any]]) -> Select[Any]:
+        return select(*columns).where(self.is_live(target)).order_by(target.c.row_id)
+
+    def is_live(self, target: FromClause) -> ColumnElement[bool]:
+        """Return the condition that a versioned table's row was live at the commit."""
+        is_there = target.c.added_commit <= self.commit_id
+        return is_there & (target.c.removed_commit.is_(None) | (target.c.removed_commit > self.commit_id))
+
+
+def _arrow_table(columns: Sequence[Column[Any]], rows: Iterable[Sequence[Any]]) -> pa.Table:
+    # Column by column: a dictionary for each of a hundred thousand rows takes five times as long.
+    values = list(zip(*rows, strict=True)) or [()] * len(columns)
+    arrays = [pa.array(each, _arrow_type(c.type)) for c, each in zip(columns, values, strict=True)]
+    return pa.table(arrays, names=[c.name for c in columns])
 
 
 def _arrow_type(column_type: Any) -> pa.DataType:

@@ -139,6 +139,7 @@ _versioned(
 )
 _versioned("segments", "segment_id", "feature_set path sha256 rows:int bytes:int")
 _versioned("extractions", "feature_set extraction_id", "image_sha256 mask_sha256 segment_id")
+Index("ix_extractions_content", *(VERSIONED["extractions"].c[name] for name in ("image_sha256", "mask_sha256")))
 _versioned("study_extractions", "study feature_set extraction_id")
 _versioned(
     "failures",

@@ -1,0 +1,187 @@
+"""Reading features: the rows of a study, at a point in time, from as few bytes as hold them."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from sqlalchemy import Select, select
+
+from schemas.errors import ContractError
+from schemas.keys import MaskKey
+from store.connection import read_transaction
+from store.segments import KEY_COLUMNS
+from store.snapshot import Snapshot
+from store.tables import versioned_table
+
+__all__ = ["feature_table"]
+
+_WHOLE_FILE_FROM = 0.5  # share of a segment's rows from which skipping row groups saves nothing
+
+
+def feature_table(
+    snapshot: Snapshot,
+    feature_set: str,
+    *,
+    study: str | None = None,
+    at: Mapping[str, str] | None = None,
+    window_days: tuple[int | None, int] = (None, 0),
+    columns: Sequence[str] | None = None,
+) -> pa.Table:
+    """Return a feature set's rows: the mask's key, the extraction's id, then the features.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        The store as of a commit.
+    feature_set : str
+        ``name@version``, computed from images and masks.
+    study : str, optional
+        Only masks that this study uses.
+    at : mapping of str to str, optional
+        Patient -> reference date (ISO 8601). Then only these patients, and of each patient's exams the
+        last one acquired within the window of the date; an exam without a date is never taken.
+    window_days : (int or None, int)
+        First and last day of the window relative to the reference date, both included; None stands for
+        no limit in the past. The default is the last exam up to the date.
+    columns : sequence of str, optional
+        Only these features; all of them where absent.
+
+    Returns
+    -------
+    pyarrow.Table
+        In no promised order. Values are those of the segments, bit for bit.
+
+    Raises
+    ------
+    ContractError
+        When a segment lacks a row that the catalogue says it holds.
+    """
+    rows = _located(snapshot, feature_set, study)
+    if at is not None:
+        rows = _last_exams(rows, at, window_days)
+    features = _features(snapshot, feature_set) if columns is None else list(columns)
+    parts = [_segment_rows(snapshot, segment, rows, features) for segment in sorted(set(rows["segment_id"]))]
+    if not parts:
+        types = [(name, pa.string()) for name in (*MaskKey._fields, "extraction_id")]
+        return pa.table({name: pa.array([], kind) for name, kind in [*types, *((f, pa.float64()) for f in features)]})
+    return pa.concat_tables(parts)
+
+
+def _features(snapshot: Snapshot, feature_set: str) -> list[str]:
+    table = versioned_table("features")
+    query = select(table.c.feature).where(table.c.feature_set == feature_set, snapshot.is_live(table))
+    with read_transaction(snapshot.store.engine) as connection:
+        return list(connection.execute(query.order_by(table.c.position)).scalars())
+
+
+def _located(snapshot: Snapshot, feature_set: str, study: str | None) -> dict[str, list[Any]]:
+    """Return the key, exam date, extraction and segment of each row, as columns."""
+    names = (*MaskKey._fields, "acquired_on", "extraction_id", "segment_id")
+    with read_transaction(snapshot.store.engine) as connection:
+        rows = connection.execute(_location_query(snapshot, feature_set, study)).all()
+    return {name: [row[at] for row in rows] for at, name in enumerate(names)}
+
+
+def _location_query(snapshot: Snapshot, feature_set: str, study: str | None) -> Select[Any]:
+    masks, extractions, exams = (versioned_table(name) for name in ("masks", "extractions", "exams"))
+    key = [masks.c[name] for name in MaskKey._fields]
+    query = (
+        select(*key, exams.c.acquired_on, extractions.c.extraction_id, extractions.c.segment_id)
+        .select_from(masks)
+        .join(
+            extractions,
+            (extractions.c.image_sha256 == masks.c.image_sha256) & (extractions.c.mask_sha256 == masks.c.mask_sha256),
+        )
+        .outerjoin(
+            exams, (exams.c.patient == masks.c.patient) & (exams.c.exam == masks.c.exam) & snapshot.is_live(exams)
+        )
+        .where(extractions.c.feature_set == feature_set, snapshot.is_live(masks), snapshot.is_live(extractions))
+    )
+    if study is not None:
+        own = versioned_table("study_masks")
+        same = [own.c[name] == masks.c[name] for name in MaskKey._fields]
+        query = query.join(own, same[0] & same[1] & same[2] & same[3] & same[4] & same[5])
+        query = query.where(own.c.study == study, snapshot.is_live(own))
+    return query
+
+
+def _last_exams(
+    rows: Mapping[str, list[Any]], at: Mapping[str, str], window_days: tuple[int | None, int]
+) -> dict[str, list[Any]]:
+    """Return the rows of each patient's last exam within the window of the reference date."""
+    reference = {patient: date.fromisoformat(day).toordinal() for patient, day in at.items()}
+    first, last = window_days
+    ordinals: dict[str, int] = {}
+    best: dict[tuple[Any, ...], tuple[int, int]] = {}
+    series = (rows[name] for name in ("patient", "phase", "lesion", "reader", "reading"))
+    for position, (acquired_on, *of_series) in enumerate(zip(rows["acquired_on"], *series, strict=True)):
+        day = reference.get(of_series[0])
+        if day is None or acquired_on is None:
+            continue
+        acquired = ordinals.get(acquired_on)
+        if acquired is None:
+            acquired = ordinals[acquired_on] = date.fromisoformat(acquired_on).toordinal()
+        after = acquired - day
+        if after > last or (first is not None and after < first):
+            continue
+        name = tuple(of_series)
+        if name not in best or acquired > best[name][0]:
+            best[name] = (acquired, position)
+    chosen = sorted(position for _, position in best.values())
+    return {name: [values[position] for position in chosen] for name, values in rows.items()}
+
+
+def _segment_rows(
+    snapshot: Snapshot, segment_id: str, rows: Mapping[str, list[Any]], features: Sequence[str]
+) -> pa.Table:
+    """Return the rows that lie in one segment, under the keys that the catalogue gives them."""
+    here = [position for position, each in enumerate(rows["segment_id"]) if each == segment_id]
+    table = versioned_table("segments")
+    query = select(table.c.path, table.c.sha256).where(table.c.segment_id == segment_id, snapshot.is_live(table))
+    with read_transaction(snapshot.store.engine) as connection:
+        path, sha256 = connection.execute(query).one()
+    file = pq.ParquetFile(snapshot.store.segments.local(path, sha256=sha256), memory_map=True)
+    wanted = pa.array([rows["extraction_id"][position] for position in here])
+    names = ["extraction_id", *features]
+    groups = _row_groups(file, len(here), {rows["patient"][position] for position in here})
+    content = file.read_row_groups(groups, columns=names)
+    at = pc.index_in(wanted, content["extraction_id"].combine_chunks())
+    if at.null_count and len(groups) < file.num_row_groups:
+        # The same image and mask under another pseudonym: the segment has the row under the first one.
+        content = file.read(columns=names)
+        at = pc.index_in(wanted, content["extraction_id"].combine_chunks())
+    if at.null_count:
+        raise ContractError(
+            f"a segment lacks {at.null_count} of the rows that the catalogue says it holds",
+            where=f"{snapshot.store.segments}/{path}",
+            hint="radzoo store verify lists what is damaged",
+        )
+    positions = at.to_numpy()
+    if len(positions) != content.num_rows or not np.array_equal(positions, np.arange(content.num_rows)):
+        content = content.take(at)
+    keys = {name: pa.array([rows[name][position] for position in here]) for name in MaskKey._fields}
+    return pa.table({**keys, **{name: content[name] for name in names}})
+
+
+def _row_groups(file: pq.ParquetFile, rows: int, patients: set[str]) -> list[int]:
+    """Return the row groups that can hold rows of these patients, by the statistics of the file."""
+    everything = list(range(file.num_row_groups))
+    if rows >= _WHOLE_FILE_FROM * file.metadata.num_rows:
+        return everything
+    ordered, column = sorted(patients), KEY_COLUMNS.index("patient")
+    found = []
+    for group in everything:
+        statistics = file.metadata.row_group(group).column(column).statistics
+        if statistics is None or not statistics.has_min_max:
+            return everything
+        nearest = bisect_left(ordered, statistics.min)
+        if nearest < len(ordered) and ordered[nearest] <= statistics.max:
+            found.append(group)
+    return found

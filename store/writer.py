@@ -1,0 +1,57 @@
+"""Writing finished extractions: a segment of those that the store lacks, named by the commit that adds them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from store.commit import Commit
+from store.home import Store
+from store.segments import Segment, written_segment
+from store.staging import ExtractionRecord
+
+__all__ = ["appended"]
+
+
+def appended(
+    commit: Commit, store: Store, feature_set: str, columns: Sequence[str], records: Iterable[ExtractionRecord]
+) -> Segment | None:
+    """Write the records whose extraction the store lacks and return their segment, None where it has them all.
+
+    Looked up under the writer's lock, by key: another writer may have committed the same rows meanwhile,
+    and what it costs does not grow with the store.
+
+    Parameters
+    ----------
+    commit : Commit
+        The open commit.
+    store : Store
+        Where the segment goes.
+    feature_set : str
+        ``name@version``.
+    columns : sequence of str
+        The feature set's columns, in order.
+    records : iterable of ExtractionRecord
+        Finished extractions.
+    """
+    by_id = {record.extraction_id: record for record in records}
+    keys = [{"feature_set": feature_set, "extraction_id": identity} for identity in by_id]
+    there = {row["extraction_id"] for row in commit.live("extractions", keys)}
+    new = [record for identity, record in by_id.items() if identity not in there]
+    if not new:
+        return None
+    segment = written_segment(store.segments, feature_set, columns, new)
+    commit.put("segments", [vars(segment)])
+    commit.put(
+        "extractions",
+        [
+            {
+                "feature_set": feature_set,
+                "extraction_id": record.extraction_id,
+                "image_sha256": record.image_sha256,
+                "mask_sha256": record.mask_sha256,
+                "segment_id": segment.segment_id,
+            }
+            for record in new
+        ],
+    )
+    return segment
