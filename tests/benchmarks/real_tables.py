@@ -18,10 +18,10 @@ from pathlib import Path
 # Read by Prefect when it is imported.
 os.environ |= {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "PREFECT_LOGGING_LEVEL": "WARNING"}
 
-from flows.bench import bench  # noqa: E402
-from flows.ingest import ingest  # noqa: E402
-from flows.table_study import TableOfFeatures, study_text  # noqa: E402
-from store.home import Store  # noqa: E402
+from flows.bench import bench
+from flows.ingest import ingest
+from flows.table_study import TableOfFeatures, study_text
+from store.home import Store
 
 HERE = Path(__file__).resolve()
 TABLES = {
