@@ -1,6 +1,6 @@
 """What the honest suite, and selection outside the folds, find in pure noise of a real study's size.
 
-    OMP_NUM_THREADS=1 python tests/benchmarks/noise.py [--datasets 1] [--repeats 5]
+    OMP_NUM_THREADS=1 python tests/benchmarks/noise.py [--datasets 1] [--first 0] [--repeats 5] [--models ...]
 
 165 patients, 96 of them with label 1, 3,111 standard normal columns: nothing to find, so the true AUC of every model
 is one half. Each further data set draws other noise.
@@ -77,24 +77,33 @@ def main() -> None:
     """Print AUC and standard error of every model on every data set, and of selection outside the folds."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--datasets", type=int, default=1)
+    parser.add_argument("--first", type=int, default=0, help="number of the first data set")
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--models", nargs="+", default=list(MODELS), choices=MODELS)
     asked = parser.parse_args()
+    areas: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as folder:
-        for number in range(asked.datasets):
+        for number in range(asked.first, asked.first + asked.datasets):
             seed = RANDOM_STATE + number
             labels, file, frame = noise(seed, Path(folder))
             truth = np.array(list(labels.values()))
             folds = repeated_folds(labels, repeats=asked.repeats, folds=5, seed=RANDOM_STATE)
             print(f"noise of seed {seed}, {asked.repeats} repeats of 5 folds")
             print(f"{'outside the folds':20} {averaged_placements(truth, outside(labels, frame, folds)).area:.3f}")
-            for name, scores in inside(labels, file, folds, MODELS).items():
+            for name, scores in inside(labels, file, folds, tuple(asked.models)).items():
                 counts = averaged_placements(truth, scores)
+                areas.setdefault(name, []).append(counts.area)
                 error = component_variance(*counts) ** 0.5
                 single = ", ".join(f"{auc(truth, row):.3f}" for row in scores)
                 once = auc_variance(truth, scores[0]) ** 0.5
                 print(
                     f"{name:20} {counts.area:.3f}  SE {error:.3f} (one repeat {once:.3f})  repeats {single}", flush=True
                 )
+    for name, found in areas.items():
+        if len(found) > 1:
+            spread = np.std(found, ddof=1)
+            mean, error = np.mean(found), spread / len(found) ** 0.5
+            print(f"{name:20} mean of {len(found)} data sets {mean:.3f}, its SE {error:.3f}, spread {spread:.3f}")
 
 
 if __name__ == "__main__":

@@ -155,3 +155,22 @@ def test_folds_that_no_label_can_fill_are_refused(study_root, tmp_path, capsys):
     shutil.copytree(study_root, root)
     assert exit_code(["--store", str(root), "bench", "--suite", "honest", "--folds", "70"]) == 4
     assert "the rarer label has 69" in capsys.readouterr().err
+
+
+def test_controls_are_run_on_demand_and_kept(study_root, tmp_path, capsys, prefect_server):
+    """``--controls`` adds permuted labels to the text and the view; asked again, nothing is computed."""
+    root = tmp_path / "store"
+    shutil.copytree(study_root, root)
+    command = ["--store", str(root), "bench", "--controls", "--workers", "1"]
+    assert exit_code(command) == 0
+    text = capsys.readouterr().out
+    assert "permuted labels" in text
+    assert ".5 lies in it" in text
+    rows = asked(root, "from controls")
+    assert [(row["control"], row["model"], row["cohort"], row["n"], row["events"]) for row in rows] == [
+        ("permuted_labels", model, "validation", 33, 18) for model in ("cr", "nlr", "plr", "lmr")
+    ]
+    commits = asked(root, "from commits")
+    assert exit_code(command) == 0
+    assert asked(root, "from controls") == rows
+    assert asked(root, "from commits") == commits
