@@ -43,7 +43,8 @@ def averaged_placements(labels: ArrayLike, scores: ArrayLike) -> Placements:
     -----
     The patients' models share training patients, which DeLong's formula, made for scores that were given
     beforehand, does not know: the interval holds for the AUC of models trained on these patients' number, and
-    leans towards too narrow (Bengio and Grandvalet 2004 show that no unbiased estimate of that part exists).
+    is too narrow where models select features (Bengio and Grandvalet 2004 show that no unbiased estimate of that part
+    exists; how much is missing in pure noise is measured in docs/benchmarks.md).
 
     References
     ----------
