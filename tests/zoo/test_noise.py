@@ -25,7 +25,7 @@ from zoo.registry import model_spec
 
 PATIENTS, EVENTS, COLUMNS = 165, 96, 3111
 MODELS = ("radiomics_lr", "radiomics_knn")
-# Of AUCs of three data sets and two models each; in 24 data sets of tests/benchmarks/noise.py a single one spread
+# Of AUCs of three data sets and two models each; in data sets of tests/benchmarks/noise.py a single one spread
 # by .07 about its mean (docs/benchmarks.md), so that the mean of three lies within three of its errors.
 WITHIN = 3 * 0.07 / 3**0.5
 
