@@ -44,6 +44,10 @@ class TunedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):  # ty
     classes_ : ndarray of shape (2,)
         The labels.
 
+    Notes
+    -----
+    Numbers of neighbours (``n_neighbors``) larger than the smallest fold's training part are not tried.
+
     See Also
     --------
     sklearn.model_selection.GridSearchCV : Does the search; its record of every fit is not kept.
@@ -83,18 +87,25 @@ class TunedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):  # ty
             raise ValueError(f"Only binary classification is supported. The type of the target is {kind}.")
         if len(np.unique(labels)) < 2:
             raise ValueError("y has only one class: a classifier needs patients of both")
-        search = GridSearchCV(
-            clone(self.estimator),
-            {name: list(values) for name, values in self.grid.items()},
-            scoring=self.scoring,
-            cv=StratifiedKFold(self.n_splits, shuffle=True, random_state=self.random_state),
-        )
+        folds = StratifiedKFold(self.n_splits, shuffle=True, random_state=self.random_state)
+        fewest = min(len(training) for training, _ in folds.split(table, labels))
+        search = GridSearchCV(clone(self.estimator), self._feasible_grid(fewest), scoring=self.scoring, cv=folds)
         search.fit(table, labels)
         self.best_estimator_ = search.best_estimator_
         self.best_params_: dict[str, Any] = dict(search.best_params_)
         self.best_score_ = float(search.best_score_)
         self.classes_ = np.asarray(search.classes_)
         return self
+
+    def _feasible_grid(self, patients: int) -> dict[str, list[Any]]:
+        """Return the grid without numbers of neighbours that a fold has not."""
+        feasible = {
+            name: [value for value in values if not name.endswith("n_neighbors") or value <= patients]
+            for name, values in self.grid.items()
+        }
+        if empty := [name for name, values in feasible.items() if not values]:
+            raise ValueError(f"no value of '{empty[0]}' can be tried on folds of {patients} patients")
+        return feasible
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return the probabilities of both classes, of shape (n_patients, 2)."""

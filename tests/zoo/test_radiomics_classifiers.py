@@ -169,6 +169,16 @@ def test_tuning_takes_the_value_that_predicts_best() -> None:
     values = labels[:, None] + 1.5 * rng.standard_normal((200, 1))
     tuned = TunedClassifier(KNeighborsClassifier(), {"n_neighbors": (1, 41)}).fit(values, labels)
     assert tuned.best_params_ == {"n_neighbors": 41}
+
+
+def test_more_neighbours_than_a_fold_has_are_not_tried():
+    """With 20 patients in five folds of 16 to train on, 31 neighbours are left out and nothing is warned of."""
+    random = np.random.default_rng(1)
+    values, labels = random.normal(size=(20, 3)), np.repeat([0, 1], 10)
+    tuned = TunedClassifier(KNeighborsClassifier(), {"n_neighbors": (5, 31)}).fit(values, labels)
+    assert tuned.best_params_ == {"n_neighbors": 5}
+    with pytest.raises(ValueError, match="no value of 'n_neighbors' can be tried on folds of 16 patients"):
+        TunedClassifier(KNeighborsClassifier(), {"n_neighbors": (31,)}).fit(values, labels)
     assert -0.25 < tuned.best_score_ < 0
 
 
