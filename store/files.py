@@ -188,6 +188,12 @@ class DataFolder:
                 digest.update(chunk)
         return digest.hexdigest()
 
+    def opened(self, path: str) -> pa.NativeFile:
+        """Return a file opened for reading where it lies, not a copy."""
+        if self._remote is None:
+            return pa.OSFile(str(self.local_root / path), "rb")
+        return self._remote.open_input_file(f"{self._prefix}/{path}")
+
     def remove(self, path: str) -> bool:
         """Remove a file, and this machine's copy of it, and return whether there was one."""
         was_there = self.size(path) is not None

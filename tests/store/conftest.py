@@ -22,7 +22,8 @@ from store.segments import Segment, written_segment
 from store.staging import ExtractionRecord
 
 FEATURE_SET = "two-features@1"
-DEFINITION = sha256_of_json("the definition of two-features")
+DEFINITION_JSON = '{"about":"two-features"}'
+DEFINITION = sha256_of_json({"about": "two-features"})
 COLUMNS = ("original_firstorder_Mean", "wavelet-LLH_glcm_Idm")
 PATIENTS = ("p1", "p2", "p3")
 KEYS = tuple(MaskKey(patient, "baseline", phase, "1", "R1", 1) for patient in PATIENTS for phase in ("AP", "PVP"))
@@ -59,7 +60,7 @@ def put_features(commit: Commit, feature_set: str = FEATURE_SET, columns: Sequen
                 "kind": "radiomics",
                 "features": len(columns),
                 "description": "the reader's choice",
-                "definition": "{}",
+                "definition": DEFINITION_JSON,
                 "definition_sha256": DEFINITION,
                 "deviations": "{}",
             }
@@ -288,4 +289,4 @@ def shared_store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 @pytest.fixture(scope="session")
 def writing() -> dict[str, Callable[..., Any]]:
     """Return the functions that write parts of the small study."""
-    return {"record_of": record_of, "put_features": put_features, "put_segment": put_segment}
+    return {"record_of": record_of, "put_features": put_features, "put_segment": put_segment, "fill": fill}
