@@ -14,7 +14,15 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from schemas.errors import NotFoundError, StoreBusyError, UsageError
 from schemas.settings import BUSY_TIMEOUT_S
 
-__all__ = ["catalogue_engine", "is_postgresql", "read_transaction", "server_engine", "write_transaction"]
+__all__ = [
+    "catalogue_engine",
+    "catalogue_place",
+    "driver_message",
+    "is_postgresql",
+    "read_transaction",
+    "server_engine",
+    "write_transaction",
+]
 
 _WRITER = "radzoo_writer"
 _TIMEOUT = "radzoo_busy_timeout_s"
@@ -130,7 +138,7 @@ def write_transaction(engine: Engine) -> Iterator[Connection]:
             if _is_busy(error):
                 raise StoreBusyError(
                     "another writer holds the store",
-                    where=_place(engine),
+                    where=catalogue_place(engine),
                     hint="wait for it to finish, then run the command again",
                 ) from error
             raise
@@ -146,15 +154,23 @@ def _connected(engine: Engine) -> Iterator[Connection]:
         if not is_postgresql(engine):
             raise
         raise NotFoundError(
-            f"the catalogue's server does not answer: {error.orig}",
-            where=_place(engine),
+            f"the catalogue's server does not answer: {driver_message(error)}",
+            where=catalogue_place(engine),
             hint="start the server, or mend the URL in the store's store.toml",
         ) from error
     with connection:
         yield connection
 
 
-def _place(engine: Engine) -> str:
+def driver_message(error: DBAPIError) -> str:
+    """Return what the database itself says of an error, in one line."""
+    said = error.orig.args[0] if error.orig is not None and error.orig.args else str(error)
+    # The driver of PostgreSQL gives the server's answer as a mapping: M is its message.
+    return str(said["M"] if isinstance(said, dict) and "M" in said else said).splitlines()[0]
+
+
+def catalogue_place(engine: Engine) -> str:
+    """Return where a catalogue lies, a file or a URL without its password."""
     if not is_postgresql(engine):
         return str(engine.url.database)
     return engine.url.set(drivername="postgresql").render_as_string(hide_password=True)

@@ -123,16 +123,16 @@ def read_me(resources: Sequence[Resource], study: str | None, commit: Mapping[st
         "|---|--:|--:|---|",
         *(f"| {each.path} | {each.rows} | {len(each.fields)} | {_cell(each.description)} |" for each in resources),
         "",
-        "- `patient`, `exam`, `phase`, `lesion`, `reader`, `reading` name a mask and join the files; a feature file has",
-        "  one row a mask, `study_masks.is_primary` says which mask a study's models read.",
+        "- `patient`, `exam`, `phase`, `lesion`, `reader`, `reading` name a mask and join the files; a feature file",
+        "  has one row a mask, `study_masks.is_primary` says which mask a study's models read.",
         "- `features` says what each feature column measures; `datapackage.json` has type, unit (UCUM) and description",
         "  of every column of every file, and the files' SHA-256.",
         "- A value that is missing could not be computed or was not given; `failures` has the reasons.",
     ]
     if format == "csv":
         lines += [
-            "- CSV, UTF-8, comma, header; numbers have all their digits; a missing value is an empty field, an empty text",
-            '  is `""`; nested values are JSON.',
+            "- CSV, UTF-8, comma, header; numbers have all their digits; a missing value is an empty field, an empty",
+            '  text is `""`; nested values are JSON.',
         ]
     return "\n".join(lines) + "\n"
 

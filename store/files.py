@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -70,7 +71,8 @@ class DataFolder:
         return self._remote is not None
 
     def __str__(self) -> str:
-        return str(self.local_root) if self.url is None else self.url.partition("?")[0]
+        # A URL may hold credentials; a message may not.
+        return str(self.local_root) if self.url is None else re.sub("//[^@/]*@", "//", self.url).partition("?")[0]
 
     def scratch(self, suffix: str = "") -> Path:
         """Return a path beside the files, on the same disk, that nobody else writes to."""

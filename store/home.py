@@ -16,7 +16,9 @@ from store.files import DataFolder
 from store.migrations import FORMAT_VERSION, migrate
 from store.tables import store_format
 
-__all__ = ["Store"]
+__all__ = ["CATALOGUE_FILE", "Store"]
+
+CATALOGUE_FILE = "catalogue.sqlite"
 
 
 class Store:
@@ -50,7 +52,8 @@ class Store:
             raise NotFoundError(
                 "there is no radzoo store here",
                 where=str(self.root),
-                hint="radzoo ingest STUDY.toml makes one; --store PATH or RADZOO_STORE names another place",
+                hint="radzoo ingest STUDY.toml or radzoo store init makes one; "
+                "--store PATH or RADZOO_STORE names another place",
             )
         self.root.mkdir(parents=True, exist_ok=True)
         is_remote = self.address.data is not None
@@ -83,7 +86,7 @@ class Store:
     @property
     def catalogue_file(self) -> Path:
         """Return the SQLite file of a catalogue that lies in the store's folder."""
-        return self.root / "catalogue.sqlite"
+        return self.root / CATALOGUE_FILE
 
     @property
     def segments(self) -> DataFolder:

@@ -140,11 +140,26 @@ STORE_VERBS = {
         "Write the catalogue: one HTML page of features, coverage and the lineage of models.",
         "radzoo store catalogue --out public",
     ),
+    "export": Verb(
+        "flows.cli.store_keeping:export",
+        "Write a study, or all of the store, as plain files that need no radzoo.",
+        "radzoo store export plain-files --study my-study --format csv",
+    ),
+    "init": Verb(
+        "flows.cli.store_keeping:init",
+        "Make a store at --store, or open one that several machines share.",
+        "radzoo store init --catalogue postgresql://radzoo@db/radzoo --data s3://bucket/radzoo",
+    ),
     "log": Verb("flows.cli.store:log", "List the commits, newest first.", "radzoo store log --limit 5"),
     "publish": Verb(
         "flows.cli.store:publish",
         "Write analyst.duckdb, a documented file that any DuckDB client opens.",
         "radzoo store publish && duckdb radzoo-store/analyst.duckdb",
+    ),
+    "verify": Verb(
+        "flows.cli.store_verification:verify",
+        "Check every promise of the store that can be checked; exit code 4 where one is broken.",
+        "radzoo store verify --quick",
     ),
 }
 

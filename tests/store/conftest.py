@@ -247,6 +247,12 @@ def opened_at(place: str, request: pytest.FixtureRequest, root: Path) -> Iterato
     opened.engine.dispose()
 
 
+@pytest.fixture
+def new_address(request: pytest.FixtureRequest) -> Callable[[str], StoreAddress]:
+    """Return a function that gives an address of a kind, where nothing lies yet."""
+    return lambda place: address_of(place, request)
+
+
 @pytest.fixture(params=["sqlite-local", "postgresql-local"])
 def store_of_any_catalogue(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     """Give an empty store: what holds for one catalogue holds for the other."""

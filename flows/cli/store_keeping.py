@@ -1,0 +1,66 @@
+"""The verbs that make a store and copy it out: init, export."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from flows.cli.outcome import Context, Outcome
+from store.address import StoreAddress
+from store.creation import created_store
+from store.export import exported
+from store.home import Store
+from store.snapshot import Snapshot
+
+__all__ = ["export", "init"]
+
+Shared = Annotated[Context, Parameter(parse=False)]
+
+
+def init(*, catalogue: str | None = None, data: str | None = None, context: Shared) -> Outcome:
+    """Make a store at --store, or open one that several machines share.
+
+    Parameters
+    ----------
+    catalogue
+        postgresql://user@host/database; a file in the store's folder where not given.
+    data
+        s3://bucket/prefix?region=...; the store's folder where not given.
+    """
+    made = created_store(context.store, StoreAddress(catalogue, data))
+    what = f"opened a store of {made.commits} commits" if made.commits else "made a store"
+    lines = [what, f"store      {made.store}", f"catalogue  {made.catalogue}", f"data       {made.data}"]
+    if made.address_file is not None:
+        lines.append(
+            f"address    {made.address_file}: the same file makes another machine's folder a door to this store"
+        )
+    return Outcome("\n".join(lines), made)
+
+
+def export(
+    folder: Path,
+    *,
+    study: str | None = None,
+    format: Literal["parquet", "csv"] = "parquet",  # noqa: A002  (the option's name)
+    as_of: int | None = None,
+    context: Shared,
+) -> Outcome:
+    """Write a study, or all of the store, as plain files that need no radzoo.
+
+    Parameters
+    ----------
+    folder
+        Where the files go: new or empty.
+    study
+        Only this study; all of the store where not given.
+    format
+        Of the tables.
+    as_of
+        Export as of this commit (radzoo store log lists them).
+    """
+    done = exported(Snapshot(Store(context.store), as_of), folder, study=study, format=format)
+    rows = sum(each.rows for each in done.resources)
+    text = f"{len(done.resources)} tables, {rows:,} rows, as of commit {done.commit_id}, in {done.folder}"
+    return Outcome(f"{text}\nREADME.md there says what is what, datapackage.json describes every column", done)

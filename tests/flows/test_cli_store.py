@@ -1,0 +1,113 @@
+"""The verbs that make, check and copy out a store, as they are called."""
+
+import json
+import re
+
+import pyarrow.parquet as pq
+import pytest
+
+from flows.cli.main import exit_code
+from store.home import Store
+from store.snapshot import Snapshot
+
+
+@pytest.fixture
+def printed(capsys):
+    """Return a function that runs a command and gives its exit code, stdout and stderr."""
+
+    def run(*arguments):
+        capsys.readouterr()
+        code = exit_code([str(each) for each in arguments])
+        return code, *capsys.readouterr()
+
+    return run
+
+
+def test_a_real_study_with_models_breaks_no_promise(trained_study, printed):
+    """After ingest, refresh, train and bench every check is ok, and the models' folders have their hash."""
+    code, out, _ = printed("--store", trained_study.store_root, "store", "verify")
+    assert code == 0, out
+    assert "BROKEN" not in out
+    assert re.search(r"^ok +models +3  every folder is there, with its hash$", out, re.M)
+    assert out.rstrip().endswith(f"no promise is broken, as of commit {trained_study.snapshot.commit_id}")
+    _, text, _ = printed("--json", "--store", trained_study.store_root, "store", "verify", "--quick")
+    answer = json.loads(text)
+    assert answer["is_clean"] is True
+    assert {check["name"]: check["counted"] for check in answer["checks"]}["extractions"] == 60
+
+
+def test_all_that_is_broken_is_listed_with_what_to_do(small_study, printed):
+    """Two faults in two places are both told, with exit code 4."""
+    small_study.ingest()
+    small_study.refresh_without_prefect()
+    (segment,) = small_study.store.segments.local_root.rglob("*.parquet")
+    segment.write_bytes(segment.read_bytes()[:-1])
+    staged = small_study.store.staging / "0123" / "torn.json"
+    staged.parent.mkdir(parents=True)
+    staged.write_text('{"extraction_id": ')
+    (segment.parent / "left.parquet").write_bytes(b"left")
+    code, out, _ = printed("--store", small_study.store_root, "store", "verify", "--quick")
+    assert code == 4
+    assert f"broken: {segment}" in out
+    assert f"broken: {staged}" in out
+    assert "next: put the file back from a copy of the store (docs/store.md)" in out
+    assert "to know: " in out
+    assert "left.parquet\n  next: radzoo store compact" in out
+    code, out, _ = printed("--json", "--store", small_study.store_root, "store", "verify", "--quick")
+    assert code == 4
+    answer = json.loads(out)
+    assert [check["name"] for check in answer["checks"] if check["findings"]] == ["segments", "staging"]
+
+
+def test_a_study_with_imported_tables_breaks_no_promise(printed, tmp_path):
+    """Rows that were computed elsewhere are named by their content, and checked by it."""
+    table = tmp_path / "features.csv"
+    rows = [f"p{number},{number % 2},{number * 0.5},{number * number}" for number in range(12)]
+    table.write_text("\n".join(["id,outcome,mean,energy", *rows]) + "\n")
+    store = tmp_path / "store"
+    ingest = ("ingest", "--features", table, "--patient", "id", "--outcome", "outcome")
+    assert printed("--store", store, *ingest)[0] == 0
+    table.write_text(table.read_text().replace("p3,1,1.5,9", "p3,1,1.25,9"))
+    assert printed("--store", store, *ingest)[0] == 0
+    code, out, _ = printed("--store", store, "store", "verify")
+    assert code == 0, out
+    (study,) = Snapshot(Store(store)).rows("studies")
+    code, out, _ = printed("--store", store, "store", "export", tmp_path / "out", "--study", study["study"])
+    assert code == 0, out
+    (wide,) = (tmp_path / "out").glob("*_v1.parquet")
+    assert pq.read_table(wide).num_rows == 12
+
+
+def test_an_export_is_a_folder_that_says_what_it_is(ready_study, printed, tmp_path):
+    """The verb names what it wrote; a second time the folder is in the way."""
+    code, out, _ = printed(
+        "--store", ready_study.store_root, "store", "export", tmp_path / "out", "--study", "small", "--format", "csv"
+    )
+    assert code == 0
+    assert f"in {tmp_path / 'out'}" in out
+    assert "# Study small" in (tmp_path / "out" / "README.md").read_text()
+    code, _, err = printed("--store", ready_study.store_root, "store", "export", tmp_path / "out")
+    assert code == 2
+    assert "name a new or empty folder" in err
+    code, _, err = printed("--store", ready_study.store_root, "store", "export", tmp_path / "no", "--study", "nobody")
+    assert code == 3
+
+
+def test_init_makes_a_store_that_other_verbs_find(printed, tmp_path):
+    """A store is made where --store says, once; a wrong URL makes none."""
+    store = tmp_path / "store"
+    code, out, _ = printed("--store", store, "store", "init")
+    assert code == 0
+    assert out.splitlines() == [
+        "made a store",
+        f"store      {store}",
+        f"catalogue  {store / 'catalogue.sqlite'}",
+        f"data       {store}",
+    ]
+    assert printed("--store", store, "store", "log")[1] == "the store has no commit yet\n"
+    code, _, err = printed("--store", tmp_path / "other", "store", "init", "--data", "ftp://somewhere")
+    assert code == 2
+    assert "s3://bucket/prefix" in err
+    assert not (tmp_path / "other").exists()
+    code, out, _ = printed("--json", "--store", store, "store", "init")
+    assert (code, json.loads(out)["commits"]) == (0, 0)
