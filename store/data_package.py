@@ -117,7 +117,7 @@ def read_me(resources: Sequence[Resource], study: str | None, commit: Mapping[st
     lines = [
         f"# {_title(study)}",
         "",
-        f"Exported by radzoo from its store as of {when}. {_WARNING}",
+        f"Exported from a radzoo store as of {when}. {_WARNING}",
         "",
         "| file | rows | columns | what it holds |",
         "|---|--:|--:|---|",

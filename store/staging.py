@@ -37,7 +37,11 @@ def stage(folder: Path, record: ExtractionRecord) -> Path:
     file = folder / f"{record.extraction_id}.json"
     partial = file.with_suffix(f".{os.getpid()}.partial")
     # Python writes the shortest text that reads back to the same float: nothing is lost.
-    partial.write_text(json.dumps(asdict(record), allow_nan=False))
+    with partial.open("w") as stream:
+        stream.write(json.dumps(asdict(record), allow_nan=False))
+        stream.flush()
+        # Else a power cut may leave the name without the content.
+        os.fsync(stream.fileno())
     partial.replace(file)
     return file
 

@@ -170,7 +170,9 @@ def unnamed(store: Store, named: Iterable[str]) -> list[Finding]:
         if left:
             size = sum(store.files.size(path) or 0 for path in left)
             what = f"{len(left)} files, {size:,} bytes, that no row names: a writer was killed, or is at work"
-            notes.append(Finding(what, str(part), "radzoo store compact removes them", tuple(left)))
+            notes.append(
+                Finding(what, str(part), "radzoo store compact removes them after its time of grace", tuple(left))
+            )
     return notes
 
 

@@ -59,16 +59,18 @@ def test_all_that_is_broken_is_listed_with_what_to_do(small_study, printed):
     assert [check["name"] for check in answer["checks"] if check["findings"]] == ["segments", "staging"]
 
 
-def test_a_study_with_imported_tables_breaks_no_promise(printed, tmp_path):
+def test_a_study_with_imported_tables_breaks_no_promise(printed, tmp_path, monkeypatch):
     """Rows that were computed elsewhere are named by their content, and checked by it."""
-    table = tmp_path / "features.csv"
+    monkeypatch.chdir(tmp_path)
+    table, store = tmp_path / "measured.csv", tmp_path / "store"
     rows = [f"p{number},{number % 2},{number * 0.5},{number * number}" for number in range(12)]
     table.write_text("\n".join(["id,outcome,mean,energy", *rows]) + "\n")
-    store = tmp_path / "store"
     ingest = ("ingest", "--features", table, "--patient", "id", "--outcome", "outcome")
     assert printed("--store", store, *ingest)[0] == 0
+    # A corrected value supersedes a row: the ended one must be in its segment too.
     table.write_text(table.read_text().replace("p3,1,1.5,9", "p3,1,1.25,9"))
-    assert printed("--store", store, *ingest)[0] == 0
+    assert printed("--store", store, "ingest", "measured/study.toml")[0] == 0
+    assert Snapshot(Store(store)).commit_id == 2
     code, out, _ = printed("--store", store, "store", "verify")
     assert code == 0, out
     (study,) = Snapshot(Store(store)).rows("studies")

@@ -293,6 +293,12 @@ def shared_store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 
 @pytest.fixture(scope="session")
-def writing() -> dict[str, Callable[..., Any]]:
-    """Return the functions that write parts of the small study."""
-    return {"record_of": record_of, "put_features": put_features, "put_segment": put_segment, "fill": fill}
+def writing() -> dict[str, Any]:
+    """Return the functions that write the small study or parts of it, and the keys of its masks."""
+    return {
+        "record_of": record_of,
+        "put_features": put_features,
+        "put_segment": put_segment,
+        "fill": fill,
+        "keys": KEYS,
+    }

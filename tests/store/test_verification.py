@@ -1,6 +1,7 @@
 """``verified`` on whole stores, wherever they lie, and on stores of which one thing was damaged."""
 
 import hashlib
+import shutil
 import sqlite3
 import tarfile
 from contextlib import closing
@@ -348,4 +349,45 @@ def test_files_that_nobody_names_and_runs_that_do_not_end_are_told(whole, segmen
     assert segments.rows == ("segments/two_features_v1/left.parquet",)
     assert datasets.rows == ("datasets/writing-1-2.partial",)
     assert models.rows == ("models/er/cr/v3-lost/model.json",)
-    assert segments.hint == "radzoo store compact removes them"
+    assert segments.hint == "radzoo store compact removes them after its time of grace"
+
+
+def copied_files(store, folder):
+    """Copy a store's immutable files as any tool would, without asking the catalogue."""
+    for part in ("segments", "datasets", "models"):
+        shutil.copytree(store.root / part, folder / part, dirs_exist_ok=True)
+
+
+def copied_catalogue(store, folder):
+    """Copy a catalogue as docs/store.md says, while it is in use."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with closing(sqlite3.connect(store.catalogue_file)) as connection:
+        connection.execute("vacuum into ?", [str(folder / "catalogue.sqlite")])
+
+
+def another_segment(store, writing):
+    """Commit one more extraction, as a writer does while a copy is made."""
+    with commit_to(store, "another mask") as commit:
+        writing["put_segment"](store, commit, [writing["record_of"](writing["keys"][0]._replace(lesion="2"))])
+
+
+def test_a_copy_taken_catalogue_first_is_whole_while_others_write(whole, writing, tmp_path):
+    """A catalogue names files that were there before it: copied first, all it names is copied after it."""
+    copy = tmp_path / "copy"
+    copied_catalogue(whole, copy)
+    another_segment(whole, writing)
+    copied_files(whole, copy)
+    found = verified(Store(copy), folder_hash=folder_hash)
+    assert found.is_clean
+    assert found.commit_id == 4
+    (left,) = found.notes
+    assert len(left.rows) == 1
+
+
+def test_a_copy_taken_catalogue_last_may_lack_a_file(whole, writing, tmp_path):
+    """The other order is wrong: the catalogue can name a file that was written after the files were copied."""
+    copy = tmp_path / "copy"
+    copied_files(whole, copy)
+    another_segment(whole, writing)
+    copied_catalogue(whole, copy)
+    assert broken(Store(copy)) == ["segments"]
