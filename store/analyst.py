@@ -14,7 +14,7 @@ from schemas.keys import MaskKey, sql_name
 from store.snapshot import Snapshot
 from store.tables import VERSIONED
 
-__all__ = ["define_analyst_views", "quoted_name", "quoted_text", "view_documentation"]
+__all__ = ["MEASURED", "define_analyst_views", "quoted_name", "quoted_text", "view_documentation"]
 
 _FILE = "segment_file"
 
@@ -31,7 +31,8 @@ _WIDE_COMMENTS = {
 }
 
 
-_MEASURED = ("grey_levels", "zero_fraction")  # what extraction tells besides the features
+MEASURED = ("grey_levels", "zero_fraction")
+"""The columns of a computed set's wide view that extraction tells besides the features."""
 
 
 class ViewDocumentation(NamedTuple):
@@ -93,7 +94,7 @@ def define_analyst_views(connection: duckdb.DuckDBPyConnection, snapshot: Snapsh
         _define_wide_view(connection, snapshot, row, name, features)
         if documented:
             keys = {
-                key: text for key, text in _WIDE_COMMENTS.items() if row["kind"] != "imported" or key not in _MEASURED
+                key: text for key, text in _WIDE_COMMENTS.items() if row["kind"] != "imported" or key not in MEASURED
             }
             if row["kind"] == "imported":
                 keys["extraction_id"] = "sha256(the row's keys and values + definition)"
@@ -128,7 +129,7 @@ def _define_wide_view(
     folder, segments = snapshot.store.segments, snapshot.rows("segments", feature_set=feature_set)
     paths = [str(folder.local(each["path"], sha256=each["sha256"])) for each in segments]
     names = [quoted_name(each["feature"]) for each in features]
-    details = () if is_imported else _MEASURED
+    details = () if is_imported else MEASURED
     # An imported row carries its keys; a computed one is a mask's, under each key that the mask has.
     keyed = "s" if is_imported else "m"
     keys = ", ".join(f"{keyed}.{name}" for name in MaskKey._fields)
@@ -168,7 +169,7 @@ def _define_long_view(connection: duckdb.DuckDBPyConnection, wide: Sequence[Mapp
     keys = ", ".join(MaskKey._fields)
     parts = []
     for row in wide:
-        others = ", ".join(("extraction_id", *(() if row["kind"] == "imported" else _MEASURED)))
+        others = ", ".join(("extraction_id", *(() if row["kind"] == "imported" else MEASURED)))
         parts.append(
             f"select {quoted_text(row['feature_set'])} as feature_set, {keys}, feature, value from "
             f'"{sql_name(row["feature_set"])}" unpivot include nulls (value for feature in '

@@ -149,7 +149,11 @@ _versioned(
 _versioned("splits", "study split", "kind sha256 patients:int")
 _versioned("split_members", "study split patient", "cohort")
 _versioned("stability", "study split feature_set phase feature kind", "patients:int icc:real lower:real upper:real")
-_versioned("datasets", "dataset_id", "study split inputs commit_id:int patients:int columns:int path sha256")
+_versioned(
+    "datasets",
+    "dataset_id",
+    "study split inputs commit_id:int patients:int columns:int path sha256 feature_set sql sql_gives versions",
+)
 _versioned(
     "models",
     "study model version:int",

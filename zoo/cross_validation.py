@@ -11,11 +11,12 @@ import polars as pl
 from schemas.feature_names import PHASE_SEPARATOR
 from schemas.keys import canonical_json, sha256_of_json
 from schemas.study import Study
-from store.datasets import PinnedDataset, pinned_dataset
+from store.datasets import PinnedDataset
 from store.snapshot import Snapshot
 from zoo.fold_fits import FitTask, Recipe
 from zoo.folds import Fold, inner_folds
-from zoo.matrix import KEY_COLUMNS, ModelInputs, model_inputs, model_table
+from zoo.matrix import KEY_COLUMNS, ModelInputs, model_inputs
+from zoo.pinned_tables import pinned_table
 from zoo.registry import model_spec
 from zoo.stability import RepeatedReadings, repeated_readings
 from zoo.training import RANDOM_STATE, library_versions
@@ -111,7 +112,7 @@ def cross_validation(
         whole = replace(inputs, minimum_icc=None)
         name = canonical_json(whole.as_dict())
         if name not in pinned:
-            pinned[name] = _pinned(snapshot, study, whole)
+            _, pinned[name] = pinned_table(snapshot, study, whole, with_excluded=False)
         dataset = pinned[name]
         estimator = spec.build(study.settings_of(model), random_state=RANDOM_STATE)
         file = snapshot.store.files.local(dataset.path, sha256=dataset.sha256)
@@ -164,14 +165,3 @@ def _left_out(
             )
         by_model[recipe.model] = found[place]
     return by_model
-
-
-def _pinned(snapshot: Snapshot, study: Study, inputs: ModelInputs) -> PinnedDataset:
-    return pinned_dataset(
-        snapshot.store,
-        model_table(snapshot, study, inputs).frame.to_arrow(),
-        study=study.id,
-        split=inputs.split,
-        inputs=inputs.as_dict(),
-        commit_id=snapshot.commit_id,
-    )

@@ -12,17 +12,18 @@ from schemas.errors import ContractError
 from schemas.study import FactorRule, Missing, ModelSettings, Study
 from store.point_in_time import ClinicalAtReference, clinical_at_reference
 from store.snapshot import Snapshot
-from zoo.feature_columns import phase_columns, stable_columns
+from zoo.feature_columns import phase_columns, stable_columns, stored_feature_set
 from zoo.harmonise import batch_column
 from zoo.imputation import INDICATOR
 from zoo.registry import ModelSpec
 from zoo.staging.bclc import bclc_comparator
 from zoo.staging.description import Comparator
-from zoo.staging.frame import comparator_frame
+from zoo.staging.frame import COMPARATORS, comparator_frame
 
 __all__ = ["KEY_COLUMNS", "ModelInputs", "ModelTable", "factor_value", "model_inputs", "model_table"]
 
 KEY_COLUMNS = ("patient", "cohort", "label")
+_BCLC_SWITCH = "single_over_5cm_is_b"
 
 
 @dataclass(frozen=True)
@@ -43,9 +44,39 @@ class ModelInputs:
     missing: Missing = "exclude"
     """What becomes of a patient who lacks a clinical factor."""
 
+    @classmethod
+    def from_dict(cls, written: Mapping[str, Any], study: Study | None = None) -> ModelInputs:
+        """Return the inputs that `as_dict` wrote down.
+
+        Parameters
+        ----------
+        written : mapping
+            A dataset's ``inputs``, also of a former release, which did not speak of all that there is now.
+        study : Study, optional
+            The study as it was then: where the inputs do not tell a switch of the comparator, it does.
+        """
+        comparator = COMPARATORS[written["comparator"]] if written["comparator"] else None
+        if comparator is not None:
+            said = study is not None and study.settings_of(comparator.name).single_over_5cm_is_b
+            if written.get(_BCLC_SWITCH, said):
+                comparator = bclc_comparator(single_over_5cm_is_b=True)
+        return cls(
+            split=written["split"],
+            feature_set=written["feature_set"],
+            phases=tuple(written["phases"]),
+            factors=tuple(FactorRule.model_validate(rule) for rule in written["factors"]),
+            comparator=comparator,
+            variables=written["variables"],
+            words=written["words"],
+            minimum_icc=written["minimum_icc"],
+            harmonise=written.get("harmonise"),
+        )
+
     def as_dict(self) -> dict[str, Any]:
         """Return the inputs as a JSON-ready mapping."""
-        return {
+        # Where the switch is off nothing is said: datasets of former releases keep their names.
+        switched = {_BCLC_SWITCH: True} if _is_switched(self.comparator) else {}
+        return switched | {
             "split": self.split,
             "feature_set": self.feature_set,
             "phases": list(self.phases),
@@ -70,6 +101,10 @@ class ModelTable:
     frame: pl.DataFrame
     excluded: dict[str, str]
     """Labelled patients of the split that are not in the table, and why."""
+    feature_set: str | None = None
+    """The ``name@N`` that was read; None without features."""
+    phases: tuple[str, ...] = ()
+    """The phases that were read, in the columns' order."""
 
     @property
     def columns(self) -> list[str]:
@@ -160,6 +195,8 @@ def model_table(snapshot: Snapshot, study: Study, inputs: ModelInputs) -> ModelT
         schema={"patient": pl.String, "cohort": pl.String, "label": pl.Int64},
     ).sort("patient")
     excluded: dict[str, str] = {}
+    chosen = stored_feature_set(snapshot, study, inputs.feature_set) if inputs.feature_set is not None else None
+    phases: tuple[str, ...] = ()
     blocks: list[tuple[str, pl.DataFrame]] = []
     reads_clinical = inputs.factors or inputs.comparator is not None or inputs.harmonise is not None
     known = clinical_at_reference(snapshot, study.id) if reads_clinical else ClinicalAtReference()
@@ -189,6 +226,7 @@ def model_table(snapshot: Snapshot, study: Study, inputs: ModelInputs) -> ModelT
                 phase: columns.select("patient", *(name for name in columns.columns if name in stable))
                 for phase, columns in features.items()
             }
+        phases = tuple(features)
         blocks += [(f"{inputs.feature_set} in {phase}", columns) for phase, columns in features.items()]
     if inputs.harmonise is not None:
         blocks += [(inputs.harmonise, _batch_column(known.values, study, inputs.harmonise))]
@@ -198,7 +236,11 @@ def model_table(snapshot: Snapshot, study: Study, inputs: ModelInputs) -> ModelT
         excluded |= {p: f"no {what}" for p in frame["patient"] if p not in there and p not in excluded}
         frame = frame.join(columns, on="patient", how="inner", maintain_order="left")
     _refuse_one_class(frame, inputs)
-    return ModelTable(frame, excluded)
+    return ModelTable(frame, excluded, chosen, phases)
+
+
+def _is_switched(comparator: Comparator | None) -> bool:
+    return comparator is not None and comparator.assumptions == bclc_comparator(single_over_5cm_is_b=True).assumptions
 
 
 def _outside_windows(known: ClinicalAtReference, patients: Iterable[str], variables: Iterable[str]) -> dict[str, str]:

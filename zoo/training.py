@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
@@ -12,7 +12,7 @@ from pydantic import JsonValue
 
 from schemas.keys import canonical_json, sha256_of_json
 from schemas.study import EventOutcome, Study
-from store.datasets import PinnedDataset, pinned_dataset
+from store.datasets import PinnedDataset
 from store.home import Store
 from store.snapshot import Snapshot
 from zoo.card import model_card
@@ -20,9 +20,10 @@ from zoo.evaluation.auc import auc
 from zoo.evaluation.threshold import youden_threshold
 from zoo.explain import column_references, last_step, training_importances
 from zoo.feature_columns import stored_feature_set
-from zoo.matrix import ModelInputs, ModelTable, model_inputs, model_table
+from zoo.matrix import ModelInputs, ModelTable, model_inputs
 from zoo.model_folders import put_model_folder
 from zoo.persist import save_model
+from zoo.pinned_tables import pinned_table
 from zoo.registry import model_spec
 from zoo.summary import model_summary
 
@@ -94,7 +95,7 @@ def training_plan(
     inputs = model_inputs(study, spec)
     known, key = ({} if tables is None else tables), canonical_json(inputs.as_dict())
     if key not in known:
-        known[key] = _pinned_table(snapshot, study, inputs)
+        known[key] = pinned_table(snapshot, study, inputs)
     table, dataset = known[key]
     decided_by = {
         "dataset": dataset.sha256,
@@ -125,21 +126,6 @@ def _bound_feature_set(snapshot: Snapshot, study: Study, inputs: ModelInputs) ->
         "feature_set": name,
         "definition_sha256": snapshot.row("feature_sets", feature_set=name)["definition_sha256"],
     }
-
-
-def _pinned_table(snapshot: Snapshot, study: Study, inputs: ModelInputs) -> tuple[ModelTable, PinnedDataset]:
-    table = model_table(snapshot, study, inputs)
-    dataset = pinned_dataset(
-        snapshot.store,
-        table.frame.to_arrow(),
-        study=study.id,
-        split=inputs.split,
-        inputs=inputs.as_dict(),
-        commit_id=snapshot.commit_id,
-    )
-    # A dataset that was pinned before is the one read then: its commit is part of what a model's card says.
-    known = snapshot.rows("datasets", dataset_id=dataset.dataset_id)
-    return table, replace(dataset, commit_id=known[0]["commit_id"]) if known else dataset
 
 
 def trained_model(store: Store, study: Study, plan: TrainingPlan, trained_at: str) -> TrainedModel:

@@ -6,4 +6,10 @@
 -- @commit_id commit the dataset was read at
 -- @path Parquet file below the store
 -- @sha256 hash of the file
-select dataset_id, study, split, inputs, commit_id, patients, columns, path, sha256 from catalogue.datasets
+-- @feature_set name@version that the inputs' feature set meant at the commit, NULL without features
+-- @sql asked as of commit_id, gives the same rows, columns, order and bits as the file, or what sql_gives says
+-- @sql_gives table, or inputs: the clinical values that a published stage or score was told from
+-- @versions libraries that made and wrote the file, JSON
+select
+    dataset_id, study, split, inputs, commit_id, patients, columns, path, sha256, feature_set, sql, sql_gives, versions
+from catalogue.datasets
