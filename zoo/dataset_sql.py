@@ -11,6 +11,7 @@ from store.analyst import MEASURED, quoted_name, quoted_text
 from store.datasets import SqlGives
 from store.snapshot import Snapshot
 from zoo.harmonise import batch_column
+from zoo.imputation import INDICATOR
 from zoo.matrix import ModelInputs, ModelTable
 
 __all__ = ["dataset_sql"]
@@ -51,7 +52,7 @@ where k.study = {named} and k.variable in ({_listed(read)})
 order by patient, variable""",
         ), "inputs"
     if inputs.factors:
-        parts["factors"] = _factors(named, inputs.factors)
+        parts["factors"] = _factors(named, inputs, set(table.columns))
     if table.feature_set is not None:
         parts |= _features(snapshot, named, table.feature_set, table)
     if inputs.harmonise is not None:
@@ -70,16 +71,22 @@ def _with(parts: dict[str, str], question: str) -> str:
     return "with " + ",\n".join(f"{name} as (\n{text}\n)" for name, text in parts.items()) + f"\n{question}"
 
 
-def _factors(study: str, factors: Sequence[FactorRule]) -> str:
-    variables = sorted({rule.variable for rule in factors})
-    columns = ",\n".join(f"        {_factor(rule)} as {quoted_name(rule.label)}" for rule in factors)
-    return f"""    select
+def _factors(study: str, inputs: ModelInputs, there: set[str]) -> str:
+    variables = list(dict.fromkeys(rule.variable for rule in inputs.factors))
+    columns = [f"        {_factor(rule)} as {quoted_name(rule.label)}" for rule in inputs.factors]
+    columns += [
+        f"        (count(*) filter (variable = {quoted_text(name)}) = 0)::double as {quoted_name(name + INDICATOR)}"
+        for name in variables
+        if inputs.missing == "indicate" and name + INDICATOR in there
+    ]
+    listed = ",\n".join(columns)
+    text = f"""    select
         patient,
-{columns}
+{listed}
     from clinical_at_reference
     where study = {study} and variable in ({_listed(variables)})
-    group by patient
-    having count(*) = {len(variables)}"""
+    group by patient"""
+    return f"{text}\n    having count(*) = {len(variables)}" if inputs.missing == "exclude" else text
 
 
 def _factor(rule: FactorRule) -> str:

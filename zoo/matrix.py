@@ -70,6 +70,7 @@ class ModelInputs:
             words=written["words"],
             minimum_icc=written["minimum_icc"],
             harmonise=written.get("harmonise"),
+            missing=written.get("missing", "exclude"),
         )
 
     def as_dict(self) -> dict[str, Any]:
