@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.cli.main import FEATURES_VERBS, MODELS_VERBS, STORE_VERBS, VERBS
+from flows.cli.main import DATASETS_VERBS, FEATURES_VERBS, MODELS_VERBS, STORE_VERBS, VERBS
 from schemas.study import Study
 from schemas.study_text import parsed_study
 from store.home import Store
@@ -16,7 +16,7 @@ from store.snapshot import Snapshot
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-GROUPS = {"features": FEATURES_VERBS, "models": MODELS_VERBS, "store": STORE_VERBS}
+GROUPS = {"features": FEATURES_VERBS, "datasets": DATASETS_VERBS, "models": MODELS_VERBS, "store": STORE_VERBS}
 ALL_VERBS = VERBS | {f"{group} {name}": verb for group, own in GROUPS.items() for name, verb in own.items()}
 
 

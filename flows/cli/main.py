@@ -15,7 +15,7 @@ from flows.cli.outcome import Context, Outcome, json_text
 from schemas.errors import RadzooError, UsageError
 from schemas.settings import DEFAULT_STORE, store_path
 
-__all__ = ["FEATURES_VERBS", "MODELS_VERBS", "STORE_VERBS", "VERBS", "app", "main"]
+__all__ = ["DATASETS_VERBS", "FEATURES_VERBS", "MODELS_VERBS", "STORE_VERBS", "VERBS", "app", "main"]
 
 
 class Verb(NamedTuple):
@@ -134,6 +134,23 @@ MODELS_VERBS = {
         "radzoo models explain radiomics_xgb --patient P001",
     ),
 }
+DATASETS_VERBS = {
+    "list": Verb(
+        "flows.cli.datasets:list",
+        "List the pinned datasets: what they hold, the commit they were read at, who trained on them.",
+        "radzoo datasets list",
+    ),
+    "show": Verb(
+        "flows.cli.datasets:show",
+        "Show a pinned dataset: its inputs, its file, and the SQL that gives it as of its commit.",
+        "radzoo datasets show 3f9a1c",
+    ),
+    "rebuild": Verb(
+        "flows.cli.datasets:rebuild",
+        "Make pinned datasets again from the store as of their commits and compare them, bit for bit.",
+        "radzoo datasets rebuild --all",
+    ),
+}
 STORE_VERBS = {
     "catalogue": Verb(
         "flows.cli.store:catalogue",
@@ -191,11 +208,19 @@ _features = App(
     name="features", help="Look at features and feature sets.", help_format="plaintext", result_action="return_value"
 )
 _models = App(name="models", help="Look at trained models.", help_format="plaintext", result_action="return_value")
-_GROUPS = ((app, VERBS), (_features, FEATURES_VERBS), (_models, MODELS_VERBS), (_store, STORE_VERBS))
+_datasets = App(name="datasets", help="Look at pinned datasets.", help_format="plaintext", result_action="return_value")
+_GROUPS = (
+    (app, VERBS),
+    (_features, FEATURES_VERBS),
+    (_datasets, DATASETS_VERBS),
+    (_models, MODELS_VERBS),
+    (_store, STORE_VERBS),
+)
 for _group, _verbs in _GROUPS:
     for _name, _verb in _verbs.items():
         _group.command(_verb.target, name=_name, help=_verb.help, help_epilogue="")
 app.command(_features)
+app.command(_datasets)
 app.command(_models)
 app.command(_store)
 

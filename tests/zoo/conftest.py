@@ -62,6 +62,27 @@ factors = [{ variable = "afp", above = 400 }, { variable = "sex", equals = "male
 [models.radiomics_lr]
 """
 
+_MORE_VARIABLES = """
+site = { levels = ["A", "B", "C"] }
+neutros = { unit = "10*9/L" }
+lymphocytes = { unit = "10*9/L" }
+"""
+
+_MODELS_OF_EVERY_TABLE = """[models.radiomics_lr]
+
+[models.radiomics_knn]
+minimum_icc = 0.9
+
+[models.radiomics_svm]
+harmonise = "site"
+
+[models.rcr]
+missing = "indicate"
+
+[models.nlr]
+variables = { neutrophils = "neutros" }
+"""
+
 LIBRARIES = {"pyradiomics": "3.0.1"}
 SHAPE = FeatureSetDefinition.of_radiomics(RadiomicsSettings(families=("shape",)), LIBRARIES)
 
@@ -104,6 +125,10 @@ class WrittenStore:
         with commit_to(self.store, f"put {table}") as commit:
             commit.put(table, rows, **options)
 
+    def put_study(self) -> None:
+        """Write the study as it is now."""
+        self.put("studies", [{"study": "s", "definition": self.study.model_dump_json()}])
+
     def cohort(self, labels: Mapping[str, int], cohorts: Mapping[str, str]) -> None:
         """Write the labels and the split of the study."""
         own = {"study": "s"}
@@ -121,6 +146,7 @@ class WrittenStore:
                     "observed_at": observed_at,
                     "value": None if isinstance(value, str) else value,
                     "level": value if isinstance(value, str) else None,
+                    "unit": None if isinstance(value, str) else self.study.clinical.variables[name].unit,
                 }
                 for name, value in values.items()
             ],
@@ -240,3 +266,41 @@ def pristine_cohort(tmp_path_factory: pytest.TempPathFactory) -> WrittenStore:
 def cohort_of_90(pristine_cohort: WrittenStore, tmp_path: Path) -> WrittenStore:
     """Return a copy of the store of 90 patients, to be changed."""
     return pristine_cohort.copied(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def tables_of_12(tmp_path_factory: pytest.TempPathFactory) -> WrittenStore:
+    """Return a store of 12 patients and a study whose models read every kind of table; tests only read it.
+
+    P12 has no value of one factor, P11 no row in a phase, P10 a feature without a value, P09 a value of after the
+    reference date.
+    """
+    written = WrittenStore(tmp_path_factory.mktemp("tables") / "store")
+    written.edit('sex = { levels = ["female", "male"] }', f'sex = {{ levels = ["female", "male"] }}{_MORE_VARIABLES}')
+    written.edit("[models.radiomics_lr]\n", _MODELS_OF_EVERY_TABLE)
+    patients = [f"P{number:02}" for number in range(1, 13)]
+    labels = {patient: number % 2 for number, patient in enumerate(patients)}
+    written.cohort(labels, {p: "training" if n < 6 else "validation" for n, p in enumerate(patients)})
+    own = {"study": "s"}
+    written.put("study_patients", [own | {"patient": patient} for patient in patients])
+    written.put("splits", [own | {"split": "fixed", "kind": "column", "patients": 12}])
+    written.put("reference_dates", [own | {"patient": p, "reference_on": "2020-06-01"} for p in patients])
+    written.put("variables", [own | {"variable": "age", "kind": "number", "window_first": -90, "window_last": 0}])
+    written.put_study()
+    random = np.random.default_rng(7)
+    rows = {}
+    for number, patient in enumerate(patients):
+        age = {} if patient == "P12" else {"age": float(random.normal(60, 9))}
+        cells = {"neutros": float(random.uniform(2, 7)), "lymphocytes": float(random.uniform(1, 3))}
+        written.clinical(patient, "2020-05-01", afp=float(random.uniform(1, 900)), **age, **cells)
+        written.clinical(patient, sex=("male", "female")[number % 2], site="ABC"[number % 3])
+        for phase in ("AP", "DP"):
+            rows[patient, phase] = dict(zip(SHAPE.columns, random.normal(size=len(SHAPE.columns)), strict=True))
+    written.clinical("P09", "2020-07-01", afp=5000.0)
+    rows["P10", "DP"]["original_shape_Flatness"] = None
+    del rows["P11", "DP"]
+    written.features(rows)
+    agreed = {"original_shape_Flatness": 0.95, "original_shape_Elongation": 0.9, "original_shape_MeshVolume": 0.5}
+    of = own | {"split": "fixed", "feature_set": "quick@1", "phase": "AP", "kind": "intra", "patients": 6}
+    written.put("stability", [of | {"feature": feature, "icc": icc} for feature, icc in agreed.items()])
+    return written
