@@ -117,9 +117,13 @@ def _features(snapshot: Snapshot, study: str, feature_set: str, table: ModelTabl
     for number, phase in enumerate(table.phases, 1):
         prefix = f"{phase}{PHASE_SEPARATOR}"
         kept = [name for name in names if prefix + name in there]
-        read = f", columns(* exclude ({beside})) as {quoted_text(prefix + _ALL)}"
-        if len(kept) < len(names):
-            read = f", columns([{_wrapped(kept)}]) as {quoted_text(prefix + _ALL)}" if kept else ""
+        dropped = [name for name in names if prefix + name not in there]
+        columns = f"[{_wrapped([quoted_text(name) for name in kept])}]"
+        if len(dropped) < len(kept):
+            without = f", {_wrapped([quoted_name(name) for name in dropped])}" if dropped else ""
+            columns = f"* exclude ({beside}{without})"
+        # A phase of which no column is kept still decides which patients are in the table.
+        read = f", columns({columns}) as {quoted_text(prefix + _ALL)}" if kept else ""
         parts[f"phase_{number}"] = f"""    select patient{read}
     from primary_rows
     where phase = {quoted_text(phase)}"""
@@ -134,10 +138,10 @@ def _listed(texts: Sequence[str]) -> str:
 
 
 def _wrapped(texts: Sequence[str]) -> str:
-    """Return quoted texts with commas, on as many lines as they need."""
+    """Return texts with commas, on as many lines as they need."""
     lines = [""]
     for text in texts:
-        each = f"{quoted_text(text)}, "
+        each = f"{text}, "
         if len(lines[-1]) + len(each) > _WIDTH and lines[-1].strip():
             lines.append("")
         lines[-1] = f"{lines[-1] or '        '}{each}"

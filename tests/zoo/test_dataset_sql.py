@@ -85,7 +85,7 @@ def test_a_cut_point_is_the_same_double_in_sql(pinned, cut):
     study = written.study
     copied = written.copied(written.root.parent / f"cut {cut}")
     for number, patient in enumerate(row["patient"] for row in written.snapshot.rows("split_members")):
-        copied.clinical(patient, afp=float(np.nextafter(cut, np.inf)) if number % 2 else cut)
+        copied.clinical(patient, "2020-05-02", afp=float(np.nextafter(cut, np.inf)) if number % 2 else cut)
     (rule,) = [rule for rule in study.models["cr"].factors if rule.variable == "afp"]
     inputs = ModelInputs("fixed", None, (), (rule.model_copy(update={"above": cut}),))
     table, dataset = built_table(copied.snapshot, study, inputs)
