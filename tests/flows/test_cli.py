@@ -105,12 +105,12 @@ def test_hints_name_verbs_that_exist():
         for file in (root / package).rglob("*.py"):
             named |= set(
                 re.findall(
-                    r"radzoo (?:--store \S+ )?(?!run\b)(features [a-z]+|[a-z]+(?: (?:log|publish))?)\b",
+                    r"radzoo (?:--store \S+ )?(?!run\b)((?:datasets|features|models|store) [a-z]+|[a-z]+)\b",
                     file.read_text(),
                 )
             )
     # Words that follow the name in a sentence.
-    named -= {"store", "study", "reads", "writes", "computes", "installation"}
+    named -= {"store here", "store", "study", "computes", "reads", "writes", "installation"}
     assert named <= {*ALL_VERBS, *GROUPS}, named - set(ALL_VERBS)
 
 
@@ -140,7 +140,8 @@ def test_a_question_does_not_load_prefect_or_image_readers(ready_study):
 USAGE_FAULTS = {
     "unknown verb": (["refrsh"], 'Unknown command "refrsh"'),
     "unknown verb of a group": (["store", "burn"], 'Unknown command "burn"'),
-    "missing argument": (["ingest"], "requires an argument"),
+    "missing argument": (["init"], "requires an argument"),
+    "neither of two": (["ingest"], "give a study file, or a table with --features"),
     "unknown option": (["refresh", "--fast"], "--fast"),
     "one argument too many": (["sql", "select 1", "select 2"], "select 2"),
     "no number": (["refresh", "--workers", "many"], "many"),
