@@ -110,7 +110,7 @@ def test_hints_name_verbs_that_exist():
                 )
             )
     # Words that follow the name in a sentence.
-    named -= {"store here", "store", "study", "computes", "reads", "writes", "installation"}
+    named -= {"store here", "store as", "store", "study", "computes", "reads", "writes", "installation"}
     assert named <= {*ALL_VERBS, *GROUPS}, named - set(ALL_VERBS)
 
 
@@ -141,7 +141,6 @@ USAGE_FAULTS = {
     "unknown verb": (["refrsh"], 'Unknown command "refrsh"'),
     "unknown verb of a group": (["store", "burn"], 'Unknown command "burn"'),
     "missing argument": (["init"], "requires an argument"),
-    "neither of two": (["ingest"], "give a study file, or a table with --features"),
     "unknown option": (["refresh", "--fast"], "--fast"),
     "one argument too many": (["sql", "select 1", "select 2"], "select 2"),
     "no number": (["refresh", "--workers", "many"], "many"),
