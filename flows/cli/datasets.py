@@ -192,7 +192,7 @@ def _difference_lines(each: RebuiltDataset) -> Sequence[str]:
     if found.is_reordered:
         lines.append("  the patients stand in another order")
     if found.cells:
-        lines.append(f"  {found.cells} cells differ")
+        lines.append(f"  {found.cells} {'cell differs' if found.cells == 1 else 'cells differ'}")
     lines += [f"    {c.patient} {c.column}: pinned {c.pinned!r}, now {c.rebuilt!r}" for c in found.first_cells]
     return lines
 

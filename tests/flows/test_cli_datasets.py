@@ -1,0 +1,119 @@
+"""The verbs of pinned datasets: list, show, rebuild."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from flows.cli.main import exit_code
+from store.home import Store
+from store.query import answer
+from store.snapshot import Snapshot
+
+LR = "radiomics_lr@1"
+
+
+@pytest.fixture
+def ask(trained_study, capsys):
+    """Return a function that runs a verb on the store and returns exit code, stdout and stderr."""
+
+    def run(*arguments, store=None):
+        capsys.readouterr()
+        code = exit_code(["--store", str(store or trained_study.store_root), *map(str, arguments)])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture
+def listed(ask):
+    """Return the datasets of the store, by the first model that was trained on each."""
+    code, out, _ = ask("--json", "datasets", "list")
+    assert code == 0
+    return {row["models"][0]: row for row in json.loads(out)}
+
+
+def test_list_says_what_each_holds_and_who_trained_on_it(ask, listed):
+    """A dataset that two models share is one line that names both."""
+    assert len(listed) == 2
+    shared = next(row for name, row in listed.items() if name != "cr@1")
+    assert sorted(shared["models"]) == ["radiomics_knn@1", LR]
+    assert (listed["cr@1"]["holds"], shared["holds"]) == ("2 factors", "quick in AP")
+    assert (listed["cr@1"]["feature_set"], shared["feature_set"]) == (None, "quick@1")
+    code, out, _ = ask("datasets", "list", "--study", "tried")
+    assert code == 0
+    assert "2 factors" in out
+    assert ask("datasets", "list", "--study", "none")[0] == 3
+
+
+def test_the_sql_that_is_shown_gives_the_file(ask, listed, trained_study, tmp_path):
+    """What show prints, asked with the commit it names, is the Parquet file's table."""
+    for row in listed.values():
+        code, text, _ = ask("datasets", "show", row["dataset_id"][:8])
+        assert code == 0
+        assert f"--as-of {row['commit_id']}: gives the same rows" in text
+        _, query, _ = ask("datasets", "show", row["dataset_id"], "--sql")
+        assert query.strip() in text
+        out = tmp_path / "answer.parquet"
+        asked = ("sql", query, "--as-of", row["commit_id"], "--format", "parquet", "--out", out)
+        assert ask(*asked)[0] == 0
+        data = json.loads(ask("--json", "datasets", "show", row["dataset_id"])[1])
+        pinned = pq.read_table(trained_study.store.files.local(data["path"]))
+        given = pq.read_table(out)
+        assert given.cast(pinned.schema).equals(pinned)
+        assert answer(Snapshot(trained_study.store), f"select sql from datasets where sha256 = '{data['sha256']}'")[
+            "sql"
+        ].to_pylist() == [data["sql"]]
+
+
+def test_rebuild_finds_the_same_bytes_or_says_what_differs(ask, listed, trained_study, tmp_path):
+    """All datasets of a sound store are the same bytes; a changed file is exit code 4, and the cell is named."""
+    code, out, _ = ask("datasets", "rebuild", "--all")
+    assert (code, out.count("the same bytes")) == (0, len(listed))
+    store = tmp_path / "store"
+    shutil.copytree(trained_study.store_root, store)
+    row = json.loads(ask("--json", "datasets", "show", listed["cr@1"]["dataset_id"])[1])
+    file = Store(store).files.local(row["path"])
+    whole = file.read_bytes()
+    table = pq.read_table(file)
+    values = [1.0 - table["afp>400"][0].as_py(), *table["afp>400"].to_pylist()[1:]]
+    at = table.column_names.index("afp>400")
+    pq.write_table(table.set_column(at, "afp>400", pa.array(values, pa.float64())), file)
+    # Whoever changes the file changes its hash: the table made again has the pinned bytes and takes its place.
+    code, out, _ = ask("datasets", "rebuild", row["dataset_id"], store=store)
+    assert code == 0
+    assert "is put back" in out
+    assert file.read_bytes() == whole
+    with_other_hash(Store(store), row["dataset_id"], table.set_column(at, "afp>400", pa.array(values, pa.float64())))
+    code, out, _ = ask("datasets", "rebuild", row["dataset_id"], store=store)
+    assert code == 4
+    assert "1 cell differs" in out
+    assert f"{table['patient'][0].as_py()} afp>400: pinned {values[0]!r}, now {1.0 - values[0]!r}" in out
+    code, out, _ = ask("--json", "datasets", "rebuild", "--all", store=store)
+    assert (code, sorted(each["verdict"] for each in json.loads(out))) == (4, ["different", "identical"])
+
+
+def with_other_hash(store, dataset_id, table):
+    """Put another table on record as the dataset's."""
+    from store.commit import commit_to
+    from store.datasets import pinned_dataset
+
+    row = Snapshot(store).row("datasets", dataset_id=dataset_id)
+    other = pinned_dataset(store, table, study=row["study"], split=row["split"], inputs={}, commit_id=row["commit_id"])
+    kept = {name: value for name, value in row.items() if name != "added_commit"}
+    with commit_to(store, "another file") as commit:
+        commit.put("datasets", [kept | {"path": other.path, "sha256": other.sha256}])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [(("rebuild",), 2), (("rebuild", "x", "--all"), 2), (("rebuild", "nothing"), 3), (("show", "nothing"), 3)],
+)
+def test_what_is_not_there_or_not_said_is_refused(ask, arguments, code):
+    """Without a dataset, or with one that does not exist, the exit code tells which."""
+    assert ask("datasets", *arguments)[0] == code
