@@ -53,6 +53,8 @@ def train(store: Store, study: str | None, models: Sequence[str] = ()) -> list[T
     asked = stored_study(Snapshot(store), study)
     _compute_stability(store, asked)
     snapshot = Snapshot(store)
+    # As of the snapshot: a study file ingested meanwhile would make the datasets' commit a false witness.
+    asked = stored_study(snapshot, asked.id)
     plans = training_plans(snapshot, asked, list(dict.fromkeys(models or study_models(asked))))
     missing = [plan for plan in plans if plan.current_version is None]
     if missing:
