@@ -8,6 +8,7 @@ import re
 import shutil
 import uuid
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -178,6 +179,43 @@ class DataFolder:
         info = self._remote.get_file_info(f"{self._prefix}/{path}")
         return int(info.size) if info.type == pafs.FileType.File else None
 
+    def written_at(self, path: str) -> datetime | None:
+        """Return when a file, or else this machine's copy, was written (UTC), None where there is neither."""
+        if self._remote is not None:
+            info = self._remote.get_file_info(f"{self._prefix}/{path}")
+            if info.type == pafs.FileType.File:
+                return datetime.fromtimestamp(info.mtime_ns / 1e9, UTC)
+        try:
+            return _modified_at(self.local_root / path)
+        except FileNotFoundError:
+            return None
+
+    def copies(self) -> Iterator[str]:
+        """Yield the names of the remote files that this machine has a copy of; none where the files are local."""
+        if self._remote is not None:
+            yield from DataFolder(self.local_root).paths()
+
+    def forget_copy(self, path: str) -> None:
+        """Remove this machine's copy of a remote file; it is fetched again when it is read."""
+        if self._remote is not None:
+            (self.local_root / path).unlink(missing_ok=True)
+
+    def half_written(self, *, before: datetime) -> Iterator[Path]:
+        """Yield the files and folders that a writer of this machine began before a time and never finished.
+
+        One whose process still runs is left out.
+        """
+        for path in sorted(self.local_root.rglob("*.partial*")):
+            if ".partial" in path.relative_to(self.local_root).parent.as_posix():
+                continue  # inside of one that is yielded
+            writer = re.search(r"(?:writing-|\.)(\d+)(?:-[0-9a-f]{8})?\.partial", path.name)
+            try:
+                is_old = _modified_at(path) < before
+            except FileNotFoundError:
+                continue
+            if is_old and not (writer and _is_running(int(writer[1]))):
+                yield path
+
     def sha256(self, path: str) -> str | None:
         """Return the hash of a file's bytes where it lies, not of a copy; None where there is none."""
         if self.size(path) is None:
@@ -229,6 +267,20 @@ def _missing(folder: DataFolder, path: str) -> ContractError:
         where=f"{folder}/{path}",
         hint="put it back from a copy of the store; radzoo store verify lists what is missing",
     )
+
+
+def _modified_at(path: Path) -> datetime:
+    return datetime.fromtimestamp(path.stat().st_mtime, UTC)
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _flush(path: Path) -> None:

@@ -84,11 +84,11 @@ def stored_segment(folder: DataFolder, feature_set: str, rows: pa.Table) -> Segm
 
 def stored_keys(snapshot: Snapshot, feature_set: str) -> dict[str, MaskKey]:
     """Return the key under which each live extraction of a feature set was written, by extraction id."""
-    segment_of = {
-        row["extraction_id"]: row["segment_id"] for row in snapshot.rows("extractions", feature_set=feature_set)
-    }
+    with snapshot.one_state() as unchanging:
+        rows, segments = (unchanging.rows(name, feature_set=feature_set) for name in ("extractions", "segments"))
+    segment_of = {row["extraction_id"]: row["segment_id"] for row in rows}
     found: dict[str, MaskKey] = {}
-    for segment in snapshot.rows("segments", feature_set=feature_set):
+    for segment in segments:
         file = snapshot.store.segments.local(segment["path"], sha256=segment["sha256"])
         table = pq.read_table(file, columns=["extraction_id", *MaskKey._fields])
         found |= {

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from copy import copy
 from typing import Any
 
 import pyarrow as pa
-from sqlalchemy import Column, ColumnElement, Float, FromClause, Integer, Select, Table, func, select
+from sqlalchemy import Column, ColumnElement, Connection, Float, FromClause, Integer, Select, Table, func, select
 
 from schemas.errors import ContractError, NotFoundError
 from store.connection import read_transaction
@@ -49,6 +51,28 @@ class Snapshot:
         self.store = store
         self.commit_id = newest if as_of is None else as_of
         self._is_past = self.commit_id < newest
+        self._held: Connection | None = None
+
+    @contextmanager
+    def one_state(self) -> Iterator[Snapshot]:
+        """Give this snapshot with everything read from one state of the catalogue until the block ends.
+
+        History never changes, but the layout does: compaction may put rows into another segment between two
+        reads. Whoever reads both where rows are (``extractions``) and what the segments are does so in here.
+        """
+        with read_transaction(self.store.engine) as connection:
+            held = copy(self)
+            held._held = connection
+            yield held
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Give the connection that this snapshot reads through: within `one_state` always the same one."""
+        if self._held is not None:
+            yield self._held
+        else:
+            with read_transaction(self.store.engine) as connection:
+                yield connection
 
     def rows(self, table: str, **equal: Any) -> list[dict[str, Any]]:
         """Return a versioned table's live rows, without the commit columns, in the order they were written."""
@@ -57,7 +81,7 @@ class Snapshot:
         query = self._live(target, columns)
         for name, value in equal.items():
             query = query.where(target.c[name] == value)
-        with read_transaction(self.store.engine) as connection:
+        with self.reading() as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
 
     def row(self, table: str, **equal: Any) -> dict[str, Any]:
@@ -81,9 +105,10 @@ class Snapshot:
         return found[0]
 
     def arrow(self, table: str) -> pa.Table:
-        """Return a table's live rows as Arrow; ``commits`` and ``runs`` up to this commit.
+        """Return a table's live rows as Arrow; ``commits`` and ``runs`` up to this commit, all ``erasures``.
 
-        Runs have a time and no commit of their own: those after an older commit are the ones that started later.
+        An erasure changes every snapshot, so every snapshot tells of it. Runs have a time and no commit of their own:
+        those after an older commit are the ones that started later.
         """
         if table in VERSIONED:
             target = versioned_table(table)
@@ -98,7 +123,7 @@ class Snapshot:
             elif table == "runs" and self._is_past:
                 landed = select(commits.c.committed_at).where(commits.c.commit_id == self.commit_id)
                 query = query.where(runs.c.started_at <= landed.scalar_subquery())
-        with read_transaction(self.store.engine) as connection:
+        with self.reading() as connection:
             return _arrow_table(columns, connection.execute(query))
 
     def _live(self, target: Table, columns: Sequence[Column[Any]]) -> Select[Any]:
