@@ -45,6 +45,7 @@ RESERVED_VIEWS = frozenset(
         "datasets",
         "effects",
         "embeddings",
+        "erasures",
         "exams",
         "failures",
         "feature_sets",

@@ -15,6 +15,7 @@ from schemas.errors import NotFoundError, StoreBusyError, UsageError
 from schemas.settings import BUSY_TIMEOUT_S
 
 __all__ = [
+    "LOCK_NOT_AVAILABLE",
     "catalogue_engine",
     "catalogue_place",
     "driver_message",
@@ -28,7 +29,8 @@ _WRITER = "radzoo_writer"
 _TIMEOUT = "radzoo_busy_timeout_s"
 # The number of the lock that writers take in turn; PostgreSQL's advisory locks are numbers agreed upon.
 _WRITERS_LOCK = 0x7261647A6F6F
-_LOCK_NOT_AVAILABLE = "55P03"
+LOCK_NOT_AVAILABLE = "55P03"
+"""PostgreSQL's code of a lock that was waited for too long."""
 
 
 def catalogue_engine(file: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Engine:
@@ -184,4 +186,4 @@ def _take_writers_lock(connection: Connection) -> None:
 
 def _is_busy(error: DBAPIError) -> bool:
     message = str(error.orig)
-    return "locked" in message or "busy" in message or _LOCK_NOT_AVAILABLE in message
+    return "locked" in message or "busy" in message or LOCK_NOT_AVAILABLE in message

@@ -15,7 +15,6 @@ from sqlalchemy import Select, select
 
 from schemas.errors import ContractError
 from schemas.keys import MaskKey
-from store.connection import read_transaction
 from store.segments import KEY_COLUMNS
 from store.snapshot import Snapshot
 from store.tables import versioned_table
@@ -63,11 +62,13 @@ def feature_table(
     ContractError
         When a segment lacks a row that the catalogue says it holds.
     """
-    rows = _located(snapshot, feature_set, study)
-    if at is not None:
-        rows = _last_exams(rows, at, window_days)
-    features = _features(snapshot, feature_set) if columns is None else list(columns)
-    parts = [_segment_rows(snapshot, segment, rows, features) for segment in sorted(set(rows["segment_id"]))]
+    # Where rows lie may change between two reads, when somebody compacts.
+    with snapshot.one_state() as unchanging:
+        rows = _located(unchanging, feature_set, study)
+        if at is not None:
+            rows = _last_exams(rows, at, window_days)
+        features = _features(unchanging, feature_set) if columns is None else list(columns)
+        parts = [_segment_rows(unchanging, segment, rows, features) for segment in sorted(set(rows["segment_id"]))]
     if not parts:
         types = [(name, pa.string()) for name in (*MaskKey._fields, "extraction_id")]
         return pa.table({name: pa.array([], kind) for name, kind in [*types, *((f, pa.float64()) for f in features)]})
@@ -77,14 +78,14 @@ def feature_table(
 def _features(snapshot: Snapshot, feature_set: str) -> list[str]:
     table = versioned_table("features")
     query = select(table.c.feature).where(table.c.feature_set == feature_set, snapshot.is_live(table))
-    with read_transaction(snapshot.store.engine) as connection:
+    with snapshot.reading() as connection:
         return list(connection.execute(query.order_by(table.c.position)).scalars())
 
 
 def _located(snapshot: Snapshot, feature_set: str, study: str | None) -> dict[str, list[Any]]:
     """Return the key, exam date, extraction and segment of each row, as columns."""
     names = (*MaskKey._fields, "acquired_on", "extraction_id", "segment_id")
-    with read_transaction(snapshot.store.engine) as connection:
+    with snapshot.reading() as connection:
         rows = connection.execute(_location_query(snapshot, feature_set, study)).all()
     return {name: [row[at] for row in rows] for at, name in enumerate(names)}
 
@@ -145,7 +146,7 @@ def _segment_rows(
     here = [position for position, each in enumerate(rows["segment_id"]) if each == segment_id]
     table = versioned_table("segments")
     query = select(table.c.path, table.c.sha256).where(table.c.segment_id == segment_id, snapshot.is_live(table))
-    with read_transaction(snapshot.store.engine) as connection:
+    with snapshot.reading() as connection:
         path, sha256 = connection.execute(query).one()
     file = pq.ParquetFile(snapshot.store.segments.local(path, sha256=sha256), memory_map=True)
     wanted = pa.array([rows["extraction_id"][position] for position in here])

@@ -167,6 +167,16 @@ STORE_VERBS = {
         "Make a store at --store, or open one that several machines share.",
         "radzoo store init --catalogue postgresql://radzoo@db/radzoo --data s3://bucket/radzoo",
     ),
+    "compact": Verb(
+        "flows.cli.store:compact",
+        "Merge small files into few large ones and remove files that nothing names any more.",
+        "radzoo store compact --grace-hours 48",
+    ),
+    "erase": Verb(
+        "flows.cli.erase:erase",
+        "Remove a patient from every snapshot and file of the store, and give a receipt.",
+        "radzoo store erase P001 --dry-run",
+    ),
     "log": Verb("flows.cli.store:log", "List the commits, newest first.", "radzoo store log --limit 5"),
     "publish": Verb(
         "flows.cli.store:publish",

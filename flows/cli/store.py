@@ -1,4 +1,4 @@
-"""The verbs that look after the store: log, publish, catalogue."""
+"""The verbs that look after the store: log, publish, catalogue, compact."""
 
 from __future__ import annotations
 
@@ -6,14 +6,19 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from flows.catalogue.page import write_catalogue
 from flows.cli.outcome import Context, Outcome, table_text
+from flows.compact import CompactReport
+from flows.compact import compact as compact_store
+from store.compaction import TARGET_ROWS
 from store.home import Store
+from store.leftovers import GRACE_HOURS
 from store.publish import published
 from store.snapshot import Snapshot
 
-__all__ = ["catalogue", "log", "publish"]
+__all__ = ["catalogue", "compact", "log", "publish"]
 
 Shared = Annotated[Context, Parameter(parse=False)]
 
@@ -50,3 +55,43 @@ def catalogue(*, out: Path | None = None, context: Shared) -> Outcome:
     """
     file = write_catalogue(Store(context.store), out)
     return Outcome(f"wrote {file}", {"catalogue": str(file)})
+
+
+def compact(
+    *,
+    feature_set: str | None = None,
+    target_rows: Annotated[int, Parameter(validator=Number(gte=1))] = TARGET_ROWS,
+    grace_hours: Annotated[float, Parameter(validator=Number(gte=0))] = GRACE_HOURS,
+    context: Shared,
+) -> Outcome:
+    """Merge each feature set's small segments into few large ones, and remove files that nothing names any more.
+
+    What every snapshot says stays as it is; analyst.duckdb is published anew.
+
+    Parameters
+    ----------
+    feature_set
+        Only this one, as name@version.
+    target_rows
+        How many rows a segment shall have.
+    grace_hours
+        How long a replaced file stays, for those who have it open; 0 removes it now.
+    """
+    report = compact_store(Store(context.store), feature_set, target_rows=target_rows, grace_hours=grace_hours)
+    return Outcome(_compact_text(report), report)
+
+
+def _compact_text(report: CompactReport) -> str:
+    rows = [
+        {
+            "feature_set": each.feature_set,
+            "rows": each.rows,
+            "files": f"{each.files_before} -> {each.files_after}",
+            "MB": f"{each.bytes_before / 1e6:.2f} -> {each.bytes_after / 1e6:.2f}",
+        }
+        for each in report.feature_sets
+    ]
+    lines = [table_text(rows, ["feature_set", "rows", "files", "MB"])] if rows else ["the store has no features yet"]
+    freed = sum(each.bytes for each in report.removed) / 1e6
+    lines.append(f"{len(report.removed)} old files removed, {freed:.2f} MB")
+    return "\n".join([*lines, *(f"  {each.path}" for each in report.removed)])
