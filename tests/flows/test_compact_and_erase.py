@@ -71,6 +71,7 @@ def test_compact(ask, own_store):
     # Of nine files eight go: merged again, the rows are the file that they were before they were cut.
     assert len(told["removed"]) == 8
     assert {as_of: answer(Snapshot(store, as_of), QUERY).to_pylist() for as_of in (None, 2)} == before
+    assert ask("store", "verify")[0] == 0
     runs = Snapshot(store).arrow("runs").to_pylist()
     assert [row["status"] for row in runs if row["flow"] == "compact"] == ["done", "done"]
     code, _, err = ask("store", "compact", "--feature-set", "elsewhere@1")
@@ -102,6 +103,7 @@ def test_erase(ask, own_store, tmp_path):
     assert (row["erasure_id"], row["status"], row["files_rewritten"]) == (given["erasure_id"], "finished", 1)
     assert row["rows_removed"] == sum(each["rows"] for each in given["rows_removed"])
     assert {each["patient"] for each in answer(Snapshot(store), QUERY).to_pylist()} == {"P1", "P3", "P4"}
+    assert ask("store", "verify")[0] == 0
     assert ask("store", "erase", "P2", "--yes")[0] == 3
 
 
