@@ -41,8 +41,9 @@ def m002_evidence_and_erasure(connection: Connection) -> None:
         for column in columns_of(text):
             kind = column.type.compile(connection.dialect)
             connection.exec_driver_sql(f"alter table {name} add column {column.name} {kind}")
-    for index in VERSIONED["extractions"].indexes:
-        index.create(connection, checkfirst=True)
+    for name in ("masks", "extractions"):
+        for index in VERSIONED[name].indexes:
+            index.create(connection, checkfirst=True)
     # The newest format's tables are the live ones: a step that follows freezes them, as format_1 does.
     metadata.create_all(connection)
 

@@ -139,7 +139,10 @@ _versioned(
 )
 _versioned("segments", "segment_id", "feature_set path sha256 rows:int bytes:int")
 _versioned("extractions", "feature_set extraction_id", "image_sha256 mask_sha256 segment_id")
-Index("ix_extractions_content", *(VERSIONED["extractions"].c[name] for name in ("image_sha256", "mask_sha256")))
+# Masks and extractions are joined by content, from either side.
+_CONTENT = ("image_sha256", "mask_sha256")
+Index("ix_masks_content", *(VERSIONED["masks"].c[name] for name in _CONTENT))
+Index("ix_extractions_content", *(VERSIONED["extractions"].c[name] for name in (*_CONTENT, "feature_set")))
 _versioned("study_extractions", "study feature_set extraction_id")
 _versioned(
     "failures",
