@@ -1,9 +1,10 @@
-"""A pool of worker processes, one numerical thread each."""
+"""A pool of worker processes, one numerical thread each, that end when the process that made them does."""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -37,7 +38,7 @@ def worker_pool(workers: int, prepared: Callable[[], None] | None = None) -> Ite
     try:
         # Spawned, not forked: a fork would copy Prefect's threads' locks in whatever state they are.
         context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(workers, mp_context=context, initializer=prepared) as pool:
+        with ProcessPoolExecutor(workers, mp_context=context, initializer=_started, initargs=(prepared,)) as pool:
             yield pool
     except BrokenProcessPool as error:
         raise RadzooError(
@@ -50,3 +51,20 @@ def worker_pool(workers: int, prepared: Callable[[], None] | None = None) -> Ite
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+def _started(prepared: Callable[[], None] | None) -> None:
+    """Prepare a worker, and see to it that it does not outlive a parent that was killed."""
+    # A worker holds both ends of the queue it waits at, so a parent's end would never wake it. The kernel's own signal
+    # at a parent's death would come too early: it is sent when the thread ends that started the worker.
+    threading.Thread(target=_ended_with_parent, name="parent-watch", daemon=True).start()
+    if prepared is not None:
+        prepared()
+
+
+def _ended_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        # Nobody is left to take a result, and what was finished lies on disk.
+        os._exit(1)

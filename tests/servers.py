@@ -28,10 +28,10 @@ def postgresql_binaries() -> Path | None:
 
 
 @contextmanager
-def running_postgresql(binaries: Path) -> Iterator[str]:
+def running_postgresql(binaries: Path, *, durable: bool = False) -> Iterator[str]:
     """Give the URL of a new, empty server that ends with the block; its databases are made by name.
 
-    PostgreSQL refuses to run as root: then the account ``postgres`` runs it.
+    Only a ``durable`` one waits for the disk, as a real one does. PostgreSQL refuses to run as root: then the account ``postgres`` runs it.
     """
     port = _free_port()
     as_account = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
@@ -44,7 +44,8 @@ def running_postgresql(binaries: Path) -> Iterator[str]:
         initdb = [str(binaries / "initdb"), "-D", str(data), "-U", "postgres", "-A", "trust", "-N", "-E", "UTF8"]
         subprocess.run([*as_account, *initdb, "--locale=C.UTF-8"], **quiet)
         # Durability is not what these tests look at, and the disk is shared.
-        options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off -c full_page_writes=off"
+        careless = "" if durable else " -c fsync=off -c full_page_writes=off"
+        options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1{careless}"
         control = [*as_account, str(binaries / "pg_ctl"), "-D", str(data), "-w"]
         subprocess.run([*control, "-l", str(folder / "log"), "-o", options, "start"], **quiet)
         try:

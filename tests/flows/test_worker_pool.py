@@ -1,0 +1,49 @@
+"""The pool of worker processes: none outlives the process that made it."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+PARENT = """
+import multiprocessing, os, sys, time
+from flows.worker_pool import worker_pool
+
+with worker_pool(2) as pool:
+    first, second = pool.submit(os.getpid), pool.submit(os.getpid)
+    first.result(), second.result()
+    if sys.argv[1] == "busy":
+        pool.submit(time.sleep, 600), pool.submit(time.sleep, 600)
+    print(*(child.pid for child in multiprocessing.active_children()), flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("state", ["idle", "busy"])
+def test_no_worker_outlives_a_killed_parent(state):
+    """kill -9 of the parent alone ends its workers, whether they wait for work or are at it."""
+    parent = subprocess.Popen(
+        [sys.executable, "-c", PARENT, state], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    with parent:
+        workers = [int(word) for word in parent.stdout.readline().split()]
+        alive = [os.pidfd_open(worker) for worker in workers]
+        try:
+            os.kill(parent.pid, signal.SIGKILL)
+            until = time.monotonic() + 60
+            for each in alive:
+                # A process's descriptor becomes readable when the process ends.
+                ended, _, _ = select.select([each], [], [], max(0.0, until - time.monotonic()))
+                assert ended == [each]
+        finally:
+            for each, worker in zip(alive, workers, strict=True):
+                if not select.select([each], [], [], 0)[0]:
+                    os.kill(worker, signal.SIGKILL)
+                os.close(each)
+    assert workers
