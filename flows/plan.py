@@ -44,6 +44,8 @@ class RefreshPlan:
     missing: list[PlannedExtraction] = field(default_factory=list)
     """To be computed."""
 
+    leftovers: set[str] = field(default_factory=set)
+    """Extraction ids that are in the store and still staged: a run ended between its commit and tidying up."""
     has_outdated_failures: bool = False
     """Failures are on record of masks that the study no longer has."""
 
@@ -90,6 +92,7 @@ def refresh_plan(snapshot: Snapshot, study: str, bound: BoundFeatureSet, *, retr
         for row in snapshot.rows("failures", stage="refresh", study=study, feature_set=bound.feature_set, feature="")
     }
     wanted = _wanted(snapshot, study, bound)
+    plan.leftovers = staged & in_store
     plan.has_outdated_failures = not failed_since.keys() <= {each.key for each, _ in wanted}
     for each, since in wanted:
         if each.extraction_id in linked:

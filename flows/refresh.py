@@ -15,10 +15,10 @@ from schemas.keys import MaskKey
 from schemas.study import Study
 from store.commit import Commit, commit_to
 from store.home import Store
-from store.publish import published
+from store.publish import published, published_commit
 from store.runs import recorded_run
-from store.snapshot import Snapshot
-from store.staging import ExtractionRecord, discard_staged, staged_record
+from store.snapshot import Snapshot, newest_commit
+from store.staging import ExtractionRecord, discard_staged, discard_unfinished, staged_record
 from store.writer import appended
 
 __all__ = ["FeatureSetReport", "refresh", "stored_study"]
@@ -109,12 +109,19 @@ def refresh(
     refused = len(snapshot.rows("failures", stage="ingest", study=asked.id))
     if dry_run:
         return [_report(plan, asked.id, refused, [], None) for plan in plans]
-    return [
+    for plan in plans:
+        discard_staged(staging_folder(store, plan.bound), plan.leftovers)
+        discard_unfinished(staging_folder(store, plan.bound))
+    reports = [
         _report(plan, asked.id, refused, [], None)
         if plan.is_current
         else _carried_out(store, asked.id, plan, refused, workers or os.cpu_count() or 1)
         for plan in plans
     ]
+    # A run that was killed after its commit has not published it, and nothing is left to compute.
+    if published_commit(store) != newest_commit(store):
+        published(Snapshot(store))
+    return reports
 
 
 def _carried_out(store: Store, study: str, plan: RefreshPlan, refused: int, workers: int) -> FeatureSetReport:

@@ -11,6 +11,7 @@ import duckdb
 
 from schemas.errors import ContractError
 from schemas.keys import MaskKey, sql_name
+from store.segments import EMBEDDING_COLUMNS
 from store.snapshot import Snapshot
 from store.tables import VERSIONED
 
@@ -33,6 +34,16 @@ _WIDE_COMMENTS = {
 
 MEASURED = ("grey_levels", "zero_fraction")
 """The columns of a computed set's wide view that extraction tells besides the features."""
+
+_EMBEDDING_COMMENTS = {
+    "feature_set": "name@version",
+    "embedding": "the network's output, 32-bit floats",
+    "network": "architecture of the network",
+    "weights_sha256": "hash of its weights",
+    "split_sha256": "split it was trained on; null where it saw no patient of the store",
+    "fold": "fold it was trained for",
+    "in_training": "whether it was trained on this patient: then the embedding carries the label",
+}
 
 
 class ViewDocumentation(NamedTuple):
@@ -107,7 +118,8 @@ def _define_views(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, *, 
             columns = keys | {each["feature"]: _feature_comment(each) for each in features}
             _comment(connection, name, f"{row['feature_set']}: {prefix}{row['description']}", columns)
     _define_long_view(connection, wide)
-    _define_embeddings_view(connection)
+    embedded = [row["feature_set"] for row in snapshot.rows("feature_sets", kind="embedding")]
+    _define_embeddings_view(connection, snapshot, embedded, documented=documented)
 
 
 def _comment(connection: duckdb.DuckDBPyConnection, view: str, description: str, columns: Mapping[str, str]) -> None:
@@ -132,15 +144,13 @@ def _define_wide_view(
     features: Sequence[Mapping[str, Any]],
 ) -> None:
     feature_set, is_imported = row["feature_set"], row["kind"] == "imported"
-    folder, segments = snapshot.store.segments, snapshot.rows("segments", feature_set=feature_set)
-    paths = [str(folder.local(each["path"], sha256=each["sha256"])) for each in segments]
+    paths = _segment_paths(snapshot, feature_set)
     names = [quoted_name(each["feature"]) for each in features]
     details = () if is_imported else MEASURED
     # An imported row carries its keys; a computed one is a mask's, under each key that the mask has.
     keyed = "s" if is_imported else "m"
     keys = ", ".join(f"{keyed}.{name}" for name in MaskKey._fields)
     if paths:
-        files_list = ", ".join(quoted_text(path) for path in paths)
         columns = ", ".join(f"s.{name}" for name in ("extraction_id", *details, *names))
         masks = (
             ""
@@ -149,10 +159,8 @@ def _define_wide_view(
         )
         query = (
             f"select {keys}, {columns} "
-            f"from read_parquet([{files_list}], union_by_name = true, filename = '{_FILE}') s {masks}"
-            # Two refreshes at once may both have computed an extraction: the catalogue says whose row counts.
-            f"join catalogue.extractions e on e.feature_set = {quoted_text(feature_set)} "
-            f"and e.extraction_id = s.extraction_id and e.segment_id = parse_filename(s.{_FILE}, true)"
+            f"from read_parquet([{paths}], union_by_name = true, filename = '{_FILE}') s {masks}"
+            f"{_live_extractions(feature_set)}"
         )
     else:
         keys = ", ".join(f"m.{name}" for name in MaskKey._fields)
@@ -191,13 +199,47 @@ def _define_long_view(connection: duckdb.DuckDBPyConnection, wide: Sequence[Mapp
     )
 
 
-def _define_embeddings_view(connection: duckdb.DuckDBPyConnection) -> None:
-    # No feature set of this kind can be computed yet, so the view has its columns and no rows.
-    connection.execute(
-        "create view embeddings as select f.feature_set, null::varchar as patient, null::float[] as embedding "
-        "from catalogue.feature_sets f where f.kind = 'embedding'"
+def _define_embeddings_view(
+    connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, sets: Sequence[str], *, documented: bool
+) -> None:
+    parts = []
+    for feature_set in sets:
+        paths = _segment_paths(snapshot, feature_set)
+        if paths:
+            keys = ", ".join(f"m.{name}" for name in MaskKey._fields)
+            columns = ", ".join(f"s.{name}" for name in ("extraction_id", *EMBEDDING_COLUMNS))
+            parts.append(
+                # Sets of different sizes stand below one another: the size is no part of the column's type.
+                f"select {quoted_text(feature_set)} as feature_set, {keys}, {columns}, s.embedding::float[] as embedding"
+                f" from read_parquet([{paths}], union_by_name = true, filename = '{_FILE}') s "
+                "join catalogue.masks m on s.image_sha256 = m.image_sha256 and s.mask_sha256 = m.mask_sha256 "
+                f"{_live_extractions(feature_set)}"
+            )
+    told = {"fold": "bigint", "in_training": "boolean"}
+    nothing = ", ".join(
+        f"null::{told.get(name, 'varchar')} as {name}" for name in ("extraction_id", *EMBEDDING_COLUMNS)
     )
-    connection.execute("comment on view embeddings is 'one row per embedding; none are in this store'")
+    empty = (
+        f"select null::varchar as feature_set, {', '.join(MaskKey._fields)}, {nothing}, null::float[] as embedding "
+        "from catalogue.masks where false"
+    )
+    connection.execute(f"create view embeddings as {' union all '.join(parts) or empty}")
+    if documented:
+        _comment(connection, "embeddings", "one row per embedding of a mask", _EMBEDDING_COMMENTS)
+
+
+def _segment_paths(snapshot: Snapshot, feature_set: str) -> str:
+    """Return the local paths of a feature set's segments as SQL lists them."""
+    folder, segments = snapshot.store.segments, snapshot.rows("segments", feature_set=feature_set)
+    return ", ".join(quoted_text(str(folder.local(each["path"], sha256=each["sha256"]))) for each in segments)
+
+
+def _live_extractions(feature_set: str) -> str:
+    # Two refreshes at once may both have computed an extraction: the catalogue says whose row counts.
+    return (
+        f"join catalogue.extractions e on e.feature_set = {quoted_text(feature_set)} "
+        f"and e.extraction_id = s.extraction_id and e.segment_id = parse_filename(s.{_FILE}, true)"
+    )
 
 
 def quoted_name(name: str) -> str:

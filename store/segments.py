@@ -5,20 +5,40 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from schemas.errors import ContractError
 from schemas.keys import MaskKey, sql_name
 from store.files import DataFolder, file_sha256
 from store.snapshot import Snapshot
 from store.staging import ExtractionRecord
 
-__all__ = ["KEY_COLUMNS", "Segment", "stored_keys", "stored_segment", "written_segment"]
+__all__ = [
+    "EMBEDDING_COLUMNS",
+    "KEY_COLUMNS",
+    "EmbeddingRecord",
+    "Segment",
+    "embedding_segment",
+    "stored_keys",
+    "stored_segment",
+    "written_segment",
+]
 
 ROWS_PER_GROUP = 2048
 """Rows that are read together or skipped together: about 20 MB of a thousand features."""
 
 KEY_COLUMNS = ("extraction_id", *MaskKey._fields, "image_sha256", "mask_sha256")
+
+EMBEDDING_COLUMNS = {
+    "network": pa.string(),
+    "weights_sha256": pa.string(),
+    "split_sha256": pa.string(),
+    "fold": pa.int64(),
+    "in_training": pa.bool_(),
+}
+"""What a row of an embedding set tells besides its numbers: whether a model may learn from it."""
 
 
 @dataclass(frozen=True)
@@ -50,17 +70,84 @@ def written_segment(
         Finished extractions, in any order.
     """
     ordered = sorted(records, key=lambda record: record.key)
-    arrays: dict[str, pa.Array] = {
-        "extraction_id": pa.array([r.extraction_id for r in ordered]),
-        **{name: pa.array([getattr(r.key, name) for r in ordered]) for name in MaskKey._fields},
-        "image_sha256": pa.array([r.image_sha256 for r in ordered]),
-        "mask_sha256": pa.array([r.mask_sha256 for r in ordered]),
-    }
+    arrays = _key_arrays(ordered)
     for group in sorted({name for r in ordered for name in r.details}):
         arrays[group] = pa.array([dict(r.details.get(group, {})) for r in ordered])
     for column in columns:
         arrays[column] = pa.array([r.values[column] for r in ordered], type=pa.float64())
     return stored_segment(folder, feature_set, pa.table(arrays))
+
+
+@dataclass(frozen=True)
+class EmbeddingRecord:
+    """One image's embedding, and what the network that made it had seen.
+
+    An embedding of a network that was trained on labels carries the labels of its training patients:
+    ``split_sha256`` and ``fold`` name who they were, ``in_training`` whether this patient was one. They
+    are None for a network trained on no patient of the store. ``extraction_id`` is hashed with the
+    weights, so that each fold's network has rows of its own.
+    """
+
+    extraction_id: str
+    key: MaskKey
+    image_sha256: str
+    mask_sha256: str
+    embedding: Sequence[float]
+    network: str
+    weights_sha256: str
+    split_sha256: str | None = None
+    fold: int | None = None
+    in_training: bool | None = None
+
+
+def embedding_segment(folder: DataFolder, feature_set: str, size: int, records: Sequence[EmbeddingRecord]) -> Segment:
+    """Write embeddings as one segment, each a list of ``size`` 32-bit floats, and return it.
+
+    Parameters
+    ----------
+    folder : DataFolder
+        The store's segments.
+    feature_set : str
+        ``name@version`` of a set of kind ``embedding``.
+    size : int
+        How many numbers each embedding of the set has.
+    records : sequence of EmbeddingRecord
+        In any order.
+
+    Raises
+    ------
+    ContractError
+        When an embedding has another size.
+    """
+    ordered = sorted(records, key=lambda record: (record.key, record.extraction_id))
+    if wrong := [record for record in ordered if len(record.embedding) != size]:
+        raise ContractError(
+            f"an embedding of {feature_set} has {len(wrong[0].embedding)} numbers, not {size}", where=str(wrong[0].key)
+        )
+    numbers = np.array([record.embedding for record in ordered], dtype=np.float32).reshape(-1)
+    return stored_segment(
+        folder,
+        feature_set,
+        pa.table(
+            {
+                **_key_arrays(ordered),
+                **{
+                    name: pa.array([getattr(r, name) for r in ordered], type=kind)
+                    for name, kind in EMBEDDING_COLUMNS.items()
+                },
+                "embedding": pa.FixedSizeListArray.from_arrays(pa.array(numbers), size),
+            }
+        ),
+    )
+
+
+def _key_arrays(ordered: Sequence[ExtractionRecord | EmbeddingRecord]) -> dict[str, pa.Array]:
+    return {
+        "extraction_id": pa.array([r.extraction_id for r in ordered]),
+        **{name: pa.array([getattr(r.key, name) for r in ordered]) for name in MaskKey._fields},
+        "image_sha256": pa.array([r.image_sha256 for r in ordered]),
+        "mask_sha256": pa.array([r.mask_sha256 for r in ordered]),
+    }
 
 
 def stored_segment(folder: DataFolder, feature_set: str, rows: pa.Table) -> Segment:

@@ -11,7 +11,7 @@ from typing import Any
 
 from schemas.keys import MaskKey
 
-__all__ = ["ExtractionRecord", "discard_staged", "stage", "staged_ids", "staged_record"]
+__all__ = ["ExtractionRecord", "discard_staged", "discard_unfinished", "stage", "staged_ids", "staged_record"]
 
 
 @dataclass(frozen=True)
@@ -61,3 +61,21 @@ def discard_staged(folder: Path, extraction_ids: Iterable[str]) -> None:
     """Remove records that a commit has taken over."""
     for each in extraction_ids:
         (folder / f"{each}.json").unlink(missing_ok=True)
+
+
+def discard_unfinished(folder: Path) -> None:
+    """Remove what processes that no longer run were writing when they were killed."""
+    for partial in folder.glob("*.partial"):
+        process = partial.suffixes[-2].removeprefix(".")
+        if not _is_running(int(process)):
+            partial.unlink(missing_ok=True)
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

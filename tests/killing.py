@@ -21,6 +21,7 @@ import SimpleITK as sitk
 from flows.ingest import ingest
 from flows.refresh import refresh
 from store.home import Store
+from store.publish import published_commit
 from store.query import answer
 from store.snapshot import Snapshot
 
@@ -57,7 +58,7 @@ class Moment:
     """When a refresh is killed: so long after it has been seen to do something."""
 
     event: str
-    """``start``, ``staged`` (the n-th extraction lies on disk), ``segment`` or ``publish`` (their file appears)."""
+    """``start``; ``staged``: the n-th extraction lies on disk; ``segment``, ``publish``: their first file appears."""
     number: int
     delay_s: float
 
@@ -74,6 +75,7 @@ class Timing:
     last_staged: float
     segment: float
     publish: float
+    published: float
     end: float
 
 
@@ -134,7 +136,7 @@ def has_come(root: Path, event: str, number: int) -> bool:
         return len(list(root.glob("staging/*/*.json"))) >= number
     if event == "segment":
         return any(root.glob("segments/*"))
-    return event == "start" or any(root.glob("analyst*"))
+    return event == "start" or any(root.glob("analyst*" if event == "publish" else "analyst.duckdb"))
 
 
 def reached(running: subprocess.Popen[bytes], root: Path, event: str, number: int = 0) -> float:
@@ -153,9 +155,10 @@ def timed(ready: Path, folder: Path, server: str, workers: int = 2) -> tuple[Tim
     last = reached(running, root, "staged", PATIENTS)
     segment = reached(running, root, "segment")
     publishing = reached(running, root, "publish")
+    swapped = reached(running, root, "published")
     if running.wait():
         raise RuntimeError(f"an undisturbed refresh ended with {running.returncode}")
-    times = (first, last, segment, publishing, time.monotonic())
+    times = (first, last, segment, publishing, swapped, time.monotonic())
     return Timing(*(each - began for each in times)), end_state(Store(root))
 
 
@@ -169,7 +172,7 @@ def drawn_moments(timing: Timing, seed: int, kills: int) -> list[Moment]:
         lambda: Moment("staged", PATIENTS, draw.uniform(0, timing.segment - timing.last_staged)),
         lambda: Moment("segment", 0, draw.uniform(0, timing.publish - timing.segment)),
         lambda: Moment("staged", draw.randint(1, PATIENTS - 1), draw.uniform(0, between)),
-        lambda: Moment("publish", 0, draw.uniform(0, timing.end - timing.publish)),
+        lambda: Moment("publish", 0, draw.uniform(0, 1.5 * (timing.published - timing.publish))),
     ]
     return [kinds[number % len(kinds)]() for number in range(kills)]
 
@@ -192,8 +195,10 @@ def killed(ready: Path, folder: Path, moment: Moment, server: str, workers: int 
     found += damage(store)
     if left := sorted(each.name for each in root.glob("staging/*/*.json")):
         found.append(f"{len(left)} staged extractions are left after the commit, the first: {left[0]}")
-    if not store.analyst_file.exists():
-        found.append("nothing is published")
+    if (shown := published_commit(store)) != 2:
+        found.append(f"commit {shown} is published, not 2")
+    if left := [each.name for each in root.rglob("*.partial*") if each.parent.name != store.segments.local_root.name]:
+        found.append(f"{len(left)} unfinished files are left, the first: {left[0]}")
     outcome = Outcome(was_running, staged, committed, tuple(found), report.reused, report.computed, end_state(store))
     store.engine.dispose()
     return outcome
@@ -201,17 +206,21 @@ def killed(ready: Path, folder: Path, moment: Moment, server: str, workers: int 
 
 def damage(store: Store) -> list[str]:
     """Return what is wrong with a store's catalogue and segments: nothing in a sound one."""
-    snapshot, found = Snapshot(store), []
-    for segment in snapshot.rows("segments"):
-        if store.segments.sha256(segment["path"]) != segment["sha256"]:
-            found.append(f"segment {segment['path']} is missing or has another hash")
+    snapshot = Snapshot(store)
+    found = [
+        f"segment {segment['path']} is missing or has another hash"
+        for segment in snapshot.rows("segments")
+        if store.segments.sha256(segment["path"]) != segment["sha256"]
+    ]
     extractions = len(snapshot.rows("extractions"))
     counts = {
         "rows of segments": sum(row["rows"] for row in snapshot.rows("segments")),
         "study_extractions": len(snapshot.rows("study_extractions")),
         "commits": (snapshot.commit_id - 1) * PATIENTS,
     }
-    found += [f"{count} {name} beside {extractions} extractions" for name, count in counts.items() if count != extractions]
+    found += [
+        f"{count} {name} beside {extractions} extractions" for name, count in counts.items() if count != extractions
+    ]
     return found
 
 

@@ -36,7 +36,7 @@ __all__ = ["Race", "race"]
 FEATURE_SET, COLUMNS = "raced@1", ("original_firstorder_Mean", "original_glcm_Idm_y")
 DEFINITION = sha256_of_json("raced")
 PATIENTS, EXTRACTIONS = 3, 2
-"""Rows that each commit adds to ``patients``, ``study_patients``, ``exams`` and ``clinical``, and to ``extractions`` and ``masks``."""
+"""Rows that each commit adds to the tables of patients and their values, and to those of masks and extractions."""
 
 COUNTS = """
 select (select count(*) from patients) as patients, (select count(distinct patient) from patients) as different,

@@ -31,7 +31,8 @@ def postgresql_binaries() -> Path | None:
 def running_postgresql(binaries: Path, *, durable: bool = False) -> Iterator[str]:
     """Give the URL of a new, empty server that ends with the block; its databases are made by name.
 
-    Only a ``durable`` one waits for the disk, as a real one does. PostgreSQL refuses to run as root: then the account ``postgres`` runs it.
+    Only a ``durable`` one waits for the disk, as a real one does. PostgreSQL refuses to run as root: then the account
+    ``postgres`` runs it.
     """
     port = _free_port()
     as_account = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []

@@ -1,6 +1,6 @@
 """Commits per second of four writers at once, and the slowest read of two readers beside them.
 
-    PYTHONPATH=tests python tests/benchmarks/concurrency.py
+PYTHONPATH=tests python tests/benchmarks/concurrency.py
 """
 
 from __future__ import annotations

@@ -18,9 +18,9 @@ from pathlib import Path
 os.environ |= {"PREFECT_HOME": tempfile.mkdtemp(prefix="radzoo-prefect-"), "PREFECT_LOGGING_LEVEL": "ERROR"}
 os.environ |= {"PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
 
-from killing import PATIENTS, drawn_moments, ingested, killed, timed  # noqa: E402  (after the environment)
-from prefect.settings import PREFECT_API_URL  # noqa: E402
-from prefect.testing.utilities import prefect_test_harness  # noqa: E402
+from killing import PATIENTS, drawn_moments, ingested, killed, timed
+from prefect.settings import PREFECT_API_URL
+from prefect.testing.utilities import prefect_test_harness
 
 
 def main() -> None:
@@ -35,7 +35,9 @@ def main() -> None:
         ready = ingested(folder)
         timing, state = timed(ready, folder / "undisturbed", server)
         print(timing, flush=True)
-        print(f"{'moment':>22} {'staged':>7} {'committed':>9} {'adopted':>7} {'computed':>8} {'verify':>7} {'equal':>5}")
+        print(
+            f"{'moment':>22} {'staged':>7} {'committed':>9} {'adopted':>7} {'computed':>8} {'verify':>7} {'equal':>5}"
+        )
         outcomes = []
         for moment in drawn_moments(timing, asked.seed, asked.kills):
             found = killed(ready, folder / "trial", moment, server)

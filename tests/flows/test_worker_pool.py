@@ -27,7 +27,7 @@ with worker_pool(2) as pool:
 
 @pytest.mark.parametrize("state", ["idle", "busy"])
 def test_no_worker_outlives_a_killed_parent(state):
-    """kill -9 of the parent alone ends its workers, whether they wait for work or are at it."""
+    """Kill -9 of the parent alone ends its workers, whether they wait for work or are at it."""
     parent = subprocess.Popen(
         [sys.executable, "-c", PARENT, state], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 
@@ -48,7 +49,7 @@ def test_no_row_is_doubled_and_each_segment_is_named_once(store_of_any_catalogue
                 lives.setdefault(key, []).append((row["added_commit"], row["removed_commit"] or 10**9))
             for spans in lives.values():
                 ordered = sorted(spans)
-                assert all(end <= begin for (_, end), (begin, _) in zip(ordered, ordered[1:], strict=False))
+                assert all(end <= begin for (_, end), (begin, _) in itertools.pairwise(ordered))
     named = sorted(row["path"] for row in Snapshot(store).rows("segments"))
     assert named == sorted(store.segments.paths())
     assert len(named) == 18
