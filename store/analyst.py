@@ -207,11 +207,11 @@ def _define_embeddings_view(
         paths = _segment_paths(snapshot, feature_set)
         if paths:
             keys = ", ".join(f"m.{name}" for name in MaskKey._fields)
-            columns = ", ".join(f"s.{name}" for name in ("extraction_id", *EMBEDDING_COLUMNS))
+            told = ", ".join(f"s.{name}" for name in ("extraction_id", *EMBEDDING_COLUMNS))
             parts.append(
                 # Sets of different sizes stand below one another: the size is no part of the column's type.
-                f"select {quoted_text(feature_set)} as feature_set, {keys}, {columns}, s.embedding::float[] as embedding"
-                f" from read_parquet([{paths}], union_by_name = true, filename = '{_FILE}') s "
+                f"select {quoted_text(feature_set)} as feature_set, {keys}, {told}, s.embedding::float[] as embedding "
+                f"from read_parquet([{paths}], union_by_name = true, filename = '{_FILE}') s "
                 "join catalogue.masks m on s.image_sha256 = m.image_sha256 and s.mask_sha256 = m.mask_sha256 "
                 f"{_live_extractions(feature_set)}"
             )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,12 +39,13 @@ def stage(folder: Path, record: ExtractionRecord) -> Path:
     file = folder / f"{record.extraction_id}.json"
     partial = file.with_suffix(f".{os.getpid()}.partial")
     # Python writes the shortest text that reads back to the same float: nothing is lost.
-    with partial.open("w") as stream:
-        stream.write(json.dumps(asdict(record), allow_nan=False))
-        stream.flush()
-        # Else a power cut may leave the name without the content.
-        os.fsync(stream.fileno())
-    partial.replace(file)
+    with _held(folder, fcntl.LOCK_SH):
+        with partial.open("w") as stream:
+            stream.write(json.dumps(asdict(record), allow_nan=False))
+            # A name that outlives a power cut must not be that of an empty file.
+            stream.flush()
+            os.fsync(stream.fileno())
+        partial.replace(file)
     return file
 
 
@@ -64,18 +67,20 @@ def discard_staged(folder: Path, extraction_ids: Iterable[str]) -> None:
 
 
 def discard_unfinished(folder: Path) -> None:
-    """Remove what processes that no longer run were writing when they were killed."""
-    for partial in folder.glob("*.partial"):
-        process = partial.suffixes[-2].removeprefix(".")
-        if not _is_running(int(process)):
+    """Remove what killed processes were writing; nothing where a process is writing now."""
+    if not folder.exists():
+        return
+    with suppress(BlockingIOError), _held(folder, fcntl.LOCK_EX | fcntl.LOCK_NB):
+        for partial in folder.glob("*.partial"):
             partial.unlink(missing_ok=True)
 
 
-def _is_running(process: int) -> bool:
+@contextmanager
+def _held(folder: Path, kind: int) -> Iterator[None]:
+    """Hold a folder's lock; a killed process lets go, where its number may live on or be given to another."""
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+        fcntl.flock(descriptor, kind)
+        yield
+    finally:
+        os.close(descriptor)

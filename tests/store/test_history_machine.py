@@ -58,16 +58,17 @@ operations = st.lists(
 )
 
 QUESTION = """
-select
-    (select list(c order by all) from (select patient, variable, observed_at, value, since_commit from clinical) c),
-    (select list(e order by all) from (select patient, exam, acquired_on, since_commit from exams) e),
-    (select list(m order by all) from (select patient, mask_sha256, since_commit from masks) m),
-    (select list(f order by all) from (select feature_set, extractions, since_commit from feature_sets) f)
+with c as (select patient, variable, observed_at, value, added_commit from catalogue.clinical),
+    e as (select patient, exam, acquired_on, added_commit from catalogue.exams),
+    m as (select patient, mask_sha256, added_commit from catalogue.masks),
+    f as (select feature_set, extractions, since_commit from feature_sets)
+select (select list(c) from c) as c, (select list(e) from e) as e, (select list(m) from m) as m,
+    (select list(f) from f) as f
 """
 WIDE = "select patient, extraction_id, a, b_y from told order by all"
 
 
-class Broken(Exception):
+class BrokenOffError(Exception):
     """What a commit that is to fail is ended with."""
 
 
@@ -108,7 +109,7 @@ class Histories(RuleBasedStateMachine):
         if any(changed):
             self.history.append(state)
 
-    @rule(wanted=operations, error=st.sampled_from((Broken, KeyboardInterrupt)))
+    @rule(wanted=operations, error=st.sampled_from((BrokenOffError, KeyboardInterrupt)))
     def broken_commit(self, wanted, error) -> None:
         """Break a commit off after its operations: nothing of it stays."""
         state = deepcopy(self.history[-1])
