@@ -239,5 +239,5 @@ def wide(state: State) -> list[tuple]:
     return sorted(found)
 
 
-Histories.TestCase.settings = settings(max_examples=8, stateful_step_count=10, deadline=None)
+Histories.TestCase.settings = settings(max_examples=12, stateful_step_count=10, deadline=None)
 TestHistories = Histories.TestCase

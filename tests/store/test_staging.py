@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import struct
 import tempfile
 from dataclasses import replace
@@ -12,7 +14,7 @@ from hypothesis import given, settings
 from strategies import AWKWARD_FLOATS, extraction_records
 
 from schemas.keys import MaskKey
-from store.staging import discard_staged, stage, staged_ids, staged_record
+from store.staging import discard_staged, discard_unfinished, stage, staged_ids, staged_record
 
 KEY = MaskKey("p1", "baseline", "AP", "1", "R1", 1)
 
@@ -88,3 +90,17 @@ def test_discarding(tmp_path, writing):
 def test_a_folder_that_is_not_there_holds_nothing(tmp_path):
     """Before the first extraction there is no folder, and no record."""
     assert staged_ids(tmp_path / "none") == set()
+
+
+def test_what_is_half_written_goes_unless_someone_writes(tmp_path):
+    """Files of killed writers are removed, but none while a process holds the folder to write."""
+    partial = tmp_path / "e.1.partial"
+    partial.write_text("half")
+    folder = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(folder, fcntl.LOCK_SH)
+    discard_unfinished(tmp_path)
+    assert partial.exists()
+    os.close(folder)
+    discard_unfinished(tmp_path)
+    assert not partial.exists()
+    discard_unfinished(tmp_path / "absent")
