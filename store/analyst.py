@@ -215,9 +215,9 @@ def _define_embeddings_view(
                 "join catalogue.masks m on s.image_sha256 = m.image_sha256 and s.mask_sha256 = m.mask_sha256 "
                 f"{_live_extractions(feature_set)}"
             )
-    told = {"fold": "bigint", "in_training": "boolean"}
+    others = {"fold": "bigint", "in_training": "boolean"}
     nothing = ", ".join(
-        f"null::{told.get(name, 'varchar')} as {name}" for name in ("extraction_id", *EMBEDDING_COLUMNS)
+        f"null::{others.get(name, 'varchar')} as {name}" for name in ("extraction_id", *EMBEDDING_COLUMNS)
     )
     empty = (
         f"select null::varchar as feature_set, {', '.join(MaskKey._fields)}, {nothing}, null::float[] as embedding "

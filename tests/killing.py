@@ -24,6 +24,7 @@ from store.home import Store
 from store.publish import published_commit
 from store.query import answer
 from store.snapshot import Snapshot
+from store.verification import verified
 
 __all__ = ["Moment", "Outcome", "Timing", "damage", "drawn_moments", "end_state", "ingested", "killed", "timed"]
 
@@ -205,13 +206,9 @@ def killed(ready: Path, folder: Path, moment: Moment, server: str, workers: int 
 
 
 def damage(store: Store) -> list[str]:
-    """Return what is wrong with a store's catalogue and segments: nothing in a sound one."""
+    """Return what is wrong with a store: what `radzoo store verify` finds, and half a commit."""
+    found = [finding.what for check in verified(store).checks for finding in check.findings]
     snapshot = Snapshot(store)
-    found = [
-        f"segment {segment['path']} is missing or has another hash"
-        for segment in snapshot.rows("segments")
-        if store.segments.sha256(segment["path"]) != segment["sha256"]
-    ]
     extractions = len(snapshot.rows("extractions"))
     counts = {
         "rows of segments": sum(row["rows"] for row in snapshot.rows("segments")),
