@@ -146,9 +146,11 @@ def _carried_out(store: Store, study: str, plan: RefreshPlan, refused: int, work
             failures = {r.planned.key: r.failure for r in receipts if r.failure is not None}
         finished = [each for each in (*plan.staged, *plan.missing) if each.key not in failures]
         with commit_to(store, f"refresh {study} {bound.feature_set}", run_id=run.run_id) as commit:
-            records = [
-                staged_record(staging, identity) for identity in dict.fromkeys(e.extraction_id for e in finished)
-            ]
+            asked = [{"feature_set": bound.feature_set, "extraction_id": each.extraction_id} for each in finished]
+            # Asked under the writer's lock: what another refresh has committed meanwhile is staged no longer.
+            there = {row["extraction_id"] for row in commit.live("extractions", asked)}
+            new = dict.fromkeys(each.extraction_id for each in finished if each.extraction_id not in there)
+            records = [staged_record(staging, identity) for identity in new]
             _put(commit, store, study, plan, finished, records, failures)
         discard_staged(staging, [each.extraction_id for each in finished])
         report = _report(plan, study, refused, list(failures), commit.landed_id)

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 import warnings
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import duckdb
@@ -214,20 +213,24 @@ def test_a_feature_without_a_value_is_null_with_its_reason_for_every_study(small
     assert {row["patient"] for row in other.sql(reasons.format("second"))} == {"B-P1"}
 
 
-def test_two_refreshes_at_once_leave_every_row_once(small_study, radzoo):
+def test_two_refreshes_at_once_leave_every_row_once(small_study):
     """Two runs that planned the same rows commit them once: the wide view has one row a mask."""
     small_study.ingest()
     small_study.stage()
-    refresh_it = ("--store", str(small_study.store_root), "refresh", "--workers", "1")
-    with ThreadPoolExecutor(2) as pool:
-        # Both plan while a third writer holds the store, and write when it lets go.
-        with write_transaction(small_study.store.engine):
-            running = [pool.submit(radzoo, *refresh_it) for _ in range(2)]
-            time.sleep(6)
-            assert not any(each.done() for each in running)
-        done = [each.result() for each in running]
-    assert [each.returncode for each in done] == [0, 0], done
-    assert ["reused 8" in each.stdout for each in done] == [True, True]
+    code = (
+        "import sys; from pathlib import Path; from flows.refresh import refresh; from store.home import Store\n"
+        "store = Store(Path(sys.argv[1])); print('ready', flush=True)\n"
+        "print(*(report.reused for report in refresh(store, workers=1)))"
+    )
+    command = [sys.executable, "-c", code, str(small_study.store_root)]
+    # Both plan while a third writer holds the store, and write when it lets go.
+    with write_transaction(small_study.store.engine):
+        running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+        assert [each.stdout.readline() for each in running] == ["ready\n"] * 2
+        time.sleep(3)
+        assert [each.poll() for each in running] == [None, None]
+    assert [each.communicate(timeout=120)[0] for each in running] == ["8\n", "8\n"]
+    assert [each.returncode for each in running] == [0, 0]
     assert small_study.sql("select count(*) n, count(distinct (patient, phase)) k from quick") == [{"n": 8, "k": 8}]
     assert sum(segment["rows"] for segment in small_study.snapshot.rows("segments")) == 8
 
