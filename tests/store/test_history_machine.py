@@ -12,21 +12,26 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from schemas.errors import NotFoundError
 from schemas.keys import MaskKey, extraction_id, sha256_of_json
 from store.commit import Commit, commit_to
+from store.compaction import compacted_set
+from store.erasure import erased
 from store.home import Store
 from store.query import answer
-from store.segments import written_segment
+from store.runs import recorded_run
 from store.snapshot import Snapshot
 from store.staging import ExtractionRecord
 from store.tables import KEYS
+from store.verification import verified
+from store.writer import appended
 
 Row = dict[str, Any]
 State = dict[str, dict[tuple, Row]]
 """By table and key, the live rows, each with the commit it is live since."""
 
 FEATURE_SET, COLUMNS = "told@1", ("a", "b_y")
-PATIENTS, VARIABLES = ("p1", "p2", "p3"), ("afp", "sex")
+PATIENTS, VARIABLES, DRAWINGS = ("p1", "p2", "p3"), ("afp", "sex"), (1, 2, 3)
 
 clinical = st.fixed_dictionaries(
     {
@@ -46,13 +51,14 @@ exams = st.fixed_dictionaries(
 rows = st.tuples(st.just("clinical"), st.lists(clinical, max_size=4)) | st.tuples(
     st.just("exams"), st.lists(exams, max_size=4)
 )
-drawings = st.tuples(st.sampled_from(PATIENTS), st.integers(1, 3))
+drawings = st.tuples(st.sampled_from(PATIENTS), st.sampled_from(DRAWINGS))
 """A patient's mask, and which time it was drawn: another time is another content under the same key."""
+masks_drawn = st.lists(drawings, min_size=1, max_size=3, unique_by=lambda drawing: drawing[0])
 operations = st.lists(
     st.tuples(st.just("put"), rows)
     | st.tuples(st.just("remove"), rows)
     | st.tuples(st.just("replace"), st.tuples(rows, st.sampled_from(PATIENTS)))
-    | st.tuples(st.just("extract"), st.lists(drawings, min_size=1, max_size=3, unique_by=lambda d: d[0])),
+    | st.tuples(st.just("extract"), masks_drawn),
     min_size=1,
     max_size=3,
 )
@@ -95,6 +101,9 @@ class Histories(RuleBasedStateMachine):
         """Ask every commit in SQL, then throw the store away."""
         try:
             self.every_commit_answers_in_sql()
+            # Its rows name no patients or scans; what files hold is what compaction and erasure write.
+            checks = {check.name: check.findings for check in verified(self.store).checks}
+            assert (checks["segments"], checks["extractions"]) == ((), ())
         finally:
             self.store.engine.dispose()
             shutil.rmtree(self.folder)
@@ -109,6 +118,16 @@ class Histories(RuleBasedStateMachine):
         if any(changed):
             self.history.append(state)
 
+    @rule(drawn=masks_drawn)
+    def extraction(self, drawn) -> None:
+        """Land a commit of extractions alone, so that histories have several segments."""
+        state, number = deepcopy(self.history[-1]), len(self.history)
+        with commit_to(self.store, "extracted") as commit:
+            changed = self.carried_out(commit, state, number, ("extract", drawn))
+        assert commit.landed_id == (number if changed else None)
+        if changed:
+            self.history.append(state)
+
     @rule(wanted=operations, error=st.sampled_from((BrokenOffError, KeyboardInterrupt)))
     def broken_commit(self, wanted, error) -> None:
         """Break a commit off after its operations: nothing of it stays."""
@@ -120,6 +139,34 @@ class Histories(RuleBasedStateMachine):
                 raise error
         except error:
             pass
+
+    @rule(target_rows=st.sampled_from((2, 100)))
+    def compact(self, target_rows) -> None:
+        """Merge small segments: nothing that the model knows of changes."""
+        with recorded_run(self.store, "compact", None, {}) as run:
+            compacted_set(self.store, FEATURE_SET, target_rows=target_rows, run=run)
+
+    @rule(patient=st.sampled_from(PATIENTS))
+    def erase(self, patient) -> None:
+        """Take a patient out of the store: no commit, however old, knows of the patient."""
+        own = {record_of(patient, drawing).extraction_id for drawing in DRAWINGS}
+        held = any(
+            row.get("patient") == patient or row.get("extraction_id") in own
+            for state in self.history
+            for live in state.values()
+            for row in live.values()
+        )
+        try:
+            erased(self.store, patient)
+        except NotFoundError:
+            assert not held
+        for state in self.history:
+            for table, live in state.items():
+                state[table] = {
+                    key: row
+                    for key, row in live.items()
+                    if row.get("patient") != patient and row.get("extraction_id") not in own
+                }
 
     @rule()
     def opened_again(self) -> None:
@@ -168,21 +215,16 @@ class Histories(RuleBasedStateMachine):
         changed |= self.put(commit, state, number, "masks", masks)
         there = {identity for _, identity in state["extractions"]}
         if new := [record for record in records if record.extraction_id not in there]:
-            segment = written_segment(self.store.segments, FEATURE_SET, COLUMNS, new)
-            commit.put("segments", [vars(segment)])
-            own = {"feature_set": FEATURE_SET, "segment_id": segment.segment_id}
-            changed |= self.put(
-                commit,
-                state,
-                number,
-                "extractions",
-                [
-                    own
-                    | {"extraction_id": r.extraction_id, "image_sha256": r.image_sha256, "mask_sha256": r.mask_sha256}
-                    for r in new
-                ],
-            )
-        return changed
+            assert appended(commit, self.store, FEATURE_SET, COLUMNS, records).rows == len(new)
+            for r in new:
+                row = {"extraction_id": r.extraction_id, "image_sha256": r.image_sha256, "mask_sha256": r.mask_sha256}
+                # Where a row lies is layout: the model does not know of it.
+                state["extractions"][FEATURE_SET, r.extraction_id] = {
+                    "feature_set": FEATURE_SET,
+                    **row,
+                    "since": number,
+                }
+        return changed or bool(new)
 
     @invariant()
     def every_commit_has_its_rows(self) -> None:
@@ -231,7 +273,7 @@ def wide(state: State) -> list[tuple]:
     """Return the rows of the wide view: the extraction of each mask as it was last drawn."""
     found = []
     for patient in PATIENTS:
-        for drawing in (1, 2, 3):
+        for drawing in DRAWINGS:
             record = record_of(patient, drawing)
             live = {row["mask_sha256"] for row in state["masks"].values()}
             if record.mask_sha256 in live and (FEATURE_SET, record.extraction_id) in state["extractions"]:
@@ -239,5 +281,5 @@ def wide(state: State) -> list[tuple]:
     return sorted(found)
 
 
-Histories.TestCase.settings = settings(max_examples=12, stateful_step_count=10, deadline=None)
+Histories.TestCase.settings = settings(max_examples=20, stateful_step_count=12, deadline=None)
 TestHistories = Histories.TestCase
