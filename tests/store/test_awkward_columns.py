@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -20,10 +21,13 @@ from schemas.errors import ContractError
 from schemas.keys import MaskKey
 from store.analyst import quoted_name
 from store.commit import commit_to
+from store.compaction import compacted_set
+from store.erasure import erased
 from store.files import DataFolder
 from store.home import Store
 from store.publish import published
 from store.query import answer, snapshot_connection
+from store.runs import recorded_run
 from store.segments import EMBEDDING_COLUMNS, KEY_COLUMNS, EmbeddingRecord, embedding_segment
 from store.snapshot import Snapshot
 from store.staging import ExtractionRecord
@@ -158,6 +162,24 @@ def test_embeddings_of_different_sizes_are_one_view(filled):
             "select comment from duckdb_columns() where table_name = 'embeddings' and column_name = 'in_training'"
         )
         assert comment.fetchall() == [("whether it was trained on this patient: then the embedding carries the label",)]
+
+
+def test_embeddings_outlive_compaction_and_erasure(store):
+    """Merged into one file, and without an erased patient, embeddings are what they were."""
+    numbers = np.random.default_rng(4).standard_normal((2, 2048)).astype(np.float32)
+    for number, row in enumerate(numbers):
+        put_embeddings(store, "resnet@1", 2048, [embedding_of(number, row, fold=number)])
+    other = embedding_of(2, np.zeros(2048, np.float32))
+    put_embeddings(store, "resnet@1", 2048, [replace(other, key=other.key._replace(patient="p2"))])
+    with recorded_run(store, "compact", None, {}) as run:
+        assert compacted_set(store, "resnet@1", run=run).files_after == 1
+    erased(store, "p2")
+    (segment,) = Snapshot(store).rows("segments")
+    schema = pq.read_schema(store.segments.local(segment["path"]))
+    assert schema.field("embedding").type == pa.list_(pa.float32(), 2048)
+    rows = answer(Snapshot(store), "select patient, fold, embedding from embeddings order by phase").to_pylist()
+    assert [(row["patient"], row["fold"]) for row in rows] == [("p1", 0), ("p1", 1)]
+    assert np.array([row["embedding"] for row in rows], np.float32).tobytes() == numbers.tobytes()
 
 
 def test_an_embedding_of_another_size_is_refused(tmp_path):
