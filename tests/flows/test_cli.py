@@ -12,10 +12,10 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from flows.cli.main import FEATURES_VERBS, MODELS_VERBS, STORE_VERBS, VERBS, app, exit_code
+from flows.cli.main import DATASETS_VERBS, FEATURES_VERBS, MODELS_VERBS, STORE_VERBS, VERBS, app, exit_code
 from schemas.settings import DEFAULT_STORE
 
-GROUPS = {"features": FEATURES_VERBS, "models": MODELS_VERBS, "store": STORE_VERBS}
+GROUPS = {"datasets": DATASETS_VERBS, "features": FEATURES_VERBS, "models": MODELS_VERBS, "store": STORE_VERBS}
 ALL_VERBS = dict(VERBS.items()) | {
     f"{group} {name}": verb for group, own in GROUPS.items() for name, verb in own.items()
 }
