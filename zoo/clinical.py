@@ -157,6 +157,9 @@ class ClinicalLogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignor
     .. [4] Peduzzi et al. 1996, J Clin Epidemiol 49:1373, doi:10.1016/S0895-4356(96)00236-3
     """
 
+    # A model that the first release saved has no such attribute of its own: it imputed nothing.
+    impute: bool = False
+
     def __init__(
         self, alpha_univariable: float = 0.05, alpha_multivariable: float = 0.05, impute: bool = False
     ) -> None:
