@@ -19,7 +19,7 @@ from store.snapshot import Snapshot
 from zoo.controls import control_row, permuted_labels, shuffled_set, split_fold, with_shuffled_set
 from zoo.cross_validation import CrossValidation, cross_validation, split_cohorts, split_labels
 from zoo.folds import Fold, repeated_folds
-from zoo.matrix import ModelInputs, model_inputs
+from zoo.model_inputs import ModelInputs, model_inputs
 from zoo.registry import model_spec
 from zoo.training import RANDOM_STATE
 

@@ -14,7 +14,7 @@ from store.runs import recorded_run
 from store.snapshot import Snapshot
 from zoo.cross_validation import CrossValidation, cross_validation, split_labels
 from zoo.folds import repeated_folds
-from zoo.matrix import model_inputs
+from zoo.model_inputs import model_inputs
 from zoo.out_of_fold import comparisons_out_of_fold, judged_out_of_fold
 from zoo.registry import model_spec
 from zoo.training import RANDOM_STATE

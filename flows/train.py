@@ -14,7 +14,7 @@ from store.commit import commit_to
 from store.home import Store
 from store.runs import recorded_run
 from store.snapshot import Snapshot
-from zoo.matrix import model_inputs
+from zoo.model_inputs import model_inputs
 from zoo.registry import model_names, model_spec
 from zoo.training import TrainingPlan, training_plans
 

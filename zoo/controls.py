@@ -14,7 +14,7 @@ from zoo.cross_validation import CrossValidation
 from zoo.evaluation.auc import logit_bounds
 from zoo.evaluation.repeated import averaged_placements
 from zoo.folds import Fold
-from zoo.matrix import ModelInputs
+from zoo.model_inputs import ModelInputs
 from zoo.out_of_fold import Results
 
 __all__ = ["control_row", "permuted_labels", "shuffled_set", "split_fold", "with_shuffled_set"]

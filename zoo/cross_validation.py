@@ -15,7 +15,8 @@ from store.datasets import PinnedDataset
 from store.snapshot import Snapshot
 from zoo.fold_fits import FitTask, Recipe
 from zoo.folds import Fold, inner_folds
-from zoo.matrix import KEY_COLUMNS, ModelInputs, model_inputs
+from zoo.matrix import KEY_COLUMNS
+from zoo.model_inputs import ModelInputs, model_inputs
 from zoo.pinned_tables import pinned_table
 from zoo.registry import model_spec
 from zoo.stability import RepeatedReadings, repeated_readings

@@ -12,7 +12,8 @@ from store.datasets import SqlGives
 from store.snapshot import Snapshot
 from zoo.harmonise import batch_column
 from zoo.imputation import INDICATOR
-from zoo.matrix import ModelInputs, ModelTable
+from zoo.matrix import ModelTable
+from zoo.model_inputs import ModelInputs
 
 __all__ = ["dataset_sql"]
 

@@ -14,10 +14,10 @@ from schemas.feature_names import split_phase
 from schemas.study import Study
 from store.point_in_time import ClinicalAtReference, clinical_at_reference
 from store.snapshot import Snapshot
+from zoo.clinical_columns import factor_value
 from zoo.feature_columns import primary_rows
 from zoo.harmonise import BATCH_PREFIX, batch_column
 from zoo.imputation import INDICATOR, is_indicator
-from zoo.matrix import factor_value
 from zoo.saved_models import PinnedInputs
 from zoo.staging.frame import comparator_frame
 from zoo.staging.inputs import Observation, Quantity, reading

@@ -19,7 +19,8 @@ from store.files import file_sha256
 from store.snapshot import Snapshot
 from zoo.dataset_sql import dataset_sql
 from zoo.feature_columns import stored_feature_set
-from zoo.matrix import ModelInputs, ModelTable, model_table
+from zoo.matrix import ModelTable, model_table
+from zoo.model_inputs import ModelInputs
 
 __all__ = ["built_table", "known_dataset", "pinned_table", "table_reads"]
 

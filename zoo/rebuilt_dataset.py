@@ -18,7 +18,8 @@ from store.files import file_sha256
 from store.home import Store
 from store.snapshot import Snapshot
 from zoo.dataset_sql import dataset_sql
-from zoo.matrix import ModelInputs, model_table
+from zoo.matrix import model_table
+from zoo.model_inputs import ModelInputs
 
 __all__ = [
     "CellDifference",

@@ -16,8 +16,8 @@ from schemas.study import FactorRule, Missing, ModelSettings, Study
 from store.snapshot import Snapshot
 from zoo.explain import column_references
 from zoo.feature_columns import stored_feature_set
-from zoo.matrix import ModelInputs, model_inputs
 from zoo.model_folders import local_model_folder
+from zoo.model_inputs import ModelInputs, model_inputs
 from zoo.persist import LoadedModel, load_model
 from zoo.registry import model_spec
 from zoo.staging.bclc import bclc_comparator

@@ -20,8 +20,9 @@ from zoo.evaluation.auc import auc
 from zoo.evaluation.threshold import youden_threshold
 from zoo.explain import column_references, last_step, training_importances
 from zoo.feature_columns import stored_feature_set
-from zoo.matrix import ModelInputs, ModelTable, model_inputs
+from zoo.matrix import ModelTable
 from zoo.model_folders import put_model_folder
+from zoo.model_inputs import ModelInputs, model_inputs
 from zoo.persist import save_model
 from zoo.pinned_tables import pinned_table
 from zoo.registry import model_spec

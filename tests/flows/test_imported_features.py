@@ -23,7 +23,8 @@ from store.home import Store
 from store.query import answer
 from store.snapshot import Snapshot
 from zoo.feature_columns import phase_columns, stored_feature_set
-from zoo.matrix import model_inputs, model_table
+from zoo.matrix import model_table
+from zoo.model_inputs import model_inputs
 from zoo.registry import model_spec
 
 STUDY = """[study]

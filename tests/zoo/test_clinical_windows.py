@@ -5,7 +5,8 @@ import pytest
 from schemas.study import FactorRule
 from store.datasets import pinned_dataset
 from store.snapshot import Snapshot
-from zoo.matrix import ModelInputs, model_inputs, model_table
+from zoo.matrix import model_table
+from zoo.model_inputs import ModelInputs, model_inputs
 from zoo.registry import model_spec
 
 LABELS = {"P1": 1, "P2": 0, "P3": 1, "P4": 0, "P5": 1}

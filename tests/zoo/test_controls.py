@@ -12,7 +12,7 @@ from zoo.controls import control_row, permuted_labels, shuffled_set, split_fold,
 from zoo.cross_validation import cross_validation, split_cohorts, split_labels
 from zoo.fold_fits import fitted_task
 from zoo.folds import repeated_folds
-from zoo.matrix import ModelInputs
+from zoo.model_inputs import ModelInputs
 
 LABELS = {f"P{number:02}": int(number % 3 == 0) for number in range(40)}
 COHORTS = {patient: "training" if number < 30 else "validation" for number, patient in enumerate(LABELS)}

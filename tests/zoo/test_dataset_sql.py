@@ -9,7 +9,7 @@ import pytest
 
 from store.query import answer
 from store.snapshot import Snapshot
-from zoo.matrix import ModelInputs, model_inputs
+from zoo.model_inputs import ModelInputs, model_inputs
 from zoo.pinned_tables import built_table
 from zoo.registry import model_spec
 from zoo.staging.frame import comparator_frame

@@ -14,7 +14,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from schemas.errors import ContractError
 from schemas.study import ModelSettings
 from zoo.harmonise import ComBatHarmoniser
-from zoo.matrix import model_inputs, model_table
+from zoo.matrix import model_table
+from zoo.model_inputs import model_inputs
 from zoo.persist import load_model, save_model
 from zoo.registry import model_spec
 from zoo.summary import model_summary

@@ -9,7 +9,8 @@ from schemas.errors import ContractError, NotFoundError
 from schemas.feature_sets import FeatureSetDefinition
 from schemas.radiomics_settings import RadiomicsSettings
 from schemas.study import FactorRule
-from zoo.matrix import KEY_COLUMNS, ModelInputs, model_inputs, model_table
+from zoo.matrix import KEY_COLUMNS, model_table
+from zoo.model_inputs import ModelInputs, model_inputs
 from zoo.registry import model_spec
 
 LABELS = {"P4": 0, "P3": 1, "P2": 0, "P1": 1}

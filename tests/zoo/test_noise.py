@@ -20,7 +20,8 @@ from zoo.cross_validation import cross_validation, split_labels
 from zoo.evaluation.auc import auc
 from zoo.fold_fits import FitTask, Recipe, fitted_task
 from zoo.folds import repeated_folds
-from zoo.matrix import model_inputs, model_table
+from zoo.matrix import model_table
+from zoo.model_inputs import model_inputs
 from zoo.registry import model_spec
 
 PATIENTS, EVENTS, COLUMNS = 165, 96, 3111

@@ -13,7 +13,8 @@ from store import datasets
 from store.commit import commit_to, utc_now
 from store.connection import write_transaction
 from store.tables import VERSIONED, erasures
-from zoo.matrix import model_inputs, model_table
+from zoo.matrix import model_table
+from zoo.model_inputs import model_inputs
 from zoo.pinned_tables import built_table, pinned_table, table_reads
 from zoo.registry import model_spec
 

@@ -18,7 +18,7 @@ from store.files import file_sha256
 from store.home import Store
 from store.query import answer
 from store.snapshot import Snapshot
-from zoo.matrix import ModelInputs, model_inputs
+from zoo.model_inputs import ModelInputs, model_inputs
 from zoo.pinned_tables import built_table, known_dataset
 from zoo.rebuilt_dataset import rebuilt_dataset, rebuilt_sql, table_difference
 from zoo.registry import model_spec

@@ -1,0 +1,140 @@
+"""What a model reads in a study, every default of the study file settled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from schemas.errors import ContractError
+from schemas.study import FactorRule, Missing, ModelSettings, Study
+from zoo.registry import ModelSpec
+from zoo.staging.bclc import bclc_comparator
+from zoo.staging.description import Comparator
+from zoo.staging.frame import COMPARATORS
+
+__all__ = ["ModelInputs", "model_inputs"]
+
+_BCLC_SWITCH = "single_over_5cm_is_b"
+
+
+@dataclass(frozen=True)
+class ModelInputs:
+    """What a model reads in a study, every default settled."""
+
+    split: str
+    feature_set: str | None
+    phases: tuple[str, ...]
+    """None given: all that the imported table has."""
+    factors: tuple[FactorRule, ...]
+    comparator: Comparator | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
+    words: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    minimum_icc: float | None = None
+    harmonise: str | None = None
+    """The variable whose values are the batches of ComBat; they are the table's last column."""
+    missing: Missing = "exclude"
+    """What becomes of a patient who lacks a clinical factor."""
+
+    @classmethod
+    def from_dict(cls, written: Mapping[str, Any], study: Study | None = None) -> ModelInputs:
+        """Return the inputs that `as_dict` wrote down.
+
+        Parameters
+        ----------
+        written : mapping
+            A dataset's ``inputs``, also of a former release, which did not speak of all that there is now.
+        study : Study, optional
+            The study as it was then: where the inputs do not tell a switch of the comparator, it does.
+        """
+        comparator = COMPARATORS[written["comparator"]] if written["comparator"] else None
+        if comparator is not None:
+            said = study is not None and study.settings_of(comparator.name).single_over_5cm_is_b
+            if written.get(_BCLC_SWITCH, said):
+                comparator = bclc_comparator(single_over_5cm_is_b=True)
+        return cls(
+            split=written["split"],
+            feature_set=written["feature_set"],
+            phases=tuple(written["phases"]),
+            factors=tuple(FactorRule.model_validate(rule) for rule in written["factors"]),
+            comparator=comparator,
+            variables=written["variables"],
+            words=written["words"],
+            minimum_icc=written["minimum_icc"],
+            harmonise=written.get("harmonise"),
+            missing=written.get("missing", "exclude"),
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the inputs as a JSON-ready mapping."""
+        # Where the switch is off nothing is said: datasets of former releases keep their names.
+        switched = {_BCLC_SWITCH: True} if _is_switched(self.comparator) else {}
+        return switched | {
+            "split": self.split,
+            "feature_set": self.feature_set,
+            "phases": list(self.phases),
+            "factors": [rule.model_dump() | {"name": rule.label} for rule in self.factors],
+            "comparator": self.comparator.name if self.comparator else None,
+            "variables": dict(self.variables),
+            "words": {name: dict(words) for name, words in self.words.items()},
+            "minimum_icc": self.minimum_icc,
+            "harmonise": self.harmonise,
+            # Left out where it is as it was before there was a choice: the dataset is the same.
+            **({} if self.missing == "exclude" else {"missing": self.missing}),
+        }
+
+
+def model_inputs(study: Study, spec: ModelSpec) -> ModelInputs:
+    """Return what a model of the zoo reads in a study.
+
+    Raises
+    ------
+    ContractError
+        When the study file does not give what the model needs.
+    """
+    settings = study.models.get(spec.name, ModelSettings())
+    split = settings.split or next(iter(study.splits), None)
+    if split is None:
+        raise ContractError(
+            f"study '{study.id}' has no split",
+            hint="add a table [splits.NAME] to the study file and ingest again",
+        )
+    feature_set: str | None = None
+    phases: tuple[str, ...] = ()
+    if "radiomics" in spec.inputs:
+        feature_set = settings.feature_set or study.first_feature_set
+        if feature_set is None:
+            raise ContractError(
+                f"model '{spec.name}' needs a feature set",
+                hint="add feature_sets, or [imported.NAME], to the study file and ingest again",
+            )
+        table = study.imported_table(feature_set)
+        phases = settings.phases or (tuple(study.phases) if table is None else table.declared_phases)
+    factors: tuple[FactorRule, ...] = ()
+    if "clinical" in spec.inputs:
+        # A combined model reads the clinical model's factors, unless it is given its own.
+        factors = settings.factors or study.models.get("cr", ModelSettings()).factors
+        if not factors:
+            raise ContractError(
+                f"model '{spec.name}' needs clinical factors",
+                hint=f"add [[models.{spec.name}.factors]] to the study file and ingest again",
+            )
+    comparator = spec.comparator
+    if comparator is not None and settings.single_over_5cm_is_b:
+        comparator = bclc_comparator(single_over_5cm_is_b=True)
+    return ModelInputs(
+        split=split,
+        feature_set=feature_set,
+        phases=phases,
+        factors=factors,
+        comparator=comparator,
+        variables=settings.variables,
+        words=settings.words,
+        minimum_icc=settings.minimum_icc if feature_set else None,
+        harmonise=settings.harmonise if feature_set else None,
+        missing=settings.missing if factors else "exclude",
+    )
+
+
+def _is_switched(comparator: Comparator | None) -> bool:
+    return comparator is not None and comparator.assumptions == bclc_comparator(single_over_5cm_is_b=True).assumptions
