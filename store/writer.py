@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol, TypeVar
 
 from store.commit import Commit
 from store.home import Store
 from store.segments import Segment, written_segment
 from store.staging import ExtractionRecord
 
-__all__ = ["appended"]
+__all__ = ["appended", "appended_as"]
+
+
+class _Record(Protocol):
+    """A finished extraction of any kind."""
+
+    @property
+    def extraction_id(self) -> str: ...
+    @property
+    def image_sha256(self) -> str: ...
+    @property
+    def mask_sha256(self) -> str: ...
+
+
+AnyRecord = TypeVar("AnyRecord", bound=_Record)
 
 
 def appended(
     commit: Commit, store: Store, feature_set: str, columns: Sequence[str], records: Iterable[ExtractionRecord]
 ) -> Segment | None:
-    """Write the records whose extraction the store lacks and return their segment, None where it has them all.
-
-    Looked up under the writer's lock, by key: another writer may have committed the same rows meanwhile,
-    and what it costs does not grow with the store.
+    """Write the rows of features that the store lacks and return their segment, None where it has them all.
 
     Parameters
     ----------
@@ -33,13 +45,40 @@ def appended(
     records : iterable of ExtractionRecord
         Finished extractions.
     """
+    return appended_as(
+        commit, feature_set, records, lambda new: written_segment(store.segments, feature_set, columns, new)
+    )
+
+
+def appended_as(
+    commit: Commit,
+    feature_set: str,
+    records: Iterable[AnyRecord],
+    written: Callable[[Sequence[AnyRecord]], Segment],
+) -> Segment | None:
+    """Write the records whose extraction the store lacks and return their segment, None where it has them all.
+
+    Looked up under the writer's lock, by key: another writer may have committed the same rows meanwhile,
+    and what it costs does not grow with the store.
+
+    Parameters
+    ----------
+    commit : Commit
+        The open commit.
+    feature_set : str
+        ``name@version``.
+    records : iterable of records
+        Finished extractions of one kind.
+    written : callable
+        Writes some of them as one segment and returns it.
+    """
     by_id = {record.extraction_id: record for record in records}
     keys = [{"feature_set": feature_set, "extraction_id": identity} for identity in by_id]
     there = {row["extraction_id"] for row in commit.live("extractions", keys)}
     new = [record for identity, record in by_id.items() if identity not in there]
     if not new:
         return None
-    segment = written_segment(store.segments, feature_set, columns, new)
+    segment = written(new)
     commit.put("segments", [vars(segment)])
     commit.put(
         "extractions",
