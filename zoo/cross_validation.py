@@ -13,6 +13,8 @@ from schemas.keys import canonical_json, sha256_of_json
 from schemas.study import Study
 from store.datasets import PinnedDataset
 from store.snapshot import Snapshot
+from zoo.embedding_columns import is_embedding, refuse_trained_embeddings
+from zoo.feature_columns import stored_feature_set
 from zoo.fold_fits import FitTask, Recipe
 from zoo.folds import Fold, inner_folds
 from zoo.matrix import KEY_COLUMNS
@@ -101,6 +103,11 @@ def cross_validation(
         What a model reads; as the study says where absent.
     readings_of : mapping of str to str, optional
         By feature set, the one whose repeated readings say which columns are stable; itself where absent.
+
+    Raises
+    ------
+    ContractError
+        When a model reads embeddings of networks that learnt from patients whom a fold holds out.
     """
     pinned: dict[str, PinnedDataset] = {}
     recipes: dict[str, list[Recipe]] = {}
@@ -110,6 +117,7 @@ def cross_validation(
     for model in models:
         spec = model_spec(model)
         inputs = model_inputs(study, spec) if inputs_of is None else inputs_of(model)
+        _refuse_labels_in_embeddings(snapshot, study, inputs, folds[inputs.split])
         whole = replace(inputs, minimum_icc=None)
         name = canonical_json(whole.as_dict())
         if name not in pinned:
@@ -141,6 +149,23 @@ def cross_validation(
                     left_out=left_out,
                 )
     return CrossValidation(labels, split_of, folds, tuple(task_of.values()), task_of, tuple(pinned.values()))
+
+
+def _refuse_labels_in_embeddings(snapshot: Snapshot, study: Study, inputs: ModelInputs, folds: Sequence[Fold]) -> None:
+    """Refuse embeddings of networks that were trained for the split, where folds are not the split's cohorts."""
+    if inputs.feature_set is None:
+        return
+    chosen = stored_feature_set(snapshot, study, inputs.feature_set)
+    if not is_embedding(snapshot, chosen):
+        return
+    cohorts = split_cohorts(snapshot, study, inputs.split)
+    of_split = all(
+        {cohorts[patient] for patient in fold.training} <= {"training"}
+        and {cohorts[patient] for patient in fold.judged} <= {"validation"}
+        for fold in folds
+    )
+    if not of_split:
+        refuse_trained_embeddings(snapshot, study.id, chosen)
 
 
 def _left_out(

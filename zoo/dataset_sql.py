@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from schemas.feature_names import PHASE_SEPARATOR
+from schemas.feature_names import PHASE_SEPARATOR, with_phase
 from schemas.keys import MaskKey, sql_name
 from schemas.study import FactorRule, Study
 from store.analyst import MEASURED, quoted_name, quoted_text
 from store.datasets import SqlGives
 from store.snapshot import Snapshot
+from zoo.embedding_columns import EMBEDDING, embedding_name, is_embedding, split_hash
 from zoo.harmonise import batch_column
 from zoo.imputation import INDICATOR
 from zoo.matrix import ModelTable
@@ -54,7 +55,9 @@ order by patient, variable""",
         ), "inputs"
     if inputs.factors:
         parts["factors"] = _factors(named, inputs, set(table.columns))
-    if table.feature_set is not None:
+    if table.feature_set is not None and is_embedding(snapshot, table.feature_set):
+        parts |= _embeddings(snapshot, study.id, inputs.split, table)
+    elif table.feature_set is not None:
         parts |= _features(snapshot, named, table.feature_set, table)
     if inputs.harmonise is not None:
         levels = study.clinical.variables[inputs.harmonise].levels or ()
@@ -62,7 +65,7 @@ order by patient, variable""",
         parts["batches"] = f"""    select patient, {code}::double as {quoted_name(batch_column(inputs.harmonise))}
     from clinical_at_reference
     where study = {named} and variable = {quoted_text(inputs.harmonise)}"""
-    joined = [name for name in parts if name not in ("members", "primary_rows")]
+    joined = [name for name in parts if name not in ("members", "primary_rows", "leak_free")]
     columns = ", ".join(("members.*", *(f"{name}.* exclude (patient)" for name in joined)))
     joins = " ".join(f"join {name} using (patient)" for name in joined)
     return _with(parts, f"select {columns}\nfrom members {joins}\norder by patient"), "table"
@@ -127,6 +130,29 @@ def _features(snapshot: Snapshot, study: str, feature_set: str, table: ModelTabl
         read = f", columns({columns}) as {quoted_text(prefix + _ALL)}" if kept else ""
         parts[f"phase_{number}"] = f"""    select patient{read}
     from primary_rows
+    where phase = {quoted_text(phase)}"""
+    return parts
+
+
+def _embeddings(snapshot: Snapshot, study: str, split: str, table: ModelTable) -> dict[str, str]:
+    keys = ", ".join(MaskKey._fields)
+    own = quoted_text(split_hash(snapshot, study, split))
+    parts = {
+        "leak_free": f"""    select e.*
+    from embeddings e join catalogue.study_extractions x using (feature_set, extraction_id)
+    join study_masks m using ({keys})
+    where e.feature_set = {quoted_text(str(table.feature_set))} and x.study = {quoted_text(study)}
+    and m.study = {quoted_text(study)} and m.is_primary
+    and if(e.split_sha256 is null, e.in_training is not true, not e.in_training and e.split_sha256 = {own})"""
+    }
+    for number, phase in enumerate(table.phases, 1):
+        size = sum(name.startswith(with_phase(phase, EMBEDDING)) for name in table.columns)
+        columns = [
+            f"embedding[{position + 1}]::double as {quoted_name(with_phase(phase, embedding_name(position)))}"
+            for position in range(size)
+        ]
+        parts[f"phase_{number}"] = f"""    select patient, {_wrapped(columns)}
+    from leak_free
     where phase = {quoted_text(phase)}"""
     return parts
 

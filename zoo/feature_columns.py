@@ -34,7 +34,11 @@ def stored_feature_set(snapshot: Snapshot, study: Study, feature_set: str) -> st
     """
     ref = FeatureSetRef.parse(feature_set)
     if ref.name in study.imported:
-        return _imported_version(snapshot, study, ref)
+        return _own_version(
+            snapshot, study, ref, "radzoo ingest STUDY.toml reads its table; a changed definition is a new version"
+        )
+    if snapshot.rows("feature_sets", name=ref.name, kind="embedding") and ref.name not in study.define:
+        return _own_version(snapshot, study, ref, f"radzoo embed MODEL --study {study.id} makes embeddings")
     own = study.define.get(ref.name)
     settings = own.radiomics.model_dump(mode="json") if own else None
     versions = [
@@ -52,7 +56,7 @@ def stored_feature_set(snapshot: Snapshot, study: Study, feature_set: str) -> st
     return str(max(versions, key=lambda row: row["version"])["feature_set"])
 
 
-def _imported_version(snapshot: Snapshot, study: Study, ref: FeatureSetRef) -> str:
+def _own_version(snapshot: Snapshot, study: Study, ref: FeatureSetRef, hint: str) -> str:
     """Return the version whose rows are the study's: others of the name are former ones, or another study's."""
     for row in snapshot.rows("feature_sets", name=ref.name):
         is_asked = ref.version in (None, row["version"])
@@ -60,7 +64,7 @@ def _imported_version(snapshot: Snapshot, study: Study, ref: FeatureSetRef) -> s
             return str(row["feature_set"])
     raise NotFoundError(
         f"the store has no rows of feature set '{ref}' from study '{study.id}'",
-        hint="radzoo ingest STUDY.toml reads its table; a changed definition is a new version",
+        hint=hint,
     )
 
 

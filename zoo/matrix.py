@@ -11,6 +11,7 @@ from schemas.study import Study
 from store.point_in_time import ClinicalAtReference, clinical_at_reference
 from store.snapshot import Snapshot
 from zoo.clinical_columns import batch_block, factor_block, outside_windows
+from zoo.embedding_columns import embedding_columns, is_embedding
 from zoo.feature_columns import phase_columns, stable_columns, stored_feature_set
 from zoo.model_inputs import ModelInputs
 from zoo.staging.frame import comparator_frame
@@ -59,7 +60,7 @@ def model_table(snapshot: Snapshot, study: Study, inputs: ModelInputs) -> ModelT
     NotFoundError
         When the feature set has not been computed.
     ContractError
-        When a cohort is left with one class only.
+        When a cohort is left with one class only, or embeddings would tell the model its patients' labels.
     """
     rows = snapshot.rows("split_members", study=study.id, split=inputs.split)
     labels = {row["patient"]: row["label"] for row in snapshot.rows("labels", study=study.id)}
@@ -96,7 +97,11 @@ def model_table(snapshot: Snapshot, study: Study, inputs: ModelInputs) -> ModelT
         )
         blocks += [(inputs.comparator.name, named)]
     if inputs.feature_set is not None:
-        features = phase_columns(snapshot, study, inputs.feature_set, inputs.phases)
+        features = (
+            embedding_columns(snapshot, study.id, chosen, inputs.phases, inputs.split)
+            if chosen is not None and is_embedding(snapshot, chosen)
+            else phase_columns(snapshot, study, inputs.feature_set, inputs.phases)
+        )
         if inputs.minimum_icc is not None:
             stable = stable_columns(snapshot, study, inputs.split, inputs.feature_set, inputs.minimum_icc)
             features = {

@@ -15,6 +15,7 @@ from schemas.study import Study
 from store.point_in_time import ClinicalAtReference, clinical_at_reference
 from store.snapshot import Snapshot
 from zoo.clinical_columns import factor_value
+from zoo.embedding_columns import is_embedding
 from zoo.feature_columns import primary_rows
 from zoo.harmonise import BATCH_PREFIX, batch_column
 from zoo.imputation import INDICATOR, is_indicator
@@ -197,6 +198,12 @@ def _feature_blocks(
             phase, feature = split_phase(column)
             wanted.setdefault(phase, []).append(feature)
     chosen = _same_definition(snapshot, study, inputs)
+    if is_embedding(snapshot, chosen):
+        raise ContractError(
+            f"the model reads embeddings of {chosen}, which exist for the patients of its own study only",
+            where=f"study '{study.id}'",
+            hint="a model that reads regions itself, such as dl_resnet10, answers for patients of any study",
+        )
     _refuse_missing_features(snapshot, chosen, wanted)
     tables = primary_rows(snapshot, study.id, chosen, wanted)
     if all(table.is_empty() for table in tables.values()):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,10 @@ from schemas.study import Study
 from schemas.study_text import parsed_study
 from store.commit import commit_to
 from store.home import Store
-from store.segments import written_segment
+from store.segments import EmbeddingRecord, embedding_segment, written_segment
 from store.snapshot import Snapshot
 from store.staging import ExtractionRecord
+from store.writer import appended_as
 
 STUDY = """feature_sets = ["quick"]
 
@@ -218,6 +219,35 @@ class WrittenStore:
                     "study_masks",
                     [{"study": study, "is_primary": int(primary), **record.key._asdict()} for record in records],
                 )
+
+    def embeddings(
+        self, rows: Iterable[tuple[str, str, Sequence[float], Mapping[str, Any]]], *, feature_set: str = "net@1"
+    ) -> None:
+        """Write embeddings of primary masks: patient, phase, numbers, and what their network had seen."""
+        name, version = feature_set.split("@")
+        records, masks = [], {}
+        for number, (patient, phase, numbers, seen) in enumerate(rows):
+            key = MaskKey(patient, "baseline", phase, "1", "R1", 1)
+            image, mask = f"image {patient} {phase}", f"mask {patient} {phase}"
+            masks[key] = key._asdict() | {"image_sha256": image, "mask_sha256": mask, "mask_label": 1}
+            records.append(
+                EmbeddingRecord(f"{feature_set} {number}", key, image, mask, numbers, "resnet10", "weights", **seen)
+            )
+        size = len(records[0].embedding)
+        own = {"feature_set": feature_set}
+        with commit_to(self.store, f"embeddings {feature_set}") as commit:
+            described = {"name": name, "version": int(version), "kind": "embedding", "features": size}
+            commit.put(
+                "feature_sets",
+                [own | described | {"description": "", "definition": "{}", "definition_sha256": feature_set}],
+            )
+            appended_as(
+                commit, feature_set, records, lambda new: embedding_segment(self.store.segments, feature_set, size, new)
+            )
+            links = [{"study": "s", "feature_set": feature_set, "extraction_id": r.extraction_id} for r in records]
+            commit.put("study_extractions", links)
+            commit.put("masks", masks.values())
+            commit.put("study_masks", [{"study": "s", "is_primary": 1, **key._asdict()} for key in masks])
 
 
 @pytest.fixture
