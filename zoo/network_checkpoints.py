@@ -1,0 +1,60 @@
+"""States of unfinished trainings on disk: written whole or not at all, read without running code."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+__all__ = ["TrainingState", "read_state", "write_state"]
+
+
+@dataclass
+class TrainingState:
+    """All that a training has come to after an epoch.
+
+    No generator's state is among it: what an epoch draws (order of patients, transforms) is decided by the seed and
+    the epoch's number.
+    """
+
+    network: dict[str, Any]
+    optimiser: dict[str, Any]
+    epoch: int = 0
+    best: dict[str, Any] = field(default_factory=dict)
+    best_epoch: int = 0
+    best_loss: float = float("inf")
+    losses: list[float] = field(default_factory=list)
+    validation_losses: list[float] = field(default_factory=list)
+    validation_aucs: list[float] = field(default_factory=list)
+    is_finished: bool = False
+
+
+def read_state(file: Path) -> TrainingState | None:
+    """Return the state that a file holds; None where there is none, or none that can be read."""
+    try:
+        return TrainingState(**torch.load(file, map_location="cpu", weights_only=True))
+    except FileNotFoundError:
+        return None
+    except (OSError, RuntimeError, EOFError, TypeError, pickle.UnpicklingError):
+        # A damaged one is worth no more than its epochs, which are trained again.
+        return None
+
+
+def write_state(file: Path, state: TrainingState) -> None:
+    """Write a state in the place of an older one; a kill leaves one of the two."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = file.with_suffix(f".{os.getpid()}.tmp")
+    # dataclasses.asdict would copy every tensor.
+    written = {name: getattr(state, name) for name in TrainingState.__dataclass_fields__}
+    try:
+        with unfinished.open("wb") as stream:
+            torch.save(written, stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        unfinished.replace(file)
+    finally:
+        unfinished.unlink(missing_ok=True)

@@ -1,0 +1,301 @@
+"""Training of a network: class-weighted loss, early stopping on an inner part, the same bits by the same seed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from schemas.errors import ContractError
+from schemas.keys import sha256_of_json
+from schemas.network_settings import Architecture, NetworkSettings
+from zoo.augmentation import Augmentation
+from zoo.evaluation.auc import auc
+from zoo.network_checkpoints import TrainingState, read_state, write_state
+from zoo.network_runtime import autocast, computing, scores_of, weights_of
+from zoo.network_watch import EpochReport, NetworkWatch, current_watch
+from zoo.networks import N_LABELS, PhaseNetwork
+
+__all__ = ["NetworkData", "TrainedNetwork", "class_weights", "inner_validation", "trained_network"]
+
+Floats = NDArray[np.float32]
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class NetworkData:
+    """What a network trains on.
+
+    Attributes
+    ----------
+    images : ndarray of shape (n_patients, n_phases, n_slices, size, size)
+        Scaled regions.
+    labels : ndarray of shape (n_patients,)
+        0 or 1.
+    tabular : ndarray of shape (n_patients, n_tabular) or None
+        Scaled numbers that go into the last layer.
+    """
+
+    images: Floats
+    labels: NDArray[np.int64]
+    tabular: Floats | None = None
+
+    def at(self, rows: Rows) -> NetworkData:
+        """Return some of the patients."""
+        return NetworkData(self.images[rows], self.labels[rows], None if self.tabular is None else self.tabular[rows])
+
+
+@dataclass(frozen=True)
+class TrainedNetwork:
+    """A trained network.
+
+    Attributes
+    ----------
+    weights : bytes
+        Of the best epoch, as a safetensors file.
+    best_epoch : int
+        The epoch with the smallest loss on the inner validation patients; the last one where there are none.
+    history : mapping of str to ndarray of shape (n_epochs,)
+        ``loss``, and with inner validation patients ``validation_loss`` and ``validation_auc``.
+    """
+
+    weights: bytes
+    best_epoch: int
+    history: dict[str, NDArray[np.float64]]
+
+
+def inner_validation(labels: NDArray[np.int64], fraction: float, seed: int) -> Rows:
+    """Return the rows on whom early stopping looks, drawn within each label; at least one of each, in order.
+
+    Raises
+    ------
+    ContractError
+        If a label has only one patient.
+    """
+    if not fraction:
+        return np.empty(0, dtype=np.int64)
+    draw = np.random.default_rng((seed, len(labels)))
+    chosen: list[int] = []
+    for label in range(N_LABELS):
+        rows = np.flatnonzero(labels == label)
+        if len(rows) < 2:
+            raise ContractError(
+                f"{len(rows)} training patients have label {label}: none can be set aside for early stopping",
+                hint="set validation_fraction = 0 for this model's network",
+            )
+        chosen += draw.permutation(rows)[: min(max(1, round(fraction * len(rows))), len(rows) - 1)].tolist()
+    return np.sort(np.array(chosen, dtype=np.int64))
+
+
+def class_weights(labels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the weight of each label, n / (2 n_label): both labels weigh alike in all."""
+    counts = np.bincount(labels, minlength=N_LABELS)
+    return np.asarray(len(labels) / (N_LABELS * counts), dtype=np.float64)
+
+
+def trained_network(
+    training: NetworkData,
+    validation: NetworkData | None,
+    architecture: Architecture,
+    settings: NetworkSettings,
+    seed: int,
+) -> TrainedNetwork:
+    """Return a network fitted to the training patients, as it was when the validation patients' loss was smallest.
+
+    The same data, settings and seed give the same bits on a CPU with the same number of threads, whether the
+    training was interrupted and resumed or not (`zoo.network_watch.NetworkWatch`). Patients are dealt anew in every
+    epoch into batches of equal size, so that no small batch is left over for batch normalisation.
+
+    Parameters
+    ----------
+    training, validation : NetworkData, NetworkData or None
+        Who moves the weights, and on whom early stopping looks: no patient in both.
+    architecture : {"resnet10", "resnet18", "resnet34"}
+        Of the trunk.
+    settings : NetworkSettings
+        How it is trained.
+    seed : int
+        Of the first weights, the order of patients and their transforms.
+
+    Raises
+    ------
+    ContractError
+        If the loss is no number any more.
+    """
+    watch = current_watch()
+    fit = _fit_sha256(training, validation, architecture, settings, seed) if watch != NetworkWatch() else ""
+    file = watch.checkpoints / f"{fit}.pt" if watch.checkpoints is not None else None
+    with computing(settings) as device:
+        network = _initial_network(training, architecture, settings, seed).to(device)
+        optimiser = _optimiser(network, settings)
+        state = read_state(file) if file is not None else None
+        if state is None:
+            state = TrainingState(network.state_dict(), optimiser.state_dict())
+        else:
+            if not state.is_finished:
+                network.load_state_dict(state.network)
+                optimiser.load_state_dict(state.optimiser)
+            _tell(watch, state, settings, fit, resumed=True)
+        course = _Course(training, validation, settings, seed, device, network, optimiser)
+        while not state.is_finished:
+            course.epoch(state)
+            _tell(watch, state, settings, fit)
+            if file is not None and (state.is_finished or state.epoch % watch.every == 0):
+                _save(file, state)
+        network.load_state_dict(state.best)
+        history = {"loss": state.losses}
+        if validation is not None:
+            history |= {"validation_loss": state.validation_losses, "validation_auc": state.validation_aucs}
+        return TrainedNetwork(
+            weights_of(network), state.best_epoch, {name: np.array(values) for name, values in history.items()}
+        )
+
+
+class _Course:
+    """One epoch after another of a training."""
+
+    def __init__(
+        self,
+        training: NetworkData,
+        validation: NetworkData | None,
+        settings: NetworkSettings,
+        seed: int,
+        device: torch.device,
+        network: PhaseNetwork,
+        optimiser: torch.optim.Optimizer,
+    ) -> None:
+        self._training, self._validation = training, validation
+        self._settings, self._seed, self._device = settings, seed, device
+        self._network, self._optimiser = network, optimiser
+        weights = class_weights(training.labels) if settings.class_weights else np.ones(N_LABELS)
+        self._weights = torch.tensor(weights, dtype=torch.float32, device=device)
+        self._augmentation = Augmentation(settings.augmentation, training.images.shape[-1], seed)
+
+    def epoch(self, state: TrainingState) -> None:
+        """Train one epoch more, and write into the state what it came to."""
+        state.epoch += 1
+        state.losses.append(self._trained_loss(state.epoch))
+        if self._validation is None:
+            is_best = True
+        else:
+            loss, area = self._validated(self._validation)
+            state.validation_losses.append(loss)
+            state.validation_aucs.append(area)
+            is_best = loss < state.best_loss
+            state.best_loss = min(loss, state.best_loss)
+        if is_best:
+            state.best_epoch = state.epoch
+            state.best = {name: tensor.detach().clone() for name, tensor in self._network.state_dict().items()}
+        state.network, state.optimiser = self._network.state_dict(), self._optimiser.state_dict()
+        patience = self._settings.patience
+        waited = patience is not None and state.epoch - state.best_epoch >= patience
+        state.is_finished = waited or state.epoch == self._settings.epochs
+
+    def _trained_loss(self, epoch: int) -> float:
+        patients = len(self._training.labels)
+        order = np.random.default_rng((self._seed, epoch)).permutation(patients)
+        total = 0.0
+        self._network.train()
+        for rows in np.array_split(order, -(-patients // self._settings.batch_size)):
+            total += self._step(self._training.at(rows), epoch, rows.tolist()) * len(rows)
+        if not np.isfinite(total):
+            raise ContractError(
+                f"the network's loss is no number any more in epoch {epoch}",
+                hint="lower learning_rate, and look for extreme values in the regions",
+            )
+        return total / patients
+
+    def _step(self, batch: NetworkData, epoch: int, patients: Sequence[int]) -> float:
+        images, tabular, labels = self._moved(batch)
+        self._optimiser.zero_grad(set_to_none=True)
+        with autocast(self._device, self._settings):
+            scores: Tensor = self._network(self._augmentation(images, epoch, patients), tabular)
+        loss = functional.cross_entropy(scores.float(), labels, weight=self._weights)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self._optimiser.step()
+        return float(loss.detach())
+
+    def _moved(self, data: NetworkData) -> tuple[Tensor, Tensor | None, Tensor]:
+        tabular = None if data.tabular is None else torch.from_numpy(data.tabular).to(self._device)
+        return (
+            torch.from_numpy(data.images).to(self._device),
+            tabular,
+            torch.from_numpy(data.labels).to(self._device),
+        )
+
+    def _validated(self, data: NetworkData) -> tuple[float, float]:
+        self._network.eval()
+        scores = scores_of(self._network, data.images, self._settings, data.tabular)
+        labels = torch.from_numpy(data.labels)
+        loss = functional.cross_entropy(torch.from_numpy(scores), labels, weight=self._weights.double().cpu())
+        return float(loss), auc(data.labels, scores[:, 1] - scores[:, 0])
+
+
+def _initial_network(
+    training: NetworkData, architecture: Architecture, settings: NetworkSettings, seed: int
+) -> PhaseNetwork:
+    _, n_phases, n_slices, _, _ = training.images.shape
+    n_tabular = 0 if training.tabular is None else training.tabular.shape[1]
+    # Layers draw their first weights from the process's generator, which is put back afterwards.
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        network = PhaseNetwork(architecture, n_phases, n_slices, settings.fusion, n_tabular)
+    prepared: PhaseNetwork = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return prepared
+
+
+def _optimiser(network: nn.Module, settings: NetworkSettings) -> torch.optim.Optimizer:
+    common: dict[str, Any] = {"lr": settings.learning_rate, "weight_decay": settings.weight_decay}
+    if settings.optimiser == "adam":
+        return torch.optim.Adam(network.parameters(), betas=(settings.momentum, 0.999), **common)
+    return torch.optim.SGD(network.parameters(), momentum=settings.momentum, **common)
+
+
+def _save(file: Path, state: TrainingState) -> None:
+    # Of a finished training only the best weights are read again.
+    write_state(file, replace(state, network={}, optimiser={}) if state.is_finished else state)
+
+
+def _tell(
+    watch: NetworkWatch, state: TrainingState, settings: NetworkSettings, fit: str, *, resumed: bool = False
+) -> None:
+    if watch.progress is None:
+        return
+    watch.progress(
+        EpochReport(
+            fit=fit[:12],
+            epoch=state.epoch,
+            epochs=settings.epochs,
+            loss=state.losses[-1],
+            validation_loss=state.validation_losses[-1] if state.validation_losses else None,
+            validation_auc=state.validation_aucs[-1] if state.validation_aucs else None,
+            best_epoch=state.best_epoch,
+            is_last=state.is_finished,
+            resumed=resumed,
+        )
+    )
+
+
+def _fit_sha256(
+    training: NetworkData,
+    validation: NetworkData | None,
+    architecture: Architecture,
+    settings: NetworkSettings,
+    seed: int,
+) -> str:
+    """Return the hash of all that decides a training, the release of PyTorch too."""
+    arrays = [
+        None if array is None else [list(array.shape), hashlib.sha256(array.tobytes()).hexdigest()]
+        for data in (training, validation)
+        if data is not None
+        for array in (data.images, data.labels, data.tabular)
+    ]
+    return sha256_of_json([arrays, architecture, settings.model_dump(mode="json"), seed, torch.__version__])
