@@ -6,6 +6,7 @@ the line it stands on. Reading the file is the caller's work; this module only c
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from string import Formatter
 from typing import Annotated, Literal, Self
 
@@ -17,10 +18,12 @@ from schemas.day_window import DayWindow, WrittenWindow
 from schemas.feature_sets import BUILT_IN, FeatureSetRef
 from schemas.imported import ImportedTable
 from schemas.keys import FeatureSetName, FeatureSetReference, Name, Pseudonym, ReaderName
+from schemas.network_settings import NetworkSettings
 from schemas.radiomics_settings import RadiomicsSettings
 
 __all__ = [
     "CLINICAL_MODELS",
+    "NETWORK_MODELS",
     "RADIOMICS_MODELS",
     "BinaryOutcome",
     "ColumnSplit",
@@ -42,12 +45,23 @@ LassoRule = Literal["minimum", "one-standard-error"]
 
 Missing = Literal["exclude", "impute", "indicate"]
 
-CLINICAL_MODELS = frozenset({"cr", "rcr"})
+CLINICAL_MODELS = frozenset({"cr", "rcr", "dlrcr", "late_fusion"})
 """The zoo's members that select among clinical factors."""
 RADIOMICS_MODELS = frozenset(
-    {"radiomics_lr", "radiomics_svm", "radiomics_knn", "radiomics_xgb", "radiomics_mlp", "rcr"}
+    {
+        "radiomics_lr",
+        "radiomics_svm",
+        "radiomics_knn",
+        "radiomics_xgb",
+        "radiomics_mlp",
+        "rcr",
+        "dlrcr",
+        "late_fusion",
+    }
 )
 """The zoo's members that select among radiomics features."""
+NETWORK_MODELS = frozenset({"dl_resnet10", "dl_resnet18", "dl_resnet34", "dlrcr", "late_fusion"})
+"""The zoo's members that train a network on regions."""
 _RADIOMICS_OPTIONS = ("correction", "lasso_rule", "harmonise")
 
 
@@ -242,6 +256,8 @@ class ModelSettings(_Written):
     """For radiomics models: which penalty of the LASSO's path is taken."""
     harmonise: Name | None = None
     """For radiomics models: the clinical variable whose values are the batches (scanner, site) of ComBat."""
+    network: NetworkSettings | None = None
+    """For networks: how they are trained; the paper's way where it is left out."""
     variables: dict[Name, Name] = Field(default_factory=dict)
     """For a published stage or score: its input and the study's variable, where the names differ."""
     words: dict[Name, dict[str, str]] = Field(default_factory=dict)
@@ -314,11 +330,20 @@ class Study(_Written):
 
     def _has_a_use(self, name: str, model: ModelSettings) -> None:
         if model.imputes and name not in CLINICAL_MODELS:
-            raise _fault(f"model '{name}' reads no clinical factors, only cr and rcr do", "models", name, "missing")
+            raise _fault(
+                f"model '{name}' reads no clinical factors, only {_listed(CLINICAL_MODELS)} do",
+                "models",
+                name,
+                "missing",
+            )
+        if model.network is not None and name not in NETWORK_MODELS:
+            raise _fault(
+                f"model '{name}' trains no network, only {_listed(NETWORK_MODELS)} do", "models", name, "network"
+            )
         for option in _RADIOMICS_OPTIONS:
             if getattr(model, option) != getattr(ModelSettings(), option) and name not in RADIOMICS_MODELS:
                 raise _fault(
-                    f"model '{name}' selects no radiomics features, only {', '.join(sorted(RADIOMICS_MODELS))} do",
+                    f"model '{name}' selects no radiomics features, only {_listed(RADIOMICS_MODELS)} do",
                     *("models", name, option),
                 )
         if model.harmonise is not None and model.harmonise not in self.clinical.variables:
@@ -387,6 +412,10 @@ class Study(_Written):
     def stored_patient(self, pseudonym: Pseudonym) -> str:
         """Return the pseudonym as the store knows it."""
         return f"{self.cohort.prefix}{pseudonym}"
+
+
+def _listed(models: Iterable[str]) -> str:
+    return ", ".join(sorted(models))
 
 
 def _fault(message: str, *path: str | int) -> PydanticCustomError:

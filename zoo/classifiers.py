@@ -27,6 +27,7 @@ from zoo.tuned import TunedClassifier
 __all__ = [
     "DEFAULT_SETTINGS",
     "combined",
+    "combined_features",
     "radiomics_knn",
     "radiomics_lr",
     "radiomics_mlp",
@@ -83,11 +84,13 @@ def combined(settings: ModelSettings = DEFAULT_SETTINGS, random_state: int = 0) 
     the radiomics logistic regression, the best of the paper's five.
     """
     return Pipeline(
-        [
-            ("combine", CombinedFeatures(Pipeline(_selection(settings, random_state)), impute=settings.imputes)),
-            ("classifier", _penalised_regression(random_state)),
-        ]
+        [("combine", combined_features(settings, random_state)), ("classifier", _penalised_regression(random_state))]
     )
+
+
+def combined_features(settings: ModelSettings = DEFAULT_SETTINGS, random_state: int = 0) -> CombinedFeatures:
+    """Return the unfitted inputs of the combined model: selected radiomics features and clinical factors."""
+    return CombinedFeatures(Pipeline(_selection(settings, random_state)), impute=settings.imputes)
 
 
 def _penalised_regression(random_state: int) -> LogisticRegressionCV:

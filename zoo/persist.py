@@ -1,9 +1,8 @@
-"""Models as folders that are read without running code: estimator.skops, model.json, card.md; never pickle."""
+"""Models as folders read without running code: estimator.skops, weights.safetensors, model.json; never pickle."""
 
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import os
 import shutil
@@ -21,16 +20,18 @@ from sklearn.base import BaseEstimator
 from skops.io.exceptions import UnsupportedTypeException
 
 from schemas.errors import ContractError, NotFoundError
+from zoo.model_archive import canonical_archive, joined_archive
 
 __all__ = ["TRUSTED_TYPES", "LoadedModel", "checked_contents", "folder_sha256", "load_model", "save_model"]
 
 _ESTIMATOR = "estimator.skops"
 _RECORD = "model.json"
 _CARD = "card.md"
-_FORMAT = 2  # 1 had no card, and knew neither the definition of its features nor the units of its variables
-_READABLE = (1, 2)
+# 1 had no card, and knew neither the definition of its features nor the units of its variables; 2 had no networks.
+_FORMAT = 3
+_READABLE = (1, 2, 3)
 _LIBRARIES = ("numpy", "scipy", "scikit-learn", "skops", "radzoo")
-_ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
+_NETWORK_LIBRARIES = ("torch", "monai", "safetensors")
 
 TRUSTED_TYPES: tuple[str, ...] = (
     "numpy.dtype",
@@ -48,7 +49,10 @@ TRUSTED_TYPES: tuple[str, ...] = (
     "zoo.combined.CombinedFeatures",
     "zoo.clinical.ExcludedFactor",
     "zoo.wald.FactorEffect",
+    "zoo.fusion.FusionClassifier",
     "zoo.harmonise.ComBatHarmoniser",
+    "zoo.late_fusion.LateFusionClassifier",
+    "zoo.network_classifier.NetworkClassifier",
     "zoo.selection.lasso.LassoSelector",
     "zoo.selection.univariable.UnivariableSelector",
     "zoo.staging.estimators.ComparatorClassifier",
@@ -96,7 +100,8 @@ def save_model(
     folder : Path
         Where the model goes; its parent is made if needed.
     estimator : BaseEstimator
-        Fitted, of types that ``load_model`` accepts.
+        Fitted, of types that ``load_model`` accepts. Weights of networks in it get files of their own
+        (``weights.safetensors``), which other programs can read.
     metadata : Mapping[str, JsonValue]
         What a user of the model needs: input columns in order, threshold, dataset, ...
     card : str, optional
@@ -108,9 +113,11 @@ def save_model(
         If the folder holds another model, the estimator holds a type that would be refused on loading, or
         the metadata are not JSON (NaN and infinity are not).
     """
+    archive, weights = _estimator_files(estimator, folder)
     contents = {
-        _ESTIMATOR: _estimator_bytes(estimator, folder),
-        _RECORD: _record_bytes(metadata, folder),
+        _ESTIMATOR: archive,
+        **weights,
+        _RECORD: _record_bytes(metadata, folder, _LIBRARIES + (_NETWORK_LIBRARIES if weights else ())),
     } | ({} if card is None else {_CARD: card.encode()})
     sha256 = folder_sha256(contents)
     if folder.exists():
@@ -159,8 +166,9 @@ def load_model(folder: Path, expected_sha256: str | None = None, *, beside: Sequ
     """
     contents = checked_contents(folder, expected_sha256, beside=beside)
     record = _record(contents[_RECORD], folder)
-    _refuse_foreign_types(contents[_ESTIMATOR], folder)
-    estimator = skops.io.loads(contents[_ESTIMATOR], trusted=list(TRUSTED_TYPES))
+    archive = joined_archive(contents[_ESTIMATOR], contents, folder)
+    _refuse_foreign_types(archive, folder)
+    estimator = skops.io.loads(archive, trusted=list(TRUSTED_TYPES))
     card = contents[_CARD].decode() if _CARD in contents else None
     return LoadedModel(estimator, record["metadata"], record["libraries"], folder_sha256(contents), card)
 
@@ -192,47 +200,14 @@ def checked_contents(
     return contents
 
 
-def _estimator_bytes(estimator: BaseEstimator, folder: Path) -> bytes:
+def _estimator_files(estimator: BaseEstimator, folder: Path) -> tuple[bytes, dict[str, bytes]]:
+    """Return the estimator's archive, and its networks' weights by the names of their files."""
     try:
-        content = _canonical(skops.io.dumps(estimator))
+        dumped = skops.io.dumps(estimator)
     except UnsupportedTypeException as error:
         raise ContractError(f"the estimator cannot be stored: {error}", where=str(folder)) from error
-    _refuse_foreign_types(content, folder)
-    return content
-
-
-def _canonical(content: bytes) -> bytes:
-    """Return a skops archive without what differs from process to process: memory addresses and times.
-
-    skops names objects and array files by memory address; here they are numbered in the order in which the
-    schema mentions them.
-    """
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        schema = json.loads(archive.read("schema.json"))
-        members = {name: archive.read(name) for name in archive.namelist() if name != "schema.json"}
-    numbers: dict[int, int] = {}
-    files: dict[str, str] = {}
-
-    def number(node: JsonValue) -> None:
-        if isinstance(node, list):
-            for item in node:
-                number(item)
-        elif isinstance(node, dict):
-            address, name = node.get("__id__"), node.get("file")
-            if isinstance(address, int):
-                node["__id__"] = numbers.setdefault(address, len(numbers) + 1)
-            if isinstance(name, str) and name in members:
-                node["file"] = files.setdefault(name, f"{len(files) + 1}{Path(name).suffix}")
-            for value in node.values():
-                number(value)
-
-    number(schema)
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        for name, renamed in files.items():
-            archive.writestr(zipfile.ZipInfo(renamed, _ZIP_EPOCH), members[name])
-        archive.writestr(zipfile.ZipInfo("schema.json", _ZIP_EPOCH), json.dumps(schema, indent=1))
-    return buffer.getvalue()
+    _refuse_foreign_types(dumped, folder)
+    return canonical_archive(dumped)
 
 
 def _refuse_foreign_types(content: bytes, folder: Path) -> None:
@@ -249,10 +224,10 @@ def _refuse_foreign_types(content: bytes, folder: Path) -> None:
         )
 
 
-def _record_bytes(metadata: Mapping[str, JsonValue], folder: Path) -> bytes:
+def _record_bytes(metadata: Mapping[str, JsonValue], folder: Path, libraries: Sequence[str]) -> bytes:
     record = {
         "format": _FORMAT,
-        "libraries": {library: version(library) for library in _LIBRARIES},
+        "libraries": {library: version(library) for library in libraries},
         "metadata": dict(metadata),
     }
     try:

@@ -11,6 +11,7 @@ from typing import Literal
 from sklearn.base import BaseEstimator
 
 from schemas.errors import NotFoundError
+from schemas.network_settings import ARCHITECTURES, Architecture, NetworkSettings
 from schemas.study import ModelSettings
 from zoo.classifiers import (
     DEFAULT_SETTINGS,
@@ -22,6 +23,9 @@ from zoo.classifiers import (
     radiomics_xgb,
 )
 from zoo.clinical import ClinicalLogisticRegression
+from zoo.fusion import dlrcr
+from zoo.late_fusion import late_fusion
+from zoo.network_classifier import NetworkClassifier
 from zoo.staging.description import Comparator
 from zoo.staging.estimators import ComparatorClassifier
 from zoo.staging.frame import COMPARATORS
@@ -65,6 +69,21 @@ class ModelSpec:
 # The same call builds every member; this one draws nothing.
 def _cr(settings: ModelSettings = DEFAULT_SETTINGS, random_state: int = 0) -> ClinicalLogisticRegression:
     return ClinicalLogisticRegression(impute=settings.imputes)
+
+
+def _network_spec(architecture: Architecture) -> ModelSpec:
+    """Return the member that trains one network on the regions of all phases."""
+
+    def build(settings: ModelSettings = DEFAULT_SETTINGS, random_state: int = 0) -> NetworkClassifier:
+        return NetworkClassifier(architecture, settings.network or NetworkSettings(), random_state)
+
+    return ModelSpec(
+        name=f"dl_{architecture}",
+        inputs=("regions",),
+        build=build,
+        description=f"{architecture.replace('resnet', 'ResNet-')} on the regions of all phases, trained from scratch.",
+        citation="10.1109/CVPR.2016.90",
+    )
 
 
 def _comparator_spec(comparator: Comparator) -> ModelSpec:
@@ -127,6 +146,21 @@ _MEMBERS = (
         inputs=("clinical", "radiomics"),
         build=combined,
         description="Selected radiomics features and the clinical model's factors, in a logistic regression.",
+    ),
+    *(_network_spec(architecture) for architecture in ARCHITECTURES),
+    ModelSpec(
+        name="dlrcr",
+        inputs=("clinical", "radiomics", "regions"),
+        build=dlrcr,
+        description="A network's features, selected radiomics features and clinical factors in one layer, "
+        "trained jointly.",
+    ),
+    ModelSpec(
+        name="late_fusion",
+        inputs=("clinical", "radiomics", "regions"),
+        build=late_fusion,
+        description="A logistic regression on the scores of a network and of the combined model, both out of fold.",
+        citation="10.1016/S0893-6080(05)80023-1",
     ),
     *(_comparator_spec(each) for each in COMPARATORS.values()),
 )

@@ -11,6 +11,9 @@ from sklearn.pipeline import Pipeline
 from zoo.classifiers import selected_features
 from zoo.clinical import ClinicalLogisticRegression
 from zoo.combined import CombinedFeatures
+from zoo.fusion import FusionClassifier
+from zoo.late_fusion import LateFusionClassifier
+from zoo.network_classifier import NetworkClassifier
 from zoo.staging.estimators import ComparatorClassifier
 from zoo.tuned import TunedClassifier
 
@@ -41,7 +44,30 @@ def model_summary(estimator: BaseEstimator) -> dict[str, Any]:
         }
     if isinstance(estimator, Pipeline):
         return _pipeline_summary(estimator)
+    if isinstance(estimator, LateFusionClassifier):
+        return estimator.summary()
+    if isinstance(estimator, NetworkClassifier):
+        return _network_summary(estimator)
     return {}
+
+
+def _network_summary(estimator: NetworkClassifier) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "network": {
+            "architecture": estimator.architecture,
+            "trained_weights": estimator.n_weights_,
+            "epochs": len(estimator.history_["loss"]),
+            "best_epoch": estimator.best_epoch_,
+            "patients_fitted": estimator.n_fitted_,
+            "patients_for_early_stopping": estimator.n_inner_validation_,
+        }
+    }
+    if isinstance(estimator, FusionClassifier):
+        pairs = estimator.tabular_coefficients()
+        found["columns_after"] = _combined_counts(estimator.combined_)
+        found["features"] = [{"feature": name, "coefficient": coefficient} for name, coefficient in pairs]
+        found["notes"] = list(estimator.combined_.notes_)
+    return found
 
 
 def _pipeline_summary(pipeline: Pipeline) -> dict[str, Any]:
@@ -64,9 +90,13 @@ def _columns_after(pipeline: Pipeline) -> dict[str, int]:
     steps = pipeline.steps[:-1]
     if steps[0][0] == "combine":
         # The combined model's selection is a pipeline of its own.
-        inner, factors = pipeline[0].selection_, len(pipeline[0].factors_)
-        return {**_counts(inner, len(inner.steps)), "with_factors": len(inner.get_feature_names_out()) + factors}
+        return _combined_counts(pipeline[0])
     return _counts(pipeline, len(steps))
+
+
+def _combined_counts(combined: CombinedFeatures) -> dict[str, int]:
+    inner, factors = combined.selection_, len(combined.factors_)
+    return {**_counts(inner, len(inner.steps)), "with_factors": len(inner.get_feature_names_out()) + factors}
 
 
 def _counts(pipeline: Pipeline, steps: int) -> dict[str, int]:

@@ -162,7 +162,7 @@ def test_unknown_key_at_every_level(old, new, key):
         (
             "[models.cr]",
             '[models.cr]\n>>>correction = "benjamini-hochberg"',
-            "models.cr.correction: model 'cr' selects no radiomics features, only radiomics_knn",
+            "models.cr.correction: model 'cr' selects no radiomics features, only dlrcr, ",
         ),
         (
             "[models.bclc]",
@@ -178,6 +178,21 @@ def test_unknown_key_at_every_level(old, new, key):
             "[models.cr]",
             '[models.cr]\n>>>harmonise = "field_strength_t"',
             "models.cr.harmonise: model 'cr' selects no radiomics features",
+        ),
+        (
+            "[models.cr]",
+            "[models.dl_resnet10.network]\n>>>epochs = 0\n[models.cr]",
+            "models.dl_resnet10.network.epochs: Input should be greater than 0",
+        ),
+        (
+            "[models.cr]",
+            "[models.dlrcr.network.augmentation]\n>>>zoom = 0.2\n[models.cr]",
+            "models.dlrcr.network.augmentation.zoom",
+        ),
+        (
+            "[models.radiomics_svm]",
+            "[models.radiomics_svm]\n>>>network = { epochs = 3 }",
+            "models.radiomics_svm.network: model 'radiomics_svm' trains no network, only dl_resnet10, ",
         ),
         (
             "[models.radiomics_svm]",

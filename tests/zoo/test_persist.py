@@ -211,7 +211,7 @@ def test_no_model(tmp_path: Path) -> None:
     [
         ("estimator.skops", b"PK", "not a skops archive"),
         ("model.json", b"{", "not JSON"),
-        ("model.json", json.dumps({"format": 99}).encode(), "formats 1 to 2 only"),
+        ("model.json", json.dumps({"format": 99}).encode(), "formats 1 to 3 only"),
     ],
 )
 def test_unreadable_files(saved: tuple[Path, str], name: str, content: bytes, message: str) -> None:

@@ -10,7 +10,8 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
 from schemas.errors import NotFoundError, UsageError
-from schemas.study import RADIOMICS_MODELS, ModelSettings
+from schemas.network_settings import NetworkSettings
+from schemas.study import CLINICAL_MODELS, NETWORK_MODELS, RADIOMICS_MODELS, ModelSettings
 from zoo.classifiers import radiomics_lr, selected_features
 from zoo.registry import REGISTRY, model_names, model_spec
 
@@ -42,9 +43,23 @@ def test_members() -> None:
         clone(estimator)
 
 
-def test_the_study_file_knows_which_members_select_features() -> None:
-    """The study file's checks name the members that read radiomics, and no other."""
+def test_the_study_file_knows_which_members_read_what() -> None:
+    """The study file's checks name the members that read radiomics, clinical factors and regions, and no other."""
     assert {name for name, spec in REGISTRY.items() if "radiomics" in spec.inputs} == RADIOMICS_MODELS
+    assert {name for name, spec in REGISTRY.items() if "clinical" in spec.inputs} == CLINICAL_MODELS
+    assert {name for name, spec in REGISTRY.items() if "regions" in spec.inputs} == NETWORK_MODELS
+
+
+@pytest.mark.parametrize("name", sorted(NETWORK_MODELS))
+def test_what_the_study_file_says_reaches_the_network(name: str) -> None:
+    """The study's settings are those of the built network; left out, they are the paper's."""
+    asked = NetworkSettings(epochs=7, optimiser="adam")
+    for settings, expected in ((ModelSettings(network=asked), asked), (ModelSettings(), NetworkSettings())):
+        parameters = model_spec(name).build(settings, random_state=3).get_params()
+        assert parameters["network__settings" if name == "late_fusion" else "settings"] == expected
+    assert (expected.epochs, expected.batch_size, expected.learning_rate, expected.weight_decay, expected.momentum) == (
+        (200, 64, 1e-4, 1e-4, 0.9)
+    )
 
 
 @pytest.mark.parametrize("name", sorted(RADIOMICS_MODELS))

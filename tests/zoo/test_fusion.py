@@ -1,0 +1,104 @@
+"""Fused models: what they read, that selections see training patients only, that no score is a training score."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+from fused_tables import QUICK, fused_table
+from sklearn.model_selection import StratifiedKFold
+
+from schemas.errors import ContractError
+from schemas.study import ModelSettings
+from zoo.classifiers import combined, combined_features
+from zoo.fusion import dlrcr
+from zoo.late_fusion import late_fusion
+from zoo.network_training import inner_validation
+from zoo.shared_fits import SharedFits
+from zoo.summary import model_summary
+
+SETTINGS = ModelSettings(network=QUICK)
+
+
+@pytest.fixture(scope="module")
+def fused():
+    """Return a fitted fused model with its table and labels."""
+    table, labels = fused_table()
+    return dlrcr(SETTINGS, random_state=3).fit(table, labels), table, labels
+
+
+def test_the_last_layer_reads_all_three(fused) -> None:
+    """The layer has the trunk's features of each phase and the selected columns, which come with their weights."""
+    model, table, _ = fused
+    selected = list(model.combined_.get_feature_names_out())
+    assert {"AP__f0", "AP__f1", "afp>400"} <= set(selected)
+    assert model.network().head.in_features == 2 * 128 + len(selected)
+    assert model.tabular_columns_ == [name for name in table.columns if not name.endswith("__region")]
+    pairs = model.tabular_coefficients()
+    assert {name for name, _ in pairs} == set(selected)
+    assert model.embed(table).shape == (40, 2, 128)
+    summary = model_summary(model)
+    assert [(each["feature"], each["coefficient"]) for each in summary["features"]] == pairs
+    assert summary["network"]["trained_weights"] == model.n_weights_ == 683_200 + 2 * (256 + len(selected) + 1)
+
+
+def test_weights_are_log_odds(fused) -> None:
+    """One training standard deviation more of a factor adds its weight to the log odds."""
+    model, table, _ = fused
+    combine = model.combined_
+    factor, position = "afp>400", combine.factors_.index("afp>400")
+    step = float(combine.factor_scale_[position])
+    moved = table.with_columns(pl.col(factor) + step)
+    difference = model.decision_function(moved) - model.decision_function(table)
+    np.testing.assert_allclose(difference, dict(model.tabular_coefficients())[factor], atol=1e-5)
+
+
+def test_selection_is_that_of_the_patients_who_train(fused) -> None:
+    """The selections are those fitted to the training fold less the patients who tell when to stop."""
+    model, table, labels = fused
+    aside = inner_validation(labels, QUICK.validation_fraction, 3)
+    rows = np.setdiff1d(np.arange(40), aside)
+    alone = combined_features(SETTINGS, random_state=3).fit(
+        table[rows.tolist()].select(model.tabular_columns_), labels[rows]
+    )
+    np.testing.assert_array_equal(model.combined_.get_feature_names_out(), alone.get_feature_names_out())
+    np.testing.assert_array_equal(
+        model.combined_.transform(table.select(model.tabular_columns_)),
+        alone.transform(table.select(model.tabular_columns_)),
+    )
+
+
+def test_a_fold_shares_nothing_it_should_not(fused) -> None:
+    """In a fold where fits are shared the fused model has the bits that it has alone."""
+    model, table, labels = fused
+    shared = SharedFits()
+    shared.sharing(combined(SETTINGS, random_state=3)).fit(table.select(model.tabular_columns_), labels)
+    assert shared.sharing(dlrcr(SETTINGS, random_state=3)).fit(table, labels).weights_ == model.weights_
+
+
+def test_a_kind_of_columns_is_missing(fused) -> None:
+    """Without regions, radiomics or factors the fused model is refused."""
+    _, table, labels = fused
+    for kept, message in (("^.*__f.*|afp.*$", "no regions"), ("^.*__region|afp.*$", "needs radiomics")):
+        with pytest.raises(ContractError, match=message):
+            dlrcr(SETTINGS).fit(table.select(pl.col(kept)), labels)
+
+
+def test_late_fusion_joins_scores_of_patients_new_to_them() -> None:
+    """A patient's columns move the scores of the other part only: the own part's members did not train on them."""
+    table, labels = fused_table()
+    model = late_fusion(SETTINGS, random_state=3).fit(table, labels)
+    changed = pl.concat([table[1:2], table[1:]])
+    other = late_fusion(SETTINGS, random_state=3).fit(changed, labels)
+    parts = StratifiedKFold(QUICK.inner_folds, shuffle=True, random_state=3).split(labels, labels)
+    for training, judged in parts:
+        if 0 in training:
+            assert (model.scores_[judged] != other.scores_[judged]).all()
+        else:
+            np.testing.assert_array_equal(model.scores_[judged[1:]], other.scores_[judged[1:]])
+            assert (model.scores_[0] != other.scores_[0]).all()
+
+    probabilities = model.predict_proba(table)
+    log_odds = np.log(probabilities[:, 1] / probabilities[:, 0])
+    np.testing.assert_allclose(log_odds, model.decision_function(table), atol=1e-9)
+    assert [each["member"] for each in model_summary(model)["members"]] == ["network", "combined model"]
