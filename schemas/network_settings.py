@@ -79,8 +79,9 @@ class NetworkSettings(_Written):
     mixed_precision : bool
         On CUDA: convolutions in bfloat16 where the device has it. Never on a CPU, where it is slower.
     threads : int or None
-        Threads of a CPU while the network is trained or asked; None leaves the setting of the process. Another
-        number can change the last bits of the weights.
+        Threads of a CPU while the network is trained or asked. Their number decides in which order sums are rounded,
+        and after some epochs the third digit of a probability: one, unless the study says more, gives the same
+        weights in a worker and alone. None leaves what is set in the process.
     """
 
     fusion: NetworkFusion = "shared"
@@ -97,4 +98,4 @@ class NetworkSettings(_Written):
     inner_folds: Annotated[int, Field(ge=2)] = 3
     device: Literal["auto", "cpu", "cuda"] = "auto"
     mixed_precision: bool = True
-    threads: PositiveCount | None = None
+    threads: PositiveCount | None = 1

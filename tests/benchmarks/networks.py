@@ -1,0 +1,205 @@
+"""Images per second that networks train on, against a plain PyTorch loop; or the paper's whole training.
+
+One image is one phase of a patient: three slices as channels. The plain loop has the same layers, written here with
+nothing but PyTorch, the same loss and optimiser, and neither transforms nor early stopping.
+
+    python tests/benchmarks/networks.py                     images per second, on the CPU
+    python tests/benchmarks/networks.py --device cuda
+    python tests/benchmarks/networks.py --full --device cuda  132 patients x 3 phases, 256 x 256, 200 epochs, batch 64
+    python tests/benchmarks/networks.py --augmentation      one transform a patient, all at once and one by one
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from statistics import median
+
+import numpy as np
+import torch
+from monai.transforms.spatial.array import RandAffine
+from torch import nn
+from torch.nn import functional
+
+from schemas.network_settings import ARCHITECTURES, AugmentationSettings, NetworkSettings
+from zoo.augmentation import Augmentation
+from zoo.network_training import NetworkData, class_weights, inner_validation, trained_network
+from zoo.network_watch import NetworkWatch, watched_training
+
+BLOCKS = {"resnet10": (2, 2), "resnet18": (2, 2, 2, 2), "resnet34": (3, 4, 6, 3)}
+WIDTHS = (64, 128, 256, 512)
+STILL = AugmentationSettings(rotation_degrees=0, scaling=0, shift=0, flip=False)
+EPOCHS = 3
+"""The first of them warms up."""
+TRAINING_PATIENTS = 132
+
+
+class PlainBlock(nn.Module):
+    """Two 3 x 3 convolutions and a shortcut."""
+
+    def __init__(self, inward: int, outward: int, stride: int) -> None:
+        super().__init__()
+        self.path = nn.Sequential(
+            nn.Conv2d(inward, outward, 3, stride, 1, bias=False),
+            nn.BatchNorm2d(outward),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(outward, outward, 3, 1, 1, bias=False),
+            nn.BatchNorm2d(outward),
+        )
+        self.shortcut = (
+            nn.Identity()
+            if inward == outward
+            else nn.Sequential(nn.Conv2d(inward, outward, 1, stride), nn.BatchNorm2d(outward))
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the block's output."""
+        return functional.relu(self.path(x) + self.shortcut(x))
+
+
+def plain_network(architecture: str) -> nn.Sequential:
+    """Return a residual network made of PyTorch's layers only."""
+    layers: list[nn.Module] = [
+        nn.Conv2d(3, 64, 7, 2, 3, bias=False),
+        nn.BatchNorm2d(64),
+        nn.ReLU(inplace=True),
+        nn.MaxPool2d(3, 2, 1),
+    ]
+    inward = 64
+    for stage, blocks in enumerate(BLOCKS[architecture]):
+        for block in range(blocks):
+            layers.append(PlainBlock(inward, WIDTHS[stage], 2 if stage and not block else 1))
+            inward = WIDTHS[stage]
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(inward, 2))
+
+
+def plain_rate(architecture: str, data: NetworkData, batch: int, device: torch.device, *, channels_last: bool) -> float:
+    """Return the images per second of the plain loop."""
+    network = plain_network(architecture).to(device)
+    if channels_last:
+        network = network.to(memory_format=torch.channels_last)
+    optimiser = torch.optim.SGD(network.parameters(), lr=1e-4, momentum=0.9, weight_decay=1e-4)
+    images, labels = torch.from_numpy(data.images[:, 0]).to(device), torch.from_numpy(data.labels).to(device)
+    weights = torch.tensor(class_weights(data.labels), dtype=torch.float32, device=device)
+    times = []
+    for _ in range(EPOCHS):
+        started = time.perf_counter()
+        for rows in torch.randperm(len(labels)).split(batch):
+            optimiser.zero_grad()
+            loss = functional.cross_entropy(network(images[rows]), labels[rows], weight=weights)
+            loss.backward()
+            optimiser.step()
+            loss.item()
+        times.append(time.perf_counter() - started)
+    return len(labels) / median(times[1:])
+
+
+def own_rate(architecture: str, data: NetworkData, settings: NetworkSettings) -> float:
+    """Return the images per second of the zoo's training."""
+    stamps: list[float] = []
+    with watched_training(NetworkWatch(progress=lambda _report: stamps.append(time.perf_counter()))):
+        trained_network(data, None, architecture, settings, seed=0)
+    return len(data.labels) * data.images.shape[1] / median(np.diff(stamps))
+
+
+def drawn_data(patients: int, phases: int, size: int) -> NetworkData:
+    """Return noise of the shape of a study."""
+    draw = np.random.default_rng(0)
+    images = draw.standard_normal((patients, phases, 3, size, size), dtype=np.float32)
+    return NetworkData(images, np.arange(patients) % 2)
+
+
+def rates(arguments: argparse.Namespace) -> None:
+    """Print images per second, and what they mean for the paper's training."""
+    device = torch.device(arguments.device)
+    data = drawn_data(arguments.patients, 1, arguments.size)
+    print(f"{arguments.size} x {arguments.size}, batch {arguments.batch}, {device}, {torch.get_num_threads()} threads")
+    print("| network | plain loop | plain, channels last | radzoo, no transforms | radzoo | 200 epochs of 132 images |")
+    print("|---|---|---|---|---|---|")
+    for architecture in ARCHITECTURES:
+        plain = [plain_rate(architecture, data, arguments.batch, device, channels_last=last) for last in (False, True)]
+        settings = NetworkSettings(
+            epochs=EPOCHS,
+            patience=None,
+            batch_size=arguments.batch,
+            device=arguments.device,
+            augmentation=STILL,
+            threads=None,
+        )
+        moved = settings.model_copy(update={"augmentation": AugmentationSettings()})
+        own = [own_rate(architecture, data, each) for each in (settings, moved)]
+        minutes = 200 * TRAINING_PATIENTS / own[1] / 60
+        cells = [*(f"{rate:.1f}" for rate in (*plain, *own)), f"{minutes:.0f} min"]
+        print(f"| {architecture} | {' | '.join(cells)} |", flush=True)
+
+
+def full(arguments: argparse.Namespace) -> None:
+    """Train the paper's networks as the paper says, on noise: what is measured is the time."""
+    data = drawn_data(TRAINING_PATIENTS, 3, 256)
+    aside = inner_validation(data.labels, 0.2, 0)
+    fitted = np.setdiff1d(np.arange(TRAINING_PATIENTS), aside)
+    settings = NetworkSettings(patience=None, device=arguments.device, threads=None)
+    for architecture in ARCHITECTURES:
+        started = time.perf_counter()
+        with watched_training(
+            NetworkWatch(progress=lambda report: print(report, flush=True) if report.epoch % 10 == 0 else None)
+        ):
+            trained_network(data.at(fitted), data.at(aside), architecture, settings, seed=0)
+        print(f"{architecture}: {time.perf_counter() - started:.1f} s for {settings.epochs} epochs", flush=True)
+
+
+def augmentation(arguments: argparse.Namespace) -> None:
+    """Print the time of one patient's transform (three phases of three slices), all at once and one by one."""
+    for size in (64, arguments.size):
+        images = torch.from_numpy(drawn_data(32, 3, size).images)
+        ranges = AugmentationSettings()
+        together = Augmentation(ranges, size, 0)
+        one = RandAffine(
+            prob=1,
+            rotate_range=float(np.deg2rad(ranges.rotation_degrees)),
+            scale_range=(ranges.scaling, ranges.scaling),
+            translate_range=(ranges.shift * size, ranges.shift * size),
+            padding_mode="border",
+            cache_grid=True,
+            spatial_size=(size, size),
+        )
+        batched = milliseconds(lambda batch, at_once=together: at_once(batch, 1, range(len(batch))), images) / len(
+            images
+        )
+        single = milliseconds(lambda batch, alone=one: [alone(each.flatten(0, 1)) for each in batch], images) / len(
+            images
+        )
+        print(f"{size} x {size}: all at once {batched:.2f} ms, RandAffine one by one {single:.2f} ms")
+
+
+def milliseconds(work: Callable[[torch.Tensor], object], images: torch.Tensor) -> float:
+    """Return the median time of five calls, behind one that warms up."""
+    times = []
+    for _ in range(6):
+        started = time.perf_counter()
+        work(images)
+        times.append(1000 * (time.perf_counter() - started))
+    return median(times[1:])
+
+
+def main() -> None:
+    """Read the command line and measure."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
+    parser.add_argument("--size", type=int, default=256)
+    parser.add_argument("--patients", type=int, default=32)
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--full", action="store_true", help="the paper's setting, every epoch of it")
+    parser.add_argument("--augmentation", action="store_true", help="only the transforms")
+    arguments = parser.parse_args()
+    if arguments.augmentation:
+        augmentation(arguments)
+    elif arguments.full:
+        full(arguments)
+    else:
+        rates(arguments)
+
+
+if __name__ == "__main__":
+    main()
