@@ -56,6 +56,7 @@ def inline_svg(figure: Figure, key: str, label: str, colours: Mapping[str, str])
     body = re.sub(r"font-family: [^;\"]*;? ?", "", body)
     body = re.sub(r'\bid="', f'id="{key}-', body)
     body = body.replace('xlink:href="#', f'href="#{key}-').replace("url(#", f"url(#{key}-")
+    body = body.replace('xlink:href="data:', 'href="data:')  # a picture's pixels; the prefix is declared nowhere
     for colour, variable in colours.items():
         body = body.replace(colour, f"var(--{variable}, {colour})")
     width, height = (round(float(inches) * 72) for inches in figure.get_size_inches())
