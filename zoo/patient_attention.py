@@ -98,7 +98,7 @@ def patient_attention(
             def probability(changed: Floats, log_odds: Score = log_odds) -> Floats:
                 given = torch.from_numpy(changed.astype(np.float32)).to(device)
                 with torch.inference_mode():
-                    found = torch.cat([log_odds(part) for part in given.split(BATCH)])
+                    found = torch.cat([log_odds(given[start : start + BATCH]) for start in range(0, len(given), BATCH)])
                 return np.asarray(expit(found.double().cpu().numpy() + model.prior_log_odds_), dtype=np.float64)
 
             coarse = score_cam(regions[position], _maps(network, regions, position), log_odds)

@@ -74,7 +74,8 @@ def score_cam(image: Tensor, activations: Activations, score: Score, *, batch: i
             return np.zeros(tuple(maps.shape[1:]))
         maps, masks = maps[varies], masks[varies]
         masks = (masks - lowest[varies, None, None]) / (highest - lowest)[varies, None, None]
-        scores = torch.cat([score(image[None] * part[:, None]) for part in masks.split(batch)])
+        parts = [masks[start : start + batch, None] for start in range(0, len(masks), batch)]
+        scores = torch.cat([score(image[None] * part) for part in parts])
         # In double precision: the sum over channels would otherwise depend on the device in its last digits.
         weights = torch.softmax(scores.double(), dim=0)
         combined = torch.relu((weights[:, None, None] * maps.double()).sum(dim=0))
