@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from schemas.errors import NotFoundError, UsageError
 from schemas.study import Study
-from store.commit import Commit, commit_to
+from store.commit import commit_to
 from store.home import Store
 from store.snapshot import Snapshot
 from zoo.feature_columns import stored_feature_set
-from zoo.stability import FEWEST_PATIENTS, stability_rows
+from zoo.stability import FEWEST_PATIENTS, stability_is_current, stability_rows
 
-__all__ = ["StudyStability", "put_stability", "study_stability"]
+__all__ = ["StudyStability", "keep_stability", "study_stability"]
 
 
 @dataclass(frozen=True)
@@ -31,11 +32,30 @@ class StudyStability:
     """The family of each feature."""
 
 
-def put_stability(commit: Commit, snapshot: Snapshot, study: Study, split: str, feature_set: str) -> None:
-    """Have a commit hold the agreement of a study's readings, in place of what the store had."""
-    rows = stability_rows(snapshot, study, split, feature_set)
-    stored = stored_feature_set(snapshot, study, feature_set)
-    commit.put("stability", rows, replacing={"study": study.id, "split": split, "feature_set": stored})
+def keep_stability(store: Store, study: Study, wanted: Iterable[tuple[str, str]]) -> bool:
+    """Commit the agreement of a study's readings where the store's is not that of its values now; return whether.
+
+    Parameters
+    ----------
+    store : Store
+        The store.
+    study : Study
+        The study.
+    wanted : iterable of (str, str)
+        Splits and feature sets.
+    """
+    before = Snapshot(store)
+    stale = [pair for pair in sorted(set(wanted)) if not stability_is_current(before, study, *pair)]
+    if not stale:
+        return False
+    with commit_to(store, f"stability of {study.id}") as commit:
+        # Read inside the commit, which no other writer can enter: its id then says what the ICCs are made of.
+        snapshot = Snapshot(store)
+        for split, feature_set in stale:
+            stored = stored_feature_set(snapshot, study, feature_set)
+            rows = stability_rows(snapshot, study, split, feature_set)
+            commit.put("stability", rows, replacing={"study": study.id, "split": split, "feature_set": stored})
+    return True
 
 
 def study_stability(store: Store, study: Study, feature_set: str, split: str | None = None) -> StudyStability:
@@ -44,7 +64,7 @@ def study_stability(store: Store, study: Study, feature_set: str, split: str | N
     Parameters
     ----------
     store : Store
-        The store; it is written to where it has no ICC of this study, split and feature set.
+        The store; it is written to where it has no ICC of this study, split and feature set, or one of former values.
     study : Study
         The study.
     feature_set : str
@@ -71,13 +91,8 @@ def study_stability(store: Store, study: Study, feature_set: str, split: str | N
         )
     stored = stored_feature_set(snapshot, study, feature_set)
     asked_for = {"study": study.id, "split": asked, "feature_set": stored}
-    rows = snapshot.rows("stability", **asked_for)
-    is_new = not rows
-    if is_new:
-        with commit_to(store, f"stability of {study.id}") as commit:
-            put_stability(commit, snapshot, study, asked, stored)
-        snapshot = Snapshot(store)
-        rows = snapshot.rows("stability", **asked_for)
+    is_new = keep_stability(store, study, [(asked, stored)])
+    rows = Snapshot(store).rows("stability", **asked_for)
     if not rows:
         raise NotFoundError(
             f"no agreement of readings: fewer than {FEWEST_PATIENTS} training patients were read repeatedly",

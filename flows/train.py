@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from flows.progress import narrated
 from flows.refresh import stored_study
-from flows.stability import put_stability
+from flows.stability import keep_stability
 from schemas.errors import ContractError
 from schemas.study import Study
 from store.commit import commit_to
@@ -68,10 +68,7 @@ def _compute_stability(store: Store, study: Study) -> None:
         return
     specs = [model_spec(name) for name in study_models(study)]
     inputs = [model_inputs(study, spec) for spec in specs if "radiomics" in spec.inputs]
-    snapshot = Snapshot(store)
-    with commit_to(store, f"stability of {study.id}") as commit:
-        for split, feature_set in sorted({(each.split, str(each.feature_set)) for each in inputs}):
-            put_stability(commit, snapshot, study, split, feature_set)
+    keep_stability(store, study, ((each.split, str(each.feature_set)) for each in inputs))
 
 
 def study_models(study: Study) -> list[str]:

@@ -30,6 +30,7 @@ __all__ = [
     "Correction",
     "EventOutcome",
     "FactorRule",
+    "IccBound",
     "LassoRule",
     "Missing",
     "ModelSettings",
@@ -42,6 +43,7 @@ __all__ = [
 
 Correction = Literal["none", "benjamini-hochberg"]
 LassoRule = Literal["minimum", "one-standard-error"]
+IccBound = Literal["estimate", "lower"]
 
 Missing = Literal["exclude", "impute", "indicate"]
 
@@ -250,6 +252,8 @@ class ModelSettings(_Written):
     split: Name | None = None
     minimum_icc: Annotated[float, Field(gt=0, lt=1)] | None = None
     """For radiomics models: keep features whose repeated readings agree at least this well, all kinds."""
+    icc_bound: IccBound = "estimate"
+    """What ``minimum_icc`` is compared with: the ICC, or the lower end of its 95 % interval."""
     correction: Correction = "none"
     """For radiomics models: the correction of the univariable tests for their number."""
     lasso_rule: LassoRule = "minimum"
@@ -264,6 +268,12 @@ class ModelSettings(_Written):
     """For a published stage: its input, and the study's level for each of its own, where the words differ."""
     single_over_5cm_is_b: bool = False
     """For BCLC: a single tumour over 5 cm counts as stage B."""
+
+    @model_validator(mode="after")
+    def _bounds_a_minimum(self) -> Self:
+        if self.icc_bound != "estimate" and self.minimum_icc is None:
+            raise ValueError("'icc_bound' says what 'minimum_icc' is compared with, and there is none")
+        return self
 
     @property
     def imputes(self) -> bool:

@@ -69,7 +69,8 @@ def _inputs(metadata: Mapping[str, Any]) -> list[str]:
             f"- Phases: {', '.join(inputs['phases'])}",
         ]
         if inputs["minimum_icc"] is not None:
-            lines.append(f"- Only features whose repeated readings agree: ICC of at least {inputs['minimum_icc']:g}")
+            what = "lower 95 % bound of the ICC" if inputs.get("icc_bound") == "lower" else "ICC"
+            lines.append(f"- Only features whose repeated readings agree: {what} of at least {inputs['minimum_icc']:g}")
         if inputs["harmonise"] is not None:
             lines.append(
                 f"- Harmonised by ComBat, batches by {inputs['harmonise']}: a patient of another batch gets none"

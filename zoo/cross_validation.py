@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import polars as pl
 
 from schemas.feature_names import PHASE_SEPARATOR
 from schemas.keys import canonical_json, sha256_of_json
-from schemas.study import Study
+from schemas.study import IccBound, Study
 from store.datasets import PinnedDataset
 from store.snapshot import Snapshot
 from zoo.embedding_columns import is_embedding, refuse_trained_embeddings
@@ -111,14 +112,14 @@ def cross_validation(
     """
     pinned: dict[str, PinnedDataset] = {}
     recipes: dict[str, list[Recipe]] = {}
-    stable: dict[str, tuple[RepeatedReadings, float, tuple[str, ...]]] = {}
+    stable: dict[str, _Stable] = {}
     readings: dict[str, RepeatedReadings] = {}
     split_of: dict[str, str] = {}
     for model in models:
         spec = model_spec(model)
         inputs = model_inputs(study, spec) if inputs_of is None else inputs_of(model)
         _refuse_labels_in_embeddings(snapshot, study, inputs, folds[inputs.split])
-        whole = replace(inputs, minimum_icc=None)
+        whole = replace(inputs, minimum_icc=None, icc_bound="estimate")
         name = canonical_json(whole.as_dict())
         if name not in pinned:
             _, pinned[name] = pinned_table(snapshot, study, whole, with_excluded=False)
@@ -132,7 +133,7 @@ def cross_validation(
             read = (readings_of or {}).get(inputs.feature_set, inputs.feature_set)
             if read not in readings:
                 readings[read] = repeated_readings(snapshot, study, read)
-            stable[model] = (readings[read], inputs.minimum_icc, inputs.phases)
+            stable[model] = _Stable(readings[read], inputs.minimum_icc, inputs.icc_bound, inputs.phases)
     task_of: dict[tuple[str, int, int | None], FitTask] = {}
     for split, of_split in recipes.items():
         for fold in folds[split]:
@@ -168,19 +169,26 @@ def _refuse_labels_in_embeddings(snapshot: Snapshot, study: Study, inputs: Model
         refuse_trained_embeddings(snapshot, study.id, chosen)
 
 
-def _left_out(
-    recipes: Sequence[Recipe], stable: Mapping[str, tuple[RepeatedReadings, float, tuple[str, ...]]], fold: Fold
-) -> dict[str, tuple[str, ...]]:
-    known: dict[tuple[str, float], set[str]] = {}
-    found: dict[tuple[str, float, Path], tuple[str, ...]] = {}
+class _Stable(NamedTuple):
+    """Which columns of a model count as stable, whoever the training patients are."""
+
+    readings: RepeatedReadings
+    minimum_icc: float
+    bound: IccBound
+    phases: tuple[str, ...]
+
+
+def _left_out(recipes: Sequence[Recipe], stable: Mapping[str, _Stable], fold: Fold) -> dict[str, tuple[str, ...]]:
+    known: dict[tuple[str, float, IccBound], set[str]] = {}
+    found: dict[tuple[str, float, IccBound, Path], tuple[str, ...]] = {}
     by_model = {}
     for recipe in recipes:
         if recipe.model not in stable:
             continue
-        readings, minimum_icc, phases = stable[recipe.model]
-        key = (readings.feature_set, minimum_icc)
+        readings, minimum_icc, bound, phases = stable[recipe.model]
+        key = (readings.feature_set, minimum_icc, bound)
         if key not in known:
-            known[key] = readings.stable_columns(set(fold.training), minimum_icc)
+            known[key] = readings.stable_columns(set(fold.training), minimum_icc, bound)
         # One tuple for the models that read one table: it crosses to the workers once.
         place = (*key, recipe.dataset)
         if place not in found:

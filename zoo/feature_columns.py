@@ -11,12 +11,13 @@ from schemas.errors import ContractError, NotFoundError
 from schemas.feature_names import with_phase
 from schemas.feature_sets import FeatureSetRef
 from schemas.keys import sql_name
-from schemas.study import Study
+from schemas.study import IccBound, Study
 from store.analyst import quoted_name
 from store.query import snapshot_connection
 from store.snapshot import Snapshot
+from zoo.stable_columns import stable_columns
 
-__all__ = ["phase_columns", "primary_rows", "stable_columns", "stored_feature_set"]
+__all__ = ["agreeing_columns", "phase_columns", "primary_rows", "stored_feature_set"]
 
 _PRIMARY = "study_masks m using (patient, exam, phase, lesion, reader, reading) where m.study = $study and m.is_primary"
 _IMPORTED = (
@@ -157,8 +158,10 @@ def primary_rows(
     return found
 
 
-def stable_columns(snapshot: Snapshot, study: Study, split: str, feature_set: str, minimum_icc: float) -> set[str]:
-    """Return the columns whose readings agree: an ICC of at least ``minimum_icc`` in every kind that was computed.
+def agreeing_columns(
+    snapshot: Snapshot, study: Study, split: str, feature_set: str, minimum_icc: float, bound: IccBound = "estimate"
+) -> set[str]:
+    """Return the columns whose readings agree, by the ICCs that the store has and the rule of `zoo.stable_columns`.
 
     Raises
     ------
@@ -166,16 +169,11 @@ def stable_columns(snapshot: Snapshot, study: Study, split: str, feature_set: st
         When the store has no ICC of this feature set on the split's training patients.
     """
     chosen = stored_feature_set(snapshot, study, feature_set)
-    lowest: dict[str, float] = {}
-    for row in snapshot.rows("stability", study=study.id, split=split, feature_set=chosen):
-        name = with_phase(row["phase"], row["feature"])
-        # A feature that does not vary, or has no value in some reading, has no ICC and is not kept.
-        icc = -1.0 if row["icc"] is None else row["icc"]
-        lowest[name] = min(icc, lowest.get(name, icc))
-    if not lowest:
+    rows = snapshot.rows("stability", study=study.id, split=split, feature_set=chosen)
+    if not rows:
         raise ContractError(
             f"minimum_icc is asked for, but '{feature_set}' has no repeated readings of training patients",
             where=f"study '{study.id}', split '{split}'",
             hint="add [[readings]] to the study file, or leave minimum_icc out",
         )
-    return {name for name, icc in lowest.items() if icc >= minimum_icc}
+    return stable_columns(rows, minimum_icc, bound)

@@ -12,7 +12,7 @@ from store.point_in_time import ClinicalAtReference, clinical_at_reference
 from store.snapshot import Snapshot
 from zoo.clinical_columns import batch_block, factor_block, outside_windows
 from zoo.embedding_columns import embedding_columns, is_embedding
-from zoo.feature_columns import phase_columns, stable_columns, stored_feature_set
+from zoo.feature_columns import agreeing_columns, phase_columns, stored_feature_set
 from zoo.model_inputs import ModelInputs
 from zoo.staging.frame import comparator_frame
 
@@ -103,7 +103,9 @@ def model_table(snapshot: Snapshot, study: Study, inputs: ModelInputs) -> ModelT
             else phase_columns(snapshot, study, inputs.feature_set, inputs.phases)
         )
         if inputs.minimum_icc is not None:
-            stable = stable_columns(snapshot, study, inputs.split, inputs.feature_set, inputs.minimum_icc)
+            stable = agreeing_columns(
+                snapshot, study, inputs.split, inputs.feature_set, inputs.minimum_icc, inputs.icc_bound
+            )
             features = {
                 phase: columns.select("patient", *(name for name in columns.columns if name in stable))
                 for phase, columns in features.items()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from schemas.errors import ContractError
-from schemas.study import FactorRule, Missing, ModelSettings, Study
+from schemas.study import FactorRule, IccBound, Missing, ModelSettings, Study
 from zoo.registry import ModelSpec
 from zoo.staging.bclc import bclc_comparator
 from zoo.staging.description import Comparator
@@ -31,6 +31,7 @@ class ModelInputs:
     variables: Mapping[str, str] = field(default_factory=dict)
     words: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     minimum_icc: float | None = None
+    icc_bound: IccBound = "estimate"
     harmonise: str | None = None
     """The variable whose values are the batches of ComBat; they are the table's last column."""
     missing: Missing = "exclude"
@@ -61,6 +62,7 @@ class ModelInputs:
             variables=written["variables"],
             words=written["words"],
             minimum_icc=written["minimum_icc"],
+            icc_bound=written.get("icc_bound", "estimate"),
             harmonise=written.get("harmonise"),
             missing=written.get("missing", "exclude"),
         )
@@ -81,6 +83,7 @@ class ModelInputs:
             "harmonise": self.harmonise,
             # Left out where it is as it was before there was a choice: the dataset is the same.
             **({} if self.missing == "exclude" else {"missing": self.missing}),
+            **({} if self.icc_bound == "estimate" else {"icc_bound": self.icc_bound}),
         }
 
 
@@ -131,6 +134,7 @@ def model_inputs(study: Study, spec: ModelSpec) -> ModelInputs:
         variables=settings.variables,
         words=settings.words,
         minimum_icc=settings.minimum_icc if feature_set else None,
+        icc_bound=settings.icc_bound if feature_set else "estimate",
         harmonise=settings.harmonise if feature_set else None,
         missing=settings.missing if factors else "exclude",
     )

@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.errors import ContractError
-from schemas.feature_names import with_phase
 from schemas.keys import sql_name
-from schemas.study import Study
+from schemas.study import IccBound, Study
+from store.changes import changed_since
 from store.query import snapshot_connection
 from store.snapshot import Snapshot
 from zoo.evaluation.agreement import IccEstimate, icc_agreement
 from zoo.feature_columns import stored_feature_set
+from zoo.stable_columns import passes, stable_columns
 
 __all__ = [
     "FEWEST_PATIENTS",
@@ -24,8 +25,8 @@ __all__ = [
     "StabilityCount",
     "repeated_readings",
     "stability_counts",
+    "stability_is_current",
     "stability_rows",
-    "stable_in_every_kind",
 ]
 
 FEWEST_PATIENTS = 5
@@ -66,32 +67,36 @@ class RepeatedReadings:
             if len(among) >= FEWEST_PATIENTS:
                 yield each, len(among), icc_agreement(each.values[among])
 
-    def stable_columns(self, patients: Collection[str], minimum_icc: float) -> set[str]:
-        """Return the columns whose readings agree among some patients: every kind at least ``minimum_icc``.
+    def rows(self, patients: Collection[str]) -> Iterator[dict[str, Any]]:
+        """Yield the agreement of every phase, kind and feature among some patients, as ``stability`` has it."""
+        for ratings, count, estimate in self.agreement(patients):
+            for column, name in enumerate(self.features):
+                yield {
+                    "phase": ratings.phase,
+                    "feature": name,
+                    "kind": ratings.kind,
+                    "patients": count,
+                    "icc": _number(estimate.value[column]),
+                    "lower": _number(estimate.lower[column]),
+                    "upper": _number(estimate.upper[column]),
+                }
 
-        A feature that does not vary, or lacks a value in some reading, has no ICC and is not among them.
+    def stable_columns(self, patients: Collection[str], minimum_icc: float, bound: IccBound = "estimate") -> set[str]:
+        """Return the columns whose readings agree among some patients, by the rule of `zoo.stable_columns`.
 
         Raises
         ------
         ContractError
             When fewer than five of the patients have repeated readings.
         """
-        lowest: dict[str, NDArray[np.float64]] = {}
-        for ratings, _, estimate in self.agreement(patients):
-            icc = np.nan_to_num(estimate.value, nan=-1.0)
-            lowest[ratings.phase] = np.minimum(icc, lowest.get(ratings.phase, icc))
-        if not lowest:
+        rows = list(self.rows(patients))
+        if not rows:
             raise ContractError(
                 f"minimum_icc is asked for, but '{self.feature_set}' has repeated readings of fewer than "
                 f"{FEWEST_PATIENTS} of {len(patients)} training patients",
                 hint="add [[readings]] to the study file, bench with fewer --folds, or leave minimum_icc out",
             )
-        return {
-            with_phase(phase, name)
-            for phase, values in lowest.items()
-            for name, value in zip(self.features, values, strict=True)
-            if value >= minimum_icc
-        }
+        return stable_columns(rows, minimum_icc, bound)
 
 
 def repeated_readings(snapshot: Snapshot, study: Study, feature_set: str) -> RepeatedReadings:
@@ -146,22 +151,32 @@ def stability_rows(snapshot: Snapshot, study: Study, split: str, feature_set: st
     members = snapshot.rows("split_members", study=study.id, split=split)
     training = {row["patient"] for row in members if row["cohort"] == "training"}
     readings = repeated_readings(snapshot, study, feature_set)
-    return [
-        {
-            "study": study.id,
-            "split": split,
-            "feature_set": readings.feature_set,
-            "phase": ratings.phase,
-            "feature": name,
-            "kind": ratings.kind,
-            "patients": patients,
-            "icc": _number(estimate.value[column]),
-            "lower": _number(estimate.lower[column]),
-            "upper": _number(estimate.upper[column]),
-        }
-        for ratings, patients, estimate in readings.agreement(training)
-        for column, name in enumerate(readings.features)
-    ]
+    own = {"study": study.id, "split": split, "feature_set": readings.feature_set}
+    return [own | row for row in readings.rows(training)]
+
+
+def stability_is_current(snapshot: Snapshot, study: Study, split: str, feature_set: str) -> bool:
+    """Return whether the store has the agreement of its readings as they are now.
+
+    The newest row tells which commit it was computed in; where nothing that decides it came or went since, it stands.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        The store.
+    study : Study
+        The study.
+    split : str
+        The split whose training patients count.
+    feature_set : str
+        ``name`` or ``name@version``, as the study writes it.
+    """
+    stored = stored_feature_set(snapshot, study, feature_set)
+    own, of_set = {"study": study.id}, {"feature_set": stored}
+    rows = snapshot.rows("stability", **own, split=split, **of_set)
+    reads = [("studies", own), ("split_members", own | {"split": split}), ("study_masks", own), ("masks", {})]
+    reads += [(table, of_set) for table in ("features", "extractions", "segments", "study_extractions")]
+    return bool(rows) and not changed_since(snapshot, max(row["added_commit"] for row in rows), reads)
 
 
 @dataclass(frozen=True)
@@ -181,7 +196,10 @@ class StabilityCount:
 
 
 def stability_counts(
-    rows: Iterable[Mapping[str, Any]], families: Mapping[str, str | None], minimum: float
+    rows: Iterable[Mapping[str, Any]],
+    families: Mapping[str, str | None],
+    minimum: float,
+    bound: IccBound = "estimate",
 ) -> list[StabilityCount]:
     """Return the counts of each phase, family and kind, in the order of the rows.
 
@@ -193,39 +211,29 @@ def stability_counts(
         The family of each feature.
     minimum : float
         The ICC from which a feature passes.
+    bound : {'estimate', 'lower'}
+        What is compared with it.
     """
-    groups: dict[tuple[str, str, str, int], list[float | None]] = {}
+    groups: dict[tuple[str, str, str, int], list[Mapping[str, Any]]] = {}
     for row in rows:
         key = (row["phase"], families.get(row["feature"]) or "", row["kind"], row["patients"])
-        groups.setdefault(key, []).append(row["icc"])
+        groups.setdefault(key, []).append(row)
     counts = []
-    for (phase, family, kind, patients), values in groups.items():
-        known = [value for value in values if value is not None]
+    for (phase, family, kind, patients), of_group in groups.items():
+        known = [row["icc"] for row in of_group if row["icc"] is not None]
         counts.append(
             StabilityCount(
                 phase=phase,
                 family=family,
                 kind=kind,
                 patients=patients,
-                features=len(values),
-                passing=sum(value >= minimum for value in known),
-                undefined=len(values) - len(known),
+                features=len(of_group),
+                passing=sum(passes(row, minimum, bound) for row in of_group),
+                undefined=len(of_group) - len(known),
                 median=float(np.median(known)) if known else None,
             )
         )
     return counts
-
-
-def stable_in_every_kind(rows: Iterable[Mapping[str, Any]], minimum: float) -> set[tuple[str, str]]:
-    """Return the phases and features whose ICC is at least ``minimum`` in every kind among the rows."""
-    failing, seen = set(), set()
-    for row in rows:
-        key = (row["phase"], row["feature"])
-        seen.add(key)
-        # A feature that does not vary, or has no value in some reading, has no ICC and is not kept.
-        if row["icc"] is None or row["icc"] < minimum:
-            failing.add(key)
-    return seen - failing
 
 
 def _compared_readings(study: Study) -> dict[str, list[Reading]]:

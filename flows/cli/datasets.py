@@ -140,7 +140,8 @@ def _holds(inputs: Mapping[str, Any]) -> str:
         parts.append(inputs["comparator"])
     if inputs["feature_set"]:
         phases = f" in {', '.join(inputs['phases'])}" if inputs["phases"] else ""
-        stable = "" if inputs["minimum_icc"] is None else f", ICC >= {inputs['minimum_icc']:g}"
+        bound = " (lower bound)" if inputs.get("icc_bound") == "lower" else ""
+        stable = "" if inputs["minimum_icc"] is None else f", ICC{bound} >= {inputs['minimum_icc']:g}"
         parts.append(f"{inputs['feature_set']}{phases}{stable}")
     if inputs.get("harmonise"):
         parts.append(f"{inputs['harmonise']} as batch")

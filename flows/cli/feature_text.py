@@ -197,6 +197,7 @@ def coverage_text(found: Coverage) -> str:
 def stability_text(data: Mapping[str, Any], counts: Sequence[Any], rows: Sequence[Row]) -> str:
     """Return the counts of stable features, and every feature where asked."""
     minimum = f"{data['minimum']:g}"
+    named = "ICC" if data["bound"] == "estimate" else "lower bound of the ICC"
     lines = [
         {
             "phase": each.phase,
@@ -204,7 +205,7 @@ def stability_text(data: Mapping[str, Any], counts: Sequence[Any], rows: Sequenc
             "family": each.family or "all",
             "patients": each.patients,
             "features": each.features,
-            f"ICC >= {minimum}": each.passing,
+            f"{named} >= {minimum}": each.passing,
             "undefined": each.undefined,
             "median ICC": None if each.median is None else round(each.median, 3),
         }
@@ -216,9 +217,9 @@ def stability_text(data: Mapping[str, Any], counts: Sequence[Any], rows: Sequenc
     parts += [table_text(rows, [*rows[0]])] if rows else []
     parts.append(table_text(lines, [*lines[0]]) if lines else "no readings of this kind")
     if lines:
-        parts.append(
-            f"{data['stable_columns']} of {data['columns']} columns have an ICC of at least {minimum}: {where}"
-        )
+        a = "an" if data["bound"] == "estimate" else "a"
+        counted = f"{data['stable_columns']} of {data['columns']} columns have {a} {named}"
+        parts.append(f"{counted} of at least {minimum}: {where}")
     return "\n\n".join(parts)
 
 

@@ -129,6 +129,7 @@ def stability(
     split: str | None = None,
     kind: Literal["intra", "inter"] | None = None,
     minimum: Annotated[float, Parameter(validator=Number(gte=-1, lte=1))] = 0.9,
+    bound: Literal["estimate", "lower"] = "estimate",
     all: Annotated[bool, Parameter(negative="")] = False,  # noqa: A002  (the option's name)
     context: Shared,
 ) -> Outcome:
@@ -148,27 +149,31 @@ def stability(
         Only agreement within a reader (intra) or between readers (inter).
     minimum
         The ICC from which a feature counts as stable.
+    bound
+        What is compared with the minimum: the ICC itself, or the lower end of its 95 % interval.
     all
         List every feature and phase with its bounds.
     """
     # Imported here: the other verbs do not need the study file's schema and the numerical libraries.
     from flows.refresh import stored_study
     from flows.stability import study_stability
-    from zoo.stability import stability_counts, stable_in_every_kind
+    from zoo.stability import stability_counts
+    from zoo.stable_columns import stable_columns
 
     store = Store(context.store)
     snapshot = Snapshot(store)
     named_feature_set(snapshot, feature_set)
     found = study_stability(store, stored_study(snapshot, study), feature_set, split)
     rows = [row for row in found.rows if kind in (None, row["kind"])]
-    counts = stability_counts(rows, found.families, minimum)
-    stable = stable_in_every_kind(rows, minimum)
+    counts = stability_counts(rows, found.families, minimum, bound)
+    stable = stable_columns(rows, minimum, bound)
     data = {
         "study": found.study,
         "split": found.split,
         "feature_set": found.feature_set,
         "computed_now": found.is_new,
         "minimum": minimum,
+        "bound": bound,
         "columns": len({(row["phase"], row["feature"]) for row in rows}),
         "stable_columns": len(stable),
         "families": counts,

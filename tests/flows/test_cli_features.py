@@ -248,6 +248,19 @@ def test_stability_of_one_kind_and_every_feature(reread_study, asked):
     assert out.splitlines()[-1] == "36 of 64 columns have an ICC of at least 0.9: intra"
 
 
+def test_stability_by_the_lower_bound(reread_study, asked, data):
+    """With --bound lower the interval's lower end has to reach the minimum: never more columns than by the ICC."""
+    _, by_estimate = data(reread_study, "stability", "quick")
+    code, by_bound = data(reread_study, "stability", "quick", "--bound", "lower")
+    assert (code, by_bound["bound"]) == (0, "lower")
+    stored = reread_study.sql(
+        "select phase, feature, min(lower) >= 0.9 and count(lower) = 2 as stable from stability group by all"
+    )
+    assert by_bound["stable_columns"] == sum(bool(row["stable"]) for row in stored) < by_estimate["stable_columns"]
+    _, out, _ = asked(reread_study, "stability", "quick", "--bound", "lower")
+    assert f"{by_bound['stable_columns']} of 64 columns have a lower bound of the ICC of at least 0.9" in out
+
+
 def test_an_empty_store_says_what_to_do(tmp_path, radzoo):
     """Without a store the verbs leave with 3, as all do."""
     done = radzoo("--store", str(tmp_path / "none"), "features", "list")

@@ -170,6 +170,11 @@ def test_unknown_key_at_every_level(old, new, key):
             "models.bclc.lasso_rule: model 'bclc' selects no radiomics features",
         ),
         (
+            "[models.cr]",
+            '>>>[models.cr]\nicc_bound = "lower"',
+            "models.cr: 'icc_bound' says what 'minimum_icc' is compared with, and there is none",
+        ),
+        (
             "[models.radiomics_svm]",
             '[models.radiomics_svm]\n>>>harmonise = "scanner"',
             "models.radiomics_svm.harmonise: model 'radiomics_svm' harmonises by 'scanner', no variable of [clinical]",

@@ -70,6 +70,7 @@ def test_inputs_come_back_as_they_were_written(pinned):
     """What a dataset's row tells of its inputs is what they were, for every kind of model and the switch of BCLC."""
     written, _ = pinned
     written.edit("[models.nlr]", "[models.bclc]\nsingle_over_5cm_is_b = true\n\n[models.cnlc]\n\n[models.nlr]")
+    written.edit("minimum_icc = 0.9", 'minimum_icc = 0.9\nicc_bound = "lower"')
     for model in written.study.models:
         inputs = model_inputs(written.study, model_spec(model))
         again = ModelInputs.from_dict(inputs.as_dict())

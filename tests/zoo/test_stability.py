@@ -15,8 +15,9 @@ from store.home import Store
 from store.segments import written_segment
 from store.snapshot import Snapshot
 from store.staging import ExtractionRecord
-from zoo.feature_columns import stable_columns
-from zoo.stability import repeated_readings, stability_rows
+from zoo.feature_columns import agreeing_columns
+from zoo.stability import repeated_readings, stability_is_current, stability_rows
+from zoo.stable_columns import passes, stable_columns
 
 # Shrout PE, Fleiss JL, Psychol Bull 1979;86:420, table 2: six subjects, four judges; ICC(2,1) = .29 (R psych .289764).
 JUDGED = [(9, 2, 5, 8), (6, 1, 3, 2), (8, 4, 6, 8), (7, 1, 2, 6), (10, 5, 6, 9), (6, 2, 4, 7)]
@@ -130,14 +131,15 @@ def test_a_feature_is_kept_where_every_kind_agrees(snapshot: Snapshot, study: St
     with commit_to(store, "stability") as commit:
         commit.put("stability", stability_rows(snapshot, study, "main", "rated@1"))
     after = Snapshot(store)
-    assert stable_columns(after, study, "main", "rated@1", 0.9) == {"AP__steady"}
-    assert stable_columns(after, study, "main", "rated@1", 0.25) == {"AP__steady", "AP__judged"}
+    assert agreeing_columns(after, study, "main", "rated@1", 0.9) == {"AP__steady"}
+    assert agreeing_columns(after, study, "main", "rated@1", 0.25) == {"AP__steady", "AP__judged"}
+    assert agreeing_columns(after, study, "main", "rated@1", 0.25, "lower") == {"AP__steady"}
 
 
 def test_without_repeated_readings_a_minimum_is_refused(snapshot: Snapshot, study: Study) -> None:
     """A minimum ICC without any ICC in the store is a contract error, not an empty or a full selection."""
     with pytest.raises(ContractError, match="no repeated readings"):
-        stable_columns(snapshot, study, "main", "rated@1", 0.9)
+        agreeing_columns(snapshot, study, "main", "rated@1", 0.9)
 
 
 def test_too_few_patients_give_no_icc(snapshot: Snapshot, study: Study) -> None:
@@ -173,3 +175,35 @@ def test_too_few_patients_of_a_fold_are_refused(snapshot: Snapshot, study: Study
     """A fold in which fewer than five training patients were read again cannot tell which columns are stable."""
     with pytest.raises(ContractError, match="repeated readings of fewer than 5 of 4 training patients"):
         repeated_readings(snapshot, study, "rated@1").stable_columns({f"P{n}" for n in range(1, 5)}, 0.9)
+
+
+@pytest.mark.parametrize(("bound", "kept"), [("estimate", {"AP__high", "AP__wide"}), ("lower", {"AP__high"})])
+def test_columns_at_or_above_the_minimum_are_stable(bound: Any, kept: set[str]) -> None:
+    """The minimum itself passes, by estimate or by the interval's lower end; a feature without an ICC does not."""
+    agreement = {"high": (0.95, 0.9), "wide": (0.9, 0.7), "low": (0.89, 0.8), "constant": (None, None)}
+    rows = [{"phase": "AP", "feature": name, "icc": icc, "lower": low} for name, (icc, low) in agreement.items()]
+    assert stable_columns(rows, 0.9, bound) == kept
+    assert [passes(row, 0.9, bound) for row in rows] == [f"AP__{name}" in kept for name in agreement]
+
+
+def test_the_lower_bound_counts_in_every_fold(snapshot: Snapshot, study: Study) -> None:
+    """Among a fold's patients the judged feature passes .25 by its estimate of .29 and not by its lower bound."""
+    readings, everyone = repeated_readings(snapshot, study, "rated@1"), {f"P{n}" for n in range(1, 7)}
+    assert readings.stable_columns(everyone, 0.25) == {"AP__steady", "AP__judged"}
+    assert readings.stable_columns(everyone, 0.25, "lower") == {"AP__steady"}
+
+
+def test_agreement_is_current_until_something_that_decides_it_changes(snapshot: Snapshot, study: Study) -> None:
+    """It is not before it was committed, it is after, and no longer once a patient has left the training cohort."""
+    store = snapshot.store
+    assert not stability_is_current(snapshot, study, "main", "rated@1")
+    with commit_to(store, "stability") as commit:
+        commit.put("stability", stability_rows(snapshot, study, "main", "rated@1"))
+    assert stability_is_current(Snapshot(store), study, "main", "rated@1")
+    with commit_to(store, "an unrelated patient") as commit:
+        commit.put("patients", [{"patient": "X"}])
+    assert stability_is_current(Snapshot(store), study, "main", "rated@1")
+    with commit_to(store, "another cohort") as commit:
+        moved = {"study": study.id, "split": "main", "patient": "P6", "cohort": "validation"}
+        commit.put("split_members", [moved])
+    assert not stability_is_current(Snapshot(store), study, "main", "rated@1")
