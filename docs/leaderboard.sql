@@ -2,8 +2,9 @@
 --
 --     radzoo sql - < docs/leaderboard.sql
 --
--- AUC: the share of pairs, one patient of each label, that are ranked rightly (ties one half), averaged over the
--- repeats; its variance from each patient's own share of such pairs (DeLong), 1.959963984540054 standard errors for
+-- AUC: the share of pairs, one patient of each label and both of the same fold, that are ranked rightly (ties one
+-- half), over all folds and repeats; its variance from each patient's own excess of such pairs (DeLong's where there
+-- is one fold, as in the paper suite; docs/adr/0014), 1.959963984540054 standard errors for
 -- 95 %. Where that variance is zero (everyone ranked rightly, or all probabilities equal) auc_lo and auc_hi are not
 -- these but Clopper and Pearson's. Rates compare each probability with the threshold beside it. Calibration: Newton's
 -- iterations for the logistic line of label on log odds (slope), and for its shift with the slope held at 1.
@@ -11,7 +12,7 @@
 -- the probabilities separate the labels.
 with recursive
 judged as (
-    select study, suite, model, cohort, repeat, patient, label, threshold, probability,
+    select study, suite, model, cohort, fold, patient, label, threshold, probability,
         case when probability > 0 and probability < 1 then ln(probability / (1 - probability)) end as logit
     from predictions
 ),
@@ -19,23 +20,28 @@ pairs as (
     select study, suite, model, cohort, a.patient as positive, b.patient as negative,
         case when a.probability > b.probability then 1.0 when a.probability = b.probability then 0.5 else 0.0 end as won
     from judged as a
-    join judged as b using (study, suite, model, cohort, repeat)
+    join judged as b using (study, suite, model, cohort, fold)
     where a.label = 1 and b.label = 0
 ),
+areas as (
+    select study, suite, model, cohort, avg(won) as auc, count(*) as pairs from pairs group by all
+),
 of_positives as (
-    select study, suite, model, cohort, positive, avg(won) as share from pairs group by all
+    select study, suite, model, cohort, positive, sum(won - auc) as excess
+    from pairs join areas using (study, suite, model, cohort) group by all
 ),
 of_negatives as (
-    select study, suite, model, cohort, negative, avg(won) as share from pairs group by all
+    select study, suite, model, cohort, negative, sum(won - auc) as excess
+    from pairs join areas using (study, suite, model, cohort) group by all
 ),
 ranked as (
-    select p.study, p.suite, p.model, p.cohort, p.auc, sqrt(p.part + n.part) as error
-    from (
-        select study, suite, model, cohort, avg(share) as auc, var_samp(share) / count(*) as part
-        from of_positives group by all
-    ) as p
+    select study, suite, model, cohort, auc, sqrt(p.part + n.part) / pairs as error
+    from areas
     join (
-        select study, suite, model, cohort, var_samp(share) / count(*) as part from of_negatives group by all
+        select study, suite, model, cohort, var_samp(excess) * count(*) as part from of_positives group by all
+    ) as p using (study, suite, model, cohort)
+    join (
+        select study, suite, model, cohort, var_samp(excess) * count(*) as part from of_negatives group by all
     ) as n using (study, suite, model, cohort)
 ),
 counted as (

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from flows.cross_validate import carried_out, discard_fits, is_current, put_datasets
 from schemas.keys import sha256_of_json
 from schemas.results import LeaderboardRow
 from schemas.study import Study
-from store.commit import commit_to
+from store.commit import Commit, commit_to
 from store.home import Store
 from store.runs import recorded_run
 from store.snapshot import Snapshot
 from zoo.cross_validation import CrossValidation, cross_validation, split_labels
 from zoo.folds import repeated_folds
 from zoo.model_inputs import model_inputs
-from zoo.out_of_fold import comparisons_out_of_fold, judged_out_of_fold
+from zoo.out_of_fold import JudgedOutOfFold, comparisons_out_of_fold, judged_out_of_fold, stored_out_of_fold
 from zoo.registry import model_spec
+from zoo.subgroups import subgroup_comparisons, subgroup_levels, subgroup_rows
 from zoo.training import RANDOM_STATE
 
 __all__ = ["honest_plan", "honest_suite"]
@@ -43,9 +44,13 @@ def honest_suite(
     snapshot = Snapshot(store)
     planned = honest_plan(snapshot, study, list(versions), repeats=repeats, folds=folds)
     decided_by = sha256_of_json([planned.sha256, dict(versions)])
-    stored = {row["model"]: row for row in snapshot.rows("leaderboard", study=study.id, suite="honest")}
-    if list(stored) == list(versions) and is_current(snapshot, study, decided_by, suite="honest"):
-        return [_leaderboard_row(row) for row in stored.values()], None
+    known = {row["model"] for row in snapshot.rows("leaderboard", study=study.id, suite="honest")}
+    if known == set(versions) and is_current(snapshot, study, decided_by, suite="honest"):
+        # What the fits said is on record; what follows from it may be asked of other subgroups now.
+        judged = stored_out_of_fold(snapshot, study.id, versions)
+        with commit_to(store, f"bench {study.id}: figures of the honest suite") as commit:
+            _put_figures(commit, snapshot, study, judged)
+        return [each.leaderboard for each in judged], commit.landed_id
     parameters = {"suite": "honest", "repeats": repeats, "folds": folds, "seed": RANDOM_STATE, "decided_by": decided_by}
     with recorded_run(store, "bench", study.id, parameters) as run:
         results = carried_out(store, study, f"cross-validating {study.id}", planned, workers)
@@ -55,16 +60,26 @@ def honest_suite(
             put_datasets(commit, snapshot, planned)
             rows = [row.model_dump() | {"version": each.version} for each in judged for row in each.predictions]
             commit.put("predictions", rows, replacing=scope)
-            rows = [each.leaderboard.model_dump() | {"version": each.version} for each in judged]
-            commit.put("leaderboard", rows, replacing=scope)
-            comparisons = comparisons_out_of_fold(study.id, judged)
-            commit.put("comparisons", [row.model_dump() for row in comparisons], replacing=scope)
             commit.put(
                 "selection_frequency", [row for each in judged for row in each.selection_frequency], replacing=scope
             )
+            _put_figures(commit, snapshot, study, judged)
         discard_fits(store, study, planned)
         run.summary |= {"models": len(judged), "fits": len(planned.tasks), "changed": commit.landed_id is not None}
     return [each.leaderboard for each in judged], commit.landed_id
+
+
+def _put_figures(commit: Commit, snapshot: Snapshot, study: Study, judged: Sequence[JudgedOutOfFold]) -> None:
+    """Write everything that follows from the predictions: leaderboard, subgroups, tests."""
+    scope = {"study": study.id, "suite": "honest"}
+    predictions = [row for each in judged for row in each.predictions]
+    levels = subgroup_levels(snapshot, study)
+    rows = [each.leaderboard.model_dump() | {"version": each.version} for each in judged]
+    commit.put("leaderboard", rows, replacing=scope)
+    within = subgroup_rows(predictions, levels)
+    commit.put("subgroups", [row.model_dump() for row in within], replacing=scope)
+    comparisons = comparisons_out_of_fold(study.id, judged) + subgroup_comparisons(predictions, levels)
+    commit.put("comparisons", [row.model_dump() for row in comparisons], replacing=scope)
 
 
 def honest_plan(snapshot: Snapshot, study: Study, models: list[str], *, repeats: int, folds: int) -> CrossValidation:
@@ -76,7 +91,3 @@ def honest_plan(snapshot: Snapshot, study: Study, models: list[str], *, repeats:
         for split, of_split in labels.items()
     }
     return cross_validation(snapshot, study, models, labels=labels, folds=drawn)
-
-
-def _leaderboard_row(row: dict[str, object]) -> LeaderboardRow:
-    return LeaderboardRow.model_validate({name: row[name] for name in LeaderboardRow.model_fields})

@@ -10,21 +10,17 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from schemas.results import Cohort, ComparisonRow, LeaderboardRow, PredictionRow, Suite
 from store.snapshot import Snapshot
-from zoo.evaluation.auc import auc, delong_interval, logit_interval
-from zoo.evaluation.calibration import brier, calibration_in_the_large, calibration_line
-from zoo.evaluation.classification import classification
 from zoo.evaluation.delong import DeLongTest, paired_delong, unpaired_delong
 from zoo.evaluation.multiplicity import holm
+from zoo.leaderboard import leaderboard_row
 from zoo.model_folders import local_model_folder
 from zoo.persist import load_model
 
-__all__ = ["JudgedModel", "comparison_rows", "corrected_rows", "judged_model", "leaderboard_row"]
+__all__ = ["JudgedModel", "comparison_rows", "corrected_rows", "judged_model"]
 
-Floats = NDArray[np.float64]
 _COHORTS: tuple[Cohort, ...] = ("training", "validation")
 
 
@@ -65,9 +61,8 @@ def judged_model(snapshot: Snapshot, row: Mapping[str, Any], suite: Suite = "pap
     figures: list[LeaderboardRow] = []
     for cohort in _COHORTS:
         rows = frame.filter(pl.col("cohort") == cohort)
-        labels = rows["label"].to_numpy()
         probabilities = np.asarray(loaded.estimator.predict_proba(rows.select(columns)))[:, 1]
-        predictions += [
+        of_cohort = [
             PredictionRow(
                 study=row["study"],
                 suite=suite,
@@ -78,48 +73,11 @@ def judged_model(snapshot: Snapshot, row: Mapping[str, Any], suite: Suite = "pap
                 probability=float(probability),
                 label=int(label),
             )
-            for patient, probability, label in zip(rows["patient"], probabilities, labels, strict=True)
+            for patient, probability, label in zip(rows["patient"], probabilities, rows["label"], strict=True)
         ]
-        figures.append(
-            leaderboard_row(row["study"], suite, row["model"], cohort, labels, probabilities, row["threshold"])
-        )
+        predictions += of_cohort
+        figures.append(leaderboard_row(of_cohort))
     return JudgedModel(row["model"], row["version"], tuple(predictions), tuple(figures))
-
-
-def leaderboard_row(
-    study: str,
-    suite: Suite,
-    model: str,
-    cohort: Cohort,
-    labels: NDArray[np.int64],
-    probabilities: Floats,
-    threshold: float,
-) -> LeaderboardRow:
-    """Return how a model did on one cohort at its frozen threshold."""
-    main, plain = logit_interval(labels, probabilities), delong_interval(labels, probabilities)
-    counts = classification(labels, probabilities, threshold)
-    return LeaderboardRow(
-        study=study,
-        suite=suite,
-        model=model,
-        cohort=cohort,
-        n=len(labels),
-        events=int(labels.sum()),
-        auc=auc(labels, probabilities),
-        auc_lo=main.lower,
-        auc_hi=main.upper,
-        auc_delong_lo=plain.lower,
-        auc_delong_hi=plain.upper,
-        threshold=threshold,
-        accuracy=counts.accuracy,
-        sensitivity=counts.sensitivity,
-        specificity=counts.specificity,
-        ppv=counts.ppv,
-        npv=counts.npv,
-        brier=brier(labels, probabilities),
-        calibration_slope=calibration_line(labels, probabilities).slope,
-        calibration_intercept=calibration_in_the_large(labels, probabilities).intercept,
-    )
 
 
 def comparison_rows(study: str, suite: Suite, models: Sequence[JudgedModel]) -> list[ComparisonRow]:

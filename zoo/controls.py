@@ -98,12 +98,18 @@ def control_row(
     split = planned.split_of[model]
     labels, folds = planned.labels[split], planned.folds[split]
     by_repeat: dict[int, dict[str, float]] = {}
+    held_out: dict[tuple[int, str], int] = {}
     for fold in folds:
         found = results[planned.task_of[split, fold.number, None].key][model]["probabilities"]
         by_repeat.setdefault(fold.repeat, {}).update(found)
+        held_out |= dict.fromkeys(((fold.repeat, patient) for patient in found), fold.number)
     patients: Sequence[str] = sorted(by_repeat[0])
     truth = np.array([labels[patient] for patient in patients])
-    counts = averaged_placements(truth, [[of[patient] for patient in patients] for of in by_repeat.values()])
+    counts = averaged_placements(
+        truth,
+        [[of[patient] for patient in patients] for of in by_repeat.values()],
+        [[held_out[repeat, patient] for patient in patients] for repeat in by_repeat],
+    )
     bounds = logit_bounds(counts)
     cohort: Cohort = "out_of_fold" if suite == "honest" else "validation"
     return ControlRow(

@@ -8,20 +8,16 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from schemas.results import ComparisonRow, LeaderboardRow, PredictionRow
+from store.snapshot import Snapshot
 from zoo.benchmark import corrected_rows
 from zoo.cross_validation import CrossValidation
-from zoo.evaluation.auc import Placements, delong_bounds, logit_bounds
-from zoo.evaluation.calibration import brier, calibration_in_the_large, calibration_line
-from zoo.evaluation.classification import classification
 from zoo.evaluation.delong import paired_placements_test
 from zoo.evaluation.repeated import averaged_placements
 from zoo.evaluation.threshold import youden_threshold
+from zoo.leaderboard import leaderboard_row, scores_of
 
-__all__ = ["JudgedOutOfFold", "comparisons_out_of_fold", "judged_out_of_fold", "leaderboard_out_of_fold"]
+__all__ = ["JudgedOutOfFold", "comparisons_out_of_fold", "judged_out_of_fold", "stored_out_of_fold"]
 
 Row = dict[str, Any]
 Results = Mapping[str, Mapping[str, Any]]
@@ -37,13 +33,6 @@ class JudgedOutOfFold:
     predictions: tuple[PredictionRow, ...]
     leaderboard: LeaderboardRow
     selection_frequency: tuple[Row, ...]
-
-    def scores(self) -> dict[str, tuple[int, list[float]]]:
-        """Return each patient's label and probabilities, one a repeat."""
-        found: dict[str, tuple[int, list[float]]] = {}
-        for row in sorted(self.predictions, key=lambda row: (row.patient, row.repeat)):
-            found.setdefault(row.patient, (row.label, []))[1].append(row.probability)
-        return found
 
 
 def judged_out_of_fold(
@@ -98,7 +87,7 @@ def judged_out_of_fold(
         model,
         version,
         tuple(predictions),
-        leaderboard_out_of_fold(predictions),
+        leaderboard_row(predictions),
         tuple(
             own | {"feature": feature, "folds": len(planned.folds[split]), "selected": count}
             for feature, count in sorted(selected.items())
@@ -106,6 +95,27 @@ def judged_out_of_fold(
         if selects
         else (),
     )
+
+
+def stored_out_of_fold(snapshot: Snapshot, study: str, versions: Mapping[str, int]) -> list[JudgedOutOfFold]:
+    """Return what the store's out-of-fold predictions say about models, without what their folds selected.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        The store.
+    study : str
+        The study's id.
+    versions : mapping of str to int
+        The models, each with the version that was judged.
+    """
+    of_models: dict[str, list[PredictionRow]] = {model: [] for model in versions}
+    for row in snapshot.rows("predictions", study=study, suite="honest"):
+        of_models[row["model"]].append(PredictionRow.model_validate({n: row[n] for n in PredictionRow.model_fields}))
+    return [
+        JudgedOutOfFold(model, versions[model], tuple(rows), leaderboard_row(rows), ())
+        for model, rows in of_models.items()
+    ]
 
 
 def _threshold(model: str, split: str, fold: int, planned: CrossValidation, results: Results) -> float:
@@ -119,59 +129,18 @@ def _threshold(model: str, split: str, fold: int, planned: CrossValidation, resu
     return youden_threshold([labels[patient] for patient, _ in pairs], [value for _, value in pairs])
 
 
-def leaderboard_out_of_fold(predictions: Sequence[PredictionRow]) -> LeaderboardRow:
-    """Return how a model did out of fold.
-
-    The AUC is the mean of the repeats' AUCs, its intervals those of `averaged_placements`. Rates are counted over
-    all predictions, each at its fold's threshold; Brier score and calibration are those of all predictions.
-    """
-    first = predictions[0]
-    ordered = sorted(predictions, key=lambda row: (row.repeat, row.patient))
-    labels = np.array([row.label for row in ordered])
-    probabilities = np.array([row.probability for row in ordered])
-    repeats = len({row.repeat for row in ordered})
-    per_repeat = len(ordered) // repeats
-    counts = averaged_placements(labels[:per_repeat], probabilities.reshape(repeats, per_repeat))
-    main, plain = logit_bounds(counts), delong_bounds(counts)
-    calls = classification(labels, [float(row.probability >= row.threshold) for row in ordered], 1.0)
-    return LeaderboardRow(
-        study=first.study,
-        suite=first.suite,
-        model=first.model,
-        cohort=first.cohort,
-        n=per_repeat,
-        events=int(labels[:per_repeat].sum()),
-        auc=counts.area,
-        auc_lo=main.lower,
-        auc_hi=main.upper,
-        auc_delong_lo=plain.lower,
-        auc_delong_hi=plain.upper,
-        threshold=None,
-        accuracy=calls.accuracy,
-        sensitivity=calls.sensitivity,
-        specificity=calls.specificity,
-        ppv=calls.ppv,
-        npv=calls.npv,
-        brier=brier(labels, probabilities),
-        calibration_slope=calibration_line(labels, probabilities).slope,
-        calibration_intercept=calibration_in_the_large(labels, probabilities).intercept,
-    )
-
-
 def comparisons_out_of_fold(study: str, models: Sequence[JudgedOutOfFold]) -> list[ComparisonRow]:
     """Return the paired DeLong test of every two models, on placements averaged over the repeats, with Holm's p.
 
-    Two models are compared on the patients that both could judge, ranked among themselves.
+    Two models are compared on the patients that both could judge, ranked among themselves within each fold.
     """
-    scores = {each.model: each.scores() for each in models}
+    patients = {each.model: {row.patient for row in each.predictions} for each in models}
     tests = []
-    for a, b in combinations(scores, 2):
-        shared = sorted(scores[a].keys() & scores[b].keys())
-        test = paired_placements_test(_among(scores[a], shared), _among(scores[b], shared))
-        tests.append((a, b, test))
+    for a, b in combinations(models, 2):
+        shared = patients[a.model] & patients[b.model]
+        of_both = (
+            averaged_placements(*scores_of([row for row in each.predictions if row.patient in shared]))
+            for each in (a, b)
+        )
+        tests.append((a.model, b.model, paired_placements_test(*of_both)))
     return corrected_rows(study, "honest", "out_of_fold", tests)
-
-
-def _among(scores: Mapping[str, tuple[int, list[float]]], patients: Sequence[str]) -> Placements:
-    labels: NDArray[np.int64] = np.array([scores[patient][0] for patient in patients])
-    return averaged_placements(labels, np.array([scores[patient][1] for patient in patients]).T)

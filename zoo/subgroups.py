@@ -6,18 +6,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
 from schemas.errors import ContractError
 from schemas.results import Cohort, ComparisonRow, PredictionRow, SubgroupRow, Suite
 from schemas.study import Study
 from store.snapshot import Snapshot
 from zoo.clinical_values import clinical_values
-from zoo.evaluation.auc import auc, logit_interval
-from zoo.evaluation.delong import DeLongTest, unpaired_delong
+from zoo.evaluation.auc import Placements, logit_bounds
+from zoo.evaluation.delong import DeLongTest, unpaired_placements_test
 from zoo.evaluation.intervals import Interval
 from zoo.evaluation.multiplicity import holm
+from zoo.evaluation.repeated import averaged_placements, has_pairs
+from zoo.leaderboard import scores_of
 
 __all__ = ["SubgroupLevels", "subgroup_comparisons", "subgroup_levels", "subgroup_rows"]
 
@@ -37,7 +36,7 @@ class SubgroupLevels(NamedTuple):
 
 
 class _Judged(NamedTuple):
-    """One model's judgement of the patients of one level of a cohort, each patient once."""
+    """One model's judgement of the patients of one level of a cohort."""
 
     study: str
     suite: Suite
@@ -45,13 +44,14 @@ class _Judged(NamedTuple):
     cohort: Cohort
     variable: str
     level: str
-    labels: NDArray[np.int64]
-    probabilities: NDArray[np.float64]
+    patients: int
+    events: int
+    counts: Placements | None
+    """None where no fold has patients of both labels."""
 
     @property
-    def smaller_class(self) -> int:
-        events = int(self.labels.sum())
-        return min(events, len(self.labels) - events)
+    def can_be_tested(self) -> bool:
+        return self.counts is not None and self.counts.pairs >= FEWEST_OF_A_CLASS
 
 
 def subgroup_levels(snapshot: Snapshot, study: Study) -> list[SubgroupLevels]:
@@ -91,7 +91,8 @@ def subgroup_levels(snapshot: Snapshot, study: Study) -> list[SubgroupLevels]:
 def subgroup_rows(predictions: Sequence[PredictionRow], levels: Sequence[SubgroupLevels]) -> list[SubgroupRow]:
     """Return the AUC of every model in every level of each cohort.
 
-    A patient who was predicted several times counts once, with the mean probability.
+    Patients are ranked as in the leaderboard, those of a level among themselves: in the honest suite within each fold,
+    averaged over the repeats. Who is in no fold with a patient of the level and the other label is not ranked.
 
     Parameters
     ----------
@@ -102,15 +103,15 @@ def subgroup_rows(predictions: Sequence[PredictionRow], levels: Sequence[Subgrou
     """
     rows = []
     for each in _judged(predictions, levels):
-        area = auc(each.labels, each.probabilities) if each.smaller_class else None
+        area = None if each.counts is None else each.counts.area
         bounds: Interval | tuple[None, None] = (None, None)
-        if each.smaller_class >= FEWEST_OF_A_CLASS:
-            bounds = logit_interval(each.labels, each.probabilities)
+        if each.counts is not None and each.can_be_tested:
+            bounds = logit_bounds(each.counts)
         rows.append(
             SubgroupRow(
                 **{name: getattr(each, name) for name in ("study", "suite", "model", "cohort", "variable", "level")},
-                n=len(each.labels),
-                events=int(each.labels.sum()),
+                n=each.patients,
+                events=each.events,
                 auc=area,
                 auc_lo=bounds[0],
                 auc_hi=bounds[1],
@@ -135,11 +136,11 @@ def subgroup_comparisons(predictions: Sequence[PredictionRow], levels: Sequence[
     families: dict[tuple[str, str, str], list[tuple[_Judged, _Judged, DeLongTest]]] = {}
     by_group: dict[tuple[str, ...], list[_Judged]] = {}
     for each in _judged(predictions, levels):
-        if each.smaller_class >= FEWEST_OF_A_CLASS:
+        if each.can_be_tested:
             by_group.setdefault((each.study, each.suite, each.model, each.cohort, each.variable), []).append(each)
     for group in by_group.values():
         for a, b in combinations(group, 2):
-            test = unpaired_delong(a.labels, a.probabilities, b.labels, b.probabilities)
+            test = unpaired_placements_test(_known(a), _known(b))
             families.setdefault((a.study, a.suite, a.cohort), []).append((a, b, test))
     return [row for tests in families.values() for row in _corrected(tests)]
 
@@ -162,14 +163,22 @@ def _corrected(tests: Sequence[tuple[_Judged, _Judged, DeLongTest]]) -> Iterator
 
 def _judged(predictions: Sequence[PredictionRow], levels: Sequence[SubgroupLevels]) -> Iterator[_Judged]:
     """Yield each model's judgement of each level of each cohort; levels in their order, empty ones too."""
-    by_cohort: dict[tuple[str, Suite, str, Cohort], dict[str, list[PredictionRow]]] = {}
+    by_cohort: dict[tuple[str, Suite, str, Cohort], list[PredictionRow]] = {}
     for row in predictions:
-        of_cohort = by_cohort.setdefault((row.study, row.suite, row.model, row.cohort), {})
-        of_cohort.setdefault(row.patient, []).append(row)
-    for key, patients in by_cohort.items():
+        by_cohort.setdefault((row.study, row.suite, row.model, row.cohort), []).append(row)
+    for key, of_cohort in by_cohort.items():
         for variable, names, of_patient in levels:
             for level in names:
-                own = [rows for patient, rows in patients.items() if of_patient.get(patient) == level]
-                labels = np.array([rows[0].label for rows in own], dtype=np.int64)
-                means = np.array([np.mean([row.probability for row in rows]) for rows in own], dtype=np.float64)
-                yield _Judged(*key, variable, level, labels, means)
+                own = [row for row in of_cohort if of_patient.get(row.patient) == level]
+                if not own:
+                    yield _Judged(*key, variable, level, 0, 0, None)
+                    continue
+                found = scores_of(own)
+                counts = averaged_placements(*found) if has_pairs(found) else None
+                yield _Judged(*key, variable, level, len(found.labels), int(found.labels.sum()), counts)
+
+
+def _known(judged: _Judged) -> Placements:
+    if judged.counts is None:
+        raise ValueError(f"{judged.level}: a level without pairs is not tested")
+    return judged.counts

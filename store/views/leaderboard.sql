@@ -5,7 +5,7 @@
 -- @cohort training or validation in the paper suite, out_of_fold in the honest one
 -- @n patients judged, in the honest suite once a repeat
 -- @events patients with label 1
--- @auc area under the ROC curve; in the honest suite the mean over the repeats
+-- @auc area under the ROC curve; in the honest suite over pairs of patients held out of the same fold, all repeats
 -- @auc_lo lower 95 % bound, DeLong on the logit scale
 -- @auc_hi upper 95 % bound, DeLong on the logit scale
 -- @auc_delong_lo lower 95 % bound, plain DeLong

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,8 @@ from store.snapshot import Snapshot
 
 # Seven models without images; their 30 fits take seconds.
 MODELS = "\n".join(f"[models.{name}]\n" for name in ("nlr", "plr", "lmr"))
-TABLES = ("predictions", "leaderboard", "comparisons", "selection_frequency")
+TABLES = ("predictions", "leaderboard", "subgroups", "comparisons", "selection_frequency")
+DOCS = Path(__file__).parents[2] / "docs"
 QUICK = {"repeats": 1, "folds": 5}
 
 
@@ -64,9 +66,39 @@ def test_the_honest_suite_writes_its_tables(benched):
     assert run["status"] == "done"
     assert {"suite": "honest", "repeats": 1, "folds": 5}.items() <= parameters.items()
     assert json.loads(run["summary"]) == {"models": 4, "fits": 30, "changed": True}
-    assert len(tables(benched)["comparisons"]) == 6
+    kinds = Counter(row["kind"] for row in tables(benched)["comparisons"])
+    assert kinds == {"paired": 6, "subgroup": 4}
+    within = {(row["model"], row["level"]): row["n"] for row in tables(benched)["subgroups"]}
+    # Field strengths as published: 74 patients at 1.5 T, 91 at 3.0 T.
+    assert within == {(m, level): n for m in ("cr", "lmr", "nlr", "plr") for level, n in (("1.5", 74), ("3", 91))}
     assert {row["model"] for row in tables(benched)["selection_frequency"]} == {"cr"}
     assert not (benched / "staging" / "bench-hcc-early-recurrence").exists()
+
+
+@pytest.mark.parametrize(("file", "view"), [("leaderboard", "* exclude threshold"), ("subgroups", "*")])
+def test_sql_makes_the_suites_figures_again(benched, file, view):
+    """The SQL of docs/ gives the stored leaderboard and subgroups of a real run again."""
+    again = asked(benched, (DOCS / f"{file}.sql").read_text())
+    stored = asked(benched, f"select {view} from {file} order by all")
+    assert len(again) == len(stored) > 0
+    for mine, theirs in zip(again, stored, strict=True):
+        assert mine == pytest.approx(theirs, abs=1e-9), mine["model"]
+
+
+def test_subgroups_asked_for_later_need_no_fit(benched, tmp_path):
+    """A study file that names another subgroup gets its figures from the predictions on record, without a run."""
+    root = tmp_path / "store"
+    shutil.copytree(benched, root)
+    (row,) = asked(root, "from studies")
+    file = Path(row["file"]) if Path(row["file"]).is_absolute() else root.parent / row["file"]
+    changed = file.with_name("changed.toml")
+    changed.write_text(file.read_text().replace('subgroups = ["field_strength_t"]', 'subgroups = ["sex"]'))
+    ingest(changed, root, workers=1)
+    runs = asked(root, "from runs where flow = 'bench'")
+    assert bench(Store(root), suite="honest", workers=1, **QUICK).commit_id is not None
+    assert asked(root, "from runs where flow = 'bench'") == runs
+    assert {row["variable"] for row in tables(root)["subgroups"]} == {"sex"}
+    assert tables(root)["leaderboard"] == tables(benched)["leaderboard"]
 
 
 def test_a_second_run_computes_nothing_and_starts_nothing(benched):

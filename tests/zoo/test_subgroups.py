@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from schemas.errors import ContractError
 from schemas.results import PredictionRow
+from store.query import answer
 from zoo.evaluation.auc import auc, logit_interval
 from zoo.evaluation.delong import unpaired_delong
 from zoo.evaluation.multiplicity import holm
 from zoo.subgroups import SubgroupLevels, subgroup_comparisons, subgroup_levels, subgroup_rows
 
+SUBGROUPS_SQL = Path(__file__).parents[2] / "docs" / "subgroups.sql"
 LEVELS = {f"P{n}": ("a", "b", "c")[n % 3] for n in range(30)}
 VARIABLE = SubgroupLevels("site", ("a", "b", "c", "d"), LEVELS)
 
@@ -85,23 +89,58 @@ def test_a_level_with_one_class_has_no_auc_and_no_test():
     assert subgroup_comparisons(predictions, [VARIABLE]) == []
 
 
-def test_a_patient_predicted_several_times_counts_once():
-    """Repeated out-of-fold predictions are averaged; patients without a level are in none."""
-    first = predicted(seed=5, suite="honest", cohort="out_of_fold")
-    again = [row.model_copy(update={"fold": 1, "probability": row.probability / 2}) for row in first]
-    (a, *_) = subgroup_rows(
-        [*first, *again], [VARIABLE._replace(of_patient=dict.fromkeys(("P0", "P3", "P6", "P9"), "a"))]
-    )
-    assert (a.suite, a.cohort, a.n, a.events) == ("honest", "out_of_fold", 4, 2)
-    halved = [row.model_copy(update={"probability": 0.75 * row.probability}) for row in first]
-    assert a.auc == auc(
-        *(
-            list(values)
-            for values in zip(
-                *[(r.label, r.probability) for r in halved if r.patient in ("P0", "P3", "P6", "P9")], strict=True
-            )
-        )
-    )
+def test_out_of_fold_patients_are_ranked_within_their_folds():
+    """In the honest suite a level has the AUC over its pairs of one fold; a patient of two repeats counts once."""
+    folds = {0: lambda n: (n // 3 + n // 6) % 2, 1: lambda n: 2 + (n // 12) % 2}
+    predictions = [
+        row.model_copy(update={"repeat": repeat, "fold": fold(int(row.patient[1:]))})
+        for repeat, fold in folds.items()
+        for row in predicted(seed=5 + repeat, suite="honest", cohort="out_of_fold")
+    ]
+    own = [row for row in predictions if LEVELS[row.patient] == "a"]
+    won = [
+        float(one.probability > other.probability)
+        for one in own
+        for other in own
+        if (one.fold, one.label, other.label) == (other.fold, 1, 0)
+    ]
+    (a, *_) = subgroup_rows(predictions, [VARIABLE])
+    assert (a.suite, a.cohort, a.n, a.events) == ("honest", "out_of_fold", 10, 5)
+    assert a.auc == pytest.approx(np.mean(won), abs=1e-12)
+    assert a.auc_lo < a.auc < a.auc_hi
+
+
+def test_a_level_whose_folds_hold_one_label_each_has_no_auc():
+    """Patients of both labels who never share a fold are in no pair: no AUC and no test."""
+    rows = [row.model_copy(update={"fold": row.label}) for row in predicted(suite="honest", cohort="out_of_fold")]
+    (a, *_) = subgroup_rows(rows, [VARIABLE])
+    assert (a.n, a.events, a.auc, a.auc_lo) == (10, 5, None, None)
+    assert subgroup_comparisons(rows, [VARIABLE]) == []
+
+
+def test_sql_alone_makes_every_subgroup_of_both_suites_again(cohort_of_90):
+    """docs/subgroups.sql makes the subgroups' figures again from predictions and clinical values."""
+    cohort_of_90.edit('feature_sets = ["quick"]', 'feature_sets = ["quick"]\nsubgroups = ["sex", "afp"]')
+    labels = {row["patient"]: row["label"] for row in cohort_of_90.snapshot.rows("labels")}
+    rows = predicted(seed=1, labels=dict(list(labels.items())[:40]))
+    for fold in range(6):
+        rows += [
+            row.model_copy(update={"fold": fold, "repeat": fold // 3})
+            for number, row in enumerate(predicted(seed=fold, labels=labels, suite="honest", cohort="out_of_fold"))
+            if (number * (1 + fold // 3) // (1 + fold // 3 * 2)) % 3 == fold % 3
+        ]
+    levels = subgroup_levels(cohort_of_90.snapshot, cohort_of_90.study)
+    cohort_of_90.put("study_patients", [{"study": "s", "patient": patient} for patient in labels])
+    cohort_of_90.put("predictions", [row.model_dump() | {"version": 1} for row in rows])
+    cohort_of_90.put("subgroups", [row.model_dump() for row in subgroup_rows(rows, levels)])
+    again = answer(cohort_of_90.snapshot, SUBGROUPS_SQL.read_text()).to_pylist()
+    stored = answer(
+        cohort_of_90.snapshot, "from subgroups order by study, suite, model, cohort, variable, level"
+    ).to_pylist()
+    assert len(again) == 8
+    assert all(row["auc_lo"] < row["auc"] < row["auc_hi"] for row in stored)
+    for mine, theirs in zip(again, stored, strict=True):
+        assert mine == pytest.approx(theirs, abs=1e-9), (mine["suite"], mine["variable"], mine["level"])
 
 
 def test_levels_come_from_the_store(cohort_of_90):

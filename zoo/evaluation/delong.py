@@ -11,7 +11,7 @@ from scipy import stats
 
 from zoo.evaluation.auc import Placements, component_variance, placements
 
-__all__ = ["DeLongTest", "paired_delong", "paired_placements_test", "unpaired_delong"]
+__all__ = ["DeLongTest", "paired_delong", "paired_placements_test", "unpaired_delong", "unpaired_placements_test"]
 
 
 @dataclass(frozen=True)
@@ -114,6 +114,11 @@ def unpaired_delong(labels_a: ArrayLike, scores_a: ArrayLike, labels_b: ArrayLik
     """
     a = placements(labels_a, scores_a, labels_name="labels_a", scores_name="scores_a")
     b = placements(labels_b, scores_b, labels_name="labels_b", scores_name="scores_b")
+    return unpaired_placements_test(a, b)
+
+
+def unpaired_placements_test(a: Placements, b: Placements) -> DeLongTest:
+    """Return :func:`unpaired_delong` from the placement counts of two cohorts, of one set of scores or averaged."""
     difference = a.area - b.area
     variance_a = component_variance(*a, where="labels_a")
     variance_b = component_variance(*b, where="labels_b")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from schemas.errors import ContractError
 from zoo.evaluation.auc import auc, component_variance, delong_bounds, delong_interval, logit_bounds, logit_interval
@@ -61,6 +62,67 @@ def test_ranks_are_taken_within_a_repeat(scores) -> None:
     labels, rows = scores
     shifted = rows + np.array([0.0, 10.0, 20.0, 30.0])[:, None]
     assert np.array_equal(averaged_placements(labels, shifted).positive, averaged_placements(labels, rows).positive)
+
+
+FOLDS = np.array(
+    [
+        [0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2],
+        [3, 4, 5, 3, 4, 5, 3, 4, 5, 3, 4, 5],
+        [6, 6, 7, 7, 8, 8, 6, 6, 7, 7, 8, 8],
+        [9, 10, 11, 9, 10, 11, 11, 10, 9, 9, 10, 11],
+    ]
+)
+
+
+def test_pairs_of_one_fold_by_brute_force(scores) -> None:
+    """With folds, only pairs of one fold count; the variance is that of each patient's own excess over the AUC."""
+    labels, rows = scores
+    ones, zeros = np.flatnonzero(labels == 1), np.flatnonzero(labels == 0)
+    won, pairs = np.zeros((12, 12)), np.zeros((12, 12))
+    for row, of_row in zip(rows, FOLDS, strict=True):
+        for one in ones:
+            for zero in zeros:
+                if of_row[one] == of_row[zero]:
+                    pairs[one, zero] += 1
+                    won[one, zero] += (row[one] > row[zero]) + 0.5 * (row[one] == row[zero])
+    area = won.sum() / pairs.sum()
+    excess = won - area * pairs
+    variance = excess.sum(axis=1)[ones].var(ddof=1) * len(ones) + excess.sum(axis=0)[zeros].var(ddof=1) * len(zeros)
+    counts = averaged_placements(labels, rows, FOLDS)
+    assert counts.area == pytest.approx(area, abs=1e-15)
+    assert component_variance(*counts) == pytest.approx(variance / pairs.sum() ** 2, abs=1e-15)
+
+
+def test_folds_of_one_size_have_the_mean_of_their_aucs() -> None:
+    """Where folds have equally many patients of each label, the AUC is the mean of scikit-learn's over the folds."""
+    random = np.random.default_rng(1)
+    labels, folds = np.tile([1, 1, 0, 0, 0], 6), np.repeat(np.arange(6), 5)
+    scores = random.normal(size=30) + labels
+    expected = np.mean([roc_auc_score(labels[folds == fold], scores[folds == fold]) for fold in range(6)])
+    assert averaged_placements(labels, scores[None], folds[None]).area == pytest.approx(expected, abs=1e-15)
+
+
+def test_a_level_of_scores_of_its_own_in_each_fold_changes_nothing(scores) -> None:
+    """A fold whose model says more for everyone, as one that trained on more events does, is ranked as before."""
+    labels, rows = scores
+    found = averaged_placements(labels, rows, FOLDS)
+    assert np.allclose(averaged_placements(labels, rows + 10 * FOLDS, FOLDS).positive, found.positive, atol=1e-12)
+
+
+def test_folds_ranked_without_fault_have_no_variance(scores) -> None:
+    """Every pair of every fold right: an AUC of exactly 1 and a variance of exactly 0, however unlike the folds."""
+    labels, _ = scores
+    counts = averaged_placements(labels, labels - 5.0 * FOLDS, FOLDS)
+    assert (counts.area, component_variance(*counts)) == (1.0, 0.0)
+
+
+def test_a_patient_without_a_counterpart_is_left_out() -> None:
+    """Who shares a fold with nobody of the other label is in no pair; where nobody does there is no AUC."""
+    labels, scores = np.array([1, 0, 1, 0, 1]), np.array([[0.9, 0.1, 0.2, 0.4, 0.0]])
+    counts = averaged_placements(labels, scores, [[0, 0, 1, 1, 2]])
+    assert (counts.area, len(counts.positive), len(counts.negative)) == (0.5, 2, 2)
+    with pytest.raises(ContractError, match="no fold has patients of both labels"):
+        averaged_placements(labels, scores, [[0, 1, 2, 3, 4]])
 
 
 @pytest.mark.parametrize("rows", [np.empty((0, 4)), np.array([0.1, 0.2, 0.3, 0.4])])

@@ -1,0 +1,69 @@
+"""How a model did on a cohort: a row of the leaderboard, made from predictions alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from schemas.results import LeaderboardRow, PredictionRow
+from zoo.evaluation.auc import delong_bounds, logit_bounds
+from zoo.evaluation.calibration import brier, calibration_in_the_large, calibration_line
+from zoo.evaluation.classification import classification
+from zoo.evaluation.repeated import OutOfFold, averaged_placements
+
+__all__ = ["leaderboard_row", "scores_of"]
+
+
+def leaderboard_row(predictions: Sequence[PredictionRow]) -> LeaderboardRow:
+    """Return how one model did on one cohort.
+
+    AUC and intervals are those of `averaged_placements`: patients are ranked among those that one model was asked
+    about, all of a cohort in the paper suite, those of a fold in the honest one. Rates are counted over all
+    predictions, each at the threshold beside it; Brier score and calibration are those of all predictions.
+
+    Parameters
+    ----------
+    predictions : sequence of PredictionRow
+        Of one study, suite, model and cohort; every patient once a repeat.
+    """
+    first = predictions[0]
+    labels = np.array([row.label for row in predictions])
+    probabilities = np.array([row.probability for row in predictions])
+    thresholds = {row.threshold for row in predictions}
+    found = scores_of(predictions)
+    counts = averaged_placements(*found)
+    main, plain = logit_bounds(counts), delong_bounds(counts)
+    calls = classification(labels, [float(row.probability >= row.threshold) for row in predictions], 1.0)
+    return LeaderboardRow(
+        study=first.study,
+        suite=first.suite,
+        model=first.model,
+        cohort=first.cohort,
+        n=len(found.labels),
+        events=int(found.labels.sum()),
+        auc=counts.area,
+        auc_lo=main.lower,
+        auc_hi=main.upper,
+        auc_delong_lo=plain.lower,
+        auc_delong_hi=plain.upper,
+        threshold=None if first.suite == "honest" else thresholds.pop(),
+        accuracy=calls.accuracy,
+        sensitivity=calls.sensitivity,
+        specificity=calls.specificity,
+        ppv=calls.ppv,
+        npv=calls.npv,
+        brier=brier(labels, probabilities),
+        calibration_slope=calibration_line(labels, probabilities).slope,
+        calibration_intercept=calibration_in_the_large(labels, probabilities).intercept,
+    )
+
+
+def scores_of(predictions: Sequence[PredictionRow]) -> OutOfFold:
+    """Return the scores of one model on one cohort, patients in the order of their names."""
+    ordered = sorted(predictions, key=lambda row: (row.repeat, row.patient))
+    shape = (len({row.repeat for row in ordered}), -1)
+    labels, probabilities, folds = (
+        np.array([getattr(row, name) for row in ordered]).reshape(shape) for name in ("label", "probability", "fold")
+    )
+    return OutOfFold(labels[0], probabilities, folds)
