@@ -1,4 +1,4 @@
-"""Why a model says what it says: coefficients, tree contributions, permutation importance, one patient's part.
+"""Why a model says what it says: its last step, and what each feature adds to a patient's answer.
 
 Every explanation looks at a model's last step and at the columns that reach it. Steps before it work column by
 column (imputation, scaling) or leave columns out, so what is not among these columns cannot move a probability;
@@ -22,28 +22,20 @@ from sklearn.pipeline import Pipeline
 from xgboost import XGBClassifier
 
 from zoo.clinical import ClinicalLogisticRegression
-from zoo.evaluation.auc import auc
 from zoo.staging.estimators import ComparatorClassifier
 from zoo.tuned import TunedClassifier
 
 __all__ = [
     "Contributions",
-    "Importance",
     "LastStep",
     "column_references",
     "contributions",
     "last_step",
-    "permutation_importances",
-    "training_importances",
+    "tree_contributions",
 ]
 
 Floats = NDArray[np.float64]
-ImportanceKind = Literal["coefficient", "tree", "permutation", "permutation_training"]
 ContributionKind = Literal["linear", "tree", "occlusion"]
-
-REPEATS = 100
-_SEED = 20260101
-_PERCENTILES = (2.5, 97.5)
 
 
 @dataclass(frozen=True)
@@ -79,17 +71,6 @@ class LastStep:
     intercept: float = 0.0
     intervals: Mapping[str, tuple[float, float]] | None = None
     booster: xgboost.Booster | None = None
-
-
-@dataclass(frozen=True)
-class Importance:
-    """How much one feature counts in a model, of one kind; see the view ``importances``."""
-
-    kind: ImportanceKind
-    feature: str
-    value: float
-    lower: float | None = None
-    upper: float | None = None
 
 
 @dataclass(frozen=True)
@@ -223,12 +204,13 @@ def contributions(step: LastStep) -> Contributions:
             (step.values - step.centre) * step.coefficients,
         )
     if step.booster is not None:
-        found = _tree_contributions(step.booster, step.values)
+        found = tree_contributions(step.booster, step.values)
         return Contributions("tree", step.features, found[:, -1], found[:, :-1])
     return _occlusion(step)
 
 
-def _tree_contributions(booster: xgboost.Booster, values: Floats) -> Floats:
+def tree_contributions(booster: xgboost.Booster, values: Floats) -> Floats:
+    """Return the TreeSHAP values of each patient and feature in log odds, the trees' expected value behind them."""
     found = booster.predict(xgboost.DMatrix(values, nthread=1), pred_contribs=True)
     return np.asarray(found, dtype=np.float64)
 
@@ -242,80 +224,3 @@ def _occlusion(step: LastStep) -> Contributions:
         differences[:, column] = whole - step.probability(without)
     baseline = np.full(len(whole), step.probability(step.centre[None, :])[0])
     return Contributions("occlusion", step.features, baseline, differences)
-
-
-def training_importances(step: LastStep, labels: NDArray[np.int64]) -> list[Importance]:
-    """Return how much each feature counts, from the training patients: coefficients or trees, and permutation.
-
-    Parameters
-    ----------
-    step : LastStep
-        With the training patients' values.
-    labels : ndarray of shape (n_patients,)
-        Their labels.
-    """
-    found: list[Importance] = []
-    if step.coefficients is not None:
-        for name, value, scale in zip(step.features, step.coefficients, step.scale, strict=True):
-            lower, upper = (step.intervals or {}).get(name, (None, None))
-            found.append(
-                Importance(
-                    "coefficient",
-                    name,
-                    float(value * scale),
-                    _scaled(lower, float(scale)),
-                    _scaled(upper, float(scale)),
-                )
-            )
-    if step.booster is not None:
-        parts = np.abs(_tree_contributions(step.booster, step.values)[:, :-1]).mean(axis=0)
-        found += [Importance("tree", name, float(part)) for name, part in zip(step.features, parts, strict=True)]
-    return found + permutation_importances(step, labels, kind="permutation_training")
-
-
-def _scaled(bound: float | None, scale: float) -> float | None:
-    # A bound beyond what a float holds is no number that can be stored.
-    return None if bound is None or not np.isfinite(bound) else bound * scale
-
-
-def permutation_importances(
-    step: LastStep, labels: NDArray[np.int64], *, kind: ImportanceKind = "permutation", repeats: int = REPEATS
-) -> list[Importance]:
-    """Return the AUC that a model loses when one feature is shuffled among the patients.
-
-    Only the columns that the last step sees are shuffled: a column that selection left out cannot move a
-    probability, its importance is 0 by construction.
-
-    Parameters
-    ----------
-    step : LastStep
-        With the patients' values: those of the validation cohort, for an honest answer.
-    labels : ndarray of shape (n_patients,)
-        Their labels, both classes present.
-    kind : {'permutation', 'permutation_training'}
-        Whose patients they are. On training patients the loss is that of a fit to them: it flatters.
-    repeats : int
-        Shuffles a feature, from one seed.
-
-    Returns
-    -------
-    list of Importance
-        The mean loss over the shuffles with their 2.5th and 97.5th percentiles: the spread of the shuffling, not
-        that of patients, which in a small cohort is wider. Features that carry the same information share it,
-        and each may look worthless alone.
-
-    References
-    ----------
-    Breiman L, Mach Learn 2001;45:5, doi:10.1023/A:1010933404324.
-    """
-    random = np.random.default_rng(_SEED)
-    n = len(labels)
-    whole = auc(labels, step.probability(step.values))
-    found = []
-    for column, name in enumerate(step.features):
-        stacked = np.tile(step.values, (repeats, 1))
-        stacked[:, column] = np.concatenate([random.permutation(step.values[:, column]) for _ in range(repeats)])
-        losses = [whole - auc(labels, part) for part in step.probability(stacked).reshape(repeats, n)]
-        lower, upper = np.percentile(losses, _PERCENTILES)
-        found.append(Importance(kind, name, float(np.mean(losses)), float(lower), float(upper)))
-    return found

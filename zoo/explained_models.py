@@ -9,7 +9,8 @@ import polars as pl
 
 from schemas.errors import NotFoundError
 from store.snapshot import Snapshot
-from zoo.explain import contributions, last_step, permutation_importances
+from zoo.explain import contributions, last_step
+from zoo.importances import permutation_importances
 from zoo.prediction import part_of
 from zoo.saved_models import SavedModel, pinned_rows, stored_model
 

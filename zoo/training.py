@@ -18,8 +18,9 @@ from store.snapshot import Snapshot
 from zoo.card import model_card
 from zoo.evaluation.auc import auc
 from zoo.evaluation.threshold import youden_threshold
-from zoo.explain import column_references, last_step, training_importances
+from zoo.explain import column_references, last_step
 from zoo.feature_columns import stored_feature_set
+from zoo.importances import training_importances
 from zoo.matrix import ModelTable
 from zoo.model_folders import put_model_folder
 from zoo.model_inputs import ModelInputs, model_inputs

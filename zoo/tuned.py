@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn import config_context
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.utils import Tags
@@ -90,7 +91,9 @@ class TunedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):  # ty
         folds = StratifiedKFold(self.n_splits, shuffle=True, random_state=self.random_state)
         fewest = min(len(training) for training, _ in folds.split(table, labels))
         search = GridSearchCV(clone(self.estimator), self._feasible_grid(fewest), scoring=self.scoring, cv=folds)
-        search.fit(table, labels)
+        # The table was checked above; a search fits hundreds of classifiers to parts of it.
+        with config_context(assume_finite=True, skip_parameter_validation=True):
+            search.fit(table, labels)
         self.best_estimator_ = search.best_estimator_
         self.best_params_: dict[str, Any] = dict(search.best_params_)
         self.best_score_ = float(search.best_score_)
