@@ -8,10 +8,14 @@ T1-weighted gradient echo after contrast, in arbitrary units.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
+
+from flows.imaging.motion import STILL, Motion
 
 __all__ = [
     "FIELD_OF_VIEW_MM",
@@ -19,6 +23,7 @@ __all__ = [
     "LIVER_SEMI_AXES_MM",
     "PHASES",
     "SIGNALS",
+    "Box",
     "Canvas",
     "paint_abdomen",
 ]
@@ -104,68 +109,100 @@ _VESSELS: tuple[tuple[str, Triple, Triple, float, float], ...] = (
 )
 
 
+Box = tuple[slice, slice, slice]
+
+# How far beyond the field of view a cylinder is followed.
+_BEYOND_MM = 40.0
+
+
 @dataclass
 class Canvas:
     """A volume that organs are painted on.
 
     Parameters
     ----------
-    x, y, z : ndarray of shape (n_axis,)
-        Positions of the voxels along each axis, in millimetres of the patient.
-    volume : ndarray of shape (n_z, n_y, n_x)
-        The signal so far.
+    axes : sequence of 3 ndarrays
+        Positions of the voxels along x, y and z of the scanner, in millimetres of the patient.
     edge_mm : float
         Width over which a border is blended: about a voxel.
+    motion : Motion
+        How the patient lies in the scanner.
     """
 
-    x: Volume
-    y: Volume
-    z: Volume
-    volume: Volume
+    axes: Sequence[NDArray[np.float64]]
     edge_mm: float
+    motion: Motion = STILL
 
-    def _box(self, low: Triple, high: Triple) -> tuple[slice, slice, slice]:
+    def __post_init__(self) -> None:
+        self.volume: Volume = np.zeros([len(axis) for axis in reversed(self.axes)], dtype=np.float32)
+        x, y, z = self.axes
+        # The motion is linear: what each axis adds is added up by broadcasting, not point by point.
+        turned = self.motion.rotation
+        origin = self.motion.rest(np.zeros((1, 3)))[0]
+        self._rest: list[Volume] = [
+            (
+                z[:, None, None] * turned[2, each]
+                + y[None, :, None] * turned[1, each]
+                + x * turned[0, each]
+                + origin[each]
+            ).astype(np.float32)
+            for each in range(3)
+        ]
+
+    def box(self, low: Triple, high: Triple) -> Box:
+        """Return the smallest box of voxels that holds a box of the patient and its soft edge."""
+        corners = np.array(list(product(*zip(low, high, strict=True))), dtype=np.float64)
+        limit = np.array([0.5 * float(axis[-1] - axis[0]) + _BEYOND_MM for axis in self.axes])
+        moved = self.motion.moved(np.clip(corners, -limit, limit))
         spans = [
             slice(*np.searchsorted(axis, (start - self.edge_mm, stop + self.edge_mm)))
-            for axis, start, stop in zip((self.x, self.y, self.z), low, high, strict=True)
+            for axis, start, stop in zip(self.axes, moved.min(axis=0), moved.max(axis=0), strict=True)
         ]
         return spans[2], spans[1], spans[0]
 
-    def ellipsoid(self, centre: Triple, semi_axes: Triple) -> tuple[tuple[slice, slice, slice], Volume]:
+    def rest_points(self, box: Box) -> tuple[Volume, Volume, Volume]:
+        """Return x, y and z of the patient at rest at the voxels of a box, each of the box's shape."""
+        x, y, z = self._rest
+        return x[box], y[box], z[box]
+
+    def ellipsoid(self, centre: Triple, semi_axes: Triple) -> tuple[Box, Volume]:
         """Return the box that holds an ellipsoid and its weight, 0 outside to 1 inside, on that box."""
         low: Triple = (centre[0] - semi_axes[0], centre[1] - semi_axes[1], centre[2] - semi_axes[2])
         high: Triple = (centre[0] + semi_axes[0], centre[1] + semi_axes[1], centre[2] + semi_axes[2])
-        box = self._box(low, high)
-        along_x = ((self.x[box[2]] - centre[0]) / semi_axes[0]) ** 2
-        along_y = ((self.y[box[1]] - centre[1]) / semi_axes[1]) ** 2
-        along_z = ((self.z[box[0]] - centre[2]) / semi_axes[2]) ** 2
-        relative = np.sqrt(along_z[:, None, None] + along_y[None, :, None] + along_x[None, None, :])
+        box = self.box(low, high)
+        x, y, z = self.rest_points(box)
+        relative = np.sqrt(
+            ((x - centre[0]) / semi_axes[0]) ** 2
+            + ((y - centre[1]) / semi_axes[1]) ** 2
+            + ((z - centre[2]) / semi_axes[2]) ** 2
+        )
         return box, np.clip((1.0 - relative) * (min(semi_axes) / self.edge_mm) + 0.5, 0.0, 1.0)
 
-    def tube(
-        self, start: Triple, end: Triple, radius: float, end_radius: float
-    ) -> tuple[tuple[slice, slice, slice], Volume]:
+    def tube(self, start: Triple, end: Triple, radius: float, end_radius: float) -> tuple[Box, Volume]:
         """Return the box that holds a tapering tube and its weight on that box."""
         widest = max(radius, end_radius)
         pairs = list(zip(start, end, strict=True))
         low: Triple = (min(pairs[0]) - widest, min(pairs[1]) - widest, min(pairs[2]) - widest)
         high: Triple = (max(pairs[0]) + widest, max(pairs[1]) + widest, max(pairs[2]) + widest)
-        box = self._box(low, high)
-        dx = (self.x[box[2]] - start[0])[None, None, :]
-        dy = (self.y[box[1]] - start[1])[None, :, None]
-        dz = (self.z[box[0]] - start[2])[:, None, None]
+        box = self.box(low, high)
+        dx, dy, dz = (at - begin for at, begin in zip(self.rest_points(box), start, strict=True))
         ax, ay, az = (stop - begin for begin, stop in pairs)
         along = np.clip((dx * ax + dy * ay + dz * az) / (ax * ax + ay * ay + az * az), 0.0, 1.0)
         distance = np.sqrt((dx - along * ax) ** 2 + (dy - along * ay) ** 2 + (dz - along * az) ** 2)
         return box, np.clip((radius + along * (end_radius - radius) - distance) / self.edge_mm + 0.5, 0.0, 1.0)
 
-    def paint(self, where: tuple[tuple[slice, slice, slice], Volume], signal: float | Volume) -> None:
+    def paint(self, where: tuple[Box, Volume], signal: float | Volume) -> None:
         """Blend a signal into the volume by weight."""
         box, weight = where
         self.volume[box] += weight * (signal - self.volume[box])
 
 
-def paint_abdomen(canvas: Canvas, phase: str, liver_texture: Volume, lesion_room: tuple[Triple, float]) -> None:
+def paint_abdomen(
+    canvas: Canvas,
+    phase: str,
+    liver_texture: Callable[[NDArray[np.float32]], NDArray[np.float32]],
+    lesion_room: tuple[Triple, float],
+) -> None:
     """Paint body, organs, liver and vessels of one phase on a canvas.
 
     Parameters
@@ -174,8 +211,8 @@ def paint_abdomen(canvas: Canvas, phase: str, liver_texture: Volume, lesion_room
         Painted in place.
     phase : str
         AP, PVP or DP.
-    liver_texture : ndarray of the canvas' shape
-        Relative deviation of the liver's signal.
+    liver_texture : callable
+        Returns the relative deviation of the liver's signal at points (n, 3) of the patient at rest.
     lesion_room : tuple of (centre, radius)
         Sphere that is liver whatever the organs' outlines say, so that a large lesion bulges the liver.
     """
@@ -184,9 +221,16 @@ def paint_abdomen(canvas: Canvas, phase: str, liver_texture: Volume, lesion_room
         canvas.paint(canvas.ellipsoid(centre, semi_axes), SIGNALS[tissue][column])
     centre, radius = lesion_room
     lobes = ((LIVER_CENTRE_MM, LIVER_SEMI_AXES_MM), *_OTHER_LOBES, (centre, (radius, radius, radius)))
-    for lobe in lobes:
-        box, weight = canvas.ellipsoid(*lobe)
-        canvas.paint((box, weight), SIGNALS["liver"][column] * (1.0 + liver_texture[box]))
+    weighted = [canvas.ellipsoid(*lobe) for lobe in lobes]
+    is_liver = np.zeros(canvas.volume.shape, dtype=bool)
+    for box, weight in weighted:
+        is_liver[box] |= weight > 0.0
+    everywhere = (slice(None), slice(None), slice(None))
+    points = np.stack([at[is_liver] for at in canvas.rest_points(everywhere)], axis=1)
+    texture = np.zeros(canvas.volume.shape, dtype=np.float32)
+    texture[is_liver] = liver_texture(points)
+    for box, weight in weighted:
+        canvas.paint((box, weight), SIGNALS["liver"][column] * (1.0 + texture[box]))
     canvas.paint(canvas.ellipsoid(*_GALLBLADDER), SIGNALS["gallbladder"][column])
     for tissue, start, end, radius, end_radius in _VESSELS:
         canvas.paint(canvas.tube(start, end, radius, end_radius), SIGNALS[tissue][column])

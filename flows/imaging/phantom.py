@@ -5,18 +5,21 @@ drawn at half size, ``scale=0.5``: one millimetre of the phantom stands for two 
 and a 50 mm tumour measures 25 mm in the image. The voxel stays 1.2 x 1.2 x 3.0 mm. At ``scale=1.0`` the
 patient is drawn at true size on eight times as many voxels. Sizes in `LesionTraits` are always the patient's.
 
+Between phases the patient moves a little as a whole, by some millimetres and degrees: `true_transform` tells how.
+The first phase is where he lies at rest.
+
 An image depends on the traits, the field strength, the seed and the scale alone: not on what was drawn before
 it, nor on the process that draws it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import SimpleITK
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from flows.imaging.abdomen import (
     FIELD_OF_VIEW_MM,
@@ -24,55 +27,72 @@ from flows.imaging.abdomen import (
     LIVER_SEMI_AXES_MM,
     PHASES,
     SIGNALS,
+    Box,
     Canvas,
     Triple,
     Volume,
     paint_abdomen,
 )
 from flows.imaging.lesion import Lesion, LesionTraits, lesion_of, reader_offset_mm
-from flows.imaging.texture import Points
+from flows.imaging.motion import STILL, Motion, drawn_motion
+from flows.imaging.texture import Points, texture_field
 from schemas.errors import UsageError
 
-__all__ = ["DEFAULT_SCALE", "PHASES", "SPACING_MM", "LesionTraits", "lesion_mask", "phantom_phases"]
+__all__ = [
+    "DEFAULT_SCALE",
+    "PHASES",
+    "SPACING_MM",
+    "LesionTraits",
+    "lesion_mask",
+    "liver_mask",
+    "phantom_phases",
+    "true_transform",
+]
 
 DEFAULT_SCALE = 0.5
 SPACING_MM: Triple = (1.2, 1.2, 3.0)
 
 # One stream of random numbers for each thing that is drawn, so that none shifts another.
-_SHAPE, _PLACE, _BREATH, _SCANNER, _NOISE, _PARENCHYMA, _READING = range(7)
+_SHAPE, _PLACE, _MOTION, _SCANNER, _NOISE, _PARENCHYMA, _READING = range(7)
 
 # A stronger magnet has more signal for its noise and a less even transmit field (arbitrary units; relative).
 _NOISE_SD = {1.5: 14.0, 3.0: 10.0}
 _BIAS = {1.5: 0.07, 3.0: 0.17}
 
+_MOTTLING_MM = 4.2
+
 
 @dataclass(frozen=True)
 class _Scene:
-    """Lesion, its place, the grid and the patient's position in each phase."""
+    """Lesion, its place, and the patient's position in each phase."""
 
     lesion: Lesion
     centre_mm: Triple
     seed: int
     scale: float
 
-    def axes_mm(self, phase: str) -> tuple[Volume, Volume, Volume]:
-        """Return the positions of the voxels in the patient, who breathes a little between phases."""
-        shift = np.zeros(3)
-        if phase != PHASES[0]:
-            rng = np.random.default_rng([self.seed, _BREATH, PHASES.index(phase)])
-            shift = np.clip(rng.normal(0.0, 1.2, 3), -2.0, 2.0)
-        x, y, z = (axis / self.scale - move for axis, move in zip(_grid_axes(self.scale), shift, strict=True))
-        return x.astype(np.float32), y.astype(np.float32), z.astype(np.float32)
+    def motion(self, phase: str) -> Motion:
+        """Return how the patient, who breathes and settles between phases, lies in one of them."""
+        return _motion(self.seed, PHASES.index(phase))
 
-    def box(self, phase: str, reach_mm: float) -> tuple[tuple[slice, slice, slice], Points]:
+    def canvas(self, phase: str) -> Canvas:
+        """Return an empty canvas with the patient as he lies in a phase."""
+        axes = [axis / self.scale for axis in _grid_axes(self.scale)]
+        return Canvas(axes, SPACING_MM[0] / self.scale, self.motion(phase))
+
+    def box(self, canvas: Canvas, reach_mm: float) -> tuple[Box, Points]:
         """Return the box within `reach_mm` of the lesion's centre and its points relative to that centre."""
-        spans, offsets = [], []
-        for axis, middle in zip(self.axes_mm(phase), self.centre_mm, strict=True):
-            span = slice(*np.searchsorted(axis, (middle - reach_mm, middle + reach_mm)))
-            spans.append(span)
-            offsets.append(axis[span] - middle)
-        dz, dy, dx = np.meshgrid(*offsets[::-1], indexing="ij")
-        return (spans[2], spans[1], spans[0]), np.stack([dx.ravel(), dy.ravel(), dz.ravel()], axis=1)
+        x, y, z = self.centre_mm
+        low, high = (x - reach_mm, y - reach_mm, z - reach_mm), (x + reach_mm, y + reach_mm, z + reach_mm)
+        box = canvas.box(low, high)
+        offsets = [at.ravel() - middle for at, middle in zip(canvas.rest_points(box), self.centre_mm, strict=True)]
+        return box, np.stack(offsets, axis=1)
+
+
+def _motion(seed: int, phase: int) -> Motion:
+    if phase == 0:
+        return STILL
+    return drawn_motion(np.random.default_rng([seed, _MOTION, phase]), LIVER_CENTRE_MM)
 
 
 def _grid_axes(scale: float) -> list[NDArray[np.float64]]:
@@ -120,13 +140,10 @@ def _checked_phase(phase: str) -> str:
     return phase
 
 
-def _parenchyma(scene: _Scene) -> Volume:
-    """Return the mottling of the liver, the same in every phase: relative, standard deviation 3 %."""
-    shape = tuple(len(axis) for axis in reversed(_grid_axes(scene.scale)))
-    rng = np.random.default_rng([scene.seed, _PARENCHYMA])
-    noise = rng.standard_normal(shape, dtype=np.float32)
-    smooth = ndimage.gaussian_filter(noise, [3.0 * scene.scale / spacing for spacing in SPACING_MM[::-1]])
-    return np.asarray(0.03 * smooth / smooth.std(), dtype=np.float32)
+def _parenchyma(seed: int) -> Callable[[Points], Points]:
+    """Return the mottling of the liver, which moves with it: relative, standard deviation 3 %."""
+    field = texture_field(np.random.default_rng([seed, _PARENCHYMA]), _MOTTLING_MM)
+    return lambda points: np.asarray(0.03 * field(points), dtype=np.float32)
 
 
 def _measured(volume: Volume, scene: _Scene, phase: str, field_strength_t: float) -> Volume:
@@ -177,14 +194,13 @@ def phantom_phases(
             f"the phantom has no {field_strength_t} T magnet", where="liver phantom", hint="use 1.5 or 3.0"
         )
     scene = _scene(traits, seed, scale)
-    texture = _parenchyma(scene)
+    texture = _parenchyma(seed)
     reach = scene.lesion.reach_mm
     images = {}
     for phase in PHASES:
-        x, y, z = scene.axes_mm(phase)
-        canvas = Canvas(x, y, z, np.zeros((len(z), len(y), len(x)), dtype=np.float32), SPACING_MM[0] / scale)
+        canvas = scene.canvas(phase)
         paint_abdomen(canvas, phase, texture, (scene.centre_mm, reach + 4.0))
-        box, points = scene.box(phase, reach + 12.0)
+        box, points = scene.box(canvas, reach + 12.0)
         shape = canvas.volume[box].shape
         liver = SIGNALS["liver"][PHASES.index(phase)]
         painted = scene.lesion.painted(phase, canvas.volume[box].ravel(), points, liver)
@@ -225,8 +241,38 @@ def lesion_mask(
     scene = _scene(traits, seed, scale)
     rng = np.random.default_rng([seed, _READING, PHASES.index(_checked_phase(phase)), reader, reading])
     volume = np.zeros([len(axis) for axis in reversed(_grid_axes(scale))], dtype=np.uint8)
-    box, points = scene.box(phase, scene.lesion.reach_mm + 5.0)
+    box, points = scene.box(scene.canvas(phase), scene.lesion.reach_mm + 5.0)
     depth, directions = scene.lesion.depth_mm(points)
     inside = depth + reader_offset_mm(directions, reader, rng) > 0.0
     volume[box] = inside.reshape(volume[box].shape)
+    return _image_of(volume, scale)
+
+
+def true_transform(seed: int, phase: str, scale: float = DEFAULT_SCALE) -> SimpleITK.Euler3DTransform:
+    """Return the transform that takes a point of the first phase's image to where its tissue lies in a phase.
+
+    It is what a registration of that phase (moving) to the first (fixed) should find.
+
+    Parameters
+    ----------
+    seed, scale
+        As given to `phantom_phases`.
+    phase : str
+        AP, PVP or DP.
+
+    Raises
+    ------
+    UsageError
+        If the phantom has no such phase.
+    """
+    index = PHASES.index(_checked_phase(phase))
+    return _motion(seed, index).transform(scale)
+
+
+def liver_mask(scale: float = DEFAULT_SCALE) -> SimpleITK.Image:
+    """Return the mask of the liver's right lobe, in which every lesion lies, in the first phase."""
+    canvas = Canvas([axis / scale for axis in _grid_axes(scale)], SPACING_MM[0] / scale)
+    box, weight = canvas.ellipsoid(LIVER_CENTRE_MM, LIVER_SEMI_AXES_MM)
+    volume = np.zeros(canvas.volume.shape, dtype=np.uint8)
+    volume[box] = weight >= 0.5
     return _image_of(volume, scale)
