@@ -10,10 +10,11 @@ from prefect import flow, task, unmapped
 from prefect.cache_policies import NO_CACHE
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from flows.extract.batch import Receipt, extracted_batch, prepared_worker
+from flows.extract.batch import Receipt, prepared_worker
+from flows.extract.kinds import batch_of
 from flows.plan import PlannedExtraction
 from flows.worker_pool import worker_pool
-from schemas.radiomics_settings import RadiomicsSettings
+from schemas.feature_sets import ComputedSettings
 
 __all__ = ["extracted"]
 
@@ -38,7 +39,7 @@ def extract_missing(patients: Sequence[str], carry_out: Callable[[int], list[Rec
 def extracted(
     feature_set: str,
     batches: Sequence[Batch],
-    settings: RadiomicsSettings,
+    settings: ComputedSettings,
     staging: Path,
     *,
     workers: int,
@@ -53,7 +54,7 @@ def extracted(
 
         def carry_out(position: int) -> list[Receipt]:
             batch = batches[position]
-            receipts = pool.submit(extracted_batch, batch, settings, staging).result()
+            receipts = pool.submit(batch_of(settings), batch, settings, staging).result()
             advance(len(batch))
             return receipts
 

@@ -6,9 +6,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from flows.extract.radiomics import library_versions
+from flows.imaging.register import registration_versions
 from schemas.errors import ContractError, NotFoundError
 from schemas.feature_names import FeatureName
-from schemas.feature_sets import BUILT_IN, FeatureSetDefinition, FeatureSetRef, built_in_settings
+from schemas.feature_sets import (
+    BUILT_IN,
+    ComputedSettings,
+    FeatureSetDefinition,
+    FeatureSetRef,
+    RegionDefinition,
+    built_in_settings,
+)
 from schemas.ibsi import (
     DISCRETISATION_DEVIATIONS,
     FEATURE_DEVIATIONS,
@@ -33,8 +41,10 @@ class BoundFeatureSet:
     name: str
     version: int
     description: str
-    definition: FeatureSetDefinition
+    definition: FeatureSetDefinition | RegionDefinition
     definition_sha256: str
+    study_phases: tuple[str, ...] = ()
+    """The phases of the study that asks, in its order; no part of the definition."""
 
     @property
     def feature_set(self) -> str:
@@ -48,7 +58,7 @@ class BoundFeatureSet:
             "name": self.name,
             "version": self.version,
             "kind": self.definition.kind,
-            "features": len(self.definition.columns),
+            "features": self.definition.width,
             "description": self.description,
             "definition": canonical_json(self.definition.canonical()),
             "definition_sha256": self.definition_sha256,
@@ -56,8 +66,13 @@ class BoundFeatureSet:
         }
 
     def dictionary_rows(self) -> list[Row]:
-        """Return the rows of the table ``features``: one per column, with IBSI code, unit, definition."""
-        rows = []
+        """Return the rows of the table ``features``: one per column, with IBSI code, unit, definition.
+
+        A set of regions has none: its numbers are voxels.
+        """
+        rows: list[Row] = []
+        if isinstance(self.definition, RegionDefinition):
+            return rows
         for position, column in enumerate(self.definition.columns):
             feature = FeatureName.parse(column)
             entry = definition_of(feature.family, feature.name)
@@ -87,9 +102,14 @@ def described_feature(column: str) -> Row:
     return parts | {"ibsi_id": entry.ibsi_id, "unit": entry.unit, "definition": entry.definition}
 
 
-def deviations_of(settings: RadiomicsSettings) -> dict[str, str]:
-    """Return where a feature set's preparation of the image departs from IBSI, by identifier."""
+def deviations_of(settings: ComputedSettings) -> dict[str, str]:
+    """Return where a feature set's preparation of the image departs from IBSI, by identifier.
+
+    IBSI says nothing of images for networks.
+    """
     found: dict[str, str] = {}
+    if not isinstance(settings, RadiomicsSettings):
+        return found
     if settings.bin_width is not None:
         found |= DISCRETISATION_DEVIATIONS
     if settings.resampled_spacing_mm is not None:
@@ -136,7 +156,7 @@ def bound_feature_sets(study: Study, snapshot: Snapshot, only: str | None = None
 def _bound(ref: FeatureSetRef, study: Study, stored: list[Row]) -> BoundFeatureSet:
     if ref.name in study.define:
         own = study.define[ref.name]
-        settings, description, version = own.radiomics, own.description, ref.version
+        settings, description, version = own.settings, own.description, ref.version
         if ref.name in BUILT_IN:
             raise ContractError(
                 f"[define.{ref.name}] takes the name of a built-in feature set",
@@ -145,7 +165,7 @@ def _bound(ref: FeatureSetRef, study: Study, stored: list[Row]) -> BoundFeatureS
     else:
         version, built_in = built_in_settings(ref)
         settings, description = built_in.settings, built_in.description
-    definition = FeatureSetDefinition.of_radiomics(settings, library_versions())
+    definition = _definition(settings)
     digest = definition.sha256
     versions = {row["version"]: row["definition_sha256"] for row in stored if row["name"] == ref.name}
     if version is None:
@@ -159,4 +179,10 @@ def _bound(ref: FeatureSetRef, study: Study, stored: list[Row]) -> BoundFeatureS
             hint=f"radzoo sql \"select definition from feature_sets where feature_set = '{ref.name}@{version}'\" "
             "shows the stored one; install those versions, or define a set of another name",
         )
-    return BoundFeatureSet(ref.name, version, description, definition, digest)
+    return BoundFeatureSet(ref.name, version, description, definition, digest, tuple(study.phases))
+
+
+def _definition(settings: ComputedSettings) -> FeatureSetDefinition | RegionDefinition:
+    if isinstance(settings, RadiomicsSettings):
+        return FeatureSetDefinition.of_radiomics(settings, library_versions())
+    return RegionDefinition(settings=settings, libraries=registration_versions(settings.registration))

@@ -3,29 +3,48 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from flows.feature_sets import BoundFeatureSet
-from schemas.keys import MaskKey, extraction_id
+from schemas.keys import MaskKey, extraction_id, joint_context
+from schemas.region_settings import RegionSettings
 from store.home import Store
 from store.snapshot import Snapshot
 from store.staging import staged_ids
 
-__all__ = ["PlannedExtraction", "RefreshPlan", "refresh_plan", "staging_folder"]
+__all__ = ["PlannedExtraction", "PlannedInput", "RefreshPlan", "refresh_plan", "staging_folder"]
 
 
 @dataclass(frozen=True)
-class PlannedExtraction:
-    """One feature set on one scan and mask."""
+class PlannedInput:
+    """One scan and mask, and the files that they are in."""
 
-    extraction_id: str
     key: MaskKey
     image_source: str
     mask_source: str
     mask_label: int
     image_sha256: str
     mask_sha256: str
+
+    @property
+    def content(self) -> tuple[str, str]:
+        """Return the hashes of image and mask."""
+        return self.image_sha256, self.mask_sha256
+
+
+@dataclass(frozen=True)
+class PlannedExtraction(PlannedInput):
+    """One feature set on one scan and mask."""
+
+    extraction_id: str
+    context_sha256: str | None = None
+    """Of the inputs that are computed together; None where image and mask are all that goes in."""
+    together: tuple[PlannedInput, ...] = ()
+    """These inputs, of one exam and lesion: the fixed phase first, and this one among them."""
+    absent_phases: tuple[str, ...] = ()
+    """Phases that belong to them and that the study has no image and mask of."""
 
 
 @dataclass
@@ -110,15 +129,53 @@ def refresh_plan(snapshot: Snapshot, study: str, bound: BoundFeatureSet, *, retr
 
 def _wanted(snapshot: Snapshot, study: str, bound: BoundFeatureSet) -> list[tuple[PlannedExtraction, int]]:
     """Return the study's extractions, each with the commit since which its files are as they are."""
+    settings = bound.definition.settings
+    if isinstance(settings, RegionSettings):
+        phases = settings.ordered_phases(bound.study_phases)
+        return _wanted_together(_inputs(snapshot, study, is_primary=1), phases, bound.definition_sha256)
+    return [
+        (PlannedExtraction(**vars(each), extraction_id=extraction_id(*each.content, bound.definition_sha256)), since)
+        for each, since in _inputs(snapshot, study)
+    ]
+
+
+def _wanted_together(
+    inputs: Sequence[tuple[PlannedInput, int]], phases: Sequence[str], definition_sha256: str
+) -> list[tuple[PlannedExtraction, int]]:
+    """Return the extractions of which an exam's phases are computed together, one lesion at a time."""
+    units: defaultdict[tuple[str, str, str], dict[str, tuple[PlannedInput, int]]] = defaultdict(dict)
+    for each, since in inputs:
+        units[each.key.patient, each.key.exam, each.key.lesion][each.key.phase] = each, since
+    wanted = []
+    for unit in units.values():
+        there = [unit[phase] for phase in phases if phase in unit]
+        together = tuple(each for each, _ in there)
+        context = joint_context([each.content for each in together]) if together else ""
+        # A phase that arrives later, or changes, is reason enough to try all of them again.
+        since = max((commit for _, commit in there), default=0)
+        for each in together:
+            identity = extraction_id(*each.content, definition_sha256, context)
+            absent = tuple(phase for phase in phases if phase not in unit)
+            planned = PlannedExtraction(
+                **vars(each),
+                extraction_id=identity,
+                context_sha256=context,
+                together=together,
+                absent_phases=absent,
+            )
+            wanted.append((planned, since))
+    return wanted
+
+
+def _inputs(snapshot: Snapshot, study: str, **equal: int) -> list[tuple[PlannedInput, int]]:
+    """Return the study's scans and masks, each with the commit since which its files are as they are."""
     masks = {MaskKey.of(row): row for row in snapshot.rows("masks")}
     scans = {(row["patient"], row["exam"], row["phase"]): row for row in snapshot.rows("scans")}
-    wanted = []
-    for row in snapshot.rows("study_masks", study=study):
+    found = []
+    for row in snapshot.rows("study_masks", study=study, **equal):
         key = MaskKey.of(row)
         mask, scan = masks[key], scans[key.patient, key.exam, key.phase]
-        identity = extraction_id(mask["image_sha256"], mask["mask_sha256"], bound.definition_sha256)
-        planned = PlannedExtraction(
-            extraction_id=identity,
+        planned = PlannedInput(
             key=key,
             image_source=scan["source"],
             mask_source=mask["source"],
@@ -127,5 +184,5 @@ def _wanted(snapshot: Snapshot, study: str, bound: BoundFeatureSet) -> list[tupl
             mask_sha256=mask["mask_sha256"],
         )
         # A restored image has a new scan row and leaves its mask's row as it was.
-        wanted.append((planned, max(mask["added_commit"], scan["added_commit"])))
-    return wanted
+        found.append((planned, max(mask["added_commit"], scan["added_commit"])))
+    return found

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from flows.extract.kinds import appended_staged
 from flows.feature_sets import BoundFeatureSet, bound_feature_sets
 from flows.plan import PlannedExtraction, RefreshPlan, refresh_plan, staging_folder
 from flows.progress import narrated, said
@@ -18,8 +19,7 @@ from store.home import Store
 from store.publish import published, published_commit
 from store.runs import recorded_run
 from store.snapshot import Snapshot, newest_commit
-from store.staging import ExtractionRecord, discard_staged, discard_unfinished, staged_record
-from store.writer import appended
+from store.staging import discard_staged, discard_unfinished
 
 __all__ = ["FeatureSetReport", "refresh", "stored_study"]
 
@@ -150,8 +150,10 @@ def _carried_out(store: Store, study: str, plan: RefreshPlan, refused: int, work
             # Asked under the writer's lock: what another refresh has committed meanwhile is staged no longer.
             there = {row["extraction_id"] for row in commit.live("extractions", asked)}
             new = dict.fromkeys(each.extraction_id for each in finished if each.extraction_id not in there)
-            records = [staged_record(staging, identity) for identity in new]
-            _put(commit, store, study, plan, finished, records, failures)
+            commit.put("feature_sets", [bound.catalogue_row()])
+            commit.put("features", bound.dictionary_rows(), replacing={"feature_set": bound.feature_set})
+            reasons = appended_staged(commit, store, bound, staging, list(new))
+            _put(commit, store, study, plan, finished, reasons, failures)
         discard_staged(staging, [each.extraction_id for each in finished])
         report = _report(plan, study, refused, list(failures), commit.landed_id)
         run.summary |= {
@@ -170,18 +172,14 @@ def _put(
     study: str,
     plan: RefreshPlan,
     finished: Sequence[PlannedExtraction],
-    records: Sequence[ExtractionRecord],
+    unavailable: Mapping[str, Mapping[str, str]],
     failures: dict[MaskKey, str],
 ) -> None:
-    bound = plan.bound
-    commit.put("feature_sets", [bound.catalogue_row()])
-    commit.put("features", bound.dictionary_rows(), replacing={"feature_set": bound.feature_set})
-    appended(commit, store, bound.feature_set, bound.definition.columns, records)
-    own = {"study": study, "feature_set": bound.feature_set}
+    own = {"study": study, "feature_set": plan.bound.feature_set}
     current = (*plan.unchanged, *plan.reused, *finished)
     commit.put("study_extractions", [own | {"extraction_id": each.extraction_id} for each in current], replacing=own)
     scope = own | {"stage": "refresh"}
-    commit.put("failures", _failure_rows(store, scope, plan, finished, records, failures), replacing=scope)
+    commit.put("failures", _failure_rows(store, scope, plan, finished, unavailable, failures), replacing=scope)
 
 
 def _failure_rows(
@@ -189,7 +187,7 @@ def _failure_rows(
     scope: Row,
     plan: RefreshPlan,
     finished: Sequence[PlannedExtraction],
-    records: Sequence[ExtractionRecord],
+    unavailable: Mapping[str, Mapping[str, str]],
     failures: dict[MaskKey, str],
 ) -> list[Row]:
     """Return all failures that hold after this run: those of before that still apply, and the new ones."""
@@ -197,10 +195,9 @@ def _failure_rows(
     snapshot = Snapshot(store)
     rows = [row for row in snapshot.rows("failures", **scope) if MaskKey.of(row) in settled]
     rows += [scope | key._asdict() | {"feature": "", "reason": reason} for key, reason in failures.items()]
-    computed = {record.extraction_id: record.unavailable for record in records}
     known = _known_reasons(snapshot, plan.bound.feature_set)
     for each in (*plan.reused, *finished):
-        reasons = computed.get(each.extraction_id, known.get((each.image_sha256, each.mask_sha256), {}))
+        reasons = unavailable.get(each.extraction_id, known.get((each.image_sha256, each.mask_sha256), {}))
         rows += [
             scope | each.key._asdict() | {"feature": feature, "reason": reason} for feature, reason in reasons.items()
         ]
@@ -224,7 +221,7 @@ def _report(
     return FeatureSetReport(
         study=study,
         feature_set=bound.feature_set,
-        features=len(bound.definition.columns),
+        features=bound.definition.width,
         computed=len(plan.missing) - len(failures),
         reused=len(plan.reused) + len(plan.staged),
         failed=len(failures) + len(plan.known_failures) + refused,

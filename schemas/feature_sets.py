@@ -16,8 +16,20 @@ from schemas.errors import ContractError, NotFoundError
 from schemas.feature_names import column_names
 from schemas.keys import sha256_of_json
 from schemas.radiomics_settings import HCC_CEMRI, RadiomicsSettings
+from schemas.region_settings import HCC_REGIONS, RegionSettings
 
-__all__ = ["BUILT_IN", "FeatureSetDefinition", "FeatureSetRef", "ImportedDefinition", "built_in_settings"]
+__all__ = [
+    "BUILT_IN",
+    "ComputedSettings",
+    "FeatureSetDefinition",
+    "FeatureSetRef",
+    "ImportedDefinition",
+    "RegionDefinition",
+    "built_in_settings",
+]
+
+ComputedSettings = RadiomicsSettings | RegionSettings
+"""What a feature set that radzoo computes is asked for by."""
 
 
 class FeatureSetRef(NamedTuple):
@@ -45,10 +57,10 @@ class FeatureSetRef(NamedTuple):
 
 
 class BuiltIn(NamedTuple):
-    """A radiomics feature set that ships with radzoo."""
+    """A feature set that ships with radzoo."""
 
     description: str
-    settings: RadiomicsSettings
+    settings: ComputedSettings
 
 
 BUILT_IN: dict[str, dict[int, BuiltIn]] = {
@@ -57,6 +69,13 @@ BUILT_IN: dict[str, dict[int, BuiltIn]] = {
             "contrast-enhanced MR: z-score over the whole image times 100, 1 mm isotropic, bin width 5; "
             "original, 8 wavelet bands, LoG 3 and 5 mm",
             HCC_CEMRI,
+        ),
+    },
+    "hcc-regions": {
+        1: BuiltIn(
+            "phases registered rigidly to the first; three slices of the largest tumour area, cropped to the tumour "
+            "with 10 mm around it, 256 x 256, z-score over the whole image",
+            HCC_REGIONS,
         ),
     },
 }
@@ -112,6 +131,25 @@ class FeatureSetDefinition(_Definition):
         """Return the definition that radiomics settings and library versions make."""
         columns = column_names(settings.image_types(), settings.families)
         return cls(kind="radiomics", settings=settings, libraries=libraries, columns=columns)
+
+    @property
+    def width(self) -> int:
+        """Return how many numbers a row has."""
+        return len(self.columns)
+
+
+class RegionDefinition(_Definition):
+    """What decides the arrays of a set of regions."""
+
+    kind: Literal["regions"] = "regions"
+    settings: RegionSettings
+    libraries: dict[str, str]
+
+    @property
+    def width(self) -> int:
+        """Return how many numbers a region has."""
+        slices, rows, columns = self.settings.shape
+        return slices * rows * columns
 
 
 class ImportedDefinition(_Definition):

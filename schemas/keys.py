@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, NamedTuple
 
 from pydantic import AfterValidator, StringConstraints
@@ -20,6 +20,7 @@ __all__ = [
     "ReaderName",
     "canonical_json",
     "extraction_id",
+    "joint_context",
     "sha256_of_json",
     "sql_name",
 ]
@@ -60,6 +61,8 @@ RESERVED_VIEWS = frozenset(
         "patients",
         "predictions",
         "radiomics_long",
+        "region_arrays",
+        "regions",
         "runs",
         "scans",
         "selection_frequency",
@@ -122,13 +125,27 @@ def sha256_of_json(value: Any) -> str:
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
 
 
-def extraction_id(image_sha256: str, mask_sha256: str, definition_sha256: str) -> str:
+def extraction_id(image_sha256: str, mask_sha256: str, definition_sha256: str, context_sha256: str = "") -> str:
     """Return the identity of one extraction, its row id and its cache key.
 
-    ``sha256(image content + mask content + definition)``: the same three always give the same
-    values, whichever study or file path asked for them.
+    ``sha256(image content + mask content + definition + context)``: the same always give the same values,
+    whichever study or file path asked for them. The context is what else decides them, `joint_context` of the
+    exam's images and masks where several are computed together; empty where image and mask are all.
     """
-    return hashlib.sha256(f"{image_sha256}{mask_sha256}{definition_sha256}".encode("ascii")).hexdigest()
+    parts = f"{image_sha256}{mask_sha256}{definition_sha256}{context_sha256}"
+    return hashlib.sha256(parts.encode("ascii")).hexdigest()
+
+
+def joint_context(contents: Sequence[tuple[str, str]]) -> str:
+    """Return the hash of images and masks that are computed together, the fixed one first, the others in any order.
+
+    Parameters
+    ----------
+    contents : sequence of (str, str)
+        ``image_sha256`` and ``mask_sha256`` of each.
+    """
+    fixed, *others = (list(each) for each in contents)
+    return sha256_of_json([fixed, sorted(others)])
 
 
 def sql_name(name: str) -> str:

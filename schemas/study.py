@@ -15,11 +15,12 @@ from pydantic_core import PydanticCustomError
 
 from schemas.clinical import ClinicalVariable, UcumUnit
 from schemas.day_window import DayWindow, WrittenWindow
-from schemas.feature_sets import BUILT_IN, FeatureSetRef
+from schemas.feature_sets import BUILT_IN, ComputedSettings, FeatureSetRef
 from schemas.imported import ImportedTable
 from schemas.keys import FeatureSetName, FeatureSetReference, Name, Pseudonym, ReaderName
 from schemas.network_settings import NetworkSettings
 from schemas.radiomics_settings import RadiomicsSettings
+from schemas.region_settings import RegionSettings
 
 __all__ = [
     "CLINICAL_MODELS",
@@ -285,7 +286,22 @@ class FeatureSetSettings(_Written):
     """A feature set of the study's own; the name@N of a built-in one needs no entry."""
 
     description: str = ""
-    radiomics: RadiomicsSettings
+    radiomics: RadiomicsSettings | None = None
+    regions: RegionSettings | None = None
+
+    @model_validator(mode="after")
+    def _is_of_one_kind(self) -> Self:
+        if (self.radiomics is None) == (self.regions is None):
+            raise PydanticCustomError("one_kind", "give exactly one of radiomics and regions")
+        return self
+
+    @property
+    def settings(self) -> ComputedSettings:
+        """Return what decides the values, of whichever kind."""
+        settings = self.radiomics or self.regions
+        if settings is None:
+            raise AssertionError("validated above")
+        return settings
 
 
 class Study(_Written):
@@ -336,7 +352,17 @@ class Study(_Written):
             except ValueError as error:
                 raise _fault(str(error), "clinical", "variables", name, "unit") from error
         self._has_the_dates_of_its_windows()
+        self._has_the_phases_of_its_regions()
         return self
+
+    def _has_the_phases_of_its_regions(self) -> None:
+        for name, own in self.define.items():
+            if own.regions is None:
+                continue
+            together = own.regions.phases or tuple(self.phases)
+            for phase in (*together, *([own.regions.fixed_phase] if own.regions.fixed_phase else [])):
+                if phase not in self.phases or phase not in together:
+                    raise _fault(f"regions '{name}' read phase '{phase}', which is none of theirs", "define", name)
 
     def _has_a_use(self, name: str, model: ModelSettings) -> None:
         if model.imputes and name not in CLINICAL_MODELS:
@@ -398,8 +424,16 @@ class Study(_Written):
 
     @property
     def first_feature_set(self) -> str | None:
-        """Return what models read that name no feature set: the first computed one, else the first imported."""
-        return next(iter((*self.feature_sets, *self.imported)), None)
+        """Return what models read that name no feature set: the first one of features, else the first imported."""
+        computed = [text for text in self.feature_sets if not self.is_of_regions(text)]
+        return next(iter((*computed, *self.imported)), None)
+
+    def is_of_regions(self, feature_set: str) -> bool:
+        """Return whether a feature set that the study asks for holds images for networks, not features."""
+        name = FeatureSetRef.parse(feature_set).name
+        if name in self.define:
+            return self.define[name].regions is not None
+        return any(isinstance(each.settings, RegionSettings) for each in BUILT_IN.get(name, {}).values())
 
     def _refers_to_a_variable(self, rule: FactorRule, at: tuple[str | int, ...], model: str) -> None:
         variable = self.clinical.variables.get(rule.variable)

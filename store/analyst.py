@@ -11,13 +11,13 @@ import duckdb
 
 from schemas.errors import ContractError
 from schemas.keys import MaskKey, sql_name
+from store.region_views import define_region_views
 from store.segments import EMBEDDING_COLUMNS
 from store.snapshot import Snapshot
 from store.tables import VERSIONED
+from store.view_parts import SEGMENT_FILE, commented, live_extractions, quoted_name, quoted_text, segment_paths
 
 __all__ = ["MEASURED", "define_analyst_views", "quoted_name", "quoted_text", "view_documentation"]
-
-_FILE = "segment_file"
 
 _WIDE_COMMENTS = {
     "patient": "pseudonym",
@@ -101,7 +101,7 @@ def _define_views(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, *, 
     for view in view_documentation():
         connection.execute(f"create view {view.name} as {view.query}")
         if documented:
-            _comment(connection, view.name, view.description, view.columns)
+            commented(connection, view.name, view.description, view.columns)
     wide = [row for row in snapshot.rows("feature_sets") if row["kind"] in ("radiomics", "imported")]
     newest = {row["name"]: row for row in sorted(wide, key=lambda row: row["version"])}
     names = [(sql_name(row["feature_set"]), row, "") for row in wide]
@@ -116,16 +116,11 @@ def _define_views(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, *, 
             if row["kind"] == "imported":
                 keys["extraction_id"] = "sha256(the row's keys and values + definition)"
             columns = keys | {each["feature"]: _feature_comment(each) for each in features}
-            _comment(connection, name, f"{row['feature_set']}: {prefix}{row['description']}", columns)
+            commented(connection, name, f"{row['feature_set']}: {prefix}{row['description']}", columns)
     _define_long_view(connection, wide)
     embedded = [row["feature_set"] for row in snapshot.rows("feature_sets", kind="embedding")]
     _define_embeddings_view(connection, snapshot, embedded, documented=documented)
-
-
-def _comment(connection: duckdb.DuckDBPyConnection, view: str, description: str, columns: Mapping[str, str]) -> None:
-    connection.execute(f'comment on view "{view}" is {quoted_text(description)}')
-    for column, comment in columns.items():
-        connection.execute(f'comment on column "{view}".{quoted_name(column)} is {quoted_text(comment)}')
+    define_region_views(connection, snapshot, documented=documented)
 
 
 def _feature_comment(row: Mapping[str, Any]) -> str:
@@ -144,7 +139,7 @@ def _define_wide_view(
     features: Sequence[Mapping[str, Any]],
 ) -> None:
     feature_set, is_imported = row["feature_set"], row["kind"] == "imported"
-    paths = _segment_paths(snapshot, feature_set)
+    paths = segment_paths(snapshot, feature_set)
     names = [quoted_name(each["feature"]) for each in features]
     details = () if is_imported else MEASURED
     # An imported row carries its keys; a computed one is a mask's, under each key that the mask has.
@@ -159,8 +154,8 @@ def _define_wide_view(
         )
         query = (
             f"select {keys}, {columns} "
-            f"from read_parquet([{paths}], union_by_name = true, filename = '{_FILE}') s {masks}"
-            f"{_live_extractions(feature_set)}"
+            f"from read_parquet([{paths}], union_by_name = true, filename = '{SEGMENT_FILE}') s {masks}"
+            f"{live_extractions(feature_set)}"
         )
     else:
         keys = ", ".join(f"m.{name}" for name in MaskKey._fields)
@@ -204,16 +199,16 @@ def _define_embeddings_view(
 ) -> None:
     parts = []
     for feature_set in sets:
-        paths = _segment_paths(snapshot, feature_set)
+        paths = segment_paths(snapshot, feature_set)
         if paths:
             keys = ", ".join(f"m.{name}" for name in MaskKey._fields)
             told = ", ".join(f"s.{name}" for name in ("extraction_id", *EMBEDDING_COLUMNS))
             parts.append(
                 # Sets of different sizes stand below one another: the size is no part of the column's type.
                 f"select {quoted_text(feature_set)} as feature_set, {keys}, {told}, s.embedding::float[] as embedding "
-                f"from read_parquet([{paths}], union_by_name = true, filename = '{_FILE}') s "
+                f"from read_parquet([{paths}], union_by_name = true, filename = '{SEGMENT_FILE}') s "
                 "join catalogue.masks m on s.image_sha256 = m.image_sha256 and s.mask_sha256 = m.mask_sha256 "
-                f"{_live_extractions(feature_set)}"
+                f"{live_extractions(feature_set)}"
             )
     others = {"fold": "bigint", "in_training": "boolean"}
     nothing = ", ".join(
@@ -225,28 +220,4 @@ def _define_embeddings_view(
     )
     connection.execute(f"create view embeddings as {' union all '.join(parts) or empty}")
     if documented:
-        _comment(connection, "embeddings", "one row per embedding of a mask", _EMBEDDING_COMMENTS)
-
-
-def _segment_paths(snapshot: Snapshot, feature_set: str) -> str:
-    """Return the local paths of a feature set's segments as SQL lists them."""
-    folder, segments = snapshot.store.segments, snapshot.rows("segments", feature_set=feature_set)
-    return ", ".join(quoted_text(str(folder.local(each["path"], sha256=each["sha256"]))) for each in segments)
-
-
-def _live_extractions(feature_set: str) -> str:
-    # Two refreshes at once may both have computed an extraction: the catalogue says whose row counts.
-    return (
-        f"join catalogue.extractions e on e.feature_set = {quoted_text(feature_set)} "
-        f"and e.extraction_id = s.extraction_id and e.segment_id = parse_filename(s.{_FILE}, true)"
-    )
-
-
-def quoted_name(name: str) -> str:
-    """Return a name as SQL writes any name: in double quotes, those inside doubled."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def quoted_text(text: str) -> str:
-    """Return a text as SQL writes it: in single quotes, those inside doubled."""
-    return "'" + text.replace("'", "''") + "'"
+        commented(connection, "embeddings", "one row per embedding of a mask", _EMBEDDING_COMMENTS)

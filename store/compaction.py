@@ -38,6 +38,9 @@ __all__ = ["TARGET_ROWS", "CompactedSet", "compacted_set", "feature_sets_with_se
 TARGET_ROWS = 20_000
 """Rows of a large segment: about 200 MB of a thousand features."""
 
+_TARGET_BYTES = 512 * 2**20
+"""Bytes of a large segment, where this many rows would take more: images for networks."""
+
 _ATTEMPTS = 3
 _BATCH = 200  # ids per statement: SQLite's limit on bound variables, with room
 
@@ -76,6 +79,7 @@ class _Merge:
     home: dict[str, str] = field(default_factory=dict)
     """Extraction -> the merged segment that its row is taken from."""
     studies: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    target_rows: int = TARGET_ROWS
 
 
 def feature_sets_with_segments(store: Store) -> list[str]:
@@ -115,7 +119,7 @@ def compacted_set(store: Store, feature_set: str, *, target_rows: int = TARGET_R
             merge = _merge(connection, feature_set, target_rows)
         if not merge.merged:
             return _report(feature_set, merge.every, merge.every)
-        written = list(_written(store.segments, feature_set, merge, target_rows))
+        written = list(_written(store.segments, feature_set, merge))
         with write_transaction(store.engine) as connection:
             if _still_holds(connection, store.segments, merge, written):
                 _point_to(connection, feature_set, merge, written)
@@ -149,15 +153,22 @@ def _merge(connection: Connection, feature_set: str, target_rows: int) -> _Merge
     for row in connection.execute(query).mappings():
         known = every.setdefault(row["segment_id"], dict(row))
         known["added_commit"] = min(known["added_commit"], row["added_commit"])
+    target_rows = _rows_of_a_large_segment(every.values(), target_rows)
     small = [each for each in every.values() if each["rows"] < target_rows]
     home = _homes(connection, [each["segment_id"] for each in small])
     if -(-len(home) // target_rows) >= len(small):
-        return _Merge(list(every.values()))
+        return _Merge(list(every.values()), target_rows=target_rows)
     links = select(_links.c.extraction_id, _links.c.study).where(_links.c.feature_set == feature_set).distinct()
     studies: dict[str, list[str]] = {}
     for identity, study in connection.execute(links):
         studies.setdefault(identity, []).append(study)
-    return _Merge(list(every.values()), small, home, {each: tuple(sorted(names)) for each, names in studies.items()})
+    used_by = {each: tuple(sorted(names)) for each, names in studies.items()}
+    return _Merge(list(every.values()), small, home, used_by, target_rows)
+
+
+def _rows_of_a_large_segment(segments: Iterable[Mapping[str, Any]], target_rows: int) -> int:
+    rows, size = (sum(each[name] for each in segments) for name in ("rows", "bytes"))
+    return min(target_rows, max(1, int(_TARGET_BYTES * rows / max(1, size))))
 
 
 def _homes(connection: Connection, segment_ids: Sequence[str]) -> dict[str, str]:
@@ -171,9 +182,7 @@ def _homes(connection: Connection, segment_ids: Sequence[str]) -> dict[str, str]
     return {identity: segment for _, identity, segment in sorted(rows)}
 
 
-def _written(
-    folder: DataFolder, feature_set: str, merge: _Merge, target_rows: int
-) -> Iterator[tuple[Segment, list[str]]]:
+def _written(folder: DataFolder, feature_set: str, merge: _Merge) -> Iterator[tuple[Segment, list[str]]]:
     """Yield the new segments with the extractions that each holds."""
     files = {each["segment_id"]: folder.local(each["path"], sha256=each["sha256"]) for each in merge.merged}
     places: dict[str, _Place] = {}
@@ -191,8 +200,8 @@ def _written(
             hint="radzoo store verify lists what is damaged; nothing was changed",
         )
     ordered = sorted(places.values())
-    for start in range(0, len(ordered), target_rows):
-        part = ordered[start : start + target_rows]
+    for start in range(0, len(ordered), merge.target_rows):
+        part = ordered[start : start + merge.target_rows]
         yield stored_segment(folder, feature_set, _rows(files, part)), [each.extraction_id for each in part]
 
 

@@ -28,6 +28,7 @@ def m001_first_tables(connection: Connection) -> None:
 
 _COLUMNS_OF_FORMAT_2 = {
     "datasets": "feature_set sql sql_gives versions",
+    "extractions": "context_sha256",
     "models": "mark",
     "predictions": "repeat:int threshold:real",
     "variables": "window_first:int window_last:int",

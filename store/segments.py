@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -19,15 +20,20 @@ __all__ = [
     "EMBEDDING_COLUMNS",
     "KEY_COLUMNS",
     "EmbeddingRecord",
+    "KeyedRecord",
     "Segment",
     "embedding_segment",
+    "key_arrays",
     "stored_keys",
     "stored_segment",
     "written_segment",
 ]
 
 ROWS_PER_GROUP = 2048
-"""Rows that are read together or skipped together: about 20 MB of a thousand features."""
+"""Rows that are read together or skipped together: about 20 MB of a thousand features, at most."""
+
+_GROUP_BYTES = 32 * 2**20
+"""What such rows take in memory: of images for networks a few dozen rows do."""
 
 KEY_COLUMNS = ("extraction_id", *MaskKey._fields, "image_sha256", "mask_sha256")
 
@@ -70,7 +76,7 @@ def written_segment(
         Finished extractions, in any order.
     """
     ordered = sorted(records, key=lambda record: record.key)
-    arrays = _key_arrays(ordered)
+    arrays = key_arrays(ordered)
     for group in sorted({name for r in ordered for name in r.details}):
         arrays[group] = pa.array([dict(r.details.get(group, {})) for r in ordered])
     for column in columns:
@@ -130,7 +136,7 @@ def embedding_segment(folder: DataFolder, feature_set: str, size: int, records: 
         feature_set,
         pa.table(
             {
-                **_key_arrays(ordered),
+                **key_arrays(ordered),
                 **{
                     name: pa.array([getattr(r, name) for r in ordered], type=kind)
                     for name, kind in EMBEDDING_COLUMNS.items()
@@ -141,7 +147,28 @@ def embedding_segment(folder: DataFolder, feature_set: str, size: int, records: 
     )
 
 
-def _key_arrays(ordered: Sequence[ExtractionRecord | EmbeddingRecord]) -> dict[str, pa.Array]:
+class KeyedRecord(Protocol):
+    """What every row of a segment has, whatever its feature set's kind."""
+
+    @property
+    def extraction_id(self) -> str:
+        """Return its identity."""
+
+    @property
+    def key(self) -> MaskKey:
+        """Return the mask that it was computed on."""
+
+    @property
+    def image_sha256(self) -> str:
+        """Return the hash of the image."""
+
+    @property
+    def mask_sha256(self) -> str:
+        """Return the hash of the mask."""
+
+
+def key_arrays(ordered: Sequence[KeyedRecord]) -> dict[str, pa.Array]:
+    """Return the key columns of records, in their order."""
     return {
         "extraction_id": pa.array([r.extraction_id for r in ordered]),
         **{name: pa.array([getattr(r.key, name) for r in ordered]) for name in MaskKey._fields},
@@ -159,7 +186,9 @@ def stored_segment(folder: DataFolder, feature_set: str, rows: pa.Table) -> Segm
     written = folder.scratch()
     # Sets of one definition under two names have equal rows: their segments must not have one name.
     rows = rows.replace_schema_metadata({"feature_set": feature_set})
-    pq.write_table(rows, written, compression="zstd", row_group_size=ROWS_PER_GROUP)
+    row_bytes = max(1, rows.nbytes // max(1, rows.num_rows))
+    group = min(ROWS_PER_GROUP, max(1, _GROUP_BYTES // row_bytes))
+    pq.write_table(rows, written, compression="zstd", row_group_size=group)
     digest = file_sha256(written)
     path = f"{sql_name(feature_set)}/{digest[:20]}.parquet"
     size = written.stat().st_size

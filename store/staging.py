@@ -9,11 +9,19 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from schemas.keys import MaskKey
 
-__all__ = ["ExtractionRecord", "discard_staged", "discard_unfinished", "stage", "staged_ids", "staged_record"]
+__all__ = [
+    "ExtractionRecord",
+    "discard_staged",
+    "discard_unfinished",
+    "stage",
+    "staged_as",
+    "staged_ids",
+    "staged_record",
+]
 
 
 @dataclass(frozen=True)
@@ -33,7 +41,20 @@ class ExtractionRecord:
     details: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
-def stage(folder: Path, record: ExtractionRecord) -> Path:
+class Staged(Protocol):
+    """A finished extraction of any kind: a dataclass whose fields are JSON, but for the key."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def extraction_id(self) -> str:
+        """Return its identity, which names the file."""
+
+
+StagedRecord = TypeVar("StagedRecord")
+
+
+def stage(folder: Path, record: Staged) -> Path:
     """Write a record and return its file; the file is whole or it is not there."""
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"{record.extraction_id}.json"
@@ -56,8 +77,13 @@ def staged_ids(folder: Path) -> set[str]:
 
 def staged_record(folder: Path, extraction_id: str) -> ExtractionRecord:
     """Return a staged record."""
+    return staged_as(ExtractionRecord, folder, extraction_id)
+
+
+def staged_as(kind: type[StagedRecord], folder: Path, extraction_id: str) -> StagedRecord:
+    """Return a staged record of a kind."""
     fields: dict[str, Any] = json.loads((folder / f"{extraction_id}.json").read_text())
-    return ExtractionRecord(**{**fields, "key": MaskKey(*fields["key"])})
+    return kind(**{**fields, "key": MaskKey(*fields["key"])})
 
 
 def discard_staged(folder: Path, extraction_ids: Iterable[str]) -> None:

@@ -138,7 +138,7 @@ _versioned(
     "feature image_type family name ibsi_id ibsi_compliant:int deviation unit definition",
 )
 _versioned("segments", "segment_id", "feature_set path sha256 rows:int bytes:int")
-_versioned("extractions", "feature_set extraction_id", "image_sha256 mask_sha256 segment_id")
+_versioned("extractions", "feature_set extraction_id", "image_sha256 mask_sha256 segment_id context_sha256")
 # Masks and extractions are joined by content, from either side.
 _CONTENT = ("image_sha256", "mask_sha256")
 Index("ix_masks_content", *(VERSIONED["masks"].c[name] for name in _CONTENT))

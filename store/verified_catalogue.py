@@ -74,7 +74,12 @@ def identity_checks(extractions: Sequence[Row], feature_sets: Sequence[Row], has
         for row in extractions
         if row["feature_set"] in definition_of
         and row["extraction_id"]
-        != extraction_id(row["image_sha256"] or "", row["mask_sha256"] or "", definition_of[row["feature_set"]])
+        != extraction_id(
+            row["image_sha256"] or "",
+            row["mask_sha256"] or "",
+            definition_of[row["feature_set"]],
+            row["context_sha256"] or "",
+        )
     ]
     sets = sorted({row["feature_set"] for row in wrong})
     by_set = {name: sorted({row["extraction_id"] for row in wrong if row["feature_set"] == name}) for name in sets}
@@ -101,7 +106,7 @@ def identity_checks(extractions: Sequence[Row], feature_sets: Sequence[Row], has
         ),
         Check.of(
             "extraction ids",
-            "extraction_id is sha256(image content + mask content + definition)",
+            "extraction_id is sha256(image content + mask content + definition + context)",
             len(extractions),
             (
                 Finding(

@@ -3,28 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from store.commit import Commit
 from store.home import Store
-from store.segments import Segment, written_segment
+from store.segments import KeyedRecord, Segment, written_segment
 from store.staging import ExtractionRecord
 
 __all__ = ["appended", "appended_as"]
 
-
-class _Record(Protocol):
-    """A finished extraction of any kind."""
-
-    @property
-    def extraction_id(self) -> str: ...
-    @property
-    def image_sha256(self) -> str: ...
-    @property
-    def mask_sha256(self) -> str: ...
-
-
-AnyRecord = TypeVar("AnyRecord", bound=_Record)
+AnyRecord = TypeVar("AnyRecord", bound=KeyedRecord)
 
 
 def appended(
@@ -68,7 +56,7 @@ def appended_as(
     feature_set : str
         ``name@version``.
     records : iterable of records
-        Finished extractions of one kind.
+        Finished extractions of one kind; ``context_sha256`` of those that have one is kept.
     written : callable
         Writes some of them as one segment and returns it.
     """
@@ -88,6 +76,7 @@ def appended_as(
                 "extraction_id": record.extraction_id,
                 "image_sha256": record.image_sha256,
                 "mask_sha256": record.mask_sha256,
+                "context_sha256": getattr(record, "context_sha256", None),
                 "segment_id": segment.segment_id,
             }
             for record in new

@@ -69,7 +69,9 @@ def shuffled_set(study: Study, inputs: ModelInputs) -> tuple[str, RadiomicsSetti
         return None
     ref = FeatureSetRef.parse(inputs.feature_set)
     own = study.define.get(ref.name)
-    settings = own.radiomics if own is not None else built_in_settings(ref)[1].settings
+    settings = own.settings if own is not None else built_in_settings(ref)[1].settings
+    if not isinstance(settings, RadiomicsSettings):
+        return None
     families = tuple(family for family in settings.families if family != "shape")
     if not families:
         return None

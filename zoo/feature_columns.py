@@ -41,7 +41,7 @@ def stored_feature_set(snapshot: Snapshot, study: Study, feature_set: str) -> st
     if snapshot.rows("feature_sets", name=ref.name, kind="embedding") and ref.name not in study.define:
         return _own_version(snapshot, study, ref, f"radzoo embed MODEL --study {study.id} makes embeddings")
     own = study.define.get(ref.name)
-    settings = own.radiomics.model_dump(mode="json") if own else None
+    settings = own.settings.model_dump(mode="json") if own else None
     versions = [
         row
         for row in snapshot.rows("feature_sets", name=ref.name)

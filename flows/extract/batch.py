@@ -12,12 +12,12 @@ import SimpleITK as sitk
 
 from flows.extract.radiomics import extract, normalised_image, use_single_thread
 from flows.imaging.volumes import image_sha256, lesion_mask, mask_sha256, read_volume
-from flows.plan import PlannedExtraction
+from flows.plan import PlannedExtraction, PlannedInput
 from schemas.errors import ContractError
 from schemas.radiomics_settings import RadiomicsSettings
 from store.staging import ExtractionRecord, stage
 
-__all__ = ["Receipt", "extracted_batch", "prepared_worker"]
+__all__ = ["Receipt", "extracted_batch", "failure_of", "prepared_worker", "unchanged_image", "unchanged_mask"]
 
 
 @dataclass(frozen=True)
@@ -46,35 +46,56 @@ def extracted_batch(batch: Sequence[PlannedExtraction], settings: RadiomicsSetti
         for planned in of_scan:
             try:
                 if image is None or normalised is None:
-                    image = _unchanged_image(planned)
+                    image = unchanged_image(planned)
                     normalised = normalised_image(image, settings)
                 stage(staging, _record(planned, image, normalised, settings))
-            except ContractError as error:
-                receipts.append(Receipt(planned, error.message))
             except Exception as error:
                 # A library's own error on one mask must not cost the other patients their rows.
-                receipts.append(Receipt(planned, f"{type(error).__name__}: {error}"))
+                receipts.append(Receipt(planned, failure_of(error)))
             else:
                 receipts.append(Receipt(planned))
     return receipts
 
 
-def _unchanged_image(planned: PlannedExtraction) -> sitk.Image:
+def failure_of(error: Exception) -> str:
+    """Return what the catalogue says of an error: our own sentence, or a library's with its name."""
+    return error.message if isinstance(error, ContractError) else f"{type(error).__name__}: {error}"
+
+
+def unchanged_image(planned: PlannedInput) -> sitk.Image:
+    """Return the image of a scan.
+
+    Raises
+    ------
+    ContractError
+        When it cannot be read, or is not the one that was ingested.
+    """
     image = read_volume(Path(planned.image_source))
     if image_sha256(image) != planned.image_sha256:
         raise ContractError("image has changed since it was ingested: run radzoo ingest again")
     return image
 
 
-def _record(
-    planned: PlannedExtraction, image: sitk.Image, normalised: sitk.Image, settings: RadiomicsSettings
-) -> ExtractionRecord:
+def unchanged_mask(planned: PlannedInput, image: sitk.Image) -> sitk.Image:
+    """Return the lesion's mask on the grid of its image.
+
+    Raises
+    ------
+    ContractError
+        When it cannot be read, or is not the one that was ingested.
+    """
     mask = lesion_mask(read_volume(Path(planned.mask_source)), planned.mask_label)
     if mask_sha256(mask) != planned.mask_sha256:
         raise ContractError("mask has changed since it was ingested: run radzoo ingest again")
     # Ingest has let a rounding of the geometry pass (float32 in NIfTI); from here on the grids are one.
     mask.CopyInformation(image)
-    extraction = extract(image, mask, settings, normalised=normalised)
+    return mask
+
+
+def _record(
+    planned: PlannedExtraction, image: sitk.Image, normalised: sitk.Image, settings: RadiomicsSettings
+) -> ExtractionRecord:
+    extraction = extract(image, unchanged_mask(planned, image), settings, normalised=normalised)
     return ExtractionRecord(
         extraction_id=planned.extraction_id,
         key=planned.key,

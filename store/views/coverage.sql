@@ -4,7 +4,7 @@
 -- @is_asked true where the study file asks for it now
 -- @phase named image of the exam
 -- @patients patients with a mask in this phase
--- @masks masks that the study uses, repeated readings among them
+-- @masks masks that the study uses, repeated readings among them; of regions, the first reading's
 -- @extractions masks with a row of this feature set
 -- @missing masks without one: failed, or not yet computed
 -- @failed masks whose extraction failed as a whole
@@ -34,15 +34,26 @@ wanted as (
 sets as (
     select study, feature_set, bool_or(is_asked) as is_asked from wanted group by all
 ),
+held as (
+    -- Of what is computed from several images together, only what the study uses now.
+    select distinct e.feature_set, e.image_sha256, e.mask_sha256, x.study
+    from catalogue.extractions e
+    left join catalogue.study_extractions x
+        on e.context_sha256 is not null and x.feature_set = e.feature_set and x.extraction_id = e.extraction_id
+    where e.context_sha256 is null or x.study is not null
+),
 counted as (
     select
         w.study, w.feature_set, m.phase, count(distinct m.patient) as patients, count(*) as masks,
-        count(e.extraction_id) as extractions
+        count(e.image_sha256) as extractions
     from sets w
     join catalogue.study_masks m on m.study = w.study
     join catalogue.masks k using (patient, exam, phase, lesion, reader, reading)
-    left join catalogue.extractions e
+    left join catalogue.feature_sets f on f.feature_set = w.feature_set
+    left join held e
         on e.feature_set = w.feature_set and e.image_sha256 = k.image_sha256 and e.mask_sha256 = k.mask_sha256
+        and coalesce(e.study, w.study) = w.study
+    where m.is_primary = 1 or f.kind is null or f.kind <> 'regions'
     group by all
 ),
 failing as (

@@ -2,7 +2,7 @@
 -- @feature_set name@version
 -- @name name without version
 -- @version version, bound to definition_sha256
--- @kind radiomics, embedding, clinical or imported
+-- @kind radiomics, regions, embedding, clinical or imported
 -- @features number of feature columns
 -- @extractions rows in the store
 -- @studies studies with rows of it

@@ -168,6 +168,8 @@ def test_every_view_shows_the_filled_store(shared_store):
         "radiomics_long": 12,
         "embeddings": 0,
         "erasures": 0,
+        "region_arrays": 0,
+        "regions": 0,
     }
     sizes = rows(shared_store, " union all ".join(f"select '{view}' as v, count(*) as n from {view}" for view in FIXED))
     assert {row["v"]: row["n"] for row in sizes} == expected

@@ -1,0 +1,64 @@
+"""What a kind of feature set needs of a refresh: who computes a batch, and how its rows become segments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from flows.extract.batch import Receipt, extracted_batch
+from flows.extract.region_batch import cropped_batch
+from flows.feature_sets import BoundFeatureSet
+from schemas.feature_sets import ComputedSettings, RegionDefinition
+from schemas.region_settings import RegionSettings
+from store.commit import Commit
+from store.home import Store
+from store.regions import RegionRecord, region_segment
+from store.staging import staged_as, staged_record
+from store.writer import appended, appended_as
+
+__all__ = ["appended_staged", "batch_of"]
+
+_SEGMENT_BYTES = 256 * 2**20  # arrays that one writer holds in memory at a time
+
+
+def batch_of(settings: ComputedSettings) -> Callable[..., list[Receipt]]:
+    """Return the function that computes and stages a batch: of planned extractions, settings, staging folder.
+
+    It is one that worker processes find by its name.
+    """
+    return cropped_batch if isinstance(settings, RegionSettings) else extracted_batch
+
+
+def appended_staged(
+    commit: Commit, store: Store, bound: BoundFeatureSet, staging: Path, extraction_ids: Sequence[str]
+) -> dict[str, Mapping[str, str]]:
+    """Append staged extractions to the store and return, by id, why values of theirs are missing.
+
+    Parameters
+    ----------
+    commit : Commit
+        The open commit.
+    store : Store
+        Where segments go.
+    bound : BoundFeatureSet
+        The feature set.
+    staging : Path
+        Where the extractions wait.
+    extraction_ids : sequence of str
+        Which ones.
+    """
+    definition = bound.definition
+    if not isinstance(definition, RegionDefinition):
+        records = [staged_record(staging, identity) for identity in extraction_ids]
+        appended(commit, store, bound.feature_set, definition.columns, records)
+        return {record.extraction_id: record.unavailable for record in records}
+
+    def segment_of(regions: Sequence[RegionRecord]) -> Any:
+        return region_segment(store.segments, bound.feature_set, definition.width, regions)
+
+    at_once = max(1, _SEGMENT_BYTES // (2 * definition.width))
+    for start in range(0, len(extraction_ids), at_once):
+        part = extraction_ids[start : start + at_once]
+        appended_as(commit, bound.feature_set, [staged_as(RegionRecord, staging, each) for each in part], segment_of)
+    return {}

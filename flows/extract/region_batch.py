@@ -1,0 +1,75 @@
+"""A batch of regions, run in a worker process: a patient's phases read, registered and cropped together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from flows.extract.batch import Receipt, failure_of, unchanged_image, unchanged_mask
+from flows.imaging.regions import PhaseImage, Region, cropped_regions
+from flows.plan import PlannedExtraction, PlannedInput
+from schemas.errors import ContractError
+from schemas.region_settings import RegionSettings
+from store.regions import RegionRecord
+from store.staging import stage
+
+__all__ = ["cropped_batch"]
+
+
+def cropped_batch(batch: Sequence[PlannedExtraction], settings: RegionSettings, staging: Path) -> list[Receipt]:
+    """Compute and stage a patient's regions and return a receipt for each.
+
+    What is computed together fails together; other lesions and exams go on.
+    """
+    receipts = []
+    for together, group in groupby(batch, key=lambda each: each.together):
+        unit = list(group)
+        try:
+            if absent := unit[0].absent_phases:
+                raise ContractError(f"the lesion has no image and mask of phase {', '.join(absent)}")
+            read = {each.content: each for each in reversed(together)}
+            images = {content: _phase_image(each) for content, each in read.items()}
+            regions = cropped_regions([images[each.content] for each in together], settings)
+            of_content = {each.content: region for each, region in zip(together, regions, strict=True)}
+            for planned in unit:
+                stage(staging, _record(planned, of_content[planned.content]))
+        except Exception as error:
+            # A library's own error on one exam must not cost the other patients their rows.
+            receipts += [Receipt(planned, failure_of(error)) for planned in unit]
+        else:
+            receipts += [Receipt(planned) for planned in unit]
+    return receipts
+
+
+def _phase_image(planned: PlannedInput) -> PhaseImage:
+    try:
+        image = unchanged_image(planned)
+        return PhaseImage(image, unchanged_mask(planned, image))
+    except ContractError as error:
+        raise ContractError(f"phase {planned.key.phase}: {error.message}", where=error.where) from error
+
+
+def _record(planned: PlannedExtraction, region: Region) -> RegionRecord:
+    told: dict[str, Any] = {"first_slice": region.box.first_slice, "side_mm": region.box.side_mm}
+    if (found := region.registration) is None:
+        told["registration"] = "fixed"
+    else:
+        told |= {
+            "registration": "applied" if found.is_applied else "identity",
+            "similarity_before": found.similarity_before,
+            "similarity_after": found.similarity_after,
+        }
+        for axis, degrees, shift in zip("xyz", found.rotation_degrees, found.shift_mm, strict=True):
+            told |= {f"rotation_{axis}_degrees": degrees, f"shift_{axis}_mm": shift}
+    return RegionRecord(
+        extraction_id=planned.extraction_id,
+        key=planned.key,
+        image_sha256=planned.image_sha256,
+        mask_sha256=planned.mask_sha256,
+        context_sha256=planned.context_sha256 or "",
+        told=told,
+        voxels=RegionRecord.written(region.array),
+        lesion=RegionRecord.written_mask(region.mask),
+    )

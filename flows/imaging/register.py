@@ -1,0 +1,267 @@
+"""Rigid registration of one image to another: a transform, and whether it made them more alike.
+
+Both engines are deterministic: the same images and settings give the same numbers, bit for bit, on one machine.
+A transform takes a physical point (mm) of the fixed image to the point of the moving image that shows the same
+tissue, as ITK's resampling reads it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import math
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk
+from numpy.typing import NDArray
+
+from schemas.errors import UsageError
+from schemas.region_settings import RegistrationSettings
+
+__all__ = ["Registration", "registered", "registration_versions", "similarity"]
+
+_QUALITY_BINS = 64
+_FEWEST_VOXELS = 16
+
+
+@dataclass(frozen=True)
+class Registration:
+    """How a moving image lies on the fixed one.
+
+    Attributes
+    ----------
+    transform : SimpleITK.Euler3DTransform
+        From points of the fixed image to points of the moving one: what was found, or the identity where that
+        made the images less alike.
+    similarity_before, similarity_after : float
+        As `similarity` gives it, without a transform and with the one that was found; the latter is None where the
+        engine gave up, as it does when a step leads out of the image.
+    is_applied : bool
+        Whether the transform is the one that was found.
+    """
+
+    transform: sitk.Euler3DTransform
+    similarity_before: float
+    similarity_after: float | None
+    is_applied: bool
+
+    @property
+    def rotation_degrees(self) -> tuple[float, float, float]:
+        """Return the angles about x, y and z of ``R_z R_x R_y``."""
+        found = self.transform
+        return math.degrees(found.GetAngleX()), math.degrees(found.GetAngleY()), math.degrees(found.GetAngleZ())
+
+    @property
+    def shift_mm(self) -> tuple[float, float, float]:
+        """Return how far the middle of the fixed image moves along x, y and z."""
+        x, y, z = self.transform.GetTranslation()
+        return x, y, z
+
+
+def registered(fixed: sitk.Image, moving: sitk.Image, settings: RegistrationSettings) -> Registration:
+    """Return how a moving image lies on the fixed one.
+
+    Parameters
+    ----------
+    fixed, moving : SimpleITK.Image
+        Volumes of one patient, which may differ in grid and contrast.
+    settings : RegistrationSettings
+        Engine and parameters.
+
+    Raises
+    ------
+    UsageError
+        When the settings ask for ANTs, which is not installed.
+    """
+    fixed, moving = (sitk.Cast(image, sitk.sitkFloat32) for image in (fixed, moving))
+    identity = _about_the_middle_of(fixed)
+    if settings.method == "none":
+        alike = similarity(fixed, moving, identity)
+        return Registration(identity, alike, alike, is_applied=False)
+    before = similarity(fixed, moving, identity)
+    try:
+        found = (_by_ants if settings.method == "ants" else _by_simpleitk)(fixed, moving, settings)
+    except RuntimeError:  # of ITK, which both engines are made of
+        return Registration(identity, before, None, is_applied=False)
+    after = similarity(fixed, moving, found)
+    is_better = after > before
+    return Registration(found if is_better else identity, before, after, is_applied=is_better)
+
+
+def registration_versions(settings: RegistrationSettings) -> dict[str, str]:
+    """Return the versions of the libraries that decide a region's values, with these settings.
+
+    Raises
+    ------
+    UsageError
+        When the settings ask for ANTs, which is not installed.
+    """
+    versions = {"SimpleITK": importlib.metadata.version("SimpleITK")}
+    if settings.method == "ants":
+        try:
+            versions["antspyx"] = importlib.metadata.version("antspyx")
+        except importlib.metadata.PackageNotFoundError as error:
+            raise _no_ants() from error
+    return versions
+
+
+def similarity(fixed: sitk.Image, moving: sitk.Image, transform: sitk.Transform) -> float:
+    """Return the normalised mutual information of two images over their overlap.
+
+    ``(H(fixed) + H(moving)) / H(fixed, moving)`` of a histogram of 64 x 64 bins: 1 where one tells nothing of the
+    other, 2 where each tells the other. Unlike mutual information it does not grow with the overlap. Both images
+    are smoothed by a voxel before: resampling smooths one of them anyway, which alone would look like a gain.
+
+    Parameters
+    ----------
+    fixed, moving : SimpleITK.Image
+        Volumes of 32-bit floats.
+    transform : SimpleITK.Transform
+        From points of the fixed image to points of the moving one.
+
+    References
+    ----------
+    Studholme, Hill, Hawkes. An overlap invariant entropy measure of 3D medical image alignment. Pattern
+    Recognition 1999;32:71-86. doi:10.1016/S0031-3203(98)00091-0
+    """
+    nowhere = math.nan
+    resampled = sitk.Resample(_smoothed(moving, 1.0), fixed, transform, sitk.sitkLinear, nowhere)
+    there: NDArray[np.float32] = sitk.GetArrayFromImage(resampled)
+    here: NDArray[np.float32] = sitk.GetArrayFromImage(_smoothed(fixed, 1.0))
+    overlap = np.isfinite(there)
+    if not overlap.any():
+        return 1.0
+    counts, _, _ = np.histogram2d(here[overlap], there[overlap], bins=_QUALITY_BINS)
+    joint = counts / counts.sum()
+    together = _entropy(joint)
+    return 2.0 if together == 0.0 else (_entropy(joint.sum(axis=0)) + _entropy(joint.sum(axis=1))) / together
+
+
+def _entropy(shares: NDArray[np.float64]) -> float:
+    positive = shares[shares > 0.0]
+    return float(-(positive * np.log(positive)).sum())
+
+
+def _smoothed(image: sitk.Image, voxels: float) -> sitk.Image:
+    # The recursive filter wants four voxels along each axis.
+    if min(image.GetSize()) < 4:
+        return image
+    smoothed: sitk.Image = sitk.SmoothingRecursiveGaussian(image, [voxels * each for each in image.GetSpacing()])
+    return smoothed
+
+
+def _about_the_middle_of(image: sitk.Image) -> sitk.Euler3DTransform:
+    transform = sitk.Euler3DTransform()
+    middle = [(count - 1) / 2.0 for count in image.GetSize()]
+    transform.SetCenter(image.TransformContinuousIndexToPhysicalPoint(middle))
+    return transform
+
+
+def _by_simpleitk(fixed: sitk.Image, moving: sitk.Image, settings: RegistrationSettings) -> sitk.Euler3DTransform:
+    """Return the transform that Mattes' mutual information is highest at, from coarse to fine.
+
+    References
+    ----------
+    Mattes et al. PET-CT image registration in the chest using free-form deformations. IEEE Trans Med Imaging
+    2003;22:120-128. doi:10.1109/TMI.2003.809072
+    """
+    transform = _about_the_middle_of(fixed)
+    smooth = [settings.smoothing_mm] * 3
+    if settings.smoothing_mm > 0 and min(*fixed.GetSize(), *moving.GetSize()) >= 4:
+        fixed, moving = (sitk.SmoothingRecursiveGaussian(image, smooth) for image in (fixed, moving))
+    # Merged as far as the size asked for, but not to fewer than some voxels an axis.
+    merged = [
+        max(1, min(int(settings.coarse_voxel_mm / spacing + 1e-6), count // _FEWEST_VOXELS))
+        for spacing, count in zip(fixed.GetSpacing(), fixed.GetSize(), strict=True)
+    ]
+    # Shrink, which takes every second voxel, leaves the image half a voxel beside where it says.
+    steps = [(sitk.BinShrink(fixed, merged), 1.0)]
+    if settings.fine_step:
+        steps.append((fixed, settings.fine_share))
+    with _one_thread():
+        for image, share in steps:
+            method = sitk.ImageRegistrationMethod()
+            method.SetMetricAsMattesMutualInformation(settings.histogram_bins)
+            if share < 1.0:
+                method.SetMetricSamplingStrategy(method.RANDOM)
+                method.SetMetricSamplingPercentage(share, settings.seed)
+            method.SetInterpolator(sitk.sitkLinear)
+            method.SetInitialTransform(transform, inPlace=True)
+            method.SetOptimizerAsRegularStepGradientDescent(
+                settings.largest_step_mm, settings.smallest_step_mm, settings.iterations
+            )
+            method.SetOptimizerScalesFromPhysicalShift()
+            method.Execute(image, moving)
+    return transform
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let ITK use one thread: sums of several threads are added in the order in which these end."""
+    threads = sitk.ProcessObject.GetGlobalDefaultNumberOfThreads()
+    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+    try:
+        yield
+    finally:
+        sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(threads)
+
+
+def _by_ants(fixed: sitk.Image, moving: sitk.Image, settings: RegistrationSettings) -> sitk.Euler3DTransform:
+    """Return the transform of ANTs' QuickRigid."""
+    ants = _ants()
+    # An argument random_seed of its registration has no effect: this is what fixes seed and threads.
+    ants.config.set_ants_deterministic(on=True, seed_value=settings.seed)
+    with TemporaryDirectory(prefix="radzoo-ants-") as folder:
+        found = ants.registration(
+            *(_ants_image(ants, image) for image in (fixed, moving)),
+            type_of_transform="QuickRigid",
+            outprefix=os.path.join(folder, ""),  # noqa: PTH118  (a prefix, which ends in a separator)
+        )
+        (file,) = found["fwdtransforms"]
+        read = sitk.ReadTransform(str(Path(file)))
+    matrix = sitk.AffineTransform(3)
+    matrix.SetMatrix(np.reshape(_linear_part(read), -1).tolist())
+    transform = _about_the_middle_of(fixed)
+    middle = np.asarray(transform.GetCenter())
+    transform.SetMatrix(matrix.GetMatrix(), 1e-4)
+    transform.SetTranslation((np.asarray(read.TransformPoint(middle.tolist())) - middle).tolist())
+    return transform
+
+
+def _linear_part(transform: sitk.Transform) -> NDArray[np.float64]:
+    """Return a rigid transform's rotation, of the nearest orthogonal matrix, from where it takes the axes."""
+    origin = np.asarray(transform.TransformPoint((0.0, 0.0, 0.0)))
+    axes = [np.asarray(transform.TransformPoint(tuple(row))) - origin for row in np.eye(3)]
+    left, _, right = np.linalg.svd(np.stack(axes, axis=1))
+    return np.asarray(left @ right)
+
+
+def _ants_image(ants: Any, image: sitk.Image) -> Any:
+    return ants.from_numpy(
+        np.ascontiguousarray(sitk.GetArrayFromImage(image).T),
+        origin=image.GetOrigin(),
+        spacing=image.GetSpacing(),
+        direction=np.reshape(image.GetDirection(), (3, 3)),
+    )
+
+
+def _ants() -> Any:
+    try:
+        return importlib.import_module("ants")
+    except ImportError as error:
+        raise _no_ants() from error
+
+
+def _no_ants() -> UsageError:
+    return UsageError(
+        "registration by ANTs needs the package antspyx, which is not installed",
+        where="registration.method = 'ants'",
+        hint="pip install 'radzoo[ants]', or method = 'simpleitk'",
+    )
