@@ -51,7 +51,7 @@ def train(store: Store, study: str | None, models: Sequence[str] = ()) -> list[T
         Names of the zoo; all models of the study file where empty.
     """
     asked = stored_study(Snapshot(store), study)
-    _compute_stability(store, asked)
+    _compute_stability(store, asked, models or study_models(asked))
     snapshot = Snapshot(store)
     # As of the snapshot: a study file ingested meanwhile would make the datasets' commit a false witness.
     asked = stored_study(snapshot, asked.id)
@@ -62,11 +62,11 @@ def train(store: Store, study: str | None, models: Sequence[str] = ()) -> list[T
     return [_report(asked, plan) for plan in plans]
 
 
-def _compute_stability(store: Store, study: Study) -> None:
-    """Commit the ICC of repeated readings for every split and feature set that a model of the study reads."""
+def _compute_stability(store: Store, study: Study, models: Sequence[str]) -> None:
+    """Commit the ICC of repeated readings for every split and feature set that one of the models reads."""
     if len(study.readings) < 2:
         return
-    specs = [model_spec(name) for name in study_models(study)]
+    specs = [model_spec(name) for name in models]
     inputs = [model_inputs(study, spec) for spec in specs if "radiomics" in spec.inputs]
     keep_stability(store, study, ((each.split, str(each.feature_set)) for each in inputs))
 

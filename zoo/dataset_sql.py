@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from schemas.feature_names import PHASE_SEPARATOR, with_phase
+from schemas.feature_names import PHASE_SEPARATOR, split_phase, with_phase
 from schemas.keys import MaskKey, sql_name
 from schemas.study import FactorRule, Study
 from store.analyst import MEASURED, quoted_name, quoted_text
 from store.datasets import SqlGives
 from store.snapshot import Snapshot
 from zoo.embedding_columns import EMBEDDING, embedding_name, is_embedding, split_hash
+from zoo.feature_columns import stored_feature_set
 from zoo.harmonise import batch_column
 from zoo.imputation import INDICATOR
 from zoo.matrix import ModelTable
 from zoo.model_inputs import ModelInputs
+from zoo.region_columns import region_columns
 
 __all__ = ["dataset_sql"]
 
@@ -59,6 +61,8 @@ order by patient, variable""",
         parts |= _embeddings(snapshot, study.id, inputs.split, table)
     elif table.feature_set is not None:
         parts |= _features(snapshot, named, table.feature_set, table)
+    if inputs.regions is not None:
+        parts |= _regions(stored_feature_set(snapshot, study, inputs.regions), study.id, table)
     if inputs.harmonise is not None:
         levels = study.clinical.variables[inputs.harmonise].levels or ()
         code = f"if(level is null, value, list_position([{_listed(levels)}], level) - 1)" if levels else "value"
@@ -132,6 +136,18 @@ def _features(snapshot: Snapshot, study: str, feature_set: str, table: ModelTabl
     from primary_rows
     where phase = {quoted_text(phase)}"""
     return parts
+
+
+def _regions(feature_set: str, study: str, table: ModelTable) -> dict[str, str]:
+    """Return a question for each phase; a region comes as one list, which the table has as slices, rows, columns."""
+    return {
+        f"region_{number}": f"""    select r.patient, a.region as {quoted_name(column)}
+    from regions r join region_arrays a using (feature_set, extraction_id)
+    join catalogue.study_extractions x using (feature_set, extraction_id)
+    where feature_set = {quoted_text(feature_set)} and r.phase = {quoted_text(split_phase(column)[0])}
+    and x.study = {quoted_text(study)}"""
+        for number, column in enumerate(region_columns(table.columns), 1)
+    }
 
 
 def _embeddings(snapshot: Snapshot, study: str, split: str, table: ModelTable) -> dict[str, str]:

@@ -12,6 +12,7 @@ from store.snapshot import Snapshot
 from zoo.explain import contributions, last_step
 from zoo.importances import permutation_importances
 from zoo.prediction import part_of
+from zoo.region_columns import region_columns
 from zoo.saved_models import SavedModel, pinned_rows, stored_model
 
 __all__ = ["patient_explanation", "validation_importances"]
@@ -20,7 +21,8 @@ __all__ = ["patient_explanation", "validation_importances"]
 def validation_importances(snapshot: Snapshot, row: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return rows of ``importances``: the AUC that a model loses on its validation cohort, feature by feature.
 
-    They are counted once a version: where the store has them, what it has is returned.
+    They are counted once a version: where the store has them, what it has is returned. A network has none: what it
+    makes of regions is explained by maps (`zoo.attention`).
 
     Parameters
     ----------
@@ -33,6 +35,8 @@ def validation_importances(snapshot: Snapshot, row: Mapping[str, Any]) -> list[d
     if known := snapshot.rows("importances", **named, kind="permutation"):
         return known
     saved = stored_model(snapshot, row)
+    if region_columns(saved.inputs.columns):
+        return []
     frame = _dataset(snapshot, row, saved).filter(pl.col("cohort") == "validation")
     step = last_step(saved.loaded.estimator, frame.select(saved.inputs.columns), saved.references)
     return [named | vars(each) for each in permutation_importances(step, frame["label"].to_numpy())]

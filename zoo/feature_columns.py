@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import polars as pl
 
 from schemas.errors import ContractError, NotFoundError
 from schemas.feature_names import with_phase
 from schemas.feature_sets import FeatureSetRef
-from schemas.keys import sql_name
+from schemas.keys import MaskKey, sql_name
 from schemas.study import IccBound, Study
 from store.analyst import quoted_name
 from store.query import snapshot_connection
 from store.snapshot import Snapshot
 from zoo.stable_columns import stable_columns
 
-__all__ = ["agreeing_columns", "phase_columns", "primary_rows", "stored_feature_set"]
+__all__ = ["agreeing_columns", "phase_columns", "primary_extractions", "primary_rows", "stored_feature_set"]
 
 _PRIMARY = "study_masks m using (patient, exam, phase, lesion, reader, reading) where m.study = $study and m.is_primary"
 _IMPORTED = (
@@ -156,6 +157,36 @@ def primary_rows(
                 )
             found[phase] = table
     return found
+
+
+def primary_extractions(snapshot: Snapshot, study: str, feature_set: str) -> dict[tuple[str, str], dict[str, Any]]:
+    """Return, by patient and phase, which extraction of the primary mask a study has of a computed feature set.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        The store.
+    study : str
+        The study's id.
+    feature_set : str
+        ``name@N``.
+
+    Returns
+    -------
+    dict of (str, str) to dict
+        ``extraction_id``, the mask's key, ``image_sha256`` and ``mask_sha256``.
+    """
+    keys = ", ".join(MaskKey._fields)
+    with snapshot_connection(snapshot) as connection:
+        rows = connection.sql(
+            f"select {keys}, e.extraction_id, e.image_sha256, e.mask_sha256 from catalogue.extractions e "
+            "join catalogue.study_extractions x using (feature_set, extraction_id) "
+            "join catalogue.masks k using (image_sha256, mask_sha256) "
+            f"join study_masks m using ({keys}) "
+            "where feature_set = $feature_set and x.study = $study and m.study = $study and m.is_primary",
+            params={"feature_set": feature_set, "study": study},
+        )
+        return {(row["patient"], row["phase"]): row for row in rows.to_arrow_table().to_pylist()}
 
 
 def agreeing_columns(

@@ -14,6 +14,7 @@ from zoo.clinical_columns import batch_block, factor_block, outside_windows
 from zoo.embedding_columns import embedding_columns, is_embedding
 from zoo.feature_columns import agreeing_columns, phase_columns, stored_feature_set
 from zoo.model_inputs import ModelInputs
+from zoo.region_tables import region_tables
 from zoo.staging.frame import comparator_frame
 
 __all__ = ["KEY_COLUMNS", "ModelTable", "model_table"]
@@ -112,6 +113,10 @@ def model_table(snapshot: Snapshot, study: Study, inputs: ModelInputs) -> ModelT
             }
         phases = tuple(features)
         blocks += [(f"{inputs.feature_set} in {phase}", columns) for phase, columns in features.items()]
+    if inputs.regions is not None:
+        chosen_regions = stored_feature_set(snapshot, study, inputs.regions)
+        cropped = region_tables(snapshot, study.id, chosen_regions, inputs.phases)
+        blocks += [(f"{inputs.regions} in {phase}", columns) for phase, columns in cropped.items()]
     if inputs.harmonise is not None:
         blocks += [(inputs.harmonise, batch_block(known.values, study, inputs.harmonise))]
         excluded |= outside_windows(known, frame["patient"], [inputs.harmonise])

@@ -36,6 +36,8 @@ class ModelInputs:
     """The variable whose values are the batches of ComBat; they are the table's last column."""
     missing: Missing = "exclude"
     """What becomes of a patient who lacks a clinical factor."""
+    regions: str | None = None
+    """The set of regions that a network reads, one column a phase."""
 
     @classmethod
     def from_dict(cls, written: Mapping[str, Any], study: Study | None = None) -> ModelInputs:
@@ -65,6 +67,7 @@ class ModelInputs:
             icc_bound=written.get("icc_bound", "estimate"),
             harmonise=written.get("harmonise"),
             missing=written.get("missing", "exclude"),
+            regions=written.get("regions"),
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -84,6 +87,7 @@ class ModelInputs:
             # Left out where it is as it was before there was a choice: the dataset is the same.
             **({} if self.missing == "exclude" else {"missing": self.missing}),
             **({} if self.icc_bound == "estimate" else {"icc_bound": self.icc_bound}),
+            **({} if self.regions is None else {"regions": self.regions}),
         }
 
 
@@ -113,6 +117,15 @@ def model_inputs(study: Study, spec: ModelSpec) -> ModelInputs:
             )
         table = study.imported_table(feature_set)
         phases = settings.phases or (tuple(study.phases) if table is None else table.declared_phases)
+    regions: str | None = None
+    if "regions" in spec.inputs:
+        regions = settings.regions or study.first_regions
+        if regions is None:
+            raise ContractError(
+                f"model '{spec.name}' needs a set of regions",
+                hint='add "hcc-regions@1", or a set of [define.NAME.regions], to feature_sets and ingest again',
+            )
+        phases = phases or settings.phases or tuple(study.phases)
     factors: tuple[FactorRule, ...] = ()
     if "clinical" in spec.inputs:
         # A combined model reads the clinical model's factors, unless it is given its own.
@@ -137,6 +150,7 @@ def model_inputs(study: Study, spec: ModelSpec) -> ModelInputs:
         icc_bound=settings.icc_bound if feature_set else "estimate",
         harmonise=settings.harmonise if feature_set else None,
         missing=settings.missing if factors else "exclude",
+        regions=regions,
     )
 
 

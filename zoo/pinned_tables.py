@@ -99,11 +99,14 @@ def table_reads(study: Study, inputs: ModelInputs, feature_set: str | None) -> I
         yield "clinical", {}
         yield "variables", own
         yield "reference_dates", own
-    if inputs.feature_set is not None:
+    for name in filter(None, (inputs.feature_set, inputs.regions)):
         # Of the name, whatever the version: a new one may be what the name means from now on.
-        yield "feature_sets", {"name": FeatureSetRef.parse(inputs.feature_set).name}
+        yield "feature_sets", {"name": FeatureSetRef.parse(name).name}
+    if inputs.feature_set is not None:
         for table in ("features", "extractions", "segments"):
             yield table, {"feature_set": feature_set}
+    if inputs.feature_set is not None or inputs.regions is not None:
+        # Which extractions a study has of its regions says all: they are named by their content.
         yield "study_extractions", own
         yield "study_masks", own
         yield "masks", {}

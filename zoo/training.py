@@ -26,6 +26,7 @@ from zoo.model_folders import put_model_folder
 from zoo.model_inputs import ModelInputs, model_inputs
 from zoo.persist import save_model
 from zoo.pinned_tables import pinned_table
+from zoo.region_columns import region_columns
 from zoo.registry import model_spec
 from zoo.summary import model_summary
 
@@ -41,6 +42,7 @@ __all__ = [
 
 RANDOM_STATE = 20260101
 _LIBRARIES = ("numpy", "scikit-learn", "scipy", "statsmodels", "xgboost-cpu")
+_OF_NETWORKS = ("torch", "monai")
 _THRESHOLD_RULE = "where Youden's index is largest on the training patients, frozen with the model"
 
 
@@ -104,7 +106,7 @@ def training_plan(
         "inputs": inputs.as_dict(),
         # In full: scikit-learn's own repr leaves out the middle of a long pipeline.
         "estimator": spec.build(study.settings_of(model), random_state=RANDOM_STATE).__repr__(N_CHAR_MAX=1_000_000),
-        "libraries": library_versions(),
+        "libraries": library_versions(model),
     }
     digest = sha256_of_json(decided_by)
     versions = {row["version"]: row["training_sha256"] for row in snapshot.rows("models", study=study.id, model=model)}
@@ -153,7 +155,9 @@ def trained_model(store: Store, study: Study, plan: TrainingPlan, trained_at: st
     estimator.fit(inputs, target)
     probabilities = np.asarray(estimator.predict_proba(inputs))[:, 1]
     threshold = youden_threshold(target, probabilities)
-    references = column_references(estimator, inputs)
+    # What a network makes of regions is explained by maps, not column by column.
+    is_network = bool(region_columns(inputs.columns))
+    references = {} if is_network else column_references(estimator, inputs)
     summary = model_summary(estimator)
     metadata = _metadata(study, plan) | {
         "threshold": threshold,
@@ -174,10 +178,10 @@ def trained_model(store: Store, study: Study, plan: TrainingPlan, trained_at: st
         "path": folder,
         "sha256": sha256,
         "trained_at": trained_at,
-        "versions": canonical_json(library_versions()),
+        "versions": canonical_json(library_versions(plan.model)),
         "summary": canonical_json(summary | {"excluded": plan.table.excluded}),
     }
-    found = training_importances(last_step(estimator, inputs, references), target)
+    found = [] if is_network else training_importances(last_step(estimator, inputs, references), target)
     return TrainedModel(row, plan.dataset, plan.table.excluded, tuple(named | vars(each) for each in found))
 
 
@@ -204,7 +208,7 @@ def _metadata(study: Study, plan: TrainingPlan) -> dict[str, Any]:
             cohort: {"patients": len(labels), "events": int(labels.sum())} for cohort, labels in cohorts.items()
         },
         "excluded": len(plan.table.excluded),
-        "libraries": library_versions() | {"radzoo": version("radzoo")},
+        "libraries": library_versions(plan.model) | {"radzoo": version("radzoo")},
     }
 
 
@@ -236,6 +240,7 @@ def _outcome(study: Study) -> str:
     return outcome.name
 
 
-def library_versions() -> dict[str, str]:
-    """Return the versions of the libraries that decide a fitted model."""
-    return {name: version(name) for name in _LIBRARIES}
+def library_versions(*models: str) -> dict[str, str]:
+    """Return the versions of the libraries that decide fitted models of these names."""
+    are_networks = any("regions" in model_spec(model).inputs for model in models)
+    return {name: version(name) for name in (*_LIBRARIES, *(_OF_NETWORKS if are_networks else ()))}
