@@ -11,6 +11,7 @@ from flows.controls import control_rows
 from flows.honest_suite import honest_suite
 from flows.refresh import stored_study
 from flows.train import TrainReport, study_models, train
+from schemas.errors import NotFoundError
 from schemas.results import ControlRow, LeaderboardRow, Suite
 from schemas.study import Study
 from store.commit import commit_to, utc_now
@@ -52,6 +53,7 @@ def bench(
     store: Store,
     study: str | None = None,
     *,
+    models: Sequence[str] = (),
     suite: Suite = "paper",
     repeats: int = REPEATS,
     folds: int = FOLDS,
@@ -72,6 +74,9 @@ def bench(
         The store.
     study : str, optional
         The study's id; may be left out where the store has one study.
+    models : sequence of str
+        Names of the zoo; all models of the study file where empty. The leaderboard of a suite holds the models that
+        were judged together, so others leave it.
     suite : {"paper", "honest"}
         How models are judged.
     repeats, folds : int
@@ -84,7 +89,12 @@ def bench(
         Worker processes; as many as the machine has cores where absent.
     """
     asked = stored_study(Snapshot(store), study)
-    trained = train(store, asked.id, study_models(asked))
+    chosen = [name for name in study_models(asked) if not models or name in models]
+    if unknown := sorted(set(models) - set(chosen)):
+        raise NotFoundError(
+            f"study '{asked.id}' names no model '{unknown[0]}'", hint=f"its models: {', '.join(study_models(asked))}"
+        )
+    trained = train(store, asked.id, chosen)
     if suite == "paper":
         leaderboard, commit_id = _paper_suite(store, asked, trained)
     else:
@@ -93,7 +103,7 @@ def bench(
     found: list[ControlRow] = []
     if controls:
         found, control_commit = control_rows(
-            store, asked, suite=suite, repeats=control_repeats, folds=folds, workers=workers
+            store, asked, chosen, suite=suite, repeats=control_repeats, folds=folds, workers=workers
         )
         commit_id = control_commit or commit_id
     if commit_id is not None or not store.analyst_file.exists():

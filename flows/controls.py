@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from flows.cross_validate import carried_out, discard_fits, is_current, put_datasets
 from flows.progress import said
 from flows.refresh import refresh
-from flows.train import study_models
 from schemas.radiomics_settings import RadiomicsSettings
 from schemas.results import Control, ControlRow, Suite
 from schemas.study import Study
@@ -29,7 +28,14 @@ Labels = Mapping[str, Mapping[str, int]]
 
 
 def control_rows(
-    store: Store, study: Study, *, suite: Suite, repeats: int, folds: int, workers: int | None = None
+    store: Store,
+    study: Study,
+    models: Sequence[str],
+    *,
+    suite: Suite,
+    repeats: int,
+    folds: int,
+    workers: int | None = None,
 ) -> tuple[list[ControlRow], int | None]:
     """Return the negative controls of a suite, and the newest commit that they made or None where nothing changed.
 
@@ -44,6 +50,8 @@ def control_rows(
         The store.
     study : Study
         The study.
+    models : sequence of str
+        The models.
     suite : {"paper", "honest"}
         Which suite.
     repeats, folds : int
@@ -51,15 +59,15 @@ def control_rows(
     workers : int, optional
         Worker processes.
     """
-    rows, first = _permuted(store, study, suite, repeats, folds, workers)
-    more, second = _shuffled(store, study, suite, repeats, folds, workers)
+    rows, first = _permuted(store, study, models, suite, repeats, folds, workers)
+    more, second = _shuffled(store, study, models, suite, repeats, folds, workers)
     return rows + more, second or first
 
 
 def _permuted(
-    store: Store, study: Study, suite: Suite, repeats: int, folds: int, workers: int | None
+    store: Store, study: Study, models: Sequence[str], suite: Suite, repeats: int, folds: int, workers: int | None
 ) -> tuple[list[ControlRow], int | None]:
-    snapshot, models = Snapshot(store), study_models(study)
+    snapshot = Snapshot(store)
     splits = sorted({model_inputs(study, model_spec(model)).split for model in models})
     labels = {}
     for split in splits:
@@ -72,10 +80,10 @@ def _permuted(
 
 
 def _shuffled(
-    store: Store, study: Study, suite: Suite, repeats: int, folds: int, workers: int | None
+    store: Store, study: Study, models: Sequence[str], suite: Suite, repeats: int, folds: int, workers: int | None
 ) -> tuple[list[ControlRow], int | None]:
     # A model that also reads clinical factors would keep them, and tell nothing about the voxels.
-    readers = [name for name in study_models(study) if model_spec(name).inputs == ("radiomics",)]
+    readers = [name for name in models if model_spec(name).inputs == ("radiomics",)]
     own = {name: model_inputs(study, model_spec(name)) for name in readers}
     sets = {name: shuffled_set(study, inputs) for name, inputs in own.items()}
     models = [name for name in readers if sets[name] is not None]
@@ -125,7 +133,7 @@ def _carried_out(
     study: Study,
     suite: Suite,
     control: Control,
-    models: list[str],
+    models: Sequence[str],
     planned: CrossValidation,
     workers: int | None,
 ) -> tuple[list[ControlRow], int | None]:
@@ -133,7 +141,7 @@ def _carried_out(
     snapshot, decided_by = Snapshot(store), planned.sha256
     scope = {"study": study.id, "suite": suite, "control": control}
     stored = {row["model"]: row for row in snapshot.rows("controls", **scope)}
-    if list(stored) == models and is_current(snapshot, study, decided_by, suite=suite, control=control):
+    if list(stored) == list(models) and is_current(snapshot, study, decided_by, suite=suite, control=control):
         names = ControlRow.model_fields
         return [ControlRow.model_validate({name: row[name] for name in names}) for row in stored.values()], None
     with recorded_run(store, "bench", study.id, scope | {"seed": RANDOM_STATE, "decided_by": decided_by}) as run:

@@ -45,7 +45,7 @@ class CrossValidation:
     """By split."""
     tasks: tuple[FitTask, ...]
     task_of: Mapping[tuple[str, int, int | None], FitTask]
-    """By split, outer fold and inner fold (None for the outer fit)."""
+    """By model, outer fold and inner fold (None for the outer fit); models that read tables share their tasks."""
     datasets: tuple[PinnedDataset, ...]
 
     @property
@@ -77,6 +77,7 @@ def cross_validation(
     seed: int = RANDOM_STATE,
     inputs_of: ModelInputsOf | None = None,
     readings_of: Mapping[str, str] | None = None,
+    embeds: bool = False,
 ) -> CrossValidation:
     """Return the fits that judge models on folds.
 
@@ -104,6 +105,8 @@ def cross_validation(
         What a model reads; as the study says where absent.
     readings_of : mapping of str to str, optional
         By feature set, the one whose repeated readings say which columns are stable; itself where absent.
+    embeds : bool
+        Also ask the models, which are networks, for the embeddings of the judged.
 
     Raises
     ------
@@ -134,22 +137,38 @@ def cross_validation(
             if read not in readings:
                 readings[read] = repeated_readings(snapshot, study, read)
             stable[model] = _Stable(readings[read], inputs.minimum_icc, inputs.icc_bound, inputs.phases)
+    tasks: list[FitTask] = []
     task_of: dict[tuple[str, int, int | None], FitTask] = {}
     for split, of_split in recipes.items():
         for fold in folds[split]:
             left_out = _left_out(of_split, stable, fold)
             inner = inner_folds(fold, labels[split], folds=INNER_FOLDS, seed=seed) if with_inner else []
             for number, part in [(None, fold), *((each.number, each) for each in inner)]:
-                task_of[split, fold.number, number] = FitTask(
-                    fold=fold.number,
-                    inner=number,
-                    labels={patient: labels[split][patient] for patient in part.training},
-                    judged=part.judged,
-                    recipes=tuple(of_split),
-                    libraries=library_versions(),
-                    left_out=left_out,
-                )
-    return CrossValidation(labels, split_of, folds, tuple(task_of.values()), task_of, tuple(pinned.values()))
+                for together in _fitted_together(of_split, is_inner=number is not None):
+                    names = [recipe.model for recipe in together]
+                    task = FitTask(
+                        fold=fold.number,
+                        inner=number,
+                        labels={patient: labels[split][patient] for patient in part.training},
+                        judged=part.judged,
+                        recipes=tuple(together),
+                        libraries=library_versions(*names),
+                        left_out={name: left_out[name] for name in names if name in left_out},
+                        embeds=embeds,
+                    )
+                    tasks.append(task)
+                    task_of |= {(name, fold.number, number): task for name in names}
+    return CrossValidation(labels, split_of, folds, tuple(tasks), task_of, tuple(pinned.values()))
+
+
+def _fitted_together(recipes: Sequence[Recipe], *, is_inner: bool) -> list[list[Recipe]]:
+    """Return the models of each task: all that read tables, which share steps, and every network by itself.
+
+    A network sets patients aside in each of its fits, and its threshold is taken from those: it has no inner folds.
+    """
+    networks = [recipe for recipe in recipes if "regions" in model_spec(recipe.model).inputs]
+    tabular = [recipe for recipe in recipes if recipe not in networks]
+    return [*([tabular] if tabular else []), *([] if is_inner else [[network] for network in networks])]
 
 
 def _refuse_labels_in_embeddings(snapshot: Snapshot, study: Study, inputs: ModelInputs, folds: Sequence[Fold]) -> None:

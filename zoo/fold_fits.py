@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
@@ -55,6 +56,8 @@ class FitTask:
     libraries: Mapping[str, str]
     left_out: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """By model, the columns that are not stable among the outer fold's training patients."""
+    embeds: bool = False
+    """Also give the judged patients' embeddings, of models that are networks."""
 
     @cached_property
     def key(self) -> str:
@@ -67,6 +70,7 @@ class FitTask:
                     [recipe.sha256, _names_sha256(self.left_out.get(recipe.model, ()))] for recipe in self.recipes
                 ],
                 "libraries": dict(self.libraries),
+                **({"embeds": True} if self.embeds else {}),
             }
         )
 
@@ -75,7 +79,9 @@ def fitted_task(task: FitTask) -> dict[str, Any]:
     """Return, for each model, the probabilities of the judged patients and the columns it came to use.
 
     The form is JSON: ``{model: {"probabilities": {patient: p}, "selected": [column, ...] or None}}``; a patient
-    whom the model's table lacks has no probability, and one with several rows has their mean.
+    whom the model's table lacks has no probability, and one with several rows has their mean. A task that embeds
+    adds ``"embeddings": {patient: [[number, ...] for each phase]}`` and ``"weights_sha256"``, a network
+    ``"held_out": {patient: p}`` of training patients that it set aside.
 
     Raises
     ------
@@ -105,7 +111,20 @@ def _fitted(task: FitTask, recipe: Recipe, shared: SharedFits) -> dict[str, Any]
         for patient, value in zip(judged["patient"], values, strict=True):
             sums.setdefault(patient, []).append(float(value))
     probabilities = {patient: sum(values) / len(values) for patient, values in sums.items()}
-    return {"probabilities": probabilities, "selected": _selected(estimator)}
+    found: dict[str, Any] = {"probabilities": probabilities, "selected": _selected(estimator)}
+    if hasattr(estimator, "held_out_rows_"):
+        found["held_out"] = _held_out(estimator, training["patient"])
+    if task.embeds:
+        embedded = estimator.embed(judged.select(columns)).tolist() if judged.height else []
+        found["embeddings"] = dict(zip(judged["patient"], embedded, strict=True))
+        found["weights_sha256"] = hashlib.sha256(estimator.weights_).hexdigest()
+    return found
+
+
+def _held_out(network: BaseEstimator, patients: pl.Series) -> dict[str, float]:
+    """Return the probabilities of the training patients that a network set aside."""
+    pairs = zip(network.held_out_rows_, network.held_out_probabilities_, strict=True)
+    return {str(patients[int(row)]): float(value) for row, value in pairs}
 
 
 def _selected(estimator: BaseEstimator) -> list[str] | None:

@@ -65,6 +65,8 @@ class LateFusionClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator): 
         Scales the two scores and joins them.
     scores_ : ndarray of shape (n_patients, 2)
         The log odds that it was fitted to, in the order of the patients given.
+    held_out_rows_, held_out_probabilities_ : ndarray of shape (n_patients,)
+        All rows, and what the regression makes of those log odds: of members that had not seen the patient.
     classes_ : ndarray of shape (2,)
         The labels.
 
@@ -106,6 +108,8 @@ class LateFusionClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator): 
         self.network_, self.tabular_ = self._fitted(X, labels)
         self.join_: Pipeline = make_pipeline(StandardScaler(), LogisticRegression()).fit(scores, labels)
         self.scores_ = scores
+        self.held_out_rows_ = np.arange(len(labels))
+        self.held_out_probabilities_ = np.asarray(self.join_.predict_proba(scores), dtype=np.float64)[:, 1]
         self.classes_ = np.asarray(self.join_.classes_)
         self.feature_names_in_ = np.array(X.columns, dtype=object)
         self.n_features_in_ = len(X.columns)

@@ -65,6 +65,9 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
         ``loss``, ``validation_loss``, ``validation_auc``.
     n_fitted_, n_inner_validation_ : int
         Patients that moved the weights, and patients that told when to stop.
+    held_out_rows_, held_out_probabilities_ : ndarray of shape (n_inner_validation_,)
+        Where the latter stood in the table, and their probabilities of label 1: scores of patients who did not move
+        the weights, from which a threshold can be taken. They told when to stop, so they flatter a little.
     prior_log_odds_ : float
         What is added to the log odds of a network whose loss weighed both labels alike, so that probabilities are
         those of patients among whom label 1 is as frequent as in training; 0 without class weights. For the network
@@ -154,6 +157,10 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
         events = int(labels[fitted].sum())
         weighted = self._settings.class_weights
         self.prior_log_odds_ = float(np.log(events / (len(fitted) - events))) if weighted else 0.0
+        self.held_out_rows_ = aside
+        self.held_out_probabilities_ = (
+            self.predict_proba(X[aside.tolist()])[:, 1] if len(aside) else np.empty(0, dtype=np.float64)
+        )
         return self
 
     def network(self) -> PhaseNetwork:

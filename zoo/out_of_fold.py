@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
+from schemas.errors import ContractError
 from schemas.results import ComparisonRow, LeaderboardRow, PredictionRow
 from store.snapshot import Snapshot
 from zoo.benchmark import corrected_rows
@@ -41,7 +42,8 @@ def judged_out_of_fold(
     """Return what a cross-validation's fits say about one model.
 
     A fold's threshold is Youden's on the inner out-of-fold probabilities of its training patients: no patient,
-    held out or not, helped to choose it with a probability of a model that had seen the patient.
+    held out or not, helped to choose it with a probability of a model that had seen the patient. A network's is
+    Youden's on the training patients that it set aside to know when to stop.
 
     Parameters
     ----------
@@ -55,6 +57,11 @@ def judged_out_of_fold(
         The fits, with inner folds.
     results : mapping
         What they gave.
+
+    Raises
+    ------
+    ContractError
+        When a network set no training patient aside, from whom a threshold could be taken.
     """
     split = planned.split_of[model]
     labels = planned.labels[split]
@@ -62,8 +69,8 @@ def judged_out_of_fold(
     selected: Counter[str] = Counter()
     selects = False
     for fold in planned.folds[split]:
-        found = results[planned.task_of[split, fold.number, None].key][model]
-        threshold = _threshold(model, split, fold.number, planned, results)
+        found = results[planned.task_of[model, fold.number, None].key][model]
+        threshold = _threshold(model, labels, fold.number, planned, results)
         predictions += [
             PredictionRow(
                 study=study,
@@ -118,15 +125,21 @@ def stored_out_of_fold(snapshot: Snapshot, study: str, versions: Mapping[str, in
     ]
 
 
-def _threshold(model: str, split: str, fold: int, planned: CrossValidation, results: Results) -> float:
-    labels = planned.labels[split]
-    inner = [
-        task
-        for (of, number, part), task in planned.task_of.items()
-        if (of, number) == (split, fold) and part is not None
-    ]
-    pairs = [pair for task in inner for pair in results[task.key][model]["probabilities"].items()]
-    return youden_threshold([labels[patient] for patient, _ in pairs], [value for _, value in pairs])
+def _threshold(model: str, labels: Mapping[str, int], fold: int, planned: CrossValidation, results: Results) -> float:
+    held_out: dict[str, float] | None = results[planned.task_of[model, fold, None].key][model].get("held_out")
+    if held_out is None:
+        inner = [
+            task
+            for (of, number, part), task in planned.task_of.items()
+            if (of, number) == (model, fold) and part is not None
+        ]
+        held_out = dict(pair for task in inner for pair in results[task.key][model]["probabilities"].items())
+    if not held_out:
+        raise ContractError(
+            f"'{model}' sets no training patient aside, and so has no threshold in the honest suite",
+            hint=f"validation_fraction = 0.2 in [models.{model}.network] of the study file, then radzoo ingest",
+        )
+    return youden_threshold([labels[patient] for patient in held_out], list(held_out.values()))
 
 
 def comparisons_out_of_fold(study: str, models: Sequence[JudgedOutOfFold]) -> list[ComparisonRow]:

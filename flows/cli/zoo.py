@@ -42,7 +42,7 @@ def train(*models: str, study: str | None = None, context: Shared) -> Outcome:
 
 
 def bench(
-    *,
+    *models: str,
     study: str | None = None,
     suite: Literal["paper", "honest"] = "paper",
     repeats: Count = REPEATS,
@@ -60,6 +60,9 @@ def bench(
 
     Parameters
     ----------
+    models
+        Names of the zoo; all models of the study file where none is given. The leaderboard of a suite holds the models
+        that were judged together.
     study
         The study's id; may be left out where the store has one study.
     suite
@@ -79,6 +82,7 @@ def bench(
     found = bench_study(
         Store(context.store),
         study,
+        models=models,
         suite=suite,
         repeats=repeats,
         folds=folds,

@@ -75,7 +75,7 @@ def test_a_fit_holds_the_labels_of_its_training_patients_alone(found):
 def test_what_happens_to_held_out_patients_does_not_reach_the_fit(found):
     """Other values of the patients held out leave every other probability, threshold and selection as they are."""
     written, planned, results = found
-    task = planned.task_of["fixed", 0, None]
+    task = planned.task_of["cr", 0, None]
     recipe = task.recipes[1]
     table = pl.read_parquet(recipe.dataset)
     half = task.judged[: len(task.judged) // 2]
@@ -109,7 +109,7 @@ def test_a_folds_threshold_is_youdens_on_inner_probabilities(found, judged):
     """It has the largest Youden index on probabilities of training patients by models that had not seen them."""
     _, planned, results = found
     labels = planned.labels["fixed"]
-    inner = [planned.task_of["fixed", 0, number] for number in range(5)]
+    inner = [planned.task_of["radiomics_lr", 0, number] for number in range(5)]
     pairs = {p: v for task in inner for p, v in results[task.key]["radiomics_lr"]["probabilities"].items()}
     assert sorted(pairs) == sorted(planned.folds["fixed"][0].training)
     truth, values = np.array([labels[p] for p in pairs]), np.array(list(pairs.values()))
