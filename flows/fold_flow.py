@@ -10,6 +10,7 @@ from prefect import flow, task, unmapped
 from prefect.cache_policies import NO_CACHE
 from prefect.task_runners import ThreadPoolTaskRunner
 
+from flows.network_watching import watched_networks
 from flows.worker_pool import worker_pool
 from store.staged_units import stage_unit
 from zoo.fold_fits import FitTask, fitted_task
@@ -19,7 +20,9 @@ __all__ = ["fitted_folds", "staged_fit"]
 
 def staged_fit(fit: FitTask, staging: Path) -> str:
     """Carry out a fit in a worker process, stage its result, and return its key."""
-    stage_unit(staging, fit.key, fitted_task(fit))
+    with watched_networks(staging.parent):
+        found = fitted_task(fit)
+    stage_unit(staging, fit.key, found)
     return fit.key
 
 

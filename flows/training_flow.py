@@ -9,6 +9,7 @@ from prefect import flow, task, unmapped
 from prefect.cache_policies import NO_CACHE
 from prefect.task_runners import ThreadPoolTaskRunner
 
+from flows.network_watching import watched_networks
 from schemas.study import Study
 from store.commit import utc_now
 from store.home import Store
@@ -20,7 +21,8 @@ __all__ = ["trained_models"]
 @task(cache_policy=NO_CACHE, persist_result=False, task_run_name="train {plan.model}")
 def train_model(plan: TrainingPlan, store: Store, study: Study, advance: Callable[[int], None]) -> TrainedModel:
     """Train one model and save it below the store."""
-    trained = trained_model(store, study, plan, utc_now())
+    with watched_networks(store.staging, plan.model):
+        trained = trained_model(store, study, plan, utc_now())
     advance(1)
     return trained
 

@@ -1,0 +1,57 @@
+"""Networks while they are trained: a line for people now and then, checkpoints that a killed training goes on from."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from flows.progress import said
+from zoo.network_watch import EpochReport, NetworkWatch, watched_training
+
+__all__ = ["CHECKPOINTS", "watched_networks"]
+
+CHECKPOINTS = "networks"
+"""The folder of checkpoints, below a store's staged work."""
+
+_LINE_EVERY_S = 10.0
+
+
+@contextmanager
+def watched_networks(staging: Path, what: str | None = None) -> Iterator[None]:
+    """Let networks that are trained inside keep checkpoints, which are removed when all went well.
+
+    Parameters
+    ----------
+    staging : Path
+        The store's folder of staged work.
+    what : str, optional
+        What is trained; where it is given, epochs are told to the person who watches, one line in ten seconds.
+    """
+    folder = staging / CHECKPOINTS
+    trained: set[str] = set()
+    spoken = time.monotonic()
+
+    def progress(report: EpochReport) -> None:
+        nonlocal spoken
+        trained.add(report.fit)
+        now = time.monotonic()
+        if what is not None and (report.is_last or report.resumed or now - spoken >= _LINE_EVERY_S):
+            spoken = now
+            said(f"{what}: {_told(report)}")
+
+    with watched_training(NetworkWatch(progress=progress, checkpoints=folder)):
+        yield
+    for fit in trained:
+        for file in folder.glob(f"{fit}*"):
+            file.unlink(missing_ok=True)
+
+
+def _told(report: EpochReport) -> str:
+    line = f"epoch {report.epoch} of {report.epochs}, loss {report.loss:.3f}"
+    if report.validation_loss is not None and report.validation_auc is not None:
+        line += f"; inner validation: loss {report.validation_loss:.3f}, AUC {report.validation_auc:.3f}"
+    if report.resumed:
+        return f"{line}; taken over from an interrupted training"
+    return f"{line}; best epoch {report.best_epoch}" if report.is_last else line
