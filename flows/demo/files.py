@@ -28,12 +28,17 @@ PUBLISHED_PATIENTS = 165
 FEWEST_PATIENTS = 24
 """Below this the smallest group has too few patients for five folds."""
 
-_GENERATOR = 3  # counts up when the study file, the table or the phantoms change, so that old files are written anew
+_GENERATOR = 4  # counts up when the study file, the table or the phantoms change, so that old files are written anew
 _READINGS = (("1", 1), ("1", 2), ("2", 1))
 
 
 def demo_study(
-    folder: Path, *, patients: int = PUBLISHED_PATIENTS, scale: float = DEFAULT_SCALE, workers: int | None = None
+    folder: Path,
+    *,
+    patients: int = PUBLISHED_PATIENTS,
+    scale: float = DEFAULT_SCALE,
+    full: bool = False,
+    workers: int | None = None,
 ) -> Path:
     """Write the demonstration study below a folder and return its study file.
 
@@ -48,6 +53,8 @@ def demo_study(
     scale : float
         Size of the phantoms: 1 draws lesions in their true size, 0.5 in half of it, which makes their
         features four to eight times quicker to compute.
+    full : bool
+        Train networks as in the study, not the small ones that a laptop trains in minutes.
     workers : int, optional
         Processes that draw; as many as the machine has cores where absent.
 
@@ -57,7 +64,7 @@ def demo_study(
         When so few patients are asked for that no model can be trained.
     """
     study_file, manifest = folder / "study.toml", folder / "phantoms.json"
-    settings = {"generator": _GENERATOR, "patients": patients, "scale": scale}
+    settings = {"generator": _GENERATOR, "patients": patients, "scale": scale, "full": full}
     if manifest.exists() and json.loads(manifest.read_text()) == settings:
         return study_file
     cohort = _first_patients(published_cohort(), patients)
@@ -74,7 +81,10 @@ def demo_study(
             for _ in pool.map(partial(_write_patient, folder, scale), cohort.to_dicts(), chunksize=4):
                 advance()
     cohort.write_csv(folder / "patients.csv")
-    study_file.write_text(files("flows.demo").joinpath("study.toml").read_text(encoding="utf-8"), encoding="utf-8")
+    parts = ("study.toml", "networks_full.toml" if full else "networks.toml")
+    study_file.write_text(
+        "".join(files("flows.demo").joinpath(part).read_text(encoding="utf-8") for part in parts), encoding="utf-8"
+    )
     manifest.write_text(json.dumps(settings))
     return study_file
 

@@ -43,7 +43,7 @@ def demonstration(
     patients : int
         How many of the 165 patients.
     full : bool
-        Draw the phantoms in true size instead of half of it.
+        Draw the phantoms in true size instead of half of it, and train the networks as in the study.
     workers : int, optional
         Worker processes.
     """
@@ -54,7 +54,7 @@ def demonstration(
     )
     said(f"step 1 of 5: the study's files ({counts}; patients and images synthetic)")
     scale = 1.0 if full else DEFAULT_SCALE
-    study_file = demo_study(folder / "study", patients=patients, scale=scale, workers=workers)
+    study_file = demo_study(folder / "study", patients=patients, scale=scale, full=full, workers=workers)
     said("step 2 of 5: ingest")
     ingested = ingest(study_file, store_root, workers=workers)
     store = Store(store_root)
