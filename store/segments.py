@@ -90,8 +90,8 @@ class EmbeddingRecord:
 
     An embedding of a network that was trained on labels carries the labels of its training patients:
     ``split_sha256`` and ``fold`` name who they were, ``in_training`` whether this patient was one. They
-    are None for a network trained on no patient of the store. ``extraction_id`` is hashed with the
-    weights, so that each fold's network has rows of its own.
+    are None for a network trained on no patient of the store. ``context_sha256`` is what went in beside image,
+    mask and definition: the weights, so that each fold's network has rows of its own.
     """
 
     extraction_id: str
@@ -104,6 +104,7 @@ class EmbeddingRecord:
     split_sha256: str | None = None
     fold: int | None = None
     in_training: bool | None = None
+    context_sha256: str | None = None
 
 
 def embedding_segment(folder: DataFolder, feature_set: str, size: int, records: Sequence[EmbeddingRecord]) -> Segment:

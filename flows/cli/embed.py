@@ -1,0 +1,57 @@
+"""The verb ``embed``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
+
+from flows.cli.outcome import Context, Outcome, Workers
+from flows.embed import FOLDS, EmbedReport
+from flows.embed import embed as embed_study
+from store.home import Store
+
+__all__ = ["embed"]
+
+
+def embed(
+    model: str,
+    *,
+    study: str | None = None,
+    folds: Annotated[int, Parameter(validator=Number(gte=2))] = FOLDS,
+    in_training: bool = False,
+    workers: Workers = None,
+    context: Annotated[Context, Parameter(parse=False)],
+) -> Outcome:
+    """Put a network's embeddings of a study's patients into the store, for other models to learn from.
+
+    Training patients are embedded out of fold, by networks that were trained on the other folds; all others by the
+    trained model. A model reads them as it reads any feature set: feature_set = "dl-resnet10".
+
+    Parameters
+    ----------
+    model
+        A network of the zoo that reads regions, such as dl_resnet10; trained first where it is missing.
+    study
+        The study's id; may be left out where the store has one study.
+    folds
+        Parts of the training cohort.
+    in_training
+        Also keep the trained network's embeddings of its own training patients, to be looked at: they carry the
+        labels, and no model may learn from them.
+    workers
+        Worker processes; as many as there are cores where not given.
+    """
+    found = embed_study(Store(context.store), model, study, folds=folds, in_training=in_training, workers=workers)
+    return Outcome(_text(found), found)
+
+
+def _text(found: EmbedReport) -> str:
+    line = (
+        f"{found.study} {found.feature_set} ({found.size} numbers, phases {', '.join(found.phases)}): "
+        f"{found.out_of_fold} training patients out of fold, {found.held_out} held out"
+    )
+    if found.in_training:
+        line += f", {found.in_training} in training"
+    return line + (f"; commit {found.commit_id}" if found.commit_id is not None else "; unchanged")
