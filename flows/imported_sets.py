@@ -15,8 +15,9 @@ from schemas.errors import ContractError
 from schemas.keys import MaskKey, canonical_json
 from store.commit import Commit
 from store.home import Store
-from store.segments import stored_keys, written_segment
+from store.segments import stored_keys
 from store.snapshot import Snapshot
+from store.writer import appended
 
 __all__ = ["ImportedReport", "put_imported", "remove_abandoned"]
 
@@ -76,22 +77,7 @@ def put_imported(commit: Commit, store: Store, study: str, rows: ImportedRows) -
 
     commit.put("feature_sets", [_catalogue_row(feature_set, version, rows)])
     commit.put("features", _dictionary_rows(feature_set, rows), replacing={"feature_set": feature_set})
-    if new := [record for identity, record in wanted.items() if identity not in live]:
-        segment = written_segment(store.segments, feature_set, rows.definition.columns, new)
-        commit.put("segments", [vars(segment)])
-        commit.put(
-            "extractions",
-            [
-                {
-                    "feature_set": feature_set,
-                    "extraction_id": record.extraction_id,
-                    "image_sha256": record.image_sha256,
-                    "mask_sha256": record.mask_sha256,
-                    "segment_id": segment.segment_id,
-                }
-                for record in new
-            ],
-        )
+    appended(commit, store, feature_set, rows.definition.columns, rows.records)
     _put_links(commit, study, feature_set, wanted)
     # Other studies that read the same file see the correction too.
     for other, linked in links.items():

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Container, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from flows.feature_sets import BoundFeatureSet
@@ -79,6 +79,21 @@ class RefreshPlan:
         for each in self.missing:
             batches[each.key.patient].append(each)
         return list(batches.values())
+
+    def among(self, keys: Container[MaskKey]) -> RefreshPlan:
+        """Return the plan for those of its masks that are among these."""
+
+        def kept(those: list[PlannedExtraction]) -> list[PlannedExtraction]:
+            return [each for each in those if each.key in keys]
+
+        return replace(
+            self,
+            unchanged=kept(self.unchanged),
+            reused=kept(self.reused),
+            staged=kept(self.staged),
+            known_failures=kept(self.known_failures),
+            missing=kept(self.missing),
+        )
 
 
 def staging_folder(store: Store, bound: BoundFeatureSet) -> Path:

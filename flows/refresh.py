@@ -144,17 +144,17 @@ def _carried_out(store: Store, study: str, plan: RefreshPlan, refused: int, work
                     advance=advance,
                 )
             failures = {r.planned.key: r.failure for r in receipts if r.failure is not None}
-        finished = [each for each in (*plan.staged, *plan.missing) if each.key not in failures]
+        staged = [each.extraction_id for each in (*plan.staged, *plan.missing) if each.key not in failures]
         with commit_to(store, f"refresh {study} {bound.feature_set}", run_id=run.run_id) as commit:
-            asked = [{"feature_set": bound.feature_set, "extraction_id": each.extraction_id} for each in finished]
-            # Asked under the writer's lock: what another refresh has committed meanwhile is staged no longer.
-            there = {row["extraction_id"] for row in commit.live("extractions", asked)}
-            new = dict.fromkeys(each.extraction_id for each in finished if each.extraction_id not in there)
+            # Asked under the writer's lock: who was erased since the plan was made must not be written back.
+            plan = plan.among({MaskKey.of(row) for row in Snapshot(store).rows("study_masks", study=study)})
+            failures = {each.key: failures[each.key] for each in plan.missing if each.key in failures}
+            finished = [each for each in (*plan.staged, *plan.missing) if each.key not in failures]
             commit.put("feature_sets", [bound.catalogue_row()])
             commit.put("features", bound.dictionary_rows(), replacing={"feature_set": bound.feature_set})
-            reasons = appended_staged(commit, store, bound, staging, list(new))
+            reasons = appended_staged(commit, store, bound, staging, [each.extraction_id for each in finished])
             _put(commit, store, study, plan, finished, reasons, failures)
-        discard_staged(staging, [each.extraction_id for each in finished])
+        discard_staged(staging, staged)
         report = _report(plan, study, refused, list(failures), commit.landed_id)
         run.summary |= {
             "computed": report.computed,

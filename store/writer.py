@@ -10,9 +10,21 @@ from store.home import Store
 from store.segments import KeyedRecord, Segment, written_segment
 from store.staging import ExtractionRecord
 
-__all__ = ["appended", "appended_as"]
+__all__ = ["added_segment", "appended", "appended_as", "lacking"]
 
 AnyRecord = TypeVar("AnyRecord", bound=KeyedRecord)
+
+
+def lacking(commit: Commit, feature_set: str, extraction_ids: Iterable[str]) -> list[str]:
+    """Return those of the extractions that the store lacks, each once, in the order given.
+
+    Looked up under the writer's lock, by key: another writer may have committed the same rows meanwhile,
+    and what it costs does not grow with the store.
+    """
+    asked = dict.fromkeys(extraction_ids)
+    keys = [{"feature_set": feature_set, "extraction_id": identity} for identity in asked]
+    there = {row["extraction_id"] for row in commit.live("extractions", keys)}
+    return [identity for identity in asked if identity not in there]
 
 
 def appended(
@@ -46,9 +58,6 @@ def appended_as(
 ) -> Segment | None:
     """Write the records whose extraction the store lacks and return their segment, None where it has them all.
 
-    Looked up under the writer's lock, by key: another writer may have committed the same rows meanwhile,
-    and what it costs does not grow with the store.
-
     Parameters
     ----------
     commit : Commit
@@ -61,12 +70,19 @@ def appended_as(
         Writes some of them as one segment and returns it.
     """
     by_id = {record.extraction_id: record for record in records}
-    keys = [{"feature_set": feature_set, "extraction_id": identity} for identity in by_id]
-    there = {row["extraction_id"] for row in commit.live("extractions", keys)}
-    new = [record for identity, record in by_id.items() if identity not in there]
-    if not new:
+    return added_segment(commit, feature_set, [by_id[each] for each in lacking(commit, feature_set, by_id)], written)
+
+
+def added_segment(
+    commit: Commit,
+    feature_set: str,
+    records: Sequence[AnyRecord],
+    written: Callable[[Sequence[AnyRecord]], Segment],
+) -> Segment | None:
+    """Write records that the store lacks as one segment and return it, None where there are none."""
+    if not records:
         return None
-    segment = written(new)
+    segment = written(records)
     commit.put("segments", [vars(segment)])
     commit.put(
         "extractions",
@@ -79,7 +95,7 @@ def appended_as(
                 "context_sha256": getattr(record, "context_sha256", None),
                 "segment_id": segment.segment_id,
             }
-            for record in new
+            for record in records
         ],
     )
     return segment

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ from schemas.region_settings import RegionSettings
 from store.commit import Commit
 from store.home import Store
 from store.regions import RegionRecord, region_segment
+from store.segments import written_segment
 from store.staging import staged_as, staged_record
-from store.writer import appended, appended_as
+from store.writer import added_segment, lacking
 
 __all__ = ["appended_staged", "batch_of"]
 
@@ -33,7 +35,9 @@ def batch_of(settings: ComputedSettings) -> Callable[..., list[Receipt]]:
 def appended_staged(
     commit: Commit, store: Store, bound: BoundFeatureSet, staging: Path, extraction_ids: Sequence[str]
 ) -> dict[str, Mapping[str, str]]:
-    """Append staged extractions to the store and return, by id, why values of theirs are missing.
+    """Append staged extractions that the store lacks and return, by id, why values of theirs are missing.
+
+    What another refresh has committed meanwhile is staged no longer.
 
     Parameters
     ----------
@@ -49,16 +53,18 @@ def appended_staged(
         Which ones.
     """
     definition = bound.definition
+    new = lacking(commit, bound.feature_set, extraction_ids)
     if not isinstance(definition, RegionDefinition):
-        records = [staged_record(staging, identity) for identity in extraction_ids]
-        appended(commit, store, bound.feature_set, definition.columns, records)
+        records = [staged_record(staging, identity) for identity in new]
+        features = partial(written_segment, store.segments, bound.feature_set, definition.columns)
+        added_segment(commit, bound.feature_set, records, features)
         return {record.extraction_id: record.unavailable for record in records}
 
     def segment_of(regions: Sequence[RegionRecord]) -> Any:
         return region_segment(store.segments, bound.feature_set, definition.width, regions)
 
     at_once = max(1, _SEGMENT_BYTES // (2 * definition.width))
-    for start in range(0, len(extraction_ids), at_once):
-        part = extraction_ids[start : start + at_once]
-        appended_as(commit, bound.feature_set, [staged_as(RegionRecord, staging, each) for each in part], segment_of)
+    for start in range(0, len(new), at_once):
+        part = new[start : start + at_once]
+        added_segment(commit, bound.feature_set, [staged_as(RegionRecord, staging, each) for each in part], segment_of)
     return {}

@@ -11,11 +11,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from flows.cli.main import exit_code
+from flows.refresh import _carried_out
 from store.commit import commit_to
+from store.erasure import erased
 from store.home import Store
 from store.query import answer
 from store.segments import stored_segment
 from store.snapshot import Snapshot
+from store.verification import verified
 
 QUERY = "from quick order by patient, phase"
 
@@ -119,3 +122,23 @@ def test_erase_asks_on_a_terminal(own_store, monkeypatch, ask):
         assert ask("store", "erase", "P1")[0] == 0
     os.close(terminal)
     assert "P1" not in {row["patient"] for row in Snapshot(Store(own_store)).rows("patients")}
+
+
+def test_a_refresh_does_not_write_an_erased_patient_back(small_study):
+    """A patient who is erased between a refresh's plan and its commit is in no row, file or staged result."""
+    small_study.ingest()
+    small_study.stage()
+    plan, store = small_study.plan(), small_study.store
+    (folder,) = store.staging.iterdir()
+    finished = {file: file.read_bytes() for file in folder.iterdir()}
+    erased(store, "P2")
+    # Workers that were still at it finish the patient's extractions after the erasure.
+    for file, content in finished.items():
+        file.write_bytes(content)
+    report = _carried_out(store, "small", plan, refused=0, workers=1)
+    assert (report.reused, report.computed, report.commit_id) == (6, 0, 2)
+    assert {row["patient"] for row in small_study.sql("from quick")} == {"P1", "P3", "P4"}
+    (segment,) = small_study.snapshot.rows("segments")
+    assert segment["rows"] == len(small_study.snapshot.rows("extractions")) == 6
+    assert list(folder.iterdir()) == []
+    assert verified(store).is_clean
