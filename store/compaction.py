@@ -7,8 +7,8 @@ transaction the new segments take the place of the merged ones, valid since the 
 all rows of ``extractions``, live and ended, point to them. No commit is made, for nothing that a snapshot says
 differs; only what tells of the layout does: the segments' names and hashes.
 
-Rows are ordered by the studies that use the extraction, then by the mask's key, so that a study's rows lie
-together and a reader skips the row groups whose patients it does not want.
+Rows are ordered by the studies that use the extraction, then by the mask's key, and row groups end where the
+studies change, so that a study's rows lie together and a reader skips the row groups that hold none of them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import count, groupby
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -202,7 +202,9 @@ def _written(folder: DataFolder, feature_set: str, merge: _Merge) -> Iterator[tu
     ordered = sorted(places.values())
     for start in range(0, len(ordered), merge.target_rows):
         part = ordered[start : start + merge.target_rows]
-        yield stored_segment(folder, feature_set, _rows(files, part)), [each.extraction_id for each in part]
+        together = [len(list(own)) for _, own in groupby(part, key=lambda each: each.studies)]
+        segment = stored_segment(folder, feature_set, _rows(files, part), read_together=together)
+        yield segment, [each.extraction_id for each in part]
 
 
 def _rows(files: Mapping[str, Any], part: Sequence[_Place]) -> pa.Table:

@@ -164,13 +164,9 @@ def _segment_rows(
     file = pq.ParquetFile(snapshot.store.segments.local(path, sha256=sha256), memory_map=True)
     wanted = pa.array([rows["extraction_id"][position] for position in here])
     names = ["extraction_id", *features]
-    groups = _row_groups(file, len(here), {rows["patient"][position] for position in here})
+    groups = _row_groups(file, wanted, {rows["patient"][position] for position in here})
     content = file.read_row_groups(groups, columns=names)
     at = pc.index_in(wanted, content["extraction_id"].combine_chunks())
-    if at.null_count and len(groups) < file.num_row_groups:
-        # The same image and mask under another pseudonym: the segment has the row under the first one.
-        content = file.read(columns=names)
-        at = pc.index_in(wanted, content["extraction_id"].combine_chunks())
     if at.null_count:
         raise ContractError(
             f"a segment lacks {at.null_count} of the rows that the catalogue says it holds",
@@ -188,11 +184,31 @@ def _segment_rows(
     return pa.table({**keys, **{name: content[name] for name in names}})
 
 
-def _row_groups(file: pq.ParquetFile, rows: int, patients: set[str]) -> list[int]:
+def _row_groups(file: pq.ParquetFile, wanted: pa.Array, patients: set[str]) -> list[int]:
+    """Return the row groups that hold these extractions, all of them where most rows are wanted."""
+    everything = list(range(file.num_row_groups))
+    if len(wanted) >= _WHOLE_FILE_FROM * file.metadata.num_rows:
+        return everything
+    possible = _possible_row_groups(file, patients)
+    found = _holding(file, possible, wanted)
+    if sum(count for _, count in found) < len(wanted):
+        # The same image and mask under another pseudonym: the segment has the row under the first one.
+        found = _holding(file, everything, wanted)
+    return [group for group, count in found if count]
+
+
+def _holding(file: pq.ParquetFile, groups: Sequence[int], wanted: pa.Array) -> list[tuple[int, int]]:
+    """Return how many of the extractions each row group holds, by its ids alone: a thousandth of its bytes."""
+    found = []
+    for group in groups:
+        ids = file.read_row_group(group, columns=["extraction_id"])["extraction_id"]
+        found.append((group, pc.sum(pc.is_in(ids, value_set=wanted)).as_py() or 0))
+    return found
+
+
+def _possible_row_groups(file: pq.ParquetFile, patients: set[str]) -> list[int]:
     """Return the row groups that can hold rows of these patients, by the statistics of the file."""
     everything = list(range(file.num_row_groups))
-    if rows >= _WHOLE_FILE_FROM * file.metadata.num_rows:
-        return everything
     ordered, column = sorted(patients), KEY_COLUMNS.index("patient")
     found = []
     for group in everything:

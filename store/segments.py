@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -30,10 +30,13 @@ __all__ = [
 ]
 
 ROWS_PER_GROUP = 2048
-"""Rows that are read together or skipped together: about 20 MB of a thousand features, at most."""
+"""About how many rows are read together or skipped together: some 20 MB of a thousand features."""
 
 _GROUP_BYTES = 32 * 2**20
 """What such rows take in memory: of images for networks a few dozen rows do."""
+
+_LEAST_SHARE = 8
+"""Of a row group: with smaller ones the columns' heads cost more than skipping saves."""
 
 KEY_COLUMNS = ("extraction_id", *MaskKey._fields, "image_sha256", "mask_sha256")
 
@@ -178,18 +181,36 @@ def key_arrays(ordered: Sequence[KeyedRecord]) -> dict[str, pa.Array]:
     }
 
 
-def stored_segment(folder: DataFolder, feature_set: str, rows: pa.Table) -> Segment:
+def stored_segment(
+    folder: DataFolder, feature_set: str, rows: pa.Table, *, read_together: Sequence[int] | None = None
+) -> Segment:
     """Write a table, key columns first, as one segment and return it.
 
     The file appears under its final name only when it is whole and on disk; until a commit names it,
     no reader knows of it.
+
+    Parameters
+    ----------
+    folder : DataFolder
+        The store's segments.
+    feature_set : str
+        ``name@version``.
+    rows : pyarrow.Table
+        The rows.
+    read_together : sequence of int, optional
+        How many of the rows one reader wants, then how many the next: row groups end where these do, unless
+        that were groups of few rows. One reader wants all of them where absent.
     """
     written = folder.scratch()
     # Sets of one definition under two names have equal rows: their segments must not have one name.
     rows = rows.replace_schema_metadata({"feature_set": feature_set})
     row_bytes = max(1, rows.nbytes // max(1, rows.num_rows))
     group = min(ROWS_PER_GROUP, max(1, _GROUP_BYTES // row_bytes))
-    pq.write_table(rows, written, compression="zstd", row_group_size=group)
+    start = 0
+    with pq.ParquetWriter(written, rows.schema, compression="zstd") as writer:
+        for size in _group_sizes(read_together or [rows.num_rows], group):
+            writer.write_table(rows.slice(start, size), row_group_size=size)
+            start += size
     digest = file_sha256(written)
     path = f"{sql_name(feature_set)}/{digest[:20]}.parquet"
     size = written.stat().st_size
@@ -197,6 +218,19 @@ def stored_segment(folder: DataFolder, feature_set: str, rows: pa.Table) -> Segm
     return Segment(
         segment_id=digest[:20], feature_set=feature_set, path=path, sha256=digest, rows=rows.num_rows, bytes=size
     )
+
+
+def _group_sizes(read_together: Sequence[int], group: int) -> Iterator[int]:
+    """Yield the sizes of row groups: a reader's rows in even parts, behind those of readers of few."""
+    waiting = 0
+    for rows in read_together:
+        waiting += rows
+        if waiting * _LEAST_SHARE >= group:
+            parts = max(1, round(waiting / group))
+            yield from (waiting * (at + 1) // parts - waiting * at // parts for at in range(parts))
+            waiting = 0
+    if waiting:
+        yield waiting
 
 
 def stored_keys(snapshot: Snapshot, feature_set: str) -> dict[str, MaskKey]:

@@ -2,7 +2,8 @@
 
     python tests/benchmarks/store_scale.py [point-in-time] [append] [one-study] [curves] [--folder DIR] [--figure FILE]
 
-Feast runs in a virtual environment of its own, which is made on the first run (a few minutes).
+`--scale 0.01` tries it out on a hundredth of the rows. Feast runs in a virtual environment of its own, which is made on
+the first run (a few minutes).
 """
 
 from __future__ import annotations
@@ -17,112 +18,40 @@ import tempfile
 import time
 from collections.abc import Callable
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 
 import duckdb
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from large_store import COLUMNS, DEFINITION, SET, add_rows, append_seconds, filled_store, hash_day, keys_of
 
-from schemas.feature_names import column_names
-from schemas.keys import MaskKey, extraction_id, sha256_of_json
-from schemas.radiomics_settings import HCC_CEMRI
+from schemas.keys import MaskKey, extraction_id
 from store.analyst import quoted_text
 from store.commit import commit_to
+from store.compaction import compacted_set
 from store.home import Store
 from store.query import answer
 from store.reader import feature_table
-from store.segments import stored_segment
+from store.runs import recorded_run
 from store.snapshot import Snapshot
-from store.staging import ExtractionRecord
-from store.writer import appended
 
-SET = "hcc-cemri@1"
-COLUMNS = column_names(HCC_CEMRI.image_types(), HCC_CEMRI.families)
-DEFINITION = sha256_of_json("benchmark")
-PHASES = ("AP", "PVP", "DP")
 REPEATS = 5
+COSTS = ("append 3 rows", "read a study of 300 rows", "read all rows", "ask in SQL")
 FEAST = Path(__file__).with_name("feast_store.py")
 
 
-def median_seconds(action: Callable[[], object], repeats: int = REPEATS) -> float:
-    """Return the median duration of an action, after one run that does not count."""
+def seconds(action: Callable[[], object]) -> float:
+    """Return how long an action takes."""
+    started = time.perf_counter()
     action()
-    taken = []
-    for _ in range(repeats):
-        started = time.perf_counter()
-        action()
-        taken.append(time.perf_counter() - started)
-    return statistics.median(taken)
+    return time.perf_counter() - started
 
 
-def keys_of(first: int, rows: int) -> list[MaskKey]:
-    """Return mask keys, three phases a patient."""
-    return [MaskKey(f"P{n // 3:06}", "baseline", PHASES[n % 3], "1", "R1", 1) for n in range(first, first + rows)]
-
-
-def rows_of(keys: list[MaskKey], seed: int) -> pa.Table:
-    """Return a segment's table with random values for these keys."""
-    random = np.random.default_rng(seed)
-    images = [sha256_of_json(["image", *key]) for key in keys]
-    masks = [sha256_of_json(["mask", *key]) for key in keys]
-    details = [{"original": 60.0}] * len(keys)
-    head = {
-        "extraction_id": [extraction_id(i, m, DEFINITION) for i, m in zip(images, masks, strict=True)],
-        **{name: [getattr(key, name) for key in keys] for name in MaskKey._fields},
-        "image_sha256": images,
-        "mask_sha256": masks,
-        "grey_levels": details,
-        "zero_fraction": details,
-    }
-    values = {name: random.standard_normal(len(keys)) for name in COLUMNS}
-    return pa.table({**head, **values})
-
-
-def put_catalogue(commit, keys: list[MaskKey], rows: pa.Table, segment_id: str, study: str) -> None:
-    """Write what ingest and refresh write of these rows."""
-    content = [
-        {"image_sha256": i, "mask_sha256": m}
-        for i, m in zip(rows["image_sha256"].to_pylist(), rows["mask_sha256"].to_pylist(), strict=True)
-    ]
-    named = [key._asdict() for key in keys]
-    day = date(2020, 1, 1)
-    patients = sorted({key.patient for key in keys})
-    commit.put("masks", [k | c for k, c in zip(named, content, strict=True)])
-    commit.put("study_masks", [{"study": study, "is_primary": 1} | k for k in named])
-    commit.put(
-        "exams",
-        [{"patient": p, "exam": "baseline", "acquired_on": str(day + timedelta(hash_day(p)))} for p in patients],
-    )
-    identities = rows["extraction_id"].to_pylist()
-    own = {"feature_set": SET, "segment_id": segment_id}
-    commit.put("extractions", [own | {"extraction_id": e} | c for e, c in zip(identities, content, strict=True)])
-    commit.put("study_extractions", [{"study": study, "feature_set": SET, "extraction_id": e} for e in identities])
-
-
-def hash_day(patient: str) -> int:
-    """Return a day between 0 and 999 that follows from a pseudonym."""
-    return int(sha256_of_json(patient)[:8], 16) % 1000
-
-
-def filled_store(root: Path, parts: list[tuple[str, int, int]]) -> Store:
-    """Return a store with a commit and a segment for each (study, first row, number of rows)."""
-    store = Store(root, create=True)
-    with commit_to(store, "feature set") as commit:
-        name, _, version = SET.partition("@")
-        about = {"feature_set": SET, "name": name, "version": int(version), "kind": "radiomics", "description": ""}
-        commit.put("feature_sets", [about | {"features": len(COLUMNS), "definition_sha256": DEFINITION}])
-        rows = [{"feature_set": SET, "position": at, "feature": each} for at, each in enumerate(COLUMNS)]
-        commit.put("features", rows)
-    for study, first, number in parts:
-        for start in range(first, first + number, 10_000):
-            keys = keys_of(start, min(10_000, first + number - start))
-            rows = rows_of(keys, seed=start)
-            with commit_to(store, f"refresh {study}") as commit:
-                segment = stored_segment(store.segments, SET, rows)
-                commit.put("segments", [vars(segment)])
-                put_catalogue(commit, keys, rows, segment.segment_id, study)
-    return store
+def medians(*actions: Callable[[], object], repeats: int = REPEATS) -> list[float]:
+    """Return the median duration of each action, taking turns, after one round that does not count."""
+    taken = [[seconds(action) for action in actions] for _ in range(repeats + 1)]
+    return [statistics.median(of_action) for of_action in zip(*taken[1:], strict=True)]
 
 
 def bare_read(files: list[str]) -> pa.Table:
@@ -138,30 +67,32 @@ def segment_files(store: Store) -> list[str]:
     return [str(store.segments.local(path)) for path in store.segments.paths()]
 
 
-def point_in_time(folder: Path) -> None:
+def point_in_time(folder: Path, scale: float) -> None:
     """Compare a read at reference dates with a bare DuckDB and with Feast's DuckDB store."""
-    rows = 20_001
+    rows = round(6_667 * scale) * 3
     store = filled_store(folder / "pit", [("all", 0, rows)])
     snapshot = Snapshot(store)
     at = {key.patient: "2023-01-01" for key in keys_of(0, rows)}
+    files = segment_files(store)
+    flat = bare_read(files)
     found = feature_table(snapshot, SET, at=at)
-    assert found.num_rows == rows
-    ours = median_seconds(lambda: feature_table(snapshot, SET, at=at))
-    bare = median_seconds(lambda: bare_read(segment_files(store)))
+    assert found.num_rows == flat.num_rows == rows
+    ours, bare = medians(lambda: feature_table(snapshot, SET, at=at), lambda: bare_read(files))
     source = folder / "feast" / "features.parquet"
     source.parent.mkdir()
-    flat = bare_read(segment_files(store))
     series = [f"{p}_{f}" for p, f in zip(flat["patient"].to_pylist(), flat["phase"].to_pylist(), strict=True)]
     acquired = {key.patient: date(2020, 1, 1) + timedelta(hash_day(key.patient)) for key in keys_of(0, rows)}
     times = pa.array([acquired[p] for p in flat["patient"].to_pylist()], pa.date32()).cast(pa.timestamp("us", "UTC"))
     table = pa.table({"series": series, "acquired_at": times, **{name: flat[name] for name in COLUMNS}})
-    pq.write_table(table, source)
+    pq.write_table(table, source, compression="zstd")
+    del flat, found, table
     theirs = feast_seconds(source)
-    print(f"20,001 x {len(COLUMNS)} at a reference date, medians of {REPEATS}:")
+    assert theirs["rows"] == rows
+    print(f"{rows:,} x {len(COLUMNS)} at a reference date, medians of {REPEATS}:")
     print(f"  radzoo       {ours:8.2f} s")
     print(f"  bare DuckDB  {bare:8.2f} s   radzoo takes {ours / bare:.2f} times as long")
     print(f"  Feast        {theirs['seconds']:8.2f} s   {theirs['seconds'] / ours:.1f} times radzoo's time")
-    print(f"  ({theirs['feast']}, its DuckDB offline store, {theirs['rows']} rows; median of {theirs['repeats']})")
+    print(f"  ({theirs['feast']}, its DuckDB offline store; median of {theirs['repeats']})")
 
 
 def feast_seconds(source: Path) -> dict:
@@ -172,90 +103,114 @@ def feast_seconds(source: Path) -> dict:
         print("installing Feast in a virtual environment of its own", file=sys.stderr)
         subprocess.run([sys.executable, "-m", "venv", str(place)], check=True)
         subprocess.run([str(python), "-m", "pip", "install", "--quiet", "feast[duckdb]"], check=True)
-    told = subprocess.run([str(python), str(FEAST), str(source)], check=True, stdout=subprocess.PIPE, text=True)
+    told = subprocess.run(
+        [str(python), "-W", "ignore", str(FEAST), str(source)], check=True, stdout=subprocess.PIPE, text=True
+    )
     return json.loads(told.stdout.splitlines()[-1])
 
 
-def append_seconds(store: Store, number: int) -> float:
-    """Return how long a commit of three more rows takes, from finished records to the landed commit."""
-    keys = [MaskKey(f"N{number:06}", "baseline", phase, "1", "R1", 1) for phase in PHASES]
-    rows = rows_of(keys, seed=number)
-    records = [
-        ExtractionRecord(
-            row["extraction_id"], key, row["image_sha256"], row["mask_sha256"], {name: row[name] for name in COLUMNS}
-        )
-        for key, row in zip(keys, rows.to_pylist(), strict=True)
-    ]
-    started = time.perf_counter()
-    with commit_to(store, "three more") as commit:
-        segment = appended(commit, store, SET, COLUMNS, records)
-        assert segment is not None
-        own = {"study": "all", "feature_set": SET}
-        commit.put("study_extractions", [own | {"extraction_id": r.extraction_id} for r in records])
-        commit.put("study_masks", [{"study": "all", "is_primary": 1} | key._asdict() for key in keys])
-    return time.perf_counter() - started
-
-
-def append(folder: Path) -> None:
+def append(folder: Path, scale: float) -> None:
     """Time three more rows in a small and in a large store."""
     print("three more rows, medians of 9:")
-    for rows in (300, 40_000):
-        store = filled_store(folder / f"append-{rows}", [("all", 0, rows)])
+    for rows in (300, 40_000 * scale):
+        store = filled_store(folder / f"append-{rows:.0f}", [("all", 0, round(rows))])
         append_seconds(store, 0)
         taken = [append_seconds(store, number) for number in range(1, 10)]
-        print(f"  to {rows:7,} rows  {statistics.median(taken):.3f} s (longest {max(taken):.3f})")
+        print(f"  to {rows:7,.0f} rows  {statistics.median(taken):.3f} s (longest {max(taken):.3f})")
 
 
-def one_study(folder: Path) -> None:
+def one_study(folder: Path, scale: float) -> None:
     """Compare a study of 500 patients in a store of 100,000 rows with a store that holds only them."""
-    few = ("few", 50_001, 1_500)
-    alone = filled_store(folder / "alone", [few])
-    crowd = [("others", 0, 50_001), few, ("others", 51_501, 48_499)]
-    crowded = filled_store(folder / "crowded", crowd)
-    print("one study's 500 patients x 3 phases, medians of 5:")
-    taken = []
-    for name, store in (("a store of its own", alone), ("among 100,000 rows", crowded)):
-        taken.append(median_seconds(lambda store=store: feature_table(Snapshot(store), SET, study="few")))
-        assert feature_table(Snapshot(store), SET, study="few").num_rows == 1500
-        print(f"  {name}  {taken[-1]:.3f} s")
-    print(f"  ratio {taken[1] / taken[0]:.2f}")
+    few, rows = round(500 * scale) * 3, round(33_334 * scale) * 3
+    alone = filled_store(folder / "alone", [("few", 0, few)])
+    apart = filled_store(folder / "apart", [("others", 0, rows // 2), ("few", rows // 2, few)])
+    add_rows(apart, "others", rows // 2 + few, rows - rows // 2 - few)
+    # The study's patients lie among all others, evenly: computed with them, by one study that holds everybody.
+    among = filled_store(folder / "among", [("everybody", 0, rows)])
+    with commit_to(among, "a study of some") as commit:
+        patients = {f"P{number * (rows // few):06}" for number in range(few // 3)}
+        own = [key for key in keys_of(0, rows) if key.patient in patients]
+        commit.put("study_masks", [{"study": "few", "is_primary": 1} | key._asdict() for key in own])
+        known = {MaskKey.of(row): row for row in Snapshot(among).rows("masks")}
+        names = ("image_sha256", "mask_sha256")
+        identities = [extraction_id(*(known[key][name] for name in names), DEFINITION) for key in own]
+        commit.put(
+            "study_extractions", [{"study": "few", "feature_set": SET, "extraction_id": each} for each in identities]
+        )
+    stores = {"a store of its own": alone, "apart from others": apart, "among others": among}
+    report_one_study(stores, few, rows)
+    for store in (apart, among):
+        taken = seconds(lambda store=store: compact(store))
+        print(f"compacted {rows:,} rows in {taken:.0f} s")
+    report_one_study(stores, few, rows)
 
 
-def curves(folder: Path, figure: Path | None) -> None:
+def compact(store: Store) -> None:
+    """Merge the small segments of the only feature set."""
+    with recorded_run(store, "compact", None, {}) as run:
+        compacted_set(store, SET, run=run)
+
+
+def report_one_study(stores: dict[str, Store], few: int, rows: int) -> None:
+    """Print what reading a study takes in each store, taking turns."""
+    for store in stores.values():
+        assert feature_table(Snapshot(store), SET, study="few").num_rows == few
+    taken = medians(*(partial(study_read, store) for store in stores.values()))
+    print(f"one study's {few:,} rows of {rows:,}, medians of {REPEATS}:")
+    for (name, store), time_s in zip(stores.items(), taken, strict=True):
+        files = len(Snapshot(store).rows("segments"))
+        print(f"  {name:20} {time_s:.3f} s  ratio {time_s / taken[0]:.2f}  ({files} segments)")
+
+
+def study_read(store: Store) -> pa.Table:
+    """Return the rows of the study of few."""
+    return feature_table(Snapshot(store), SET, study="few")
+
+
+def curves(folder: Path, scale: float, figure: Path | None) -> None:
     """Time reads, appends and questions over the number of rows and of commits."""
     by_rows, by_commits = [], []
     for rows in (1_000, 3_000, 10_000, 30_000, 100_000):
+        rows = max(600, round(rows * scale))
         store = filled_store(folder / f"rows-{rows}", [("few", 0, 300), ("all", 300, rows - 300)])
         by_rows.append((rows, *costs(store)))
         shutil.rmtree(store.root)
     store = filled_store(folder / "commits", [("few", 0, 300), ("all", 300, 700)])
-    done = 1
-    for commits in (1, 10, 100, 1_000):
-        for number in range(done, commits):
-            append_seconds(store, 1_000_000 + number)
-        done = commits
-        by_commits.append((commits, *costs(store)))
-    names = ("append 3 rows", "read 300 rows", "SQL question", "bytes of the catalogue")
+    for commits in (10, 30, 100, 300, 1_000):
+        commits = max(10, round(commits * scale))
+        for number in range(Snapshot(store).commit_id, commits):
+            append_seconds(store, number)
+        by_commits.append((Snapshot(store).commit_id, *costs(store)))
+    compact(store)
+    by_commits.append((f"{Snapshot(store).commit_id:,}, compacted", *costs(store)))
     for what, table in (("rows", by_rows), ("commits", by_commits)):
-        print(f"| {what} | " + " | ".join(f"{n}, s" if "bytes" not in n else n for n in names) + " |")
-        print("|---" * (len(names) + 1) + "|")
-        for size, *values in table:
-            print(
-                f"| {size:,} | " + " | ".join(f"{v:.3f}" if isinstance(v, float) else f"{v:,}" for v in values) + " |"
-            )
+        print(f"| {what} | " + " | ".join(f"{name}, s" for name in COSTS) + " | catalogue, MB |")
+        print("|---" * (len(COSTS) + 2) + "|")
+        for size, *values, megabytes in table:
+            label = size if isinstance(size, str) else f"{size:,}"
+            print(f"| {label} | " + " | ".join(f"{value:.3f}" for value in values) + f" | {megabytes:.1f} |")
     if figure is not None:
-        draw(by_rows, by_commits, names[:3], figure)
+        draw(by_rows, by_commits[:-1], figure)
 
 
-def costs(store: Store) -> tuple[float, float, float, int]:
-    """Return what appending, reading a study of 300 rows and a question take, and the catalogue's size."""
-    adding = statistics.median(append_seconds(store, 2_000_000 + time.time_ns() % 1_000_000) for _ in range(5))
-    reading = median_seconds(lambda: feature_table(Snapshot(store), SET, study="few"), 3)
-    asking = median_seconds(lambda: answer(Snapshot(store), "select phase, count(*) from hcc_cemri group by all"), 3)
-    return adding, reading, asking, store.catalogue_file.stat().st_size
+def costs(store: Store) -> tuple[float, ...]:
+    """Return what a read of a study of 300 rows, of everything, and a question take, then appending, and megabytes."""
+    question = "select phase, avg(original_firstorder_Mean) from hcc_cemri group by all"
+    reads = medians(
+        lambda: study_read(store),
+        lambda: feature_table(Snapshot(store), SET),
+        lambda: answer(Snapshot(store), question),
+        # A thousand files are read in minutes.
+        repeats=3 if len(Snapshot(store).rows("segments")) < 200 else 1,
+    )
+    megabytes = sum(file.stat().st_size for file in store.root.glob("catalogue.sqlite*")) / 1e6
+    # Last, for each of them is a commit more.
+    first = 500_000 + Snapshot(store).commit_id
+    adding = statistics.median(append_seconds(store, first + at) for at in range(5))
+    return (adding, *reads, megabytes)
 
 
-def draw(by_rows: list[tuple], by_commits: list[tuple], names: tuple[str, ...], figure: Path) -> None:
+def draw(by_rows: list[tuple], by_commits: list[tuple], figure: Path) -> None:
     """Draw the costs over size, both axes logarithmic."""
     from matplotlib.figure import Figure
 
@@ -263,28 +218,31 @@ def draw(by_rows: list[tuple], by_commits: list[tuple], names: tuple[str, ...], 
     for axes, (what, table) in zip(
         canvas.subplots(1, 2, sharey=True), (("rows", by_rows), ("commits", by_commits)), strict=True
     ):
-        for position, name in enumerate(names, start=1):
+        for position, name in enumerate(COSTS, start=1):
             axes.plot([row[0] for row in table], [row[position] for row in table], marker="o", label=name)
         axes.set(xscale="log", yscale="log", xlabel=f"{what} in the store", ylabel="seconds" if what == "rows" else "")
         axes.grid(visible=True, alpha=0.3)
     axes.legend(frameon=False)
-    canvas.savefig(figure)
+    canvas.savefig(figure, metadata={"Date": None})
 
 
 def main() -> None:
     """Run what is asked for, or everything."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parts = {"point-in-time": point_in_time, "append": append, "one-study": one_study}
-    parser.add_argument("parts", nargs="*", choices=[*parts, "curves", []], default=[*parts, "curves"])
+    parser.add_argument("parts", nargs="*", metavar="part", help=f"{', '.join(parts)}, curves; all where none is given")
     parser.add_argument("--folder", type=Path, help="where the stores are made; a temporary folder where not given")
     parser.add_argument("--figure", type=Path, help="an SVG of the costs over size")
+    parser.add_argument("--scale", type=float, default=1.0, help="how many times the rows, to try it out")
     asked = parser.parse_args()
-    with tempfile.TemporaryDirectory(dir=asked.folder) as folder:
-        for name in asked.parts:
+    if unknown := set(asked.parts) - {*parts, "curves"}:
+        parser.error(f"no part {', '.join(sorted(unknown))}")
+    for name in asked.parts or [*parts, "curves"]:
+        with tempfile.TemporaryDirectory(dir=asked.folder) as folder:
             if name == "curves":
-                curves(Path(folder), asked.figure)
+                curves(Path(folder), asked.scale, asked.figure)
             else:
-                parts[name](Path(folder))
+                parts[name](Path(folder), asked.scale)
             print(flush=True)
 
 

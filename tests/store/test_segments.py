@@ -7,6 +7,7 @@ import os
 import stat
 import struct
 import tempfile
+from itertools import accumulate
 from pathlib import Path
 
 import duckdb
@@ -19,7 +20,7 @@ from strategies import AWKWARD_COLUMNS, AWKWARD_FLOATS, extraction_records
 
 from schemas.keys import MaskKey
 from store.files import DataFolder, file_sha256
-from store.segments import KEY_COLUMNS, written_segment
+from store.segments import KEY_COLUMNS, ROWS_PER_GROUP, stored_segment, written_segment
 
 records = st.lists(extraction_records(), min_size=1, max_size=3, unique_by=lambda record: record.key)
 
@@ -123,3 +124,20 @@ def test_a_killed_writer_leaves_no_segment(tmp_path, writing, monkeypatch):
     segment = written_segment(DataFolder(tmp_path), "a@1", tuple(record.values), [record])
     assert list(DataFolder(tmp_path).paths()) == [segment.path]
     assert stat.S_ISREG((tmp_path / segment.path).stat().st_mode)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(1, 3 * ROWS_PER_GROUP), min_size=1, max_size=6))
+def test_row_groups_end_where_readers_part(tmp_path_factory, read_together):
+    """All rows are there in order, and who wants many rows reads few others."""
+    folder = DataFolder(tmp_path_factory.mktemp("segments"))
+    rows = pa.table({"extraction_id": pa.array(range(sum(read_together))).cast(pa.string())})
+    segment = stored_segment(folder, "f@1", rows, read_together=read_together)
+    file = pq.ParquetFile(folder.local(segment.path))
+    assert file.read() == rows
+    sizes = [file.metadata.row_group(at).num_rows for at in range(file.num_row_groups)]
+    assert max(sizes) <= 1.5 * ROWS_PER_GROUP
+    begins, ends = list(accumulate([0, *sizes])), list(accumulate(sizes))
+    for start, own in zip(accumulate([0, *read_together]), read_together, strict=False):
+        read = sum(size for size, b, e in zip(sizes, begins, ends, strict=False) if b < start + own and e > start)
+        assert own < 256 or read < own + 256
