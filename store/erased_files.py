@@ -41,7 +41,6 @@ def without_rows(store: Store, plan: ErasurePlan) -> tuple[dict[str, Segment | N
 
 def _rewritten_segment(store: Store, affected: AffectedFile, plan: ErasurePlan) -> Segment | None:
     table = pq.read_table(store.segments.local(affected.path, sha256=affected.sha256))
-    feature_set = (table.schema.metadata or {})[b"feature_set"].decode()
     is_gone = pc.is_in(table["extraction_id"], pa.array(sorted(plan.extraction_ids), pa.string()))
     table = table.filter(pc.invert(is_gone))
     if table.num_rows == 0:
@@ -54,7 +53,7 @@ def _rewritten_segment(store: Store, affected: AffectedFile, plan: ErasurePlan) 
     for name in MaskKey._fields:
         at, kind = table.schema.get_field_index(name), table.schema.field(name).type
         table = table.set_column(at, name, pa.array([getattr(key, name) for key in new], kind))
-    return stored_segment(store.segments, feature_set, table)
+    return stored_segment(store.segments, affected.feature_set, table)
 
 
 def _rewritten_dataset(store: Store, affected: AffectedFile, patient: str) -> PinnedDataset:

@@ -33,6 +33,8 @@ class AffectedFile:
     sha256: str
     rows: int
     """How many rows of it are the patient's, or are kept under another patient's key."""
+    feature_set: str = ""
+    """Of a segment; the first release did not write it into the file."""
 
 
 @dataclass
@@ -158,22 +160,23 @@ def _segments(store: Store, connection: Connection, plan: ErasurePlan) -> None:
     table = versioned_table("segments")
     columns = ["extraction_id", "patient", "image_sha256", "mask_sha256"]
     rows = {row["path"]: row for row in connection.execute(table.select().order_by(table.c.row_id)).mappings()}
-    found: list[tuple[str, str, Any]] = []
+    found: list[tuple[str, Any]] = []
     for path, row in rows.items():
         if (file := _local(store.segments, path, row["sha256"], plan)) is not None:
             held = pq.read_table(file, columns=columns)
-            found.append((path, row["sha256"], held))
+            found.append((path, held))
             for each in held.filter(pc.equal(held["patient"], plan.patient)).to_pylist():
                 # Rows of an imported table, and of masks that a correction replaced, are known only by their key.
                 if (each["image_sha256"], each["mask_sha256"]) not in plan.shared:
                     plan.extraction_ids.add(each["extraction_id"])
     gone = sorted(plan.extraction_ids)
-    for path, sha256, held in found:
+    for path, held in found:
         is_own = pc.or_(
             pc.equal(held["patient"], plan.patient), pc.is_in(held["extraction_id"], pa.array(gone, pa.string()))
         )
         if rows_of_patient := pc.sum(is_own).as_py():
-            plan.segments.append(AffectedFile(path, sha256, rows_of_patient))
+            row = rows[path]
+            plan.segments.append(AffectedFile(path, row["sha256"], rows_of_patient, row["feature_set"]))
     plan.unnamed += _unnamed(store.segments, connection, "segments", plan.patient)
 
 

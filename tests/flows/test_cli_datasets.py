@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -96,6 +97,58 @@ def test_rebuild_finds_the_same_bytes_or_says_what_differs(ask, listed, trained_
     assert f"{table['patient'][0].as_py()} afp>400: pinned {values[0]!r}, now {1.0 - values[0]!r}" in out
     code, out, _ = ask("--json", "datasets", "rebuild", "--all", store=store)
     assert (code, sorted(each["verdict"] for each in json.loads(out))) == (4, ["different", "identical"])
+
+
+@pytest.fixture
+def own_study(trained_study, tmp_path):
+    """Return a copy of the trained study, its files and its store, to be changed."""
+    shutil.copytree(trained_study.folder, tmp_path / "study")
+    shutil.copytree(trained_study.store_root, tmp_path / "store")
+    return replace(trained_study, folder=tmp_path / "study", store_root=tmp_path / "store")
+
+
+def test_rebuild_after_a_correction_a_new_feature_version_and_a_compaction(ask, listed, own_study):
+    """A laboratory value is corrected, a mask redrawn, features get a version, files are merged: the same bytes."""
+    store = own_study.store_root
+    pinned = {
+        row["dataset_id"]: json.loads(ask("--json", "datasets", "show", row["dataset_id"])[1])
+        for row in listed.values()
+    }
+    files = {dataset: own_study.store.files.local(row["path"]).read_bytes() for dataset, row in pinned.items()}
+    answers = {d: answer(Snapshot(own_study.store, row["commit_id"]), row["sql"]) for d, row in pinned.items()}
+
+    def refreshed():
+        assert ask("ingest", own_study.file, store=store)[0] == 0
+        own_study.stage()
+        assert ask("refresh", store=store)[0] == 0
+
+    lines = (own_study.folder / "patients.csv").read_text().splitlines()
+    name, label, cohort, afp, sex = lines[1].split(",")
+    corrected = "20" if afp == "900" else "900"
+    own_study.edit(lines[1], ",".join((name, label, cohort, corrected, sex)), file="patients.csv")
+    refreshed()
+    own_study.write_mask("T01", mask=own_study.mask("T01", grow=2))
+    refreshed()
+    own_study.edit("bin_width = 25", "bin_width = 20")
+    refreshed()
+    versions = own_study.sql("select feature_set, count(*) as n from catalogue.segments group by all order by all")
+    assert versions == [{"feature_set": "quick@1", "n": 2}, {"feature_set": "quick@2", "n": 1}]
+    old = {row["path"] for row in own_study.sql("from catalogue.segments where feature_set = 'quick@1'")}
+    code, out, _ = ask("store", "compact", "--grace-hours", "0", store=store)
+    assert code == 0, out
+    assert not old & set(own_study.store.segments.paths())
+
+    for dataset, row in pinned.items():
+        own_study.store.files.local(row["path"]).unlink()
+        code, out, _ = ask("datasets", "rebuild", dataset, store=store)
+        assert code == 0, out
+        assert own_study.store.files.local(row["path"]).read_bytes() == files[dataset]
+        assert answer(Snapshot(own_study.store, row["commit_id"]), row["sql"]).equals(answers[dataset])
+    code, out, _ = ask("datasets", "rebuild", "--all", store=store)
+    assert (code, out.count("the same bytes")) == (0, len(pinned))
+    assert ask("store", "verify", store=store)[0] == 0
+    now = own_study.sql("select value from clinical where patient = 'T00' and variable = 'afp'")
+    assert now == [{"value": float(corrected)}]
 
 
 def with_other_hash(store, dataset_id, table):

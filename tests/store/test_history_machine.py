@@ -10,10 +10,11 @@ from typing import Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from schemas.errors import NotFoundError
 from schemas.keys import MaskKey, extraction_id, sha256_of_json
+from store.address import StoreAddress, write_address
 from store.commit import Commit, commit_to
 from store.compaction import compacted_set
 from store.erasure import erased
@@ -90,9 +91,11 @@ def record_of(patient: str, drawing: int) -> ExtractionRecord:
 class Histories(RuleBasedStateMachine):
     """A store and its model, changed side by side."""
 
-    def __init__(self) -> None:
+    def __init__(self, address: StoreAddress | None = None) -> None:
         super().__init__()
         self.folder = tempfile.mkdtemp()
+        if address is not None:
+            write_address(Path(self.folder) / "store", address)
         self.store = Store(Path(self.folder) / "store", create=True)
         empty: State = {name: {} for name in ("clinical", "exams", "masks", "extractions", "feature_sets")}
         self.history: list[State] = [empty]
@@ -283,3 +286,9 @@ def wide(state: State) -> list[tuple]:
 
 Histories.TestCase.settings = settings(max_examples=20, stateful_step_count=12, deadline=None)
 TestHistories = Histories.TestCase
+
+
+def test_histories_in_postgresql(new_address):
+    """What holds for SQLite holds for PostgreSQL."""
+    few = settings(max_examples=3, stateful_step_count=10, deadline=None)
+    run_state_machine_as_test(lambda: Histories(new_address("postgresql-local")), settings=few)
