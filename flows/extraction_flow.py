@@ -13,6 +13,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from flows.extract.batch import Receipt, prepared_worker
 from flows.extract.kinds import batch_of
 from flows.plan import PlannedExtraction
+from flows.temporary_server import started_server
 from flows.worker_pool import worker_pool
 from schemas.feature_sets import ComputedSettings
 
@@ -62,4 +63,5 @@ def extracted(
         # Any: its futures are a narrower type than with_options names.
         threads: Any = ThreadPoolTaskRunner(max_workers=workers + 1)
         run = extract_missing.with_options(flow_run_name=f"extract {feature_set}", task_runner=threads)
+        started_server()
         return run([batch[0].key.patient for batch in batches], carry_out)

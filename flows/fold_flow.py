@@ -11,6 +11,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.network_watching import watched_networks
+from flows.temporary_server import started_server
 from flows.worker_pool import worker_pool
 from store.staged_units import stage_unit
 from zoo.fold_fits import FitTask, fitted_task
@@ -59,4 +60,5 @@ def fitted_folds(
         threads: Any = ThreadPoolTaskRunner(max_workers=workers + 1)
         run = fit_missing.with_options(flow_run_name=f"cross-validate {what}", task_runner=threads)
         names = [f"fold {fit.fold}" + ("" if fit.inner is None else f", inner {fit.inner}") for fit in fits]
+        started_server()
         return run(names, carry_out)

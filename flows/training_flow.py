@@ -10,6 +10,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.network_watching import watched_networks
+from flows.temporary_server import started_server
 from schemas.study import Study
 from store.commit import utc_now
 from store.home import Store
@@ -42,4 +43,5 @@ def trained_models(
     """Run the flow and return the trained models."""
     threads: Any = ThreadPoolTaskRunner(max_workers=2)  # Any: its futures are a narrower type than with_options names
     run = train_missing.with_options(flow_run_name=f"train {study.id}", task_runner=threads)
+    started_server()
     return run(store, study, plans, advance)

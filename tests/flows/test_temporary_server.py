@@ -1,0 +1,58 @@
+"""Prefect's temporary server: it ends with the process that started it, however that ends."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import sys
+
+import pytest
+
+PARENT = """
+import sys
+from flows.temporary_server import started_server
+print(started_server().pid, flush=True)
+assert started_server() is started_server()
+sys.stdin.readline()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("end", ["killed", "exits"])
+def test_the_server_does_not_outlive_its_process(end, tmp_path):
+    """After kill -9 of the process that started it, and after its exit, the server is gone."""
+    environment = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
+    parent = subprocess.Popen(
+        [sys.executable, "-c", PARENT],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment | {"PREFECT_HOME": str(tmp_path)},
+    )
+    with parent:
+        server = int(parent.stdout.readline())
+        alive = os.pidfd_open(server)
+        try:
+            if end == "killed":
+                os.kill(parent.pid, signal.SIGKILL)
+            else:
+                parent.stdin.write("\n")
+                parent.stdin.flush()
+            # A process's descriptor becomes readable when the process ends.
+            ended, _, _ = select.select([alive], [], [], 60)
+            assert ended == [alive]
+        finally:
+            if not select.select([alive], [], [], 0)[0]:
+                os.kill(server, signal.SIGKILL)
+            os.close(alive)
+        assert parent.wait() == (-signal.SIGKILL if end == "killed" else 0)
+
+
+def test_a_server_that_is_configured_is_used(monkeypatch, prefect_server):
+    """Where flows have a server, none is started."""
+    from flows.temporary_server import started_server
+
+    assert prefect_server
+    assert started_server() is None
