@@ -30,6 +30,7 @@ def feature_table(
     feature_set: str,
     *,
     study: str | None = None,
+    primary: bool = False,
     at: Mapping[str, str] | None = None,
     window_days: tuple[int | None, int] = (None, 0),
     columns: Sequence[str] | None = None,
@@ -44,6 +45,8 @@ def feature_table(
         ``name@version``, computed from images and masks.
     study : str, optional
         Only masks that this study uses.
+    primary : bool
+        Of the study's masks only the primary reading's, which models read.
     at : mapping of str to str, optional
         Patient -> reference date (ISO 8601). Then only these patients, and of each patient's exams the
         last one acquired within the window of the date; an exam without a date is never taken.
@@ -65,7 +68,7 @@ def feature_table(
     """
     # Where rows lie may change between two reads, when somebody compacts.
     with snapshot.one_state() as unchanging:
-        rows = _located(unchanging, feature_set, study)
+        rows = _located(unchanging, feature_set, study, primary)
         if at is not None:
             rows = _last_exams(rows, _exam_days(snapshot), at, window_days)
         features = _features(unchanging, feature_set) if columns is None else list(columns)
@@ -83,7 +86,7 @@ def _features(snapshot: Snapshot, feature_set: str) -> list[str]:
         return list(connection.execute(query.order_by(table.c.position)).scalars())
 
 
-def _located(snapshot: Snapshot, feature_set: str, study: str | None) -> dict[str, list[Any]]:
+def _located(snapshot: Snapshot, feature_set: str, study: str | None, primary: bool) -> dict[str, list[Any]]:
     """Return the key, extraction and segment of each row, as columns."""
     names = (*MaskKey._fields, "extraction_id", "segment_id")
     with snapshot.reading() as connection:
@@ -96,7 +99,8 @@ def _located(snapshot: Snapshot, feature_set: str, study: str | None) -> dict[st
             every = connection.execute(_live(snapshot, masks, *_CONTENT, *MaskKey._fields)).all()
             rows = [(*key, *known[image, mask]) for image, mask, *key in every if (image, mask) in known]
         else:
-            rows = [tuple(row) for row in connection.execute(_location_query(snapshot, feature_set, study)).all()]
+            query = _location_query(snapshot, feature_set, study, primary)
+            rows = [tuple(row) for row in connection.execute(query).all()]
     return {name: [row[at] for row in rows] for at, name in enumerate(names)}
 
 
@@ -104,18 +108,19 @@ def _live(snapshot: Snapshot, table: Table, *columns: str) -> Select[Any]:
     return select(*(table.c[name] for name in columns)).where(snapshot.is_live(table))
 
 
-def _location_query(snapshot: Snapshot, feature_set: str, study: str) -> Select[Any]:
+def _location_query(snapshot: Snapshot, feature_set: str, study: str, primary: bool) -> Select[Any]:
     own, masks, extractions = (versioned_table(name) for name in ("study_masks", "masks", "extractions"))
     same_key = and_(*(own.c[name] == masks.c[name] for name in MaskKey._fields))
     same_content = and_(*(extractions.c[name] == masks.c[name] for name in _CONTENT))
     query = select(*(masks.c[name] for name in MaskKey._fields), extractions.c.extraction_id, extractions.c.segment_id)
-    return (
+    found = (
         query.select_from(own)
         .join(masks, same_key)
         .join(extractions, same_content)
         .where(own.c.study == study, extractions.c.feature_set == feature_set)
         .where(*(snapshot.is_live(table) for table in (own, masks, extractions)))
     )
+    return found.where(own.c.is_primary == 1) if primary else found
 
 
 def _exam_days(snapshot: Snapshot) -> dict[tuple[str, str], int]:

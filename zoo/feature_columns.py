@@ -15,12 +15,12 @@ from schemas.keys import MaskKey, sql_name
 from schemas.study import IccBound, Study
 from store.analyst import quoted_name
 from store.query import snapshot_connection
+from store.reader import feature_table
 from store.snapshot import Snapshot
 from zoo.stable_columns import stable_columns
 
 __all__ = ["agreeing_columns", "phase_columns", "primary_extractions", "primary_rows", "stored_feature_set"]
 
-_PRIMARY = "study_masks m using (patient, exam, phase, lesion, reader, reading) where m.study = $study and m.is_primary"
 _IMPORTED = (
     "catalogue.study_extractions x using (extraction_id) where x.study = $study and x.feature_set = $feature_set"
 )
@@ -137,18 +137,32 @@ def primary_rows(
     ContractError
         When an imported table has several lesions of a patient in one phase.
     """
+    if snapshot.row("feature_sets", feature_set=feature_set)["kind"] == "imported":
+        return _imported_rows(snapshot, study, feature_set, names)
+    wanted = list(dict.fromkeys(name for features in names.values() for name in features))
+    rows = pl.DataFrame(feature_table(snapshot, feature_set, study=study, primary=True, columns=wanted))
+    return {
+        phase: rows.filter(pl.col("phase") == phase)
+        .select("patient", **{with_phase(phase, name): pl.col(name) for name in features})
+        .sort("patient", maintain_order=True)
+        for phase, features in names.items()
+    }
+
+
+def _imported_rows(
+    snapshot: Snapshot, study: str, feature_set: str, names: Mapping[str, Sequence[str]]
+) -> dict[str, pl.DataFrame]:
     found: dict[str, pl.DataFrame] = {}
-    is_imported = snapshot.row("feature_sets", feature_set=feature_set)["kind"] == "imported"
-    parameters = {"study": study} | ({"feature_set": feature_set} if is_imported else {})
     with snapshot_connection(snapshot) as connection:
         for phase, features in names.items():
             columns = ", ".join(f"w.{quoted_name(name)} as {quoted_name(with_phase(phase, name))}" for name in features)
             query = (
                 f'select w.patient, {columns} from "{sql_name(feature_set)}" w '
-                f"join {_IMPORTED if is_imported else _PRIMARY} and w.phase = $phase order by w.patient"
+                f"join {_IMPORTED} and w.phase = $phase order by w.patient"
             )
-            table = pl.DataFrame(connection.sql(query, params=parameters | {"phase": phase}).to_arrow_table())
-            if is_imported and (several := table.filter(pl.col("patient").is_duplicated())).height:
+            asked = {"study": study, "feature_set": feature_set, "phase": phase}
+            table = pl.DataFrame(connection.sql(query, params=asked).to_arrow_table())
+            if (several := table.filter(pl.col("patient").is_duplicated())).height:
                 raise ContractError(
                     f"patient '{several['patient'][0]}' has several lesions in phase '{phase}' of '{feature_set}'; "
                     "a model reads one row a patient and phase",

@@ -209,7 +209,13 @@ class WrittenStore:
             commit.put(
                 "extractions",
                 [
-                    {"feature_set": feature_set, "extraction_id": r.extraction_id, "segment_id": segment.segment_id}
+                    {
+                        "feature_set": feature_set,
+                        "extraction_id": r.extraction_id,
+                        "image_sha256": r.image_sha256,
+                        "mask_sha256": r.mask_sha256,
+                        "segment_id": segment.segment_id,
+                    }
                     for r in records
                 ],
             )
