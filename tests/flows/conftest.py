@@ -271,14 +271,8 @@ def ready_study(tmp_path_factory: pytest.TempPathFactory) -> SmallStudy:
     return study
 
 
-@pytest.fixture(scope="session")
-def trained_study(tmp_path_factory: pytest.TempPathFactory) -> SmallStudy:
-    """Return a study of 60 patients whose images tell the label, with models trained and judged; only read it."""
-    from flows.bench import bench
-    from store.commit import commit_to
-    from zoo.training import trained_model, training_plans
-
-    root = tmp_path_factory.mktemp("trained")
+def tried_study(root: Path) -> SmallStudy:
+    """Write a study of 60 patients whose images tell the label, with three models, and return it."""
     names = [f"T{number:02}" for number in range(60)]
     study = SmallStudy(root / "study", root / "store", "tried", names, phases=("AP",)).write()
     text = study.file.read_text()
@@ -295,6 +289,17 @@ def trained_study(tmp_path_factory: pytest.TempPathFactory) -> SmallStudy:
         sex = "male" if random.random() < 0.5 else "female"
         lines.append(f"{name},{label},{'training' if number < 40 else 'validation'},{afp},{sex}")
     (study.folder / "patients.csv").write_text("\n".join(lines) + "\n")
+    return study
+
+
+@pytest.fixture(scope="session")
+def trained_study(tmp_path_factory: pytest.TempPathFactory) -> SmallStudy:
+    """Return a study of 60 patients whose images tell the label, with models trained and judged; only read it."""
+    from flows.bench import bench
+    from store.commit import commit_to
+    from zoo.training import trained_model, training_plans
+
+    study = tried_study(tmp_path_factory.mktemp("trained"))
     study.ingest()
     study.refresh_without_prefect()
     asked = stored_study(study.snapshot, "tried")
@@ -307,6 +312,12 @@ def trained_study(tmp_path_factory: pytest.TempPathFactory) -> SmallStudy:
     # Every model is there and as the study says it: nothing is trained again, and Prefect does not start.
     bench(study.store, "tried")
     return study
+
+
+@pytest.fixture
+def written_again(tmp_path: Path) -> SmallStudy:
+    """Return the trained study's files, written anew, without a store."""
+    return tried_study(tmp_path)
 
 
 @pytest.fixture(scope="session")

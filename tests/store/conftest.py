@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
 
 import pytest
-from pyarrow.fs import S3FileSystem
-from servers import postgresql_binaries, running_postgresql, running_s3
-from sqlalchemy import create_engine, make_url, text
 
 from schemas.keys import MaskKey, extraction_id, sha256_of_json
 from store.address import StoreAddress, write_address
@@ -201,74 +196,36 @@ def fill(store: Store) -> None:
         c.put("comparisons", [test | {"kind": "paired", "statistic": 1.0, "p": 0.3, "p_holm": 0.3}])
 
 
-@pytest.fixture(scope="session")
-def postgresql_server() -> Iterator[str]:
-    """Give the URL of a PostgreSQL server of the tests' own; the test is skipped where none is installed."""
-    binaries = postgresql_binaries()
-    if binaries is None:
-        pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
-    with running_postgresql(binaries) as url:
-        yield url
-
-
-@pytest.fixture(scope="session")
-def s3_server() -> Iterator[str]:
-    """Give the URL of a bucket on an S3-compatible server of the tests' own, its options behind a question mark."""
-    with running_s3() as address, pytest.MonkeyPatch.context() as environment:
-        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-            environment.setenv(name, "testing")
-        options = {"endpoint_override": address, "scheme": "http", "region": "us-east-1"}
-        S3FileSystem(allow_bucket_creation=True, **options).create_dir("radzoo")
-        yield f"s3://radzoo?{urlencode(options)}"
-
-
-def address_of(place: str, request: pytest.FixtureRequest) -> StoreAddress:
-    """Return an address where nothing lies yet: where the catalogue lies, a dash, where the data lie."""
-    catalogue, _, data = place.partition("-")
-    url = bucket = None
-    if catalogue == "postgresql":
-        url = request.getfixturevalue("postgresql_server")
-        engine = create_engine(make_url(url).set(drivername="postgresql+pg8000"))
-        with engine.begin() as connection:
-            connection.execute(text("drop schema public cascade"))
-            connection.execute(text("create schema public"))
-        engine.dispose()
-    if data == "s3":
-        base, _, options = request.getfixturevalue("s3_server").partition("?")
-        bucket = f"{base}/t{uuid.uuid4().hex}?{options}"
-    return StoreAddress(url, bucket)
-
-
-def opened_at(place: str, request: pytest.FixtureRequest, root: Path) -> Iterator[Store]:
-    """Give an empty store at a place; its connections are closed afterwards."""
-    write_address(root, address_of(place, request))
+def opened_at(address: StoreAddress, root: Path) -> Iterator[Store]:
+    """Give an empty store at an address; its connections are closed afterwards."""
+    write_address(root, address)
     opened = Store(root, create=True)
     yield opened
     opened.engine.dispose()
 
 
-@pytest.fixture
-def new_address(request: pytest.FixtureRequest) -> Callable[[str], StoreAddress]:
-    """Return a function that gives an address of a kind, where nothing lies yet."""
-    return lambda place: address_of(place, request)
-
-
 @pytest.fixture(params=["sqlite-local", "postgresql-local"])
-def store_of_any_catalogue(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+def store_of_any_catalogue(
+    request: pytest.FixtureRequest, new_address: Callable[[str], StoreAddress], tmp_path: Path
+) -> Iterator[Store]:
     """Give an empty store: what holds for one catalogue holds for the other."""
-    yield from opened_at(request.param, request, tmp_path / "store")
+    yield from opened_at(new_address(request.param), tmp_path / "store")
 
 
 @pytest.fixture(params=["sqlite-local", "sqlite-s3"])
-def store_of_any_data(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+def store_of_any_data(
+    request: pytest.FixtureRequest, new_address: Callable[[str], StoreAddress], tmp_path: Path
+) -> Iterator[Store]:
     """Give an empty store: what holds for one place of its files holds for the other."""
-    yield from opened_at(request.param, request, tmp_path / "store")
+    yield from opened_at(new_address(request.param), tmp_path / "store")
 
 
 @pytest.fixture(params=["sqlite-local", "postgresql-local", "sqlite-s3", "postgresql-s3"])
-def store_anywhere(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+def store_anywhere(
+    request: pytest.FixtureRequest, new_address: Callable[[str], StoreAddress], tmp_path: Path
+) -> Iterator[Store]:
     """Give an empty store, in turn at every place that a store may have."""
-    yield from opened_at(request.param, request, tmp_path / "store")
+    yield from opened_at(new_address(request.param), tmp_path / "store")
 
 
 @pytest.fixture
