@@ -103,7 +103,7 @@ def compacted_set(store: Store, feature_set: str, *, target_rows: int = TARGET_R
     feature_set : str
         ``name@version``.
     target_rows : int
-        How many rows a segment shall have; those with as many are left alone.
+        How many rows a segment shall have, about; those with as many are left alone.
     run : Run
         The recorded run that this is a part of.
 
@@ -156,7 +156,7 @@ def _merge(connection: Connection, feature_set: str, target_rows: int) -> _Merge
     target_rows = _rows_of_a_large_segment(every.values(), target_rows)
     small = [each for each in every.values() if each["rows"] < target_rows]
     home = _homes(connection, [each["segment_id"] for each in small])
-    if -(-len(home) // target_rows) >= len(small):
+    if _files(len(home), target_rows) >= len(small):
         return _Merge(list(every.values()), target_rows=target_rows)
     links = select(_links.c.extraction_id, _links.c.study).where(_links.c.feature_set == feature_set).distinct()
     studies: dict[str, list[str]] = {}
@@ -200,11 +200,17 @@ def _written(folder: DataFolder, feature_set: str, merge: _Merge) -> Iterator[tu
             hint="radzoo store verify lists what is damaged; nothing was changed",
         )
     ordered = sorted(places.values())
-    for start in range(0, len(ordered), merge.target_rows):
-        part = ordered[start : start + merge.target_rows]
+    parts = _files(len(ordered), merge.target_rows)
+    for at in range(parts):
+        part = ordered[len(ordered) * at // parts : len(ordered) * (at + 1) // parts]
         together = [len(list(own)) for _, own in groupby(part, key=lambda each: each.studies)]
         segment = stored_segment(folder, feature_set, _rows(files, part), read_together=together)
         yield segment, [each.extraction_id for each in part]
+
+
+def _files(rows: int, target_rows: int) -> int:
+    # In even parts: a last one of a few rows would be one more file to open for those who read the rows before it.
+    return max(1, round(rows / target_rows)) if rows else 0
 
 
 def _rows(files: Mapping[str, Any], part: Sequence[_Place]) -> pa.Table:

@@ -8,10 +8,11 @@ from datetime import date
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from sqlalchemy import Select, Table, and_, select
+from sqlalchemy import Connection, Select, Table, and_, select
 
 from schemas.errors import ContractError
 from schemas.keys import MaskKey
@@ -72,7 +73,8 @@ def feature_table(
         if at is not None:
             rows = _last_exams(rows, _exam_days(snapshot), at, window_days)
         features = _features(unchanging, feature_set) if columns is None else list(columns)
-        parts = [_segment_rows(unchanging, segment, rows, features) for segment in sorted(set(rows["segment_id"]))]
+        segments = sorted(pc.unique(rows["segment_id"]).to_pylist())
+        parts = [_segment_rows(unchanging, segment, rows, features) for segment in segments]
     if not parts:
         types = [(name, pa.string()) for name in (*MaskKey._fields, "extraction_id")]
         return pa.table({name: pa.array([], kind) for name, kind in [*types, *((f, pa.float64()) for f in features)]})
@@ -86,22 +88,26 @@ def _features(snapshot: Snapshot, feature_set: str) -> list[str]:
         return list(connection.execute(query.order_by(table.c.position)).scalars())
 
 
-def _located(snapshot: Snapshot, feature_set: str, study: str | None, primary: bool) -> dict[str, list[Any]]:
-    """Return the key, extraction and segment of each row, as columns."""
+def _located(snapshot: Snapshot, feature_set: str, study: str | None, primary: bool) -> pa.Table:
+    """Return the key, extraction and segment of each row."""
     names = (*MaskKey._fields, "extraction_id", "segment_id")
     with snapshot.reading() as connection:
-        if study is None:
-            # All of them: two scans joined here take a third of what as many look-ups in the catalogue take.
-            masks, extractions = versioned_table("masks"), versioned_table("extractions")
-            of_set = _live(snapshot, extractions, *_CONTENT, "extraction_id", "segment_id")
-            of_set = of_set.where(extractions.c.feature_set == feature_set)
-            known = {(image, mask): where for image, mask, *where in connection.execute(of_set).all()}
-            every = connection.execute(_live(snapshot, masks, *_CONTENT, *MaskKey._fields)).all()
-            rows = [(*key, *known[image, mask]) for image, mask, *key in every if (image, mask) in known]
-        else:
-            query = _location_query(snapshot, feature_set, study, primary)
-            rows = [tuple(row) for row in connection.execute(query).all()]
-    return {name: [row[at] for row in rows] for at, name in enumerate(names)}
+        if study is not None:
+            return _fetched(connection, _location_query(snapshot, feature_set, study, primary), names)
+        # All of them: two scans joined here take a third of what as many look-ups in the catalogue take.
+        masks, extractions = versioned_table("masks"), versioned_table("extractions")
+        of_set = _live(snapshot, extractions, *_CONTENT, "extraction_id", "segment_id")
+        of_set = of_set.where(extractions.c.feature_set == feature_set)
+        known = _fetched(connection, of_set, (*_CONTENT, "extraction_id", "segment_id"))
+        every = _fetched(connection, _live(snapshot, masks, *_CONTENT, *MaskKey._fields), (*_CONTENT, *MaskKey._fields))
+    return every.join(known, keys=list(_CONTENT), join_type="inner").select(names)
+
+
+def _fetched(connection: Connection, query: Select[Any], names: Sequence[str]) -> pa.Table:
+    # Columns at once: a thousand columns of features are read in the time that objects for each row would take.
+    columns = list(zip(*connection.execute(query).all(), strict=True)) or [()] * len(names)
+    types = [pa.int64() if name == "reading" else pa.string() for name in names]
+    return pa.table([pa.array(each, kind) for each, kind in zip(columns, types, strict=True)], names=list(names))
 
 
 def _live(snapshot: Snapshot, table: Table, *columns: str) -> Select[Any]:
@@ -123,53 +129,47 @@ def _location_query(snapshot: Snapshot, feature_set: str, study: str, primary: b
     return found.where(own.c.is_primary == 1) if primary else found
 
 
-def _exam_days(snapshot: Snapshot) -> dict[tuple[str, str], int]:
-    """Return the day of each dated exam, as an ordinal, by patient and exam."""
-    query = _live(snapshot, versioned_table("exams"), "patient", "exam", "acquired_on")
+def _exam_days(snapshot: Snapshot) -> pl.DataFrame:
+    """Return the day of each dated exam."""
+    exams = versioned_table("exams")
+    query = _live(snapshot, exams, "patient", "exam", "acquired_on").where(exams.c.acquired_on.is_not(None))
     with snapshot.reading() as connection:
-        rows = connection.execute(query).all()
-    ordinals = {day: date.fromisoformat(day).toordinal() for _, _, day in rows if day is not None}
-    return {(patient, exam): ordinals[day] for patient, exam, day in rows if day is not None}
+        rows = _fetched(connection, query, ("patient", "exam", "acquired_on"))
+    return pl.DataFrame(rows).with_columns(pl.col("acquired_on").str.to_date("%Y-%m-%d"))
 
 
 def _last_exams(
-    rows: Mapping[str, list[Any]],
-    exam_days: Mapping[tuple[str, str], int],
-    at: Mapping[str, str],
-    window_days: tuple[int | None, int],
-) -> dict[str, list[Any]]:
-    """Return the rows of each patient's last exam within the window of the reference date."""
-    reference = {patient: date.fromisoformat(day).toordinal() for patient, day in at.items()}
-    first, last = window_days
-    best: dict[tuple[Any, ...], tuple[int, int]] = {}
-    series = (rows[name] for name in ("patient", "phase", "lesion", "reader", "reading"))
-    for position, (exam, *of_series) in enumerate(zip(rows["exam"], *series, strict=True)):
-        day, acquired = reference.get(of_series[0]), exam_days.get((of_series[0], exam))
-        if day is None or acquired is None:
-            continue
-        after = acquired - day
-        if after > last or (first is not None and after < first):
-            continue
-        name = tuple(of_series)
-        if name not in best or acquired > best[name][0]:
-            best[name] = (acquired, position)
-    chosen = sorted(position for _, position in best.values())
-    return {name: [values[position] for position in chosen] for name, values in rows.items()}
-
-
-def _segment_rows(
-    snapshot: Snapshot, segment_id: str, rows: Mapping[str, list[Any]], features: Sequence[str]
+    rows: pa.Table, exam_days: pl.DataFrame, at: Mapping[str, str], window_days: tuple[int | None, int]
 ) -> pa.Table:
+    """Return the rows of each patient's last exam within the window of the reference date."""
+    days = [date.fromisoformat(day) for day in at.values()]
+    reference = pl.DataFrame({"patient": list(at), "at": days}, schema={"patient": pl.String, "at": pl.Date})
+    series = ["patient", "phase", "lesion", "reader", "reading"]
+    first, last = window_days
+    after = (pl.col("acquired_on") - pl.col("at")).dt.total_days()
+    chosen = (
+        pl.DataFrame(rows.select([*series, "exam"]))
+        .with_row_index("position")
+        .join(exam_days, on=["patient", "exam"])
+        .join(reference, on="patient")
+        .filter(after <= last, pl.lit(value=True) if first is None else after >= first)
+        .sort("acquired_on", "position", descending=[True, False])
+        .unique(series, keep="first")
+    )
+    return rows.take(chosen["position"].sort().to_arrow())
+
+
+def _segment_rows(snapshot: Snapshot, segment_id: str, rows: pa.Table, features: Sequence[str]) -> pa.Table:
     """Return the rows that lie in one segment, under the keys that the catalogue gives them."""
-    here = [position for position, each in enumerate(rows["segment_id"]) if each == segment_id]
+    here = rows.filter(pc.equal(rows["segment_id"], segment_id))
     table = versioned_table("segments")
     query = select(table.c.path, table.c.sha256).where(table.c.segment_id == segment_id, snapshot.is_live(table))
     with snapshot.reading() as connection:
         path, sha256 = connection.execute(query).one()
     file = pq.ParquetFile(snapshot.store.segments.local(path, sha256=sha256), memory_map=True)
-    wanted = pa.array([rows["extraction_id"][position] for position in here])
+    wanted = here["extraction_id"].combine_chunks()
     names = ["extraction_id", *features]
-    groups = _row_groups(file, wanted, {rows["patient"][position] for position in here})
+    groups = _row_groups(file, wanted, here["patient"])
     content = file.read_row_groups(groups, columns=names)
     at = pc.index_in(wanted, content["extraction_id"].combine_chunks())
     if at.null_count:
@@ -181,40 +181,40 @@ def _segment_rows(
     # In the file's order: most reads then need no rows moved, a thousand columns each.
     positions = at.to_numpy()
     order = np.argsort(positions, kind="stable")
-    here, positions = [here[each] for each in order], positions[order]
+    here, positions = here.take(pa.array(order)), positions[order]
     if len(positions) != content.num_rows or not np.array_equal(positions, np.arange(content.num_rows)):
         # Taking from columns in chunks takes seconds for what takes milliseconds in one piece.
         content = content.combine_chunks().take(pa.array(positions))
-    keys = {name: pa.array([rows[name][position] for position in here]) for name in MaskKey._fields}
+    keys = {name: here[name] for name in MaskKey._fields}
     return pa.table({**keys, **{name: content[name] for name in names}})
 
 
-def _row_groups(file: pq.ParquetFile, wanted: pa.Array, patients: set[str]) -> list[int]:
+def _row_groups(file: pq.ParquetFile, wanted: pa.Array, patients: pa.ChunkedArray) -> list[int]:
     """Return the row groups that hold these extractions, all of them where most rows are wanted."""
     everything = list(range(file.num_row_groups))
     if len(wanted) >= _WHOLE_FILE_FROM * file.metadata.num_rows:
         return everything
-    possible = _possible_row_groups(file, patients)
-    found = _holding(file, possible, wanted)
-    if sum(count for _, count in found) < len(wanted):
+    found = _holding(file, _possible_row_groups(file, patients), wanted)
+    if sum(found.values()) < len(wanted):
         # The same image and mask under another pseudonym: the segment has the row under the first one.
         found = _holding(file, everything, wanted)
-    return [group for group, count in found if count]
+    return [group for group, count in found.items() if count]
 
 
-def _holding(file: pq.ParquetFile, groups: Sequence[int], wanted: pa.Array) -> list[tuple[int, int]]:
+def _holding(file: pq.ParquetFile, groups: Sequence[int], wanted: pa.Array) -> dict[int, int]:
     """Return how many of the extractions each row group holds, by its ids alone: a thousandth of its bytes."""
-    found = []
-    for group in groups:
-        ids = file.read_row_group(group, columns=["extraction_id"])["extraction_id"]
-        found.append((group, pc.sum(pc.is_in(ids, value_set=wanted)).as_py() or 0))
-    return found
+    if not groups:
+        return {}
+    ids = file.read_row_groups(groups, columns=["extraction_id"])["extraction_id"]
+    is_wanted = pc.is_in(ids, value_set=wanted).to_numpy()
+    ends = np.cumsum([file.metadata.row_group(group).num_rows for group in groups])
+    return {group: int(each.sum()) for group, each in zip(groups, np.split(is_wanted, ends[:-1]), strict=True)}
 
 
-def _possible_row_groups(file: pq.ParquetFile, patients: set[str]) -> list[int]:
+def _possible_row_groups(file: pq.ParquetFile, patients: pa.ChunkedArray) -> list[int]:
     """Return the row groups that can hold rows of these patients, by the statistics of the file."""
     everything = list(range(file.num_row_groups))
-    ordered, column = sorted(patients), KEY_COLUMNS.index("patient")
+    ordered, column = sorted(pc.unique(patients).to_pylist()), KEY_COLUMNS.index("patient")
     found = []
     for group in everything:
         statistics = file.metadata.row_group(group).column(column).statistics
