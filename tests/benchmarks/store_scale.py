@@ -169,45 +169,51 @@ def study_read(store: Store) -> pa.Table:
 
 def curves(folder: Path, scale: float, figure: Path | None) -> None:
     """Time reads, appends and questions over the number of rows and of commits."""
-    by_rows, by_commits = [], []
+    head("rows")
+    by_rows = []
     for rows in (1_000, 3_000, 10_000, 30_000, 100_000):
         rows = max(600, round(rows * scale))
         store = filled_store(folder / f"rows-{rows}", [("few", 0, 300), ("all", 300, rows - 300)])
-        by_rows.append((rows, *costs(store)))
+        by_rows.append((rows, *costs(store, f"{rows:,}")))
         shutil.rmtree(store.root)
+    head("commits")
     store = filled_store(folder / "commits", [("few", 0, 300), ("all", 300, 700)])
-    for commits in (10, 30, 100, 300, 1_000):
+    by_commits = []
+    for commits in (10, 100, 1_000):
         commits = max(10, round(commits * scale))
         for number in range(Snapshot(store).commit_id, commits):
             append_seconds(store, number)
-        by_commits.append((Snapshot(store).commit_id, *costs(store)))
+        landed = Snapshot(store).commit_id
+        by_commits.append((landed, *costs(store, f"{landed:,}")))
     compact(store)
-    by_commits.append((f"{Snapshot(store).commit_id:,}, compacted", *costs(store)))
-    for what, table in (("rows", by_rows), ("commits", by_commits)):
-        print(f"| {what} | " + " | ".join(f"{name}, s" for name in COSTS) + " | catalogue, MB |")
-        print("|---" * (len(COSTS) + 2) + "|")
-        for size, *values, megabytes in table:
-            label = size if isinstance(size, str) else f"{size:,}"
-            print(f"| {label} | " + " | ".join(f"{value:.3f}" for value in values) + f" | {megabytes:.1f} |")
+    costs(store, f"{Snapshot(store).commit_id:,}, compacted")
     if figure is not None:
-        draw(by_rows, by_commits[:-1], figure)
+        draw(by_rows, by_commits, figure)
 
 
-def costs(store: Store) -> tuple[float, ...]:
-    """Return what a read of a study of 300 rows, of everything, and a question take, then appending, and megabytes."""
-    question = "select phase, avg(original_firstorder_Mean) from hcc_cemri group by all"
-    reads = medians(
+def head(what: str) -> None:
+    """Print a table's head."""
+    print(f"| {what} | " + " | ".join(f"{name}, s" for name in COSTS) + " | catalogue, MB |")
+    print("|---" * (len(COSTS) + 2) + "|", flush=True)
+
+
+def costs(store: Store, label: str) -> list[float]:
+    """Print and return what appending, a read of 300 rows, of everything, and a question take, and megabytes."""
+    reads: list[Callable[[], object]] = [
         lambda: study_read(store),
         lambda: feature_table(Snapshot(store), SET),
-        lambda: answer(Snapshot(store), question),
-        # A thousand files are read in minutes.
-        repeats=3 if len(Snapshot(store).rows("segments")) < 200 else 1,
-    )
+        lambda: answer(Snapshot(store), "select phase, avg(original_firstorder_Mean) from hcc_cemri group by all"),
+    ]
+    study_read(store)
+    # A thousand files are read in minutes: once, where there are many.
+    many = len(Snapshot(store).rows("segments")) > 200
+    taken = [seconds(read) for read in reads] if many else medians(*reads, repeats=3)
     megabytes = sum(file.stat().st_size for file in store.root.glob("catalogue.sqlite*")) / 1e6
     # Last, for each of them is a commit more.
     first = 500_000 + Snapshot(store).commit_id
-    adding = statistics.median(append_seconds(store, first + at) for at in range(5))
-    return (adding, *reads, megabytes)
+    found = [statistics.median(append_seconds(store, first + at) for at in range(5)), *taken, megabytes]
+    print(f"| {label} | " + " | ".join(f"{value:.3f}" for value in found[:-1]) + f" | {megabytes:.1f} |", flush=True)
+    return found
 
 
 def draw(by_rows: list[tuple], by_commits: list[tuple], figure: Path) -> None:

@@ -151,12 +151,12 @@ def test_every_snapshot_of_a_random_history_answers_as_before(writing, history):
 
 def test_a_studys_rows_lie_together(store, writing):
     """Rows are ordered by the studies that use them, then by key, in segments of the size that was asked for."""
-    filled_one_by_one(store, writing, ["p1", "p3", "p5"], study="b")
+    filled_one_by_one(store, writing, ["p1", "p3", "p5", "p7"], study="b")
     filled_one_by_one(store, writing, ["p2", "p4"], study="a")
     assert compacted(store, target_rows=2).files_after == 3
     segments = Snapshot(store).rows("segments")
     parts = [pq.read_table(store.segments.local(each["path"]))["patient"].to_pylist() for each in segments]
-    assert parts == [["p2", "p4"], ["p1", "p3"], ["p5"]]
+    assert parts == [["p2", "p4"], ["p1", "p3"], ["p5", "p7"]]
 
 
 def test_nothing_is_rewritten_where_that_saves_no_file(filled):
