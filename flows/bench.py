@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from flows.attention import example_rows
 from flows.controls import control_rows
 from flows.honest_suite import honest_suite
 from flows.refresh import stored_study
@@ -121,6 +122,7 @@ def _paper_suite(store: Store, study: Study, trained: Sequence[TrainReport]) -> 
         judged = [judged_model(snapshot, row) for row in current]
         version_of = {each.model: each.version for each in judged}
         scope: dict[str, Any] = {"study": study.id, "suite": "paper"}
+        looked_at = example_rows(snapshot, current)  # before the commit: networks take their time
         with commit_to(store, f"bench {study.id}: paper suite", run_id=run.run_id) as commit:
             for table in ("predictions", "leaderboard"):
                 rows = [row.model_dump() for each in judged for row in getattr(each, table)]
@@ -133,6 +135,7 @@ def _paper_suite(store: Store, study: Study, trained: Sequence[TrainReport]) -> 
             comparisons += subgroup_comparisons(predictions, levels)
             commit.put("comparisons", [row.model_dump() for row in comparisons], replacing=scope)
             commit.put("importances", [each for row in current for each in validation_importances(snapshot, row)])
+            commit.put("attention", looked_at)
             commit.put("characteristics", characteristic_rows(snapshot, study), replacing={"study": study.id})
             openings = new_openings(
                 snapshot, current, suite="paper", run_id=run.run_id, opened_at=utc_now(), author=getpass.getuser()

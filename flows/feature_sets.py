@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,7 +30,14 @@ from schemas.radiomics_settings import RadiomicsSettings
 from schemas.study import Study
 from store.snapshot import Snapshot
 
-__all__ = ["BoundFeatureSet", "bound_feature_sets", "described_feature", "deviations_of"]
+__all__ = [
+    "BoundFeatureSet",
+    "asked_feature_sets",
+    "bound_feature_sets",
+    "described_feature",
+    "deviations_of",
+    "settled_version",
+]
 
 Row = dict[str, Any]
 
@@ -122,7 +130,7 @@ def deviations_of(settings: ComputedSettings) -> dict[str, str]:
 
 
 def bound_feature_sets(study: Study, snapshot: Snapshot, only: str | None = None) -> list[BoundFeatureSet]:
-    """Return the feature sets of a study, each bound to its version in this store.
+    """Return the feature sets that are computed from a study's images, each bound to its version in this store.
 
     Parameters
     ----------
@@ -140,17 +148,30 @@ def bound_feature_sets(study: Study, snapshot: Snapshot, only: str | None = None
     NotFoundError
         When the study asks for a set that nobody defines.
     """
-    asked = [FeatureSetRef.parse(text) for text in study.feature_sets]
-    if only is not None:
-        wanted = FeatureSetRef.parse(only)
-        asked = [ref for ref in asked if ref.name == wanted.name and wanted.version in (None, ref.version)]
-        if not asked:
-            raise NotFoundError(
-                f"study '{study.id}' does not ask for feature set '{only}'",
-                hint=f"it asks for {', '.join(study.feature_sets) or 'none'}; add it to feature_sets and ingest again",
-            )
     stored = snapshot.rows("feature_sets")
-    return [_bound(ref, study, stored) for ref in asked]
+    # What a network makes of regions is bound when the regions are there.
+    return [_bound(ref, study, stored) for ref in asked_feature_sets(study, only) if not study.is_of_network(str(ref))]
+
+
+def asked_feature_sets(study: Study, only: str | None = None) -> list[FeatureSetRef]:
+    """Return the feature sets that a study file asks for, or the one of them that is named.
+
+    Raises
+    ------
+    NotFoundError
+        When it does not ask for that one.
+    """
+    asked = [FeatureSetRef.parse(text) for text in study.feature_sets]
+    if only is None:
+        return asked
+    wanted = FeatureSetRef.parse(only)
+    asked = [ref for ref in asked if ref.name == wanted.name and wanted.version in (None, ref.version)]
+    if not asked:
+        raise NotFoundError(
+            f"study '{study.id}' does not ask for feature set '{only}'",
+            hint=f"it asks for {', '.join(study.feature_sets) or 'none'}; add it to feature_sets and ingest again",
+        )
+    return asked
 
 
 def _bound(ref: FeatureSetRef, study: Study, stored: list[Row]) -> BoundFeatureSet:
@@ -166,20 +187,42 @@ def _bound(ref: FeatureSetRef, study: Study, stored: list[Row]) -> BoundFeatureS
         version, built_in = built_in_settings(ref)
         settings, description = built_in.settings, built_in.description
     definition = _definition(settings)
-    digest = definition.sha256
+    number = settled_version(ref._replace(version=version), definition.sha256, definition.libraries, stored)
+    return BoundFeatureSet(ref.name, number, description, definition, definition.sha256, tuple(study.phases))
+
+
+def settled_version(ref: FeatureSetRef, digest: str, libraries: Mapping[str, str], stored: Sequence[Row]) -> int:
+    """Return the number that a definition has, or gets, among the versions of its name.
+
+    Parameters
+    ----------
+    ref : FeatureSetRef
+        As asked for; without a version it is that of the same definition, or a new one.
+    digest : str
+        The definition's hash.
+    libraries : mapping of str to str
+        The versions that are part of it.
+    stored : sequence of dict
+        Rows of ``feature_sets``.
+
+    Raises
+    ------
+    ContractError
+        When the version asked for is bound to another definition.
+    """
     versions = {row["version"]: row["definition_sha256"] for row in stored if row["name"] == ref.name}
-    if version is None:
+    if ref.version is None:
         same = [number for number, known in versions.items() if known == digest]
-        version = same[0] if same else max(versions, default=0) + 1
-    elif versions.get(version, digest) != digest:
-        libraries = ", ".join(f"{name} {number}" for name, number in definition.libraries.items())
+        return int(same[0] if same else max(versions, default=0) + 1)
+    if versions.get(ref.version, digest) != digest:
+        here = ", ".join(f"{name} {number}" for name, number in libraries.items())
         raise ContractError(
-            f"'{ref.name}@{version}' of this store was made by another definition or other library versions",
-            where=f"here: {libraries}",
-            hint=f"radzoo sql \"select definition from feature_sets where feature_set = '{ref.name}@{version}'\" "
+            f"'{ref}' of this store was made by another definition or other library versions",
+            where=f"here: {here}",
+            hint=f"radzoo sql \"select definition from feature_sets where feature_set = '{ref}'\" "
             "shows the stored one; install those versions, or define a set of another name",
         )
-    return BoundFeatureSet(ref.name, version, description, definition, digest, tuple(study.phases))
+    return ref.version
 
 
 def _definition(settings: ComputedSettings) -> FeatureSetDefinition | RegionDefinition:

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from flows.extract.kinds import appended_staged
-from flows.feature_sets import BoundFeatureSet, bound_feature_sets
+from flows.feature_sets import BoundFeatureSet, asked_feature_sets, bound_feature_sets
 from flows.plan import PlannedExtraction, RefreshPlan, refresh_plan, staging_folder
 from flows.progress import narrated, said
 from schemas.errors import NotFoundError
+from schemas.feature_sets import FeatureSetRef
 from schemas.keys import MaskKey
 from schemas.study import Study
 from store.commit import Commit, commit_to
@@ -102,13 +103,15 @@ def refresh(
     """
     snapshot = Snapshot(store)
     asked = stored_study(snapshot, study)
+    networks = [ref for ref in asked_feature_sets(asked, feature_set) if asked.is_of_network(str(ref))]
     plans = [
         refresh_plan(snapshot, asked.id, bound, retry_failed=retry_failed)
         for bound in bound_feature_sets(asked, snapshot, feature_set)
     ]
     refused = len(snapshot.rows("failures", stage="ingest", study=asked.id))
     if dry_run:
-        return [_report(plan, asked.id, refused, [], None) for plan in plans]
+        reports = [_report(plan, asked.id, refused, [], None) for plan in plans]
+        return reports + _of_networks(store, asked, networks, dry_run=True, retry_failed=retry_failed)
     for plan in plans:
         discard_staged(staging_folder(store, plan.bound), plan.leftovers)
         discard_unfinished(staging_folder(store, plan.bound))
@@ -118,10 +121,23 @@ def refresh(
         else _carried_out(store, asked.id, plan, refused, workers or os.cpu_count() or 1)
         for plan in plans
     ]
+    reports += _of_networks(store, asked, networks, dry_run=False, retry_failed=retry_failed)
     # A run that was killed after its commit has not published it, and nothing is left to compute.
     if published_commit(store) != newest_commit(store):
         published(Snapshot(store))
     return reports
+
+
+def _of_networks(
+    store: Store, study: Study, networks: Sequence[FeatureSetRef], *, dry_run: bool, retry_failed: bool
+) -> list[FeatureSetReport]:
+    """Return what was done for the sets that networks make of regions, which are there by now."""
+    if not networks:
+        return []
+    # Imported here: PyTorch takes seconds, and only these sets need it.
+    from flows.network_sets import refreshed_network_set
+
+    return [refreshed_network_set(store, study, ref, dry_run=dry_run, retry_failed=retry_failed) for ref in networks]
 
 
 def _carried_out(store: Store, study: str, plan: RefreshPlan, refused: int, workers: int) -> FeatureSetReport:

@@ -24,6 +24,7 @@ __all__ = [
     "FeatureSetDefinition",
     "FeatureSetRef",
     "ImportedDefinition",
+    "NetworkDefinition",
     "RegionDefinition",
     "built_in_settings",
 ]
@@ -150,6 +151,19 @@ class RegionDefinition(_Definition):
         """Return how many numbers a region has."""
         slices, rows, columns = self.settings.shape
         return slices * rows * columns
+
+
+class NetworkDefinition(_Definition):
+    """What decides the embeddings that a network from a file makes of regions.
+
+    ``file_sha256`` is the file's content, wherever it lies; ``regions_sha256`` the definition of the regions.
+    """
+
+    kind: Literal["embedding"] = "embedding"
+    settings: dict[str, Any]
+    file_sha256: str
+    regions_sha256: str
+    libraries: dict[str, str]
 
 
 class ImportedDefinition(_Definition):

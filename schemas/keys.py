@@ -36,6 +36,7 @@ ReaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._
 
 RESERVED_VIEWS = frozenset(
     [
+        "attention",
         "clinical",
         "clinical_at_reference",
         "clinical_variables",

@@ -18,6 +18,7 @@ from schemas.day_window import DayWindow, WrittenWindow
 from schemas.feature_sets import BUILT_IN, ComputedSettings, FeatureSetRef
 from schemas.imported import ImportedTable
 from schemas.keys import FeatureSetName, FeatureSetReference, Name, Pseudonym, ReaderName
+from schemas.network_file import NetworkFileSettings
 from schemas.network_settings import NetworkSettings
 from schemas.radiomics_settings import RadiomicsSettings
 from schemas.region_settings import RegionSettings
@@ -290,16 +291,17 @@ class FeatureSetSettings(_Written):
     description: str = ""
     radiomics: RadiomicsSettings | None = None
     regions: RegionSettings | None = None
+    network: NetworkFileSettings | None = None
 
     @model_validator(mode="after")
     def _is_of_one_kind(self) -> Self:
-        if (self.radiomics is None) == (self.regions is None):
-            raise PydanticCustomError("one_kind", "give exactly one of radiomics and regions")
+        if sum(each is not None for each in (self.radiomics, self.regions, self.network)) != 1:
+            raise PydanticCustomError("one_kind", "give exactly one of radiomics, regions and network")
         return self
 
     @property
     def settings(self) -> ComputedSettings:
-        """Return what decides the values, of whichever kind."""
+        """Return what decides the values that are computed from images; a network's are made of another set."""
         settings = self.radiomics or self.regions
         if settings is None:
             raise AssertionError("validated above")
@@ -357,7 +359,17 @@ class Study(_Written):
                 raise _fault(str(error), "clinical", "variables", name, "unit") from error
         self._has_the_dates_of_its_windows()
         self._has_the_phases_of_its_regions()
+        self._has_the_regions_of_its_networks()
         return self
+
+    def _has_the_regions_of_its_networks(self) -> None:
+        for name, own in self.define.items():
+            if own.network is None:
+                continue
+            regions = own.network.regions
+            if regions not in self.feature_sets or not self.is_of_regions(regions):
+                message = f"network '{name}' reads '{regions}', no set of regions among feature_sets"
+                raise _fault(message, "define", name, "network", "regions")
 
     def _has_the_phases_of_its_regions(self) -> None:
         for name, own in self.define.items():
@@ -429,7 +441,8 @@ class Study(_Written):
     @property
     def first_feature_set(self) -> str | None:
         """Return what models read that name no feature set: the first one of features, else the first imported."""
-        computed = [text for text in self.feature_sets if not self.is_of_regions(text)]
+        others = (self.is_of_regions, self.is_of_network)
+        computed = [text for text in self.feature_sets if not any(is_of(text) for is_of in others)]
         return next(iter((*computed, *self.imported)), None)
 
     @property
@@ -443,6 +456,11 @@ class Study(_Written):
         if name in self.define:
             return self.define[name].regions is not None
         return any(isinstance(each.settings, RegionSettings) for each in BUILT_IN.get(name, {}).values())
+
+    def is_of_network(self, feature_set: str) -> bool:
+        """Return whether a feature set, ``name`` or ``name@N``, is made by a network that the study brings along."""
+        own = self.define.get(FeatureSetRef.parse(feature_set).name)
+        return own is not None and own.network is not None
 
     def _refers_to_a_variable(self, rule: FactorRule, at: tuple[str | int, ...], model: str) -> None:
         variable = self.clinical.variables.get(rule.variable)

@@ -195,6 +195,12 @@ _versioned(
     "test p:real other_test other_p:real",
 )
 _versioned("reference_dates", "study patient", "reference_on")
+_versioned(
+    "attention",
+    "study model version:int patient phase",
+    "feature_set extraction_id cohort label:int probability:real energy_inside:real energy_margin:real "
+    "area_inside:real area_margin:real margin_mm:real insertion_auc:real deletion_auc:real map",
+)
 
 
 def versioned_table(name: str) -> Table:

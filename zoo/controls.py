@@ -67,6 +67,8 @@ def shuffled_set(study: Study, inputs: ModelInputs) -> tuple[str, RadiomicsSetti
     """
     if inputs.feature_set is None or study.imported_table(inputs.feature_set) is not None:
         return None
+    if study.is_of_network(inputs.feature_set):
+        return None
     ref = FeatureSetRef.parse(inputs.feature_set)
     own = study.define.get(ref.name)
     settings = own.settings if own is not None else built_in_settings(ref)[1].settings

@@ -39,6 +39,8 @@ def stored_feature_set(snapshot: Snapshot, study: Study, feature_set: str) -> st
         return _own_version(
             snapshot, study, ref, "radzoo ingest STUDY.toml reads its table; a changed definition is a new version"
         )
+    if study.is_of_network(feature_set):
+        return _own_version(snapshot, study, ref, f"radzoo refresh --study {study.id} computes it")
     if snapshot.rows("feature_sets", name=ref.name, kind="embedding") and ref.name not in study.define:
         return _own_version(snapshot, study, ref, f"radzoo embed MODEL --study {study.id} makes embeddings")
     own = study.define.get(ref.name)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
 
 from flows.pages.questions import Answer, Questions
 from flows.pages.words import EN_DASH, compact, percent, readable_name, readable_unit, readable_variable
+from flows.report.attention import AttentionPart, attention_part
 from schemas.grey_levels import FEWEST_LEVELS
 
 __all__ = ["ClinicalTable", "FeatureSetPart", "ModelPart", "clinical_table", "feature_sets", "model_parts"]
@@ -27,6 +28,7 @@ class ModelPart:
     summary: Answer | None = None
     smaller_class: int | None = None
     """Training patients of the rarer label, the information there was to learn from."""
+    attention: AttentionPart | None = None
 
     @property
     def candidates(self) -> int:
@@ -56,7 +58,10 @@ def model_parts(models: Answer, questions: Questions, leaderboard: Sequence[Row]
         models.rows,
         key=lambda row: (order.index(row["model"]) if row["model"] in order else len(order), row["model"]),
     )
-    return [_model_part(questions, row, smaller.get(row["model"])) for row in ranked]
+    return [
+        replace(_model_part(questions, row, smaller.get(row["model"])), attention=attention_part(questions, row))
+        for row in ranked
+    ]
 
 
 def _model_part(questions: Questions, row: Row, smaller_class: int | None) -> ModelPart:

@@ -28,7 +28,7 @@ os.environ |= {
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
 }
 
-from flows.extract.batch import extracted_batch  # noqa: E402  (after the environment)
+from flows.extract.kinds import batch_of  # noqa: E402  (after the environment)
 from flows.feature_sets import bound_feature_sets  # noqa: E402
 from flows.ingest import IngestReport, ingest  # noqa: E402
 from flows.plan import RefreshPlan, refresh_plan, staging_folder  # noqa: E402
@@ -212,7 +212,8 @@ class SmallStudy:
         """Compute and stage what is missing in this process, as a run that ends before its commit does."""
         plan = self.plan()
         batch = [each for each in plan.missing if patients is None or each.key.patient in patients]
-        extracted_batch(batch, plan.bound.definition.settings, staging_folder(self.store, plan.bound))
+        settings = plan.bound.definition.settings
+        batch_of(settings)(batch, settings, staging_folder(self.store, plan.bound))
 
     def refresh(self, **options: Any) -> FeatureSetReport:
         """Refresh the only feature set that the study asks for."""

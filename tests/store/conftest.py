@@ -189,6 +189,8 @@ def fill(store: Store) -> None:
             "selection_frequency",
             [study | {"suite": "honest", "model": "cr", "feature": "age", "folds": 4, "selected": 3}],
         )
+        look = {"cohort": "training", "label": 1, "probability": 0.7, "energy_inside": 0.4, "map": "[[0.0,1.0]]"}
+        c.put("attention", [study | {"model": "cr", "version": 1, "patient": "p1", "phase": "AP"} | look])
         c.put("subgroups", [judged | {"variable": "sex", "level": "male", "n": 1, "events": 1}])
         line = study | {"split": "main", "cohort": "training", "variable": "sex", "level": "male"}
         c.put("characteristics", [line | {"position": 0, "known_events": 1, "count_events": 1}])

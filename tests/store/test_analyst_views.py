@@ -43,6 +43,10 @@ PROMISED = {
     "models": ("study", "model", "version", "dataset_id"),
     "predictions": ("model", "patient", "cohort", "fold", "probability", "label"),
     "effects": ("study", "model", "version", "step", "factor", "odds_ratio", "lower", "upper", "p", "method"),
+    "attention": (
+        *("study", "model", "version", "patient", "phase", "energy_inside", "energy_margin"),
+        *("insertion_auc", "deletion_auc"),
+    ),
     "subgroups": ("study", "suite", "model", "cohort", "variable", "level", "n", "events", "auc", "auc_lo", "auc_hi"),
     "table_one": ("study", "split", "cohort", "variable", "level", "count_events", "mean_events", "test", "p"),
     "runs": ("run_id", "flow", "status"),

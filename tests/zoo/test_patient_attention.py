@@ -143,6 +143,5 @@ def test_attention_lies_where_the_signal_does(where):
             (found,) = patient_attention(model, table[[int(patient)]], masks[patient][None], margin=WIDTH, steps=8)
             energies.append((found.scores.energy_margin, found.scores.energy_inside))
     margin, inside = np.array(energies).T
-    print(where, auc(labels, probabilities), margin, inside)
     assert auc(labels, probabilities) > 0.8
     assert (margin > inside).all() if where == "margin" else (inside > margin).all()

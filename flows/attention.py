@@ -1,0 +1,128 @@
+"""Attention of a network: pictures of chosen patients and their numbers, and the rows that bench keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from schemas.errors import UsageError
+from store.snapshot import Snapshot
+from zoo.registry import model_spec
+
+__all__ = ["ExplainedPatient", "PictureFormat", "example_rows", "explained_patients", "is_network", "shown_rows"]
+
+Row = dict[str, Any]
+PictureFormat = Literal["png", "svg"]
+
+_SHOWN = (
+    *("patient", "phase", "energy_inside", "area_inside", "energy_margin", "area_margin"),
+    *("insertion_auc", "deletion_auc"),
+)
+
+
+@dataclass(frozen=True)
+class ExplainedPatient:
+    """Where a network finds what speaks for label 1 in one patient."""
+
+    patient: str
+    cohort: str
+    label: int
+    probability: float
+    feature_set: str
+    """The regions that were read."""
+    margin_mm: float
+    phases: tuple[Row, ...]
+    """Numbers of each phase's map."""
+    file: str | None
+    """The picture; None where none was asked for."""
+
+
+def is_network(model: str) -> bool:
+    """Return whether a model of the zoo reads regions, by a network that has class activation maps."""
+    return "regions" in model_spec(model).inputs
+
+
+def shown_rows(rows: Sequence[Mapping[str, Any]]) -> list[Row]:
+    """Return rows of ``attention`` with the columns that people compare."""
+    return [{name: row[name] for name in _SHOWN} for row in rows]
+
+
+def example_rows(snapshot: Snapshot, models: Sequence[Mapping[str, Any]]) -> list[Row]:
+    """Return rows of ``attention`` for the example patients of those models that are networks.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        The store.
+    models : sequence of mapping
+        Rows of ``models``.
+    """
+    networks = [row for row in models if is_network(row["model"])]
+    if not networks:
+        return []
+    # Imported here: PyTorch takes seconds, and only networks need it.
+    from zoo.model_attention import example_attention
+
+    return [each for row in networks for each in example_attention(snapshot, row)]
+
+
+def explained_patients(
+    snapshot: Snapshot,
+    row: Mapping[str, Any],
+    patients: Sequence[str],
+    out: Path | None = None,
+    picture: PictureFormat = "png",
+) -> list[ExplainedPatient]:
+    """Return what a network's class activation maps say of patients of its dataset, and write their pictures.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        The store.
+    row : mapping
+        The model's row of the catalogue.
+    patients : sequence of str
+        Pseudonyms.
+    out : Path, optional
+        The folder for the pictures, ``PATIENT.png``; none are written where it is absent.
+    picture : {"png", "svg"}
+        Their format.
+
+    Raises
+    ------
+    UsageError
+        If ``out`` is a file.
+    NotFoundError
+        If a patient is not in the model's dataset.
+    """
+    from zoo.attention_figures import written_attention
+    from zoo.model_attention import stored_attention
+
+    if out is not None and out.exists() and not out.is_dir():
+        raise UsageError(f"'{out}' is a file", hint=f"--out {out.with_suffix('')}")
+    found = []
+    for patient in dict.fromkeys(patients):
+        attention = stored_attention(snapshot, row, patient)
+        first, file = attention.rows[0], None
+        if out is not None:
+            out.mkdir(parents=True, exist_ok=True)
+            title = (
+                f"{patient}, {first['cohort']}, label {first['label']}: probability {attention.probability:.2f} "
+                f"by {row['model']}@{row['version']}"
+            )
+            file = str(written_attention(attention.panels, out / f"{patient}.{picture}", title))
+        found.append(
+            ExplainedPatient(
+                patient=patient,
+                cohort=first["cohort"],
+                label=first["label"],
+                probability=attention.probability,
+                feature_set=first["feature_set"],
+                margin_mm=first["margin_mm"],
+                phases=tuple({name: each[name] for name in _SHOWN if name != "patient"} for each in attention.rows),
+                file=file,
+            )
+        )
+    return found

@@ -1,0 +1,82 @@
+"""Settings of a network that a study brings along as a file, to make embeddings of its regions."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from schemas.keys import FeatureSetReference
+
+__all__ = ["NetworkFileSettings", "TrainedOn"]
+
+TrainedOn = Literal["none", "these patients"]
+
+_SUFFIXES = {".pt": "torchscript", ".pts": "torchscript", ".torchscript": "torchscript", ".onnx": "onnx"}
+
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Real = Annotated[float, Field(allow_inf_nan=False)]
+PositiveReal = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class NetworkFileSettings(BaseModel):
+    """A network of somebody's own, and how regions are given to it.
+
+    Attributes
+    ----------
+    file : str
+        TorchScript (``.pt``, ``.pts``, ``.torchscript``) or ONNX (``.onnx``); relative to the study file.
+    sha256 : str or None
+        The file's hash. Loading TorchScript runs what the file says: it is required there, so that only the file
+        that somebody looked at is loaded.
+    regions : str
+        The feature set of regions that it reads, ``name`` or ``name@N``.
+    trained_on : {"none", "these patients"}
+        Whether it has seen labels of patients of this store. ``none``: trained elsewhere, or without labels; its
+        embeddings carry no label, and any model may learn from them. ``these patients``: they can be looked at, and
+        every model that would learn from them is refused.
+    channels : {"slices", "middle"}
+        ``slices``: a region's slices are the channels. ``middle``: the middle slice, three times, for networks of
+        coloured pictures.
+    size : int or None
+        Pixels along each side, if others than the region has: it is resized, bilinear.
+    mean, std : tuple of float
+        What is subtracted from, and then divides, the region's intensities: one number, or one for each channel.
+    output : str or None
+        Which output is the embedding, where there are several: a name, or of a tuple the position. The first where
+        absent. What has more than one axis for each region is averaged over the others than the first.
+    batch_size : int
+        Regions that go through the network together; not part of what decides an embedding.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    file: str
+    sha256: Sha256 | None = None
+    regions: FeatureSetReference
+    trained_on: TrainedOn
+    channels: Literal["slices", "middle"] = "slices"
+    size: Annotated[int, Field(ge=1, le=2048)] | None = None
+    mean: tuple[Real, ...] = (0.0,)
+    std: tuple[PositiveReal, ...] = (1.0,)
+    output: str | None = None
+    batch_size: Annotated[int, Field(ge=1)] = 16
+
+    @model_validator(mode="after")
+    def _can_be_trusted_and_read(self) -> Self:
+        if self.format is None:
+            raise ValueError(f"'{self.file}' is neither TorchScript nor ONNX: {', '.join(_SUFFIXES)}")
+        if self.format == "torchscript" and self.sha256 is None:
+            raise ValueError("loading TorchScript runs what the file says: give its sha256 (sha256sum FILE)")
+        if not self.mean or not self.std:
+            raise ValueError("mean and std are one number, or one for each channel")
+        return self
+
+    @property
+    def format(self) -> str | None:
+        """Return ``torchscript`` or ``onnx``, by the file's ending; None for any other."""
+        return next((kind for suffix, kind in _SUFFIXES.items() if self.file.lower().endswith(suffix)), None)
+
+    def deciding(self) -> dict[str, object]:
+        """Return the settings that decide an embedding beside the file's content and the regions: JSON-ready."""
+        return self.model_dump(mode="json", exclude={"file", "sha256", "regions", "batch_size"})
