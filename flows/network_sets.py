@@ -17,7 +17,7 @@ from flows.progress import narrated
 from flows.refresh import FeatureSetReport
 from schemas.errors import ContractError, NotFoundError
 from schemas.feature_sets import FeatureSetRef, NetworkDefinition
-from schemas.keys import MaskKey, canonical_json, extraction_id
+from schemas.keys import MaskKey, canonical_json, extraction_id, sha256_of_json
 from schemas.network_file import NetworkFileSettings
 from schemas.study import Study
 from store.commit import commit_to
@@ -48,7 +48,7 @@ class _Planned:
     key: MaskKey
     image_sha256: str
     mask_sha256: str
-    context_sha256: str | None
+    context_sha256: str
 
 
 @dataclass(frozen=True)
@@ -196,15 +196,14 @@ def _primary(snapshot: Snapshot, study: str) -> list[MaskKey]:
 
 
 def _planned(key: MaskKey, region: Mapping[str, Any], definition: NetworkDefinition) -> _Planned:
+    context = sha256_of_json([region["extraction_id"], definition.file_sha256])
     return _Planned(
-        extraction_id=extraction_id(
-            region["image_sha256"], region["mask_sha256"], definition.sha256, region["context_sha256"] or ""
-        ),
+        extraction_id=extraction_id(region["image_sha256"], region["mask_sha256"], definition.sha256, context),
         region_id=region["extraction_id"],
         key=key,
         image_sha256=region["image_sha256"],
         mask_sha256=region["mask_sha256"],
-        context_sha256=region["context_sha256"],
+        context_sha256=context,
     )
 
 
