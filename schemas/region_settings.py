@@ -30,28 +30,23 @@ class RegistrationSettings(_Settings):
         ``radzoo[ants]``; ``none``: phases lie as the scanner has them.
     histogram_bins : int
         Bins of the joint histogram, per image.
-    coarse_voxel_mm : float
-        Voxels of the fixed image are merged up to about this size for the first step; the metric reads all of them.
+    voxels_mm : tuple of floats
+        A step each: voxels of the fixed image are merged up to about this size, and the metric reads all of them.
     smoothing_mm : float
         Standard deviation of the Gaussian that both images pass before.
-    fine_step : bool
-        Go on from there with the fixed image's own voxels.
-    fine_share : float
-        Share of the voxels that the metric reads in the fine step, drawn with `seed`.
     largest_step_mm, smallest_step_mm : float
-        Step of the gradient descent at first, and the one at which it ends.
+        Length of the first move of the gradient descent, a quarter of it in each further step, and the one at which
+        it ends.
     iterations : int
         At most, in each step.
     seed : int
-        Of the voxels that are drawn.
+        Of what ANTs draws; the other engine draws nothing.
     """
 
     method: RegistrationMethod = "simpleitk"
     histogram_bins: Annotated[int, Field(ge=8, le=256)] = 32
-    coarse_voxel_mm: PositiveReal = 3.0
+    voxels_mm: Annotated[tuple[PositiveReal, ...], Field(min_length=1, max_length=6)] = (6.0,)
     smoothing_mm: NonNegativeReal = 1.0
-    fine_step: bool = False
-    fine_share: Annotated[float, Field(gt=0, le=1)] = 0.2
     largest_step_mm: PositiveReal = 2.0
     smallest_step_mm: PositiveReal = 0.002
     iterations: Annotated[int, Field(ge=1, le=1000)] = 100

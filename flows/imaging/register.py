@@ -11,7 +11,7 @@ import importlib
 import importlib.metadata
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from schemas.errors import UsageError
 from schemas.region_settings import RegistrationSettings
 
-__all__ = ["Registration", "registered", "registration_versions", "similarity"]
+__all__ = ["Registration", "registered", "registration_versions", "similarities"]
 
 _QUALITY_BINS = 64
 _FEWEST_VOXELS = 16
@@ -41,8 +41,8 @@ class Registration:
         From points of the fixed image to points of the moving one: what was found, or the identity where that
         made the images less alike.
     similarity_before, similarity_after : float
-        As `similarity` gives it, without a transform and with the one that was found; the latter is None where the
-        engine gave up, as it does when a step leads out of the image.
+        As `similarities` gives them, without a transform and with the one that was found; the latter is None where
+        the engine gave up, as it does when a step leads out of the image.
     is_applied : bool
         Whether the transform is the one that was found.
     """
@@ -83,14 +83,14 @@ def registered(fixed: sitk.Image, moving: sitk.Image, settings: RegistrationSett
     fixed, moving = (sitk.Cast(image, sitk.sitkFloat32) for image in (fixed, moving))
     identity = _about_the_middle_of(fixed)
     if settings.method == "none":
-        alike = similarity(fixed, moving, identity)
+        (alike,) = similarities(fixed, moving, [identity])
         return Registration(identity, alike, alike, is_applied=False)
-    before = similarity(fixed, moving, identity)
     try:
         found = (_by_ants if settings.method == "ants" else _by_simpleitk)(fixed, moving, settings)
     except RuntimeError:  # of ITK, which both engines are made of
+        (before,) = similarities(fixed, moving, [identity])
         return Registration(identity, before, None, is_applied=False)
-    after = similarity(fixed, moving, found)
+    before, after = similarities(fixed, moving, [identity, found])
     is_better = after > before
     return Registration(found if is_better else identity, before, after, is_applied=is_better)
 
@@ -112,18 +112,19 @@ def registration_versions(settings: RegistrationSettings) -> dict[str, str]:
     return versions
 
 
-def similarity(fixed: sitk.Image, moving: sitk.Image, transform: sitk.Transform) -> float:
-    """Return the normalised mutual information of two images over their overlap.
+def similarities(fixed: sitk.Image, moving: sitk.Image, transforms: Sequence[sitk.Transform]) -> list[float]:
+    """Return how alike two images are under each of some transforms: their normalised mutual information.
 
     ``(H(fixed) + H(moving)) / H(fixed, moving)`` of a histogram of 64 x 64 bins: 1 where one tells nothing of the
-    other, 2 where each tells the other. Unlike mutual information it does not grow with the overlap. Both images
-    are smoothed by a voxel before: resampling smooths one of them anyway, which alone would look like a gain.
+    other, 2 where each tells the other. All are taken over the voxels where every transform has both images, for a
+    histogram of fewer voxels looks more alike; where that is less than half of the first, the others get 1.
+    Both images are smoothed by a voxel before: resampling smooths one of them anyway, which would look like a gain.
 
     Parameters
     ----------
     fixed, moving : SimpleITK.Image
         Volumes of 32-bit floats.
-    transform : SimpleITK.Transform
+    transforms : sequence of SimpleITK.Transform
         From points of the fixed image to points of the moving one.
 
     References
@@ -131,14 +132,23 @@ def similarity(fixed: sitk.Image, moving: sitk.Image, transform: sitk.Transform)
     Studholme, Hill, Hawkes. An overlap invariant entropy measure of 3D medical image alignment. Pattern
     Recognition 1999;32:71-86. doi:10.1016/S0031-3203(98)00091-0
     """
-    nowhere = math.nan
-    resampled = sitk.Resample(_smoothed(moving, 1.0), fixed, transform, sitk.sitkLinear, nowhere)
-    there: NDArray[np.float32] = sitk.GetArrayFromImage(resampled)
-    here: NDArray[np.float32] = sitk.GetArrayFromImage(_smoothed(fixed, 1.0))
-    overlap = np.isfinite(there)
-    if not overlap.any():
-        return 1.0
-    counts, _, _ = np.histogram2d(here[overlap], there[overlap], bins=_QUALITY_BINS)
+    smooth = _smoothed(moving)
+    here: NDArray[np.float32] = sitk.GetArrayFromImage(_smoothed(fixed))
+    there: list[NDArray[np.float32]] = [
+        sitk.GetArrayFromImage(sitk.Resample(smooth, fixed, transform, sitk.sitkLinear, math.nan))
+        for transform in transforms
+    ]
+    at_first = np.isfinite(there[0])
+    overlap = np.logical_and.reduce([np.isfinite(each) for each in there])
+    if not at_first.any():
+        return [1.0] * len(there)
+    if overlap.sum() < 0.5 * at_first.sum():
+        return [_normalised_information(here[at_first], there[0][at_first]), *([1.0] * (len(there) - 1))]
+    return [_normalised_information(here[overlap], each[overlap]) for each in there]
+
+
+def _normalised_information(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
+    counts, _, _ = np.histogram2d(one, other, bins=_QUALITY_BINS)
     joint = counts / counts.sum()
     together = _entropy(joint)
     return 2.0 if together == 0.0 else (_entropy(joint.sum(axis=0)) + _entropy(joint.sum(axis=1))) / together
@@ -149,11 +159,11 @@ def _entropy(shares: NDArray[np.float64]) -> float:
     return float(-(positive * np.log(positive)).sum())
 
 
-def _smoothed(image: sitk.Image, voxels: float) -> sitk.Image:
+def _smoothed(image: sitk.Image) -> sitk.Image:
     # The recursive filter wants four voxels along each axis.
     if min(image.GetSize()) < 4:
         return image
-    smoothed: sitk.Image = sitk.SmoothingRecursiveGaussian(image, [voxels * each for each in image.GetSpacing()])
+    smoothed: sitk.Image = sitk.SmoothingRecursiveGaussian(image, list(image.GetSpacing()))
     return smoothed
 
 
@@ -176,30 +186,29 @@ def _by_simpleitk(fixed: sitk.Image, moving: sitk.Image, settings: RegistrationS
     smooth = [settings.smoothing_mm] * 3
     if settings.smoothing_mm > 0 and min(*fixed.GetSize(), *moving.GetSize()) >= 4:
         fixed, moving = (sitk.SmoothingRecursiveGaussian(image, smooth) for image in (fixed, moving))
-    # Merged as far as the size asked for, but not to fewer than some voxels an axis.
-    merged = [
-        max(1, min(int(settings.coarse_voxel_mm / spacing + 1e-6), count // _FEWEST_VOXELS))
-        for spacing, count in zip(fixed.GetSpacing(), fixed.GetSize(), strict=True)
-    ]
-    # Shrink, which takes every second voxel, leaves the image half a voxel beside where it says.
-    steps = [(sitk.BinShrink(fixed, merged), 1.0)]
-    if settings.fine_step:
-        steps.append((fixed, settings.fine_share))
+    move_mm = settings.largest_step_mm
     with _one_thread():
-        for image, share in steps:
+        for voxel_mm in settings.voxels_mm:
             method = sitk.ImageRegistrationMethod()
             method.SetMetricAsMattesMutualInformation(settings.histogram_bins)
-            if share < 1.0:
-                method.SetMetricSamplingStrategy(method.RANDOM)
-                method.SetMetricSamplingPercentage(share, settings.seed)
             method.SetInterpolator(sitk.sitkLinear)
             method.SetInitialTransform(transform, inPlace=True)
-            method.SetOptimizerAsRegularStepGradientDescent(
-                settings.largest_step_mm, settings.smallest_step_mm, settings.iterations
-            )
+            method.SetOptimizerAsRegularStepGradientDescent(move_mm, settings.smallest_step_mm, settings.iterations)
             method.SetOptimizerScalesFromPhysicalShift()
-            method.Execute(image, moving)
+            method.Execute(_merged(fixed, voxel_mm), moving)
+            move_mm = max(move_mm / 4.0, settings.smallest_step_mm)
     return transform
+
+
+def _merged(image: sitk.Image, voxel_mm: float) -> sitk.Image:
+    """Return the image with voxels averaged up to a size, but for axes of few voxels."""
+    factors = [
+        max(1, min(int(voxel_mm / spacing + 1e-6), count // _FEWEST_VOXELS))
+        for spacing, count in zip(image.GetSpacing(), image.GetSize(), strict=True)
+    ]
+    # Shrink, which takes every second voxel, leaves the image half a voxel beside where it says.
+    merged: sitk.Image = sitk.BinShrink(image, factors)
+    return merged
 
 
 @contextmanager
