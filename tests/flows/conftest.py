@@ -357,7 +357,7 @@ def clinical_study(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path],
         start, end = demo.index("[phases.AP]"), demo.index("[outcome]")
         phase = f'[phases.AP]\nimage = "{files["image"]}"\nmask = "{files["mask"]}"\n\n'
         text = demo[:start] + phase + demo[end : demo.index("[models.radiomics_lr]")]
-        (study / "study.toml").write_text(text.replace('feature_sets = ["hcc-cemri@1"]\n', ""))
+        (study / "study.toml").write_text(text.replace('feature_sets = ["hcc-cemri@1", "tumour-regions"]\n', ""))
         return study / "study.toml", folder / "store"
 
     return write

@@ -215,7 +215,7 @@ def test_unknown_key_at_every_level(old, new, key):
         ("[phases.AP]", '>>>[phases."A P"]', "phases.A P: String should match pattern"),
         ('id = "hcc-early-recurrence"', '>>>id = "hcc early"', "study.id: String should match pattern"),
         (
-            'feature_sets = ["hcc-cemri@1"]',
+            'feature_sets = ["hcc-cemri@1", "tumour-regions"]',
             '>>>feature_sets = ["hcc-cemri@first"]',
             "feature_sets.0: String should match",
         ),
