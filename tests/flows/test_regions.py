@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 
 import numpy as np
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from flows.catalogue.page import write_catalogue
 from flows.cli.main import exit_code
 from flows.extract.kinds import batch_of
 from flows.feature_sets import bound_feature_sets
@@ -305,8 +307,8 @@ def test_sql_tells_how_regions_were_made_and_shows_no_long_list(region_study):
     assert region_study.sql("select count(*) n from radiomics_long") == [{"n": 0}]
 
 
-def test_verbs_of_features_know_regions(region_study, capsys):
-    """list, describe and coverage answer for a set of regions as they do for features."""
+def test_verbs_and_pages_know_regions(region_study, capsys, tmp_path):
+    """list, describe, coverage, the catalogue and an export tell of a set of regions as they do of features."""
     region_study.ingest()
     refreshed(region_study)
     for words in (("list",), ("describe", "crops"), ("coverage",)):
@@ -314,6 +316,14 @@ def test_verbs_of_features_know_regions(region_study, capsys):
     told = capsys.readouterr().out
     assert "regions" in told
     assert "margin_mm" in told
+    page = write_catalogue(region_study.store, tmp_path / "catalogue").read_text(encoding="utf-8")
+    assert "crops@1" in page
+    folder = tmp_path / "export"
+    assert exit_code(["--store", str(region_study.store_root), "store", "export", str(folder), "--format", "csv"]) == 0
+    with (folder / "crops_v1.csv").open() as file:
+        header, *rows = csv.reader(file)
+    assert len(rows) == 8
+    assert {"similarity_after", "side_mm"} <= set(header)
 
 
 def test_regions_survive_compaction_and_verification_and_go_with_their_patient(region_study):
