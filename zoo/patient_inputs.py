@@ -19,6 +19,8 @@ from zoo.embedding_columns import is_embedding
 from zoo.feature_columns import primary_rows
 from zoo.harmonise import BATCH_PREFIX, batch_column
 from zoo.imputation import INDICATOR, is_indicator
+from zoo.region_columns import is_region_column, region_columns
+from zoo.region_tables import region_tables
 from zoo.saved_models import PinnedInputs
 from zoo.staging.frame import comparator_frame
 from zoo.staging.inputs import Observation, Quantity, reading
@@ -75,6 +77,8 @@ def patient_inputs(snapshot: Snapshot, study: Study, inputs: PinnedInputs, patie
         blocks.append(_comparator_block(known, inputs, frame["patient"].to_list(), reasons))
     if inputs.feature_set is not None:
         blocks += _feature_blocks(snapshot, study, inputs, frame["patient"].to_list(), reasons)
+    if inputs.regions is not None:
+        blocks += _region_blocks(snapshot, study, inputs, frame["patient"].to_list(), reasons)
     if inputs.harmonise is not None:
         blocks.append(_batch_block(known, study, inputs, frame["patient"].to_list(), reasons))
     for block in blocks:
@@ -194,10 +198,10 @@ def _feature_blocks(
     wanted: dict[str, list[str]] = {}
     for column in inputs.columns:
         is_factor = column in {rule.label for rule in inputs.factors} or is_indicator(column)
-        if not is_factor and not column.startswith(BATCH_PREFIX):
+        if not is_factor and not column.startswith(BATCH_PREFIX) and not is_region_column(column):
             phase, feature = split_phase(column)
             wanted.setdefault(phase, []).append(feature)
-    chosen = _same_definition(snapshot, study, inputs)
+    chosen = _same_definition(snapshot, study, inputs.feature_set, inputs.definition_sha256)
     if is_embedding(snapshot, chosen):
         raise ContractError(
             f"the model reads embeddings of {chosen}, which exist for the patients of its own study only",
@@ -207,7 +211,7 @@ def _feature_blocks(
     _refuse_missing_features(snapshot, chosen, wanted)
     tables = primary_rows(snapshot, study.id, chosen, wanted)
     if all(table.is_empty() for table in tables.values()):
-        raise _other_definition(snapshot, study, inputs)
+        raise _other_definition(snapshot, study, inputs.feature_set, inputs.definition_sha256)
     failed = {
         (row["patient"], row["phase"]): row["reason"]
         for row in snapshot.rows("failures", study=study.id)
@@ -236,25 +240,44 @@ def _feature_blocks(
     return blocks
 
 
-def _same_definition(snapshot: Snapshot, study: Study, inputs: PinnedInputs) -> str:
+def _region_blocks(
+    snapshot: Snapshot, study: Study, inputs: PinnedInputs, patients: Sequence[str], reasons: dict[str, str]
+) -> list[pl.DataFrame]:
+    """Return the regions that a network reads, one table a phase; a patient who lacks one has a reason."""
+    chosen = _same_definition(snapshot, study, inputs.regions, inputs.regions_sha256)
+    phases = [split_phase(column)[0] for column in region_columns(inputs.columns)]
+    tables = region_tables(snapshot, study.id, chosen, phases)
+    if all(table.is_empty() for table in tables.values()):
+        raise _other_definition(snapshot, study, inputs.regions, inputs.regions_sha256)
+    failed = {row["patient"]: row["reason"] for row in snapshot.rows("failures", study=study.id, feature_set=chosen)}
+    for phase, table in tables.items():
+        for patient in sorted(set(patients) - set(table["patient"])):
+            why = failed.get(patient)
+            reasons.setdefault(patient, f"no {chosen} in {phase}" + (f": {why}" if why else ""))
+    return list(tables.values())
+
+
+def _same_definition(snapshot: Snapshot, study: Study, asked_set: str | None, definition_sha256: str | None) -> str:
     """Return the store's feature set that has the model's definition; the one of the model's name before others."""
     same = [
         str(row["feature_set"])
         for row in snapshot.rows("feature_sets")
-        if row["definition_sha256"] == inputs.definition_sha256
+        if row["definition_sha256"] == definition_sha256
     ]
     if not same:
-        raise _other_definition(snapshot, study, inputs)
+        raise _other_definition(snapshot, study, asked_set, definition_sha256)
     asked = {row["feature_set"] for row in snapshot.rows("study_extractions", study=study.id)}
-    return min(same, key=lambda name: (name not in asked, name != inputs.feature_set))
+    return min(same, key=lambda name: (name not in asked, name != asked_set))
 
 
-def _other_definition(snapshot: Snapshot, study: Study, inputs: PinnedInputs) -> ContractError:
+def _other_definition(
+    snapshot: Snapshot, study: Study, asked_set: str | None, definition_sha256: str | None
+) -> ContractError:
     asked = {row["feature_set"] for row in snapshot.rows("study_extractions", study=study.id)}
     here = [row for row in snapshot.rows("feature_sets") if row["feature_set"] in asked]
     has = ", ".join(f"{row['feature_set']} (definition {row['definition_sha256'][:_SHOWN]})" for row in here)
     return ContractError(
-        f"the model reads {inputs.feature_set} (definition {str(inputs.definition_sha256)[:_SHOWN]}), "
+        f"the model reads {asked_set} (definition {str(definition_sha256)[:_SHOWN]}), "
         f"the study has {has or 'no feature set'}: values of another definition are other numbers",
         where=f"study '{study.id}'",
         hint=f"name that feature set in the study file, ingest again, then radzoo refresh --study {study.id}",

@@ -17,6 +17,7 @@ from zoo.combined import CombinedFeatures
 from zoo.explain import Contributions, contributions, last_step
 from zoo.harmonise import BATCH_PREFIX, ComBatHarmoniser
 from zoo.patient_inputs import PatientInputs, patient_inputs
+from zoo.region_columns import region_columns
 from zoo.saved_models import SavedModel
 
 __all__ = ["Prediction", "Predictions", "part_of", "predictions"]
@@ -101,6 +102,11 @@ def predictions(
     cohorts = {patient: _cohort(saved, patient) for patient in asked}
     if not include_training:
         _refuse_training(study, saved, cohorts)
+    if explain and region_columns(saved.inputs.columns):
+        raise ContractError(
+            f"what {saved.name} makes of regions cannot be told column by column",
+            hint=f"radzoo models explain {saved.name} --patient P --out maps shows where it looks",
+        )
     found = patient_inputs(snapshot, study, saved.inputs, asked)
     estimator = saved.loaded.estimator
     answered, reasons = _of_known_batches(estimator, found)

@@ -47,6 +47,9 @@ class PinnedInputs:
     harmonise: str | None
     """The variable that says which batch of ComBat a patient is of."""
     missing: Missing
+    regions: str | None
+    """``name@N`` of the regions that a network reads, where it was trained."""
+    regions_sha256: str | None
     """What becomes of a patient who lacks a clinical factor."""
     variables: Mapping[str, Mapping[str, Any]]
     """Kind, unit and levels of each clinical variable, as the model's study declared them."""
@@ -188,6 +191,9 @@ def _pinned_inputs(metadata: Mapping[str, Any]) -> PinnedInputs:
         harmonise=inputs.get("harmonise"),
         missing=inputs.get("missing", "exclude"),
         variables=metadata["variables"],
+        # Networks came with a later release.
+        regions=(metadata.get("regions") or {}).get("feature_set"),
+        regions_sha256=(metadata.get("regions") or {}).get("definition_sha256"),
     )
 
 

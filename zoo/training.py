@@ -60,6 +60,8 @@ class TrainingPlan:
     next_version: int
     feature_set: dict[str, str] | None = None
     """The ``name@N`` that the study's feature set is bound to, and its definition's hash; None without features."""
+    regions: dict[str, str] | None = None
+    """The same of the regions that a network reads."""
 
 
 @dataclass(frozen=True)
@@ -118,14 +120,15 @@ def training_plan(
         training_sha256=digest,
         current_version=max(same, default=None),
         next_version=max(versions, default=0) + 1,
-        feature_set=_bound_feature_set(snapshot, study, inputs),
+        feature_set=_bound_feature_set(snapshot, study, inputs.feature_set),
+        regions=_bound_feature_set(snapshot, study, inputs.regions),
     )
 
 
-def _bound_feature_set(snapshot: Snapshot, study: Study, inputs: ModelInputs) -> dict[str, str] | None:
-    if inputs.feature_set is None:
+def _bound_feature_set(snapshot: Snapshot, study: Study, asked: str | None) -> dict[str, str] | None:
+    if asked is None:
         return None
-    name = stored_feature_set(snapshot, study, inputs.feature_set)
+    name = stored_feature_set(snapshot, study, asked)
     return {
         "feature_set": name,
         "definition_sha256": snapshot.row("feature_sets", feature_set=name)["definition_sha256"],
@@ -199,6 +202,7 @@ def _metadata(study: Study, plan: TrainingPlan) -> dict[str, Any]:
         "inputs": asked.as_dict(),
         "settings": study.settings_of(plan.model).model_dump(mode="json"),
         "feature_set": plan.feature_set,
+        "regions": plan.regions,
         "variables": read_variables(study, asked),
         "columns": list[JsonValue](plan.table.columns),
         "dataset_id": plan.dataset.dataset_id,

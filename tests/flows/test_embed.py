@@ -27,7 +27,10 @@ from store.regions import RegionRecord, region_segment
 from store.snapshot import Snapshot
 from store.verification import verified
 from store.writer import appended_as
+from zoo.benchmark import judged_model
 from zoo.evaluation.auc import auc
+from zoo.prediction import predictions
+from zoo.saved_models import stored_model
 
 pytestmark = pytest.mark.slow
 
@@ -206,3 +209,16 @@ def test_only_networks_embed(embedded: Store) -> None:
     """A model of features has no embeddings."""
     with pytest.raises(ContractError, match="no network that reads regions alone"):
         embed(embedded, "cr")
+
+
+def test_a_saved_network_predicts(embedded: Store) -> None:
+    """For patients of its validation cohort a network says what the benchmark heard from it, and explains no column."""
+    snapshot = Snapshot(embedded)
+    row = max(snapshot.rows("models", study="s", model="dl_resnet10"), key=lambda each: each["version"])
+    saved, study = stored_model(snapshot, row), parsed_study(STUDY, "study.toml")
+    held_out = [patient for patient in PATIENTS if COHORTS[patient] == "validation"]
+    found = predictions(snapshot, study, saved, patients=held_out)
+    heard = {each.patient: each.probability for each in judged_model(snapshot, row).predictions}
+    assert {each.patient: each.probability for each in found.patients} == {p: heard[p] for p in held_out}
+    with pytest.raises(ContractError, match="cannot be told column by column"):
+        predictions(snapshot, study, saved, patients=held_out, explain=True)
