@@ -113,9 +113,10 @@ def test_the_demonstration_runs_from_end_to_end(radzoo, tmp_path):
     """``radzoo demo`` goes from phantoms to report with no server set; a second call computes and trains nothing."""
     done = radzoo("demo", "--patients", "24", "--workers", "2", cwd=tmp_path, timeout_s=600)
     assert done.returncode == 0, done.stderr
-    counts = re.search(r"computed (\d+), reused (\d+), failed (\d+), unchanged (\d+)", done.stdout)
+    counts = re.findall(r"computed (\d+), reused (\d+), failed (\d+), unchanged (\d+)", done.stdout)
     masks = len(list((tmp_path / "demo" / "study" / "masks").rglob("*.nii.gz")))
-    assert counts.groups() == (str(masks), "0", "0", "0")
+    regions = 3 * 24  # of the first reading alone
+    assert counts == [(str(masks), "0", "0", "0"), (str(regions), "0", "0", "0")]
     models = parsed_study((tmp_path / "demo" / "study" / "study.toml").read_text(), "study.toml").models
     assert {"cr", "radiomics_lr"} <= set(models)
     for model in models:
@@ -139,8 +140,8 @@ def test_the_demonstration_runs_from_end_to_end(radzoo, tmp_path):
     assert again.returncode == 0
     report = json.loads(again.stdout)
     assert report["ingested"]["commit_id"] is None
-    (refreshed,) = report["refreshed"]
-    assert [refreshed[name] for name in ("computed", "reused", "failed", "unchanged")] == [0, 0, 0, masks]
+    for refreshed, expected in zip(report["refreshed"], (masks, regions), strict=True):
+        assert [refreshed[name] for name in ("computed", "reused", "failed", "unchanged")] == [0, 0, 0, expected]
     assert {each["model"]: each["trained"] for each in report["benched"]["trained"]} == dict.fromkeys(models, False)
     assert report["benched"]["commit_id"] is None
     assert Path(report["report"]).name == "index.html"
