@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
+from concurrent.futures import as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from flows.progress import narrated
+from flows.worker_pool import worker_pool
 from schemas.errors import UsageError
+from store.home import Store
 from store.snapshot import Snapshot
 from zoo.registry import model_spec
 
@@ -49,8 +54,10 @@ def shown_rows(rows: Sequence[Mapping[str, Any]]) -> list[Row]:
     return [{name: row[name] for name in _SHOWN} for row in rows]
 
 
-def example_rows(snapshot: Snapshot, models: Sequence[Mapping[str, Any]]) -> list[Row]:
+def example_rows(snapshot: Snapshot, models: Sequence[Mapping[str, Any]], *, workers: int | None = None) -> list[Row]:
     """Return rows of ``attention`` for the example patients of those models that are networks.
+
+    They are computed once a version; each network that lacks them in a process of its own.
 
     Parameters
     ----------
@@ -58,14 +65,32 @@ def example_rows(snapshot: Snapshot, models: Sequence[Mapping[str, Any]]) -> lis
         The store.
     models : sequence of mapping
         Rows of ``models``.
+    workers : int, optional
+        Worker processes; as many as the machine has cores where absent.
     """
-    networks = [row for row in models if is_network(row["model"])]
-    if not networks:
-        return []
+    networks = [dict(row) for row in models if is_network(row["model"])]
+    named = [{name: row[name] for name in ("study", "model", "version")} for row in networks]
+    known = [snapshot.rows("attention", **each) for each in named]
+    missing = [row for row, rows in zip(networks, known, strict=True) if not rows]
+    found = [each for rows in known for each in rows]
+    if missing:
+        root, commit_id = snapshot.store.root, snapshot.commit_id
+        with (
+            narrated("looking where networks look", len(missing), "networks") as advance,
+            worker_pool(min(workers or os.cpu_count() or 1, len(missing))) as pool,
+        ):
+            for done in as_completed([pool.submit(_computed_rows, root, commit_id, row) for row in missing]):
+                found += done.result()
+                advance(1)
+    return found
+
+
+def _computed_rows(root: Path, commit_id: int, row: Mapping[str, Any]) -> list[Row]:
+    """Return a network's rows, in a worker process."""
     # Imported here: PyTorch takes seconds, and only networks need it.
     from zoo.model_attention import example_attention
 
-    return [each for row in networks for each in example_attention(snapshot, row)]
+    return example_attention(Snapshot(Store(root), commit_id), row)
 
 
 def explained_patients(

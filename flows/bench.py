@@ -97,7 +97,7 @@ def bench(
         )
     trained = train(store, asked.id, chosen)
     if suite == "paper":
-        leaderboard, commit_id = _paper_suite(store, asked, trained)
+        leaderboard, commit_id = _paper_suite(store, asked, trained, workers)
     else:
         versions = {report.model: report.version for report in trained}
         leaderboard, commit_id = honest_suite(store, asked, versions, repeats=repeats, folds=folds, workers=workers)
@@ -113,7 +113,9 @@ def bench(
     return BenchReport(asked.id, suite, tuple(trained), tuple(leaderboard), commit_id, opened, tuple(found))
 
 
-def _paper_suite(store: Store, study: Study, trained: Sequence[TrainReport]) -> tuple[list[LeaderboardRow], int | None]:
+def _paper_suite(
+    store: Store, study: Study, trained: Sequence[TrainReport], workers: int | None
+) -> tuple[list[LeaderboardRow], int | None]:
     """Judge trained models on the cohorts of their split, enter them in the ledger, and return the leaderboard."""
     snapshot = Snapshot(store)
     versions = {(row["model"], row["version"]): row for row in snapshot.rows("models", study=study.id)}
@@ -122,7 +124,7 @@ def _paper_suite(store: Store, study: Study, trained: Sequence[TrainReport]) -> 
         judged = [judged_model(snapshot, row) for row in current]
         version_of = {each.model: each.version for each in judged}
         scope: dict[str, Any] = {"study": study.id, "suite": "paper"}
-        looked_at = example_rows(snapshot, current)  # before the commit: networks take their time
+        looked_at = example_rows(snapshot, current, workers=workers)  # before the commit: networks take their time
         with commit_to(store, f"bench {study.id}: paper suite", run_id=run.run_id) as commit:
             for table in ("predictions", "leaderboard"):
                 rows = [row.model_dump() for each in judged for row in getattr(each, table)]

@@ -61,7 +61,7 @@ def demonstration(
     said("step 3 of 5: refresh, the features that the store lacks")
     refreshed = refresh(store, ingested.study, workers=workers)
     said("step 4 of 5: train and bench")
-    benched = bench(store, ingested.study)
+    benched = bench(store, ingested.study, workers=workers)
     said("step 5 of 5: report")
     report = write_report(store, ingested.study, folder / "report" / "index.html")
     return DemoReport(ingested, tuple(refreshed), benched, study_file, report, store.analyst_file)
