@@ -57,7 +57,7 @@ class NetworkSettings(_Written):
     batch_size : int
         Patients a step, at most: an epoch's patients are dealt into batches of equal size.
     optimiser : {"sgd", "adam"}
-        Stochastic gradient descent with Nesterov-free momentum, or Adam.
+        Gradient descent with momentum, or Adam.
     learning_rate, weight_decay : float
         Constant over the epochs; the decay is added to the gradient.
     momentum : float

@@ -8,20 +8,33 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from string import Formatter
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from schemas.clinical import ClinicalVariable, UcumUnit
+from schemas.clinical import ClinicalVariable
 from schemas.day_window import DayWindow, WrittenWindow
 from schemas.feature_sets import BUILT_IN, ComputedSettings, FeatureSetRef
 from schemas.imported import ImportedTable
 from schemas.keys import FeatureSetName, FeatureSetReference, Name, Pseudonym, ReaderName
+from schemas.model_settings import (
+    CLINICAL_MODELS,
+    NETWORK_MODELS,
+    RADIOMICS_MODELS,
+    RADIOMICS_OPTIONS,
+    Correction,
+    FactorRule,
+    IccBound,
+    LassoRule,
+    Missing,
+    ModelSettings,
+)
 from schemas.network_file import NetworkFileSettings
-from schemas.network_settings import NetworkSettings
+from schemas.outcomes import BinaryOutcome, ColumnSplit, EventOutcome, StratifiedSplit
 from schemas.radiomics_settings import RadiomicsSettings
 from schemas.region_settings import RegionSettings
+from schemas.written import Written
 
 __all__ = [
     "CLINICAL_MODELS",
@@ -43,39 +56,7 @@ __all__ = [
 ]
 
 
-Correction = Literal["none", "benjamini-hochberg"]
-LassoRule = Literal["minimum", "one-standard-error"]
-IccBound = Literal["estimate", "lower"]
-
-Missing = Literal["exclude", "impute", "indicate"]
-
-CLINICAL_MODELS = frozenset({"cr", "rcr", "dlrcr", "late_fusion"})
-"""The zoo's members that select among clinical factors."""
-RADIOMICS_MODELS = frozenset(
-    {
-        "radiomics_lr",
-        "radiomics_svm",
-        "radiomics_knn",
-        "radiomics_xgb",
-        "radiomics_mlp",
-        "rcr",
-        "dlrcr",
-        "late_fusion",
-    }
-)
-"""The zoo's members that select among radiomics features."""
-NETWORK_MODELS = frozenset({"dl_resnet10", "dl_resnet18", "dl_resnet34", "dlrcr", "late_fusion"})
-"""The zoo's members that train a network on regions."""
-_RADIOMICS_OPTIONS = ("correction", "lasso_rule", "harmonise")
-
-
-class _Written(BaseModel):
-    """What a person writes: unknown keys are refused, values do not change afterwards."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Header(_Written):
+class Header(Written):
     """The study's name and question."""
 
     id: Name
@@ -83,7 +64,7 @@ class Header(_Written):
     question: str = ""
 
 
-class Cohort(_Written):
+class Cohort(Written):
     """The table with one row per patient."""
 
     table: str
@@ -116,7 +97,7 @@ class Cohort(_Written):
         return DayWindow(*self.exam_window_days) if self.exam_window_days else DayWindow()
 
 
-class Phase(_Written):
+class Phase(Written):
     """A named image of an exam: path patterns relative to the study file.
 
     ``{patient}``, ``{phase}``, ``{reader}`` and ``{reading}`` stand for the keys; ``{patient}`` is the
@@ -140,7 +121,7 @@ class Phase(_Written):
         return pattern
 
 
-class Reading(_Written):
+class Reading(Written):
     """One reader's one drawing of the lesions; the first reading listed is the one models use."""
 
     reader: ReaderName = "R1"
@@ -149,7 +130,7 @@ class Reading(_Written):
     """A yes/no column of the cohort table: only patients with ``yes`` have this reading."""
 
 
-class Clinical(_Written):
+class Clinical(Written):
     """The clinical table; the cohort table itself where ``table`` is absent."""
 
     table: str | None = None
@@ -165,127 +146,7 @@ class Clinical(_Written):
         return DayWindow(*written) if written else DayWindow()
 
 
-class BinaryOutcome(_Written):
-    """An outcome known for every patient: 1 where the column equals ``positive``."""
-
-    kind: Literal["binary"]
-    name: Name
-    column: str
-    positive: str = "1"
-    negative: str = "0"
-
-
-class EventOutcome(_Written):
-    """An event and its time; the label is derived at a declared horizon.
-
-    1: event at or before the horizon. 0: free of it beyond the horizon. No label: censored before.
-    """
-
-    kind: Literal["time_to_event"]
-    name: Name
-    event: str
-    time: str
-    unit: UcumUnit
-    horizon: Annotated[float, Field(gt=0, allow_inf_nan=False)]
-
-    def label(self, *, event: bool, time: float) -> tuple[int | None, str | None]:
-        """Return the label at the horizon, or None and the reason why there is none."""
-        if event and time <= self.horizon:
-            return 1, None
-        if time > self.horizon or (not event and time == self.horizon):
-            return 0, None
-        return None, f"censored at {time:g} {self.unit}, before the horizon of {self.horizon:g} {self.unit}"
-
-
-class ColumnSplit(_Written):
-    """A split that the cohort table already holds."""
-
-    kind: Literal["column"]
-    column: str
-    training: str = "training"
-    validation: str = "validation"
-
-
-class StratifiedSplit(_Written):
-    """A split drawn by patient, stratified by label, with a seed."""
-
-    kind: Literal["stratified"]
-    validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
-    seed: int = 0
-
-
-class FactorRule(_Written):
-    """How a model reads one clinical factor from a variable.
-
-    ``above = 40`` gives 1 where the value is over 40 in the variable's own unit and 0 where not;
-    ``equals = "male"`` gives 1 for that level; neither gives the number itself.
-    """
-
-    variable: Name
-    name: str | None = None
-    above: float | None = None
-    equals: str | None = None
-
-    @model_validator(mode="after")
-    def _has_one_rule(self) -> Self:
-        if self.above is not None and self.equals is not None:
-            raise ValueError("give 'above' or 'equals', not both")
-        return self
-
-    @property
-    def label(self) -> str:
-        """Return the factor's column name."""
-        if self.name:
-            return self.name
-        if self.above is not None:
-            return f"{self.variable}>{self.above:g}"
-        return f"{self.variable}={self.equals}" if self.equals is not None else self.variable
-
-
-class ModelSettings(_Written):
-    """What one model of the zoo reads in this study; cut points belong here, not to the data."""
-
-    factors: tuple[FactorRule, ...] = ()
-    missing: Missing = "exclude"
-    """For clinical models: what becomes of a patient who lacks a factor. ``indicate`` imputes and adds, for each
-    variable that patients lack, a column that says who does."""
-    feature_set: FeatureSetReference | None = None
-    regions: FeatureSetReference | None = None
-    """For networks: the set of regions; the study's first where absent."""
-    phases: tuple[Name, ...] | None = None
-    split: Name | None = None
-    minimum_icc: Annotated[float, Field(gt=0, lt=1)] | None = None
-    """For radiomics models: keep features whose repeated readings agree at least this well, all kinds."""
-    icc_bound: IccBound = "estimate"
-    """What ``minimum_icc`` is compared with: the ICC, or the lower end of its 95 % interval."""
-    correction: Correction = "none"
-    """For radiomics models: the correction of the univariable tests for their number."""
-    lasso_rule: LassoRule = "minimum"
-    """For radiomics models: which penalty of the LASSO's path is taken."""
-    harmonise: Name | None = None
-    """For radiomics models: the clinical variable whose values are the batches (scanner, site) of ComBat."""
-    network: NetworkSettings | None = None
-    """For networks: how they are trained; the paper's way where it is left out."""
-    variables: dict[Name, Name] = Field(default_factory=dict)
-    """For a published stage or score: its input and the study's variable, where the names differ."""
-    words: dict[Name, dict[str, str]] = Field(default_factory=dict)
-    """For a published stage: its input, and the study's level for each of its own, where the words differ."""
-    single_over_5cm_is_b: bool = False
-    """For BCLC: a single tumour over 5 cm counts as stage B."""
-
-    @model_validator(mode="after")
-    def _bounds_a_minimum(self) -> Self:
-        if self.icc_bound != "estimate" and self.minimum_icc is None:
-            raise ValueError("'icc_bound' says what 'minimum_icc' is compared with, and there is none")
-        return self
-
-    @property
-    def imputes(self) -> bool:
-        """Return whether a patient who lacks a clinical factor stays in the model's table."""
-        return self.missing != "exclude"
-
-
-class FeatureSetSettings(_Written):
+class FeatureSetSettings(Written):
     """A feature set of the study's own; the name@N of a built-in one needs no entry."""
 
     description: str = ""
@@ -308,7 +169,7 @@ class FeatureSetSettings(_Written):
         return settings
 
 
-class Study(_Written):
+class Study(Written):
     """A whole study file."""
 
     study: Header
@@ -392,7 +253,7 @@ class Study(_Written):
             raise _fault(
                 f"model '{name}' trains no network, only {_listed(NETWORK_MODELS)} do", "models", name, "network"
             )
-        for option in _RADIOMICS_OPTIONS:
+        for option in RADIOMICS_OPTIONS:
             if getattr(model, option) != getattr(ModelSettings(), option) and name not in RADIOMICS_MODELS:
                 raise _fault(
                     f"model '{name}' selects no radiomics features, only {_listed(RADIOMICS_MODELS)} do",

@@ -20,7 +20,7 @@ class Augmentation:
 
     MONAI's ``RandAffineGrid`` draws each patient's matrix, and its ``AffineTransform`` layer resamples all patients
     of a batch at once, on the device where they are: ``RandAffine``, which does the same for one patient after
-    another, takes about two to three times as long (docs/benchmarks.md). Outside the region its border is repeated.
+    another, takes 1.2 to 1.8 times as long (docs/benchmarks.md). Outside the region its border is repeated.
 
     A draw is decided by the seed, the epoch and the patient's number alone, whatever the order and size of batches.
 

@@ -17,7 +17,6 @@ from flows.report.summary import cautions, summary
 from flows.report.table_one import table_one
 from schemas.errors import UsageError
 from schemas.grey_levels import FEWEST_LEVELS
-from schemas.keys import RESERVED_VIEWS
 from store.home import Store
 from store.query import snapshot_connection
 from store.snapshot import Snapshot
@@ -81,7 +80,7 @@ def _contents(store: Store, questions: Questions) -> dict[str, Any]:
         "registry": REGISTRY,
         "table_one": table_one(questions, split),
         "clinical": clinical_table(questions, split),
-        "openings": questions.ask("openings") if "openings" in RESERVED_VIEWS else None,
+        "openings": questions.ask("openings"),
         "left_out": questions.ask("left_out"),
         "sets": sets,
         "features": feature_sets(sets, questions),

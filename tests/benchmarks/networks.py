@@ -4,6 +4,7 @@ One image is one phase of a patient: three slices as channels. The plain loop ha
 nothing but PyTorch, the same loss and optimiser, and neither transforms nor early stopping.
 
     python tests/benchmarks/networks.py                     images per second, on the CPU
+    python tests/benchmarks/networks.py --threads 1         by processor time: other work on the machine moves it least
     python tests/benchmarks/networks.py --device cuda
     python tests/benchmarks/networks.py --full --device cuda  132 patients x 3 phases, 256 x 256, 200 epochs, batch 64
     python tests/benchmarks/networks.py --augmentation      one transform a patient, all at once and one by one
@@ -74,6 +75,11 @@ def plain_network(architecture: str) -> nn.Sequential:
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(inward, 2))
 
 
+def clock(device: torch.device) -> float:
+    """Return seconds: of the processor where one thread computes, else of the clock on the wall."""
+    return time.process_time() if device.type == "cpu" and torch.get_num_threads() == 1 else time.perf_counter()
+
+
 def plain_rate(architecture: str, data: NetworkData, batch: int, device: torch.device, *, channels_last: bool) -> float:
     """Return the images per second of the plain loop."""
     network = plain_network(architecture).to(device)
@@ -84,21 +90,22 @@ def plain_rate(architecture: str, data: NetworkData, batch: int, device: torch.d
     weights = torch.tensor(class_weights(data.labels), dtype=torch.float32, device=device)
     times = []
     for _ in range(EPOCHS):
-        started = time.perf_counter()
+        started = clock(device)
         for rows in torch.randperm(len(labels)).split(batch):
             optimiser.zero_grad()
             loss = functional.cross_entropy(network(images[rows]), labels[rows], weight=weights)
             loss.backward()
             optimiser.step()
             loss.item()
-        times.append(time.perf_counter() - started)
+        times.append(clock(device) - started)
     return len(labels) / median(times[1:])
 
 
 def own_rate(architecture: str, data: NetworkData, settings: NetworkSettings) -> float:
     """Return the images per second of the zoo's training."""
     stamps: list[float] = []
-    with watched_training(NetworkWatch(progress=lambda _report: stamps.append(time.perf_counter()))):
+    device = torch.device("cpu" if settings.device == "cpu" else "cuda")
+    with watched_training(NetworkWatch(progress=lambda _report: stamps.append(clock(device)))):
         trained_network(data, None, architecture, settings, seed=0)
     return len(data.labels) * data.images.shape[1] / median(np.diff(stamps))
 
@@ -117,7 +124,7 @@ def rates(arguments: argparse.Namespace) -> None:
     print(f"{arguments.size} x {arguments.size}, batch {arguments.batch}, {device}, {torch.get_num_threads()} threads")
     print("| network | plain loop | plain, channels last | radzoo, no transforms | radzoo | 200 epochs of 132 images |")
     print("|---|---|---|---|---|---|")
-    for architecture in ARCHITECTURES:
+    for architecture in arguments.networks:
         plain = [plain_rate(architecture, data, arguments.batch, device, channels_last=last) for last in (False, True)]
         settings = NetworkSettings(
             epochs=EPOCHS,
@@ -140,7 +147,7 @@ def full(arguments: argparse.Namespace) -> None:
     aside = inner_validation(data.labels, 0.2, 0)
     fitted = np.setdiff1d(np.arange(TRAINING_PATIENTS), aside)
     settings = NetworkSettings(patience=None, device=arguments.device, threads=None)
-    for architecture in ARCHITECTURES:
+    for architecture in arguments.networks:
         started = time.perf_counter()
         with watched_training(
             NetworkWatch(progress=lambda report: print(report, flush=True) if report.epoch % 10 == 0 else None)
@@ -177,9 +184,9 @@ def milliseconds(work: Callable[[torch.Tensor], object], images: torch.Tensor) -
     """Return the median time of five calls, behind one that warms up."""
     times = []
     for _ in range(6):
-        started = time.perf_counter()
+        started = clock(images.device)
         work(images)
-        times.append(1000 * (time.perf_counter() - started))
+        times.append(1000 * (clock(images.device) - started))
     return median(times[1:])
 
 
@@ -190,9 +197,13 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--patients", type=int, default=32)
     parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--networks", nargs="+", default=ARCHITECTURES, choices=ARCHITECTURES)
     parser.add_argument("--full", action="store_true", help="the paper's setting, every epoch of it")
     parser.add_argument("--augmentation", action="store_true", help="only the transforms")
+    parser.add_argument("--threads", type=int, help="of the CPU; PyTorch's own number where not given")
     arguments = parser.parse_args()
+    if arguments.threads is not None:
+        torch.set_num_threads(arguments.threads)
     if arguments.augmentation:
         augmentation(arguments)
     elif arguments.full:

@@ -28,7 +28,8 @@ os.environ |= {
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
 }
 
-from flows.extract.kinds import batch_of  # noqa: E402  (after the environment)
+from flows.cli.main import exit_code  # noqa: E402  (after the environment)
+from flows.extract.kinds import batch_of  # noqa: E402
 from flows.feature_sets import bound_feature_sets  # noqa: E402
 from flows.ingest import IngestReport, ingest  # noqa: E402
 from flows.plan import RefreshPlan, refresh_plan, staging_folder  # noqa: E402
@@ -270,6 +271,19 @@ def ready_study(tmp_path_factory: pytest.TempPathFactory) -> SmallStudy:
     study.ingest()
     study.refresh_without_prefect()
     return study
+
+
+@pytest.fixture
+def ask(trained_study: SmallStudy, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Return a function that runs a verb on the trained study's store and returns exit code, stdout and stderr."""
+
+    def run(*arguments: object, store: Path | None = None) -> tuple[int, str, str]:
+        capsys.readouterr()
+        code = exit_code(["--store", str(store or trained_study.store_root), *map(str, arguments)])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run
 
 
 def tried_study(root: Path) -> SmallStudy:

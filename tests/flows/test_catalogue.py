@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
-from html.parser import HTMLParser
 from itertools import pairwise
 
 import pytest
+from html_page import Page
 
 from flows.bench import bench
 from flows.catalogue.drawing import lineage_drawing
@@ -28,67 +27,6 @@ equals = "male"
 
 [models.radiomics_lr]
 """
-
-
-@dataclass
-class Table:
-    """A table of the page: its caption, rows of cells, and the SQL text that follows it."""
-
-    caption: str = ""
-    rows: list[list[str]] = field(default_factory=list)
-    sql: str = ""
-
-
-class Page(HTMLParser):
-    """The page's tables, SQL texts, ids, links and scripts."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tables: list[Table] = []
-        self.sql: list[str] = []
-        self.ids: list[str] = []
-        self.links: list[str] = []
-        self.open: list[str] = []
-        self.text = ""
-        self.feed(text)
-
-    def handle_starttag(self, tag, attributes):
-        """Open an element."""
-        given = dict(attributes)
-        if tag not in ("meta", "input", "rect", "path"):
-            self.open.append(tag)
-        self.ids += [given["id"]] if "id" in given else []
-        self.links += [given[name] for name in ("href", "src") if name in given]
-        if tag == "table":
-            self.tables.append(Table())
-        elif tag == "tr":
-            self.tables[-1].rows.append([])
-        elif tag in ("td", "th"):
-            self.tables[-1].rows[-1].append("")
-        elif tag == "pre":
-            self.sql.append("")
-
-    def handle_endtag(self, tag):
-        """Close an element; an SQL text belongs to the table before it."""
-        if tag not in ("rect", "path", "input", "meta"):
-            assert self.open.pop() == tag
-        if tag == "pre" and self.tables and not self.tables[-1].sql:
-            self.tables[-1].sql = self.sql[-1]
-
-    def handle_data(self, data):
-        """Take in text where it stands."""
-        self.text += data
-        if "pre" in self.open:
-            self.sql[-1] += data
-        elif "caption" in self.open:
-            self.tables[-1].caption += data
-        elif "td" in self.open or ("th" in self.open and "table" in self.open):
-            self.tables[-1].rows[-1][-1] += data
-
-    def table(self, caption: str) -> Table:
-        """Return the one table whose caption begins so."""
-        (found,) = [each for each in self.tables if each.caption.startswith(caption)]
-        return found
 
 
 @pytest.fixture(scope="module")

@@ -10,25 +10,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from flows.cli.main import exit_code
 from store.home import Store
 from store.query import answer
 from store.snapshot import Snapshot
 
 LR = "radiomics_lr@1"
-
-
-@pytest.fixture
-def ask(trained_study, capsys):
-    """Return a function that runs a verb on the store and returns exit code, stdout and stderr."""
-
-    def run(*arguments, store=None):
-        capsys.readouterr()
-        code = exit_code(["--store", str(store or trained_study.store_root), *map(str, arguments)])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from flows.bench import bench
-from flows.cli.main import exit_code
 from flows.models import model_row
 from flows.train import train
 from schemas.errors import NotFoundError, UsageError
@@ -20,19 +19,6 @@ from store.snapshot import Snapshot
 
 MODELS = ("cr", "radiomics_knn", "radiomics_lr")
 VALIDATION = [f"T{number:02}" for number in range(40, 60)]
-
-
-@pytest.fixture
-def ask(trained_study, capsys):
-    """Return a function that runs a verb on the store and returns exit code, stdout and stderr."""
-
-    def run(*arguments, store=None):
-        capsys.readouterr()
-        code = exit_code(["--store", str(store or trained_study.store_root), *map(str, arguments)])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run
 
 
 @pytest.fixture

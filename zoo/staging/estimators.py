@@ -14,7 +14,7 @@ from sklearn.utils import Tags
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from zoo.clinical import MissingValuesError
+from zoo.missing_values import MissingValuesError
 from zoo.separation import separates
 from zoo.wald import wald_fit
 

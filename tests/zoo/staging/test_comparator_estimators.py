@@ -15,8 +15,8 @@ from scipy.stats import rankdata
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from zoo.clinical import MissingValuesError
 from zoo.evaluation.auc import auc
+from zoo.missing_values import MissingValuesError
 from zoo.persist import load_model, save_model
 from zoo.staging.estimators import ComparatorClassifier
 

@@ -1,0 +1,121 @@
+"""What a study file says about a model: what it reads, and how it selects."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from schemas.keys import FeatureSetReference, Name
+from schemas.network_settings import NetworkSettings
+from schemas.written import Written
+
+__all__ = [
+    "CLINICAL_MODELS",
+    "NETWORK_MODELS",
+    "RADIOMICS_MODELS",
+    "RADIOMICS_OPTIONS",
+    "Correction",
+    "FactorRule",
+    "IccBound",
+    "LassoRule",
+    "Missing",
+    "ModelSettings",
+]
+
+Correction = Literal["none", "benjamini-hochberg"]
+LassoRule = Literal["minimum", "one-standard-error"]
+IccBound = Literal["estimate", "lower"]
+
+Missing = Literal["exclude", "impute", "indicate"]
+
+CLINICAL_MODELS = frozenset({"cr", "rcr", "dlrcr", "late_fusion"})
+"""The zoo's members that select among clinical factors."""
+RADIOMICS_MODELS = frozenset(
+    {
+        "radiomics_lr",
+        "radiomics_svm",
+        "radiomics_knn",
+        "radiomics_xgb",
+        "radiomics_mlp",
+        "rcr",
+        "dlrcr",
+        "late_fusion",
+    }
+)
+"""The zoo's members that select among radiomics features."""
+NETWORK_MODELS = frozenset({"dl_resnet10", "dl_resnet18", "dl_resnet34", "dlrcr", "late_fusion"})
+"""The zoo's members that train a network on regions."""
+RADIOMICS_OPTIONS = ("correction", "lasso_rule", "harmonise")
+"""The settings that say how a model selects among radiomics features."""
+
+
+class FactorRule(Written):
+    """How a model reads one clinical factor from a variable.
+
+    ``above = 40`` gives 1 where the value is over 40 in the variable's own unit and 0 where not;
+    ``equals = "male"`` gives 1 for that level; neither gives the number itself.
+    """
+
+    variable: Name
+    name: str | None = None
+    above: float | None = None
+    equals: str | None = None
+
+    @model_validator(mode="after")
+    def _has_one_rule(self) -> Self:
+        if self.above is not None and self.equals is not None:
+            raise ValueError("give 'above' or 'equals', not both")
+        return self
+
+    @property
+    def label(self) -> str:
+        """Return the factor's column name."""
+        if self.name:
+            return self.name
+        if self.above is not None:
+            return f"{self.variable}>{self.above:g}"
+        return f"{self.variable}={self.equals}" if self.equals is not None else self.variable
+
+
+class ModelSettings(Written):
+    """What one model of the zoo reads in this study; cut points belong here, not to the data."""
+
+    factors: tuple[FactorRule, ...] = ()
+    missing: Missing = "exclude"
+    """For clinical models: what becomes of a patient who lacks a factor. ``indicate`` imputes and adds, for each
+    variable that patients lack, a column that says who does."""
+    feature_set: FeatureSetReference | None = None
+    regions: FeatureSetReference | None = None
+    """For networks: the set of regions; the study's first where absent."""
+    phases: tuple[Name, ...] | None = None
+    split: Name | None = None
+    minimum_icc: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """For radiomics models: keep features whose repeated readings agree at least this well, all kinds."""
+    icc_bound: IccBound = "estimate"
+    """What ``minimum_icc`` is compared with: the ICC, or the lower end of its 95 % interval."""
+    correction: Correction = "none"
+    """For radiomics models: the correction of the univariable tests for their number."""
+    lasso_rule: LassoRule = "minimum"
+    """For radiomics models: which penalty of the LASSO's path is taken."""
+    harmonise: Name | None = None
+    """For radiomics models: the clinical variable whose values are the batches (scanner, site) of ComBat."""
+    network: NetworkSettings | None = None
+    """For networks: how they are trained; the paper's way where it is left out."""
+    variables: dict[Name, Name] = Field(default_factory=dict)
+    """For a published stage or score: its input and the study's variable, where the names differ."""
+    words: dict[Name, dict[str, str]] = Field(default_factory=dict)
+    """For a published stage: its input, and the study's level for each of its own, where the words differ."""
+    single_over_5cm_is_b: bool = False
+    """For BCLC: a single tumour over 5 cm counts as stage B."""
+
+    @model_validator(mode="after")
+    def _bounds_a_minimum(self) -> Self:
+        if self.icc_bound != "estimate" and self.minimum_icc is None:
+            raise ValueError("'icc_bound' says what 'minimum_icc' is compared with, and there is none")
+        return self
+
+    @property
+    def imputes(self) -> bool:
+        """Return whether a patient who lacks a clinical factor stays in the model's table."""
+        return self.missing != "exclude"
