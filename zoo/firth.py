@@ -147,13 +147,11 @@ def _profile(
     estimate, critical = float(best.coefficients[column]), float(chi2.ppf(_LEVEL, 1))
 
     def ratio(value: float) -> float:
-        # From the same place for the same value: where there are two tops, a root needs one answer.
-        start = best.coefficients.copy()
-        start[column] = value
-        constrained = _maximum(design, target, start, fixed=column)
-        if constrained is None:
+        tops = [_maximum(design, target, start, fixed=column) for start in _starts(best.coefficients, column, value)]
+        heights = [top.log_likelihood for top in tops if top is not None]
+        if not heights:
             raise ArithmeticError("the constrained likelihood did not converge")
-        return max(0.0, 2.0 * (best.log_likelihood - constrained.log_likelihood))
+        return max(0.0, 2.0 * (best.log_likelihood - max(heights)))
 
     def bound(direction: float) -> float:
         width = 1.0
@@ -170,3 +168,15 @@ def _profile(
         return bound(-1.0), bound(1.0), float(chi2.sf(ratio(0.0), 1))
     except ArithmeticError:
         return None
+
+
+def _starts(best: NDArray[np.float64], column: int, value: float) -> NDArray[np.float64]:
+    """Return where to look for a constrained maximum; there may be several tops where the classes nearly separate.
+
+    The other coefficients stay as they are, or grow in step with the fixed one, no more than tenfold. Behind complete
+    separation there may be further tops, and the interval is then too narrow.
+    """
+    growth = min(abs(value), 10.0 * abs(best[column])) / max(abs(best[column]), np.finfo(float).tiny)
+    starts = np.outer((1.0, growth), best)
+    starts[:, column] = value
+    return starts
