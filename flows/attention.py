@@ -15,8 +15,9 @@ from schemas.errors import UsageError
 from store.home import Store
 from store.snapshot import Snapshot
 from zoo.registry import model_spec
+from zoo.saved_models import version_key
 
-__all__ = ["ExplainedPatient", "PictureFormat", "example_rows", "explained_patients", "is_network", "shown_rows"]
+__all__ = ["ExplainedPatient", "PictureFormat", "example_rows", "explained_patients", "shown_rows"]
 
 Row = dict[str, Any]
 PictureFormat = Literal["png", "svg"]
@@ -44,11 +45,6 @@ class ExplainedPatient:
     """The picture; None where none was asked for."""
 
 
-def is_network(model: str) -> bool:
-    """Return whether a model of the zoo reads regions, by a network that has class activation maps."""
-    return "regions" in model_spec(model).inputs
-
-
 def shown_rows(rows: Sequence[Mapping[str, Any]]) -> list[Row]:
     """Return rows of ``attention`` with the columns that people compare."""
     return [{name: row[name] for name in _SHOWN} for row in rows]
@@ -68,9 +64,8 @@ def example_rows(snapshot: Snapshot, models: Sequence[Mapping[str, Any]], *, wor
     workers : int, optional
         Worker processes; as many as the machine has cores where absent.
     """
-    networks = [dict(row) for row in models if is_network(row["model"])]
-    named = [{name: row[name] for name in ("study", "model", "version")} for row in networks]
-    known = [snapshot.rows("attention", **each) for each in named]
+    networks = [dict(row) for row in models if model_spec(row["model"]).is_network]
+    known = [snapshot.rows("attention", **version_key(row)) for row in networks]
     missing = [row for row, rows in zip(networks, known, strict=True) if not rows]
     found = [each for rows in known for each in rows]
     if missing:

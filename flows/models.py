@@ -16,7 +16,7 @@ from store.home import Store
 from store.snapshot import Snapshot
 from zoo.model_folders import local_model_folder
 from zoo.persist import checked_contents, load_model
-from zoo.saved_models import MANIFEST
+from zoo.saved_models import MANIFEST, version_key
 
 __all__ = [
     "ExportedModel",
@@ -132,7 +132,7 @@ def listed_models(snapshot: Snapshot, study: str | None = None) -> list[ListedMo
 
 def shown_model(snapshot: Snapshot, row: Mapping[str, Any]) -> ShownModel:
     """Return what the catalogue knows of a model."""
-    named = {name: row[name] for name in ("study", "model", "version")}
+    named = version_key(row)
     hidden = {"study", "model", "version", "added_commit"}
     (dataset,) = snapshot.rows("datasets", dataset_id=row["dataset_id"]) or ({"dataset_id": row["dataset_id"]},)
     return ShownModel(

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-import pyarrow.parquet as pq
 
 from schemas.results import Cohort, ComparisonRow, LeaderboardRow, PredictionRow, Suite
 from store.snapshot import Snapshot
@@ -18,6 +17,7 @@ from zoo.evaluation.multiplicity import holm
 from zoo.leaderboard import leaderboard_row
 from zoo.model_folders import local_model_folder
 from zoo.persist import load_model
+from zoo.saved_models import trained_from
 
 __all__ = ["JudgedModel", "comparison_rows", "corrected_rows", "judged_model"]
 
@@ -54,8 +54,7 @@ def judged_model(snapshot: Snapshot, row: Mapping[str, Any], suite: Suite = "pap
         Under which heading the rows go.
     """
     loaded = load_model(local_model_folder(snapshot.store, row), row["sha256"])
-    dataset = snapshot.row("datasets", dataset_id=row["dataset_id"])
-    frame = pl.DataFrame(pq.read_table(snapshot.store.files.local(dataset["path"], sha256=dataset["sha256"])))
+    frame = trained_from(snapshot, row)
     columns = [str(name) for name in loaded.metadata["columns"]]  # type: ignore[union-attr]
     predictions: list[PredictionRow] = []
     figures: list[LeaderboardRow] = []

@@ -166,7 +166,7 @@ def _fitted_together(recipes: Sequence[Recipe], *, is_inner: bool) -> list[list[
 
     A network sets patients aside in each of its fits, and its threshold is taken from those: it has no inner folds.
     """
-    networks = [recipe for recipe in recipes if "regions" in model_spec(recipe.model).inputs]
+    networks = [recipe for recipe in recipes if model_spec(recipe.model).is_network]
     tabular = [recipe for recipe in recipes if recipe not in networks]
     return [*([tabular] if tabular else []), *([] if is_inner else [[network] for network in networks])]
 

@@ -7,13 +7,12 @@ from typing import Any
 
 import polars as pl
 
-from schemas.errors import NotFoundError
 from store.snapshot import Snapshot
 from zoo.explain import contributions, last_step
 from zoo.importances import permutation_importances
 from zoo.prediction import part_of
-from zoo.region_columns import region_columns
-from zoo.saved_models import SavedModel, pinned_rows, stored_model
+from zoo.registry import model_spec
+from zoo.saved_models import patient_of, stored_model, trained_from, version_key
 
 __all__ = ["patient_explanation", "validation_importances"]
 
@@ -31,13 +30,13 @@ def validation_importances(snapshot: Snapshot, row: Mapping[str, Any]) -> list[d
     row : mapping
         The model's row of the catalogue.
     """
-    named = {name: row[name] for name in ("study", "model", "version")}
+    named = version_key(row)
     if known := snapshot.rows("importances", **named, kind="permutation"):
         return known
-    saved = stored_model(snapshot, row)
-    if region_columns(saved.inputs.columns):
+    if model_spec(row["model"]).is_network:
         return []
-    frame = _dataset(snapshot, row, saved).filter(pl.col("cohort") == "validation")
+    saved = stored_model(snapshot, row)
+    frame = trained_from(snapshot, row).filter(pl.col("cohort") == "validation")
     step = last_step(saved.loaded.estimator, frame.select(saved.inputs.columns), saved.references)
     return [named | vars(each) for each in permutation_importances(step, frame["label"].to_numpy())]
 
@@ -51,12 +50,12 @@ def patient_explanation(snapshot: Snapshot, row: Mapping[str, Any], patient: str
         If the patient is not in the dataset.
     """
     saved = stored_model(snapshot, row)
-    own = _dataset(snapshot, row, saved).filter(pl.col("patient") == patient)
-    if own.is_empty():
-        raise NotFoundError(
-            f"patient '{patient}' is not in the dataset of {saved.name}",
-            hint=f"radzoo predict {saved.study}/{saved.name} --study S --patient {patient} --explain",
-        )
+    own = patient_of(
+        trained_from(snapshot, row),
+        row,
+        patient,
+        hint=f"radzoo predict {saved.study}/{saved.name} --study S --patient {patient} --explain",
+    )
     table = own.select(saved.inputs.columns)
     parts = contributions(last_step(saved.loaded.estimator, table, saved.references))
     probability = float(saved.loaded.estimator.predict_proba(table)[0, 1])
@@ -69,14 +68,3 @@ def patient_explanation(snapshot: Snapshot, row: Mapping[str, Any], patient: str
         "unit": parts.unit,
         "contributions": part_of(parts, 0),
     }
-
-
-def _dataset(snapshot: Snapshot, row: Mapping[str, Any], saved: SavedModel) -> pl.DataFrame:
-    frame = pinned_rows(snapshot, row["dataset_id"])
-    if frame is None:
-        raise NotFoundError(
-            f"the dataset {row['dataset_id']} of {saved.name} is not in the store",
-            where=str(snapshot.store.root),
-            hint=f"radzoo train {saved.model} --study {saved.study}",
-        )
-    return frame

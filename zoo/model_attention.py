@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from sklearn.base import BaseEstimator
 
-from schemas.errors import ContractError, NotFoundError
+from schemas.errors import ContractError
 from schemas.keys import canonical_json
 from schemas.study import Study
 from store.query import snapshot_connection
@@ -24,7 +24,7 @@ from zoo.feature_columns import stored_feature_set
 from zoo.late_fusion import LateFusionClassifier
 from zoo.network_classifier import NetworkClassifier
 from zoo.patient_attention import PhaseAttention, patient_attention
-from zoo.saved_models import SavedModel, pinned_rows, stored_model
+from zoo.saved_models import SavedModel, patient_of, stored_model, trained_from, version_key
 from zoo.score_cam import attention_map
 
 __all__ = [
@@ -99,14 +99,11 @@ def stored_attention(
     ContractError
         If the model has no network.
     """
-    saved, frame = _model_and_dataset(snapshot, row)
-    return _attention(snapshot, row, saved, frame, patient, margin_mm)
+    return _attention(snapshot, row, stored_model(snapshot, row), trained_from(snapshot, row), patient, margin_mm)
 
 
 def example_attention(snapshot: Snapshot, row: Mapping[str, Any]) -> list[Row]:
-    """Return rows of ``attention`` for a network's example patients; one a patient and phase.
-
-    They are computed once a version: where the store has them, what it has is returned.
+    """Compute the rows of ``attention`` of a network's example patients, one a patient and phase, and return them.
 
     Parameters
     ----------
@@ -115,9 +112,7 @@ def example_attention(snapshot: Snapshot, row: Mapping[str, Any]) -> list[Row]:
     row : mapping
         The model's row of the catalogue.
     """
-    if known := snapshot.rows("attention", **_named(row)):
-        return known
-    saved, frame = _model_and_dataset(snapshot, row)
+    saved, frame = stored_model(snapshot, row), trained_from(snapshot, row)
     held_out = frame.filter(pl.col("cohort") == "validation")
     probabilities = saved.loaded.estimator.predict_proba(held_out.select(saved.inputs.columns))[:, 1]
     chosen = example_patients(held_out["patient"].to_list(), held_out["label"].to_list(), probabilities.tolist())
@@ -182,31 +177,12 @@ def attention_panels(
     return panels
 
 
-def _named(row: Mapping[str, Any]) -> Row:
-    return {name: row[name] for name in ("study", "model", "version")}
-
-
-def _model_and_dataset(snapshot: Snapshot, row: Mapping[str, Any]) -> tuple[SavedModel, pl.DataFrame]:
-    saved = stored_model(snapshot, row)
-    frame = pinned_rows(snapshot, row["dataset_id"])
-    if frame is None:
-        raise NotFoundError(
-            f"the dataset {row['dataset_id']} of {saved.name} is not in the store",
-            where=str(snapshot.store.root),
-            hint=f"radzoo train {saved.model} --study {saved.study}",
-        )
-    return saved, frame
-
-
 def _attention(
     snapshot: Snapshot, row: Mapping[str, Any], saved: SavedModel, frame: pl.DataFrame, patient: str, margin_mm: float
 ) -> StoredAttention:
-    own = frame.filter(pl.col("patient") == patient)
-    if own.is_empty():
-        raise NotFoundError(
-            f"patient '{patient}' is not in the dataset of {saved.name}",
-            hint=f"radzoo sql \"from splits where study = '{saved.study}'\" lists the patients",
-        )
+    own = patient_of(
+        frame, row, patient, hint=f"radzoo sql \"from splits where study = '{saved.study}'\" lists the patients"
+    )
     network = network_of(saved.loaded.estimator)
     table = own.select(saved.inputs.columns)
     feature_set, ids, side_mm = _tumours(snapshot, row, patient, network.phases_)
@@ -221,7 +197,7 @@ def _attention(
         spacing=(side_mm / network.size_, side_mm / network.size_),
     )
     probability = float(saved.loaded.estimator.predict_proba(table)[0, 1])
-    about = _named(row) | {
+    about = version_key(row) | {
         "patient": patient,
         "feature_set": feature_set,
         "cohort": own["cohort"][0],

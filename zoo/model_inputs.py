@@ -118,7 +118,7 @@ def model_inputs(study: Study, spec: ModelSpec) -> ModelInputs:
         table = study.imported_table(feature_set)
         phases = settings.phases or (tuple(study.phases) if table is None else table.declared_phases)
     regions: str | None = None
-    if "regions" in spec.inputs:
+    if spec.is_network:
         regions = settings.regions or study.first_regions
         if regions is None:
             raise ContractError(

@@ -65,6 +65,11 @@ class ModelSpec:
     citation: str | None = None
     comparator: Comparator | None = None
 
+    @property
+    def is_network(self) -> bool:
+        """Return whether it reads regions, by a network that has class activation maps and embeddings."""
+        return "regions" in self.inputs
+
 
 # The same call builds every member; this one draws nothing.
 def _cr(settings: ModelSettings = DEFAULT_SETTINGS, random_state: int = 0) -> ClinicalLogisticRegression:

@@ -25,7 +25,17 @@ from zoo.staging.description import Comparator
 from zoo.staging.frame import COMPARATORS
 from zoo.training import read_variables
 
-__all__ = ["MANIFEST", "PinnedInputs", "SavedModel", "exported_model", "pinned_rows", "stored_model"]
+__all__ = [
+    "MANIFEST",
+    "PinnedInputs",
+    "SavedModel",
+    "exported_model",
+    "patient_of",
+    "pinned_rows",
+    "stored_model",
+    "trained_from",
+    "version_key",
+]
 
 MANIFEST = "manifest.json"
 
@@ -47,10 +57,10 @@ class PinnedInputs:
     harmonise: str | None
     """The variable that says which batch of ComBat a patient is of."""
     missing: Missing
+    """What becomes of a patient who lacks a clinical factor."""
     regions: str | None
     """``name@N`` of the regions that a network reads, where it was trained."""
     regions_sha256: str | None
-    """What becomes of a patient who lacks a clinical factor."""
     variables: Mapping[str, Mapping[str, Any]]
     """Kind, unit and levels of each clinical variable, as the model's study declared them."""
 
@@ -155,6 +165,64 @@ def pinned_rows(snapshot: Snapshot, dataset_id: str) -> pl.DataFrame | None:
         return None
     file = snapshot.store.files.local(rows[0]["path"], sha256=rows[0]["sha256"])
     return pl.DataFrame(pq.read_table(file))
+
+
+def version_key(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the columns that tell a model's version from others, of its row or of one that is about it."""
+    return {name: row[name] for name in ("study", "model", "version")}
+
+
+def trained_from(snapshot: Snapshot, row: Mapping[str, Any]) -> pl.DataFrame:
+    """Return the rows of the dataset that a model of the store was trained from, all cohorts.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        The store.
+    row : mapping
+        The model's row of the catalogue.
+
+    Raises
+    ------
+    NotFoundError
+        If the store has not got the dataset.
+    """
+    frame = pinned_rows(snapshot, row["dataset_id"])
+    if frame is None:
+        raise NotFoundError(
+            f"the dataset {row['dataset_id']} of {row['model']}@{row['version']} is not in the store",
+            where=str(snapshot.store.root),
+            hint=f"radzoo train {row['model']} --study {row['study']}",
+        )
+    return frame
+
+
+def patient_of(frame: pl.DataFrame, row: Mapping[str, Any], patient: str, *, hint: str) -> pl.DataFrame:
+    """Return a patient's row of a model's dataset.
+
+    Parameters
+    ----------
+    frame : polars.DataFrame
+        The dataset.
+    row : mapping
+        The model's row of the catalogue.
+    patient : str
+        The pseudonym.
+    hint : str
+        What to do where the dataset has no such patient.
+
+    Raises
+    ------
+    NotFoundError
+        If the dataset has no such patient.
+    """
+    own = frame.filter(pl.col("patient") == patient)
+    if own.is_empty():
+        raise NotFoundError(
+            f"patient '{patient}' is not in the dataset of {row['model']}@{row['version']}",
+            hint=hint,
+        )
+    return own
 
 
 def _saved(

@@ -26,7 +26,6 @@ from zoo.model_folders import put_model_folder
 from zoo.model_inputs import ModelInputs, model_inputs
 from zoo.persist import save_model
 from zoo.pinned_tables import pinned_table
-from zoo.region_columns import region_columns
 from zoo.registry import model_spec
 from zoo.summary import model_summary
 
@@ -159,8 +158,7 @@ def trained_model(store: Store, study: Study, plan: TrainingPlan, trained_at: st
     probabilities = np.asarray(estimator.predict_proba(inputs))[:, 1]
     threshold = youden_threshold(target, probabilities)
     # What a network makes of regions is explained by maps, not column by column.
-    is_network = bool(region_columns(inputs.columns))
-    references = {} if is_network else column_references(estimator, inputs)
+    references = {} if spec.is_network else column_references(estimator, inputs)
     summary = model_summary(estimator)
     metadata = _metadata(study, plan) | {
         "threshold": threshold,
@@ -184,7 +182,7 @@ def trained_model(store: Store, study: Study, plan: TrainingPlan, trained_at: st
         "versions": canonical_json(library_versions(plan.model)),
         "summary": canonical_json(summary | {"excluded": plan.table.excluded}),
     }
-    found = [] if is_network else training_importances(last_step(estimator, inputs, references), target)
+    found = [] if spec.is_network else training_importances(last_step(estimator, inputs, references), target)
     return TrainedModel(row, plan.dataset, plan.table.excluded, tuple(named | vars(each) for each in found))
 
 
@@ -246,5 +244,5 @@ def _outcome(study: Study) -> str:
 
 def library_versions(*models: str) -> dict[str, str]:
     """Return the versions of the libraries that decide fitted models of these names."""
-    are_networks = any("regions" in model_spec(model).inputs for model in models)
+    are_networks = any(model_spec(model).is_network for model in models)
     return {name: version(name) for name in (*_LIBRARIES, *(_OF_NETWORKS if are_networks else ()))}

@@ -123,7 +123,7 @@ MODELS_VERBS = {
         "radzoo models export cr@1 cr-model",
     ),
     "explain": Verb(
-        "flows.cli.models:explain",
+        "flows.cli.explain:explain",
         "Show how much each feature counts in a model, or what it contributed for one patient.",
         "radzoo models explain radiomics_xgb --patient P001",
     ),
