@@ -2,36 +2,33 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from flows.cross_validate import carried_out, discard_fits
+from flows.embedding_records import (
+    EmbeddingNetwork,
+    embedding_network,
+    out_of_fold_records,
+    trained_records,
+)
 from flows.refresh import stored_study
 from flows.train import train
 from schemas.errors import ContractError
-from schemas.keys import MaskKey, canonical_json, extraction_id, sha256_of_json
+from schemas.keys import canonical_json, sha256_of_json
 from schemas.study import Study
 from store.commit import commit_to
 from store.home import Store
 from store.publish import published
 from store.runs import recorded_run
-from store.segments import EmbeddingRecord, embedding_segment
+from store.segments import embedding_segment
 from store.snapshot import Snapshot
 from store.writer import appended_as
-from zoo.cross_validation import CrossValidation, cross_validation, split_cohorts, split_labels
-from zoo.embedding_columns import EMBEDDING, split_hash
-from zoo.feature_columns import primary_extractions, stored_feature_set
+from zoo.cross_validation import cross_validation, split_cohorts, split_labels
+from zoo.embedding_columns import EMBEDDING
 from zoo.folds import repeated_folds
-from zoo.matrix import model_table
-from zoo.model_folders import local_model_folder
-from zoo.model_inputs import ModelInputs, model_inputs
-from zoo.persist import load_model
 from zoo.registry import model_spec
 from zoo.training import RANDOM_STATE, library_versions
 
@@ -61,18 +58,6 @@ class EmbedReport:
     """Training patients embedded by the trained model too, where that was asked for."""
     commit_id: int | None
     """None where the store had all of it."""
-
-
-@dataclass(frozen=True)
-class _Network:
-    """A model of the zoo that can embed: what it reads, and its trained version."""
-
-    model: str
-    inputs: ModelInputs
-    regions: str
-    """``name@N`` of the regions that it reads."""
-    estimator: Any
-    split_sha256: str
 
 
 def embed(
@@ -120,7 +105,7 @@ def embed(
     train(store, asked.id, [model])
     snapshot = Snapshot(store)
     asked = stored_study(snapshot, asked.id)
-    network = _trained_network(snapshot, asked, model)
+    network = embedding_network(snapshot, asked, model)
     labels = {
         patient: label
         for patient, label in split_labels(snapshot, asked, network.inputs.split).items()
@@ -141,8 +126,8 @@ def embed(
     with recorded_run(store, "embed", asked.id, parameters) as run:
         results = carried_out(store, asked, f"embedding by {model}", planned, workers)
         records = [
-            *_out_of_fold(snapshot, asked, network, planned, results, definition_sha256),
-            *_by_trained(snapshot, asked, network, definition_sha256, in_training=in_training),
+            *out_of_fold_records(snapshot, asked, network, planned, results, definition_sha256),
+            *trained_records(snapshot, asked, network, definition_sha256, in_training=in_training),
         ]
         size = len(records[0].embedding)
         own = {"study": asked.id, "feature_set": feature_set}
@@ -167,21 +152,7 @@ def embed(
     return _report(asked.id, model, feature_set, seen, commit.landed_id)
 
 
-def _trained_network(snapshot: Snapshot, study: Study, model: str) -> _Network:
-    inputs = model_inputs(study, model_spec(model))
-    row = max(snapshot.rows("models", study=study.id, model=model), key=lambda each: each["version"])
-    estimator: Any = load_model(local_model_folder(snapshot.store, row), row["sha256"]).estimator
-    settings = study.settings_of(model).network
-    if settings is not None and settings.fusion == "early":
-        raise ContractError(
-            f"'{model}' joins the phases before its first layer: they have one embedding together, and none a phase",
-            hint=f'models.{model}.network.fusion = "shared", then radzoo ingest and radzoo embed {model} again',
-        )
-    regions = stored_feature_set(snapshot, study, str(inputs.regions))
-    return _Network(model, inputs, regions, estimator, split_hash(snapshot, study.id, inputs.split))
-
-
-def _definition(snapshot: Snapshot, study: Study, network: _Network, folds: int) -> dict[str, Any]:
+def _definition(snapshot: Snapshot, study: Study, network: EmbeddingNetwork, folds: int) -> dict[str, Any]:
     """Return what decides the numbers beside the patients: the network, what it reads, and how it is trained."""
     settings = study.settings_of(network.model).network
     return {
@@ -243,66 +214,3 @@ def _report(study: str, model: str, feature_set: str, seen: Mapping[str, Any], c
         in_training=seen["in_training"],
         commit_id=commit_id,
     )
-
-
-def _out_of_fold(
-    snapshot: Snapshot,
-    study: Study,
-    network: _Network,
-    planned: CrossValidation,
-    results: Mapping[str, Mapping[str, Any]],
-    definition_sha256: str,
-) -> Iterator[EmbeddingRecord]:
-    for task in planned.tasks:
-        found = results[task.key][network.model]
-        embedded = {patient: np.asarray(numbers, dtype=np.float32) for patient, numbers in found["embeddings"].items()}
-        yield from _records(
-            snapshot, study, network, definition_sha256, embedded, found["weights_sha256"], task.fold, in_training=False
-        )
-
-
-def _by_trained(
-    snapshot: Snapshot, study: Study, network: _Network, definition_sha256: str, *, in_training: bool
-) -> Iterator[EmbeddingRecord]:
-    """Yield the trained model's embeddings of the patients it did not train on, and of the others if asked for."""
-    table = model_table(snapshot, study, network.inputs)
-    weights = hashlib.sha256(network.estimator.weights_).hexdigest()
-    for cohort, trained_on in (("validation", False), ("training", True)):
-        if trained_on and not in_training:
-            continue
-        inputs, _, patients = table.of_cohort(cohort)
-        embedded = dict(zip(patients, network.estimator.embed(inputs), strict=True))
-        yield from _records(
-            snapshot, study, network, definition_sha256, embedded, weights, None, in_training=trained_on
-        )
-
-
-def _records(
-    snapshot: Snapshot,
-    study: Study,
-    network: _Network,
-    definition_sha256: str,
-    embedded: Mapping[str, NDArray[np.float32]],
-    weights_sha256: str,
-    fold: int | None,
-    *,
-    in_training: bool,
-) -> Iterator[EmbeddingRecord]:
-    regions = primary_extractions(snapshot, study.id, network.regions)
-    for patient, numbers in embedded.items():
-        for phase, of_phase in zip(network.estimator.phases_, numbers, strict=True):
-            row = regions[patient, phase]
-            context = sha256_of_json([row["extraction_id"], weights_sha256])
-            yield EmbeddingRecord(
-                extraction_id=extraction_id(row["image_sha256"], row["mask_sha256"], definition_sha256, context),
-                key=MaskKey.of(row),
-                image_sha256=row["image_sha256"],
-                mask_sha256=row["mask_sha256"],
-                embedding=of_phase.tolist(),
-                network=network.model,
-                weights_sha256=weights_sha256,
-                split_sha256=network.split_sha256,
-                fold=fold,
-                in_training=in_training,
-                context_sha256=context,
-            )

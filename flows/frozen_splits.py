@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 
-from schemas.study import StratifiedSplit, Study
+from schemas.outcomes import StratifiedSplit
+from schemas.study import Study
 from store.snapshot import Snapshot
 
 __all__ = ["frozen_splits"]

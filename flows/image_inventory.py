@@ -17,9 +17,10 @@ import SimpleITK as sitk
 
 from flows.imaging.volumes import geometry_difference, image_sha256, lesion_mask, mask_sha256, read_volume
 from flows.study_tables import CohortPatient
+from schemas.cohort import Reading
 from schemas.errors import ContractError
 from schemas.keys import MaskKey
-from schemas.study import Reading, Study
+from schemas.study import Study
 
 __all__ = ["Inventory", "PatientInventory", "image_inventory"]
 

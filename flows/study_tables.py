@@ -14,10 +14,12 @@ from pydantic import TypeAdapter, ValidationError
 
 from flows.text_table import TextTable, read_table
 from schemas.clinical import ClinicalVariable
+from schemas.cohort import Reading
 from schemas.errors import ContractError
 from schemas.keys import Pseudonym
+from schemas.outcomes import BinaryOutcome, ColumnSplit, EventOutcome, StratifiedSplit
 from schemas.splits import checked_split
-from schemas.study import BinaryOutcome, ColumnSplit, EventOutcome, Reading, StratifiedSplit, Study
+from schemas.study import Study
 from schemas.toml_lines import line_of
 
 __all__ = ["CohortPatient", "StudyTables", "decided_columns", "study_tables"]

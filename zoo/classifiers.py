@@ -17,7 +17,7 @@ from sklearn.svm import SVC
 from xgboost import XGBClassifier
 
 from schemas.errors import UsageError
-from schemas.study import ModelSettings
+from schemas.model_settings import ModelSettings
 from zoo.combined import CombinedFeatures
 from zoo.harmonise import ComBatHarmoniser, batch_column
 from zoo.selection.lasso import LassoSelector

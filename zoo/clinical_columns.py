@@ -7,7 +7,8 @@ from typing import Any
 
 import polars as pl
 
-from schemas.study import FactorRule, Missing, Study
+from schemas.model_settings import FactorRule, Missing
+from schemas.study import Study
 from store.point_in_time import ClinicalAtReference
 from zoo.harmonise import batch_column
 from zoo.imputation import INDICATOR

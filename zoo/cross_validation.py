@@ -11,7 +11,8 @@ import polars as pl
 
 from schemas.feature_names import PHASE_SEPARATOR
 from schemas.keys import canonical_json, sha256_of_json
-from schemas.study import IccBound, Study
+from schemas.model_settings import IccBound
+from schemas.study import Study
 from store.datasets import PinnedDataset
 from store.snapshot import Snapshot
 from zoo.embedding_columns import is_embedding, refuse_trained_embeddings

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from schemas.feature_names import PHASE_SEPARATOR, split_phase, with_phase
 from schemas.keys import MaskKey, sql_name
-from schemas.study import FactorRule, Study
+from schemas.model_settings import FactorRule
+from schemas.study import Study
 from store.analyst import MEASURED, quoted_name, quoted_text
 from store.datasets import SqlGives
 from store.snapshot import Snapshot

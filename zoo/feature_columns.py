@@ -12,7 +12,8 @@ from schemas.errors import ContractError, NotFoundError
 from schemas.feature_names import with_phase
 from schemas.feature_sets import FeatureSetRef
 from schemas.keys import MaskKey, sql_name
-from schemas.study import IccBound, Study
+from schemas.model_settings import IccBound
+from schemas.study import Study
 from store.analyst import quoted_name
 from store.query import snapshot_connection
 from store.reader import feature_table

@@ -11,8 +11,8 @@ from typing import Literal
 from sklearn.base import BaseEstimator
 
 from schemas.errors import NotFoundError
+from schemas.model_settings import ModelSettings
 from schemas.network_settings import ARCHITECTURES, Architecture, NetworkSettings
-from schemas.study import ModelSettings
 from zoo.classifiers import (
     DEFAULT_SETTINGS,
     combined,

@@ -12,7 +12,8 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from schemas.errors import ContractError, NotFoundError
-from schemas.study import FactorRule, Missing, ModelSettings, Study
+from schemas.model_settings import FactorRule, Missing, ModelSettings
+from schemas.study import Study
 from store.snapshot import Snapshot
 from zoo.explain import column_references
 from zoo.feature_columns import stored_feature_set

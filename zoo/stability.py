@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from schemas.errors import ContractError
 from schemas.keys import sql_name
-from schemas.study import IccBound, Study
+from schemas.model_settings import IccBound
+from schemas.study import Study
 from store.changes import changed_since
 from store.query import snapshot_connection
 from store.snapshot import Snapshot

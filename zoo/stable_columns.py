@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from schemas.feature_names import with_phase
-from schemas.study import IccBound
+from schemas.model_settings import IccBound
 
 __all__ = ["passes", "stable_columns"]
 

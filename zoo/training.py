@@ -11,7 +11,8 @@ import numpy as np
 from pydantic import JsonValue
 
 from schemas.keys import canonical_json, sha256_of_json
-from schemas.study import EventOutcome, Study
+from schemas.outcomes import EventOutcome
+from schemas.study import Study
 from store.datasets import PinnedDataset
 from store.home import Store
 from store.snapshot import Snapshot

@@ -12,7 +12,9 @@ from strategies import study_texts
 import flows
 from flows.study_template import STUDY_TEMPLATE
 from schemas.errors import ContractError
-from schemas.study import EventOutcome, FactorRule, Study
+from schemas.model_settings import FactorRule
+from schemas.outcomes import EventOutcome
+from schemas.study import Study
 from schemas.study_text import parsed_study
 
 DEMO = (Path(flows.__file__).parent / "demo" / "study.toml").read_text(encoding="utf-8")

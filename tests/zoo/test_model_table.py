@@ -7,8 +7,8 @@ import pytest
 
 from schemas.errors import ContractError, NotFoundError
 from schemas.feature_sets import FeatureSetDefinition
+from schemas.model_settings import FactorRule
 from schemas.radiomics_settings import RadiomicsSettings
-from schemas.study import FactorRule
 from zoo.matrix import KEY_COLUMNS, model_table
 from zoo.model_inputs import ModelInputs, model_inputs
 from zoo.registry import model_spec

@@ -14,7 +14,7 @@ from flows.bench import bench
 from flows.cli.main import exit_code
 from flows.train import train
 from schemas.errors import ContractError
-from schemas.study import ModelSettings
+from schemas.model_settings import ModelSettings
 from schemas.study_text import parsed_study
 from zoo.classifiers import DEFAULT_SETTINGS
 from zoo.cross_validation import cross_validation, split_labels

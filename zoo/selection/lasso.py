@@ -18,7 +18,7 @@ from sklearn.utils import ClassifierTags, Tags, check_random_state
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from schemas.study import LassoRule
+from schemas.model_settings import LassoRule
 
 __all__ = ["LassoSelector"]
 

@@ -13,7 +13,7 @@ from sklearn.utils import ClassifierTags, Tags
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from schemas.study import Correction
+from schemas.model_settings import Correction
 
 __all__ = ["UnivariableSelector"]
 

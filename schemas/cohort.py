@@ -1,0 +1,80 @@
+"""What a study file says about its patients: their table, the images of an exam, and who drew the lesions."""
+
+from __future__ import annotations
+
+from string import Formatter
+from typing import Annotated
+
+from pydantic import Field, field_validator
+
+from schemas.day_window import DayWindow, WrittenWindow
+from schemas.keys import ReaderName
+from schemas.written import Written
+
+__all__ = ["Cohort", "Phase", "Reading"]
+
+
+class Cohort(Written):
+    """The table with one row per patient."""
+
+    table: str
+    patient: str = "patient"
+    """The column that holds the pseudonym."""
+    prefix: str = ""
+    """Put before every pseudonym, where two studies use the same ones for different people."""
+    repeated: bool = False
+    """A patient may have several rows, which must agree in every column that the study reads from this table."""
+    missing: tuple[str, ...] = ()
+    """Cells of this and the clinical table that mean 'not given', as an empty one does."""
+    exam: str = "baseline"
+    exam_date: str | None = None
+    """The column with the exam's date (ISO 8601)."""
+    reference_date: str | None = None
+    """The column with the date at which the study predicts, such as surgery (ISO 8601); else the exam's date."""
+    exam_window_days: WrittenWindow | None = None
+    """Which days relative to the reference date an exam may be of; one outside is refused."""
+
+    @property
+    def reference_column(self) -> str | None:
+        """Return the column of each patient's reference date, None where the study has none."""
+        return self.reference_date or self.exam_date
+
+    @property
+    def exam_window(self) -> DayWindow | None:
+        """Return the days an exam may be of, None where no date of the table limits it."""
+        if self.reference_date is None or self.exam_date is None:
+            return None
+        return DayWindow(*self.exam_window_days) if self.exam_window_days else DayWindow()
+
+
+class Phase(Written):
+    """A named image of an exam: path patterns relative to the study file.
+
+    ``{patient}``, ``{phase}``, ``{reader}`` and ``{reading}`` stand for the keys; ``{patient}`` is the
+    pseudonym as the cohort table writes it, without the prefix.
+    """
+
+    image: str
+    mask: str
+    label: Annotated[int, Field(ge=1)] = 1
+    """The value of the lesion's voxels in the mask file."""
+    modality: str = ""
+    description: str = ""
+
+    @field_validator("image", "mask")
+    @classmethod
+    def _uses_known_fields(cls, pattern: str) -> str:
+        known = {"patient", "phase", "reader", "reading"}
+        unknown = {field for _, field, _, _ in Formatter().parse(pattern) if field is not None} - known
+        if unknown:
+            raise ValueError(f"unknown field {{{min(unknown)}}}; known are {', '.join(sorted(known))}")
+        return pattern
+
+
+class Reading(Written):
+    """One reader's one drawing of the lesions; the first reading listed is the one models use."""
+
+    reader: ReaderName = "R1"
+    reading: Annotated[int, Field(ge=1)] = 1
+    where: str | None = None
+    """A yes/no column of the cohort table: only patients with ``yes`` have this reading."""
