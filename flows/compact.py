@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from flows.progress import narrated
-from schemas.errors import NotFoundError
-from store.compaction import TARGET_ROWS, CompactedSet, compacted_set, feature_sets_with_segments
+from flows.progress import narrated, said
+from schemas.errors import NotFoundError, StoreBusyError
+from store.compaction import TARGET_ROWS, CompactedSet, compacted_set, feature_sets_with_segments, files_to_merge
 from store.home import Store
 from store.leftovers import GRACE_HOURS, Leftover, removed_leftovers
 from store.publish import published
 from store.runs import recorded_run
 from store.snapshot import Snapshot
 
-__all__ = ["CompactReport", "compact"]
+__all__ = ["MOST_SMALL_FILES", "CompactReport", "compact", "compact_scattered"]
+
+MOST_SMALL_FILES = 32
+"""Of a feature set, before they are merged unasked: each costs whoever reads all of it up to a tenth of a second."""
 
 
 @dataclass(frozen=True)
@@ -75,3 +79,27 @@ def compact(
             "removed": len(removed),
         }
     return CompactReport(tuple(done), tuple(removed))
+
+
+def compact_scattered(store: Store, feature_sets: Iterable[str]) -> None:
+    """Merge the segments of those feature sets that lie in very many small ones, and say so.
+
+    Refreshes and ingests end with it, so that a study that is refreshed every night needs no tending. Where others
+    are writing the same segments it is left to the next one.
+
+    Parameters
+    ----------
+    store : Store
+        The store.
+    feature_sets : iterable of str
+        ``name@version`` of those that were just written.
+    """
+    for each in feature_sets:
+        files = files_to_merge(store, each)
+        if files <= MOST_SMALL_FILES:
+            continue
+        said(f"{each} lies in {files} small files, which are merged now")
+        try:
+            compact(store, each)
+        except StoreBusyError as error:
+            said(f"{each} was not merged: {error}")

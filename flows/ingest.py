@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.abandoned import abandoned_masks, abandoned_values
+from flows.compact import compact_scattered
 from flows.exam_window import exam_failures, exam_fault
 from flows.frozen_splits import frozen_splits
 from flows.image_inventory import Inventory, image_inventory
@@ -114,6 +115,7 @@ def ingest(
         report = _report(study, tables, inventory, commit, imported)
         run.summary |= {"masks": report.masks, "failed": len(report.failures), "changed": report.changed}
     if report.commit_id is not None and report.imported:
+        compact_scattered(store, [each.feature_set for each in report.imported])
         published(Snapshot(store))
     return report
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from flows.compact import compact_scattered
 from flows.extract.kinds import appended_staged
 from flows.feature_sets import BoundFeatureSet, asked_feature_sets, bound_feature_sets
 from flows.plan import PlannedExtraction, RefreshPlan, refresh_plan, staging_folder
@@ -122,6 +123,7 @@ def refresh(
         for plan in plans
     ]
     reports += _of_networks(store, asked, networks, dry_run=False, retry_failed=retry_failed)
+    compact_scattered(store, [each.feature_set for each in reports if each.commit_id is not None])
     # A run that was killed after its commit has not published it, and nothing is left to compute.
     if published_commit(store) != newest_commit(store):
         published(Snapshot(store))

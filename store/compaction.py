@@ -33,7 +33,14 @@ from store.runs import Run
 from store.segments import KEY_COLUMNS, Segment, stored_segment
 from store.tables import runs, versioned_table
 
-__all__ = ["TARGET_ROWS", "CompactedSet", "compacted_set", "feature_sets_with_segments", "retired_files"]
+__all__ = [
+    "TARGET_ROWS",
+    "CompactedSet",
+    "compacted_set",
+    "feature_sets_with_segments",
+    "files_to_merge",
+    "retired_files",
+]
 
 TARGET_ROWS = 20_000
 """Rows of a large segment: about 200 MB of a thousand features."""
@@ -86,6 +93,12 @@ def feature_sets_with_segments(store: Store) -> list[str]:
     """Return the feature sets that have rows in the store, sorted."""
     with read_transaction(store.engine) as connection:
         return sorted(connection.execute(select(_segments.c.feature_set).distinct()).scalars())
+
+
+def files_to_merge(store: Store, feature_set: str) -> int:
+    """Return how many small segments of a feature set, ``name@version``, a compaction would merge now."""
+    with read_transaction(store.engine) as connection:
+        return len(_merge(connection, feature_set, TARGET_ROWS).merged)
 
 
 def compacted_set(store: Store, feature_set: str, *, target_rows: int = TARGET_ROWS, run: Run) -> CompactedSet:

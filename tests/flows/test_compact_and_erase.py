@@ -42,13 +42,13 @@ def ask(own_store, capsys):
     return run
 
 
-def in_parts(store):
-    """Cut the store's only segment into one for each row, as many small refreshes would have."""
-    (segment,) = Snapshot(store).rows("segments")
+def in_parts(store, rows_each=1):
+    """Write a segment that starts at each row of the store's first, as many small refreshes would have."""
+    segment = min(Snapshot(store).rows("segments"), key=lambda row: row["added_commit"])
     rows = pq.read_table(store.segments.local(segment["path"]))
     with commit_to(store, "small refreshes") as commit:
-        for at in range(rows.num_rows):
-            part = stored_segment(store.segments, segment["feature_set"], rows.slice(at, 1))
+        for at in range(rows.num_rows - rows_each + 1):
+            part = stored_segment(store.segments, segment["feature_set"], rows.slice(at, rows_each))
             commit.put("segments", [vars(part)])
             named = Snapshot(store).row("extractions", extraction_id=rows["extraction_id"][at].as_py())
             named.pop("added_commit")
@@ -79,6 +79,35 @@ def test_compact(ask, own_store):
     assert [row["status"] for row in runs if row["flow"] == "compact"] == ["done", "done"]
     code, _, err = ask("store", "compact", "--feature-set", "elsewhere@1")
     assert (code, "one of: quick@1" in err) == (3, True)
+
+
+def test_a_refresh_merges_what_lies_in_very_many_files(small_study, capsys):
+    """With 32 small files a refresh leaves them alone, with 33 it merges them all; old and new answers stay."""
+    small_study.ingest()
+    small_study.refresh_without_prefect()
+    store = small_study.store
+    for rows_each in (1, 2, 3, 4, 6):  # 8 + 7 + 6 + 5 + 3 files, beside the first
+        in_parts(store, rows_each)
+    past = Snapshot(store).commit_id
+    before = answer(Snapshot(store, past), QUERY).to_pylist()
+    assert len(before) == 8
+    for patient, files in (("P5", 31), ("P6", 32), ("P7", 1)):
+        row = f"{patient},1,training,,male\n"
+        table = small_study.folder / "patients.csv"
+        table.write_text(table.read_text() + row)
+        for phase in small_study.phases:
+            small_study.write_image(patient, phase)
+            small_study.write_mask(patient, phase)
+        small_study.ingest()
+        capsys.readouterr()
+        small_study.refresh_without_prefect()
+        assert len({each["segment_id"] for each in Snapshot(store).rows("segments")}) == files
+        assert ("33 small files" in capsys.readouterr().err) == (files == 1)
+    assert answer(Snapshot(store, past), QUERY).to_pylist() == before
+    now = answer(Snapshot(store), QUERY).to_pylist()
+    assert len(now) == 14
+    assert [each for each in now if each["patient"] < "P5"] == before
+    assert verified(store).is_clean
 
 
 def test_erase(ask, own_store, tmp_path):
