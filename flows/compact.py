@@ -8,9 +8,10 @@ from datetime import timedelta
 
 from flows.progress import narrated, said
 from schemas.errors import NotFoundError, StoreBusyError
-from store.compaction import TARGET_ROWS, CompactedSet, compacted_set, feature_sets_with_segments, files_to_merge
+from store.compaction import CompactedSet, compacted_set
 from store.home import Store
 from store.leftovers import GRACE_HOURS, Leftover, removed_leftovers
+from store.merge_plan import TARGET_ROWS, feature_sets_with_segments, files_to_merge
 from store.publish import published
 from store.runs import recorded_run
 from store.snapshot import Snapshot

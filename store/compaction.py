@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import count, groupby
 from typing import Any, NamedTuple
 
@@ -29,27 +29,14 @@ from store.commit import utc_now
 from store.connection import read_transaction, write_transaction
 from store.files import DataFolder
 from store.home import Store
+from store.merge_plan import TARGET_ROWS, Merge, batches, even_files, homes, planned_merge
 from store.runs import Run
 from store.segments import KEY_COLUMNS, Segment, stored_segment
 from store.tables import runs, versioned_table
 
-__all__ = [
-    "TARGET_ROWS",
-    "CompactedSet",
-    "compacted_set",
-    "feature_sets_with_segments",
-    "files_to_merge",
-    "retired_files",
-]
-
-TARGET_ROWS = 20_000
-"""Rows of a large segment: about 200 MB of a thousand features."""
-
-_TARGET_BYTES = 512 * 2**20
-"""Bytes of a large segment, where this many rows would take more: images for networks."""
+__all__ = ["CompactedSet", "compacted_set", "retired_files"]
 
 _ATTEMPTS = 3
-_BATCH = 200  # ids per statement: SQLite's limit on bound variables, with room
 
 _segments, _extractions, _links = (versioned_table(name) for name in ("segments", "extractions", "study_extractions"))
 
@@ -74,31 +61,6 @@ class _Place(NamedTuple):
     extraction_id: str
     segment_id: str
     position: int
-
-
-@dataclass(frozen=True)
-class _Merge:
-    """Which segments are merged, and which of their rows count."""
-
-    every: list[dict[str, Any]]
-    """All segments of the feature set, each once."""
-    merged: list[dict[str, Any]] = field(default_factory=list)
-    home: dict[str, str] = field(default_factory=dict)
-    """Extraction -> the merged segment that its row is taken from."""
-    studies: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    target_rows: int = TARGET_ROWS
-
-
-def feature_sets_with_segments(store: Store) -> list[str]:
-    """Return the feature sets that have rows in the store, sorted."""
-    with read_transaction(store.engine) as connection:
-        return sorted(connection.execute(select(_segments.c.feature_set).distinct()).scalars())
-
-
-def files_to_merge(store: Store, feature_set: str) -> int:
-    """Return how many small segments of a feature set, ``name@version``, a compaction would merge now."""
-    with read_transaction(store.engine) as connection:
-        return len(_merge(connection, feature_set, TARGET_ROWS).merged)
 
 
 def compacted_set(store: Store, feature_set: str, *, target_rows: int = TARGET_ROWS, run: Run) -> CompactedSet:
@@ -129,7 +91,7 @@ def compacted_set(store: Store, feature_set: str, *, target_rows: int = TARGET_R
     """
     for attempt in count(1):
         with read_transaction(store.engine) as connection:
-            merge = _merge(connection, feature_set, target_rows)
+            merge = planned_merge(connection, feature_set, target_rows)
         if not merge.merged:
             return _report(feature_set, merge.every, merge.every)
         written = list(_written(store.segments, feature_set, merge))
@@ -160,42 +122,7 @@ def retired_files(connection: Connection) -> dict[str, str]:
     return found
 
 
-def _merge(connection: Connection, feature_set: str, target_rows: int) -> _Merge:
-    query = select(_segments).where(_segments.c.feature_set == feature_set).order_by(_segments.c.row_id)
-    every: dict[str, dict[str, Any]] = {}
-    for row in connection.execute(query).mappings():
-        known = every.setdefault(row["segment_id"], dict(row))
-        known["added_commit"] = min(known["added_commit"], row["added_commit"])
-    target_rows = _rows_of_a_large_segment(every.values(), target_rows)
-    small = [each for each in every.values() if each["rows"] < target_rows]
-    home = _homes(connection, [each["segment_id"] for each in small])
-    if _files(len(home), target_rows) >= len(small):
-        return _Merge(list(every.values()), target_rows=target_rows)
-    links = select(_links.c.extraction_id, _links.c.study).where(_links.c.feature_set == feature_set).distinct()
-    studies: dict[str, list[str]] = {}
-    for identity, study in connection.execute(links):
-        studies.setdefault(identity, []).append(study)
-    used_by = {each: tuple(sorted(names)) for each, names in studies.items()}
-    return _Merge(list(every.values()), small, home, used_by, target_rows)
-
-
-def _rows_of_a_large_segment(segments: Iterable[Mapping[str, Any]], target_rows: int) -> int:
-    rows, size = (sum(each[name] for each in segments) for name in ("rows", "bytes"))
-    return min(target_rows, max(1, int(_TARGET_BYTES * rows / max(1, size))))
-
-
-def _homes(connection: Connection, segment_ids: Sequence[str]) -> dict[str, str]:
-    """Return the segment of each extraction; where rows of several commits differ, that of the latest."""
-    query = select(_extractions.c.added_commit, _extractions.c.extraction_id, _extractions.c.segment_id)
-    rows = [
-        tuple(row)
-        for batch in _batches(segment_ids)
-        for row in connection.execute(query.where(_extractions.c.segment_id.in_(batch)))
-    ]
-    return {identity: segment for _, identity, segment in sorted(rows)}
-
-
-def _written(folder: DataFolder, feature_set: str, merge: _Merge) -> Iterator[tuple[Segment, list[str]]]:
+def _written(folder: DataFolder, feature_set: str, merge: Merge) -> Iterator[tuple[Segment, list[str]]]:
     """Yield the new segments with the extractions that each holds."""
     files = {each["segment_id"]: folder.local(each["path"], sha256=each["sha256"]) for each in merge.merged}
     places: dict[str, _Place] = {}
@@ -213,17 +140,12 @@ def _written(folder: DataFolder, feature_set: str, merge: _Merge) -> Iterator[tu
             hint="radzoo store verify lists what is damaged; nothing was changed",
         )
     ordered = sorted(places.values())
-    parts = _files(len(ordered), merge.target_rows)
+    parts = even_files(len(ordered), merge.target_rows)
     for at in range(parts):
         part = ordered[len(ordered) * at // parts : len(ordered) * (at + 1) // parts]
         together = [len(list(own)) for _, own in groupby(part, key=lambda each: each.studies)]
         segment = stored_segment(folder, feature_set, _rows(files, part), read_together=together)
         yield segment, [each.extraction_id for each in part]
-
-
-def _files(rows: int, target_rows: int) -> int:
-    # In even parts: a last one of a few rows would be one more file to open for those who read the rows before it.
-    return max(1, round(rows / target_rows)) if rows else 0
 
 
 def _rows(files: Mapping[str, Any], part: Sequence[_Place]) -> pa.Table:
@@ -241,50 +163,48 @@ def _rows(files: Mapping[str, Any], part: Sequence[_Place]) -> pa.Table:
 
 
 def _still_holds(
-    connection: Connection, folder: DataFolder, merge: _Merge, written: Sequence[tuple[Segment, list[str]]]
+    connection: Connection, folder: DataFolder, merge: Merge, written: Sequence[tuple[Segment, list[str]]]
 ) -> bool:
     """Return whether the merged segments are those that were read, and nobody removed the new ones' files."""
     ids = [each["segment_id"] for each in merge.merged]
     there = {
         each
-        for batch in _batches(ids)
+        for batch in batches(ids)
         for each in connection.execute(
             select(_segments.c.segment_id).where(_segments.c.segment_id.in_(batch))
         ).scalars()
     }
     return (
         there == set(ids)
-        and _homes(connection, ids).keys() == merge.home.keys()
+        and homes(connection, ids).keys() == merge.home.keys()
         and all(folder.size(segment.path) == segment.bytes for segment, _ in written)
     )
 
 
 def _point_to(
-    connection: Connection, feature_set: str, merge: _Merge, written: Sequence[tuple[Segment, list[str]]]
+    connection: Connection, feature_set: str, merge: Merge, written: Sequence[tuple[Segment, list[str]]]
 ) -> None:
     merged = [each["segment_id"] for each in merge.merged]
     row_ids = select(_segments.c.row_id).where(_segments.c.feature_set == feature_set)
-    for batch in _batches(merged):
+    for batch in batches(merged):
         ended = list(connection.execute(row_ids.where(_segments.c.segment_id.in_(batch))).scalars())
         connection.execute(delete(_segments).where(_segments.c.row_id.in_(ended)))
     since = min(each["added_commit"] for each in merge.merged)
     small = set(merged)
     for segment, identities in written:
         connection.execute(insert(_segments).values(**vars(segment), added_commit=since))
-        for batch in _batches(identities):
+        for batch in batches(identities):
             rows = connection.execute(
                 select(_extractions.c.row_id, _extractions.c.segment_id).where(
                     _extractions.c.feature_set == feature_set, _extractions.c.extraction_id.in_(batch)
                 )
             ).all()
-            for some in _batches([row_id for row_id, where in rows if where in small]):
+            for some in batches([row_id for row_id, where in rows if where in small]):
                 moved = update(_extractions).where(_extractions.c.row_id.in_(some))
                 connection.execute(moved.values(segment_id=segment.segment_id))
 
 
-def _keep_retired(
-    connection: Connection, merge: _Merge, written: Sequence[tuple[Segment, list[str]]], run: Run
-) -> None:
+def _keep_retired(connection: Connection, merge: Merge, written: Sequence[tuple[Segment, list[str]]], run: Run) -> None:
     # In the transaction: a process killed right after it must not leave files whose time nobody knows.
     now, new = utc_now(), {segment.path for segment, _ in written}
     retired = {each["path"]: now for each in merge.merged if each["path"] not in new}
@@ -308,8 +228,3 @@ def _report(feature_set: str, before: Sequence[Mapping[str, Any]], after: Sequen
         bytes_before=sum(each["bytes"] for each in before),
         bytes_after=sum(each["bytes"] for each in after),
     )
-
-
-def _batches(values: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    for start in range(0, len(values), _BATCH):
-        yield values[start : start + _BATCH]

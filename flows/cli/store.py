@@ -12,9 +12,9 @@ from flows.catalogue.page import write_catalogue
 from flows.cli.outcome import Context, Outcome, table_text
 from flows.compact import CompactReport
 from flows.compact import compact as compact_store
-from store.compaction import TARGET_ROWS
 from store.home import Store
 from store.leftovers import GRACE_HOURS
+from store.merge_plan import TARGET_ROWS
 from store.publish import published
 from store.snapshot import Snapshot
 

@@ -14,12 +14,13 @@ from sqlalchemy import create_engine, make_url
 
 from store.address import write_address
 from store.commit import commit_to
-from store.compaction import compacted_set, feature_sets_with_segments
+from store.compaction import compacted_set
 from store.connection import read_transaction
 from store.erasure import erased
 from store.files import file_sha256
 from store.format_1 import format_1
 from store.home import Store
+from store.merge_plan import feature_sets_with_segments
 from store.migrations import FORMAT_VERSION
 from store.query import answer
 from store.reader import feature_table
