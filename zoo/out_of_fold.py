@@ -143,14 +143,22 @@ def _threshold(model: str, labels: Mapping[str, int], fold: int, planned: CrossV
 
 
 def comparisons_out_of_fold(study: str, models: Sequence[JudgedOutOfFold]) -> list[ComparisonRow]:
-    """Return the paired DeLong test of every two models, on placements averaged over the repeats, with Holm's p.
+    """Return the paired DeLong tests of models, on placements averaged over the repeats, with Holm's p.
 
-    Two models are compared on the patients that both could judge, ranked among themselves within each fold.
+    Two models are compared on the patients that both could judge, ranked among themselves within each fold. Models
+    whose folds do not agree on these patients, because their splits have other patients, are not compared: their
+    placements would count different pairs, and the same scores would seem to differ. Neither are models without a
+    common patient.
     """
-    patients = {each.model: {row.patient for row in each.predictions} for each in models}
+    folds = {each.model: {(row.patient, row.repeat): row.fold for row in each.predictions} for each in models}
     tests = []
     for a, b in combinations(models, 2):
-        shared = patients[a.model] & patients[b.model]
+        shared = {patient for patient, _ in folds[a.model]} & {patient for patient, _ in folds[b.model]}
+        folds_of_a, folds_of_b = (
+            {held_out: fold for held_out, fold in folds[each.model].items() if held_out[0] in shared} for each in (a, b)
+        )
+        if not shared or folds_of_a != folds_of_b:
+            continue
         of_both = (
             averaged_placements(*scores_of([row for row in each.predictions if row.patient in shared]))
             for each in (a, b)

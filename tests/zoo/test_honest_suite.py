@@ -12,13 +12,15 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from schemas.errors import ContractError
+from schemas.results import PredictionRow
 from store.query import answer
 from zoo.benchmark import judged_model
 from zoo.cross_validation import cross_validation, split_labels
 from zoo.evaluation.multiplicity import holm
 from zoo.fold_fits import FitTask, Recipe, fitted_task
 from zoo.folds import repeated_folds
-from zoo.out_of_fold import comparisons_out_of_fold, judged_out_of_fold
+from zoo.leaderboard import leaderboard_row
+from zoo.out_of_fold import JudgedOutOfFold, comparisons_out_of_fold, judged_out_of_fold
 from zoo.training import trained_model, training_plan
 
 MODELS = ("cr", "radiomics_lr", "radiomics_knn")
@@ -143,6 +145,37 @@ def test_models_are_compared_on_averaged_placements_with_holm(judged):
     for row in rows:
         difference = judged[row.model_a].leaderboard.auc - judged[row.model_b].leaderboard.auc
         assert np.sign(row.statistic) == np.sign(difference)
+
+
+def judged_with_other_folds(model, scores, labels, patients):
+    """Return given scores as out-of-fold predictions of some patients, whose folds are drawn for them."""
+    folds = repeated_folds({patient: labels[patient] for patient in patients}, repeats=2, folds=3, seed=1)
+    own = {"study": "s", "suite": "honest", "model": model, "cohort": "out_of_fold", "threshold": 0.5}
+    rows = [
+        PredictionRow(
+            **own, patient=patient, fold=f.number, repeat=f.repeat, probability=scores[patient], label=labels[patient]
+        )
+        for f in folds
+        for patient in f.judged
+    ]
+    return JudgedOutOfFold(model, 1, tuple(rows), leaderboard_row(rows), ())
+
+
+def test_models_are_compared_where_their_folds_agree():
+    """Equal scores on equal folds differ by nothing; on folds of another split they are left out, and of the tests."""
+    random = np.random.default_rng(3)
+    patients = [f"P{number:03}" for number in range(165)]
+    labels = {patient: int(number % 5 < 2) for number, patient in enumerate(patients)}
+    scores = {patient: float(random.beta(2 + labels[patient], 3)) for patient in patients}
+    whole, same, part, rest = (
+        judged_with_other_folds(name, scores, labels, of)
+        for name, of in (("whole", patients), ("same", patients), ("part", patients[:120]), ("rest", patients[120:]))
+    )
+    fewer = replace(same, model="fewer", predictions=tuple(r for r in same.predictions if r.patient in patients[:150]))
+    rows = comparisons_out_of_fold("s", [whole, same, part, rest, fewer])
+    assert {(row.model_a, row.model_b) for row in rows} == {("whole", "same"), ("whole", "fewer"), ("same", "fewer")}
+    assert [(row.statistic, row.p, row.p_holm) for row in rows] == [(0.0, 1.0, 1.0)] * 3
+    assert comparisons_out_of_fold("s", [whole, part, rest]) == []
 
 
 def test_sql_alone_makes_every_figure_of_both_suites_again(found, judged):
