@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.calibration import CalibratedClassifierCV
 from sklearn.feature_selection import VarianceThreshold
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegressionCV
@@ -20,6 +19,7 @@ from schemas.errors import UsageError
 from schemas.model_settings import ModelSettings
 from zoo.combined import CombinedFeatures
 from zoo.harmonise import ComBatHarmoniser, batch_column
+from zoo.platt import PlattClassifier
 from zoo.selection.lasso import LassoSelector
 from zoo.selection.univariable import UnivariableSelector
 from zoo.tuned import TunedClassifier
@@ -107,13 +107,15 @@ def _penalised_regression(random_state: int) -> LogisticRegressionCV:
 def radiomics_svm(settings: ModelSettings = DEFAULT_SETTINGS, random_state: int = 0) -> Pipeline:
     """Return the unfitted support vector machine with a radial kernel, on the same selected features.
 
-    Its probabilities come from a sigmoid fitted to decision values of folds that the machine was not fitted
-    on (Platt 1999), with one machine fitted to all of the training fold; ``SVC(probability=True)`` is
-    deprecated. C and gamma are chosen by cross-validation.
+    Its probabilities come from a sigmoid fitted to decision values of folds that the machine was not fitted on
+    (Platt 1999), with one machine fitted to all of the training fold; the sigmoid rises, so that probabilities
+    rank patients as the machine does. C and gamma are chosen by cross-validation.
+
+    The machine had not seen a held-out patient, but the selection before it had: it chose the features on all
+    patients of the training fold. Their decision values are therefore better than those of new patients, the sigmoid
+    is steeper than new patients warrant, and its probabilities are too extreme for them.
     """
-    machine = CalibratedClassifierCV(
-        SVC(), ensemble=False, cv=StratifiedKFold(_N_SPLITS, shuffle=True, random_state=random_state)
-    )
+    machine = PlattClassifier(SVC(), n_splits=_N_SPLITS, random_state=random_state)
     grid = {"estimator__C": (0.1, 1.0, 10.0), "estimator__gamma": ("scale", 0.003, 0.03)}
     return _after_selection(TunedClassifier(machine, grid, random_state=random_state), settings, random_state)
 

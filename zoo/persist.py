@@ -35,8 +35,8 @@ _NETWORK_LIBRARIES = ("torch", "monai", "safetensors")
 
 TRUSTED_TYPES: tuple[str, ...] = (
     "numpy.dtype",
-    # The calibrated machine, the neighbours' search tree and the boosted trees: arrays behind scikit-learn's and
-    # XGBoost's own classes, whose private modules skops does not trust by itself.
+    # The calibrated machine of models of before zoo.platt, the neighbours' search tree and the boosted trees: arrays
+    # behind scikit-learn's and XGBoost's own classes, whose private modules skops does not trust by itself.
     "sklearn.calibration._CalibratedClassifier",
     "sklearn.calibration._SigmoidCalibration",
     "sklearn.metrics._dist_metrics.EuclideanDistance64",
@@ -53,6 +53,7 @@ TRUSTED_TYPES: tuple[str, ...] = (
     "zoo.harmonise.ComBatHarmoniser",
     "zoo.late_fusion.LateFusionClassifier",
     "zoo.network_classifier.NetworkClassifier",
+    "zoo.platt.PlattClassifier",
     "zoo.selection.lasso.LassoSelector",
     "zoo.selection.univariable.UnivariableSelector",
     "zoo.staging.estimators.ComparatorClassifier",

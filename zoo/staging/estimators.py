@@ -6,8 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import brentq
-from scipy.special import expit, logit
+from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils import Tags
@@ -16,13 +15,10 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from zoo.missing_values import MissingValuesError
 from zoo.separation import separates
+from zoo.sigmoid import LEAST_SLOPE, calibrated_intercept
 from zoo.wald import wald_fit
 
 __all__ = ["ComparatorClassifier"]
-
-# Log odds per training standard deviation: no probability moves by more than 0.0003 per deviation, yet the
-# order of the patients is kept.
-_LEAST_SLOPE = 1e-3
 
 
 class ComparatorClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sklearn is untyped
@@ -161,10 +157,10 @@ class ComparatorClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
             slope = float(LogisticRegression().fit(standardised, target).coef_[0, 0]) / deviation
             intercept = None
         self.follows_published_direction_ = bool(slope > 0)
-        if slope < _LEAST_SLOPE / deviation:
-            slope, intercept = _LEAST_SLOPE / deviation, None
+        if slope < LEAST_SLOPE / deviation:
+            slope, intercept = LEAST_SLOPE / deviation, None
         self.slope_ = slope
-        self.intercept_ = _calibrated_intercept(slope * score, prevalence) if intercept is None else intercept
+        self.intercept_ = calibrated_intercept(slope * score, prevalence) if intercept is None else intercept
 
     def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return the directed score, of shape (n_patients,): higher speaks for ``classes_[1]``."""
@@ -196,17 +192,3 @@ def _maximum_likelihood(score: NDArray[np.float64], target: NDArray[np.intp]) ->
     if fit is None:
         return float("nan"), None
     return float(fit.coefficients[0]), float(fit.intercept)
-
-
-def _calibrated_intercept(log_odds: NDArray[np.float64], prevalence: float) -> float:
-    """Return what must be added to the log odds for their mean probability to be the prevalence."""
-    centre = float(logit(prevalence))
-    low, high = centre - float(log_odds.max()), centre - float(log_odds.min())
-    if low == high:
-        return low
-
-    def excess(intercept: float) -> float:
-        return float(expit(intercept + log_odds).mean()) - prevalence
-
-    # The ends are the answers if everyone had the largest or the smallest value, widened for rounding.
-    return float(brentq(excess, low - 1.0, high + 1.0, xtol=1e-12))
