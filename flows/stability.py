@@ -12,7 +12,7 @@ from store.commit import commit_to
 from store.home import Store
 from store.snapshot import Snapshot
 from zoo.feature_columns import stored_feature_set
-from zoo.stability import FEWEST_PATIENTS, stability_is_current, stability_rows
+from zoo.stability import FEWEST_PATIENTS, FewReadings, few_readings, stability_is_current, stability_rows
 
 __all__ = ["StudyStability", "keep_stability", "study_stability"]
 
@@ -28,6 +28,8 @@ class StudyStability:
     """True where it was computed just now."""
     rows: list[dict[str, Any]]
     """The table ``stability``: phase, feature, kind, patients, icc, lower, upper."""
+    few: list[FewReadings]
+    """Phases and kinds that too few training patients were read in: they have no rows."""
     families: dict[str, str | None]
     """The family of each feature."""
 
@@ -92,7 +94,8 @@ def study_stability(store: Store, study: Study, feature_set: str, split: str | N
     stored = stored_feature_set(snapshot, study, feature_set)
     asked_for = {"study": study.id, "split": asked, "feature_set": stored}
     is_new = keep_stability(store, study, [(asked, stored)])
-    rows = Snapshot(store).rows("stability", **asked_for)
+    now = Snapshot(store)
+    rows = now.rows("stability", **asked_for)
     if not rows:
         raise NotFoundError(
             f"no agreement of readings: fewer than {FEWEST_PATIENTS} training patients were read repeatedly",
@@ -107,5 +110,6 @@ def study_stability(store: Store, study: Study, feature_set: str, split: str | N
         feature_set=stored,
         is_new=is_new,
         rows=[{name: row[name] for name in kept} for row in rows],
+        few=few_readings(now, study, asked, stored, tuple(study.phases)),
         families=families,
     )

@@ -84,7 +84,8 @@ def cross_validation(
 
     Columns enter whole: imputation, scaling and every selection are steps of the estimator and see a fold's
     training patients only. The one selection that is made on a table before, by agreement of repeated readings
-    (``minimum_icc``), is made again in every outer fold from the readings of its training patients.
+    (``minimum_icc``), is made again in every outer fold from the readings of its training patients. Its inner folds,
+    which may have too few of them, use the outer fold's columns: agreement of readings knows no label.
 
     Parameters
     ----------
@@ -112,7 +113,8 @@ def cross_validation(
     Raises
     ------
     ContractError
-        When a model reads embeddings of networks that learnt from patients whom a fold holds out.
+        When a model reads embeddings of networks that learnt from patients whom a fold holds out, or fewer than five
+        training patients of a fold have a kind of repeated readings by which columns are to be chosen.
     """
     pinned: dict[str, PinnedDataset] = {}
     recipes: dict[str, list[Recipe]] = {}
@@ -199,16 +201,16 @@ class _Stable(NamedTuple):
 
 
 def _left_out(recipes: Sequence[Recipe], stable: Mapping[str, _Stable], fold: Fold) -> dict[str, tuple[str, ...]]:
-    known: dict[tuple[str, float, IccBound], set[str]] = {}
-    found: dict[tuple[str, float, IccBound, Path], tuple[str, ...]] = {}
+    known: dict[tuple[str, float, IccBound, tuple[str, ...]], set[str]] = {}
+    found: dict[tuple[str, float, IccBound, tuple[str, ...], Path], tuple[str, ...]] = {}
     by_model = {}
     for recipe in recipes:
         if recipe.model not in stable:
             continue
         readings, minimum_icc, bound, phases = stable[recipe.model]
-        key = (readings.feature_set, minimum_icc, bound)
+        key = (readings.feature_set, minimum_icc, bound, phases)
         if key not in known:
-            known[key] = readings.stable_columns(set(fold.training), minimum_icc, bound)
+            known[key] = readings.stable_columns(set(fold.training), minimum_icc, bound, phases)
         # One tuple for the models that read one table: it crosses to the workers once.
         place = (*key, recipe.dataset)
         if place not in found:

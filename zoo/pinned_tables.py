@@ -21,6 +21,7 @@ from zoo.dataset_sql import dataset_sql
 from zoo.feature_columns import stored_feature_set
 from zoo.matrix import ModelTable, model_table
 from zoo.model_inputs import ModelInputs
+from zoo.stability import refuse_few_readings
 
 __all__ = ["built_table", "known_dataset", "pinned_table", "table_reads"]
 
@@ -43,7 +44,15 @@ def pinned_table(
         What the table holds.
     with_excluded : bool
         Whether ``excluded`` is asked for: a file does not tell it, a model that was trained from it does.
+
+    Raises
+    ------
+    ContractError
+        When columns are to be chosen by agreement, and too few training patients have a kind of repeated readings.
+        Asked here, not where a table is made: one that a former release pinned can still be made again.
     """
+    if inputs.minimum_icc is not None and inputs.feature_set is not None:
+        refuse_few_readings(snapshot, study, inputs.split, inputs.feature_set, inputs.phases)
     for dataset in _candidates(snapshot, study, inputs) if _is_as_stored(snapshot, study, inputs) else []:
         if changed_since(snapshot, dataset.commit_id, table_reads(study, inputs, dataset.feature_set)):
             continue

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,20 +18,26 @@ from store.query import snapshot_connection
 from store.snapshot import Snapshot
 from zoo.evaluation.agreement import IccEstimate, icc_agreement
 from zoo.feature_columns import stored_feature_set
-from zoo.stable_columns import passes, stable_columns
+from zoo.stable_columns import stable_columns
 
 __all__ = [
     "FEWEST_PATIENTS",
+    "FewReadings",
     "RepeatedReadings",
-    "StabilityCount",
+    "few_readings",
+    "refuse_few_readings",
     "repeated_readings",
-    "stability_counts",
     "stability_is_current",
     "stability_rows",
 ]
 
 FEWEST_PATIENTS = 5
 """With fewer repeated readings an ICC says nothing, and none is given."""
+
+_HINT = (
+    "add readings of training patients, name the model's phases, take a kind out of [[readings]] of the study file, "
+    "bench with more --folds, or leave minimum_icc out"
+)
 
 Reading = tuple[str, int]
 
@@ -82,22 +88,60 @@ class RepeatedReadings:
                     "upper": _number(estimate.upper[column]),
                 }
 
-    def stable_columns(self, patients: Collection[str], minimum_icc: float, bound: IccBound = "estimate") -> set[str]:
+    def few(self, patients: Collection[str], phases: Collection[str] | None = None) -> list[FewReadings]:
+        """Return the kinds of readings that too few of some patients have, in some phases or in all."""
+        counted = [
+            FewReadings(each.phase, each.kind, len(set(each.patients) & set(patients)))
+            for each in self.ratings
+            if phases is None or each.phase in phases
+        ]
+        return [each for each in counted if each.patients < FEWEST_PATIENTS]
+
+    def stable_columns(
+        self,
+        patients: Collection[str],
+        minimum_icc: float,
+        bound: IccBound = "estimate",
+        phases: Collection[str] | None = None,
+    ) -> set[str]:
         """Return the columns whose readings agree among some patients, by the rule of `zoo.stable_columns`.
+
+        A column is stable where every kind of readings that the study declares agrees. A kind that too few of the
+        patients have is not passed over: columns would then count as stable in one fold for reasons that do not
+        hold in the next. Nor is the agreement among other patients put in its place: theirs are the held-out values.
+
+        Parameters
+        ----------
+        patients : collection of str
+            The training patients of a split or fold.
+        minimum_icc : float
+            The ICC from which a feature passes.
+        bound : {'estimate', 'lower'}
+            What is compared with it.
+        phases : collection of str, optional
+            The phases that are read; all where absent.
 
         Raises
         ------
         ContractError
-            When fewer than five of the patients have repeated readings.
+            When fewer than five of the patients have repeated readings of a kind in a phase.
         """
-        rows = list(self.rows(patients))
+        if few := self.few(patients, phases):
+            raise _too_few(self.feature_set, few, len(patients))
+        rows = [row for row in self.rows(patients) if phases is None or row["phase"] in phases]
         if not rows:
             raise ContractError(
-                f"minimum_icc is asked for, but '{self.feature_set}' has repeated readings of fewer than "
-                f"{FEWEST_PATIENTS} of {len(patients)} training patients",
-                hint="add [[readings]] to the study file, bench with fewer --folds, or leave minimum_icc out",
+                f"minimum_icc is asked for, but '{self.feature_set}' has no repeated readings", hint=_HINT
             )
         return stable_columns(rows, minimum_icc, bound)
+
+
+class FewReadings(NamedTuple):
+    """A kind of repeated readings that too few patients have in a phase."""
+
+    phase: str
+    kind: str
+    patients: int
 
 
 def repeated_readings(snapshot: Snapshot, study: Study, feature_set: str) -> RepeatedReadings:
@@ -149,11 +193,53 @@ def stability_rows(snapshot: Snapshot, study: Study, split: str, feature_set: st
     ----------
     McGraw KO, Wong SP, Psychol Methods 1996;1:30, doi:10.1037/1082-989X.1.1.30.
     """
-    members = snapshot.rows("split_members", study=study.id, split=split)
-    training = {row["patient"] for row in members if row["cohort"] == "training"}
+    training = _training_patients(snapshot, study, split)
     readings = repeated_readings(snapshot, study, feature_set)
     own = {"study": study.id, "split": split, "feature_set": readings.feature_set}
     return [own | row for row in readings.rows(training)]
+
+
+def few_readings(
+    snapshot: Snapshot, study: Study, split: str, feature_set: str, phases: Collection[str]
+) -> list[FewReadings]:
+    """Return which kinds of readings that the study declares have no agreement in the store, for want of patients.
+
+    None where the store has no agreement at all.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        The store, with the agreement of the split's training patients.
+    study : Study
+        The study.
+    split : str
+        The split whose training patients count.
+    feature_set : str
+        ``name`` or ``name@version``, as the study writes it.
+    phases : collection of str
+        The phases that are asked about.
+    """
+    stored = stored_feature_set(snapshot, study, feature_set)
+    rows = snapshot.rows("stability", study=study.id, split=split, feature_set=stored)
+    there = {(row["phase"], row["kind"]) for row in rows}
+    if not there or all((phase, kind) in there for phase in phases for kind in _compared_readings(study)):
+        return []
+    return repeated_readings(snapshot, study, feature_set).few(_training_patients(snapshot, study, split), phases)
+
+
+def refuse_few_readings(
+    snapshot: Snapshot, study: Study, split: str, feature_set: str, phases: Collection[str]
+) -> None:
+    """Refuse a minimum ICC where too few training patients have a kind of readings, as `few_readings` tells.
+
+    Raises
+    ------
+    ContractError
+        When fewer than five training patients have repeated readings of a kind in a phase.
+    """
+    if few := few_readings(snapshot, study, split, feature_set, phases):
+        training = _training_patients(snapshot, study, split)
+        raise _too_few(feature_set, few, len(training), where=f"study '{study.id}', split '{split}'")
 
 
 def stability_is_current(snapshot: Snapshot, study: Study, split: str, feature_set: str) -> bool:
@@ -180,61 +266,19 @@ def stability_is_current(snapshot: Snapshot, study: Study, split: str, feature_s
     return bool(rows) and not changed_since(snapshot, max(row["added_commit"] for row in rows), reads)
 
 
-@dataclass(frozen=True)
-class StabilityCount:
-    """How many features of a family agree well enough in one phase and kind of comparison."""
-
-    phase: str
-    family: str
-    kind: str
-    patients: int
-    features: int
-    passing: int
-    undefined: int
-    """Features without an ICC: they do not vary, or have no value in some reading."""
-    median: float | None
-    """Median ICC of those that have one."""
+def _training_patients(snapshot: Snapshot, study: Study, split: str) -> set[str]:
+    members = snapshot.rows("split_members", study=study.id, split=split)
+    return {row["patient"] for row in members if row["cohort"] == "training"}
 
 
-def stability_counts(
-    rows: Iterable[Mapping[str, Any]],
-    families: Mapping[str, str | None],
-    minimum: float,
-    bound: IccBound = "estimate",
-) -> list[StabilityCount]:
-    """Return the counts of each phase, family and kind, in the order of the rows.
-
-    Parameters
-    ----------
-    rows : iterable of mapping
-        As `stability_rows` gives them.
-    families : mapping of str to str or None
-        The family of each feature.
-    minimum : float
-        The ICC from which a feature passes.
-    bound : {'estimate', 'lower'}
-        What is compared with it.
-    """
-    groups: dict[tuple[str, str, str, int], list[Mapping[str, Any]]] = {}
-    for row in rows:
-        key = (row["phase"], families.get(row["feature"]) or "", row["kind"], row["patients"])
-        groups.setdefault(key, []).append(row)
-    counts = []
-    for (phase, family, kind, patients), of_group in groups.items():
-        known = [row["icc"] for row in of_group if row["icc"] is not None]
-        counts.append(
-            StabilityCount(
-                phase=phase,
-                family=family,
-                kind=kind,
-                patients=patients,
-                features=len(of_group),
-                passing=sum(passes(row, minimum, bound) for row in of_group),
-                undefined=len(of_group) - len(known),
-                median=float(np.median(known)) if known else None,
-            )
-        )
-    return counts
+def _too_few(feature_set: str, few: Sequence[FewReadings], training: int, where: str | None = None) -> ContractError:
+    told = ", ".join(f"{each.patients} ({each.kind}, {each.phase})" for each in few)
+    return ContractError(
+        f"minimum_icc is asked for, but of {training} training patients fewer than {FEWEST_PATIENTS} have the repeated "
+        f"readings of '{feature_set}' that the study declares: {told}",
+        where=where,
+        hint=_HINT,
+    )
 
 
 def _compared_readings(study: Study) -> dict[str, list[Reading]]:

@@ -220,6 +220,11 @@ def stability_text(data: Mapping[str, Any], counts: Sequence[Any], rows: Sequenc
         a = "an" if data["bound"] == "estimate" else "a"
         counted = f"{data['stable_columns']} of {data['columns']} columns have {a} {named}"
         parts.append(f"{counted} of at least {minimum}: {where}")
+    parts += [
+        f"no ICC of {few['kind']} in {few['phase']}: {few['patients']} training patients were read so, "
+        "too few; a model with minimum_icc that reads this phase is refused"
+        for few in data["few"]
+    ]
     return "\n\n".join(parts)
 
 

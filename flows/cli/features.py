@@ -157,7 +157,7 @@ def stability(
     # Imported here: the other verbs do not need the study file's schema and the numerical libraries.
     from flows.refresh import stored_study
     from flows.stability import study_stability
-    from zoo.stability import stability_counts
+    from zoo.stability_counts import stability_counts
     from zoo.stable_columns import stable_columns
 
     store = Store(context.store)
@@ -176,6 +176,7 @@ def stability(
         "bound": bound,
         "columns": len({(row["phase"], row["feature"]) for row in rows}),
         "stable_columns": len(stable),
+        "few": [each._asdict() for each in found.few if kind in (None, each.kind)],
         "families": counts,
         "features": rows,
     }

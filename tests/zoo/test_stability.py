@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from flows.stability import keep_stability
 from schemas.errors import ContractError
 from schemas.keys import MaskKey
 from schemas.study import Study
 from store.commit import commit_to
 from store.home import Store
+from store.reader import feature_table
 from store.segments import written_segment
 from store.snapshot import Snapshot
 from store.staging import ExtractionRecord
+from zoo.cross_validation import CrossValidation, cross_validation, split_labels
 from zoo.feature_columns import agreeing_columns
+from zoo.folds import Fold, repeated_folds
 from zoo.stability import repeated_readings, stability_is_current, stability_rows
 from zoo.stable_columns import passes, stable_columns
+from zoo.training import training_plan
 
 # Shrout PE, Fleiss JL, Psychol Bull 1979;86:420, table 2: six subjects, four judges; ICC(2,1) = .29 (R psych .289764).
 JUDGED = [(9, 2, 5, 8), (6, 1, 3, 2), (8, 4, 6, 8), (7, 1, 2, 6), (10, 5, 6, 9), (6, 2, 4, 7)]
@@ -173,8 +179,59 @@ def test_agreement_among_some_patients_is_that_of_a_split_of_them(snapshot: Snap
 
 def test_too_few_patients_of_a_fold_are_refused(snapshot: Snapshot, study: Study) -> None:
     """A fold in which fewer than five training patients were read again cannot tell which columns are stable."""
-    with pytest.raises(ContractError, match="repeated readings of fewer than 5 of 4 training patients"):
+    with pytest.raises(ContractError, match=r"of 4 training .* fewer than 5 .*: 4 \(intra, AP\), 4 \(inter, AP\)"):
         repeated_readings(snapshot, study, "rated@1").stable_columns({f"P{n}" for n in range(1, 5)}, 0.9)
+
+
+def test_a_kind_of_too_few_patients_is_not_passed_over(snapshot: Snapshot, study: Study) -> None:
+    """With four patients read by every reader, columns are not kept by the first reader's agreement alone."""
+    everyone = {f"P{n}" for n in range(1, 7)}
+    assert repeated_readings(snapshot, study, "rated@1").stable_columns(everyone, 0.9) == {"AP__steady"}
+    store = snapshot.store
+    with commit_to(store, "the fourth reader leaves two patients out") as commit:
+        for patient in ("P5", "P6"):
+            commit.put("study_masks", [], replacing={"study": study.id, "patient": patient, "reader": "J4"})
+    fewer = Snapshot(store)
+    readings = repeated_readings(fewer, study, "rated@1")
+    with pytest.raises(ContractError, match=r"of 6 training patients fewer than 5 .*: 4 \(inter, AP\)\n") as caught:
+        readings.stable_columns(everyone, 0.9)
+    assert "minimum_icc" in str(caught.value.hint)
+
+
+def test_a_phase_that_too_few_were_read_in_is_refused(cohort_of_90: Any) -> None:
+    """A model that reads a phase of four readers' pairs is neither trained nor cross-validated; one of the other is."""
+    written = cohort_of_90
+    written.edit("[define.quick", '[[readings]]\nreader = "R1"\n\n[[readings]]\nreader = "R2"\n\n[define.quick')
+    written.edit("[models.radiomics_lr]", "[models.radiomics_lr]\nminimum_icc = 0.9")
+    number = {"AP": 20, "DP": 4}
+    read = feature_table(written.snapshot, "quick@1", study="s", primary=True).to_pylist()
+    columns = [row["feature"] for row in written.snapshot.rows("features", feature_set="quick@1")]
+    again = {
+        (row["patient"], row["phase"], "R2"): {name: row[name] for name in columns}
+        for row in read
+        # The last ones are validation patients, who do not count.
+        if int(row["patient"][1:]) < number[row["phase"]] or int(row["patient"][1:]) >= 60
+    }
+    written.features(again, primary=False)
+    keep_stability(written.store, written.study, [("fixed", "quick")])
+    labels = split_labels(written.snapshot, written.study, "fixed")
+    folds = repeated_folds(labels, repeats=1, folds=3, seed=1)
+
+    def planned(of: list[Fold]) -> CrossValidation:
+        return cross_validation(
+            written.snapshot, written.study, ["radiomics_lr"], labels={"fixed": labels}, folds={"fixed": of}
+        )
+
+    with pytest.raises(ContractError, match=r"of 60 training patients fewer than 5 .*: 4 \(inter, DP\)\n") as caught:
+        training_plan(written.snapshot, written.study, "radiomics_lr")
+    assert caught.value.where == "study 's', split 'fixed'"
+    few = replace(folds[0], training=tuple(p for p in labels if p < "P60"))
+    with pytest.raises(ContractError, match=r"of 60 training patients fewer than 5 .*: 4 \(inter, DP\)\n"):
+        planned([few])
+    written.edit("minimum_icc = 0.9", 'minimum_icc = 0.9\nphases = ["AP"]')
+    kept = list(training_plan(written.snapshot, written.study, "radiomics_lr").table.columns)
+    assert kept == [f"AP__{name}" for name in columns]
+    assert len(planned(folds).tasks) == 3 * 6
 
 
 @pytest.mark.parametrize(("bound", "kept"), [("estimate", {"AP__high", "AP__wide"}), ("lower", {"AP__high"})])
