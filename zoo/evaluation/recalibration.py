@@ -10,7 +10,8 @@ from scipy import special
 
 from zoo.evaluation.bootstrap import RESAMPLES, SEED, percentile_band, resampled_counts
 from zoo.evaluation.log_odds import predicted_log_odds
-from zoo.evaluation.resampled_logistic import weighted_logistic_fits
+from zoo.evaluation.resampled_logistic import logistic_fit, weighted_logistic_fits
+from zoo.separation import separates, separating_direction
 
 __all__ = ["RecalibrationCurve", "recalibration_curve"]
 
@@ -45,13 +46,13 @@ def recalibration_curve(
 ) -> RecalibrationCurve | None:
     r"""Return the smooth recalibration curve with its bootstrap band, None where there is none.
 
-    The curve is :math:`\operatorname{expit} f(\operatorname{logit} p)` by maximum likelihood, f a restricted
-    cubic spline with knots at the 10th, 50th and 90th percentile of the log odds: one parameter more than the
-    calibration line, which lets the curve bend once and keeps it straight beyond the outer knots. Where there are
-    fewer than ten different predictions, as of a model of a few yes/no factors, or so many equal ones that two
-    knots fall together, f is the line. The band holds the percentiles of the curves of resampled patients, knots
-    as they are; a resample in which the classes are separated adds the step that its likelihood grows towards,
-    and one without both classes adds nothing.
+    The curve is :math:`\operatorname{expit} f(\operatorname{logit} p)` by maximum likelihood, f a restricted cubic
+    spline with knots at the 10th, 50th and 90th percentile of the log odds: one parameter more than the calibration
+    line, which lets the curve bend once and keeps it straight beyond the outer knots. Where there are fewer than
+    ten different predictions, as of a model of a few yes/no factors, so many equal ones that two knots fall
+    together, or classes that the spline separates and the line does not, f is the line. The band holds the
+    percentiles of the curves of resampled patients, knots as they are; a resample in which the classes are
+    separated adds the step that its likelihood grows towards, and one without both classes adds nothing.
 
     Parameters
     ----------
@@ -86,18 +87,23 @@ def recalibration_curve(
         return None
     is_bent = len(np.unique(given.logits)) >= FEWEST_TO_BEND
     knots = np.quantile(given.logits, KNOTS) if is_bent else np.zeros(len(KNOTS))
-    design = _design(given.logits, knots)
-    whole = weighted_logistic_fits(design, given.positive, np.ones((1, len(design))))
-    if not whole.has_maximum[0]:
+    design, classes = _design(given.logits, knots), given.positive.astype(np.intp)
+    if separates(given.logits, classes):
+        return None
+    if design.shape[1] > 2 and separating_direction(design[:, 1:], classes) is not None:
+        knots = np.zeros(len(KNOTS))
+        design = _design(given.logits, knots)
+    whole = logistic_fit(design, given.positive)
+    if whole is None:
         return None
     counts = resampled_counts(len(design), resamples, seed)
     events = counts @ given.positive
     counts = counts[(events > 0) & (events < len(design))]
     predicted = np.linspace(given.probabilities.min(), given.probabilities.max(), points)
     at = _design(special.logit(predicted), knots)
-    curves = special.expit(weighted_logistic_fits(design, given.positive, counts).coefficients @ at.T)
+    curves = special.expit(weighted_logistic_fits(design, given.positive, counts, whole).coefficients @ at.T)
     band = percentile_band(curves, level)
-    return RecalibrationCurve(predicted, special.expit(at @ whole.coefficients[0]), band.lower, band.upper)
+    return RecalibrationCurve(predicted, special.expit(at @ whole), band.lower, band.upper)
 
 
 def _design(logits: Floats, knots: Floats) -> Floats:

@@ -107,3 +107,48 @@ def test_the_same_seed_gives_the_same_band():
 def test_there_is_no_curve_without_a_finite_fit(labels, probabilities):
     """Separated classes, equal predictions and a certain prediction have no curve."""
     assert recalibration_curve(labels, probabilities) is None
+
+
+@pytest.mark.parametrize("spread", [6.0, 12.0, 40.0])
+def test_extreme_predictions_that_overlap_have_a_curve(spread):
+    """Calibrated predictions with log odds of spread 6 to 40 get statsmodels' line wherever they do not separate."""
+    for seed in range(20):
+        random = np.random.default_rng(seed)
+        # A model of nine scores: below ten different predictions the curve is the line, which statsmodels fits too.
+        logits = random.choice(np.linspace(-spread, spread, 9), 132)
+        labels = random.binomial(1, expit(logits))
+        curve = recalibration_curve(labels, expit(logits), points=9, resamples=20)
+        if logits[labels == 1].min() >= logits[labels == 0].max():
+            assert curve is None
+            continue
+        assert curve is not None
+        fit = sm.GLM(labels, sm.add_constant(logits), family=sm.families.Binomial()).fit(tol=1e-12, maxiter=500)
+        expected = fit.predict(sm.add_constant(logit(curve.predicted)))
+        np.testing.assert_allclose(curve.observed, expected, atol=1e-6)
+
+
+def test_extreme_predictions_are_bent_where_the_spline_overlaps():
+    """Log odds drawn from N(0, 6), n = 132, outcomes as predicted: nearly all data sets have a curve, near the truth.
+
+    The largest fitted log odds pass 18 in half of them, as do the true ones.
+    """
+    errors = []
+    for seed in range(30):
+        random = np.random.default_rng(seed)
+        logits = random.normal(0, 6, 132)
+        curve = recalibration_curve(random.binomial(1, expit(logits)), expit(logits), points=21, resamples=100)
+        assert curve is not None, seed
+        middle = (curve.predicted > 0.2) & (curve.predicted < 0.8)
+        errors.append(np.abs(curve.observed - curve.predicted)[middle].mean())
+        assert np.mean((curve.lower <= curve.observed) & (curve.observed <= curve.upper)) > 0.9
+    assert np.median(errors) < 0.15
+
+
+def test_a_spline_that_separates_gives_way_to_the_line():
+    """Where events lie between non-events the bend separates the classes and the line does not: the line is drawn."""
+    logits = np.linspace(-3, 3, 31)
+    labels = (np.abs(logits - 0.5) < 1.5).astype(int)
+    curve = recalibration_curve(labels, expit(logits), points=9, resamples=50)
+    assert curve is not None
+    fit = sm.GLM(labels, sm.add_constant(logits), family=sm.families.Binomial()).fit(tol=1e-12)
+    np.testing.assert_allclose(curve.observed, fit.predict(sm.add_constant(logit(curve.predicted))), rtol=1e-6)
