@@ -27,7 +27,7 @@ class TunedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):  # ty
     grid : mapping of str to sequence
         Parameters of ``estimator`` and the values to try; every combination is tried.
     n_splits : int, default=5
-        Folds, stratified and shuffled.
+        Folds, stratified and shuffled; fewer where the smaller class has fewer patients, so that every fold has both.
     scoring : str, default='neg_brier_score'
         The Brier score punishes an overconfident probability and, unlike the log loss, stays finite where a
         probability is 0 or 1, as those of nearest neighbours may be.
@@ -37,13 +37,13 @@ class TunedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):  # ty
     Attributes
     ----------
     best_estimator_ : classifier
-        Fitted to all of the training fold with the chosen parameters.
+        Fitted to all of the training fold with the chosen parameters, on labels 0 and 1 for ``classes_``.
     best_params_ : dict
         The chosen parameters.
     best_score_ : float
         Their mean score over the folds.
     classes_ : ndarray of shape (2,)
-        The labels.
+        The labels, sorted.
 
     Notes
     -----
@@ -79,25 +79,31 @@ class TunedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):  # ty
         Raises
         ------
         ValueError
-            If X has missing values, or y has not two classes with a patient for every fold.
+            If X has missing values, y has not two classes of at least 2 patients, or a fit of the search fails.
         """
         table, labels = validate_data(self, X, y, dtype=np.float64)
         check_classification_targets(labels)
-        if len(np.unique(labels)) > 2:
+        self.classes_, target, counts = np.unique(labels, return_inverse=True, return_counts=True)
+        if len(self.classes_) > 2:
             kind = type_of_target(labels)
             raise ValueError(f"Only binary classification is supported. The type of the target is {kind}.")
-        if len(np.unique(labels)) < 2:
+        if len(self.classes_) < 2:
             raise ValueError("y has only one class: a classifier needs patients of both")
-        folds = StratifiedKFold(self.n_splits, shuffle=True, random_state=self.random_state)
-        fewest = min(len(training) for training, _ in folds.split(table, labels))
-        search = GridSearchCV(clone(self.estimator), self._feasible_grid(fewest), scoring=self.scoring, cv=folds)
+        smaller = int(counts.min())
+        if smaller < 2:
+            raise ValueError("a class has 1 patient only: cross-validation needs one to fit to and one to judge")
+        n_splits = max(2, min(self.n_splits, smaller))
+        folds = StratifiedKFold(n_splits, shuffle=True, random_state=self.random_state)
+        fewest = min(len(training) for training, _ in folds.split(table, target))
+        grid = self._feasible_grid(fewest)
+        # A fit that fails must not count as a score of NaN, behind which the first of the grid would pass for the best.
+        search = GridSearchCV(clone(self.estimator), grid, scoring=self.scoring, cv=folds, error_score="raise")
         # The table was checked above; a search fits hundreds of classifiers to parts of it.
         with config_context(assume_finite=True, skip_parameter_validation=True):
-            search.fit(table, labels)
+            search.fit(table, target)
         self.best_estimator_ = search.best_estimator_
         self.best_params_: dict[str, Any] = dict(search.best_params_)
         self.best_score_ = float(search.best_score_)
-        self.classes_ = np.asarray(search.classes_)
         return self
 
     def _feasible_grid(self, patients: int) -> dict[str, list[Any]]:

@@ -13,6 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from schemas.errors import ContractError
@@ -27,6 +28,7 @@ from zoo.classifiers import (
 from zoo.combined import CombinedFeatures
 from zoo.evaluation.auc import auc
 from zoo.persist import load_model, save_model
+from zoo.platt import PlattClassifier
 from zoo.registry import model_names, model_spec
 from zoo.summary import model_summary
 from zoo.tuned import TunedClassifier
@@ -171,6 +173,17 @@ def test_tuning_takes_the_value_that_predicts_best() -> None:
     assert tuned.best_params_ == {"n_neighbors": 41}
 
 
+def test_tuning_does_not_depend_on_the_labels_names() -> None:
+    """Words as labels give the choice and the score that 0 and 1 give."""
+    random = np.random.default_rng(1)
+    values, labels = random.normal(size=(40, 3)), np.repeat([0, 1], 20)
+    grid = {"n_neighbors": (1, 5, 9)}
+    words = np.array(["none", "recurrence"])[labels]
+    numbered, named = (TunedClassifier(KNeighborsClassifier(), grid).fit(values, each) for each in (labels, words))
+    assert (named.best_params_, named.best_score_) == (numbered.best_params_, numbered.best_score_)
+    assert set(named.predict(values)) == {"none", "recurrence"}
+
+
 def test_more_neighbours_than_a_fold_has_are_not_tried():
     """With 20 patients in five folds of 16 to train on, 31 neighbours are left out and nothing is warned of."""
     random = np.random.default_rng(1)
@@ -180,6 +193,34 @@ def test_more_neighbours_than_a_fold_has_are_not_tried():
     with pytest.raises(ValueError, match="no value of 'n_neighbors' can be tried on folds of 16 patients"):
         TunedClassifier(KNeighborsClassifier(), {"n_neighbors": (31,)}).fit(values, labels)
     assert -0.25 < tuned.best_score_ < 0
+
+
+@pytest.mark.parametrize("build", [radiomics_svm, radiomics_knn], ids=lambda build: build.__name__)
+@pytest.mark.parametrize(("events", "patients"), [(6, 40), (3, 24)])
+def test_few_events_get_fewer_folds(build: Callable[..., Pipeline], events: int, patients: int) -> None:
+    """With few patients of a class every fit of the search has both classes, and the best score is a number."""
+    labels = (np.arange(patients) < events).astype(int)
+    values = np.random.default_rng(2).normal(size=(patients, 4)) + 1.5 * labels[:, None]
+    tuned = build(random_state=0).fit(values, labels)[-1]
+    # A Brier score, between that of chance and that of certainty.
+    assert -0.25 < tuned.best_score_ < 0
+    assert np.isfinite(tuned.predict_proba(np.zeros((1, tuned.n_features_in_)))).all()
+
+
+def test_one_patient_of_a_class_cannot_be_cross_validated() -> None:
+    """A class with one patient is refused in words, and one with two is enough for neighbours."""
+    values, labels = np.random.default_rng(3).normal(size=(21, 2)), np.repeat([1, 0], [2, 19])
+    tuned = TunedClassifier(KNeighborsClassifier(), {"n_neighbors": (3, 5)}).fit(values, labels)
+    assert np.isfinite(tuned.best_score_)
+    with pytest.raises(ValueError, match="a class has 1 patient only"):
+        TunedClassifier(KNeighborsClassifier(), {"n_neighbors": (3, 5)}).fit(values[1:], labels[1:])
+
+
+def test_a_fit_that_fails_is_not_passed_over() -> None:
+    """What a machine refuses on a part of the patients is raised, and is not a score of the first of the grid."""
+    values, labels = np.random.default_rng(3).normal(size=(21, 2)), np.repeat([1, 0], [2, 19])
+    with pytest.raises(ValueError, match="a class has 1 patient only: decision values"):
+        TunedClassifier(PlattClassifier(SVC()), {"estimator__C": (0.1, 1.0)}).fit(values, labels)
 
 
 def test_a_summary_names_features_steps_and_choices(table: tuple[pl.DataFrame, np.ndarray]) -> None:
