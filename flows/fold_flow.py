@@ -21,7 +21,7 @@ __all__ = ["fitted_folds", "staged_fit"]
 
 def staged_fit(fit: FitTask, staging: Path) -> str:
     """Carry out a fit in a worker process, stage its result, and return its key."""
-    with watched_networks(staging.parent):
+    with watched_networks(staging.parent, fit.key):
         found = fitted_task(fit)
     stage_unit(staging, fit.key, found)
     return fit.key

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,33 +20,32 @@ _LINE_EVERY_S = 10.0
 
 
 @contextmanager
-def watched_networks(staging: Path, what: str | None = None) -> Iterator[None]:
+def watched_networks(staging: Path, task: str, *, told_as: str | None = None) -> Iterator[None]:
     """Let networks that are trained inside keep checkpoints, which are removed when all went well.
 
     Parameters
     ----------
     staging : Path
         The store's folder of staged work.
-    what : str, optional
-        What is trained; where it is given, epochs are told to the person who watches, one line in ten seconds.
+    task : str
+        Tells what is trained from all else that may be trained at the same time, and is the same when it is taken up
+        again: two models may train equal networks, and each removes its own.
+    told_as : str, optional
+        Where it is given, epochs are told to the person who watches, one line in ten seconds, beginning with it.
     """
-    folder = staging / CHECKPOINTS
-    trained: set[str] = set()
+    folder = staging / CHECKPOINTS / task
     spoken = time.monotonic()
 
     def progress(report: EpochReport) -> None:
         nonlocal spoken
-        trained.add(report.fit)
         now = time.monotonic()
-        if what is not None and (report.is_last or report.resumed or now - spoken >= _LINE_EVERY_S):
+        if told_as is not None and (report.is_last or report.resumed or now - spoken >= _LINE_EVERY_S):
             spoken = now
-            said(f"{what}: {_told(report)}")
+            said(f"{told_as}: {_told(report)}")
 
     with watched_training(NetworkWatch(progress=progress, checkpoints=folder)):
         yield
-    for fit in trained:
-        for file in folder.glob(f"{fit}*"):
-            file.unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _told(report: EpochReport) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -18,7 +18,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-__all__ = ["Advance", "narrated", "said"]
+__all__ = ["Advance", "narrated", "said", "said_elsewhere"]
 
 _LINE_EVERY_S = 10.0
 
@@ -32,7 +32,7 @@ class Advance(Protocol):
 
 def said(line: str) -> None:
     """Say a line to the person who watches."""
-    print(line, file=sys.stderr, flush=True)
+    _tell(line)
 
 
 @contextmanager
@@ -73,3 +73,16 @@ def narrated(what: str, total: int, unit: str) -> Iterator[Advance]:
 
     yield advance
     said(f"{what}: {done} of {total} {unit}, {time.monotonic() - started:.1f} s")
+
+
+def said_elsewhere(tell: Callable[[str], None]) -> None:
+    """Let another process say what this one says from now on: a worker's lines would cut through its parent's bar."""
+    global _tell
+    _tell = tell
+
+
+def _to_stderr(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+_tell: Callable[[str], None] = _to_stderr

@@ -1,8 +1,11 @@
-"""The Prefect flow that trains: one task a model."""
+"""The Prefect flow that trains: one task a model, networks in worker processes."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 from prefect import flow, task, unmapped
@@ -11,37 +14,61 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.network_watching import watched_networks
 from flows.temporary_server import started_server
+from flows.worker_lines import telling_pool
 from schemas.study import Study
 from store.commit import utc_now
 from store.home import Store
+from zoo.registry import model_spec
 from zoo.training import TrainedModel, TrainingPlan, trained_model
 
 __all__ = ["trained_models"]
 
+_AT_ONCE = 2
 
-@task(cache_policy=NO_CACHE, persist_result=False, task_run_name="train {plan.model}")
-def train_model(plan: TrainingPlan, store: Store, study: Study, advance: Callable[[int], None]) -> TrainedModel:
+
+@task(cache_policy=NO_CACHE, persist_result=False, task_run_name="train {model}")
+def train_model(model: str, position: int, carry_out: Callable[[int], TrainedModel]) -> TrainedModel:
     """Train one model and save it below the store."""
-    with watched_networks(store.staging, plan.model):
-        trained = trained_model(store, study, plan, utc_now())
-    advance(1)
-    return trained
+    return carry_out(position)
 
 
 @flow(name="train", validate_parameters=False, persist_result=False)
-def train_missing(
-    store: Store, study: Study, plans: Sequence[TrainingPlan], advance: Callable[[int], None]
-) -> list[TrainedModel]:
+def train_missing(models: Sequence[str], carry_out: Callable[[int], TrainedModel]) -> list[TrainedModel]:
     """Train every model that is asked for."""
-    futures = train_model.map(plan=list(plans), store=unmapped(store), study=unmapped(study), advance=unmapped(advance))
+    futures = train_model.map(model=list(models), position=list(range(len(models))), carry_out=unmapped(carry_out))
     return [future.result() for future in futures]
 
 
 def trained_models(
     store: Store, study: Study, plans: Sequence[TrainingPlan], advance: Callable[[int], None]
 ) -> list[TrainedModel]:
-    """Run the flow and return the trained models."""
-    threads: Any = ThreadPoolTaskRunner(max_workers=2)  # Any: its futures are a narrower type than with_options names
-    run = train_missing.with_options(flow_run_name=f"train {study.id}", task_runner=threads)
-    started_server()
-    return run(store, study, plans, advance)
+    """Run the flow and return the trained models.
+
+    A network sets PyTorch's generator, threads and switches, which are a process's: each has a process to itself.
+    """
+    networks = sum(model_spec(plan.model).is_network for plan in plans)
+    with ExitStack() as stack:
+        workers = min(_AT_ONCE, networks, os.cpu_count() or 1)
+        pool = stack.enter_context(telling_pool(workers)) if networks else None
+
+        def carry_out(position: int) -> TrainedModel:
+            plan = plans[position]
+            if pool is not None and model_spec(plan.model).is_network:
+                trained = pool.submit(_trained_network, store.root, study, plan).result()
+            else:
+                trained = trained_model(store, study, plan, utc_now())
+            advance(1)
+            return trained
+
+        # Any: its futures are a narrower type than with_options names.
+        threads: Any = ThreadPoolTaskRunner(max_workers=_AT_ONCE)
+        run = train_missing.with_options(flow_run_name=f"train {study.id}", task_runner=threads)
+        started_server()
+        return run([plan.model for plan in plans], carry_out)
+
+
+def _trained_network(root: Path, study: Study, plan: TrainingPlan) -> TrainedModel:
+    """Train a network in a worker process and save it below the store."""
+    store = Store(root)
+    with watched_networks(store.staging, f"{study.id}-{plan.model}", told_as=plan.model):
+        return trained_model(store, study, plan, utc_now())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,7 @@ def read_state(file: Path) -> TrainingState | None:
 def write_state(file: Path, state: TrainingState) -> None:
     """Write a state in the place of an older one; a kill leaves one of the two."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = file.with_suffix(f".{os.getpid()}.tmp")
+    unfinished = file.with_suffix(f".{uuid.uuid4().hex}.tmp")
     # dataclasses.asdict would copy every tensor.
     written = {name: getattr(state, name) for name in TrainingState.__dataclass_fields__}
     try:

@@ -125,7 +125,8 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
         ContractError
             If the table has no regions or others than numbers, or y has not two labels with patients enough.
         """
-        from zoo.network_training import NetworkData, inner_validation, trained_network
+        from zoo.network_data import NetworkData, inner_validation
+        from zoo.network_training import trained_network
 
         phases, images = region_images(X)
         labels = _labels(y, len(images))

@@ -2,52 +2,117 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import safetensors.torch
 import torch
+from filelock import FileLock
 from numpy.typing import NDArray
 from torch import Tensor
 
-from schemas.errors import UsageError
+from schemas.errors import RadzooError, UsageError
 from schemas.network_settings import NetworkSettings
 from zoo.networks import PhaseNetwork
 
-__all__ = ["autocast", "computing", "embeddings_of", "restored", "scores_of", "weights_of"]
+__all__ = ["autocast", "computing", "decided_by", "embeddings_of", "restored", "scores_of", "weights_of"]
 
 Floats = NDArray[np.float32]
+
+_ALONE = threading.RLock()
+"""Generator, threads and switches of PyTorch are the process's: two networks at once would set each other's."""
+_ALONE_ON_CUDA = FileLock(Path(tempfile.gettempdir()) / f"radzoo-cuda-{os.getuid()}.lock")
+"""There are as many workers as cores, but one device: with a batch of each in its memory it would not hold them."""
 
 
 @contextmanager
 def computing(settings: NetworkSettings) -> Iterator[torch.device]:
     """Give the device to compute on; what is set for that in the process is as before afterwards.
 
+    One network computes at a time: of a process, and on CUDA of the machine. Others wait.
+
     Raises
     ------
     UsageError
         If CUDA is asked for and there is none.
+    RadzooError
+        If the device's memory does not hold a batch.
     """
+    device = _device(settings)
+    with _ALONE:
+        before = torch.get_num_threads()
+        try:
+            if settings.threads is not None:
+                torch.set_num_threads(settings.threads)
+            with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
+                if device.type == "cuda":
+                    with _on_cuda(settings):
+                        yield device
+                else:
+                    yield device
+        finally:
+            if settings.threads is not None:
+                torch.set_num_threads(before)
+
+
+def _device(settings: NetworkSettings) -> torch.device:
     there = torch.cuda.is_available()
     if settings.device == "cuda" and not there:
         raise UsageError("the study asks for a CUDA device, and there is none", hint='set device = "auto"')
-    device = torch.device("cuda" if there and settings.device != "cpu" else "cpu")
-    before = torch.get_num_threads()
-    try:
-        if settings.threads is not None:
-            torch.set_num_threads(settings.threads)
-        with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
-            yield device
-    finally:
-        if settings.threads is not None:
-            torch.set_num_threads(before)
+    return torch.device("cuda" if there and settings.device != "cpu" else "cpu")
+
+
+@contextmanager
+def _on_cuda(settings: NetworkSettings) -> Iterator[None]:
+    # Read when cuBLAS is loaded: without it its sums may differ from run to run.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    multiply = torch.backends.cuda.matmul
+    was_fast, was_deterministic = multiply.allow_tf32, torch.are_deterministic_algorithms_enabled()
+    warned_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    with _ALONE_ON_CUDA:
+        try:
+            multiply.allow_tf32 = False
+            torch.use_deterministic_algorithms(True, warn_only=True)
+            yield
+        except torch.OutOfMemoryError as error:
+            raise RadzooError(
+                f"the CUDA device's memory does not hold a batch of {settings.batch_size} patients",
+                hint='a smaller batch_size in the model\'s network, or device = "cpu"',
+            ) from error
+        finally:
+            multiply.allow_tf32 = was_fast
+            torch.use_deterministic_algorithms(was_deterministic, warn_only=warned_only)
+            torch.cuda.empty_cache()
 
 
 def autocast(device: torch.device, settings: NetworkSettings) -> torch.autocast:
-    """Return the context in which a network runs forward: bfloat16 on a CUDA device that has it, else as it is."""
-    mixed = settings.mixed_precision and device.type == "cuda" and torch.cuda.is_bf16_supported()
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=mixed)
+    """Return the context in which a trunk is trained: bfloat16 on a CUDA device that has it, else as it is.
+
+    Transforms of images, the last layer, the loss and everything that a trained network is asked stay in 32 bits:
+    sampling positions would be off by up to a pixel, and log odds would have three digits.
+    """
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=_is_mixed(device, settings))
+
+
+def _is_mixed(device: torch.device, settings: NetworkSettings) -> bool:
+    if not settings.mixed_precision or device.type != "cuda":
+        return False
+    return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+
+
+def decided_by(settings: NetworkSettings) -> dict[str, object]:
+    """Return what of this machine decides a network's bits, beside data, settings and seed."""
+    device = _device(settings)
+    found: dict[str, object] = {"torch": torch.__version__, "device": device.type}
+    if device.type == "cuda":
+        versions = {"cuda": torch.version.cuda, "cudnn": torch.backends.cudnn.version()}  # type: ignore[no-untyped-call]
+        return found | versions | {"name": torch.cuda.get_device_name(), "mixed": _is_mixed(device, settings)}
+    return found | {"threads": settings.threads or torch.get_num_threads()}
 
 
 def weights_of(network: PhaseNetwork) -> bytes:
@@ -106,8 +171,7 @@ def _in_batches(
         network.to(device)
         found = []
         for start in range(0, patients, settings.batch_size):
-            with autocast(device, settings):
-                batch = answer(slice(start, start + settings.batch_size), device)
+            batch = answer(slice(start, start + settings.batch_size), device)
             found.append(batch.float().cpu().numpy())
         network.to(home)
     return np.concatenate(found)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,37 +19,15 @@ from schemas.network_settings import Architecture, NetworkSettings
 from zoo.augmentation import Augmentation
 from zoo.evaluation.auc import auc
 from zoo.network_checkpoints import TrainingState, read_state, write_state
-from zoo.network_runtime import autocast, computing, scores_of, weights_of
+from zoo.network_data import NetworkData, class_weights
+from zoo.network_runtime import autocast, computing, decided_by, scores_of, weights_of
 from zoo.network_watch import EpochReport, NetworkWatch, current_watch
 from zoo.networks import N_LABELS, PhaseNetwork
 
-__all__ = ["NetworkData", "TrainedNetwork", "class_weights", "inner_validation", "trained_network"]
+__all__ = ["TrainedNetwork", "trained_network"]
 
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class NetworkData:
-    """What a network trains on.
-
-    Attributes
-    ----------
-    images : ndarray of shape (n_patients, n_phases, n_slices, size, size)
-        Scaled regions.
-    labels : ndarray of shape (n_patients,)
-        0 or 1.
-    tabular : ndarray of shape (n_patients, n_tabular) or None
-        Scaled numbers that go into the last layer.
-    """
-
-    images: Floats
-    labels: NDArray[np.int64]
-    tabular: Floats | None = None
-
-    def at(self, rows: Rows) -> NetworkData:
-        """Return some of the patients."""
-        return NetworkData(self.images[rows], self.labels[rows], None if self.tabular is None else self.tabular[rows])
 
 
 @dataclass(frozen=True)
@@ -70,35 +47,6 @@ class TrainedNetwork:
     weights: bytes
     best_epoch: int
     history: dict[str, NDArray[np.float64]]
-
-
-def inner_validation(labels: NDArray[np.int64], fraction: float, seed: int) -> Rows:
-    """Return the rows on whom early stopping looks, drawn within each label; at least one of each, in order.
-
-    Raises
-    ------
-    ContractError
-        If a label has only one patient.
-    """
-    if not fraction:
-        return np.empty(0, dtype=np.int64)
-    draw = np.random.default_rng((seed, len(labels)))
-    chosen: list[int] = []
-    for label in range(N_LABELS):
-        rows = np.flatnonzero(labels == label)
-        if len(rows) < 2:
-            raise ContractError(
-                f"{len(rows)} training patients have label {label}: none can be set aside for early stopping",
-                hint="set validation_fraction = 0 for this model's network",
-            )
-        chosen += draw.permutation(rows)[: min(max(1, round(fraction * len(rows))), len(rows) - 1)].tolist()
-    return np.sort(np.array(chosen, dtype=np.int64))
-
-
-def class_weights(labels: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return the weight of each label, n / (2 n_label): both labels weigh alike in all."""
-    counts = np.bincount(labels, minlength=N_LABELS)
-    return np.asarray(len(labels) / (N_LABELS * counts), dtype=np.float64)
 
 
 def trained_network(
@@ -174,6 +122,10 @@ class _Course:
     ) -> None:
         self._training, self._validation = training, validation
         self._settings, self._seed, self._device = settings, seed, device
+        # All patients at once: on a CUDA device every step would wait for its batch to be copied.
+        self._images = torch.from_numpy(training.images).to(device)
+        self._labels = torch.from_numpy(training.labels).to(device)
+        self._tabular = None if training.tabular is None else torch.from_numpy(training.tabular).to(device)
         self._network, self._optimiser = network, optimiser
         weights = class_weights(training.labels) if settings.class_weights else np.ones(N_LABELS)
         self._weights = torch.tensor(weights, dtype=torch.float32, device=device)
@@ -186,7 +138,7 @@ class _Course:
         if self._validation is None:
             is_best = True
         else:
-            loss, area = self._validated(self._validation)
+            loss, area = self._validated(self._validation, state.epoch)
             state.validation_losses.append(loss)
             state.validation_aucs.append(area)
             is_best = loss < state.best_loss
@@ -198,45 +150,49 @@ class _Course:
         patience = self._settings.patience
         waited = patience is not None and state.epoch - state.best_epoch >= patience
         state.is_finished = waited or state.epoch == self._settings.epochs
+        if state.is_finished and self._validation is None:
+            # The loss was of the weights before the last step.
+            self._validated(self._training, state.epoch)
 
     def _trained_loss(self, epoch: int) -> float:
-        patients = len(self._training.labels)
+        patients = len(self._labels)
         order = np.random.default_rng((self._seed, epoch)).permutation(patients)
-        total = 0.0
         self._network.train()
-        for rows in np.array_split(order, -(-patients // self._settings.batch_size)):
-            total += self._step(self._training.at(rows), epoch, rows.tolist()) * len(rows)
-        if not np.isfinite(total):
-            raise ContractError(
-                f"the network's loss is no number any more in epoch {epoch}",
-                hint="lower learning_rate, and look for extreme values in the regions",
-            )
-        return total / patients
+        dealt = np.array_split(order, -(-patients // self._settings.batch_size))
+        # Read at the epoch's end: a CUDA device need not stop for each.
+        losses = torch.stack([self._step(rows, epoch) for rows in dealt]).tolist()
+        total = sum(loss * len(rows) for loss, rows in zip(losses, dealt, strict=True))
+        _refuse_divergence(epoch, np.array(total))
+        return float(total / patients)
 
-    def _step(self, batch: NetworkData, epoch: int, patients: Sequence[int]) -> float:
-        images, tabular, labels = self._moved(batch)
+    def _step(self, rows: Rows, epoch: int) -> Tensor:
+        chosen = torch.from_numpy(rows).to(self._device)
+        images = self._augmentation(self._images[chosen], epoch, rows.tolist())
         self._optimiser.zero_grad(set_to_none=True)
         with autocast(self._device, self._settings):
-            scores: Tensor = self._network(self._augmentation(images, epoch, patients), tabular)
-        loss = functional.cross_entropy(scores.float(), labels, weight=self._weights)
+            embeddings = self._network.embed(images)
+        tabular = None if self._tabular is None else self._tabular[chosen]
+        scores = self._network.scores(embeddings.float(), tabular)
+        loss = functional.cross_entropy(scores, self._labels[chosen], weight=self._weights)
         loss.backward()  # type: ignore[no-untyped-call]
         self._optimiser.step()
-        return float(loss.detach())
+        return loss.detach()
 
-    def _moved(self, data: NetworkData) -> tuple[Tensor, Tensor | None, Tensor]:
-        tabular = None if data.tabular is None else torch.from_numpy(data.tabular).to(self._device)
-        return (
-            torch.from_numpy(data.images).to(self._device),
-            tabular,
-            torch.from_numpy(data.labels).to(self._device),
-        )
-
-    def _validated(self, data: NetworkData) -> tuple[float, float]:
+    def _validated(self, data: NetworkData, epoch: int) -> tuple[float, float]:
         self._network.eval()
         scores = scores_of(self._network, data.images, self._settings, data.tabular)
+        _refuse_divergence(epoch, scores)
         labels = torch.from_numpy(data.labels)
         loss = functional.cross_entropy(torch.from_numpy(scores), labels, weight=self._weights.double().cpu())
         return float(loss), auc(data.labels, scores[:, 1] - scores[:, 0])
+
+
+def _refuse_divergence(epoch: int, numbers: NDArray[np.float64]) -> None:
+    if not np.isfinite(numbers).all():
+        raise ContractError(
+            f"the network's loss is no number any more in epoch {epoch}",
+            hint="lower learning_rate, and look for extreme values in the regions",
+        )
 
 
 def _initial_network(
@@ -291,11 +247,11 @@ def _fit_sha256(
     settings: NetworkSettings,
     seed: int,
 ) -> str:
-    """Return the hash of all that decides a training, the release of PyTorch too."""
+    """Return the hash of all that decides a training, device and release of PyTorch too."""
     arrays = [
         None if array is None else [list(array.shape), hashlib.sha256(array.tobytes()).hexdigest()]
         for data in (training, validation)
         if data is not None
         for array in (data.images, data.labels, data.tabular)
     ]
-    return sha256_of_json([arrays, architecture, settings.model_dump(mode="json"), seed, torch.__version__])
+    return sha256_of_json([arrays, architecture, settings.model_dump(mode="json"), seed, decided_by(settings)])

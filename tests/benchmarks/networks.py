@@ -25,7 +25,8 @@ from torch.nn import functional
 
 from schemas.network_settings import ARCHITECTURES, AugmentationSettings, NetworkSettings
 from zoo.augmentation import Augmentation
-from zoo.network_training import NetworkData, class_weights, inner_validation, trained_network
+from zoo.network_data import NetworkData, class_weights, inner_validation
+from zoo.network_training import trained_network
 from zoo.network_watch import NetworkWatch, watched_training
 
 BLOCKS = {"resnet10": (2, 2), "resnet18": (2, 2, 2, 2), "resnet34": (3, 4, 6, 3)}

@@ -13,7 +13,7 @@ from schemas.model_settings import ModelSettings
 from zoo.classifiers import combined, combined_features
 from zoo.fusion import dlrcr
 from zoo.late_fusion import late_fusion
-from zoo.network_training import inner_validation
+from zoo.network_data import inner_validation
 from zoo.shared_fits import SharedFits
 from zoo.summary import model_summary
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,12 @@ from synthetic_regions import region_table, table_of
 
 from schemas.errors import ContractError
 from schemas.network_settings import AugmentationSettings, NetworkSettings
+from zoo import network_training
 from zoo.network_classifier import NetworkClassifier
-from zoo.network_training import NetworkData, class_weights, inner_validation, trained_network
+from zoo.network_data import NetworkData, class_weights, inner_validation
+from zoo.network_training import trained_network
 from zoo.network_watch import EpochReport, NetworkWatch, watched_training
+from zoo.networks import ResidualTrunk
 
 STILL = AugmentationSettings(rotation_degrees=0, scaling=0, shift=0, flip=False)
 QUICK = NetworkSettings(
@@ -85,6 +89,46 @@ def test_the_seed_decides_the_weights() -> None:
     again = NetworkClassifier("resnet10", QUICK, random_state=4).fit(table, labels)
     assert again.weights_ == first.weights_
     assert NetworkClassifier("resnet10", QUICK, random_state=5).fit(table, labels).weights_ != first.weights_
+
+
+def test_two_threads_give_the_bits_of_one() -> None:
+    """Networks that are fitted in two threads at once draw their own first weights, and leave the settings alone."""
+    table, labels = region_table(16)
+    settings = QUICK.model_copy(update={"epochs": 2, "threads": torch.get_num_threads() + 1})
+
+    def weights(architecture: str) -> bytes:
+        return NetworkClassifier(architecture, settings, random_state=4).fit(table, labels).weights_
+
+    before = torch.get_num_threads(), torch.backends.cudnn.deterministic, torch.get_rng_state()
+    names = ("resnet10", "resnet18", "resnet10")
+    with ThreadPoolExecutor(3) as pool:
+        assert list(pool.map(weights, names)) == [weights(name) for name in names]
+    assert (torch.get_num_threads(), torch.backends.cudnn.deterministic) == before[:2]
+    assert torch.equal(torch.get_rng_state(), before[2])
+
+
+def test_mixed_precision_rounds_the_trunk_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In bfloat16 (a CPU's, here) the first batch reaches the trunk in the very bits of 32 bits; its weights differ."""
+    table, labels = region_table(8)
+    settings = QUICK.model_copy(update={"epochs": 1, "validation_fraction": 0.0})
+    seen: list[torch.Tensor] = []
+    weights = []
+
+    def keep(module: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+        if isinstance(module, ResidualTrunk):
+            seen.append(inputs[0].clone())
+
+    with torch.nn.modules.module.register_module_forward_pre_hook(keep):
+        for enabled in (False, True):
+            monkeypatch.setattr(
+                network_training,
+                "autocast",
+                lambda *_, enabled=enabled: torch.autocast("cpu", dtype=torch.bfloat16, enabled=enabled),
+            )
+            weights.append(NetworkClassifier("resnet10", settings).fit(table, labels).weights_)
+    assert weights[0] != weights[1]
+    assert seen[0].dtype == torch.float32
+    assert torch.equal(seen[0], seen[len(seen) // 2])
 
 
 def test_threads_are_put_back() -> None:
@@ -198,3 +242,7 @@ def test_a_training_that_diverges_is_refused() -> None:
     settings = QUICK.model_copy(update={"optimiser": "sgd", "learning_rate": 1e12})
     with pytest.raises(ContractError, match="no number any more in epoch"):
         trained_network(data, None, "resnet10", settings, 0)
+    for validation in (data, None):
+        given = settings.model_copy(update={"optimiser": "adam", "learning_rate": 1e30, "epochs": 1})
+        with pytest.raises(ContractError, match="lower learning_rate"):
+            trained_network(data, validation, "resnet10", given, 0)
