@@ -26,14 +26,16 @@ from torch.nn import functional
 from schemas.network_settings import ARCHITECTURES, AugmentationSettings, NetworkSettings
 from zoo.augmentation import Augmentation
 from zoo.network_data import NetworkData, class_weights, inner_validation
+from zoo.network_runtime import autocast, computing
 from zoo.network_training import trained_network
 from zoo.network_watch import NetworkWatch, watched_training
 
 BLOCKS = {"resnet10": (2, 2), "resnet18": (2, 2, 2, 2), "resnet34": (3, 4, 6, 3)}
 WIDTHS = (64, 128, 256, 512)
 STILL = AugmentationSettings(rotation_degrees=0, scaling=0, shift=0, flip=False)
-EPOCHS = 3
+EPOCHS = {"cpu": 3, "cuda": 10}
 """The first of them warms up."""
+PATIENTS = {"cpu": 32, "cuda": 264}
 TRAINING_PATIENTS = 132
 
 
@@ -78,11 +80,24 @@ def plain_network(architecture: str) -> nn.Sequential:
 
 def clock(device: torch.device) -> float:
     """Return seconds: of the processor where one thread computes, else of the clock on the wall."""
+    if device.type == "cuda":
+        torch.cuda.synchronize()
     return time.process_time() if device.type == "cpu" and torch.get_num_threads() == 1 else time.perf_counter()
 
 
-def plain_rate(architecture: str, data: NetworkData, batch: int, device: torch.device, *, channels_last: bool) -> float:
-    """Return the images per second of the plain loop."""
+def plain_rate(
+    architecture: str,
+    data: NetworkData,
+    batch: int,
+    device: torch.device,
+    *,
+    channels_last: bool,
+    as_radzoo: NetworkSettings | None = None,
+) -> float:
+    """Return the images per second of the plain loop; with radzoo's precision and determinism where they are given."""
+    if as_radzoo is not None:
+        with computing(as_radzoo), autocast(device, as_radzoo):
+            return plain_rate(architecture, data, batch, device, channels_last=channels_last)
     network = plain_network(architecture).to(device)
     if channels_last:
         network = network.to(memory_format=torch.channels_last)
@@ -90,7 +105,7 @@ def plain_rate(architecture: str, data: NetworkData, batch: int, device: torch.d
     images, labels = torch.from_numpy(data.images[:, 0]).to(device), torch.from_numpy(data.labels).to(device)
     weights = torch.tensor(class_weights(data.labels), dtype=torch.float32, device=device)
     times = []
-    for _ in range(EPOCHS):
+    for _ in range(EPOCHS[device.type]):
         started = clock(device)
         for rows in torch.randperm(len(labels)).split(batch):
             optimiser.zero_grad()
@@ -121,14 +136,16 @@ def drawn_data(patients: int, phases: int, size: int) -> NetworkData:
 def rates(arguments: argparse.Namespace) -> None:
     """Print images per second, and what they mean for the paper's training."""
     device = torch.device(arguments.device)
-    data = drawn_data(arguments.patients, 1, arguments.size)
-    print(f"{arguments.size} x {arguments.size}, batch {arguments.batch}, {device}, {torch.get_num_threads()} threads")
-    print("| network | plain loop | plain, channels last | radzoo, no transforms | radzoo | 200 epochs of 132 images |")
-    print("|---|---|---|---|---|---|")
+    data = drawn_data(arguments.patients or PATIENTS[device.type], 1, arguments.size)
+    print(f"{arguments.size} x {arguments.size}, batch {arguments.batch}, {described(device)}")
+    print(
+        "| network | plain loop | plain, channels last | the same, radzoo's precision | radzoo, no transforms | radzoo "
+        "| 200 epochs of 132 images | same bits twice |"
+    )
+    print("|---|---|---|---|---|---|---|---|")
     for architecture in arguments.networks:
-        plain = [plain_rate(architecture, data, arguments.batch, device, channels_last=last) for last in (False, True)]
         settings = NetworkSettings(
-            epochs=EPOCHS,
+            epochs=EPOCHS[device.type],
             patience=None,
             batch_size=arguments.batch,
             device=arguments.device,
@@ -136,10 +153,22 @@ def rates(arguments: argparse.Namespace) -> None:
             threads=None,
         )
         moved = settings.model_copy(update={"augmentation": AugmentationSettings()})
+        plain = [plain_rate(architecture, data, arguments.batch, device, channels_last=last) for last in (False, True)]
+        plain += [plain_rate(architecture, data, arguments.batch, device, channels_last=True, as_radzoo=settings)]
         own = [own_rate(architecture, data, each) for each in (settings, moved)]
         minutes = 200 * TRAINING_PATIENTS / own[1] / 60
-        cells = [*(f"{rate:.1f}" for rate in (*plain, *own)), f"{minutes:.0f} min"]
+        few = data.at(np.arange(min(8, len(data.labels))))
+        twice = {trained_network(few, None, architecture, moved, seed=0).weights for _ in range(2)}
+        cells = [*(f"{rate:.1f}" for rate in (*plain, *own)), f"{minutes:.0f} min", "yes" if len(twice) == 1 else "no"]
         print(f"| {architecture} | {' | '.join(cells)} |", flush=True)
+
+
+def described(device: torch.device) -> str:
+    """Return what computes, with the versions that matter."""
+    if device.type == "cpu":
+        return f"CPU, {torch.get_num_threads()} threads, PyTorch {torch.__version__}"
+    versions = f"PyTorch {torch.__version__}, CUDA {torch.version.cuda}, cuDNN {torch.backends.cudnn.version()}"
+    return f"{torch.cuda.get_device_name()}, {versions}"
 
 
 def full(arguments: argparse.Namespace) -> None:
@@ -154,13 +183,15 @@ def full(arguments: argparse.Namespace) -> None:
             NetworkWatch(progress=lambda report: print(report, flush=True) if report.epoch % 10 == 0 else None)
         ):
             trained_network(data.at(fitted), data.at(aside), architecture, settings, seed=0)
-        print(f"{architecture}: {time.perf_counter() - started:.1f} s for {settings.epochs} epochs", flush=True)
+        seconds = time.perf_counter() - started
+        memory = f", {torch.cuda.max_memory_allocated() / 2**30:.1f} GiB" if arguments.device == "cuda" else ""
+        print(f"{architecture}: {seconds:.1f} s for {settings.epochs} epochs{memory}", flush=True)
 
 
 def augmentation(arguments: argparse.Namespace) -> None:
     """Print the time of one patient's transform (three phases of three slices), all at once and one by one."""
     for size in (64, arguments.size):
-        images = torch.from_numpy(drawn_data(32, 3, size).images)
+        images = torch.from_numpy(drawn_data(32, 3, size).images).to(arguments.device)
         ranges = AugmentationSettings()
         together = Augmentation(ranges, size, 0)
         one = RandAffine(
@@ -196,7 +227,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     parser.add_argument("--size", type=int, default=256)
-    parser.add_argument("--patients", type=int, default=32)
+    parser.add_argument("--patients", type=int, help="32 on a CPU, 264 on CUDA")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--networks", nargs="+", default=ARCHITECTURES, choices=ARCHITECTURES)
     parser.add_argument("--full", action="store_true", help="the paper's setting, every epoch of it")
