@@ -8,14 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from zoo.events_per_variable import few_events_note
 from zoo.firth import firth_fit
 from zoo.separation import separates, separating_direction, standardised
 from zoo.wald import FactorEffect, FitMethod, LogisticFit, factor_effects, wald_fit
 
 __all__ = ["BackwardElimination", "EliminationStep", "ExcludedFactor"]
-
-_FEWEST_EVENTS = 10
-"""Per variable of the multivariable model, in the smaller class (Peduzzi et al. 1996)."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +101,8 @@ class BackwardElimination:
     ) -> None:
         kept = self._independent(X, names, screened)
         self.steps_: list[EliminationStep] = []
-        self._note_events(len(kept), target)
+        note = few_events_note(len(kept), target, "factors entered the multivariable model")
+        self.notes_ += [] if note is None else [note]
         fit: LogisticFit | None = None
         while kept:
             fit = self._multivariable_fit(X[:, kept], target, [names[column] for column in kept])
@@ -146,14 +145,6 @@ class BackwardElimination:
         note = f"{what}: Firth's method gives the estimate; see whether it is strong or a leak"
         if note not in self.notes_:  # backward elimination meets the same again
             self.notes_.append(note)
-
-    def _note_events(self, factors: int, target: NDArray[np.intp]) -> None:
-        smaller = int(np.bincount(target).min())
-        if smaller < _FEWEST_EVENTS * factors:
-            self.notes_.append(
-                f"{factors} factors entered the multivariable model with {smaller} patients in the smaller class: "
-                f"{smaller / factors:.1f} events per variable, fewer than {_FEWEST_EVENTS}"
-            )
 
     def _independent(self, X: NDArray[np.float64], names: Sequence[str], screened: dict[int, float]) -> list[int]:
         kept: list[int] = []

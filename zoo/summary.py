@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 
 from zoo.classifiers import selected_features
 from zoo.clinical import ClinicalLogisticRegression
 from zoo.combined import CombinedFeatures
+from zoo.events_per_variable import few_events_note
 from zoo.fusion import FusionClassifier
 from zoo.late_fusion import LateFusionClassifier
 from zoo.network_classifier import NetworkClassifier
@@ -20,12 +22,19 @@ from zoo.tuned import TunedClassifier
 __all__ = ["model_summary"]
 
 
-def model_summary(estimator: BaseEstimator) -> dict[str, Any]:
+def model_summary(estimator: BaseEstimator, labels: ArrayLike | None = None) -> dict[str, Any]:
     """Return what a fitted model learned, as a JSON-ready mapping.
 
     A clinical model gives its univariable and multivariable tables; a pipeline the features it kept, their
     coefficients where it is linear (else None), the columns left after each step, and chosen parameters; a
-    published stage or score its slope.
+    published stage or score its slope. ``notes`` say what a reader must know.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+        A fitted member of the zoo.
+    labels : array-like of shape (n_patients,), optional
+        Of the patients that it was fitted to; without them no note says that a pipeline has few events per column.
     """
     if isinstance(estimator, ClinicalLogisticRegression):
         return {
@@ -43,7 +52,7 @@ def model_summary(estimator: BaseEstimator) -> dict[str, Any]:
             "follows_published_direction": bool(estimator.follows_published_direction_),
         }
     if isinstance(estimator, Pipeline):
-        return _pipeline_summary(estimator)
+        return _pipeline_summary(estimator, labels)
     if isinstance(estimator, LateFusionClassifier):
         return estimator.summary()
     if isinstance(estimator, NetworkClassifier):
@@ -70,7 +79,7 @@ def _network_summary(estimator: NetworkClassifier) -> dict[str, Any]:
     return found
 
 
-def _pipeline_summary(pipeline: Pipeline) -> dict[str, Any]:
+def _pipeline_summary(pipeline: Pipeline, labels: ArrayLike | None) -> dict[str, Any]:
     classifier = pipeline[-1]
     found: dict[str, Any] = {"columns_after": _columns_after(pipeline)}
     if isinstance(classifier, TunedClassifier):
@@ -81,9 +90,19 @@ def _pipeline_summary(pipeline: Pipeline) -> dict[str, Any]:
         pairs = selected_features(pipeline)
         found["features"] = [{"feature": name, "coefficient": coefficient} for name, coefficient in pairs]
         found["intercept"] = float(np.ravel(classifier.intercept_)[0])
-    if isinstance(pipeline[0], CombinedFeatures):
-        found["notes"] = list(pipeline[0].notes_)
+    found["notes"] = _pipeline_notes(pipeline, labels)
     return found
+
+
+def _pipeline_notes(pipeline: Pipeline, labels: ArrayLike | None) -> list[str]:
+    is_combined = isinstance(pipeline[0], CombinedFeatures)
+    notes = list(pipeline[0].notes_) if is_combined else []
+    if labels is not None:
+        columns = len(pipeline[:-1].get_feature_names_out())
+        entered = f"selected {'features and factors' if is_combined else 'features'} entered the classifier"
+        note = few_events_note(columns, labels, entered)
+        notes += [] if note is None else [note]
+    return notes
 
 
 def _columns_after(pipeline: Pipeline) -> dict[str, int]:

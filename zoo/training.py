@@ -160,7 +160,7 @@ def trained_model(store: Store, study: Study, plan: TrainingPlan, trained_at: st
     threshold = youden_threshold(target, probabilities)
     # What a network makes of regions is explained by maps, not column by column.
     references = {} if spec.is_network else column_references(estimator, inputs)
-    summary = model_summary(estimator)
+    summary = model_summary(estimator, target)
     metadata = _metadata(study, plan) | {
         "threshold": threshold,
         "threshold_rule": _THRESHOLD_RULE,

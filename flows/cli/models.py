@@ -191,6 +191,7 @@ def _shown_text(found: ShownModel) -> str:
             lines.append(f"{name} {summary[name]:.6g}")
     if summary.get("excluded"):
         lines.append(f"{len(summary['excluded'])} patients were left out for want of an input")
+    lines += [f"note: {note}" for note in summary.get("notes", ())]
     tables = (
         (summary.get("multivariable"), ["factor", "coefficient", "odds_ratio", "lower", "upper", "p"]),
         (summary.get("features"), ["feature", "coefficient"]),

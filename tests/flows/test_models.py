@@ -72,6 +72,10 @@ def test_show_has_features_parameters_and_figures(ask, trained_study):
     )
     _, text, _ = ask("models", "show", "radiomics_knn")
     assert "n_neighbors = " in text
+    (note,) = shown["summary"]["notes"]
+    assert "events per variable, fewer than 10" in note
+    assert f"\nnote: {note}\n" in text
+    assert f"\n- {note}\n" in ask("models", "card", "radiomics_knn")[1]
     assert shown["summary"]["features"][0]["feature"] in text
     _, text, _ = ask("models", "show", "cr")
     assert "odds_ratio" in text

@@ -237,6 +237,26 @@ def test_a_summary_names_features_steps_and_choices(table: tuple[pl.DataFrame, n
     assert both["columns_after"]["with_factors"] == len(both["features"])
 
 
+@pytest.mark.parametrize("build", [radiomics_lr, radiomics_knn, combined], ids=lambda build: build.__name__)
+def test_few_events_per_selected_column_are_noted(
+    build: Callable[..., Pipeline], table: tuple[pl.DataFrame, np.ndarray]
+) -> None:
+    """Under ten patients of the smaller class for each column of the last step are noted, and ten are not."""
+    frame, labels = table if build is combined else (radiomics_of(table[0]), table[1])
+    model = build(random_state=0).fit(frame, labels)
+    columns = len(model[:-1].get_feature_names_out())
+    what = "features and factors" if build is combined else "features"
+    few, enough = np.repeat([1, 0], [10 * columns - 1, 500]), np.repeat([1, 0], [10 * columns, 500])
+    note = (
+        f"{columns} selected {what} entered the classifier with {10 * columns - 1} patients in the smaller class: "
+        f"{10 - 1 / columns:.1f} events per variable, fewer than 10"
+    )
+    assert columns > 1
+    assert note in model_summary(model, few)["notes"]
+    assert note not in model_summary(model, enough)["notes"]
+    assert model_summary(model, few)["notes"][:-1] == model_summary(model, enough)["notes"]
+
+
 def test_the_zoo_has_the_members_of_the_design() -> None:
     """Names and inputs are those that studies and SQL rely on."""
     inputs = {name: model_spec(name).inputs for name in model_names()}

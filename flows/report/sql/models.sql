@@ -3,8 +3,9 @@ with judged as (  -- the version in the leaderboard; where none was judged, the 
 )
 select
     m.model, m.version, m.trained_at, m.threshold, (m.summary ->> 'intercept')::double as intercept,
-    json_keys(m.summary) as summary_keys, m.sha256, m.path, m.dataset_id, d.split,
-    d.inputs ->> 'feature_set' as feature_set, d.patients, d.columns, d.commit_id as dataset_commit
+    json_keys(m.summary) as summary_keys, coalesce((m.summary -> 'notes')::varchar[], []) as notes,
+    m.sha256, m.path, m.dataset_id, d.split, d.inputs ->> 'feature_set' as feature_set,
+    d.patients, d.columns, d.commit_id as dataset_commit
 from models m
 left join datasets d on d.study = m.study and d.dataset_id = m.dataset_id
 left join judged j on j.model = m.model
