@@ -155,7 +155,8 @@ def test_selected_features_come_with_their_dictionary(judged_study, judged_page)
 
 def test_what_a_reader_must_know_of_a_model_is_said(judged_study, judged_page):
     """Every note of a model, here that few patients come to a selected feature, stands on the page."""
-    notes = [row["note"] for row in judged_study.sql("select unnest((summary -> 'notes')::varchar[]) as note from models")]
+    rows = judged_study.sql("select unnest((summary -> 'notes')::varchar[]) as note from models")
+    notes = [row["note"] for row in rows]
     assert any("events per variable, fewer than 10" in note for note in notes)
     for note in notes:
         assert f"Note: {note}." in judged_page.text
