@@ -10,10 +10,13 @@ from numpy.typing import NDArray
 
 from zoo.events_per_variable import few_events_note
 from zoo.firth import firth_fit
-from zoo.separation import separates, separating_direction, standardised
+from zoo.separation import is_constant, separates, separating_direction, standardised
 from zoo.wald import FactorEffect, FitMethod, LogisticFit, factor_effects, wald_fit
 
 __all__ = ["BackwardElimination", "EliminationStep", "ExcludedFactor"]
+
+_COLLINEAR = 1e-7
+"""Of the largest singular value: Newton's matrix holds its square, which is near the precision of a number."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,7 @@ class BackwardElimination:
     def _univariable_effect(
         self, values: NDArray[np.float64], target: NDArray[np.intp], name: str
     ) -> FactorEffect | None:
-        if np.ptp(values) == 0:
+        if is_constant(values):
             self._exclude(name, "constant", "it has one value in all training patients")
             return None
         if separates(values, target):
@@ -150,7 +153,7 @@ class BackwardElimination:
         kept: list[int] = []
         for column in sorted(screened, key=lambda column: (screened[column], column)):
             centred = standardised(X[:, [*kept, column]])[0]
-            if np.linalg.matrix_rank(centred) > len(kept):
+            if np.linalg.matrix_rank(centred, rtol=_COLLINEAR) > len(kept):
                 kept.append(column)
             else:
                 others = ", ".join(names[other] for other in kept)

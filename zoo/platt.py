@@ -14,6 +14,7 @@ from sklearn.utils import Tags
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from zoo.separation import is_constant
 from zoo.sigmoid import LEAST_SLOPE, calibrated_intercept
 
 __all__ = ["PlattClassifier"]
@@ -151,8 +152,7 @@ def _maximum_likelihood(values: Floats, target: NDArray[np.intp]) -> tuple[float
     wanted = np.where(target == 1, (n1 + 1) / (n1 + 2), 1 / (n0 + 2))
     prior = float(np.log((n1 + 1) / (n0 + 1)))
     centre, deviation = float(values.mean()), float(values.std())
-    # Rounding makes the spread of a constant a tiny number, which must not be divided by.
-    if deviation <= 1e-12 * float(np.abs(values).max()):
+    if is_constant(values):
         return 0.0, prior
     # The maximum does not depend on units, but when the optimiser stops does.
     standard = (values - centre) / deviation

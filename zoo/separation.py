@@ -6,9 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linprog
 
-__all__ = ["separates", "separating_direction", "standardised"]
+__all__ = ["is_constant", "separates", "separating_direction", "standardised"]
 
 _SEPARATION_TOLERANCE = 1e-7
+
+
+def is_constant(values: NDArray[np.float64]) -> bool:
+    """Return whether values differ by no more than rounding makes equal numbers differ."""
+    return bool(values.std() <= 1e-12 * np.abs(values).max())
 
 
 def separates(values: NDArray[np.float64], target: NDArray[np.intp]) -> bool:

@@ -207,6 +207,30 @@ def test_collinear_and_constant_factors_are_excluded() -> None:
     assert len(model.factors_) == 1
 
 
+@pytest.mark.parametrize("rounding", [1e-11, 1e-9, 1e-8])
+def test_a_copy_but_for_rounding_is_collinear(rounding: float) -> None:
+    """A factor in other units, rounded on the way, is left out as the copy it is, not as one that cannot be fitted."""
+    X, y = two_overlapping()
+    noise = np.random.default_rng(4).normal(size=len(X))
+    table = pd.DataFrame({"ng_ml": X[:, 0], "ug_l": 1000 * (X[:, 0] + rounding * noise)})
+    model = ClinicalLogisticRegression().fit(table, y)
+
+    (excluded,) = model.excluded_
+    assert excluded.kind == "collinear"
+    assert excluded.reason == f"it is a linear combination of {model.factors_[0]}"
+
+
+def test_a_constant_but_for_rounding_is_excluded() -> None:
+    """One value computed in two ways, a unit in the last place apart, is a constant and has no odds ratio."""
+    X, y = two_overlapping()
+    column = np.where(np.arange(len(y)) == int(np.argmax(y)), 0.3, 0.1 * 3)
+    assert np.ptp(column) > 0
+    model = ClinicalLogisticRegression().fit(pd.DataFrame({"marker": X[:, 0], "dose": column}), y)
+
+    assert [(excluded.factor, excluded.kind) for excluded in model.excluded_] == [("dose", "constant")]
+    assert [effect.factor for effect in model.univariable_] == ["marker"]
+
+
 def test_missing_values_are_refused_by_name() -> None:
     """Missing values are a contract error with each column and its count, in training and prediction."""
     table = pl.DataFrame(

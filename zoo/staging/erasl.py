@@ -72,10 +72,16 @@ def erasl_pre(
     afp_floor_ug_l : float
         The lowest AFP that the assay reports, above 0.
 
+    Raises
+    ------
+    ValueError
+        If the floor is not above 0, or no number.
+
     References
     ----------
     Chan AWH et al., J Hepatol 2018;69:1284, doi:10.1016/j.jhep.2018.08.027.
     """
+    _refuse_impossible_floor(afp_floor_ug_l)
     values = {
         "sex": sex,
         "tbil": tbil,
@@ -108,10 +114,9 @@ def erasl_pre_with_floor(afp_floor_ug_l: float) -> Comparator:
     Raises
     ------
     ValueError
-        If the floor is not above 0.
+        If the floor is not above 0, or no number.
     """
-    if not afp_floor_ug_l > 0:
-        raise ValueError(f"the assay's floor must be above 0 ug/L, got {afp_floor_ug_l!r}")
+    _refuse_impossible_floor(afp_floor_ug_l)
     return Comparator(
         name="erasl_pre",
         title="ERASL-pre: early recurrence after surgery for liver tumour, preoperative model",
@@ -126,6 +131,11 @@ def erasl_pre_with_floor(afp_floor_ug_l: float) -> Comparator:
             "1 IU/mL of AFP is 1.21 ug/L",
         ),
     )
+
+
+def _refuse_impossible_floor(afp_floor_ug_l: float) -> None:
+    if not 0 < afp_floor_ug_l < math.inf:
+        raise ValueError(f"the assay's floor must be above 0 ug/L and finite, got {afp_floor_ug_l!r}")
 
 
 ERASL_PRE = erasl_pre_with_floor(AFP_FLOOR_UG_L)

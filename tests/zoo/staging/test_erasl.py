@@ -130,13 +130,20 @@ def test_afp_below_the_floor(afp: float) -> None:
 
 
 def test_floor_of_another_assay() -> None:
-    """A laboratory's own floor is used; one that has no logarithm is refused."""
+    """A laboratory's own floor is used."""
     observations = observed(LOW_RISK) | {"afp": Observation(0.0, "ug/L")}
     result = erasl_pre_with_floor(2.0).assess(observations)
 
     assert result.value == erasl_pre(**LOW_RISK | {"afp": 2.0}).value
-    with pytest.raises(ValueError, match="above 0"):
-        erasl_pre_with_floor(0.0)
+
+
+@pytest.mark.parametrize("floor", [0.0, -1.0, math.nan, math.inf])
+def test_impossible_floor(floor: float) -> None:
+    """A floor that has no finite logarithm is refused in words, by the score and by its description."""
+    with pytest.raises(ValueError, match="floor must be above 0 ug/L and finite"):
+        erasl_pre(**LOW_RISK | {"afp": 0.0}, afp_floor_ug_l=floor)
+    with pytest.raises(ValueError, match="floor must be above 0 ug/L and finite"):
+        erasl_pre_with_floor(floor)
 
 
 def observed(patient: dict[str, Any]) -> dict[str, Observation]:
