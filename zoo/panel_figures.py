@@ -29,7 +29,10 @@ _LEAST_BENEFIT = -0.1  # below this a net benefit says only: do not
 
 @dataclass(frozen=True)
 class CalibrationOf:
-    """One model's predictions on one cohort, and its recalibration curve where there is one."""
+    """One model's predictions on one cohort, and its recalibration curve where there is one.
+
+    Patients whom repeated cross-validation predicted several times have several.
+    """
 
     model: str
     labels: ArrayLike

@@ -10,7 +10,7 @@ from typing import Any
 from flows.pages.questions import Answer, Questions
 from flows.pages.words import readable_name, readable_unit, readable_variable
 from zoo.evaluation.calibration import calibration_in_the_large, calibration_line
-from zoo.evaluation.decision_curve import decision_curve
+from zoo.evaluation.decision_curve import DecisionCurve, decision_curve
 from zoo.evaluation.recalibration import recalibration_curve
 from zoo.figure_parts import SeriesStyle, series_styles
 from zoo.figures import AucInterval, RocOf, auc_forest, roc_plot
@@ -84,6 +84,11 @@ class Performance:
     subgroup_tests: Answer
 
     @property
+    def is_repeated(self) -> bool:
+        """Whether patients were judged fold by fold, so that the figures show what holds over folds and repeats."""
+        return self.suite == "honest"
+
+    @property
     def best(self) -> Row:
         """The leaderboard's row of the model with the highest AUC where models are judged."""
         rows = [row for row in self.leaderboard.rows if row["cohort"] == self.judged_on]
@@ -147,10 +152,7 @@ def _of_suite(questions: Questions, suite: str) -> Performance:
         ],
         benefit_figures={
             cohort: net_benefit_panels(
-                [
-                    BenefitOf(each.model, decision_curve(each.labels, each.probabilities, _THRESHOLDS))
-                    for each in models
-                ],
+                [BenefitOf(each, _benefit(scores[each, cohort])) for each in (each.model for each in models)],
                 key=f"{suite}-{cohort}-benefit",
                 title=readable_name(cohort).capitalize(),
                 label=f"Net benefit in the {readable_name(cohort)} cohort at thresholds of 1 to 99 %: "
@@ -193,8 +195,8 @@ def _roc_figure(
         curves.append(
             RocOf(
                 model=row["model"],
-                false_positive_rate=[0.0, *(point["false_positive_rate"] for point in mine)],
-                sensitivity=[0.0, *(point["sensitivity"] for point in mine)],
+                false_positive_rate=[point["false_positive_rate"] for point in mine],
+                sensitivity=[point["sensitivity"] for point in mine],
                 legend=f"{row['auc']:.3f}",
                 operating_point=at_threshold,
             )
@@ -233,9 +235,16 @@ def _calibrations(rows: Sequence[Row], scores: dict[tuple[str, str], list[Row]],
         if of_model:
             labels = [each["label"] for each in of_model]
             probabilities = [each["probability"] for each in of_model]
-            curve = recalibration_curve(labels, probabilities)
+            curve = recalibration_curve(labels, probabilities, patients=[each["patient"] for each in of_model])
             found.append(CalibrationOf(model, labels, probabilities, curve))
     return found
+
+
+def _benefit(of_model: Sequence[Row]) -> DecisionCurve:
+    labels, probabilities, patients = (
+        [each[name] for each in of_model] for name in ("label", "probability", "patient")
+    )
+    return decision_curve(labels, probabilities, _THRESHOLDS, patients=patients)
 
 
 def _listed(rows: Sequence[Row], cohort: str, told: Callable[[Row], str]) -> str:

@@ -12,11 +12,14 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
+from html_page import Page
 
 from flows.bench import bench
 from flows.cli.main import exit_code
 from flows.ingest import ingest
+from flows.report.page import write_report
 from store.home import Store
 from store.query import answer
 from store.snapshot import Snapshot
@@ -83,6 +86,26 @@ def test_sql_makes_the_suites_figures_again(benched, file, view):
     assert len(again) == len(stored) > 0
     for mine, theirs in zip(again, stored, strict=True):
         assert mine == pytest.approx(theirs, abs=1e-9), mine["model"]
+
+
+def test_the_reports_curves_are_those_of_the_table(benched, tmp_path):
+    """The area under each drawn ROC curve is the leaderboard's AUC, and the page says what its curves are."""
+    page = Page(write_report(Store(benched), None, out=tmp_path / "report.html").read_text())
+    (points,) = [text for text in page.sql if "false_positive_rate" in text]
+    areas = {row["model"]: row["auc"] for row in asked(benched, "from leaderboard where suite = 'honest'")}
+    curves = asked(benched, points)
+    assert {row["model"] for row in curves} == set(areas)
+    for model, area in areas.items():
+        x, y = zip(
+            *((row["false_positive_rate"], row["sensitivity"]) for row in curves if row["model"] == model), strict=True
+        )
+        assert (x[0], y[0], x[-1], y[-1]) == (0, 0, 1, 1)
+        assert (np.diff(y) >= 0).all()
+        assert np.trapezoid(y, x) == pytest.approx(area, abs=1e-12)
+    assert "The area under the line is the AUC of the leaderboard" in page.text
+    assert "fitted to all predictions, one of each patient a repeat" in page.text
+    assert "The net benefit is the mean over the repeats" in page.text
+    assert "frozen on training patients; dashed grey" not in page.text
 
 
 def test_subgroups_asked_for_later_need_no_fit(benched, tmp_path):

@@ -103,6 +103,13 @@ def test_the_leaderboard_shows_what_its_sql_gives(judged_study, judged_page):
         assert cells[-9:] == [decimals(row[name]) for name in names]
 
 
+def test_a_single_split_is_not_said_to_be_repeated(judged_page):
+    """The paper suite's ROC curves are single ones, with the frozen threshold, and no figure is said to be a mean."""
+    assert "the mark is the threshold frozen on training patients" in judged_page.text
+    assert "over the repeats" not in judged_page.text
+    assert "The area under the line" not in judged_page.text
+
+
 def test_the_summary_names_the_best_model_of_the_validation_cohort(judged_study, judged_page):
     """The first paragraph gives the highest validation AUC with its interval, and the notice stands above it."""
     (best,) = judged_study.sql(

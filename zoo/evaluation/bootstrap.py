@@ -11,7 +11,15 @@ from schemas.errors import ContractError
 from zoo.evaluation.inputs import confidence_level, labelled_scores
 from zoo.evaluation.intervals import Interval
 
-__all__ = ["RESAMPLES", "SEED", "Band", "bootstrap_auc_interval", "percentile_band", "resampled_counts"]
+__all__ = [
+    "RESAMPLES",
+    "SEED",
+    "Band",
+    "bootstrap_auc_interval",
+    "percentile_band",
+    "resampled_counts",
+    "resampled_weights",
+]
 
 RESAMPLES = 1000
 SEED = 20260101
@@ -58,6 +66,38 @@ def resampled_counts(n_patients: int, resamples: int = RESAMPLES, seed: int = SE
         raise ContractError(f"expected patients and resamples, got {n_patients} and {resamples}", where="resamples")
     shares = np.full(n_patients, 1 / n_patients)
     return np.random.default_rng(seed).multinomial(n_patients, shares, size=resamples).astype(np.float64)
+
+
+def resampled_weights(
+    n_predictions: int, patients: ArrayLike | None = None, resamples: int = RESAMPLES, seed: int = SEED
+) -> Floats:
+    """Return how often each prediction counts in each resample: as often as its patient was drawn.
+
+    Parameters
+    ----------
+    n_predictions : int
+        How many predictions there are.
+    patients : array_like of shape (n_predictions,), optional
+        Whose prediction each is, where patients have several; each is of another patient where absent.
+    resamples, seed : int
+        As for `resampled_counts`.
+
+    Returns
+    -------
+    ndarray of shape (resamples, n_predictions)
+        Whole numbers.
+
+    Raises
+    ------
+    ContractError
+        If there is no prediction or no resample, or patients are not named for each prediction.
+    """
+    if patients is None:
+        return resampled_counts(n_predictions, resamples, seed)
+    names, position = np.unique(np.asarray(patients), return_inverse=True)
+    if position.shape != (n_predictions,):
+        raise ContractError(f"expected {n_predictions} patients, got {position.size}", where="patients")
+    return resampled_counts(len(names), resamples, seed)[:, position]
 
 
 def percentile_band(curves: Floats, level: float = 0.95) -> Band:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from schemas.errors import ContractError
-from zoo.evaluation.bootstrap import RESAMPLES, SEED, percentile_band, resampled_counts
+from zoo.evaluation.bootstrap import RESAMPLES, SEED, percentile_band, resampled_weights
 from zoo.evaluation.inputs import binary_labels, finite_values, labelled_probabilities
 
 __all__ = ["DecisionCurve", "decision_curve", "net_benefit", "net_benefit_treat_all", "net_benefit_treat_none"]
@@ -107,6 +107,7 @@ def decision_curve(
     probabilities: ArrayLike,
     thresholds: ArrayLike,
     *,
+    patients: ArrayLike | None = None,
     level: float = 0.95,
     resamples: int = RESAMPLES,
     seed: int = SEED,
@@ -124,6 +125,9 @@ def decision_curve(
         Predicted probability of label 1; a staging must first be turned into one on training patients.
     thresholds : array_like of shape (n_thresholds,)
         At least 0 and below 1.
+    patients : array_like of shape (n_patients,), optional
+        Whose prediction each is, where patients were predicted several times, as in repeated cross-validation: all
+        predictions count, and a resample draws a patient with all of theirs.
     level : float
         Confidence level of the band, at each threshold for itself.
     resamples, seed : int
@@ -142,7 +146,8 @@ def decision_curve(
     cuts = _threshold_probabilities(thresholds)
     # What each patient adds at each threshold: 1 for a true positive, minus the odds for a false one.
     worth = (values[:, None] >= cuts) * np.where(positive[:, None], 1.0, -cuts / (1 - cuts))
-    band = percentile_band(resampled_counts(len(values), resamples, seed) @ worth / len(values), level)
+    weights = resampled_weights(len(values), patients, resamples, seed)
+    band = percentile_band(weights @ worth / weights.sum(axis=1, keepdims=True), level)
     return DecisionCurve(
         cuts, net_benefit(positive, values, cuts), band.lower, band.upper, net_benefit_treat_all(positive, cuts)
     )

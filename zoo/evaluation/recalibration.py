@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
-from zoo.evaluation.bootstrap import RESAMPLES, SEED, percentile_band, resampled_counts
+from zoo.evaluation.bootstrap import RESAMPLES, SEED, percentile_band, resampled_weights
 from zoo.evaluation.log_odds import predicted_log_odds
 from zoo.evaluation.resampled_logistic import logistic_fit, weighted_logistic_fits
 from zoo.separation import separates, separating_direction
@@ -39,6 +39,7 @@ def recalibration_curve(
     labels: ArrayLike,
     probabilities: ArrayLike,
     *,
+    patients: ArrayLike | None = None,
     points: int = 61,
     level: float = 0.95,
     resamples: int = RESAMPLES,
@@ -62,6 +63,9 @@ def recalibration_curve(
         Predicted probability of label 1.
     points : int
         At how many equally spaced predictions the curve is given.
+    patients : array_like of shape (n_patients,), optional
+        Whose prediction each is, where patients were predicted several times, as in repeated cross-validation: all
+        predictions count, and a resample draws a patient with all of theirs.
     level : float
         Confidence level of the band, at each point for itself.
     resamples, seed : int
@@ -96,9 +100,9 @@ def recalibration_curve(
     whole = logistic_fit(design, given.positive)
     if whole is None:
         return None
-    counts = resampled_counts(len(design), resamples, seed)
+    counts = resampled_weights(len(design), patients, resamples, seed)
     events = counts @ given.positive
-    counts = counts[(events > 0) & (events < len(design))]
+    counts = counts[(events > 0) & (events < counts.sum(axis=1))]
     predicted = np.linspace(given.probabilities.min(), given.probabilities.max(), points)
     at = _design(special.logit(predicted), knots)
     curves = special.expit(weighted_logistic_fits(design, given.positive, counts, whole).coefficients @ at.T)

@@ -1,5 +1,4 @@
-select model, cohort, patient, avg(probability) as probability, any_value(label) as label
+select model, cohort, repeat, patient, probability, label
 from predictions
 where study = $study and suite = $suite
-group by all
-order by model, cohort, probability, patient
+order by model, cohort, probability, patient, repeat

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from schemas.errors import ContractError
 from zoo.evaluation.auc import delong_interval
-from zoo.evaluation.bootstrap import bootstrap_auc_interval, percentile_band, resampled_counts
+from zoo.evaluation.bootstrap import bootstrap_auc_interval, percentile_band, resampled_counts, resampled_weights
 
 
 @pytest.mark.parametrize("marker", ["wfns", "s100b", "ndka"])
@@ -69,3 +69,16 @@ def test_nothing_to_draw_is_refused(n_patients, resamples):
     """No patients, or no resamples, is an error."""
     with pytest.raises(ContractError, match="expected patients and resamples"):
         resampled_counts(n_patients, resamples)
+
+
+def test_predictions_are_drawn_with_their_patient():
+    """All predictions of a patient count as often as the patient was drawn; without names each is its own patient."""
+    drawn = resampled_counts(3, 50, 4)
+    assert np.array_equal(resampled_weights(4, ["b", "a", "c", "a"], 50, 4), drawn[:, [1, 0, 2, 0]])
+    assert np.array_equal(resampled_weights(3, None, 50, 4), drawn)
+
+
+def test_a_prediction_without_a_patient_is_refused():
+    """Fewer names than predictions are a contract error."""
+    with pytest.raises(ContractError, match="expected 3 patients, got 2"):
+        resampled_weights(3, ["a", "b"])

@@ -105,3 +105,18 @@ def test_a_threshold_without_odds_is_refused(threshold):
     ):
         with pytest.raises(ContractError, match=r"thresholds\[1\]"):
             curve([0.5, threshold])
+
+
+def test_the_net_benefit_of_repeats_is_their_mean(published):
+    """Several predictions of each patient: the mean of the repeats' curves, its band that of resampled patients."""
+    labels, probabilities = published("training")
+    random = np.random.default_rng(2)
+    repeats = [np.clip(probabilities + random.normal(0, 0.1, len(labels)), 0, 1) for _ in range(3)]
+    cuts, patients = np.linspace(0.05, 0.95, 19), np.arange(len(labels))
+    curve = decision_curve(np.tile(labels, 3), np.concatenate(repeats), cuts, patients=np.tile(patients, 3))
+    expected = np.mean([net_benefit(labels, each, cuts) for each in repeats], axis=0)
+    np.testing.assert_allclose(curve.net_benefit, expected, atol=1e-12)
+    once = decision_curve(labels, probabilities, cuts, patients=patients)
+    thrice = decision_curve(np.tile(labels, 3), np.tile(probabilities, 3), cuts, patients=np.tile(patients, 3))
+    np.testing.assert_allclose(thrice.lower, once.lower, atol=1e-12)
+    np.testing.assert_allclose(thrice.upper, once.upper, atol=1e-12)

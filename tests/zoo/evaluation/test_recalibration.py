@@ -152,3 +152,19 @@ def test_a_spline_that_separates_gives_way_to_the_line():
     assert curve is not None
     fit = sm.GLM(labels, sm.add_constant(logits), family=sm.families.Binomial()).fit(tol=1e-12)
     np.testing.assert_allclose(curve.observed, fit.predict(sm.add_constant(logit(curve.predicted))), rtol=1e-6)
+
+
+def test_predictions_of_one_patient_are_resampled_together():
+    """Every patient given twice changes neither curve nor band, where the patients are named; else it is too narrow."""
+    labels, probabilities = _drawn(6)
+    once = recalibration_curve(labels, probabilities, resamples=200, patients=range(60))
+    twice, two = (np.repeat(labels, 2), np.repeat(probabilities, 2)), np.repeat(range(60), 2)
+    named = recalibration_curve(*twice, resamples=200, patients=two)
+    unnamed = recalibration_curve(*twice, resamples=200)
+    assert once is not None
+    assert named is not None
+    assert unnamed is not None
+    # The knots are quantiles, which lie a little elsewhere among twice as many values.
+    np.testing.assert_allclose(named.observed, once.observed, atol=0.005)
+    np.testing.assert_allclose(named.upper - named.lower, once.upper - once.lower, atol=0.03)
+    assert np.mean(unnamed.upper - unnamed.lower) < 0.85 * np.mean(once.upper - once.lower)
