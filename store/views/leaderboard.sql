@@ -13,13 +13,34 @@
 -- @threshold probability from which a patient counts as positive, frozen on training patients; none in the honest suite, where each fold has its own (predictions.threshold)
 -- @accuracy share of right calls
 -- @sensitivity true positives among label 1
+-- @sensitivity_lo lower 95 % bound, Wilson; none in the honest suite, where rates are means over the repeats and patients count several times
+-- @sensitivity_hi upper 95 % bound, Wilson; none in the honest suite
 -- @specificity true negatives among label 0
+-- @specificity_lo lower 95 % bound, Wilson; none in the honest suite
+-- @specificity_hi upper 95 % bound, Wilson; none in the honest suite
 -- @ppv positive predictive value
 -- @npv negative predictive value
 -- @brier mean squared error of the probability
 -- @calibration_slope slope of the logistic recalibration line
 -- @calibration_intercept calibration in the large: intercept with the slope held at 1
+with judged as (  -- zz: the square of the 97.5 % quantile of the normal distribution, 1.959963984540054
+    select *, n - events as others, 3.841458820694124 as zz from catalogue.leaderboard
+)
 select
     study, suite, model, cohort, n, events, auc, auc_lo, auc_hi, auc_delong_lo, auc_delong_hi, threshold,
-    accuracy, sensitivity, specificity, ppv, npv, brier, calibration_slope, calibration_intercept
-from catalogue.leaderboard
+    accuracy, sensitivity,
+    case when suite = 'paper' and sensitivity is not null then greatest(0,
+        (sensitivity + zz / (2 * events) - sqrt(zz * sensitivity * (1 - sensitivity) / events + (zz / (2 * events)) ** 2)) / (1 + zz / events))
+    end as sensitivity_lo,
+    case when suite = 'paper' and sensitivity is not null then least(1,
+        (sensitivity + zz / (2 * events) + sqrt(zz * sensitivity * (1 - sensitivity) / events + (zz / (2 * events)) ** 2)) / (1 + zz / events))
+    end as sensitivity_hi,
+    specificity,
+    case when suite = 'paper' and specificity is not null then greatest(0,
+        (specificity + zz / (2 * others) - sqrt(zz * specificity * (1 - specificity) / others + (zz / (2 * others)) ** 2)) / (1 + zz / others))
+    end as specificity_lo,
+    case when suite = 'paper' and specificity is not null then least(1,
+        (specificity + zz / (2 * others) + sqrt(zz * specificity * (1 - specificity) / others + (zz / (2 * others)) ** 2)) / (1 + zz / others))
+    end as specificity_hi,
+    ppv, npv, brier, calibration_slope, calibration_intercept
+from judged

@@ -100,7 +100,10 @@ def test_the_leaderboard_shows_what_its_sql_gives(judged_study, judged_page):
         assert cells[-10] == main + plain
         names = ("accuracy", "sensitivity", "specificity", "ppv", "npv", "brier", "calibration_slope")
         names += ("calibration_intercept", "threshold")
-        assert cells[-9:] == [decimals(row[name]) for name in names]
+        shown = {name: decimals(row[name]) for name in names}
+        for rate in ("sensitivity", "specificity"):
+            shown[rate] += f" ({decimals(row[f'{rate}_lo'])}\u2013{decimals(row[f'{rate}_hi'])})"
+        assert cells[-9:] == list(shown.values())
 
 
 def test_a_single_split_is_not_said_to_be_repeated(judged_page):

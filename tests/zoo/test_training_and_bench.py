@@ -11,6 +11,8 @@ from schemas.errors import ContractError
 from store.commit import commit_to
 from store.query import answer
 from zoo.benchmark import comparison_rows, judged_model
+from zoo.evaluation.classification import classification
+from zoo.evaluation.intervals import wilson_interval
 from zoo.evaluation.multiplicity import holm
 from zoo.persist import load_model
 from zoo.training import trained_model, training_plan
@@ -207,6 +209,42 @@ def test_sql_gives_the_figures_again(trained):
     for mine, theirs in zip(again, stored, strict=True):
         assert (mine.pop("model"), mine.pop("cohort")) == (theirs.pop("model"), theirs.pop("cohort"))
         assert mine == pytest.approx(theirs, abs=1e-12)
+
+
+def test_the_views_bounds_of_rates_are_wilsons(trained):
+    """Sensitivity and specificity have the interval that the library gives for the same counts."""
+    written, rows = trained
+    judged = [judged_model(written.snapshot, row) for row in rows.values()]
+    written.put("leaderboard", [row.model_dump() | {"version": 1} for each in judged for row in each.leaderboard])
+    bounds = {(row["model"], row["cohort"]): row for row in answer(written.snapshot, "from leaderboard").to_pylist()}
+    assert len(bounds) == 4
+    for each in judged:
+        for cohort in ("training", "validation"):
+            counts = classification(*arrays(each, cohort), rows[each.model]["threshold"])
+            for rate in ("sensitivity", "specificity"):
+                shown = bounds[each.model, cohort]
+                assert (shown[f"{rate}_lo"], shown[f"{rate}_hi"]) == pytest.approx(counts.interval(rate), abs=1e-12)
+
+
+def test_rates_of_nobody_and_means_over_repeats_have_no_bounds(trained):
+    """Rates of 0 and 1 have Wilson's bounds; one without patients, and all of the honest suite, have none."""
+    written, rows = trained
+    (first, *_) = judged_model(written.snapshot, rows["cr"]).leaderboard
+    own = first.model_dump() | {"version": 1, "n": 30, "events": 10, "sensitivity": 1.0, "specificity": 0.0}
+    written.put(
+        "leaderboard",
+        [
+            own | {"model": "extreme"},
+            own | {"model": "repeated", "suite": "honest", "cohort": "out_of_fold"},
+            own | {"model": "without", "events": 0, "sensitivity": None, "specificity": 0.5},
+        ],
+    )
+    asked = "select sensitivity_lo, sensitivity_hi, specificity_lo, specificity_hi from leaderboard order by model"
+    extreme, repeated, without = (tuple(row.values()) for row in answer(written.snapshot, asked).to_pylist())
+    assert extreme == pytest.approx((*wilson_interval(10, 10), *wilson_interval(0, 20)), abs=1e-12)
+    assert repeated == (None, None, None, None)
+    assert without[:2] == (None, None)
+    assert without[2:] == pytest.approx(wilson_interval(15, 30), abs=1e-12)
 
 
 def test_a_model_is_judged_on_its_pinned_dataset(trained):
