@@ -14,8 +14,8 @@ from flows.worker_pool import worker_pool
 from schemas.errors import UsageError
 from store.home import Store
 from store.snapshot import Snapshot
+from zoo.model_folders import version_key
 from zoo.registry import model_spec
-from zoo.saved_models import version_key
 
 __all__ = ["ExplainedPatient", "PictureFormat", "example_rows", "explained_patients", "shown_rows"]
 

@@ -13,7 +13,7 @@ from flows.honest_suite import honest_suite
 from flows.refresh import stored_study
 from flows.train import TrainReport, study_models, train
 from schemas.errors import NotFoundError
-from schemas.results import ControlRow, LeaderboardRow, Suite
+from schemas.results import FOLDS, REPEATS, ControlRow, LeaderboardRow, Suite
 from schemas.study import Study
 from store.commit import commit_to, utc_now
 from store.home import Store
@@ -27,11 +27,6 @@ from zoo.openings import new_openings, times_opened
 from zoo.subgroups import subgroup_comparisons, subgroup_levels, subgroup_rows
 
 __all__ = ["FOLDS", "REPEATS", "BenchReport", "bench"]
-
-REPEATS = 5
-"""How often the honest suite predicts every patient."""
-FOLDS = 5
-"""Parts of a repeat: every model is fitted on four fifths of the patients."""
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,8 @@ from typing import Any
 from schemas.errors import NotFoundError, UsageError
 from store.home import Store
 from store.snapshot import Snapshot
-from zoo.model_folders import local_model_folder
+from zoo.model_folders import MANIFEST, local_model_folder, version_key
 from zoo.persist import checked_contents, load_model
-from zoo.saved_models import MANIFEST, version_key
 
 __all__ = [
     "ExportedModel",

@@ -16,7 +16,6 @@ from schemas.errors import ContractError, UsageError
 from schemas.imported import ImportedTable
 from schemas.keys import FeatureSetName, Name, sql_name
 from schemas.study_text import parsed_study
-from zoo.registry import REGISTRY, model_spec
 
 __all__ = ["TableOfFeatures", "study_text"]
 
@@ -78,6 +77,9 @@ def study_text(table: TableOfFeatures, folder: Path) -> str:
     UsageError
         When the study's id is none.
     """
+    # Imported here: a study file of one's own is ingested without the libraries of learning.
+    from zoo.registry import REGISTRY, model_spec
+
     source = read_table(table.file, "--features", missing=table.missing)
     for option, column in (("--patient", table.patient), ("--outcome", table.outcome), ("--phase", table.phase)):
         if column is not None:

@@ -7,6 +7,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 __all__ = [
+    "FOLDS",
+    "REPEATS",
     "Cohort",
     "ComparisonRow",
     "Control",
@@ -20,6 +22,11 @@ __all__ = [
 Suite = Literal["paper", "honest"]
 Cohort = Literal["training", "validation", "out_of_fold"]
 Control = Literal["permuted_labels", "shuffled_voxels"]
+
+REPEATS = 5
+"""How often the honest suite predicts every patient."""
+FOLDS = 5
+"""Parts of a repeat: every model is fitted on four fifths of the patients."""
 
 
 class _Row(BaseModel):

@@ -10,9 +10,10 @@ import polars as pl
 from store.snapshot import Snapshot
 from zoo.explain import contributions, last_step
 from zoo.importances import permutation_importances
+from zoo.model_folders import version_key
 from zoo.prediction import part_of
 from zoo.registry import model_spec
-from zoo.saved_models import patient_of, stored_model, trained_from, version_key
+from zoo.saved_models import patient_of, stored_model, trained_from
 
 __all__ = ["patient_explanation", "validation_importances"]
 

@@ -22,9 +22,10 @@ from zoo.attention import MARGIN_MM, AttentionScores
 from zoo.attention_figures import AttentionPanel
 from zoo.feature_columns import stored_feature_set
 from zoo.late_fusion import LateFusionClassifier
+from zoo.model_folders import version_key
 from zoo.network_classifier import NetworkClassifier
 from zoo.patient_attention import PhaseAttention, patient_attention
-from zoo.saved_models import SavedModel, patient_of, stored_model, trained_from, version_key
+from zoo.saved_models import SavedModel, patient_of, stored_model, trained_from
 from zoo.score_cam import attention_map
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""Where the folders of models lie in a store: the only two functions that know."""
+"""Where the folders of models lie in a store, and what names a model there; loads no library of learning."""
 
 from __future__ import annotations
 
@@ -8,7 +8,15 @@ from typing import Any
 
 from store.home import Store
 
-__all__ = ["local_model_folder", "put_model_folder"]
+__all__ = ["MANIFEST", "local_model_folder", "put_model_folder", "version_key"]
+
+MANIFEST = "manifest.json"
+"""The file beside an exported model's own that holds their hashes."""
+
+
+def version_key(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the columns that tell a model's version from others, of its row or of one that is about it."""
+    return {name: row[name] for name in ("study", "model", "version")}
 
 
 def local_model_folder(store: Store, row: Mapping[str, Any]) -> Path:

@@ -12,15 +12,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import skops.io
 from pydantic import JsonValue
-from sklearn.base import BaseEstimator
-from skops.io.exceptions import UnsupportedTypeException
 
 from schemas.errors import ContractError, NotFoundError
 from zoo.model_archive import canonical_archive, joined_archive
+
+# skops takes four seconds to load, and torch with it where that is installed: it is imported where a model is read or
+# written, for the list of models and every --help pass through here.
+if TYPE_CHECKING:
+    from sklearn.base import BaseEstimator
 
 __all__ = ["TRUSTED_TYPES", "LoadedModel", "checked_contents", "folder_sha256", "load_model", "save_model"]
 
@@ -165,6 +167,8 @@ def load_model(folder: Path, expected_sha256: str | None = None, *, beside: Sequ
         If the hash differs, a type is not on the allow-list (the message names it), or the files cannot be
         read.
     """
+    import skops.io
+
     contents = checked_contents(folder, expected_sha256, beside=beside)
     record = _record(contents[_RECORD], folder)
     archive = joined_archive(contents[_ESTIMATOR], contents, folder)
@@ -203,6 +207,9 @@ def checked_contents(
 
 def _estimator_files(estimator: BaseEstimator, folder: Path) -> tuple[bytes, dict[str, bytes]]:
     """Return the estimator's archive, and its networks' weights by the names of their files."""
+    import skops.io
+    from skops.io.exceptions import UnsupportedTypeException
+
     try:
         dumped = skops.io.dumps(estimator)
     except UnsupportedTypeException as error:
@@ -212,6 +219,8 @@ def _estimator_files(estimator: BaseEstimator, folder: Path) -> tuple[bytes, dic
 
 
 def _refuse_foreign_types(content: bytes, folder: Path) -> None:
+    import skops.io
+
     where = str(folder / _ESTIMATOR)
     try:
         foreign = sorted(set(skops.io.get_untrusted_types(data=content)) - set(TRUSTED_TYPES))

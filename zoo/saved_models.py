@@ -17,7 +17,7 @@ from schemas.study import Study
 from store.snapshot import Snapshot
 from zoo.explain import column_references
 from zoo.feature_columns import stored_feature_set
-from zoo.model_folders import local_model_folder
+from zoo.model_folders import MANIFEST, local_model_folder
 from zoo.model_inputs import ModelInputs, model_inputs
 from zoo.persist import LoadedModel, load_model
 from zoo.registry import model_spec
@@ -27,7 +27,6 @@ from zoo.staging.frame import COMPARATORS
 from zoo.training import read_variables
 
 __all__ = [
-    "MANIFEST",
     "PinnedInputs",
     "SavedModel",
     "exported_model",
@@ -35,10 +34,7 @@ __all__ = [
     "pinned_rows",
     "stored_model",
     "trained_from",
-    "version_key",
 ]
-
-MANIFEST = "manifest.json"
 
 
 @dataclass(frozen=True)
@@ -166,11 +162,6 @@ def pinned_rows(snapshot: Snapshot, dataset_id: str) -> pl.DataFrame | None:
         return None
     file = snapshot.store.files.local(rows[0]["path"], sha256=rows[0]["sha256"])
     return pl.DataFrame(pq.read_table(file))
-
-
-def version_key(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the columns that tell a model's version from others, of its row or of one that is about it."""
-    return {name: row[name] for name in ("study", "model", "version")}
 
 
 def trained_from(snapshot: Snapshot, row: Mapping[str, Any]) -> pl.DataFrame:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from flows.cli.outcome import Context, Outcome, Workers
 from flows.cli.study import refresh_text
 from flows.cli.zoo import leaderboard_text
-from flows.demo.run import DemoReport, demonstration
+
+if TYPE_CHECKING:
+    from flows.demo.run import DemoReport
 
 __all__ = ["demo"]
 
@@ -40,6 +42,9 @@ def demo(
     workers
         Processes; as many as there are cores where not given.
     """
+    # Imported here: --help needs no library of learning.
+    from flows.demo.run import demonstration
+
     store = context.store if context.store_was_named else _FOLDER / "store"
     found = demonstration(_FOLDER, store, patients=patients, full=full, workers=workers)
     return Outcome(_text(found), found, 5 if any(each.failed for each in found.refreshed) else 0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
@@ -17,11 +17,11 @@ from flows.models import (
     model_row,
     shown_model,
 )
-from flows.predict import checked_out_file, write_predictions
-from flows.predict import predict as predict_patients
 from store.home import Store
 from store.snapshot import Snapshot
-from zoo.prediction import Predictions
+
+if TYPE_CHECKING:
+    from zoo.prediction import Predictions
 
 __all__ = ["card", "export", "list", "predict", "show"]
 
@@ -127,6 +127,10 @@ def predict(
     explain
         Add what each feature contributes.
     """
+    # Imported here: the other verbs need no library of learning.
+    from flows.predict import checked_out_file, write_predictions
+    from flows.predict import predict as predict_patients
+
     checked_out_file(out)
     found = predict_patients(
         Store(context.store),

@@ -5,19 +5,19 @@ from __future__ import annotations
 import webbrowser
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from flows.bench import FOLDS, REPEATS, BenchReport
-from flows.bench import bench as bench_study
 from flows.cli.outcome import Context, Outcome, Workers, table_text
-from flows.report.page import write_report
-from flows.train import TrainReport
-from flows.train import train as train_study
-from schemas.results import ControlRow
+from schemas.results import FOLDS, REPEATS, ControlRow
 from store.home import Store
+
+# What these verbs do is imported where they do it: --help needs no library of learning.
+if TYPE_CHECKING:
+    from flows.bench import BenchReport
+    from flows.train import TrainReport
 
 __all__ = ["bench", "bench_text", "leaderboard_text", "report", "train"]
 
@@ -37,6 +37,8 @@ def train(*models: str, study: str | None = None, context: Shared) -> Outcome:
     study
         The study's id; may be left out where the store has one study.
     """
+    from flows.train import train as train_study
+
     reports = train_study(Store(context.store), study, models)
     return Outcome("\n".join(_trained_text(each) for each in reports), reports)
 
@@ -79,6 +81,8 @@ def bench(
     workers
         Processes of the honest suite; as many as there are cores where not given.
     """
+    from flows.bench import bench as bench_study
+
     found = bench_study(
         Store(context.store),
         study,
@@ -111,6 +115,8 @@ def report(
     open
         Show it in the browser.
     """
+    from flows.report.page import write_report
+
     file = write_report(Store(context.store), study, out)
     if open:
         webbrowser.open(file.as_uri())
