@@ -12,8 +12,9 @@ from typing import Annotated, Any
 from cyclopts import App, CycloptsError, Parameter
 
 from flows.cli.outcome import Context, Outcome, json_text
+from flows.cli.usage import refuse_version_of_verb, usage_error
 from flows.cli.verbs import DATASETS_VERBS, FEATURES_VERBS, MODELS_VERBS, STORE_VERBS, VERBS
-from schemas.errors import RadzooError, UsageError
+from schemas.errors import RadzooError
 from schemas.settings import DEFAULT_STORE, store_path
 
 __all__ = ["DATASETS_VERBS", "FEATURES_VERBS", "MODELS_VERBS", "STORE_VERBS", "VERBS", "app", "main"]
@@ -97,12 +98,15 @@ def exit_code(arguments: Sequence[str]) -> int:
     for name, value in _PREFECT_DEFAULTS.items():
         os.environ.setdefault(name, value)
     try:
+        refuse_version_of_verb(arguments)
         outcome = app.meta(list(arguments), print_error=False, exit_on_error=False, result_action="return_value")
     except RadzooError as error:
         print(json_text(error.as_dict()) if as_json else f"error: {error}", file=sys.stderr)
         return error.exit_code
     except CycloptsError as error:
-        return _usage_fault(str(error), as_json=as_json)
+        fault_of_usage = usage_error(error, arguments)
+        print(json_text(fault_of_usage.as_dict()) if as_json else f"error: {fault_of_usage}", file=sys.stderr)
+        return fault_of_usage.exit_code
     except Exception as error:
         if not as_json:
             raise
@@ -128,9 +132,3 @@ def exit_code(arguments: Sequence[str]) -> int:
         # The reader of a pipe has had enough; Python would complain once more while closing stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return outcome.exit_code
-
-
-def _usage_fault(message: str, *, as_json: bool) -> int:
-    error = UsageError(message.strip(), hint="radzoo --help, or radzoo VERB --help")
-    print(json_text(error.as_dict()) if as_json else f"error: {error}", file=sys.stderr)
-    return error.exit_code

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["DATASETS_VERBS", "FEATURES_VERBS", "MODELS_VERBS", "STORE_VERBS", "VERBS", "Verb"]
+__all__ = ["DATASETS_VERBS", "FEATURES_VERBS", "GROUPS", "MODELS_VERBS", "STORE_VERBS", "VERBS", "Verb"]
 
 
 class Verb(NamedTuple):
@@ -183,3 +183,5 @@ STORE_VERBS = {
         "radzoo store verify --quick",
     ),
 }
+GROUPS = {"features": FEATURES_VERBS, "datasets": DATASETS_VERBS, "models": MODELS_VERBS, "store": STORE_VERBS}
+"""Verbs of two words, by their first."""

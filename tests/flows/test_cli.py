@@ -137,10 +137,31 @@ def test_a_question_does_not_load_prefect_or_image_readers(ready_study):
     assert done.stderr.strip() == "[]"
 
 
+QUICK = {
+    "list of models": ["models", "list"],
+    "a model": ["models", "show", "cr"],
+    "help of training": ["bench", "--help"],
+    "mistyped verb": ["stroe", "log"],
+    "mistyped verb of a group": ["models", "lits"],
+}
+
+
+@pytest.mark.parametrize("arguments", QUICK.values(), ids=QUICK.keys())
+def test_looking_loads_no_library_of_learning(arguments, ready_study):
+    """Models are listed, help is given and a verb is suggested without the libraries that train and save models."""
+    code = (
+        "import sys; from flows.cli.main import exit_code\n"
+        f"exit_code(['--store', {str(ready_study.store_root)!r}, *{arguments!r}])\n"
+        "print([name for name in ('torch', 'skops', 'sklearn') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
 USAGE_FAULTS = {
     "unknown verb": (["refrsh"], 'Unknown command "refrsh"'),
     "unknown verb of a group": (["store", "burn"], 'Unknown command "burn"'),
-    "missing argument": (["init"], "requires an argument"),
+    "missing argument": (["init"], "radzoo init needs FOLDER"),
     "unknown option": (["refresh", "--fast"], "--fast"),
     "one argument too many": (["sql", "select 1", "select 2"], "select 2"),
     "no number": (["refresh", "--workers", "many"], "many"),
@@ -156,7 +177,8 @@ def test_a_fault_of_usage_leaves_with_two(arguments, message, capsys):
     assert (code, out) == (2, "")
     assert err.startswith("error: ")
     assert message in err
-    assert err.splitlines()[-1] == "next: radzoo --help, or radzoo VERB --help"
+    verb = arguments[0] if arguments[0] in (*VERBS, *GROUPS) else ""
+    assert err.splitlines()[-1] == " ".join(f"next: radzoo {verb} --help".split())
     code, out, err = printed(["--json", *arguments], capsys)
     assert (code, out) == (2, "")
     fault = json.loads(err)

@@ -1,0 +1,77 @@
+"""What the command line says of a slip: the name that the help uses, the nearest verb, the next command."""
+
+import json
+
+import pytest
+
+from flows.cli.main import exit_code
+
+
+def refused(capsys, *arguments):
+    """Run a command in this process that is refused, and return its exit code, message and next step."""
+    capsys.readouterr()
+    code = exit_code(["--json", *map(str, arguments)])
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    fault = json.loads(captured.err)
+    return code, fault["message"], fault["hint"]
+
+
+@pytest.mark.parametrize(
+    ("verb", "name"),
+    [
+        ("datasets show", "DATASET"),
+        ("models explain", "MODEL"),
+        ("store erase", "PATIENT"),
+        ("serve", "STUDY-FILE"),
+        ("features describe", "FEATURE_SET"),
+    ],
+)
+def test_a_missing_argument_is_named_as_in_the_help(verb, name, capsys):
+    """An argument that has a place and no option's dashes in the help has none in the message."""
+    assert exit_code([*verb.split(), "--help"]) == 0
+    assert f" {name}" in capsys.readouterr().out.splitlines()[0]
+    assert refused(capsys, *verb.split()) == (2, f"radzoo {verb} needs {name}", f"radzoo {verb} --help")
+
+
+def test_an_option_without_its_value_keeps_its_dashes(capsys):
+    """An option is named as it was typed."""
+    _, message, hint = refused(capsys, "bench", "--repeats")
+    assert "--repeats requires an argument" in message
+    assert hint == "radzoo bench --help"
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        (("stroe", "log"), '"store"'),
+        (("store", "lgo"), '"log"'),
+        (("log",), '"store log"'),
+        (("export",), '"models export" or "store export"'),
+    ],
+)
+def test_the_nearest_verb_is_suggested(typed, meant, capsys):
+    """A mistyped verb is answered with the nearest one, also with one whose group was forgotten."""
+    code, message, _ = refused(capsys, *typed)
+    assert code == 2
+    assert f"Did you mean {meant}?" in message
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (("models", "show", "cr", "--version", "7"), "radzoo models show cr@7"),
+        (("--store", "there", "models", "card", "s/cr@1", "--version=2"), "radzoo models card s/cr@2"),
+        (("predict", "cr", "--version"), "radzoo predict cr@VERSION"),
+        (("models", "list", "--version"), "radzoo models list --help"),
+    ],
+)
+def test_version_behind_a_verb_is_no_option(arguments, hint, capsys):
+    """The program's version is no answer to a question about a model's: the next step names that as it is named."""
+    assert refused(capsys, *arguments) == (2, "Unknown option: --version.", hint)
+
+
+def test_version_without_a_verb_is_the_programs(capsys):
+    """``radzoo --version`` gives radzoo's version, whatever store is named beside it."""
+    assert exit_code(["--store", "there", "--version"]) == 0
+    assert capsys.readouterr().out[0].isdigit()
