@@ -11,6 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from flows.dataset_words import dataset_words
 from schemas.errors import NotFoundError, UsageError
 from store.home import Store
 from store.snapshot import Snapshot
@@ -62,6 +63,8 @@ class ShownModel:
     versions: Mapping[str, str]
     summary: Mapping[str, Any]
     metrics: tuple[Mapping[str, Any], ...]
+    reads: str = ""
+    """What its columns are, in words."""
 
 
 @dataclass(frozen=True)
@@ -149,6 +152,7 @@ def shown_model(snapshot: Snapshot, row: Mapping[str, Any]) -> ShownModel:
             {name: value for name, value in each.items() if name not in hidden}
             for each in snapshot.rows("leaderboard", **named)
         ),
+        reads=dataset_words(snapshot, dataset) if "inputs" in dataset else "",
     )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from zoo.model_words import network_words, penalty_words, region_words, step_words, unit_words
+from zoo.region_columns import is_region_column
 from zoo.registry import ModelSpec
 
 __all__ = ["model_card"]
@@ -39,7 +41,8 @@ def model_card(spec: ModelSpec, metadata: Mapping[str, Any], summary: Mapping[st
         ("Intended use", [_INTENDED_USE]),
         ("Inputs", _inputs(metadata)),
         ("Trained on", _trained_on(metadata)),
-        ("How it was selected", _selection(summary)),
+        ("How it was selected", _selection(spec, summary)),
+        *([("How it was trained", _training(summary))] if "network" in summary else []),
         ("What it learned", _learned(summary)),
         ("Threshold", _threshold(metadata)),
         ("Limitations", [f"- {each}" for each in (*_limitations(spec, metadata), *summary.get("notes", ()))]),
@@ -64,28 +67,38 @@ def _what_it_is(spec: ModelSpec, metadata: Mapping[str, Any]) -> list[str]:
 def _inputs(metadata: Mapping[str, Any]) -> list[str]:
     inputs, lines = metadata["inputs"], []
     if (features := metadata["feature_set"]) is not None:
-        lines += [
-            f"- Feature set {features['feature_set']}, definition {features['definition_sha256']}",
-            f"- Phases: {', '.join(inputs['phases'])}",
-        ]
-        if inputs["minimum_icc"] is not None:
-            what = "lower 95 % bound of the ICC" if inputs.get("icc_bound") == "lower" else "ICC"
-            lines.append(f"- Only features whose repeated readings agree: {what} of at least {inputs['minimum_icc']:g}")
-        if inputs["harmonise"] is not None:
-            lines.append(
-                f"- Harmonised by ComBat, batches by {inputs['harmonise']}: a patient of another batch gets none"
-            )
+        lines.append(f"- Feature set {features['feature_set']}, definition {features['definition_sha256']}")
+    if (regions := metadata.get("regions")) is not None:
+        lines.append(f"- Regions {regions['feature_set']}, definition {regions['definition_sha256']}")
+        lines += [f"- {each}" for each in region_words(regions["settings"], inputs["phases"])]
+    if features is not None or regions is not None:
+        lines.append(f"- Phases: {', '.join(inputs['phases'])}")
+    if inputs.get("minimum_icc") is not None:
+        what = "lower 95 % bound of the ICC" if inputs.get("icc_bound") == "lower" else "ICC"
+        lines.append(f"- Only features whose repeated readings agree: {what} of at least {inputs['minimum_icc']:g}")
+    if inputs.get("harmonise") is not None:
+        lines.append(f"- Harmonised by ComBat, batches by {inputs['harmonise']}: a patient of another batch gets none")
     lines += [f"- Factor {rule['name']}: {_rule(rule, metadata['variables'])}" for rule in inputs["factors"]]
-    if inputs["comparator"]:
-        named = (f"{name} ({each['unit'] or each['kind']})" for name, each in metadata["variables"].items())
+    if inputs.get("comparator"):
+        named = (f"{name} ({_measure(each)})" for name, each in metadata["variables"].items())
         lines.append(f"- Clinical variables: {', '.join(named) or 'none is declared'}")
-    return [*lines, f"- {len(metadata['columns'])} columns in all, listed in model.json"]
+    return [*lines, f"- {len(metadata['columns'])} columns in all, listed in model.json{_regions_apart(metadata)}"]
+
+
+def _regions_apart(metadata: Mapping[str, Any]) -> str:
+    regions = [name for name in metadata["columns"] if is_region_column(name)]
+    return f"; {len(regions)} of them are regions, one a phase" if regions else ""
+
+
+def _measure(variable: Mapping[str, Any]) -> str:
+    return unit_words(variable["unit"]) or str(variable["kind"])
 
 
 def _rule(rule: Mapping[str, Any], variables: Mapping[str, Any]) -> str:
-    unit = variables.get(rule["variable"], {}).get("unit")
+    declared = variables.get(rule["variable"], {}).get("unit")
+    unit = unit_words(declared)
     if rule["above"] is not None:
-        return f"1 where {rule['variable']} > {rule['above']:g} {unit or ''}".rstrip()
+        return f"1 where {rule['variable']} > {rule['above']:g} {unit}".rstrip()
     if rule["equals"] is not None:
         return f"1 where {rule['variable']} is {rule['equals']}"
     return f"{rule['variable']} in {unit}" if unit else str(rule["variable"])
@@ -107,21 +120,44 @@ def _trained_on(metadata: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _selection(summary: Mapping[str, Any]) -> list[str]:
+def _selection(spec: ModelSpec, summary: Mapping[str, Any]) -> list[str]:
+    if spec.comparator is not None:
+        return ["Nothing was selected: the stage or score is used as published."]
+    if "combined" in summary:
+        return ["Of the combined model, fitted to all training patients:", "", *_selection(spec, summary["combined"])]
     if "columns_after" in summary:
-        return _table(("step", "columns left"), summary["columns_after"].items())
+        lines = _table(("columns", "how many"), step_words(summary["columns_after"]))
+        if "network" in summary:
+            lines += ["", "Selected among the patients who moved the weights; the regions are read whole."]
+        return lines
     if "univariable" in summary:
         tested, kept = len(summary["univariable"]), len(summary["multivariable"])
         lines = [f"Factors tested alone: {tested}; in the final model: {kept}."]
         lines += [f"- left the model: {step['factor']}, p = {step['p']:.3g}" for step in summary["removed"]]
         return lines + [f"- not estimable: {each['factor']}, {each['reason']}" for each in summary["left_out"]]
-    return ["Nothing was selected: the stage or score is used as published."]
+    if "network" in summary:
+        return ["No feature was selected: the network reads the regions whole."]
+    return ["Nothing was selected: every column is read."]
+
+
+def _training(summary: Mapping[str, Any]) -> list[str]:
+    lines = [f"- {each}" for each in network_words(summary["network"])]
+    if "members" in summary:
+        folds = summary["network"]["settings"]["inner_folds"]
+        lines.append(
+            f"- Joined by a logistic regression on the scores that network and combined model gave patients of "
+            f"{folds} parts they had not been fitted to; then both were fitted to all training patients"
+        )
+    return lines
 
 
 def _learned(summary: Mapping[str, Any]) -> list[str]:
     lines: list[str] = []
     rows: list[tuple[str, ...]]
-    if "multivariable" in summary:
+    if "members" in summary:
+        rows = [(each["member"], f"{each['coefficient']:+.4f}") for each in summary["members"]]
+        lines = _table(("member", "log odds per standard deviation of its score"), rows)
+    elif "multivariable" in summary:
         rows = [
             (e["factor"], f"{e['odds_ratio']:.4g}", f"{e['lower']:.4g} to {e['upper']:.4g}", f"{e['p']:.3g}")
             for e in summary["multivariable"]
@@ -139,8 +175,15 @@ def _learned(summary: Mapping[str, Any]) -> list[str]:
         lines = [f"Log odds per unit of the score: {summary['slope']:.4g}{follows}"]
     if "intercept" in summary:
         lines += ["", f"Intercept {summary['intercept']:.4f}"]
+    if "combined" in summary:
+        lines += ["", "The combined model:", "", *_learned(summary["combined"])]
     if "parameters" in summary:
         lines += ["", *(f"- {name} = {value}" for name, value in summary["parameters"].items())]
+    if "penalties" in summary:
+        lines += ["", "Chosen by cross-validation:", "", *(f"- {each}" for each in penalty_words(summary["penalties"]))]
+    if "network" in summary:
+        weights = f"{summary['network']['trained_weights']:,} weights of the network, in weights.safetensors"
+        lines += [*([""] if lines else []), f"{weights}. No single one of them can be read."]
     return lines
 
 

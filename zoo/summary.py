@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 
+from schemas.network_settings import NetworkSettings
 from zoo.classifiers import selected_features
 from zoo.clinical import ClinicalLogisticRegression
 from zoo.combined import CombinedFeatures
@@ -54,7 +55,10 @@ def model_summary(estimator: BaseEstimator, labels: ArrayLike | None = None) -> 
     if isinstance(estimator, Pipeline):
         return _pipeline_summary(estimator, labels)
     if isinstance(estimator, LateFusionClassifier):
-        return estimator.summary()
+        # The combined model's features and intercept are its own, not those of the regression that joins.
+        tabular = _pipeline_summary(estimator.tabular_, labels)
+        own = {"combined": tabular, "notes": tabular.get("notes", [])}
+        return estimator.summary() | _network_summary(estimator.network_) | own
     if isinstance(estimator, NetworkClassifier):
         return _network_summary(estimator)
     return {}
@@ -69,6 +73,7 @@ def _network_summary(estimator: NetworkClassifier) -> dict[str, Any]:
             "best_epoch": estimator.best_epoch_,
             "patients_fitted": estimator.n_fitted_,
             "patients_for_early_stopping": estimator.n_inner_validation_,
+            "settings": (estimator.settings or NetworkSettings()).model_dump(mode="json"),
         }
     }
     if isinstance(estimator, FusionClassifier):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -11,6 +12,7 @@ import numpy as np
 from pydantic import JsonValue
 
 from schemas.keys import canonical_json, sha256_of_json
+from schemas.network_settings import NetworkSettings
 from schemas.outcomes import EventOutcome
 from schemas.study import Study
 from store.datasets import PinnedDataset
@@ -25,6 +27,7 @@ from zoo.importances import training_importances
 from zoo.matrix import ModelTable
 from zoo.model_folders import put_model_folder
 from zoo.model_inputs import ModelInputs, model_inputs
+from zoo.penalties import chosen_penalties
 from zoo.persist import save_model
 from zoo.pinned_tables import pinned_table
 from zoo.registry import model_spec
@@ -60,8 +63,8 @@ class TrainingPlan:
     next_version: int
     feature_set: dict[str, str] | None = None
     """The ``name@N`` that the study's feature set is bound to, and its definition's hash; None without features."""
-    regions: dict[str, str] | None = None
-    """The same of the regions that a network reads."""
+    regions: dict[str, Any] | None = None
+    """The same of the regions that a network reads, and their settings."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +124,7 @@ def training_plan(
         current_version=max(same, default=None),
         next_version=max(versions, default=0) + 1,
         feature_set=_bound_feature_set(snapshot, study, inputs.feature_set),
-        regions=_bound_feature_set(snapshot, study, inputs.regions),
+        regions=_bound_regions(snapshot, study, inputs.regions),
     )
 
 
@@ -133,6 +136,14 @@ def _bound_feature_set(snapshot: Snapshot, study: Study, asked: str | None) -> d
         "feature_set": name,
         "definition_sha256": snapshot.row("feature_sets", feature_set=name)["definition_sha256"],
     }
+
+
+def _bound_regions(snapshot: Snapshot, study: Study, asked: str | None) -> dict[str, Any] | None:
+    bound = _bound_feature_set(snapshot, study, asked)
+    if bound is None:
+        return None
+    row = snapshot.row("feature_sets", feature_set=bound["feature_set"])
+    return {**bound, "settings": json.loads(row["definition"])["settings"]}
 
 
 def trained_model(store: Store, study: Study, plan: TrainingPlan, trained_at: str) -> TrainedModel:
@@ -160,7 +171,9 @@ def trained_model(store: Store, study: Study, plan: TrainingPlan, trained_at: st
     threshold = youden_threshold(target, probabilities)
     # What a network makes of regions is explained by maps, not column by column.
     references = {} if spec.is_network else column_references(estimator, inputs)
-    summary = model_summary(estimator, target)
+    summary = model_summary(estimator, target) | chosen_penalties(estimator)
+    if spec.is_network:
+        summary["network"] |= {"device": _device(study.settings_of(plan.model).network)}
     metadata = _metadata(study, plan) | {
         "threshold": threshold,
         "threshold_rule": _THRESHOLD_RULE,
@@ -185,6 +198,14 @@ def trained_model(store: Store, study: Study, plan: TrainingPlan, trained_at: st
     }
     found = [] if spec.is_network else training_importances(last_step(estimator, inputs, references), target)
     return TrainedModel(row, plan.dataset, plan.table.excluded, tuple(named | vars(each) for each in found))
+
+
+def _device(settings: NetworkSettings | None) -> str:
+    # PyTorch is imported only where a network was trained.
+    from zoo.network_runtime import decided_by
+
+    on = decided_by(settings or NetworkSettings())
+    return f"{on['name']} ({on['device']})" if "name" in on else str(on["device"])
 
 
 def _metadata(study: Study, plan: TrainingPlan) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from flows.cli.outcome import Context, Outcome, table_text
+from flows.dataset_words import dataset_words
 from flows.progress import narrated
 from schemas.errors import NotFoundError, UsageError
 from store.home import Store
@@ -32,7 +33,7 @@ def list(*, study: str | None = None, context: Shared) -> Outcome:  # noqa: A001
         Only this study's.
     """
     snapshot = Snapshot(Store(context.store))
-    rows = [_listed(row, _readers(snapshot, row)) for row in _rows(snapshot, study)]
+    rows = [_listed(snapshot, row) for row in _rows(snapshot, study)]
     columns = ["dataset_id", "study", "split", "commit_id", "patients", "columns", "holds", "models"]
     text = table_text([row | {"models": ", ".join(row["models"])} for row in rows], columns)
     return Outcome(text if rows else "no dataset was pinned yet\nnext: radzoo train", rows)
@@ -52,7 +53,7 @@ def show(dataset: str, *, sql: Annotated[bool, Parameter(negative="")] = False, 
     snapshot = Snapshot(store)
     row = _named(snapshot, dataset)
     query, gives = rebuilt_sql(store, known_dataset(row))
-    data = _listed(row, _readers(snapshot, row)) | {
+    data = _listed(snapshot, row) | {
         "inputs": json.loads(row["inputs"]),
         "path": row["path"],
         "sha256": row["sha256"],
@@ -128,24 +129,10 @@ def _readers(snapshot: Snapshot, row: Mapping[str, Any]) -> Sequence[str]:
     return [f"{each['model']}@{each['version']}" for each in models]
 
 
-def _listed(row: Mapping[str, Any], models: Sequence[str]) -> Row:
+def _listed(snapshot: Snapshot, row: Mapping[str, Any]) -> Row:
+    models = _readers(snapshot, row)
     names = ("dataset_id", "study", "split", "commit_id", "patients", "columns", "feature_set")
-    return {name: row[name] for name in names} | {"holds": _holds(json.loads(row["inputs"])), "models": models}
-
-
-def _holds(inputs: Mapping[str, Any]) -> str:
-    """Return in words what a dataset's columns are."""
-    parts = [f"{len(inputs['factors'])} factors"] if inputs["factors"] else []
-    if inputs["comparator"]:
-        parts.append(inputs["comparator"])
-    if inputs["feature_set"]:
-        phases = f" in {', '.join(inputs['phases'])}" if inputs["phases"] else ""
-        bound = " (lower bound)" if inputs.get("icc_bound") == "lower" else ""
-        stable = "" if inputs["minimum_icc"] is None else f", ICC{bound} >= {inputs['minimum_icc']:g}"
-        parts.append(f"{inputs['feature_set']}{phases}{stable}")
-    if inputs.get("harmonise"):
-        parts.append(f"{inputs['harmonise']} as batch")
-    return " + ".join(parts)
+    return {name: row[name] for name in names} | {"holds": dataset_words(snapshot, row), "models": models}
 
 
 def _shown_text(data: Mapping[str, Any]) -> str:

@@ -19,6 +19,7 @@ from flows.models import (
 )
 from store.home import Store
 from store.snapshot import Snapshot
+from zoo.model_words import network_words, penalty_words, step_words
 
 if TYPE_CHECKING:
     from zoo.prediction import Predictions
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 __all__ = ["card", "export", "list", "predict", "show"]
 
 _WITH_FAILURES = 5
-# The catalogue keeps a summary with sorted keys; the steps have an order of their own.
-_STEPS = ("impute", "harmonise", "variance", "zscore", "univariable", "lasso", "with_factors")
 Shared = Annotated[Context, Parameter(parse=False)]
 
 
@@ -179,16 +178,19 @@ def _shown_text(found: ShownModel) -> str:
     if found.mark is not None:
         lines.append(f"marked: {found.mark}")
     lines += [
+        f"reads {found.reads or 'a dataset that the catalogue lost'}",
+        f"split {found.dataset.get('split', 'unknown')}, dataset {found.dataset['dataset_id']}, "
+        f"commit {found.dataset.get('commit_id', 'unknown')}",
         f"threshold {found.threshold:.6g}, frozen on the training patients",
-        f"dataset {found.dataset['dataset_id']}, commit {found.dataset.get('commit_id', 'unknown')}",
         f"folder {found.path}, sha256 {found.sha256}",
     ]
-    if "columns_after" in summary:
-        left = sorted(
-            summary["columns_after"].items(),
-            key=lambda pair: _STEPS.index(pair[0]) if pair[0] in _STEPS else len(_STEPS),
-        )
-        lines.append("columns left: " + ", ".join(f"{step} {count}" for step, count in left))
+    if "network" in summary:
+        lines += network_words(summary["network"])
+    tabular = summary.get("combined", summary)
+    if "columns_after" in tabular:
+        lines.append("Columns:")
+        lines += [f"  {count:>6} {step}" for step, count in step_words(tabular["columns_after"])]
+    lines += penalty_words(summary.get("penalties", {}))
     lines += [f"{name} = {value}" for name, value in summary.get("parameters", {}).items()]
     for name in ("intercept", "slope"):
         if name in summary:
@@ -198,7 +200,8 @@ def _shown_text(found: ShownModel) -> str:
     lines += [f"note: {note}" for note in summary.get("notes", ())]
     tables = (
         (summary.get("multivariable"), ["factor", "coefficient", "odds_ratio", "lower", "upper", "p"]),
-        (summary.get("features"), ["feature", "coefficient"]),
+        (summary.get("members"), ["member", "coefficient"]),
+        (tabular.get("features"), ["feature", "coefficient"]),
         (found.metrics, ["suite", "cohort", "n", "events", "auc", "auc_lo", "auc_hi", "brier"]),
     )
     lines += [f"\n{table_text(rows, columns)}" for rows, columns in tables if rows]

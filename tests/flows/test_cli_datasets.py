@@ -30,7 +30,7 @@ def test_list_says_what_each_holds_and_who_trained_on_it(ask, listed):
     assert len(listed) == 2
     shared = next(row for name, row in listed.items() if name != "cr@1")
     assert sorted(shared["models"]) == ["radiomics_knn@1", LR]
-    assert (listed["cr@1"]["holds"], shared["holds"]) == ("2 factors", "quick in AP")
+    assert (listed["cr@1"]["holds"], shared["holds"]) == ("2 factors", "quick@1 in AP")
     assert (listed["cr@1"]["feature_set"], shared["feature_set"]) == (None, "quick@1")
     code, out, _ = ask("datasets", "list", "--study", "tried")
     assert code == 0

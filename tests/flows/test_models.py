@@ -72,6 +72,8 @@ def test_show_has_features_parameters_and_figures(ask, trained_study):
     )
     _, text, _ = ask("models", "show", "radiomics_knn")
     assert "n_neighbors = " in text
+    assert "reads quick@1 in AP\nsplit " in text
+    assert "kept by the LASSO\nLASSO: C = " in text
     (note,) = shown["summary"]["notes"]
     assert "events per variable, fewer than 10" in note
     assert f"\nnote: {note}\n" in text

@@ -127,6 +127,24 @@ def test_explain_writes_a_picture_for_each_patient(ask, judged, tmp_path):
     assert "<svg" in (tmp_path / "N01.svg").read_text()
 
 
+def test_a_network_is_shown_with_what_it_reads_and_how_it_was_trained(ask, judged):
+    """Card, show and the list of datasets name the regions with their version; card and show the training."""
+    _, card, _ = ask("models", "card", "dl_resnet10")
+    definition = judged.snapshot.row("feature_sets", feature_set="crops@1")["definition_sha256"]
+    assert f"- Regions crops@1, definition {definition}" in card
+    assert "3 slices of 16 x 16 pixels" in card
+    assert "stage" not in card
+    _, shown, _ = ask("models", "show", "dl_resnet10")
+    assert "reads crops@1 in AP, DP\nsplit " in shown
+    for text in (card, shown):
+        assert "ResNet-10, " in text
+        assert "Epochs: 2 run of at most 2, the weights of epoch 2 kept" in text
+        assert "Early stopping: none, all 16 training patients moved the weights" in text
+        assert "Device: cpu" in text
+    _, listed, _ = ask("--json", "datasets", "list")
+    assert {row["holds"] for row in json.loads(listed)} == {"1 factor", "crops@1 in AP, DP"}
+
+
 def test_explain_without_a_patient_shows_the_examples(ask):
     """The rows that bench kept, with what the numbers mean."""
     code, out, _ = ask("models", "explain", "dl_resnet10")

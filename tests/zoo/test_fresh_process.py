@@ -157,4 +157,4 @@ def test_a_card_says_what_the_catalogue_says(zoo_store, model):
     if "radiomics" in model_spec(model).inputs:
         definition = snapshot.row("feature_sets", feature_set="quick@1")["definition_sha256"]
         assert f"quick@1, definition {definition}" in card
-        assert "| lasso | " in card
+        assert "| kept by the LASSO | " in card
