@@ -99,7 +99,8 @@ def set_text(found: FeatureSetDescription) -> str:
         parts.append("settings\n" + _facts({name: _value(value) for name, value in given.items()}))
         if unset:
             parts[-1] += f"\n  not set: {', '.join(unset)}"
-    if found.families:
+    # Names from elsewhere tell no family.
+    if any(each["family"] for each in found.families):
         parts.append(table_text(found.families, ["family", "columns", "image_types", "ibsi_compliant"]))
     if found.deviations:
         parts.append("departs from IBSI\n" + _facts(found.deviations))
@@ -188,7 +189,8 @@ def coverage_text(found: Coverage) -> str:
     parts = [table_text(found.rows, columns)]
     if found.reasons:
         parts.append("why\n" + table_text(found.reasons, [*found.reasons[0]]))
-    waiting = sum(row["missing"] - row["failed"] for row in found.rows)
+    # An imported table has no phase of its own, and no refresh makes the rows that it lacks.
+    waiting = sum(row["missing"] - row["failed"] for row in found.rows if row["phase"])
     if waiting > 0:
         parts.append(f"{_counted(waiting, 'extraction')} not computed yet; next: radzoo refresh")
     return "\n\n".join(parts)

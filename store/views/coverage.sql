@@ -2,9 +2,9 @@
 -- @study the study's id
 -- @feature_set name@version; as the study file writes it where nothing has been computed
 -- @is_asked true where the study file asks for it now
--- @phase named image of the exam
--- @patients patients with a mask in this phase
--- @masks masks that the study uses, repeated readings among them; of regions, the first reading's
+-- @phase named image of the exam; empty for an imported table, which is one row for all of its phases
+-- @patients patients with a mask in this phase; of an imported table, the study's patients
+-- @masks masks the study uses, with repeated readings (of regions the first's); of an imported table the rows wanted
 -- @extractions masks with a row of this feature set
 -- @missing masks without one: failed, or not yet computed
 -- @failed masks whose extraction failed as a whole
@@ -53,8 +53,24 @@ counted as (
     left join held e
         on e.feature_set = w.feature_set and e.image_sha256 = k.image_sha256 and e.mask_sha256 = k.mask_sha256
         and coalesce(e.study, w.study) = w.study
-    where m.is_primary = 1 or f.kind is null or f.kind <> 'regions'
+    where (m.is_primary = 1 or f.kind is null or f.kind <> 'regions') and coalesce(f.kind, '') <> 'imported'
     group by all
+),
+imported as (
+    -- A row for each patient, in each phase that stands in the table; nobody drew a mask.
+    select
+        w.study, w.feature_set, true as is_asked, '' as phase, p.patients, p.patients * f.phases as masks,
+        x.extractions, greatest(p.patients * f.phases - x.extractions, 0) as missing, 0::bigint as failed,
+        0::bigint as refused, 0::bigint as single_values
+    from sets w
+    join (
+        select feature_set, greatest(len(json_keys(definition, '$.phases')), 1) as phases
+        from catalogue.feature_sets where kind = 'imported'
+    ) f on f.feature_set = w.feature_set
+    join (select study, count(*) as patients from catalogue.study_patients group by all) p on p.study = w.study
+    join (
+        select study, feature_set, count(*) as extractions from catalogue.study_extractions group by all
+    ) x on x.study = w.study and x.feature_set = w.feature_set
 ),
 failing as (
     select
@@ -67,6 +83,8 @@ failing as (
         on f.study = w.study and (f.feature_set = w.feature_set or f.stage = 'ingest') and f.phase <> ''
     group by all
 )
+select * from imported
+union all
 select
     study, feature_set, w.is_asked, phase, coalesce(c.patients, 0) as patients, coalesce(c.masks, 0) as masks,
     coalesce(c.extractions, 0) as extractions, coalesce(c.masks - c.extractions, 0) as missing,

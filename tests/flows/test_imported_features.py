@@ -122,6 +122,21 @@ def test_a_table_becomes_a_feature_set_with_view_dictionary_and_long_form(study)
     assert (study.store_root / "analyst.duckdb").exists()
 
 
+def test_coverage_counts_the_rows_of_an_imported_table(study, capsys):
+    """Every patient has a row: four of four; one who leaves the table is missing, and no refresh is offered."""
+    study.ingest()
+    where = ("--store", str(study.store_root))
+    assert exit_code(["features", "coverage", "--json", *where]) == 0
+    (row,) = json.loads(capsys.readouterr().out)["rows"]
+    assert (row["patients"], row["masks"], row["extractions"], row["missing"]) == (4, 4, 4, 0)
+    study.table.write_text(TABLE.replace("P4,0,0.1,40\n", ""))
+    study.ingest()
+    assert exit_code(["features", "coverage", *where]) == 0
+    text = capsys.readouterr().out
+    assert text.splitlines()[2].split()[2:7] == ["4", "4", "3", "1", "0"]
+    assert "radzoo refresh" not in text
+
+
 def test_an_unchanged_table_makes_no_commit(study):
     """The same table twice is one commit."""
     assert study.ingest().commit_id == 1
