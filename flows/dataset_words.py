@@ -7,9 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from schemas.errors import RadzooError
-from schemas.study import Study
 from store.snapshot import Snapshot
-from zoo.feature_columns import stored_feature_set
 from zoo.model_words import inputs_words
 
 __all__ = ["dataset_words"]
@@ -34,6 +32,10 @@ def dataset_words(snapshot: Snapshot, row: Mapping[str, Any]) -> str:
 
 
 def _as_read(snapshot: Snapshot, row: Mapping[str, Any], asked: str) -> str:
+    # They bring scipy along, which the list of models does without.
+    from schemas.study import Study
+    from zoo.feature_columns import stored_feature_set
+
     try:
         then = Snapshot(snapshot.store, row["commit_id"])
         study = Study.model_validate_json(then.row("studies", study=row["study"])["definition"])
