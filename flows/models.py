@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 from flows.dataset_words import dataset_words
 from schemas.errors import NotFoundError, UsageError
 from store.home import Store
-from store.snapshot import Snapshot
+from store.snapshot import Snapshot, refuse_unknown_study
 from zoo.model_folders import MANIFEST, local_model_folder, version_key
 from zoo.persist import checked_contents, load_model
 
@@ -94,7 +95,10 @@ def model_row(snapshot: Snapshot, text: str, study: str | None = None) -> dict[s
         raise UsageError(f"'{text}' is no model: [STUDY/]MODEL[@VERSION]", hint="radzoo models list")
     wanted, asked = match["study"] or study, {"model": match["model"]}
     rows = snapshot.rows("models", **asked, **({"study": wanted} if wanted else {}))
+    if wanted is not None and not rows:
+        refuse_unknown_study(snapshot, wanted)
     studies = sorted({row["study"] for row in rows})
+    versions = sorted({row["version"] for row in rows})
     if match["version"]:
         rows = [row for row in rows if row["version"] == int(match["version"])]
     if not rows:
@@ -102,7 +106,7 @@ def model_row(snapshot: Snapshot, text: str, study: str | None = None) -> dict[s
         raise NotFoundError(
             f"there is no trained model '{text.rpartition('/')[2]}'{of_study}",
             where=str(snapshot.store.root),
-            hint="radzoo models list",
+            hint=_nearest_hint(snapshot, match["model"], wanted, versions),
         )
     if len(studies) > 1:
         named = ", ".join(f"{each}/{match['model']}" for each in studies)
@@ -110,8 +114,25 @@ def model_row(snapshot: Snapshot, text: str, study: str | None = None) -> dict[s
     return max(rows, key=lambda row: row["version"])
 
 
+def _nearest_hint(snapshot: Snapshot, model: str, study: str | None, versions: Sequence[int]) -> str:
+    """Return what to ask for instead: the versions that the model has, or the models with the nearest names."""
+    if versions:
+        return f"one of: {', '.join(f'{model}@{version}' for version in versions)}"
+    rows = snapshot.rows("models", **({"study": study} if study else {}))
+    nearest = get_close_matches(model, sorted({row["model"] for row in rows}), n=3, cutoff=0.5)
+    return f"nearest: {', '.join(nearest)}; radzoo models list" if nearest else "radzoo models list"
+
+
 def listed_models(snapshot: Snapshot, study: str | None = None) -> list[ListedModel]:
-    """Return every version of every model, by study, model and version."""
+    """Return every version of every model, by study, model and version.
+
+    Raises
+    ------
+    NotFoundError
+        When a study is named that the store does not have.
+    """
+    if study is not None:
+        refuse_unknown_study(snapshot, study)
     scope = {"study": study} if study else {}
     aucs = {
         (row["study"], row["model"], row["version"]): row["auc"]

@@ -17,6 +17,7 @@ from flows.refresh import stored_study
 from schemas.errors import UsageError
 from store.home import Store
 from store.snapshot import Snapshot
+from zoo.model_folders import MANIFEST
 from zoo.prediction import Predictions, predictions
 from zoo.saved_models import exported_model, stored_model
 
@@ -61,6 +62,10 @@ def predict(
     """
     if (model is None) == (folder is None):
         raise UsageError("name a model of the store or the folder of an exported one", hint="radzoo models list")
+    if model is not None and (Path(model) / MANIFEST).is_file():
+        raise UsageError(
+            "this is the folder of an exported model", where=model, hint=f"radzoo predict --model-folder {model}"
+        )
     snapshot = Snapshot(store)
     asked = stored_study(snapshot, study)
     if folder is not None:

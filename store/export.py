@@ -20,7 +20,7 @@ from schemas.keys import MaskKey, canonical_json, sql_name
 from store.analyst import quoted_name
 from store.data_package import Resource, data_package, read_me
 from store.query import snapshot_connection
-from store.snapshot import Snapshot
+from store.snapshot import Snapshot, refuse_unknown_study
 
 __all__ = ["Export", "csv_table", "exported"]
 
@@ -103,7 +103,7 @@ def exported(snapshot: Snapshot, folder: Path, *, study: str | None = None, form
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError("there is something here already", where=str(folder), hint="name a new or empty folder")
     if study is not None:
-        snapshot.row("studies", study=study)
+        refuse_unknown_study(snapshot, study)
     folder.parent.mkdir(parents=True, exist_ok=True)
     partial = folder.with_name(f".{folder.name}-{uuid.uuid4().hex[:8]}.partial")
     partial.mkdir()

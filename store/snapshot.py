@@ -15,7 +15,7 @@ from store.connection import read_transaction
 from store.home import Store
 from store.tables import VERSIONED, commits, erasures, runs, versioned_table
 
-__all__ = ["Snapshot", "newest_commit"]
+__all__ = ["Snapshot", "newest_commit", "refuse_unknown_study", "snapshot_as_of"]
 
 _UNVERSIONED = {"commits": commits, "runs": runs, "erasures": erasures}
 
@@ -45,9 +45,7 @@ class Snapshot:
     def __init__(self, store: Store, as_of: int | None = None) -> None:
         newest = newest_commit(store)
         if as_of is not None and not 0 <= as_of <= newest:
-            raise NotFoundError(
-                f"there is no commit {as_of}", where=str(store.root), hint=f"commits run from 1 to {newest}"
-            )
+            raise _no_commit(store, as_of, newest)
         self.store = store
         self.commit_id = newest if as_of is None else as_of
         self._is_past = self.commit_id < newest
@@ -133,6 +131,43 @@ class Snapshot:
         """Return the condition that a versioned table's row was live at the commit."""
         is_there = target.c.added_commit <= self.commit_id
         return is_there & (target.c.removed_commit.is_(None) | (target.c.removed_commit > self.commit_id))
+
+
+def snapshot_as_of(store: Store, commit: int | None) -> Snapshot:
+    """Return the snapshot of a commit that a person names, the newest one where none is named.
+
+    Commit 0, the store before anything was in it, is no commit to them: an answer of no rows would look like one.
+
+    Raises
+    ------
+    NotFoundError
+        When the store has no such commit.
+    """
+    if commit == 0:
+        raise _no_commit(store, commit, newest_commit(store))
+    return Snapshot(store, commit)
+
+
+def refuse_unknown_study(snapshot: Snapshot, study: str) -> None:
+    """Refuse a study that the store does not have.
+
+    Raises
+    ------
+    NotFoundError
+        When it has none of that id; the next step names those there are.
+    """
+    known = sorted(row["study"] for row in snapshot.rows("studies"))
+    if study not in known:
+        raise NotFoundError(
+            f"there is no study '{study}'",
+            where=str(snapshot.store.root),
+            hint=f"--study S, with one of: {', '.join(known) or 'none'}",
+        )
+
+
+def _no_commit(store: Store, commit: int, newest: int) -> NotFoundError:
+    there_are = f"commits run from 1 to {newest}" if newest else "the store has no commit yet"
+    return NotFoundError(f"there is no commit {commit}", where=str(store.root), hint=there_are)
 
 
 def _arrow_table(columns: Sequence[Column[Any]], rows: Iterable[Sequence[Any]]) -> pa.Table:

@@ -16,7 +16,7 @@ from flows.cli.outcome import Context, Outcome, json_text, table_text
 from schemas.errors import UsageError
 from store.home import Store
 from store.query import answer
-from store.snapshot import Snapshot
+from store.snapshot import snapshot_as_of
 
 __all__ = ["sql"]
 
@@ -48,7 +48,7 @@ def sql(
         Write the answer to this file instead of stdout.
     """
     text = sys.stdin.read() if query == "-" else query
-    table = _with_distinct_names(answer(Snapshot(Store(context.store), as_of), text, _parameters(param)))
+    table = _with_distinct_names(answer(snapshot_as_of(Store(context.store), as_of), text, _parameters(param)))
     rows = table.to_pylist()
     if out is not None and not out.parent.is_dir():
         raise UsageError("there is no such folder", where=str(out.parent), hint="make it, or name another --out FILE")

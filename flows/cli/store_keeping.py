@@ -12,7 +12,7 @@ from store.address import StoreAddress
 from store.creation import created_store
 from store.export import exported
 from store.home import Store
-from store.snapshot import Snapshot
+from store.snapshot import snapshot_as_of
 
 __all__ = ["export", "init"]
 
@@ -60,7 +60,7 @@ def export(
     as_of
         Export as of this commit (radzoo store log lists them).
     """
-    done = exported(Snapshot(Store(context.store), as_of), folder, study=study, format=format)
+    done = exported(snapshot_as_of(Store(context.store), as_of), folder, study=study, format=format)
     rows = sum(each.rows for each in done.resources)
     text = f"{len(done.resources)} tables, {rows:,} rows, as of commit {done.commit_id}, in {done.folder}"
     return Outcome(f"{text}\nREADME.md there says what is what, datapackage.json describes every column", done)

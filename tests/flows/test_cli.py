@@ -424,10 +424,12 @@ def test_an_answer_as_of_a_commit_is_that_of_then(small_study, capsys):
     small_study.edit("12,male", "13,male", file="patients.csv")
     small_study.ingest()
     query = "select value from clinical where patient = 'P1' and variable = 'afp'"
-    answers = [json.loads(asked(small_study, capsys, "--json", "sql", query, "--as-of", n)[1]) for n in (0, 1, 2)]
-    assert answers == [[], [{"value": 12.0}], [{"value": 13.0}]]
-    code, _, err = asked(small_study, capsys, "sql", query, "--as-of", "3")
-    assert (code, "commits run from 1 to 2" in err) == (3, True)
+    answers = [json.loads(asked(small_study, capsys, "--json", "sql", query, "--as-of", n)[1]) for n in (1, 2)]
+    assert answers == [[{"value": 12.0}], [{"value": 13.0}]]
+    for never in (0, 3):
+        code, out, err = asked(small_study, capsys, "sql", query, "--as-of", never)
+        assert (code, out) == (3, "")
+        assert f"there is no commit {never}\nnext: commits run from 1 to 2" in err
 
 
 def test_a_reader_that_has_had_enough_is_no_error(ready_study, radzoo):

@@ -75,3 +75,40 @@ def test_version_without_a_verb_is_the_programs(capsys):
     """``radzoo --version`` gives radzoo's version, whatever store is named beside it."""
     assert exit_code(["--store", "there", "--version"]) == 0
     assert capsys.readouterr().out[0].isdigit()
+
+
+def test_a_study_that_is_not_there_has_no_list_of_models(ready_study, capsys):
+    """Models of an unknown study are not found, which is another answer than that none was trained; so is an export."""
+    for verb in (("models", "list"), ("models", "show", "cr"), ("store", "export", ready_study.store_root / "plain")):
+        code, message, hint = refused(capsys, "--store", ready_study.store_root, *verb, "--study", "nope")
+        assert (code, message, hint) == (3, "there is no study 'nope'", "--study S, with one of: small")
+    assert not (ready_study.store_root / "plain").exists()
+    assert exit_code(["--store", str(ready_study.store_root), "models", "list", "--study", "small"]) == 0
+
+
+def test_a_model_that_is_not_there_is_answered_with_those_there_are(trained_study, capsys):
+    """A version too high is answered with the versions, a mistyped name with the nearest ones."""
+    store = ("--store", trained_study.store_root)
+    code, message, hint = refused(capsys, *store, "models", "show", "cr@99")
+    assert (code, message) == (3, "there is no trained model 'cr@99'")
+    assert hint.startswith("one of: cr@1")
+    code, _, hint = refused(capsys, *store, "models", "show", "crr")
+    assert (code, hint.startswith("nearest: ")) == (3, True)
+    assert "cr" in hint.removeprefix("nearest: ").partition(";")[0].split(", ")
+
+
+def test_an_exported_folder_is_no_model_of_the_store(trained_study, tmp_path, capsys):
+    """A folder in the place of a model's name is answered with the option that reads it."""
+    store, folder = ("--store", str(trained_study.store_root)), tmp_path / "cr"
+    assert exit_code([*store, "models", "export", "cr", str(folder)]) == 0
+    code, _, hint = refused(capsys, *store, "predict", folder)
+    assert (code, hint) == (2, f"radzoo predict --model-folder {folder}")
+
+
+def test_a_wrong_cron_text_is_refused_before_a_server_starts(small_study, monkeypatch, capsys):
+    """A schedule that is none is told at once, and no server was started for it."""
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    assert exit_code(["serve", str(small_study.file), "--refresh", "foo"]) == 2
+    captured = capsys.readouterr()
+    assert "--refresh 'foo' is no cron text" in captured.err
+    assert "starting a Prefect server" not in captured.err

@@ -156,7 +156,7 @@ def test_an_export_goes_to_a_new_or_empty_folder_only(shared_store, tmp_path):
 
 def test_an_unknown_study_leaves_nothing(shared_store, tmp_path):
     """An export that cannot be made makes no folder."""
-    with pytest.raises(NotFoundError, match="no row of studies"):
+    with pytest.raises(NotFoundError, match="there is no study 'nobody'"):
         exported(Snapshot(shared_store), tmp_path / "out", study="nobody")
     assert list(tmp_path.iterdir()) == []
 
