@@ -18,6 +18,7 @@ __all__ = ["answer", "snapshot_connection"]
 _READING_NODES = {"SELECT_NODE", "SET_OPERATION_NODE", "CTE_NODE", "RECURSIVE_CTE_NODE"}
 _EXECUTES_TEXT = {"json_execute_serialized_sql"}
 _TABLES_HINT = "radzoo sql 'show tables' lists what can be asked"
+_MEANT = ("Did you mean", "Candidate bindings")
 _LACKS = ("not found", "does not have a column", "does not exist")
 
 
@@ -65,11 +66,14 @@ def answer(snapshot: Snapshot, query: str, parameters: Mapping[str, str] | None 
             return connection.sql(statement, params=dict(parameters or {})).to_arrow_table()
         except duckdb.Error as error:
             message = _first_line(error)
+            nearest = _nearest(error)
             if isinstance(error, duckdb.CatalogException) or (
                 isinstance(error, duckdb.BinderException) and any(words in message for words in _LACKS)
             ):
-                raise NotFoundError(message, hint="radzoo sql 'show tables', or radzoo sql 'describe TABLE'") from error
-            raise UsageError(message, hint=_TABLES_HINT) from error
+                raise NotFoundError(
+                    message, hint=f"{nearest}radzoo sql 'show tables', or radzoo sql 'describe TABLE'"
+                ) from error
+            raise UsageError(message, hint=f"{nearest}{_TABLES_HINT}") from error
 
 
 def _reading_statement(query: str) -> duckdb.Statement:
@@ -139,6 +143,12 @@ def _nodes(tree: Any) -> Iterator[Mapping[str, Any]]:
             pending.extend(branch.values())
         elif isinstance(branch, list):
             pending.extend(branch)
+
+
+def _nearest(error: Exception) -> str:
+    """Return DuckDB's own lines on what may have been meant, to stand before a hint."""
+    lines = (line.strip() for line in str(error).splitlines()[1:])
+    return "".join(f"{line}\n" for line in lines if line.startswith(_MEANT))
 
 
 def _first_line(error: Exception) -> str:

@@ -270,6 +270,17 @@ def test_what_does_not_exist_is_not_found(shared_store, query):
     assert "show tables" in str(caught.value.hint)
 
 
+@pytest.mark.parametrize(
+    ("query", "meant"),
+    [("from mask", 'Did you mean "masks"?'), ("select patiet from masks", 'Candidate bindings: "patient"')],
+)
+def test_what_may_have_been_meant_is_in_the_next_step(shared_store, query, meant):
+    """DuckDB's nearest names of a table and of a column are kept."""
+    with pytest.raises(NotFoundError) as caught:
+        rows(shared_store, query)
+    assert meant in str(caught.value.hint)
+
+
 def test_parameters(shared_store):
     """Values are given by name and are never read as SQL."""
     query = "select count(*) from masks where patient = $who and phase = $phase"
