@@ -12,44 +12,70 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection
+from typing import NamedTuple
 
 from flows.progress import said
 from schemas.errors import RadzooError
 
-__all__ = ["prefect_api"]
+__all__ = ["PrefectApi", "prefect_api", "running"]
 
 _API = "PREFECT_API_URL"
 _HOST = "127.0.0.1"
 _STARTUP_S = 120
 
 
+class PrefectApi(NamedTuple):
+    """Where a Prefect API is."""
+
+    url: str
+    port: int | None
+    """Of a server on this machine that `running` starts; None for one that somebody else runs."""
+
+
 @contextmanager
-def prefect_api(port: int) -> Iterator[str]:
-    """Give the URL of a Prefect API: that of ``PREFECT_API_URL``, or of a server started for the while.
+def prefect_api(port: int) -> Iterator[PrefectApi]:
+    """Give the Prefect API of ``PREFECT_API_URL``, or that of a server on this machine, named there for the while.
+
+    Nothing is started: Prefect can be loaded, and schedules be checked, before `running` takes the time.
 
     Parameters
     ----------
     port : int
         Where a local server listens, on the loopback address only.
+    """
+    if url := os.environ.get(_API):
+        yield PrefectApi(url, None)
+        return
+    # Read by Prefect when it is imported, here and in the processes that run the flows.
+    os.environ[_API] = f"http://{_HOST}:{port}/api"
+    try:
+        yield PrefectApi(os.environ[_API], port)
+    finally:
+        os.environ.pop(_API, None)
+
+
+@contextmanager
+def running(api: PrefectApi) -> Iterator[None]:
+    """Have the API's server run for the while: the one on this machine is started.
 
     Raises
     ------
     RadzooError
         When the local server does not come up.
     """
-    if url := os.environ.get(_API):
-        yield url
+    if (port := api.port) is None:
+        yield
         return
     said(f"starting a Prefect server at {_HOST}:{port} (set {_API} to use another)")
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", _HOST, "--port", str(port)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)  # noqa: S603
+    own = {name: value for name, value in os.environ.items() if name != _API}
+    process = subprocess.Popen(  # noqa: S603
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=own
+    )
     try:
         _wait(process, port)
-        # Read by Prefect when it is imported, here and in the processes that run the flows.
-        os.environ[_API] = f"http://{_HOST}:{port}/api"
-        yield os.environ[_API]
+        yield
     finally:
-        os.environ.pop(_API, None)
         process.terminate()
         try:
             process.wait(timeout=20)

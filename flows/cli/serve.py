@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from flows.cli.outcome import Context, Outcome
 from flows.ingest import read_study
-from flows.local_server import prefect_api
+from flows.local_server import prefect_api, running
 from flows.progress import said
 from schemas.errors import UsageError
 
@@ -42,12 +42,13 @@ def serve(
     if refresh is None and bench is None:
         raise UsageError("nothing to schedule", hint='radzoo serve STUDY.toml --refresh "0 3 * * *"')
     study, _ = read_study(study_file.resolve())
-    with prefect_api(port) as url:
+    with prefect_api(port) as api:
         # Imported here: Prefect reads its settings when it is loaded.
         from flows.serving import deployments, served
 
         scheduled = deployments(study_file, study.id, context.store, refresh_cron=refresh, bench_cron=bench)
-        for each in scheduled:
-            said(f"scheduled {each.flow_name}/{each.name} at {url}")
-        served(scheduled)
+        with running(api):
+            for each in scheduled:
+                said(f"scheduled {each.flow_name}/{each.name} at {api.url}")
+            served(scheduled)
     return Outcome("stopped", {"schedules": [f"{each.flow_name}/{each.name}" for each in scheduled]})
