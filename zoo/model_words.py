@@ -133,7 +133,7 @@ def _aside_words(network: Mapping[str, Any]) -> str:
     if not aside:
         return f"Early stopping: none, all {fitted} training patients moved the weights"
     patience = network["settings"]["patience"] if "settings" in network else None
-    waits = "" if patience is None else f", stopped after {patience} epochs without a smaller loss on them"
+    waits = "" if patience is None else f", stopping after {patience} epochs without a smaller loss on them"
     return f"Early stopping: {aside} training patients set aside{waits}; {fitted} moved the weights"
 
 

@@ -103,7 +103,7 @@ def test_a_network_says_what_it_reads_and_how_it_was_trained(fitted) -> None:
         "- Optimiser: Adam, learning rate 0.001, weight decay 0.0001",
         "- Batch: at most 16 patients",
         f"- Epochs: 2 run of at most 2, the weights of epoch {network.best_epoch_} kept",
-        "- Early stopping: 8 training patients set aside, stopped after 20 epochs without a smaller loss on them; "
+        "- Early stopping: 8 training patients set aside, stopping after 20 epochs without a smaller loss on them; "
         "32 moved the weights",
         "- Class weights: each label's loss is weighed inversely to its frequency",
         "- Augmentation: rotation by up to 15 degrees, scaling by up to 10%, shift by up to 10% of the side, "
