@@ -21,6 +21,7 @@ __all__ = ["Performance", "performance"]
 Row = dict[str, Any]
 # Where a model is judged, the most telling first.
 _JUDGED_ON = ("validation", "out_of_fold", "training")
+_LARGEST_SLOPE = 10
 _THRESHOLDS = [number / 100 for number in range(1, 100)]
 _NO_RATE = {
     "sensitivity": "no patient has label 1",
@@ -101,6 +102,17 @@ class Performance:
             SubgroupTable(variable, list(rows))
             for variable, rows in groupby(self.subgroups.rows, key=lambda row: row["variable"])
         ]
+
+    @property
+    def extreme_slopes(self) -> list[str]:
+        """The models whose calibration slope is no measure of calibration: below 0 or above 10."""
+        return list(
+            dict.fromkeys(
+                row["model"]
+                for row in self.leaderboard.rows
+                if row["calibration_slope"] is not None and not 0 <= row["calibration_slope"] <= _LARGEST_SLOPE
+            )
+        )
 
     def tests(self, kind: str, cohort: str | None = None) -> list[Row]:
         """Return the comparisons of one kind, of one cohort where it is named."""

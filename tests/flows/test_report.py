@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,8 @@ from flows.pages.words import compact, decimals, p_value, percent
 from flows.report.page import write_report
 from schemas.errors import NotFoundError, UsageError
 from schemas.keys import RESERVED_VIEWS
+from store.commit import commit_to
+from store.home import Store
 from store.query import answer
 from store.snapshot import Snapshot
 
@@ -131,6 +134,29 @@ def test_comparisons_show_what_their_sql_gives(judged_study, judged_page):
         assert len(rows) == tests
         shown = [cells[-3:] for cells in table.rows[1:]]
         assert shown == [[decimals(r["statistic"]), p_value(r["p"]), p_value(r["p_holm"])] for r in rows]
+
+
+def test_many_paired_tests_are_folded_behind_the_first_ten(judged_study, tmp_path):
+    """Ten tests stand open, the others in a fold, in the SQL's order; slopes out of bounds are told in words."""
+    store = Store(shutil.copytree(judged_study.store_root, tmp_path / "store"))
+    before = Snapshot(store)
+    board = _without_commit(before.rows("leaderboard", cohort="validation")[0])
+    paired = _without_commit(before.rows("comparisons", kind="paired", cohort="validation")[0])
+    with commit_to(store, "more tests") as commit:
+        commit.put("leaderboard", [board | {"calibration_slope": -145.0}])
+        commit.put("comparisons", [paired | {"model_a": f"x{n:02}", "p": (n + 1) / 100} for n in range(23)])
+    text = write_report(store, judged_study.study_id, out=tmp_path / "report.html").read_text()
+    first, rest = (table for table in Page(text).tables if table.caption.startswith("Model against model"))
+    everything = [p_value(row["p"]) for row in answer(Snapshot(store), first.sql).to_pylist()]
+    assert [cells[-2] for cells in first.rows[1:]] == everything[:10]
+    assert [cells[-2] for cells in rest.rows[1:]] == everything[10:]
+    assert len(everything) == 25
+    assert "<summary>The other 15 tests, by cohort and p</summary>" in text
+    assert f"Slope below 0 or above 10: {board['model']}" in text
+
+
+def _without_commit(row):
+    return {name: value for name, value in row.items() if name != "added_commit"}
 
 
 def test_odds_ratios_show_what_their_sql_gives(judged_study, judged_page):
