@@ -51,7 +51,7 @@ class ModelInputs:
         study : Study, optional
             The study as it was then: where the inputs do not tell a switch of the comparator, it does.
         """
-        comparator = COMPARATORS[written["comparator"]] if written["comparator"] else None
+        comparator = COMPARATORS[written["comparator"]] if written.get("comparator") else None
         if comparator is not None:
             said = study is not None and study.settings_of(comparator.name).single_over_5cm_is_b
             if written.get(_BCLC_SWITCH, said):
@@ -64,7 +64,7 @@ class ModelInputs:
             comparator=comparator,
             variables=written["variables"],
             words=written["words"],
-            minimum_icc=written["minimum_icc"],
+            minimum_icc=written.get("minimum_icc"),
             icc_bound=written.get("icc_bound", "estimate"),
             harmonise=written.get("harmonise"),
             missing=written.get("missing", "exclude"),

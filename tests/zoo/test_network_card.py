@@ -11,6 +11,7 @@ from fused_tables import QUICK, fused_table
 from schemas.model_settings import FactorRule, ModelSettings
 from schemas.region_settings import RegionSettings
 from zoo.card import model_card
+from zoo.model_inputs import ModelInputs
 from zoo.model_words import inputs_words, network_words, penalty_words, region_words, step_words, unit_words
 from zoo.penalties import chosen_penalties
 from zoo.registry import model_spec
@@ -199,3 +200,10 @@ def test_inputs_of_any_release_are_put_into_words() -> None:
     assert inputs_words(both) == "2 factors + f@1 in AP, DP, ICC >= 0.9 + crops@3 in AP, DP"
     assert inputs_words({"regions": "crops@3", "phases": phases}) == "crops@3 in AP, DP"
     assert inputs_words({"comparator": "nlr"}) == "nlr"
+
+
+def test_inputs_without_keys_of_later_releases_are_read() -> None:
+    """A dataset that was pinned before comparators and agreement were written down has neither."""
+    early = {"split": "paper", "feature_set": "f@1", "phases": ["AP"], "factors": [], "variables": {}, "words": {}}
+    found = ModelInputs.from_dict(early)
+    assert (found.comparator, found.minimum_icc, found.phases) == (None, None, ("AP",))
