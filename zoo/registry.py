@@ -184,12 +184,13 @@ def model_spec(name: str) -> ModelSpec:
     Raises
     ------
     NotFoundError
-        If there is none; the message lists the nearest names, or all where none is near.
+        If there is none; the message has the nearest names, the next step all of them.
     """
     try:
         return REGISTRY[name]
     except KeyError:
         nearest = get_close_matches(name, REGISTRY, n=3, cutoff=0.5)
-        known = ", ".join(REGISTRY)
-        listed = f"nearest: {', '.join(nearest)}" if nearest else f"there are: {known}"
-        raise NotFoundError(f"the zoo has no model '{name}'; {listed}", hint=f"take one of: {known}") from None
+        listed = f"; nearest: {', '.join(nearest)}" if nearest else ""
+        raise NotFoundError(
+            f"the zoo has no model '{name}'{listed}", hint=f"take one of: {', '.join(REGISTRY)}"
+        ) from None

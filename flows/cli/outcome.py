@@ -19,13 +19,16 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-__all__ = ["Context", "Outcome", "Workers", "json_text", "table_text"]
+__all__ = ["Context", "Outcome", "Workers", "fitting_columns", "json_text", "table_text"]
 
 Workers = Annotated[int | None, Parameter(validator=Number(gte=1))]
 """A number of processes or threads; as many as there are cores where not given."""
 
 _TEXT = (Path, date, time, timedelta, UUID, bytes)  # a datetime is a date
 _NO_TERMINAL_WIDTH = 10_000  # a pipe has no width: lines are not wrapped for it
+
+_LEGIBLE = 24  # a longer cell may be folded into several lines
+_GAP = 3
 
 
 @dataclass(frozen=True)
@@ -62,11 +65,28 @@ def table_text(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str
         table.add_column(name, justify="right" if is_numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*(_cell(row[name]) for name in columns))
-    width = None if sys.stdout.isatty() else _NO_TERMINAL_WIDTH
-    console = Console(width=width, highlight=False, markup=False)
+    console = Console(width=_width(), highlight=False, markup=False)
     with console.capture() as captured:
         console.print(table)
     return "\n".join(line.rstrip() for line in captured.get().rstrip().splitlines())
+
+
+def fitting_columns(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> Sequence[str]:
+    """Return the first columns, as many as a line holds without squeezing them to a few letters; at least one."""
+    # Where there is no terminal nothing need be folded.
+    widest = _LEGIBLE if sys.stdout.isatty() else _NO_TERMINAL_WIDTH
+    left = _width()
+    for number, name in enumerate(columns):
+        texts = (line for row in rows for line in _cell(row[name]).splitlines())
+        needed = max([len(name), *map(len, texts)])
+        left -= min(needed, widest) + _GAP
+        if left < -_GAP and number:
+            return columns[:number]
+    return columns
+
+
+def _width() -> int:
+    return Console().width if sys.stdout.isatty() else _NO_TERMINAL_WIDTH
 
 
 def _cell(value: Any) -> str:

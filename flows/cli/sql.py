@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping, Sequence
 from itertools import count
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 from cyclopts import Parameter
 
-from flows.cli.outcome import Context, Outcome, json_text, table_text
+from flows.cli.outcome import Context, Outcome, fitting_columns, json_text, table_text
 from schemas.errors import UsageError
 from store.home import Store
 from store.query import answer
@@ -62,12 +63,18 @@ def sql(
     elif format == "csv":
         written = _csv_text(table)
     else:
-        written = json_text(rows) if format == "json" else table_text(rows, table.column_names)
+        written = json_text(rows) if format == "json" else _table_text(rows, table.column_names)
     if out is not None:
         if format != "parquet":
             out.write_text(written + "\n", encoding="utf-8")
         return Outcome(f"{table.num_rows} rows in {out}", {"rows": table.num_rows, "file": str(out)})
     return Outcome(written, rows)
+
+
+def _table_text(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
+    shown = fitting_columns(rows, columns)
+    more = len(columns) - len(shown)
+    return table_text(rows, shown) + (f"\nand {more} more columns; all with --format csv" if more else "")
 
 
 def _with_distinct_names(table: pa.Table) -> pa.Table:
