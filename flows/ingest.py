@@ -80,6 +80,8 @@ def ingest(
 
     Raises
     ------
+    NotFoundError
+        When there is no such study file.
     ContractError
         When the study file or one of its tables is at fault, or contradicts another study; nothing is written.
     """
@@ -132,11 +134,13 @@ def read_study(study_file: Path) -> tuple[Study, str]:
 
     Raises
     ------
+    NotFoundError
+        When there is no such file.
     ContractError
-        When the file is missing or at fault.
+        When the file is at fault.
     """
     if not study_file.is_file():
-        raise ContractError(
+        raise NotFoundError(
             "there is no such study file",
             where=str(study_file),
             hint="radzoo init DIR writes one to start from",

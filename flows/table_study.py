@@ -73,7 +73,7 @@ def study_text(table: TableOfFeatures, folder: Path) -> str:
     ContractError
         When the table lacks a column or a level of the outcome.
     NotFoundError
-        When the zoo has no such model.
+        When the table is not there, or the zoo has no such model.
     UsageError
         When the study's id is none.
     """

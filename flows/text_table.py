@@ -7,21 +7,24 @@ import gzip
 import io
 import lzma
 import math
+import re
 import zlib
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
+from difflib import get_close_matches
 from pathlib import Path
 
 import polars as pl
 
-from schemas.errors import ContractError
+from schemas.errors import ContractError, NotFoundError
 
 __all__ = ["TextTable", "read_table"]
 
 _DECOMPRESSED = {".gz": gzip.decompress, ".xz": lzma.decompress}
 _UNREADABLE = (pl.exceptions.PolarsError, csv.Error, ValueError, OSError, EOFError, lzma.LZMAError, zlib.error)
 _FIRST_LINE = 2
+_SHOWN_COLUMNS = 12
 _YES = {"yes", "true", "1", "y"}
 _NO = {"no", "false", "0", "n", ""}
 
@@ -73,12 +76,23 @@ class TextTable:
         return replace(self, frame=self.frame[kept], lines=[self.line_of(number) for number in kept])
 
     def require(self, column: str, where: str) -> None:
-        """Refuse a table without a column that the study file names at ``where``."""
-        if column not in self.frame.columns:
+        """Refuse a table without a column that the study file, or an option such as ``--patient``, names.
+
+        Raises
+        ------
+        ContractError
+            Where there is no such column; the message has the first ones and the nearest names.
+        """
+        names = self.frame.columns
+        if column not in names:
+            more = f", ... and {len(names) - _SHOWN_COLUMNS} more" if len(names) > _SHOWN_COLUMNS else ""
+            there_are = f"{', '.join(names[:_SHOWN_COLUMNS])}{more}"
+            nearest = _nearest(column, names)
             raise ContractError(
-                f"column '{column}' is not in {self.file.name}; it has {', '.join(self.frame.columns[:12])}",
+                f"column '{column}' is not in {self.file.name}; it has {there_are}"
+                + (f"; nearest: {', '.join(nearest)}" if nearest else ""),
                 where=where,
-                hint="mend the column's name in the study file; nothing was written",
+                hint=f"{_to_mend(where, 'COLUMN', 'the column name')}; nothing was written",
             )
 
     def fault(self, line: int, column: str, message: str) -> ContractError:
@@ -134,12 +148,15 @@ def read_table(file: Path, where: str, *, missing: Collection[str] = (), as_text
     ------
     ContractError
         When the file is missing, with ``where`` it is named, or cannot be read, or names a column twice.
+    NotFoundError
+        When the file is missing and an option of the command line names it.
     """
     if not file.is_file():
-        raise ContractError(
+        missing_file = NotFoundError if _is_option(where) else ContractError
+        raise missing_file(
             f"file '{file}' is missing",
             where=where,
-            hint="mend the path in the study file; nothing was written",
+            hint=f"{_to_mend(where, 'TABLE', 'the path')}; nothing was written",
         )
     try:
         if file.suffix == ".parquet":
@@ -154,6 +171,23 @@ def read_table(file: Path, where: str, *, missing: Collection[str] = (), as_text
             where=str(file),
             hint="save it as UTF-8 text with one header line, as many cells in each line, or as Parquet",
         ) from error
+
+
+def _nearest(name: str, names: Sequence[str]) -> list[str]:
+    """Return at most three names that are written nearly so, or else that have it for one of their words."""
+    known = {each.casefold(): each for each in names}
+    near = get_close_matches(name.casefold(), known)
+    near = near or [each for each in known if name.casefold() in re.split(r"[^a-z0-9]+", each)][:3]
+    return [known[each] for each in near]
+
+
+def _is_option(where: str) -> bool:
+    return where.startswith("--")
+
+
+def _to_mend(where: str, value: str, what: str) -> str:
+    """Return the next step: another value of the option, or the study file where that is what names it."""
+    return f"{where} {value}" if _is_option(where) else f"mend {what} in the study file"
 
 
 def _delimited(file: Path) -> tuple[pl.DataFrame, Sequence[int] | None]:

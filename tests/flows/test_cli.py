@@ -268,7 +268,7 @@ def test_errors_are_json_too(small_study, capsys):
     """With --json an error has the same fields whatever it is, and stdout stays empty."""
     cases = {
         ("sql", "select 1"): ("NotFoundError", 3),
-        ("ingest", "none.toml"): ("ContractError", 4),
+        ("ingest", "none.toml"): ("NotFoundError", 3),
         ("demo", "--patients", "3"): ("UsageError", 2),
     }
     for arguments, (name, expected) in cases.items():

@@ -105,10 +105,56 @@ def test_an_exported_folder_is_no_model_of_the_store(trained_study, tmp_path, ca
     assert (code, hint) == (2, f"radzoo predict --model-folder {folder}")
 
 
-def test_a_wrong_cron_text_is_refused_before_a_server_starts(small_study, monkeypatch, capsys):
+def test_a_wrong_cron_text_is_refused_before_a_server_starts(small_study, radzoo, monkeypatch):
     """A schedule that is none is told at once, and no server was started for it."""
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
-    assert exit_code(["serve", str(small_study.file), "--refresh", "foo"]) == 2
-    captured = capsys.readouterr()
-    assert "--refresh 'foo' is no cron text" in captured.err
-    assert "starting a Prefect server" not in captured.err
+    # A process of its own: Prefect keeps the server's address that it was loaded with.
+    done = radzoo("serve", str(small_study.file), "--refresh", "foo")
+    assert done.returncode == 2
+    assert "--refresh 'foo' is no cron text" in done.stderr
+    assert "starting a Prefect server" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("column", "nearest"),
+    [("id", "Patient_ID"), ("patientid", "Patient_ID"), ("OUTCOM", "outcome"), ("nothing-like-it", None)],
+)
+def test_a_column_that_an_option_misnames_is_answered_with_the_nearest(column, nearest, tmp_path, monkeypatch, capsys):
+    """Of many columns the first are shown and the others counted; the next step is the option, not a study file."""
+    monkeypatch.chdir(tmp_path)
+    names = ["Patient_ID", "outcome", *(f"original_firstorder_{number}" for number in range(30))]
+    (tmp_path / "t.csv").write_text(",".join(names) + "\n" + ",".join("1" for _ in names) + "\n")
+    code, message, hint = refused(capsys, "ingest", "--features", "t.csv", "--patient", column, "--outcome", "outcome")
+    assert (code, hint) == (4, "--patient COLUMN; nothing was written")
+    assert f"{', '.join(names[:12])}, ... and 20 more" in message
+    assert message.partition("; nearest: ")[2] == (nearest or "")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("ingest", "none/study.toml"),
+        ("serve", "none.toml", "--refresh", "0 3 * * *"),
+        ("ingest", "--features", "none.csv", "--patient", "id", "--outcome", "y"),
+    ],
+)
+def test_a_file_that_the_command_names_and_that_is_not_there_is_not_found(arguments, tmp_path, monkeypatch, capsys):
+    """A missing file of the command line leaves with 3; nobody is told to mend a study file that does not exist."""
+    monkeypatch.chdir(tmp_path)
+    code, _, hint = refused(capsys, *arguments)
+    assert code == 3
+    assert "in the study file" not in hint
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_wide_answer_shows_the_columns_that_can_be_read(ready_study, capsys):
+    """Of a thousand columns the first are shown in full, and what is left out is counted."""
+    wide = ", ".join(f"{number} as a_rather_long_name_{number}" for number in range(1000))
+    store = ("--store", str(ready_study.store_root))
+    assert exit_code([*store, "sql", f"select {wide}"]) == 0
+    *table, last = capsys.readouterr().out.splitlines()
+    shown = table[0].split()
+    assert shown == [f"a_rather_long_name_{number}" for number in range(len(shown))]
+    assert last == f"and {1000 - len(shown)} more columns; all with --format csv"
+    assert exit_code([*store, "sql", "select 1 as one, 2 as two"]) == 0
+    assert "more columns" not in capsys.readouterr().out

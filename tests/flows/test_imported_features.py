@@ -491,7 +491,7 @@ def test_a_table_alone_can_be_trained_on(table, capsys):
 @pytest.mark.parametrize(
     ("options", "code", "message"),
     [
-        (("--patient", "pid"), 4, "error: --patient: column 'pid' is not in Small table.csv"),
+        (("--patient", "pid"), 4, "error: --patient: column 'pid' is not in Small table.csv; it has id, "),
         (("--outcome", "lable"), 4, "error: --outcome: column 'lable' is not in Small table.csv"),
         (("--positive", "1"), 4, "error: --positive: column 'label' has no '1'; it has 'yes', 'no'"),
         (("--outcome", "a", "--positive", "3"), 4, "error: --negative: column 'a' has '1', '2', '3'"),

@@ -125,14 +125,14 @@ CONTRACT_FAULTS = {
 }
 
 
-def refused(study, capsys):
+def refused(study, capsys, exit_with=4):
     """Ingest by the command line, which must refuse; return the error as JSON gives it."""
     capsys.readouterr()
     code = exit_code(["--json", "--store", str(study.store_root), "ingest", str(study.file)])
     printed = capsys.readouterr()
     assert printed.out == ""
     error = json.loads(printed.err[printed.err.index("{\n") :])
-    assert code == error["exit_code"] == 4
+    assert code == error["exit_code"] == exit_with
     assert error["hint"]
     return error
 
@@ -157,11 +157,11 @@ def test_a_bad_value_in_a_table_is_named_and_nothing_is_written(small_study, cap
 
 
 def test_a_study_file_that_is_no_text_or_not_there_is_refused(small_study, capsys):
-    """A file in another encoding and a path without a file break the contract."""
+    """A file in another encoding breaks the contract; a path without a file is not found."""
     small_study.file.write_bytes("title = 'Zürich'".encode("latin-1"))
     assert "not UTF-8" in refused(small_study, capsys)["message"]
     small_study.file.unlink()
-    assert "no such study file" in refused(small_study, capsys)["message"]
+    assert "no such study file" in refused(small_study, capsys, exit_with=3)["message"]
     assert not small_study.store_root.exists()
 
 
