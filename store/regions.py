@@ -25,7 +25,7 @@ from schemas.region_settings import RegionSettings
 from schemas.study import Study
 from store.files import DataFolder
 from store.segments import Segment, key_arrays, stored_segment
-from store.snapshot import Snapshot
+from store.snapshot import Snapshot, refuse_unknown_study
 from store.tables import versioned_table
 
 __all__ = ["REGION_COLUMNS", "RegionRecord", "region_ids", "region_segment", "stored_region_masks", "stored_regions"]
@@ -233,10 +233,9 @@ def region_ids(snapshot: Snapshot, study_id: str, feature_set: str) -> dict[str,
     """
     with snapshot.one_state() as unchanging:
         settings, digest = _definition(unchanging, feature_set)
-        studies = unchanging.rows("studies", study=study_id)
-        if not studies:
-            raise NotFoundError(f"there is no study '{study_id}'", where=str(snapshot.store.root))
-        phases = settings.ordered_phases(tuple(Study.model_validate_json(studies[0]["definition"]).phases))
+        refuse_unknown_study(unchanging, study_id)
+        study = Study.model_validate_json(unchanging.row("studies", study=study_id)["definition"])
+        phases = settings.ordered_phases(tuple(study.phases))
         contents = {MaskKey.of(row): (row["image_sha256"], row["mask_sha256"]) for row in unchanging.rows("masks")}
         primary = [MaskKey.of(row) for row in unchanging.rows("study_masks", study=study_id, is_primary=1)]
         linked = unchanging.rows("study_extractions", study=study_id, feature_set=feature_set)

@@ -13,7 +13,7 @@ from flows.dataset_words import dataset_words
 from flows.progress import narrated
 from schemas.errors import NotFoundError, UsageError
 from store.home import Store
-from store.snapshot import Snapshot
+from store.snapshot import Snapshot, refuse_unknown_study
 from zoo.pinned_tables import known_dataset
 from zoo.rebuilt_dataset import RebuiltDataset, rebuilt_dataset, rebuilt_sql
 
@@ -102,13 +102,8 @@ def rebuild(
 
 
 def _rows(snapshot: Snapshot, study: str | None) -> Sequence[Row]:
-    known = [row["study"] for row in snapshot.rows("studies")]
-    if study is not None and study not in known:
-        raise NotFoundError(
-            f"there is no study '{study}'",
-            where=str(snapshot.store.root),
-            hint=f"--study S, with one of: {', '.join(known) or 'none'}",
-        )
+    if study is not None:
+        refuse_unknown_study(snapshot, study)
     return snapshot.rows("datasets", **({} if study is None else {"study": study}))
 
 

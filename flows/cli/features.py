@@ -17,14 +17,14 @@ from flows.cli.feature_text import (
     stability_text,
 )
 from flows.cli.outcome import Context, Outcome
-from schemas.errors import NotFoundError, UsageError
+from schemas.errors import UsageError
 from store.coverage import study_coverage
 from store.feature_search import found_features
 from store.feature_set_difference import feature_set_difference
 from store.feature_sets import described_column, described_feature_set, feature_set_rows, named_feature_set
 from store.home import Store
 from store.query import snapshot_connection
-from store.snapshot import Snapshot
+from store.snapshot import Snapshot, refuse_unknown_study
 
 __all__ = ["coverage", "describe", "diff", "list", "search", "stability"]
 
@@ -109,13 +109,7 @@ def coverage(*, study: str | None = None, context: Shared) -> Outcome:
     """
     snapshot = Snapshot(Store(context.store))
     if study is not None:
-        known = [row["study"] for row in snapshot.rows("studies")]
-        if study not in known:
-            raise NotFoundError(
-                f"there is no study '{study}'",
-                where=str(context.store),
-                hint=f"--study S, with one of: {', '.join(known) or 'none'}",
-            )
+        refuse_unknown_study(snapshot, study)
     with snapshot_connection(snapshot) as connection:
         found = study_coverage(connection, study)
     return Outcome(coverage_text(found), found)
