@@ -9,12 +9,12 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import Tags
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from zoo.elimination import BackwardElimination, EliminationStep, ExcludedFactor
 from zoo.imputation import fill_values, filled
 from zoo.missing_values import MissingValuesError, refuse_missing
+from zoo.two_classes import two_classes
 from zoo.wald import FactorEffect
 
 __all__ = [
@@ -144,13 +144,7 @@ class ClinicalLogisticRegression(BackwardElimination, ClassifierMixin, BaseEstim
         if self.impute:
             self.fill_ = fill_values(table)
         table = self.completed(table)
-        check_classification_targets(labels)
-        self.classes_, target = np.unique(labels, return_inverse=True)
-        if len(self.classes_) > 2:
-            kind = type_of_target(labels)
-            raise ValueError(f"Only binary classification is supported. The type of the target is {kind}.")
-        if len(self.classes_) < 2:
-            raise ValueError("y has only one class: a classifier needs patients of both")
+        self.classes_, target = two_classes(labels)
 
         self.univariable_: list[FactorEffect] = []
         self.excluded_: list[ExcludedFactor] = []

@@ -11,11 +11,11 @@ from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.utils import Tags
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from zoo.separation import is_constant
 from zoo.sigmoid import LEAST_SLOPE, calibrated_intercept
+from zoo.two_classes import two_classes
 
 __all__ = ["PlattClassifier"]
 
@@ -103,14 +103,8 @@ class PlattClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):  # ty
             If X has missing values, or y has not two classes of at least 2 patients.
         """
         table, labels = validate_data(self, X, y, dtype=np.float64)
-        check_classification_targets(labels)
-        self.classes_, target, counts = np.unique(labels, return_inverse=True, return_counts=True)
-        if len(self.classes_) > 2:
-            kind = type_of_target(labels)
-            raise ValueError(f"Only binary classification is supported. The type of the target is {kind}.")
-        if len(self.classes_) < 2:
-            raise ValueError("y has only one class: a classifier needs patients of both")
-        smaller = int(counts.min())
+        self.classes_, target = two_classes(labels)
+        smaller = int(np.bincount(target).min())
         if smaller < 2:
             raise ValueError(
                 "a class has 1 patient only: decision values of patients that the machine has not seen need 2 of each"

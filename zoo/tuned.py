@@ -11,8 +11,9 @@ from sklearn import config_context
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.utils import Tags
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data
+
+from zoo.two_classes import two_classes
 
 __all__ = ["TunedClassifier"]
 
@@ -82,14 +83,8 @@ class TunedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):  # ty
             If X has missing values, y has not two classes of at least 2 patients, or a fit of the search fails.
         """
         table, labels = validate_data(self, X, y, dtype=np.float64)
-        check_classification_targets(labels)
-        self.classes_, target, counts = np.unique(labels, return_inverse=True, return_counts=True)
-        if len(self.classes_) > 2:
-            kind = type_of_target(labels)
-            raise ValueError(f"Only binary classification is supported. The type of the target is {kind}.")
-        if len(self.classes_) < 2:
-            raise ValueError("y has only one class: a classifier needs patients of both")
-        smaller = int(counts.min())
+        self.classes_, target = two_classes(labels)
+        smaller = int(np.bincount(target).min())
         if smaller < 2:
             raise ValueError("a class has 1 patient only: cross-validation needs one to fit to and one to judge")
         n_splits = max(2, min(self.n_splits, smaller))

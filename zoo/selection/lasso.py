@@ -15,10 +15,10 @@ from sklearn.feature_selection import SelectorMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 from sklearn.utils import ClassifierTags, Tags, check_random_state
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from schemas.model_settings import LassoRule
+from zoo.two_classes import two_classes
 
 __all__ = ["LassoSelector"]
 
@@ -130,13 +130,7 @@ class LassoSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]  # skle
         if self.rule not in get_args(LassoRule):
             raise ValueError(f"rule must be 'minimum' or 'one-standard-error', got {self.rule!r}")
         table, labels = validate_data(self, X, y, dtype=np.float64)
-        check_classification_targets(labels)
-        classes, target = np.unique(labels, return_inverse=True)
-        if len(classes) > 2:
-            kind = type_of_target(labels)
-            raise ValueError(f"Only binary classification is supported. The type of the target is {kind}.")
-        if len(classes) < 2:
-            raise ValueError("y has only one class: a classifier needs patients of both")
+        _, target = two_classes(labels)
         smaller = int(np.bincount(target).min())
         if smaller < 2:
             raise ValueError("each class needs two samples or more, the smaller has 1 sample")

@@ -10,10 +10,10 @@ from scipy.stats import false_discovery_control, mannwhitneyu, shapiro, t
 from sklearn.base import BaseEstimator
 from sklearn.feature_selection import SelectorMixin
 from sklearn.utils import ClassifierTags, Tags
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from schemas.model_settings import Correction
+from zoo.two_classes import two_classes
 
 __all__ = ["UnivariableSelector"]
 
@@ -107,13 +107,7 @@ class UnivariableSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]  
         if self.correction not in get_args(Correction):
             raise ValueError(f"correction must be 'none' or 'benjamini-hochberg', got {self.correction!r}")
         table, labels = validate_data(self, X, y, dtype=np.float64)
-        check_classification_targets(labels)
-        classes, target = np.unique(labels, return_inverse=True)
-        if len(classes) > 2:
-            kind = type_of_target(labels)
-            raise ValueError(f"Only binary classification is supported. The type of the target is {kind}.")
-        if len(classes) < 2:
-            raise ValueError("y has only one class: a two-group test needs both")
+        _, target = two_classes(labels, wants="a two-group test needs both")
         first, second = table[target == 0], table[target == 1]
         if min(len(first), len(second)) < 2:
             raise ValueError("each class needs two samples or more, the smaller has 1 sample")

@@ -10,12 +10,12 @@ from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils import Tags
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from zoo.missing_values import MissingValuesError
 from zoo.separation import separates
 from zoo.sigmoid import LEAST_SLOPE, calibrated_intercept
+from zoo.two_classes import two_classes
 from zoo.wald import wald_fit
 
 __all__ = ["ComparatorClassifier"]
@@ -113,13 +113,7 @@ class ComparatorClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         table, labels = validate_data(self, X, y, dtype=np.float64, ensure_all_finite="allow-nan")
         self.column_ = self._position()
         score = self._directed(table)
-        check_classification_targets(labels)
-        self.classes_, target = np.unique(labels, return_inverse=True)
-        if len(self.classes_) > 2:
-            kind = type_of_target(labels)
-            raise ValueError(f"Only binary classification is supported. The type of the target is {kind}.")
-        if len(self.classes_) < 2:
-            raise ValueError("y has only one class: a classifier needs patients of both")
+        self.classes_, target = two_classes(labels)
         self._fit_line(score, target)
         return self
 
