@@ -41,9 +41,6 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed; PYTHON=... names one" >&2; exit 1; }
 	@echo "setting up $(VENV): a minute or two, once"
 	@$(PYTHON) -m venv $(VENV)
-# pyradiomics has no wheel and does not declare what it is built with: it builds where these are installed already.
-	@$(PIP) numpy setuptools wheel versioneer
-	@$(PIP) --no-build-isolation pyradiomics==3.0.1
 	@$(PIP) --editable .
 	@touch $@
 

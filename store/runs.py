@@ -21,7 +21,7 @@ from store.tables import runs
 
 __all__ = ["Run", "recorded_run"]
 
-_LIBRARIES = ("radzoo", "duckdb", "numpy", "pyarrow", "pyradiomics", "scikit-learn", "SimpleITK")
+_LIBRARIES = ("radzoo", "duckdb", "numpy", "pyarrow", "pyradiomics-bhklab", "scikit-learn", "SimpleITK")
 
 
 @dataclass

@@ -29,6 +29,9 @@ from schemas.radiomics_settings import RadiomicsSettings
 
 __all__ = ["Extraction", "extract", "library_versions", "normalised_image", "use_single_thread"]
 
+_PYRADIOMICS = {"pyradiomics-bhklab": {"3.1.4": "3.0.1"}, "pyradiomics": {"3.0.1": "3.0.1"}}
+"""The distributions that hold the module, with the version whose values each of theirs gives (docs/adr/0003)."""
+
 Array = npt.NDArray[Any]
 
 # Linear resampling and the wavelet's twelve products each round a few times: zero up to this many units in
@@ -87,8 +90,23 @@ def use_single_thread() -> None:
 
 
 def library_versions() -> dict[str, str]:
-    """Return the versions of the libraries that define the values."""
-    return {name: importlib.metadata.version(name) for name in ("pyradiomics", "SimpleITK", "PyWavelets")}
+    """Return the versions of the libraries that define the values.
+
+    For pyradiomics it is the version whose values are computed: a build that gives those of 3.0.1 is 3.0.1, whatever
+    it is called, so that rows keep their identity from one Python to the next.
+    """
+    versions = {name: importlib.metadata.version(name) for name in ("SimpleITK", "PyWavelets")}
+    return {"pyradiomics": _pyradiomics_version()} | versions
+
+
+def _pyradiomics_version() -> str:
+    for distribution, values_of in _PYRADIOMICS.items():
+        try:
+            installed = importlib.metadata.version(distribution)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+        return values_of.get(installed, f"{distribution} {installed}")
+    raise ContractError("pyradiomics is not installed", hint="pip install pyradiomics-bhklab==3.1.4")
 
 
 def normalised_image(image: sitk.Image, settings: RadiomicsSettings) -> sitk.Image:

@@ -37,7 +37,7 @@ def test_a_run_is_seen_while_it_runs(store):
     assert versions["python"] == platform.python_version()
     del versions["python"]
     assert versions == {name: version(name) for name in versions}
-    assert {"radzoo", "pyradiomics", "numpy"} <= versions.keys()
+    assert {"radzoo", "pyradiomics-bhklab", "numpy"} <= versions.keys()
 
 
 def test_a_run_that_is_done(store):
