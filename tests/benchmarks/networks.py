@@ -8,6 +8,7 @@ nothing but PyTorch, the same loss and optimiser, and neither transforms nor ear
     python tests/benchmarks/networks.py --device cuda
     python tests/benchmarks/networks.py --full --device cuda  132 patients x 3 phases, 256 x 256, 200 epochs, batch 64
     python tests/benchmarks/networks.py --augmentation      one transform a patient, all at once and one by one
+    python tests/benchmarks/networks.py --agreement         CUDA against the CPU, from the same data, settings and seed
 """
 
 from __future__ import annotations
@@ -20,15 +21,18 @@ from statistics import median
 import numpy as np
 import torch
 from monai.transforms.spatial.array import RandAffine
+from scipy.special import softmax
+from sklearn.metrics import roc_auc_score
 from torch import nn
 from torch.nn import functional
 
 from schemas.network_settings import ARCHITECTURES, AugmentationSettings, NetworkSettings
 from zoo.augmentation import Augmentation
 from zoo.network_data import NetworkData, class_weights, inner_validation
-from zoo.network_runtime import autocast, computing
+from zoo.network_runtime import autocast, computing, restored, scores_of
 from zoo.network_training import trained_network
 from zoo.network_watch import NetworkWatch, watched_training
+from zoo.networks import PhaseNetwork
 
 BLOCKS = {"resnet10": (2, 2), "resnet18": (2, 2, 2, 2), "resnet34": (3, 4, 6, 3)}
 WIDTHS = (64, 128, 256, 512)
@@ -212,6 +216,36 @@ def augmentation(arguments: argparse.Namespace) -> None:
         print(f"{size} x {size}: all at once {batched:.2f} ms, RandAffine one by one {single:.2f} ms")
 
 
+def agreement(_: argparse.Namespace) -> None:
+    """Print how far networks trained on CUDA lie from one trained on the CPU, and their AUC of unseen patients."""
+    data = drawn_data(96, 3, 64)
+    data.images[data.labels == 1, :, :, 24:40, 24:40] += 0.25
+    fitted, unseen = data.at(np.arange(64)), data.at(np.arange(64, 96))
+    settings = NetworkSettings(epochs=20, patience=None, batch_size=16, learning_rate=1e-3, augmentation=STILL)
+    on = {
+        "CPU, 32 bits": settings.model_copy(update={"device": "cpu"}),
+        "CUDA, 32 bits": settings.model_copy(update={"device": "cuda", "mixed_precision": False}),
+        "CUDA, convolutions in bfloat16": settings.model_copy(update={"device": "cuda"}),
+    }
+    print("| trained on | epochs | AUC of unseen patients | largest difference of a probability | asked on the CPU |")
+    print("|---|---|---|---|---|")
+    for epochs in (1, 5, 20):
+        reference = None
+        for name, each in on.items():
+            now = each.model_copy(update={"epochs": epochs})
+            trained = trained_network(fitted, None, "resnet10", now, seed=0)
+            network = restored(lambda: PhaseNetwork("resnet10", 3, 3), trained.weights)
+            there, here = (
+                softmax(scores_of(network, unseen.images, asked), axis=1)[:, 1] for asked in (now, on["CPU, 32 bits"])
+            )
+            reference = there if reference is None else reference
+            print(
+                f"| {name} | {epochs} | {roc_auc_score(unseen.labels, there):.3f} | "
+                f"{np.abs(there - reference).max():.2g} | {np.abs(there - here).max():.2g} |",
+                flush=True,
+            )
+
+
 def milliseconds(work: Callable[[torch.Tensor], object], images: torch.Tensor) -> float:
     """Return the median time of five calls, behind one that warms up."""
     times = []
@@ -232,12 +266,15 @@ def main() -> None:
     parser.add_argument("--networks", nargs="+", default=ARCHITECTURES, choices=ARCHITECTURES)
     parser.add_argument("--full", action="store_true", help="the paper's setting, every epoch of it")
     parser.add_argument("--augmentation", action="store_true", help="only the transforms")
+    parser.add_argument("--agreement", action="store_true", help="only CUDA against the CPU")
     parser.add_argument("--threads", type=int, help="of the CPU; PyTorch's own number where not given")
     arguments = parser.parse_args()
     if arguments.threads is not None:
         torch.set_num_threads(arguments.threads)
     if arguments.augmentation:
         augmentation(arguments)
+    elif arguments.agreement:
+        agreement(arguments)
     elif arguments.full:
         full(arguments)
     else:

@@ -12,7 +12,7 @@ from zoo.two_classes import two_classes
 
 @given(
     st.lists(st.booleans(), min_size=2).filter(lambda labels: len(set(labels)) == 2),
-    st.sampled_from("ab cd ef".split()),
+    st.sampled_from(["ab", "cd", "ef"]),
 )
 def test_positions_give_the_labels_back(labels, pair):
     """Classes are sorted, and each patient's position names the class that was given."""
