@@ -18,13 +18,9 @@ from schemas.feature_sets import (
     RegionDefinition,
     built_in_settings,
 )
-from schemas.ibsi import (
-    DISCRETISATION_DEVIATIONS,
-    FEATURE_DEVIATIONS,
-    IMAGE_TYPE_DEVIATIONS,
-    PREPROCESSING_DEVIATIONS,
-    definition_of,
-)
+from schemas.ibsi import definition_of
+from schemas.ibsi_departures import calculation_departures, departures
+from schemas.ibsi_deviations import DEVIATIONS
 from schemas.keys import canonical_json
 from schemas.radiomics_settings import RadiomicsSettings
 from schemas.study import Study
@@ -83,10 +79,10 @@ class BoundFeatureSet:
             return rows
         for position, column in enumerate(self.definition.columns):
             feature = FeatureName.parse(column)
-            entry = definition_of(feature.family, feature.name)
+            brought = calculation_departures(self.definition.settings, feature.family, feature.name)
             judged = {
-                "ibsi_compliant": int(entry.ibsi_compliant),
-                "deviation": FEATURE_DEVIATIONS[entry.deviation] if entry.deviation else None,
+                "ibsi_compliant": int(not brought),
+                "deviation": " ".join(DEVIATIONS[each] for each in brought) or None,
             }
             rows.append({"feature_set": self.feature_set, "position": position} | described_feature(column) | judged)
         return rows
@@ -111,22 +107,11 @@ def described_feature(column: str) -> Row:
 
 
 def deviations_of(settings: ComputedSettings) -> dict[str, str]:
-    """Return where a feature set's preparation of the image departs from IBSI, by identifier.
+    """Return where a feature set departs from IBSI, by identifier: what its settings bring, and nothing else.
 
     IBSI says nothing of images for networks.
     """
-    found: dict[str, str] = {}
-    if not isinstance(settings, RadiomicsSettings):
-        return found
-    if settings.bin_width is not None:
-        found |= DISCRETISATION_DEVIATIONS
-    if settings.resampled_spacing_mm is not None:
-        found |= PREPROCESSING_DEVIATIONS
-    image_types = settings.image_types()
-    for prefix, group in (("wavelet", "wavelet"), ("log-sigma", "log")):
-        if any(name.startswith(prefix) for name in image_types):
-            found |= {key: text for key, text in IMAGE_TYPE_DEVIATIONS.items() if group in key}
-    return found
+    return departures(settings) if isinstance(settings, RadiomicsSettings) else {}
 
 
 def bound_feature_sets(study: Study, snapshot: Snapshot, only: str | None = None) -> list[BoundFeatureSet]:

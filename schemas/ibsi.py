@@ -1,7 +1,7 @@
 """The dictionary of the 107 features that pyradiomics 3.0.1 computes by default, tied to IBSI-1.
 
-The entries lie in one module per kind of feature, the deviations in `schemas.ibsi_deviations`; here they
-are joined.
+The entries lie in one module per kind of feature; here they are joined. The deviations are described in
+`schemas.ibsi_deviations`; `schemas.ibsi_departures` tells which settings bring which.
 
 Sources
 -------
@@ -18,28 +18,13 @@ from typing import Final
 
 from schemas.errors import NotFoundError
 from schemas.ibsi_definition import FeatureDefinition
-from schemas.ibsi_deviations import (
-    DEVIATIONS,
-    DISCRETISATION_DEVIATIONS,
-    FEATURE_DEVIATIONS,
-    IMAGE_TYPE_DEVIATIONS,
-    PREPROCESSING_DEVIATIONS,
-    SETTING_DEVIATIONS,
-)
 from schemas.ibsi_glcm import GLCM
 from schemas.ibsi_neighbours import GLDM, NGTDM
 from schemas.ibsi_runs_zones import GLRLM, GLSZM
 from schemas.ibsi_shape_firstorder import FIRSTORDER, SHAPE
 
 __all__ = [
-    "AGGREGATION",
-    "DEVIATIONS",
-    "DISCRETISATION_DEVIATIONS",
     "FEATURES",
-    "FEATURE_DEVIATIONS",
-    "IMAGE_TYPE_DEVIATIONS",
-    "PREPROCESSING_DEVIATIONS",
-    "SETTING_DEVIATIONS",
     "FeatureDefinition",
     "definition_of",
 ]
@@ -55,12 +40,6 @@ FEATURES: Final[Mapping[str, tuple[FeatureDefinition, ...]]] = MappingProxyType(
         "glszm": GLSZM,
         "ngtdm": NGTDM,
     }
-)
-
-# IBSI's codes of how a texture matrix is gathered. ITBB: one 3D matrix per direction, the feature averaged
-# over them. KOBO: one 3D matrix without direction.
-AGGREGATION: Final[Mapping[str, str]] = MappingProxyType(
-    {"glcm": "ITBB", "gldm": "KOBO", "glrlm": "ITBB", "glszm": "KOBO", "ngtdm": "KOBO"}
 )
 
 _BY_KEY: Final = {(entry.family, entry.name): entry for entries in FEATURES.values() for entry in entries}

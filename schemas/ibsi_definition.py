@@ -47,8 +47,9 @@ class FeatureDefinition:
     ibsi_id : str or None
         IBSI's permanent four-character identifier; None where IBSI-1 has no such feature.
     ibsi_compliant : bool
-        Whether pyradiomics gives IBSI's value when both start from the same voxels and grey levels. How those
-        came about is the business of the other deviations in `schemas.ibsi_deviations`.
+        Whether pyradiomics gives IBSI's value when both start from the same voxels and grey levels, under its
+        default settings. What others change, and how voxels and grey levels came about, is the business of
+        `schemas.ibsi_departures`.
     deviation : str or None
         Identifier in `schemas.ibsi_deviations.FEATURE_DEVIATIONS` of what keeps it from being compliant.
     unit : str

@@ -49,6 +49,7 @@ def test_every_deviation_is_described_once_and_every_named_one_exists():
     assert {entry.deviation for entry in entries} - {None} == set(FEATURE_DEVIATIONS)
     assert sum(map(len, groups)) == len(DEVIATIONS)
     assert all(entry.ibsi_compliant == (entry.deviation is None) for entry in entries)
+    assert all(text.endswith(".") for text in DEVIATIONS.values())
 
 
 def test_bins_start_at_a_multiple_of_the_width():
@@ -56,15 +57,31 @@ def test_bins_start_at_a_multiple_of_the_width():
     assert getBinEdges([54, 100, 166], binWidth=25)[0] == 50
 
 
-def test_log_response_carries_sigma_squared():
-    """log-scale-normalised: LoG with normalisation across scale is sigma squared times the one without."""
-    image = SimpleITK.GetImageFromArray(np.random.default_rng(1).normal(size=(16, 16, 16)))
-    plain = SimpleITK.LaplacianRecursiveGaussian(image, sigma=3.0, normalizeAcrossScale=False)
-    response, _, _ = next(getLoGImage(image, None, sigma=[3.0]))
+@pytest.mark.parametrize("spacing", [1.0, 2.0])
+@pytest.mark.parametrize(("sigma", "width"), [(3.0, 6.0), (5.0, 4.0)])
+def test_log_response_is_ibsis_times_sigma_over_spacing_squared(spacing, sigma, width):
+    """log-scale-normalised: on a Gaussian blob the factor is (sigma / spacing) squared, same sign, within 1.1 %."""
+    half = math.ceil(6 * max(sigma, width) / spacing)
+    at = spacing * np.arange(-half, half + 1)
+    squares = at[:, None, None] ** 2 + at[:, None] ** 2 + at**2
+    image = SimpleITK.GetImageFromArray(100 * np.exp(-squares / (2 * width**2)))
+    image.SetSpacing([spacing] * 3)
+    response, _, _ = next(getLoGImage(image, None, sigma=[sigma]))
 
-    np.testing.assert_allclose(
-        SimpleITK.GetArrayFromImage(response), 9 * SimpleITK.GetArrayFromImage(plain), rtol=1e-4, atol=1e-4
-    )
+    # IBSI-2's kernel, in voxels, cut off at 4 sigma; its response at the blob's centre.
+    of_voxels = sigma / spacing
+    reach = round(4 * of_voxels)
+    near = np.arange(-reach, reach + 1)
+    distances = near[:, None, None] ** 2 + near[:, None] ** 2 + near**2
+    kernel = -(3 - distances / of_voxels**2) * np.exp(-distances / (2 * of_voxels**2))
+    kernel /= of_voxels**2 * (of_voxels * math.sqrt(2 * math.pi)) ** 3
+    ibsi = float(np.sum(kernel * 100 * np.exp(-distances * spacing**2 / (2 * width**2))))
+    # Analytically: the Laplacian of the blob smoothed once more.
+    total = sigma**2 + width**2
+    assert ibsi == pytest.approx(100 * (width**2 / total) ** 1.5 * (-3 / total) * spacing**2, rel=1e-3)
+    value = response[half, half, half]
+    assert value < 0
+    assert value == pytest.approx(ibsi * (sigma / spacing) ** 2, rel=0.011)
 
 
 def test_wavelets_continue_the_image_periodically():
