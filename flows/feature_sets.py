@@ -11,7 +11,7 @@ from flows.imaging.register import registration_versions
 from schemas.errors import ContractError, NotFoundError
 from schemas.feature_names import FeatureName
 from schemas.feature_sets import (
-    BUILT_IN,
+    RESERVED_NAMES,
     ComputedSettings,
     FeatureSetDefinition,
     FeatureSetRef,
@@ -163,7 +163,7 @@ def _bound(ref: FeatureSetRef, study: Study, stored: list[Row]) -> BoundFeatureS
     if ref.name in study.define:
         own = study.define[ref.name]
         settings, description, version = own.settings, own.description, ref.version
-        if ref.name in BUILT_IN:
+        if ref.name in RESERVED_NAMES:
             raise ContractError(
                 f"[define.{ref.name}] takes the name of a built-in feature set",
                 hint="give your feature set another name",

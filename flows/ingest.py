@@ -15,11 +15,12 @@ from flows.frozen_splits import frozen_splits
 from flows.image_inventory import Inventory, image_inventory
 from flows.imported_sets import ImportedReport, put_imported, remove_abandoned
 from flows.imported_tables import imported_rows
-from flows.progress import narrated
+from flows.progress import narrated, said
 from flows.shared_values import conflicts, kept_outcomes, refuse_conflicts, superseding_message
 from flows.study_rows import put_study
 from flows.study_tables import CohortPatient, StudyTables, study_tables
 from schemas.errors import ContractError, NotFoundError
+from schemas.intended_use import modality_warnings
 from schemas.keys import MaskKey
 from schemas.study import Study
 from schemas.study_text import parsed_study
@@ -102,6 +103,8 @@ def ingest(
     if before is not None:
         _refuse_other_patients(study, before, inventory)
         _refuse_other_masks(study, before, inventory)
+    for warning in modality_warnings(study):
+        said(f"warning: {warning}")
     if dry_run:
         return _report(study, tables, inventory, None, ())
     # Made only now: a study that is refused leaves no folder behind.

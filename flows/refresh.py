@@ -12,8 +12,10 @@ from flows.extract.kinds import appended_staged
 from flows.feature_sets import BoundFeatureSet, asked_feature_sets, bound_feature_sets
 from flows.plan import PlannedExtraction, RefreshPlan, refresh_plan, staging_folder
 from flows.progress import narrated, said
+from flows.set_descriptions import update_descriptions
 from schemas.errors import NotFoundError
 from schemas.feature_sets import FeatureSetRef
+from schemas.intended_use import modality_warnings
 from schemas.keys import MaskKey
 from schemas.study import Study
 from store.commit import Commit, commit_to
@@ -109,6 +111,8 @@ def refresh(
         refresh_plan(snapshot, asked.id, bound, retry_failed=retry_failed)
         for bound in bound_feature_sets(asked, snapshot, feature_set)
     ]
+    for warning in modality_warnings(asked, feature_set):
+        said(f"warning: {warning}")
     refused = len(snapshot.rows("failures", stage="ingest", study=asked.id))
     if dry_run:
         reports = [_report(plan, asked.id, refused, [], None) for plan in plans]
@@ -123,6 +127,7 @@ def refresh(
         for plan in plans
     ]
     reports += _of_networks(store, asked, networks, dry_run=False, retry_failed=retry_failed)
+    update_descriptions(store, asked, [plan.bound for plan in plans if plan.is_current])
     compact_scattered(store, [each.feature_set for each in reports if each.commit_id is not None])
     # A run that was killed after its commit has not published it, and nothing is left to compute.
     if published_commit(store) != newest_commit(store):

@@ -15,11 +15,13 @@ from pydantic import BaseModel, ConfigDict
 from schemas.errors import ContractError, NotFoundError
 from schemas.feature_names import column_names
 from schemas.keys import sha256_of_json
-from schemas.radiomics_settings import HCC_CEMRI, RadiomicsSettings
+from schemas.radiomics_settings import CT, HCC_CEMRI, MR, RadiomicsSettings
 from schemas.region_settings import HCC_REGIONS, RegionSettings
 
 __all__ = [
     "BUILT_IN",
+    "RESERVED_NAMES",
+    "BuiltIn",
     "ComputedSettings",
     "FeatureSetDefinition",
     "FeatureSetRef",
@@ -58,10 +60,14 @@ class FeatureSetRef(NamedTuple):
 
 
 class BuiltIn(NamedTuple):
-    """A feature set that ships with radzoo."""
+    """A feature set that ships with radzoo.
+
+    ``modalities`` are those that it is meant for, DICOM's codes; no part of the definition.
+    """
 
     description: str
     settings: ComputedSettings
+    modalities: tuple[str, ...] = ()
 
 
 BUILT_IN: dict[str, dict[int, BuiltIn]] = {
@@ -70,6 +76,23 @@ BUILT_IN: dict[str, dict[int, BuiltIn]] = {
             "contrast-enhanced MR: z-score over the whole image times 100, 1 mm isotropic, bin width 5; "
             "original, 8 wavelet bands, LoG 3 and 5 mm",
             HCC_CEMRI,
+            ("MR",),
+        ),
+    },
+    "mr": {
+        1: BuiltIn(
+            "MR of any organ: z-score over the whole image times 100, 1 mm isotropic, bin width 3; "
+            "original, 8 wavelet bands, LoG 3 and 5 mm",
+            MR,
+            ("MR",),
+        ),
+    },
+    "ct": {
+        1: BuiltIn(
+            "CT of any organ: Hounsfield units as they are, 1 mm isotropic, bin width 25 HU; "
+            "original, 8 wavelet bands, LoG 3 and 5 mm",
+            CT,
+            ("CT",),
         ),
     },
     "hcc-regions": {
@@ -77,9 +100,13 @@ BUILT_IN: dict[str, dict[int, BuiltIn]] = {
             "phases registered rigidly to the first; three slices of the largest tumour area, cropped to the tumour "
             "with 10 mm around it, 256 x 256, z-score over the whole image",
             HCC_REGIONS,
+            ("MR",),
         ),
     },
 }
+
+RESERVED_NAMES = frozenset({"hcc-cemri", "hcc-regions"})
+"""Built-in names that a study's own sets cannot have; other built-in sets give way to a study's own."""
 
 
 def built_in_settings(ref: FeatureSetRef) -> tuple[int, BuiltIn]:

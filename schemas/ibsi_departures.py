@@ -17,7 +17,7 @@ from schemas.ibsi import FEATURES, definition_of
 from schemas.ibsi_deviations import DEVIATIONS
 from schemas.radiomics_settings import RadiomicsSettings
 
-__all__ = ["aggregation_of", "calculation_departures", "column_departures", "departures"]
+__all__ = ["aggregation_of", "calculation_departures", "departures", "preparation_departures"]
 
 _Concerns = Callable[[RadiomicsSettings, FeatureName], bool]
 
@@ -91,10 +91,9 @@ def calculation_departures(settings: RadiomicsSettings, family: str, name: str) 
     return (*([always] if always else []), *brought)
 
 
-def column_departures(settings: RadiomicsSettings, column: FeatureName) -> tuple[str, ...]:
-    """Return the identifiers of all that takes one column's values away from IBSI's, preparation first."""
-    prepared = [name for name, concerns in _PREPARATION.items() if concerns(settings, column)]
-    return (*prepared, *calculation_departures(settings, column.family, column.name))
+def preparation_departures(settings: RadiomicsSettings, column: FeatureName) -> tuple[str, ...]:
+    """Return what takes a column's values away from IBSI's before it is calculated: identifiers."""
+    return tuple(name for name, concerns in _PREPARATION.items() if concerns(settings, column))
 
 
 def aggregation_of(settings: RadiomicsSettings) -> dict[str, str]:
@@ -224,20 +223,22 @@ def _is_weighted(settings: RadiomicsSettings, column: FeatureName) -> bool:
 _PREPARATION: Final[Mapping[str, _Concerns]] = MappingProxyType(
     {
         "whole-image-normalisation": _is_normalised,
-        "outliers-clipped": lambda settings, column: settings.normalize
-        and settings.remove_outliers is not None
-        and _is_of_intensities(settings, column),
+        "outliers-clipped": lambda settings, column: (
+            settings.normalize and settings.remove_outliers is not None and _is_of_intensities(settings, column)
+        ),
         "grid-aligned-at-corner": lambda settings, _: _resamples(settings),
         "mask-nearest-neighbour": lambda settings, _: _resamples(settings),
-        "interpolator-not-in-ibsi": lambda settings, column: _interpolates(settings, column)
-        and settings.interpolator not in ("linear", "bspline"),
+        "interpolator-not-in-ibsi": lambda settings, column: (
+            _interpolates(settings, column) and settings.interpolator not in ("linear", "bspline")
+        ),
         "intensities-not-rounded": lambda settings, column: _interpolates(settings, column) and not settings.normalize,
         "resegmented-by-maximum": _is_resegmented_by_maximum,
         "shape-of-resegmented-mask": _is_shape_of_resegmented_mask,
         "voxels-shuffled": lambda settings, column: settings.shuffled_voxels and _is_of_intensities(settings, column),
         "bin-edges-from-zero": _is_binned_by_width,
-        "fixed-width-on-arbitrary-units": lambda settings, column: _is_binned_by_width(settings, column)
-        and (settings.normalize or column.image_type != ORIGINAL),
+        "fixed-width-on-arbitrary-units": lambda settings, column: (
+            _is_binned_by_width(settings, column) and (settings.normalize or column.image_type != ORIGINAL)
+        ),
         "log-scale-normalised": _is_log,
         "filtered-on-padded-crop": _is_filtered_on_short_padding,
         "wavelet-periodic-boundary": _is_wavelet,
@@ -247,18 +248,21 @@ _PREPARATION: Final[Mapping[str, _Concerns]] = MappingProxyType(
 
 _CALCULATION: Final[Mapping[str, _Concerns]] = MappingProxyType(
     {
-        "voxel-array-shift": lambda settings, column: settings.voxel_array_shift != 0
-        and column.family == "firstorder"
-        and column.name in _SHIFTED,
-        "asymmetric-glcm": lambda settings, column: not settings.symmetrical_glcm
-        and column.family == "glcm"
-        and column.name in _UNLIKE_TRANSPOSED,
+        "voxel-array-shift": lambda settings, column: (
+            settings.voxel_array_shift != 0 and column.family == "firstorder" and column.name in _SHIFTED
+        ),
+        "asymmetric-glcm": lambda settings, column: (
+            not settings.symmetrical_glcm and column.family == "glcm" and column.name in _UNLIKE_TRANSPOSED
+        ),
         "distance-weighting": _is_weighted,
-        "neighbour-distances": lambda settings, column: settings.distances_voxels != (1,)
-        and (column.family in ("glcm", "ngtdm") or _depends_on_neighbours(column)),
+        "neighbour-distances": lambda settings, column: (
+            settings.distances_voxels != (1,) and (column.family in ("glcm", "ngtdm") or _depends_on_neighbours(column))
+        ),
         "dependence-coarseness": lambda settings, column: settings.gldm_alpha > 0 and _depends_on_neighbours(column),
-        "slices-not-axial": lambda settings, column: settings.force_2d
-        and settings.force_2d_dimension != 0
-        and (column.family in ("glcm", "glrlm", "glszm", "ngtdm") or _depends_on_neighbours(column)),
+        "slices-not-axial": lambda settings, column: (
+            settings.force_2d
+            and settings.force_2d_dimension != 0
+            and (column.family in ("glcm", "glrlm", "glszm", "ngtdm") or _depends_on_neighbours(column))
+        ),
     }
 )

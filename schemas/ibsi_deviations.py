@@ -56,8 +56,8 @@ SETTING_DEVIATIONS: Final[Mapping[str, str]] = MappingProxyType(
             "first; IBSI's matrix is symmetric."
         ),
         "distance-weighting": (
-            "With a weighting_norm the matrices of the directions are merged with weights by distance in mm, the GLRLM's "
-            "growing with it; IBSI's reference values weigh all directions alike."
+            "With a weighting_norm the matrices of the directions are merged with weights by distance in mm, those of "
+            "the GLRLM growing with it; IBSI's reference values weigh all directions alike."
         ),
         "neighbour-distances": (
             "Neighbours are looked for at other distances than 1 voxel, or at several at once; IBSI's reference values "

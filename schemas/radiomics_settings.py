@@ -19,7 +19,7 @@ from pydantic import (
     model_validator,
 )
 
-__all__ = ["HCC_CEMRI", "Family", "Interpolator", "RadiomicsSettings"]
+__all__ = ["CT", "HCC_CEMRI", "MR", "Family", "Interpolator", "RadiomicsSettings"]
 
 Family = Literal["shape", "firstorder", "glcm", "gldm", "glrlm", "glszm", "ngtdm"]
 Interpolator = Literal[
@@ -258,3 +258,17 @@ HCC_CEMRI = RadiomicsSettings(
     log_sigma_mm=(3.0, 5.0),
 )
 """Settings of the feature set ``hcc-cemri``: 1037 columns per phase."""
+
+# Why each number: docs/adr/0026. The padding is LoG's 4 x 5 mm, so that no response depends on the crop.
+CT = RadiomicsSettings(
+    resampled_spacing_mm=(1.0, 1.0, 1.0),
+    interpolator="linear",
+    bin_width=25.0,
+    pad_distance_voxels=20,
+    wavelet="coif1",
+    log_sigma_mm=(3.0, 5.0),
+)
+"""Settings of the feature set ``ct``: Hounsfield units, neither normalised nor re-segmented."""
+
+MR = CT.model_copy(update={"normalize": True, "normalize_scale": 100.0, "bin_width": 3.0})
+"""Settings of the feature set ``mr``: intensities of arbitrary unit, brought to one scale image by image."""

@@ -7,17 +7,18 @@ the line it stands on. Reading the file is the caller's work; this module only c
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 from pydantic_core import PydanticCustomError
 
 from schemas.clinical import ClinicalVariable
 from schemas.cohort import Cohort, Phase, Reading
 from schemas.day_window import DayWindow, WrittenWindow
-from schemas.feature_sets import BUILT_IN, ComputedSettings, FeatureSetRef
+from schemas.feature_sets import BUILT_IN, RESERVED_NAMES, ComputedSettings, FeatureSetRef
 from schemas.imported import ImportedTable
 from schemas.keys import FeatureSetName, FeatureSetReference, Name, Pseudonym
+from schemas.modalities import Modalities
 from schemas.model_settings import (
     CLINICAL_MODELS,
     NETWORK_MODELS,
@@ -63,9 +64,17 @@ class FeatureSetSettings(Written):
     """A feature set of the study's own; the name@N of a built-in one needs no entry."""
 
     description: str = ""
+    modality: Modalities = ()
+    """Which images it is meant for; no part of its definition."""
     radiomics: RadiomicsSettings | None = None
     regions: RegionSettings | None = None
     network: NetworkFileSettings | None = None
+
+    @model_serializer(mode="wrap")
+    def _written_where_it_is_declared(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # A study that declares none is on record as it was before there was such a key.
+        values: dict[str, Any] = written(self)
+        return values if self.modality else {k: v for k, v in values.items() if k != "modality"}
 
     @model_validator(mode="after")
     def _is_of_one_kind(self) -> Self:
@@ -112,7 +121,7 @@ class Study(Written):
         if not (self.phases or self.imported or self.clinical.variables):
             raise _fault("a study has images ([phases.NAME]), [imported.NAME] or clinical variables", "phases")
         for name in self.imported:
-            if name in BUILT_IN or name in self.define:
+            if name in RESERVED_NAMES or name in self.define:
                 raise _fault("a feature set that radzoo computes has this name: choose another", "imported", name)
             if name in (FeatureSetRef.parse(text).name for text in self.feature_sets):
                 raise _fault(f"'{name}' is imported, not computed: leave it out", "feature_sets")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flows.cli.outcome import table_text
 from schemas.grey_levels import grey_level_flags
@@ -12,6 +12,9 @@ from store.coverage import Coverage
 from store.feature_search import FoundFeature
 from store.feature_set_difference import FeatureSetDifference
 from store.feature_sets import ColumnDescription, FeatureSetDescription
+
+if TYPE_CHECKING:
+    from flows.set_use import SetUse
 
 __all__ = [
     "column_text",
@@ -75,8 +78,8 @@ def found_text(found: Sequence[FoundFeature], *, every_column: bool) -> str:
     return f"{table_text(lines, [*lines[0]])}\n\n{total}{more}"
 
 
-def set_text(found: FeatureSetDescription) -> str:
-    """Return a feature set as people read it."""
+def set_text(found: FeatureSetDescription, use: SetUse) -> str:
+    """Return a feature set as people read it, with what it is meant for."""
     row = found.row
     given = {name: value for name, value in found.settings.items() if value is not None}
     unset = [name for name, value in found.settings.items() if value is None]
@@ -92,8 +95,11 @@ def set_text(found: FeatureSetDescription) -> str:
                 "since commit": row["since_commit"],
                 "libraries": ", ".join(f"{name} {number}" for name, number in found.libraries.items()),
                 "image types": ", ".join(found.image_types),
+                "meant for": ", ".join(use.modalities),
+                "aggregation": ", ".join(f"{family} {code}" for family, code in use.aggregation.items()),
             }
         ),
+        *(f"warning: {each}" for each in use.warnings),
     ]
     if given:
         parts.append("settings\n" + _facts({name: _value(value) for name, value in given.items()}))
@@ -117,10 +123,20 @@ def set_text(found: FeatureSetDescription) -> str:
     return "\n\n".join(parts)
 
 
-def column_text(found: ColumnDescription) -> str:
-    """Return one column as people read it."""
+def column_text(found: ColumnDescription, preparation: Sequence[str]) -> str:
+    """Return one column as people read it.
+
+    Parameters
+    ----------
+    found : ColumnDescription
+        The column.
+    preparation : sequence of str
+        Identifiers of what takes its values away from IBSI's before it is calculated.
+    """
     row = found.row
     follows = "follows IBSI" if row["ibsi_compliant"] else row["deviation"] or "not in IBSI"
+    if preparation:
+        follows = "calculated as in IBSI" if row["ibsi_compliant"] else follows
     parts = [
         f"{row['feature_set']} {row['feature']}",
         _facts(
@@ -130,6 +146,7 @@ def column_text(found: ColumnDescription) -> str:
                 "family": row["family"],
                 "unit": row["unit"],
                 "IBSI": f"{row['ibsi_id']}, {follows}" if row["ibsi_id"] else follows,
+                "not as IBSI": ", ".join(preparation),
             }
         ),
         "values of the primary masks\n" + table_text(found.distribution, [*found.distribution[0]])

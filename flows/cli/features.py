@@ -68,14 +68,19 @@ def describe(feature_set: str, column: str | None = None, /, *, context: Shared)
     column
         A column's name, such as wavelet-LLH_glcm_Idm.
     """
+    # Imported here: the other verbs do not need the study file's schema.
+    from flows.set_use import column_preparation, set_use
+
     snapshot = Snapshot(Store(context.store))
-    name = named_feature_set(snapshot, feature_set)["feature_set"]
+    row = named_feature_set(snapshot, feature_set)
     with snapshot_connection(snapshot) as connection:
         if column is not None:
-            of_column = described_column(connection, name, column)
-            return Outcome(column_text(of_column), of_column)
-        of_set = described_feature_set(connection, name)
-    return Outcome(set_text(of_set), of_set)
+            of_column = described_column(connection, row["feature_set"], column)
+            prepared = column_preparation(row, column)
+            return Outcome(column_text(of_column, prepared), {**vars(of_column), "preparation": prepared})
+        of_set = described_feature_set(connection, row["feature_set"])
+    use = set_use(snapshot, row)
+    return Outcome(set_text(of_set, use), {**vars(of_set), **vars(use)})
 
 
 def diff(before: str, after: str, /, *, limit: int = 10, context: Shared) -> Outcome:

@@ -106,6 +106,11 @@ FEATURES_VERBS = {
     ),
 }
 MODELS_VERBS = {
+    "zoo": Verb(
+        "flows.cli.members:zoo",
+        "List the models that a study can name: what each one is, reads and needs.",
+        "radzoo models zoo",
+    ),
     "list": Verb("flows.cli.models:list", "List the trained models, every version.", "radzoo models list"),
     "show": Verb(
         "flows.cli.models:show",

@@ -3,28 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from types import MappingProxyType
 from typing import Any
 
 import polars as pl
 
 from schemas.errors import ContractError, UsageError
-from zoo.staging.albi import ALBI
-from zoo.staging.bclc import BCLC
-from zoo.staging.blood_ratios import LMR, NLR, PLR
-from zoo.staging.cnlc import CNLC
+from zoo.staging.comparators import COMPARATORS
 from zoo.staging.description import Comparator
-from zoo.staging.erasl import ERASL_PRE
 from zoo.staging.inputs import Category, Observation
 from zoo.staging.results import Stage
-from zoo.staging.tnm import TNM
 
 __all__ = ["COMPARATORS", "COMPARATOR_SCHEMA", "comparator_frame"]
-
-COMPARATORS: Mapping[str, Comparator] = MappingProxyType(
-    {each.name: each for each in (BCLC, CNLC, TNM, ERASL_PRE, ALBI, NLR, PLR, LMR)}
-)
-"""By name, each with its defaults."""
 
 COMPARATOR_SCHEMA = pl.Schema(
     {

@@ -1,0 +1,35 @@
+"""The verb that lists the zoo's members; no library of learning is loaded for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flows.cli.outcome import Outcome, table_text
+from zoo.members import MEMBERS
+
+__all__ = ["zoo"]
+
+_FOOT = """every model needs an outcome and a split with training patients of both labels; besides, in the study file:
+  factors           [[models.cr.factors]], for combined models those or their own
+  a feature set     feature_sets, such as "mr@1" or "ct@1", or a table [imported.NAME]
+  a set of regions  "hcc-regions@1" in feature_sets, or a table [define.NAME.regions]
+  other names       variables under [clinical.variables]; --json has their units
+next: a table [models.NAME] in the study file for each model, then radzoo bench"""
+
+
+def zoo() -> Outcome:
+    """List the models that a study can name: what each one is, reads and needs."""
+    rows: list[dict[str, Any]] = [
+        {
+            "model": member.name,
+            "reads": member.reads,
+            "network": member.is_network,
+            "description": member.description,
+            "needs": member.needs,
+            "variables": member.units,
+            "doi": member.citation,
+        }
+        for member in MEMBERS.values()
+    ]
+    shown = [row | {"network": "yes" if row["network"] else ""} for row in rows]
+    return Outcome(f"{table_text(shown, ['model', 'reads', 'network', 'description', 'needs'])}\n\n{_FOOT}", rows)
