@@ -1,4 +1,4 @@
-"""What is told of feature sets that are in the store already, brought up to date without computing anything."""
+"""Descriptions of feature sets that are in the store already, brought up to date without computing anything."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Row = dict[str, Any]
 
 
 def update_descriptions(store: Store, study: Study, feature_sets: Iterable[BoundFeatureSet]) -> None:
-    """Write what this release tells of feature sets, where the store has something else on record.
+    """Write how this release describes feature sets, where the store has another description on record.
 
     Values and definitions stay. What follows from a definition is written, and a built-in set's own words; those of a
     study's own set wait for its next extraction, since two studies may describe one definition differently.

@@ -24,7 +24,7 @@ class SetUse:
     """What a feature set is meant for, and whether the studies that ask for it have such images."""
 
     modalities: list[str]
-    """DICOM's codes, as radzoo or the studies declare them; none where nobody does."""
+    """DICOM's codes, built in or declared by a study; none where nobody declares any."""
     warnings: list[str]
     """Where a phase of a study is declared to be of another modality."""
     aggregation: dict[str, str]

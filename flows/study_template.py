@@ -6,7 +6,7 @@ __all__ = ["STUDY_TEMPLATE"]
 
 STUDY_TEMPLATE = """# A radzoo study. Paths are relative to this file. Unknown keys are refused.
 
-feature_sets = ["hcc-cemri@1"]          # what `radzoo refresh` computes, name@version
+feature_sets = ["mr@1"]                 # what `radzoo refresh` computes, name@version; "ct@1" for CT
 
 [study]
 id = "my-study"
@@ -50,5 +50,5 @@ kind = "stratified"                     # or "column" with a column of the patie
 validation_fraction = 0.2
 seed = 1
 
-[models.radiomics_lr]
+[models.radiomics_lr]                   # `radzoo models zoo` lists all models, and what each one needs
 """

@@ -5,8 +5,8 @@
 -- @family feature class
 -- @name feature name within its family
 -- @ibsi_id code of the Image Biomarker Standardisation Initiative
--- @ibsi_compliant whether the value follows the standard
--- @deviation how it differs where it does not
+-- @ibsi_compliant whether it is calculated as in the standard; how images are prepared: feature_sets.deviations
+-- @deviation how its calculation differs under the settings of the feature set, where it does
 -- @unit UCUM unit
 -- @definition what it measures
 select

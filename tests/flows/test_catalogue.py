@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from html import escape
 from itertools import pairwise
 
 import pytest
@@ -205,3 +206,14 @@ def test_the_verb_writes_the_page(ready_study, tmp_path, capsys):
     with pytest.raises(UsageError, match="is a file"):
         write_catalogue(ready_study.store, tmp_path / "taken")
     assert exit_code([*base, str(tmp_path / "taken")]) == 2
+
+
+def test_each_set_says_where_it_departs_from_ibsi(judged, file):
+    """The departures of a set's own settings stand there with their sentences, and no other."""
+    text = file.read_text(encoding="utf-8")
+    rows = judged.sql("select deviations from feature_sets")
+    named = {name: sentence for row in rows for name, sentence in json.loads(row["deviations"]).items()}
+    assert "bin-edges-from-zero" in named
+    for name, sentence in named.items():
+        assert f"<dt>{name}</dt><dd>{escape(sentence, quote=True).replace('&#x27;', '&#39;')}</dd>" in text
+    assert "whole-image-normalisation" not in text

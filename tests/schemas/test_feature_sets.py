@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from schemas.errors import ContractError, NotFoundError
 from schemas.feature_sets import BUILT_IN, FeatureSetDefinition, FeatureSetRef, built_in_settings
+from schemas.ibsi_departures import departures
 from schemas.keys import canonical_json, sha256_of_json
-from schemas.radiomics_settings import HCC_CEMRI, RadiomicsSettings
+from schemas.radiomics_settings import CT, HCC_CEMRI, MR, RadiomicsSettings
 
 LIBRARIES = {"pyradiomics": "3.0.1", "PyWavelets": "1.8.0"}
 
@@ -95,6 +96,25 @@ def test_the_built_in_set_keeps_its_hash():
     libraries = {"pyradiomics": "3.0.1", "SimpleITK": "2.5.7", "PyWavelets": "1.9.0"}
     digest = FeatureSetDefinition.of_radiomics(HCC_CEMRI, libraries).sha256
     assert digest == "cead3b7b44d8b74da4fecd350ae44aaa68204ec53ac0fe3f9cb35166b8dd781f"
+
+
+def test_the_neutral_sets_are_what_they_are_documented_to_be():
+    """Mr and ct have the columns of the paper's set; CT keeps its unit; no filter sees the edge of the crop."""
+    columns = FeatureSetDefinition.of_radiomics(HCC_CEMRI, LIBRARIES).columns
+    libraries = {"pyradiomics": "3.0.1", "SimpleITK": "2.5.7", "PyWavelets": "1.9.0"}
+    digests = {
+        "mr": "86740336c31f19d8299eafaa7efcea94504375003c8c66bceca9de2caef0b111",
+        "ct": "1dd70d537476a532b9a91c7386426d632888532f950c331d8fd4f044cd842a38",
+    }
+    for name, digest in digests.items():
+        built_in = BUILT_IN[name][1]
+        definition = FeatureSetDefinition.of_radiomics(built_in.settings, libraries)
+        assert (definition.columns, definition.sha256) == (columns, digest)
+        assert built_in.modalities == (name.upper(),)
+        assert built_in.settings.resegment_range is None
+        assert "filtered-on-padded-crop" not in departures(built_in.settings)
+    assert (CT.normalize, CT.bin_width) == (False, 25)
+    assert (MR.normalize, MR.normalize_scale, MR.bin_width) == (True, 100, 3)
 
 
 def test_shuffled_voxels_are_another_definition():

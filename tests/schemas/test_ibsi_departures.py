@@ -7,6 +7,7 @@ out here and measured with the settings that the phantom proves right.
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -161,6 +162,13 @@ def test_every_setting_and_every_departure_is_walked():
     assert set(RadiomicsSettings.model_fields) - changed <= {"families", "geometry_tolerance"}
     assert {name for _, names in WALKED.values() for name in names} == set(DEVIATIONS) - set(FEATURE_DEVIATIONS)
     assert set(SETTING_DEVIATIONS) == {name for _, names in CALCULATION.values() for name in names}
+
+
+def test_the_study_file_s_page_names_every_setting_with_what_it_brings():
+    """docs/study-file.md has each setting and each departure."""
+    page = (Path(__file__).parents[2] / "docs" / "study-file.md").read_text(encoding="utf-8")
+    for name in (*RadiomicsSettings.model_fields, *DEVIATIONS):
+        assert f"`{name}`" in page, name
 
 
 @pytest.mark.parametrize(("change", "expected"), WALKED.values(), ids=WALKED)
