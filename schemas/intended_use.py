@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from schemas.feature_sets import BUILT_IN, BuiltIn, ComputedSettings, FeatureSetRef
 from schemas.modalities import modalities_in
 from schemas.radiomics_settings import RadiomicsSettings
@@ -62,9 +64,9 @@ def _warnings_of(study: Study, feature_set: str, name: str) -> list[str]:
         others = {phase: codes for phase, codes in declared.items() if codes and not codes & set(meant)}
         if not others:
             return []
-        instead = _built_in_for(settings, {code for codes in others.values() for code in codes})
-        own = f"declare its modality under [define.{name}]" if name in study.define else "define a set of your own"
-        return [f"{feature_set} is meant for {' or '.join(meant)}, and {_named(others)}: {instead}{own}"]
+        return [
+            f"{feature_set} is meant for {' or '.join(meant)}, and {_named(others)}: {_advice(study, name, others)}"
+        ]
     if not isinstance(settings, RadiomicsSettings) or not settings.normalize:
         return []
     scaled = {phase: codes for phase, codes in declared.items() if codes and codes <= set(_SCALES)}
@@ -91,15 +93,19 @@ def _built_in(ref: FeatureSetRef) -> BuiltIn | None:
     return versions.get(ref.version or max(versions, default=0))
 
 
-def _built_in_for(settings: ComputedSettings | None, codes: set[str]) -> str:
-    fitting = [
-        f"{name}@{max(versions)}"
-        for name, versions in BUILT_IN.items()
-        if name in ("mr", "ct") and set(versions[max(versions)].modalities) & codes
-    ]
-    if not isinstance(settings, RadiomicsSettings) or not fitting:
-        return ""
-    return f"take {' or '.join(fitting)}, or "
+def _advice(study: Study, name: str, others: Mapping[str, frozenset[str]]) -> str:
+    """Return what to do about phases that a set is not meant for."""
+    codes = frozenset(code for each in others.values() for code in each)
+    asked = [each for each in study.feature_sets if codes & set(intended_modalities(study, each))]
+    fitting = [phase for phase in study.phases if phase not in others]
+    if asked and fitting:
+        listed = ", ".join(f'"{phase}"' for phase in fitting)
+        return f"let models read its other phases alone, phases = [{listed}] under [models.NAME]"
+    own = f"declare its modality under [define.{name}]" if name in study.define else "define a set of your own"
+    if study.is_of_regions(name):
+        return own
+    instead = [each for each in ("mr", "ct") if set(BUILT_IN[each][max(BUILT_IN[each])].modalities) & codes]
+    return "".join(f"take {each}@{max(BUILT_IN[each])}, or " for each in instead) + own
 
 
 def _named(phases: dict[str, frozenset[str]]) -> str:

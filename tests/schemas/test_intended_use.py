@@ -59,6 +59,12 @@ def test_words_for_modalities_are_understood(text, codes):
         (["mr@1"], ["CT"], "", ["mr@1 is meant for MR", "phase P0 is declared CT", "take ct@1"]),
         (["hcc-cemri@1"], ["MR", "CT", "PET"], "", ["phase P1 is declared CT, phase P2 is declared PT", "take ct@1"]),
         (["ct"], ["PET"], "", ["ct is meant for CT", "phase P0 is declared PT", "define a set of your own"]),
+        (
+            ["mr@1", "own"],
+            ["MR", "CT"],
+            NORMALISING.replace("radiomics", 'modality = ["MR", "CT"]\nradiomics'),
+            ["mr@1 is meant for MR", "let models read its other phases alone", 'phases = ["P0"] under [models.NAME]'],
+        ),
         (["hcc-regions@1"], ["CT"], "", ["hcc-regions@1 is meant for MR", "define a set of your own"]),
         (["own"], ["CT"], NORMALISING, ["own normalises by the whole image", "Hounsfield units", "[define.own]"]),
         (["own@2"], ["PT"], NORMALISING, ["uptake values", 'modality = "PT"']),
