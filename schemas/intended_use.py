@@ -57,6 +57,8 @@ def modality_warnings(study: Study, only: str | None = None) -> list[str]:
 
 def _warnings_of(study: Study, feature_set: str, name: str) -> list[str]:
     settings = _settings(study, feature_set)
+    if isinstance(settings, RadiomicsSettings) and settings.shuffled_voxels:
+        return []  # a control is of another set, which is warned of
     phases = settings.phases if isinstance(settings, RegionSettings) and settings.phases else tuple(study.phases)
     declared = {phase: modalities_in(study.phases[phase].modality) for phase in phases}
     meant = intended_modalities(study, feature_set)

@@ -222,6 +222,24 @@ def test_a_calculation_is_flagged_where_it_leaves_the_consensus(change, pair, sh
     assert leaving & always == always - {("shape", "MajorAxisLength")}
 
 
+def test_weights_by_the_longest_axis_matter_where_axes_differ(pair):
+    """On slices of 0.7 mm every GLCM and GLRLM feature leaves; on a grid of 1 mm none does, and nothing is listed."""
+    weighted = RadiomicsSettings(bin_count=6, weighting_norm="infinity")
+    merged = weighted.model_copy(update={"weighting_norm": "no_weighting"})
+    for each in pair:
+        each.SetSpacing((1.0, 1.0, 0.7))
+    values, right = measured(*pair, weighted), measured(*pair, merged)
+    for each in pair:
+        each.SetSpacing((1.0, 1.0, 1.0))
+    leaving = {key for key in REFERENCE_TAGS if values[key] != pytest.approx(right[key], rel=1e-6)}
+    flagged = {key for key in REFERENCE_TAGS if "distance-weighting" in calculation_departures(weighted, *key)}
+    assert leaving == flagged
+    values, right = measured(*pair, weighted), measured(*pair, merged)
+    assert values == pytest.approx(right)
+    on_one_mm = weighted.model_copy(update={"resampled_spacing_mm": (1.0, 1.0, 1.0)})
+    assert "distance-weighting" not in departures(on_one_mm)
+
+
 def prepared_by_ibsi(image, mask, settings):
     """Return image, mask of intensities and mask of shape after IBSI-1's steps: resampled, rounded, re-segmented."""
     shape_mask = mask
@@ -269,7 +287,8 @@ def ibsi_values(image, mask, settings):
     discretised.CopyInformation(image)
     # A voxel of level 1 outside would be right too; these settings start their bins at it, not below.
     plain = RadiomicsSettings(bin_width=1.0)
-    of_levels, of_intensities = measured(discretised, mask, plain), measured(image, mask, plain)
+    of_levels = measured(discretised, mask, plain)
+    of_intensities = measured(image, mask, RadiomicsSettings(bin_width=1.0, families=("firstorder",)))
     of_shape = measured(image, shape_mask, RadiomicsSettings(bin_width=1.0, families=("shape",)))
     texture = {key: v for key, v in of_levels.items() if key[0] not in ("shape", "firstorder") or key[1] in LEVELS}
     return of_intensities | texture | of_shape

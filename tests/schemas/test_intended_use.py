@@ -93,6 +93,7 @@ def test_a_set_that_does_not_fit_is_named_once_with_what_to_do(sets, modalities,
         (["own"], ["MR"], NORMALISING),
         (["own"], ["CT"], NORMALISING.replace("radiomics", 'modality = ["CT", "MR"]\nradiomics')),
         (["own"], ["CT", "PET"], NORMALISING.replace("normalize = true, ", "")),
+        (["own"], ["CT"], NORMALISING.replace("bin_width", "shuffled_voxels = true, bin_width")),
         (["ct"], ["MR"], "[define.ct]\nradiomics = { bin_width = 5 }\n"),
     ],
 )
