@@ -68,7 +68,7 @@ def test_a_run_is_recorded_with_its_end(small_study):
     (run,) = small_study.sql("select flow, study, status, summary, versions from runs")
     assert (run["flow"], run["study"], run["status"]) == ("ingest", "small", "done")
     assert json.loads(run["summary"]) == {"masks": 8, "failed": 0, "changed": 0}
-    assert json.loads(run["versions"])["pyradiomics"] == "3.0.1"
+    assert json.loads(run["versions"])["pyradiomics-bhklab"] == "3.1.4"
 
 
 def test_a_failure_is_listed_and_the_verb_leaves_with_five(small_study, capsys):
