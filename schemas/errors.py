@@ -12,7 +12,8 @@ Each class carries its process exit code, so the command line needs no table of 
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 __all__ = [
     "ContractError",
@@ -51,7 +52,7 @@ class RadzooError(Exception):
             lines.append(f"next: {self.hint}")
         return "\n".join(lines)
 
-    def as_dict(self) -> dict[str, str | int | None]:
+    def as_dict(self) -> dict[str, Any]:
         """Return the error as a JSON-ready mapping, the form of ``--json``."""
         return {
             "error": type(self).__name__,
@@ -75,9 +76,33 @@ class NotFoundError(RadzooError):
 
 
 class ContractError(RadzooError):
-    """Data, a schema or a split breaks a promise of the store; nothing was written."""
+    """Data, a schema or a split breaks a promise of the store; nothing was written.
+
+    Parameters
+    ----------
+    message, where, hint : str
+        As for every error.
+    faults : sequence of ContractError
+        The single faults, where the error stands for several; each has its own place and hint.
+    """
 
     exit_code = 4
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        where: str | None = None,
+        hint: str | None = None,
+        faults: Sequence[ContractError] = (),
+    ) -> None:
+        super().__init__(message, where=where, hint=hint)
+        self.faults = tuple(faults)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the error as a JSON-ready mapping; ``faults`` lists the single ones, where there are several."""
+        several = {"faults": [fault.as_dict() for fault in self.faults]} if self.faults else {}
+        return super().as_dict() | several
 
 
 class UnfinishedError(RadzooError):

@@ -6,10 +6,11 @@ the line it stands on. Reading the file is the caller's work; this module only c
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Self
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, ValidationInfo, model_serializer, model_validator
 from pydantic_core import PydanticCustomError
 
 from schemas.clinical import ClinicalVariable
@@ -33,7 +34,7 @@ from schemas.radiomics_settings import RadiomicsSettings
 from schemas.region_settings import RegionSettings
 from schemas.written import Written
 
-__all__ = ["FeatureSetSettings", "Study"]
+__all__ = ["FeatureSetSettings", "ReferenceFaults", "Study"]
 
 
 class Header(Written):
@@ -91,6 +92,13 @@ class FeatureSetSettings(Written):
         return settings
 
 
+@dataclass
+class ReferenceFaults:
+    """A validation context that takes every fault of names that refer to nothing, where one is raised without it."""
+
+    found: list[PydanticCustomError] = field(default_factory=list)
+
+
 class Study(Written):
     """A whole study file."""
 
@@ -114,99 +122,106 @@ class Study(Written):
     """Clinical variables in whose levels ``radzoo bench`` judges every model again."""
 
     @model_validator(mode="after")
-    def _refers_to_what_exists(self) -> Self:
+    def _refers_to_what_exists(self, info: ValidationInfo) -> Self:
+        faults = list(self._reference_faults())
+        if isinstance(info.context, ReferenceFaults):
+            info.context.found += faults
+        elif faults:
+            raise faults[0]
+        return self
+
+    def _reference_faults(self) -> Iterator[PydanticCustomError]:
         for position, name in enumerate(self.subgroups):
             if name not in self.clinical.variables:
-                raise _fault(f"subgroups names '{name}', no variable of [clinical]", "subgroups", position)
+                yield _fault(f"subgroups names '{name}', no variable of [clinical]", "subgroups", position)
         if not (self.phases or self.imported or self.clinical.variables):
-            raise _fault("a study has images ([phases.NAME]), [imported.NAME] or clinical variables", "phases")
+            yield _fault("a study has images ([phases.NAME]), [imported.NAME] or clinical variables", "phases")
         for name in self.imported:
             if name in RESERVED_NAMES or name in self.define:
-                raise _fault("a feature set that radzoo computes has this name: choose another", "imported", name)
+                yield _fault("a feature set that radzoo computes has this name: choose another", "imported", name)
             if name in (FeatureSetRef.parse(text).name for text in self.feature_sets):
-                raise _fault(f"'{name}' is imported, not computed: leave it out", "feature_sets")
+                yield _fault(f"'{name}' is imported, not computed: leave it out", "feature_sets")
         for name, model in self.models.items():
             at = ("models", name)
             for position, rule in enumerate(model.factors):
-                self._refers_to_a_variable(rule, (*at, "factors", position), f"model '{name}'")
-            self._has_a_use(name, model)
-            self._refers_to_phases(name, model)
+                yield from self._refers_to_a_variable(rule, (*at, "factors", position), f"model '{name}'")
+            yield from self._has_a_use(name, model)
+            yield from self._refers_to_phases(name, model)
             if model.regions is not None and not self.is_of_regions(model.regions):
-                raise _fault(f"model '{name}': '{model.regions}' is no set of regions", *at, "regions")
+                yield _fault(f"model '{name}': '{model.regions}' is no set of regions", *at, "regions")
             if model.split is not None and model.split not in self.splits:
-                raise _fault(f"model '{name}' uses split '{model.split}', which [splits] lacks", *at, "split")
+                yield _fault(f"model '{name}' uses split '{model.split}', which [splits] lacks", *at, "split")
         for name, variable in self.clinical.variables.items():
             try:
                 variable.plausible_range(name)
             except ValueError as error:
-                raise _fault(str(error), "clinical", "variables", name, "unit") from error
-        self._has_the_dates_of_its_windows()
-        self._has_the_phases_of_its_regions()
-        self._has_the_regions_of_its_networks()
-        return self
+                yield _fault(str(error), "clinical", "variables", name, "unit")
+        yield from self._has_the_dates_of_its_windows()
+        yield from self._has_the_phases_of_its_regions()
+        yield from self._has_the_regions_of_its_networks()
 
-    def _has_the_regions_of_its_networks(self) -> None:
+    def _has_the_regions_of_its_networks(self) -> Iterator[PydanticCustomError]:
         for name, own in self.define.items():
             if own.network is None:
                 continue
             regions = own.network.regions
             if regions not in self.feature_sets or not self.is_of_regions(regions):
                 message = f"network '{name}' reads '{regions}', no set of regions among feature_sets"
-                raise _fault(message, "define", name, "network", "regions")
+                yield _fault(message, "define", name, "network", "regions")
 
-    def _has_the_phases_of_its_regions(self) -> None:
+    def _has_the_phases_of_its_regions(self) -> Iterator[PydanticCustomError]:
         for name, own in self.define.items():
             if own.regions is None:
                 continue
             together = own.regions.phases or tuple(self.phases)
             for phase in (*together, *([own.regions.fixed_phase] if own.regions.fixed_phase else [])):
                 if phase not in self.phases or phase not in together:
-                    raise _fault(f"regions '{name}' read phase '{phase}', which is none of theirs", "define", name)
+                    yield _fault(f"regions '{name}' read phase '{phase}', which is none of theirs", "define", name)
 
-    def _has_a_use(self, name: str, model: ModelSettings) -> None:
+    def _has_a_use(self, name: str, model: ModelSettings) -> Iterator[PydanticCustomError]:
         if model.imputes and name not in CLINICAL_MODELS:
-            raise _fault(
+            yield _fault(
                 f"model '{name}' reads no clinical factors, only {_listed(CLINICAL_MODELS)} do",
                 "models",
                 name,
                 "missing",
             )
         if model.network is not None and name not in NETWORK_MODELS:
-            raise _fault(
+            yield _fault(
                 f"model '{name}' trains no network, only {_listed(NETWORK_MODELS)} do", "models", name, "network"
             )
         for option in RADIOMICS_OPTIONS:
             if getattr(model, option) != getattr(ModelSettings(), option) and name not in RADIOMICS_MODELS:
-                raise _fault(
+                yield _fault(
                     f"model '{name}' selects no radiomics features, only {_listed(RADIOMICS_MODELS)} do",
                     *("models", name, option),
                 )
         if model.harmonise is not None and model.harmonise not in self.clinical.variables:
-            raise _fault(
+            yield _fault(
                 f"model '{name}' harmonises by '{model.harmonise}', no variable of [clinical]",
                 *("models", name, "harmonise"),
             )
 
-    def _has_the_dates_of_its_windows(self) -> None:
+    def _has_the_dates_of_its_windows(self) -> Iterator[PydanticCustomError]:
         if self.cohort.exam_window_days is not None and self.cohort.exam_window is None:
             message = "exam_window_days compares exam_date with reference_date: give both"
-            raise _fault(message, "cohort", "exam_window_days")
+            yield _fault(message, "cohort", "exam_window_days")
         written: list[tuple[str, ...]] = [("clinical", "window_days")] if self.clinical.window_days else []
         named = self.clinical.variables.items()
         written += [("clinical", "variables", name, "window_days") for name, each in named if each.window_days]
         if written and self.clinical.observed_at is None:
-            raise _fault("window_days needs the dates of the values: give observed_at under [clinical]", *written[0])
+            yield _fault("window_days needs the dates of the values: give observed_at under [clinical]", *written[0])
         if written and self.cohort.reference_column is None:
-            raise _fault("window_days needs reference_date or exam_date under [cohort]", *written[0])
+            yield _fault("window_days needs reference_date or exam_date under [cohort]", *written[0])
 
-    def _refers_to_phases(self, name: str, model: ModelSettings) -> None:
+    def _refers_to_phases(self, name: str, model: ModelSettings) -> Iterator[PydanticCustomError]:
         table = self.imported_table(model.feature_set)
         known = self.phases if table is None else table.declared_phases
         missing = set(model.phases or ()) - set(known)
         # Which phases a column of a table names is known when the table is read.
         if missing and (table is None or table.phase is None):
             lacking = "[phases]" if table is None else "its feature set"
-            raise _fault(
+            yield _fault(
                 f"model '{name}' reads phase '{min(missing)}', which {lacking} lacks", *("models", name, "phases")
             )
 
@@ -245,14 +260,17 @@ class Study(Written):
         own = self.define.get(FeatureSetRef.parse(feature_set).name)
         return own is not None and own.network is not None
 
-    def _refers_to_a_variable(self, rule: FactorRule, at: tuple[str | int, ...], model: str) -> None:
+    def _refers_to_a_variable(
+        self, rule: FactorRule, at: tuple[str | int, ...], model: str
+    ) -> Iterator[PydanticCustomError]:
         variable = self.clinical.variables.get(rule.variable)
         if variable is None:
-            raise _fault(f"{model} reads '{rule.variable}', no variable of [clinical]", *at, "variable")
+            yield _fault(f"{model} reads '{rule.variable}', no variable of [clinical]", *at, "variable")
+            return
         if rule.equals is not None and rule.equals not in (variable.levels or ()):
-            raise _fault(f"{model}: '{rule.equals}' is no level of '{rule.variable}'", *at, "equals")
+            yield _fault(f"{model}: '{rule.equals}' is no level of '{rule.variable}'", *at, "equals")
         if rule.equals is None and variable.unit is None:
-            raise _fault(f"{model}: '{rule.variable}' is a category, give 'equals'", *at, "variable")
+            yield _fault(f"{model}: '{rule.variable}' is a category, give 'equals'", *at, "variable")
 
     @property
     def id(self) -> str:

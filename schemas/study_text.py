@@ -1,18 +1,37 @@
-"""A study file's text: parsed, or its first fault with the line it stands on."""
+"""A study file's text: parsed, or every fault of it with the line it stands on."""
 
 from __future__ import annotations
 
+import copy
 import re
 import tomllib
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
+from pydantic_core import PydanticCustomError
 
 from schemas.errors import ContractError
-from schemas.study import Study
+from schemas.fault_list import FaultList
+from schemas.nearest import nearest_names
+from schemas.study import ReferenceFaults, Study
+from schemas.study_keys import keys_at
 from schemas.toml_lines import line_of
 
-__all__ = ["parsed_study"]
+__all__ = ["StudyReading", "parsed_study", "study_reading"]
+
+_HINT = "correct the line named and run the command again; nothing was written"
+_LOWER_CASE = r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$"
+_PLACEHOLDER = {"id": "unnamed", "title": "unnamed"}
+
+Path = tuple[int | str, ...]
+
+
+class StudyReading(NamedTuple):
+    """What a study file's text says, and what is wrong with it."""
+
+    study: Study | None
+    """The study; with faults that of what is left without them, by which its tables can be checked too, or None."""
+    faults: list[ContractError]
 
 
 def parsed_study(text: str, file: str) -> Study:
@@ -21,39 +40,128 @@ def parsed_study(text: str, file: str) -> Study:
     Raises
     ------
     ContractError
-        Where the text is no TOML, a key is unknown or a value is not allowed: the first fault, with
-        ``file:line``, and how many more there are.
+        Where the text is no TOML, a key is unknown or a value is not allowed: all faults, each with
+        ``file:line``.
+    """
+    study, faults = study_reading(text, file)
+    together = FaultList()
+    for fault in faults:
+        together.add(fault)
+    together.raise_any(file)
+    if study is None:
+        raise AssertionError("a text without faults is a study")
+    return study
+
+
+def study_reading(text: str, file: str) -> StudyReading:
+    """Return the study that a TOML text describes and all faults of the text.
+
+    Parameters
+    ----------
+    text : str
+        The study file's text.
+    file : str
+        Its name, for the faults.
     """
     try:
         document: dict[str, Any] = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         named = re.search(r"at line (\d+)", str(error))
-        raise ContractError(
-            f"not valid TOML: {error}",
-            where=f"{file}:{named[1] if named else text.count(chr(10)) + 1}",
-            hint="mend the line named and run the command again",
-        ) from error
+        where = f"{file}:{named[1] if named else text.count(chr(10)) + 1}"
+        return StudyReading(None, [ContractError(f"not valid TOML: {error}", where=where, hint=_HINT)])
+    references = ReferenceFaults()
     try:
-        return Study.model_validate(document)
+        study: Study | None = Study.model_validate(document, context=references)
+        found = references.found
+        written: list[tuple[int, ContractError]] = []
     except ValidationError as error:
-        # A misspelt key is also a missing one: the key that stands in the file is the one to name.
-        faults = sorted(error.errors(include_url=False), key=lambda fault: fault["type"] != "extra_forbidden")
-        first = faults[0]
-        path = first.get("ctx", {}).get("path") or _written_path(first["loc"])
-        key = ".".join(str(part) for part in path)
-        others = len(faults) - 1
-        more = f" ({others} more fault{'s' if others > 1 else ''})" if others else ""
-        message = first["msg"].removeprefix("Value error, ")
-        if first["type"] == "extra_forbidden":
-            message = "unknown key"
-        raise ContractError(
-            f"{key}: {message}{more}" if key else f"{message}{more}",
-            where=f"{file}:{line_of(text, path)}",
-            hint="mend the line named and run the command again; nothing was written",
-        ) from error
+        written = [_fault(text, file, *each) for each in _messages(error)]
+        study, found = _study_without_faults(document, error)
+    for each in found:
+        context = each.context or {}
+        written.append(_fault(text, file, tuple(context["path"]), str(context["message"])))
+    return StudyReading(study, [fault for _, fault in sorted(written, key=lambda pair: pair[0])])
 
 
-def _written_path(loc: tuple[int | str, ...]) -> tuple[int | str, ...]:
+def _fault(text: str, file: str, path: Path, message: str) -> tuple[int, ContractError]:
+    key, line = ".".join(str(part) for part in path), line_of(text, path)
+    return line, ContractError(f"{key}: {message}" if key else message, where=f"{file}:{line}", hint=_HINT)
+
+
+def _messages(error: ValidationError) -> list[tuple[Path, str]]:
+    """Return each fault's place in the file and its sentence."""
+    faults = error.errors(include_url=False)
+    nearest: dict[Path, list[str]] = {
+        fault["loc"]: nearest_names(str(fault["loc"][-1]), keys_at(fault["loc"][:-1]))
+        for fault in faults
+        if fault["type"] == "extra_forbidden"
+    }
+    # A misspelt key is also a missing one: the key that stands in the file is the one to name.
+    misspelt = {(*loc[:-1], name) for loc, names in nearest.items() for name in names}
+    found: list[tuple[Path, str]] = []
+    for fault in faults:
+        loc = fault["loc"]
+        message = fault["msg"].removeprefix("Value error, ")
+        if fault["type"] == "extra_forbidden":
+            message = "unknown key" + (f"; nearest: {', '.join(nearest[loc])}" if nearest[loc] else "")
+        elif fault["type"] == "missing":
+            if loc in misspelt:
+                continue
+            message = "is missing"
+        elif fault["type"] == "string_pattern_mismatch":
+            message = f"'{fault['input']}' is not allowed: {_characters(str(fault['ctx']['pattern']))}"
+        found.append((_written_path(loc), message))
+    return found
+
+
+def _characters(pattern: str) -> str:
+    """Return in words what a pattern of `schemas.keys` allows."""
+    if pattern == _LOWER_CASE:
+        return "lower case letters and digits, joined by single -"
+    if "[_-]" in pattern:
+        return "letters and digits, joined by single - or _, starting with a letter"
+    return f"it must match {pattern}"
+
+
+def _study_without_faults(
+    document: dict[str, Any], error: ValidationError
+) -> tuple[Study | None, list[PydanticCustomError]]:
+    """Return the study that a document describes without its faulty keys, and the faults of that study's references.
+
+    The tables are checked against it, so that their faults are reported in the same run. What refers to a key that
+    was left out for its value is no fault of its own.
+    """
+    rest = copy.deepcopy(document)
+    only_unknown_keys = True
+    for _ in range(3):
+        for fault in error.errors(include_url=False):
+            path = _written_path(fault["loc"])
+            only_unknown_keys &= fault["type"] == "extra_forbidden"
+            _leave_out(rest, path[:-1] if fault["type"] == "missing" and len(path) > 1 else path)
+        references = ReferenceFaults()
+        try:
+            return Study.model_validate(rest, context=references), references.found if only_unknown_keys else []
+        except ValidationError as next_error:
+            error = next_error
+    return None, []
+
+
+def _leave_out(document: dict[str, Any], path: Path) -> None:
+    if path[:1] == ("study",):  # no table's check reads it
+        document["study"] = _PLACEHOLDER
+        return
+    # An element of a list goes with its list: the positions of the others would change.
+    names = [*path[: next((at for at, part in enumerate(path) if isinstance(part, int)), len(path))]]
+    at: Any = document
+    for name in names[:-1]:
+        if not isinstance(at, dict) or name not in at:
+            return
+        at = at[name]
+    if names and isinstance(at, dict):
+        at.pop(names[-1], None)
+
+
+def _written_path(loc: Path) -> Path:
     """Return pydantic's location without what does not stand in the file: a union's tag."""
     if loc[-1:] == ("[key]",):  # a fault of the name itself
         loc = loc[:-1]

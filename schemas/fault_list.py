@@ -1,0 +1,108 @@
+"""Faults that are gathered, so that a person sees all of a file's at once and not one a run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from schemas.errors import ContractError
+
+__all__ = ["LISTED_FAULTS", "FaultList"]
+
+LISTED_FAULTS = 20
+"""A message lists as many faults; the rest is counted."""
+_OF_ONE_KIND = 3
+_HINTS = 3
+_NOTHING_WRITTEN = "; nothing was written"
+
+
+class FaultList:
+    """Collects contract errors and raises them as one.
+
+    Examples
+    --------
+    >>> faults = FaultList()
+    >>> with faults.gathered():
+    ...     raise ContractError("column 'age' is not in patients.csv", where="study.toml:4", hint="correct it")
+    >>> len(faults)
+    1
+    """
+
+    def __init__(self) -> None:
+        self._faults: list[ContractError] = []
+        self._kinds: Counter[str] = Counter()
+        self._last_of: dict[str, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._faults) + sum(max(0, number - _OF_ONE_KIND) for number in self._kinds.values())
+
+    @contextmanager
+    def gathered(self, kind: str | None = None) -> Iterator[None]:
+        """Take over a contract error of the block, which ends there.
+
+        Parameters
+        ----------
+        kind : str, optional
+            What faults of one cause share, such as table and column: the first three of a kind are listed and
+            the others counted, so that one bad column hides no other fault.
+        """
+        try:
+            yield
+        except ContractError as error:
+            self.add(error, kind)
+
+    def add(self, error: ContractError, kind: str | None = None) -> None:
+        """Take over an error, or the single faults of one that stands for several."""
+        if kind is not None and not error.faults:
+            self._kinds[kind] += 1
+            if self._kinds[kind] > _OF_ONE_KIND:
+                return
+            self._last_of[kind] = len(self._faults)
+        self._faults += error.faults or [error]
+
+    def raise_any(self, what: str) -> None:
+        """Raise what was gathered, if anything: one fault as it is, several as one error that lists them.
+
+        Parameters
+        ----------
+        what : str
+            What is at fault, such as the study file's name.
+
+        Raises
+        ------
+        ContractError
+            Where there is a fault.
+        """
+        faults = [
+            _with_more(fault, self._more_of(position)) if self._more_of(position) else fault
+            for position, fault in enumerate(self._faults)
+        ]
+        if len(faults) == 1:
+            raise faults[0]
+        if not faults:
+            return
+        lines = [f"{fault.where}: {fault.message}" if fault.where else fault.message for fault in faults]
+        if len(lines) > LISTED_FAULTS:
+            lines[LISTED_FAULTS:] = [f"and {len(lines) - LISTED_FAULTS} more"]
+        raise ContractError(
+            "\n  ".join([f"{len(self)} faults in the study file and its tables", *lines]),
+            where=what,
+            hint=_common_hint(faults),
+            faults=faults,
+        )
+
+    def _more_of(self, position: int) -> int:
+        kind = next((kind for kind, last in self._last_of.items() if last == position), None)
+        return 0 if kind is None else max(0, self._kinds[kind] - _OF_ONE_KIND)
+
+
+def _with_more(fault: ContractError, more: int) -> ContractError:
+    return ContractError(f"{fault.message} ({more} more such cells)", where=fault.where, hint=fault.hint)
+
+
+def _common_hint(faults: list[ContractError]) -> str:
+    hints = list(dict.fromkeys(str(fault.hint or "").removesuffix(_NOTHING_WRITTEN) for fault in faults))
+    hints = [hint for hint in hints if hint]
+    together = "; ".join(hints) if 0 < len(hints) <= _HINTS else "correct each of them and run the command again"
+    return f"{together}{_NOTHING_WRITTEN}"
