@@ -13,8 +13,10 @@ import polars as pl
 from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
-from flows.study_tables import CohortPatient, decided_columns
-from flows.text_table import TextTable, read_table
+from flows.study_outcomes import decided_columns
+from flows.study_tables import CohortPatient
+from flows.table_files import read_table
+from flows.text_table import TextTable
 from schemas.errors import ContractError
 from schemas.feature_sets import ImportedDefinition
 from schemas.imported import ONLY_PHASE, ImportedTable

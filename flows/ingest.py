@@ -11,12 +11,14 @@ from typing import Any
 from flows.abandoned import abandoned_masks, abandoned_values
 from flows.compact import compact_scattered
 from flows.exam_window import exam_failures, exam_fault
+from flows.file_faults import real_path
 from flows.frozen_splits import frozen_splits
 from flows.image_inventory import Inventory, image_inventory
 from flows.imported_sets import ImportedReport, put_imported, remove_abandoned
 from flows.imported_tables import imported_rows
 from flows.progress import narrated, said
 from flows.shared_values import conflicts, kept_outcomes, refuse_conflicts, superseding_message
+from flows.study_file import study_file_text
 from flows.study_rows import put_study
 from flows.study_tables import CohortPatient, StudyTables, study_tables
 from schemas.errors import ContractError, NotFoundError
@@ -86,7 +88,7 @@ def ingest(
     ContractError
         When the study file or one of its tables is at fault, or contradicts another study; nothing is written.
     """
-    study_file = study_file.resolve()
+    study_file = real_path(study_file)
     study, text = read_study(study_file)
     tables = study_tables(study, text, study_file)
     before = _snapshot_before(store_root)
@@ -142,20 +144,7 @@ def read_study(study_file: Path) -> tuple[Study, str]:
     ContractError
         When the file is at fault.
     """
-    if not study_file.is_file():
-        raise NotFoundError(
-            "there is no such study file",
-            where=str(study_file),
-            hint="radzoo init DIR writes one to start from",
-        )
-    try:
-        text = study_file.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise ContractError(
-            f"not UTF-8 text: {error.reason} at byte {error.start}",
-            where=str(study_file),
-            hint="save the file as UTF-8 and run the command again",
-        ) from error
+    text = study_file_text(study_file)
     return parsed_study(text, str(study_file)), text
 
 

@@ -5,24 +5,26 @@ Every value is checked before anything is written; a fault names the file, the l
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from flows.text_table import TextTable, read_table
+from flows.patient_ids import KnownIds, pseudonym_fault, with_ids
+from flows.study_outcomes import outcome_columns, outcome_rows, split_members
+from flows.study_source import StudySource
+from flows.text_table import TextTable
 from schemas.clinical import ClinicalVariable
 from schemas.cohort import Reading
 from schemas.errors import ContractError
+from schemas.fault_list import FaultList
 from schemas.keys import Pseudonym
-from schemas.outcomes import BinaryOutcome, ColumnSplit, EventOutcome, StratifiedSplit
-from schemas.splits import checked_split
+from schemas.outcomes import ColumnSplit
 from schemas.study import Study
-from schemas.toml_lines import line_of
 
-__all__ = ["CohortPatient", "StudyTables", "decided_columns", "study_tables"]
+__all__ = ["CohortPatient", "StudyTables", "study_tables"]
 
 _pseudonym: TypeAdapter[str] = TypeAdapter(Pseudonym)
 
@@ -52,9 +54,11 @@ class StudyTables:
     outcomes: list[Row] = field(default_factory=list)
     labels: list[Row] = field(default_factory=list)
     splits: dict[str, dict[str, str]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    """How tables were read, where that is not what their names say."""
 
 
-def study_tables(study: Study, text: str, study_file: Path) -> StudyTables:
+def study_tables(study: Study, text: str, study_file: Path, faults: FaultList | None = None) -> StudyTables:
     """Return what a study's tables say.
 
     Parameters
@@ -65,55 +69,64 @@ def study_tables(study: Study, text: str, study_file: Path) -> StudyTables:
         Its text, in which faults are located.
     study_file : Path
         Where it lies; tables are found relative to it.
+    faults : FaultList, optional
+        Takes all faults of the tables; what is returned is then what could be read. Where absent, they are raised.
 
     Raises
     ------
     ContractError
         When a table or column is missing, or a value is not what the study declares.
     """
+    own = FaultList()
+    into = own if faults is None else faults
+    tables = StudyTables()
+    source = StudySource(study, text, study_file, into)
+    cohort = source.table(study.cohort.table, ("cohort", "table"))
+    if cohort is not None:
+        cohort = _checked_cohort(source, cohort)
+    if cohort is not None:
+        tables.notes += cohort.notes
+        tables.patients = _patients(source, cohort)
+    clinical = cohort if study.clinical.table is None else source.table(study.clinical.table, ("clinical", "table"))
+    if clinical is not None:
+        if clinical is not cohort:
+            tables.notes += clinical.notes
+        tables.clinical = _clinical_rows(source, clinical, {each.written: each.patient for each in tables.patients})
+    if cohort is not None and tables.patients:
+        if study.outcome is not None:
+            patients = {each.written: each.patient for each in tables.patients}
+            tables.outcomes, tables.labels = outcome_rows(source, study.outcome, cohort, patients)
+        tables.splits = split_members(source, cohort, tables.labels)
+    own.raise_any(str(study_file))
+    return tables
 
-    def at(*path: str) -> str:
-        return f"{study_file}:{line_of(text, path)}"
 
-    missing = study.cohort.missing
-    cohort = read_table(study_file.parent / study.cohort.table, at("cohort", "table"), missing=missing)
-    cohort.require(study.cohort.patient, at("cohort", "patient"))
+def _checked_cohort(source: StudySource, cohort: TextTable) -> TextTable | None:
+    """Return the cohort table with its ids by rule and a row a patient, None where it lacks the column of ids."""
+    study = source.study
+    has_patients = source.has(cohort, study.cohort.patient, "cohort", "patient")
     for number, reading in enumerate(study.readings):
         if reading.where is not None:
-            cohort.require(reading.where, f"{study_file}:{line_of(text, ('readings', number, 'where'))}")
-    if study.cohort.exam_date is not None:
-        cohort.require(study.cohort.exam_date, at("cohort", "exam_date"))
-    if study.cohort.reference_date is not None:
-        cohort.require(study.cohort.reference_date, at("cohort", "reference_date"))
-
-    if study.cohort.repeated:
-        read = [name for name in _cohort_columns(study) if name in cohort.frame.columns]
-        cohort = cohort.first_of_each(study.cohort.patient, read)
-    tables = StudyTables(patients=_patients(study, cohort))
-    known = {each.patient for each in tables.patients}
-    source = (
-        cohort
-        if study.clinical.table is None
-        else read_table(study_file.parent / study.clinical.table, at("clinical", "table"), missing=missing)
-    )
-    for name, variable in study.clinical.variables.items():
-        source.require(variable.column or name, at("clinical", "variables", name, "column"))
-    if study.clinical.observed_at is not None:
-        source.require(study.clinical.observed_at, at("clinical", "observed_at"))
-    tables.clinical = list(_clinical_rows(study, source, known))
-    if study.outcome is not None:
-        for key, column in _outcome_columns(study.outcome).items():
-            cohort.require(column, at("outcome", key))
-        _add_outcomes(study, study.outcome, cohort, tables)
-    _add_splits(study, cohort, tables, at)
-    return tables
+            source.has(cohort, reading.where, "readings", number, "where")
+    for key, column in (("exam_date", study.cohort.exam_date), ("reference_date", study.cohort.reference_date)):
+        if column is not None:
+            source.has(cohort, column, "cohort", key)
+    if not has_patients:
+        return None
+    with source.faults.gathered():
+        cohort = with_ids(cohort, study.cohort.patient)
+        if study.cohort.repeated:
+            read = [name for name in _cohort_columns(study) if name in cohort.frame.columns]
+            cohort = cohort.first_of_each(study.cohort.patient, read)
+        return cohort
+    return None
 
 
 def _cohort_columns(study: Study) -> list[str]:
     # Besides the pseudonym.
     names = [study.cohort.exam_date, study.cohort.reference_date, *(reading.where for reading in study.readings)]
     if study.outcome is not None:
-        names += _outcome_columns(study.outcome).values()
+        names += outcome_columns(study.outcome).values()
     names += [split.column for split in study.splits.values() if isinstance(split, ColumnSplit)]
     if study.clinical.table is None:
         names += [variable.column or name for name, variable in study.clinical.variables.items()]
@@ -121,144 +134,97 @@ def _cohort_columns(study: Study) -> list[str]:
     return list(dict.fromkeys(name for name in names if name is not None))
 
 
-def decided_columns(study: Study) -> set[str]:
-    """Return the columns that no model may read: outcome and splits."""
-    outcome = _outcome_columns(study.outcome).values() if study.outcome is not None else ()
-    return {*outcome, *(split.column for split in study.splits.values() if isinstance(split, ColumnSplit))}
-
-
-def _patients(study: Study, cohort: TextTable) -> list[CohortPatient]:
+def _patients(source: StudySource, cohort: TextTable) -> list[CohortPatient]:
+    study, columns = source.study, set(cohort.frame.columns)
     found: dict[str, CohortPatient] = {}
     column = study.cohort.patient
+    exam_date = study.cohort.exam_date if study.cohort.exam_date in columns else None
+    reference_date = study.cohort.reference_column if study.cohort.reference_column in columns else None
+    offered = [each for each in study.readings if each.where is None or each.where in columns]
+    # As many ids as rows: each is compared with all.
+    known = KnownIds(cell.strip() for cell in cohort.frame[column] if cell)
     for line, row in cohort.rows():
+        cell = row[column]
         try:
-            patient = _pseudonym.validate_python(study.stored_patient(_pseudonym.validate_python(row[column])))
-        except ValidationError as error:
-            raise cohort.fault(line, column, f"'{row[column]}' is no pseudonym") from error
-        if patient in found:
-            raise cohort.fault(line, column, f"patient '{row[column]}' stands here a second time")
-        exam_date = cohort.date(line, study.cohort.exam_date, row)
-        reference_on = cohort.date(line, study.cohort.reference_column, row)
-        readings = tuple(r for r in study.readings if r.where is None or cohort.is_yes(line, r.where, row))
-        found[patient] = CohortPatient(patient, row[column], exam_date, reference_on, readings)
-    if not found:
-        raise ContractError("the table has no rows", where=str(cohort.file))
+            patient = _pseudonym.validate_python(study.stored_patient(_pseudonym.validate_python(cell)))
+        except ValidationError:
+            source.cell_fault(cohort, column, cohort.fault(line, column, pseudonym_fault(cell, row)))
+            continue
+        fault = f"patient '{cell}' stands here a second time" if patient in found else known.twin(cell)
+        if fault:
+            source.cell_fault(cohort, column, cohort.fault(line, column, fault))
+            continue
+        dates: dict[str | None, str | None] = {None: None}
+        for each in dict.fromkeys((exam_date, reference_date)):
+            with source.faults.gathered(f"{cohort.file}:{each}"):
+                dates[each] = cohort.date(line, each, row)
+        readings = []
+        for reading in offered:
+            with source.faults.gathered(f"{cohort.file}:{reading.where}"):
+                if reading.where is None or cohort.is_yes(line, reading.where, row):
+                    readings.append(reading)
+        found[patient] = CohortPatient(patient, cell, dates.get(exam_date), dates.get(reference_date), tuple(readings))
     return list(found.values())
 
 
-def _clinical_rows(study: Study, table: TextTable, known: set[str]) -> Iterator[Row]:
-    table.require(study.cohort.patient, str(table.file))
+def _clinical_rows(source: StudySource, table: TextTable, patients: Mapping[str, str]) -> list[Row]:
+    study = source.study
+    variables = {
+        name: variable
+        for name, variable in study.clinical.variables.items()
+        if source.has(table, variable.column or name, "clinical", "variables", name, "column")
+    }
+    observed_at = study.clinical.observed_at
+    if observed_at is not None and not source.has(table, observed_at, "clinical", "observed_at"):
+        return []
+    if study.clinical.table is not None:
+        try:
+            table.require(study.cohort.patient, source.at("clinical", "table"))
+            table = with_ids(table, study.cohort.patient)
+        except ContractError as error:
+            source.faults.add(error)
+            return []
+    rows: list[Row] = []
+    known = KnownIds(patients)
     seen: set[tuple[str, str]] = set()
+    column = study.cohort.patient
     for line, row in table.rows():
-        patient = study.stored_patient(row[study.cohort.patient])
-        if patient not in known:
-            raise table.fault(line, study.cohort.patient, f"'{patient}' is not in the cohort table")
-        observed_at = table.date(line, study.clinical.observed_at, row) or ""
-        if (patient, observed_at) in seen:
-            raise table.fault(line, study.cohort.patient, f"a second row for '{patient}' of the same date")
-        seen.add((patient, observed_at))
-        for name, variable in study.clinical.variables.items():
-            cell = row[variable.column or name]
-            if cell:
-                yield {
-                    "patient": patient,
-                    "variable": name,
-                    "observed_at": observed_at,
-                    "unit": variable.unit,
-                    **_value(table, line, name, variable, cell),
-                }
+        try:
+            patient = patients.get(row[column])
+            if patient is None:
+                # Without patients the cohort table itself is at fault, and says so.
+                if patients and study.clinical.table is not None:
+                    raise table.fault(line, column, known.stranger(row[column]))
+                continue
+            date = table.date(line, observed_at, row) or ""
+            if (patient, date) in seen:
+                raise table.fault(line, column, f"a second row for '{patient}' of the same date")
+        except ContractError as error:
+            source.cell_fault(table, column, error)
+            continue
+        seen.add((patient, date))
+        for name, variable in variables.items():
+            if not (cell := row[variable.column or name]):
+                continue
+            try:
+                value = _value(table, line, name, variable, cell)
+            except ContractError as error:
+                source.cell_fault(table, variable.column or name, error)
+                continue
+            rows.append({"patient": patient, "variable": name, "observed_at": date, "unit": variable.unit, **value})
+    return rows
 
 
 def _value(table: TextTable, line: int, name: str, variable: ClinicalVariable, cell: str) -> Row:
     column = variable.column or name
     if variable.levels is not None:
-        if cell not in variable.levels:
-            raise table.fault(line, column, f"'{cell}' is none of {', '.join(variable.levels)}")
-        return {"level": cell, "value": None}
+        level = table.level(line, column, cell, variable.levels, f"is none of {', '.join(variable.levels)}")
+        return {"level": level, "value": None}
     value = table.number(line, column, cell)
-    low, high = variable.plausible_range(name)
+    try:
+        low, high = variable.plausible_range(name)
+    except ValueError:  # a fault of the study file, which is reported there
+        return {"level": None, "value": value}
     if not low <= value <= high:
         raise table.fault(line, column, f"{value:g} {variable.unit} is outside {low:g} to {high:g}")
     return {"level": None, "value": value}
-
-
-def _outcome_columns(outcome: BinaryOutcome | EventOutcome) -> dict[str, str]:
-    if isinstance(outcome, BinaryOutcome):
-        return {"column": outcome.column}
-    return {"event": outcome.event, "time": outcome.time}
-
-
-def _add_outcomes(study: Study, outcome: BinaryOutcome | EventOutcome, cohort: TextTable, tables: StudyTables) -> None:
-    for line, row in cohort.rows():
-        patient = study.stored_patient(row[study.cohort.patient])
-        raw: Row = {
-            "patient": patient,
-            "outcome": outcome.name,
-            "event": None,
-            "time": None,
-            "time_unit": None,
-        }
-        label: int | None
-        reason: str | None
-        if isinstance(outcome, BinaryOutcome):
-            cell = row[outcome.column]
-            if cell not in (outcome.positive, outcome.negative, ""):
-                allowed = f"'{outcome.positive}' nor '{outcome.negative}'"
-                raise cohort.fault(line, outcome.column, f"'{cell}' is neither {allowed}")
-            label, reason = (int(cell == outcome.positive), None) if cell else (None, "outcome is not given")
-            raw["event"] = label
-        elif not row[outcome.event] or not row[outcome.time]:
-            label, reason = None, "event or time is not given"
-        else:
-            event = cohort.is_yes(line, outcome.event, row)
-            time = cohort.number(line, outcome.time, row[outcome.time])
-            if time < 0:
-                raise cohort.fault(line, outcome.time, f"{time:g} {outcome.unit} is before the start")
-            label, reason = outcome.label(event=event, time=time)
-            raw |= {"event": int(event), "time": time, "time_unit": outcome.unit}
-        tables.outcomes.append(raw)
-        tables.labels.append(
-            {"study": study.id, "patient": patient, "outcome": outcome.name, "label": label, "reason": reason}
-        )
-
-
-def _add_splits(study: Study, cohort: TextTable, tables: StudyTables, at: Any) -> None:
-    labels = {row["patient"]: row["label"] for row in tables.labels if row["label"] is not None}
-    for name, split in study.splits.items():
-        if isinstance(split, ColumnSplit):
-            cohort.require(split.column, at("splits", name, "column"))
-            members = dict(_column_members(study, split, cohort))
-        else:
-            members = _drawn_members(split, labels, at("splits", name))
-        tables.splits[name] = checked_split(members, labels, name)
-
-
-def _column_members(study: Study, split: ColumnSplit, cohort: TextTable) -> Iterator[tuple[str, str]]:
-    names = {split.training: "training", split.validation: "validation"}
-    for line, row in cohort.rows():
-        cell = row[split.column]
-        if cell and cell not in names:
-            raise cohort.fault(line, split.column, f"'{cell}' is neither '{split.training}' nor '{split.validation}'")
-        if cell:
-            yield study.stored_patient(row[study.cohort.patient]), names[cell]
-
-
-def _drawn_members(split: StratifiedSplit, labels: dict[str, int], where: str) -> dict[str, str]:
-    from sklearn.model_selection import train_test_split
-
-    patients = sorted(labels)
-    try:
-        training, validation = train_test_split(
-            patients,
-            test_size=split.validation_fraction,
-            random_state=split.seed,
-            stratify=[labels[patient] for patient in patients],
-        )
-    except ValueError as error:
-        events = sum(labels.values())
-        raise ContractError(
-            f"{len(patients)} labelled patients, {events} with label 1, are too few to be split by label",
-            where=where,
-            hint="take another validation_fraction, or leave the split out; nothing was written",
-        ) from error
-    return dict.fromkeys(training, "training") | dict.fromkeys(validation, "validation")

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from flows.text_table import TextTable, read_table
+from flows.table_files import read_table
+from flows.text_table import TextTable
 from schemas.errors import ContractError, UsageError
 from schemas.imported import ImportedTable
 from schemas.keys import FeatureSetName, Name, sql_name

@@ -1,32 +1,26 @@
-"""Tables as text cells: delimited or Parquet files whose every fault can be named by line and column."""
+"""Tables as text cells, whose every fault can be named by line and column."""
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
-import lzma
 import math
-import re
-import zlib
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date
-from difflib import get_close_matches
 from pathlib import Path
 
 import polars as pl
 
-from schemas.errors import ContractError, NotFoundError
+from flows.delimited_text import comma_number
+from schemas.errors import ContractError
+from schemas.nearest import nearest_words
+from schemas.written_dates import iso_date
+from schemas.written_levels import level_of
 
-__all__ = ["TextTable", "read_table"]
+__all__ = ["TextTable"]
 
-_DECOMPRESSED = {".gz": gzip.decompress, ".xz": lzma.decompress}
-_UNREADABLE = (pl.exceptions.PolarsError, csv.Error, ValueError, OSError, EOFError, lzma.LZMAError, zlib.error)
 _FIRST_LINE = 2
 _SHOWN_COLUMNS = 12
-_YES = {"yes", "true", "1", "y"}
-_NO = {"no", "false", "0", "n", ""}
+_YES = {"yes", "true", "1", "1.0", "y"}
+_NO = {"no", "false", "0", "0.0", "n", ""}
 
 
 @dataclass(frozen=True)
@@ -39,6 +33,10 @@ class TextTable:
     """The line of each row; None where the header is line 1 and each row one line."""
     missing: Collection[str] = ()
     """Cells that mean 'not given', as an empty one does."""
+    has_decimal_commas: bool = False
+    """Numbers are written with decimal commas."""
+    notes: tuple[str, ...] = ()
+    """How the file was read, where that is not what its name says."""
 
     def line_of(self, row: int) -> int:
         """Return the line on which a row stands, the first row being 0."""
@@ -87,12 +85,12 @@ class TextTable:
         if column not in names:
             more = f", ... and {len(names) - _SHOWN_COLUMNS} more" if len(names) > _SHOWN_COLUMNS else ""
             there_are = f"{', '.join(names[:_SHOWN_COLUMNS])}{more}"
-            nearest = _nearest(column, names)
+            is_option = where.startswith("--")
             raise ContractError(
-                f"column '{column}' is not in {self.file.name}; it has {there_are}"
-                + (f"; nearest: {', '.join(nearest)}" if nearest else ""),
+                f"column '{column}' is not in {self.file.name}; it has {there_are}{nearest_words(column, names)}",
                 where=where,
-                hint=f"{_to_mend(where, 'COLUMN', 'the column name')}; nothing was written",
+                hint=f"{f'{where} COLUMN' if is_option else 'correct the column name in the study file'}; "
+                "nothing was written",
             )
 
     def fault(self, line: int, column: str, message: str) -> ContractError:
@@ -100,15 +98,22 @@ class TextTable:
         return ContractError(
             f"column '{column}': {message}",
             where=f"{self.file}:{line}",
-            hint="mend the table and run the command again; nothing was written",
+            hint="correct the table and run the command again; nothing was written",
         )
 
     def number(self, line: int, column: str, cell: str) -> float:
         """Return a cell as a finite number."""
+        text = cell
+        if self.has_decimal_commas and "," in cell and "." not in cell:
+            text = cell.replace(",", ".")
+        elif self.has_decimal_commas and "." in cell:
+            raise self.fault(line, column, f"'{cell}' has a point in a table whose decimals are commas")
         try:
-            value = float(cell)
+            # Python reads 1_000 as a thousand.
+            value = float(text.replace("_", "?"))
         except ValueError as error:
-            raise self.fault(line, column, f"'{cell}' is no number") from error
+            known = comma_number(cell)
+            raise self.fault(line, column, f"'{cell}' is no number" + (f": {known}" if known else "")) from error
         if not math.isfinite(value):
             raise self.fault(line, column, f"'{cell}' is no finite number")
         return value
@@ -118,9 +123,16 @@ class TextTable:
         if column is None or not row[column]:
             return None
         try:
-            return date.fromisoformat(row[column]).isoformat()
+            return iso_date(row[column])
         except ValueError as error:
-            raise self.fault(line, column, f"'{row[column]}' is no date (YYYY-MM-DD)") from error
+            raise self.fault(line, column, str(error)) from error
+
+    def level(self, line: int, column: str, cell: str, levels: Sequence[str], message: str) -> str:
+        """Return the level of a list that a cell stands for; ``1.0`` stands for ``1``, as Parquet may write it."""
+        found = level_of(cell, levels)
+        if found is None:
+            raise self.fault(line, column, f"'{cell}' {message}{nearest_words(cell, levels)}")
+        return found
 
     def is_yes(self, line: int, column: str, row: dict[str, str]) -> bool:
         """Return whether a column says yes; an empty cell says no."""
@@ -128,101 +140,3 @@ class TextTable:
         if cell not in _YES | _NO:
             raise self.fault(line, column, f"'{row[column]}' is neither yes nor no")
         return cell in _YES
-
-
-def read_table(file: Path, where: str, *, missing: Collection[str] = (), as_text: bool = True) -> TextTable:
-    """Return the table in a .csv, .tsv or .parquet file; text may be compressed as .gz or .xz.
-
-    Parameters
-    ----------
-    file : Path
-        The file; text is UTF-8 with one header line.
-    where : str
-        What names the file, for its fault.
-    missing : collection of str
-        Cells that mean 'not given', as an empty one does.
-    as_text : bool
-        Turn the numbers of a Parquet file into text, as those of a delimited file are.
-
-    Raises
-    ------
-    ContractError
-        When the file is missing, with ``where`` it is named, or cannot be read, or names a column twice.
-    NotFoundError
-        When the file is missing and an option of the command line names it.
-    """
-    if not file.is_file():
-        missing_file = NotFoundError if _is_option(where) else ContractError
-        raise missing_file(
-            f"file '{file}' is missing",
-            where=where,
-            hint=f"{_to_mend(where, 'TABLE', 'the path')}; nothing was written",
-        )
-    try:
-        if file.suffix == ".parquet":
-            frame = pl.read_parquet(file)
-            frame = frame.with_columns(pl.all().cast(pl.String)) if as_text else frame
-            return TextTable(file, frame, missing=missing)
-        frame, lines = _delimited(file)
-        return TextTable(file, frame, lines, missing)
-    except _UNREADABLE as error:
-        raise ContractError(
-            f"cannot be read as a table: {str(error).splitlines()[0]}",
-            where=str(file),
-            hint="save it as UTF-8 text with one header line, as many cells in each line, or as Parquet",
-        ) from error
-
-
-def _nearest(name: str, names: Sequence[str]) -> list[str]:
-    """Return at most three names that are written nearly so, or else that have it for one of their words."""
-    known = {each.casefold(): each for each in names}
-    near = get_close_matches(name.casefold(), known)
-    near = near or [each for each in known if name.casefold() in re.split(r"[^a-z0-9]+", each)][:3]
-    return [known[each] for each in near]
-
-
-def _is_option(where: str) -> bool:
-    return where.startswith("--")
-
-
-def _to_mend(where: str, value: str, what: str) -> str:
-    """Return the next step: another value of the option, or the study file where that is what names it."""
-    return f"{where} {value}" if _is_option(where) else f"mend {what} in the study file"
-
-
-def _delimited(file: Path) -> tuple[pl.DataFrame, Sequence[int] | None]:
-    content, name = file.read_bytes(), file
-    if file.suffix in _DECOMPRESSED:
-        content, name = _DECOMPRESSED[file.suffix](content), file.with_suffix("")
-    separator = "\t" if name.suffix == ".tsv" else ","
-    text = content.decode("utf-8-sig")
-    # The header is read here: polars renames a column that stands twice, and leaves quotes in quoted names.
-    header = [each.strip() for each in next(csv.reader(io.StringIO(text), delimiter=separator), [])]
-    if twice := next((each for each in header if each and header.count(each) > 1), None):
-        raise ContractError(
-            f"column '{twice}' stands twice in the header",
-            where=f"{file}:1",
-            hint="name each column once; nothing was written",
-        )
-    names = [each or f"(column {number}, without a name)" for number, each in enumerate(header, start=1)]
-    frame = pl.read_csv(content, separator=separator, infer_schema=False)
-    frame = frame.rename(dict(zip(frame.columns, names, strict=True)))
-    return frame, _first_lines(text, separator, frame.height)
-
-
-def _first_lines(text: str, separator: str, rows: int) -> Sequence[int] | None:
-    """Return the line on which each row begins; None where a row is a line, or where that cannot be told.
-
-    A quoted cell may hold line breaks, which makes its row several lines long.
-    """
-    if '"' not in text:
-        return None
-    records = csv.reader(io.StringIO(text), delimiter=separator)
-    starts, line = [], 1
-    try:
-        for _ in records:
-            starts.append(line)
-            line = records.line_num + 1
-    except csv.Error:
-        return None
-    return starts[1 : rows + 1] if len(starts) > rows else None

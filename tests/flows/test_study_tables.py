@@ -1,5 +1,7 @@
 """A study's tables: every value checked, every fault with its file and line, labels and splits derived."""
 
+import zipfile
+
 import polars as pl
 import pytest
 
@@ -234,21 +236,50 @@ def test_a_column_or_table_that_is_not_there_is_named_by_the_line_that_asks_for_
 
 
 UNREADABLE = {
-    "more cells than columns": b"patient,group\nA1,train\nA2,train,extra\n",
-    "not UTF-8": b"patient,group\nA1,caf\xe9\n",
-    "empty": b"",
-    "open quote": b'patient,group\n"A1,train\nA2,test\n',
+    "more cells than columns": (
+        b"patient,group\nA1,train\nA2,train,extra\n",
+        ":3",
+        "the row has 3 cells, the header 2",
+    ),
+    "fewer cells than columns": (b"patient,group\nA1\nA2,test\nA3\n", ":2", "the row has 1 cell, the header 2 (1 more"),
+    "row names without a name": (b"a,b\nA1,1,2\nA2,1,2\n", ":1", "every row has 3 cells and the header 2"),
+    "not UTF-8": (b"patient,group\nA1,caf\xe9\n", ":2", "not UTF-8 text: byte 0xe9, which in Windows-1252 (Latin-1)"),
+    "empty": (b"", "", "the file is empty"),
+    "blank": (b"\n \n", "", "the file is empty"),
+    "only a header": (b"patient,group\n", ":1", "the table has no rows, only a header"),
+    "open quote": (b'patient,group\n"A1,train\nA2,test\n', ":2", "a cell's quote is not closed"),
+    "NUL": (b"patient,group\nA1,tr\0in\n", ":2", "the file has NUL bytes"),
+    "column twice": (b"patient,a,a\nA1,1,2\n", ":1", "column 'a' stands twice in the header"),
+    "old Excel": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600, "", "'patients.csv' is an Excel workbook (.xls)"),
+    "SPSS": (b"$FL2@(#) SPSS DATA FILE" + b"\0" * 600, "", "'patients.csv' is an SPSS file (.sav)"),
+    "web page": (b"<html><table><tr><td>A1</td></tr></table></html>", "", "'patients.csv' is an HTML page"),
+    "damaged gzip": (b"\x1f\x8b\x08\x00abc", "", "'patients.csv' is damaged or cut off"),
+    "damaged Parquet": (b"PAR1abc", "", "'patients.csv' is damaged Parquet"),
 }
 
 
-@pytest.mark.parametrize("content", UNREADABLE.values(), ids=UNREADABLE.keys())
-def test_a_file_that_is_no_table_breaks_the_contract(case, content):
-    """A broken table is the user's to mend (exit code 4), not an internal error."""
+@pytest.mark.parametrize(("content", "line", "message"), UNREADABLE.values(), ids=UNREADABLE.keys())
+def test_a_file_that_is_no_table_is_named_for_what_it_is(case, content, line, message):
+    """A broken table is the user's to correct (exit code 4): its line where it has one, and what it is."""
     (case.folder / "patients.csv").write_bytes(content)
     error = case.refused()
     assert error.exit_code == 4
-    assert error.where == str(case.folder / "patients.csv")
+    assert error.where == f"{case.folder / 'patients.csv'}{line}"
+    assert error.message.startswith(message)
     assert error.hint
+
+
+@pytest.mark.parametrize(
+    ("member", "what"),
+    [("xl/workbook.xml", "an Excel workbook (.xlsx)"), ("x.csv", "a zip archive")],
+)
+def test_a_workbook_is_named_with_what_to_save(case, member, what):
+    """An Excel workbook under any name is named, and the next step is to save its table."""
+    with zipfile.ZipFile(case.folder / "patients.csv", "w") as archive:
+        archive.writestr(member, "")
+    error = case.refused()
+    assert error.message == f"'patients.csv' is {what}, not a table"
+    assert "save its table as CSV" in error.hint
 
 
 def test_a_table_without_rows_is_refused(case):

@@ -215,7 +215,11 @@ def test_unknown_key_at_every_level(old, new, key):
         ('image = "images/{patient}', '>>>image = "images/{patient', "phases.AP.image: unexpected '{'"),
         ('mask = "masks/{patient}', '>>>mask = "masks/{patient.name}', "phases.AP.mask: unknown field {patient.name}"),
         ("[phases.AP]", '>>>[phases."A P"]', "phases.A P: 'A P' is not allowed: letters and digits"),
-        ('id = "hcc-early-recurrence"', '>>>id = "hcc early"', "study.id: 'hcc early' is not allowed: letters and digits"),
+        (
+            'id = "hcc-early-recurrence"',
+            '>>>id = "hcc early"',
+            "study.id: 'hcc early' is not allowed: letters and digits",
+        ),
         (
             'feature_sets = ["hcc-cemri@1", "tumour-regions"]',
             '>>>feature_sets = ["hcc-cemri@first"]',

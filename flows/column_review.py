@@ -1,0 +1,104 @@
+"""What becomes of the columns of a feature table: kept, left out with the reason, or kept with a warning."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["ColumnNote", "ColumnReview", "identifying_columns"]
+
+_FEWEST_ROWS = 8
+_FEWEST_OF_A_CLASS = 6
+_NEAR_PERFECT = 0.98
+_BY_CHANCE = 0.01
+_FEWEST_DIFFERENT = 20
+
+Numbers = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ColumnNote:
+    """A column and what is to be known of it."""
+
+    column: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class ColumnReview:
+    """The columns of one table."""
+
+    kept: tuple[str, ...]
+    left_out: tuple[ColumnNote, ...]
+    """Columns that nobody excluded and that are no features."""
+    excluded: tuple[str, ...]
+    """Columns that the study file excludes or does not include."""
+    warned: tuple[ColumnNote, ...]
+    """Kept columns that may be no features."""
+
+
+def identifying_columns(numbers: Mapping[str, Numbers], labels: NDArray[Any]) -> list[ColumnNote]:
+    """Return the columns whose values look like numbers of rows or patients, or that tell the outcome alone.
+
+    Parameters
+    ----------
+    numbers : mapping of str to ndarray of shape (n_patients,)
+        Each column's values in the order of the rows, one a patient; NaN where missing.
+    labels : ndarray of shape (n_patients,)
+        Each patient's label, 0 or 1; NaN where there is none.
+    """
+    found = []
+    for column, values in numbers.items():
+        is_there = ~np.isnan(values)
+        reason = _numbering(values[is_there], labels[is_there]) or _telling(
+            values[is_there], labels[is_there], len(numbers)
+        )
+        if reason is not None:
+            found.append(ColumnNote(column, reason))
+    return found
+
+
+def _numbering(values: Numbers, labels: NDArray[Any]) -> str | None:
+    if len(values) < _FEWEST_ROWS or not np.all(values == np.round(values)):
+        return None
+    number = len(values)
+    is_unique = len(np.unique(values)) == number
+    low, high = values.min(), values.max()
+    if is_unique and high - low == number - 1:
+        return f"counts: every whole number from {low:.0f} to {high:.0f} once"
+    if _is_rising(values):
+        return "whole numbers that rise or fall from row to row, as running numbers do"
+    classes = [values[labels == label] for label in (0, 1)]
+    if all(len(each) >= _FEWEST_OF_A_CLASS and _is_rising(each) for each in classes):
+        return "counts within each class of the outcome, so that the number may tell the class"
+    digits = {len(f"{abs(value):.0f}") for value in (low, high)}
+    if is_unique and number >= _FEWEST_DIFFERENT:
+        if high - low < 2 * number:
+            return f"whole numbers from {low:.0f} to {high:.0f}, a different one in every row"
+        if len(digits) == 1 and min(digits) >= 4 and low > 0:
+            return f"whole numbers of {min(digits)} digits, a different one in every row"
+    return None
+
+
+def _telling(values: Numbers, labels: NDArray[Any], columns: int) -> str | None:
+    negative, positive = np.sort(values[labels == 0]), values[labels == 1]
+    if not len(negative) or not len(positive):
+        return None
+    # How often one of so many random columns would part the classes by chance.
+    if 2 * columns / math.comb(len(negative) + len(positive), len(positive)) > _BY_CHANCE:
+        return None
+    below = np.searchsorted(negative, positive, side="left") + np.searchsorted(negative, positive, side="right")
+    auc = float(below.mean()) / (2 * len(negative))
+    if max(auc, 1 - auc) < _NEAR_PERFECT:
+        return None
+    return f"tells the outcome almost alone (AUC {max(auc, 1 - auc):.3f} over all patients)"
+
+
+def _is_rising(values: Sequence[float] | Numbers) -> bool:
+    steps = np.diff(np.asarray(values))
+    return bool(np.all(steps > 0) or np.all(steps < 0))

@@ -1,0 +1,142 @@
+"""Files that cannot be read or written: what is wrong with one, in a sentence that is true."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+
+from schemas.errors import RadzooError, UsageError
+from schemas.nearest import nearest_words
+
+__all__ = ["FILE_ERRORS", "file_fault", "read_content", "real_path", "refuse_unwritable"]
+
+FILE_ERRORS = (OSError, ValueError)
+"""What Python raises for a path; ValueError is that of one that no file system has, such as with a NUL."""
+
+_SENTENCES = {
+    errno.EISDIR: "is a folder, not a file",
+    errno.ELOOP: "is a link that leads back to itself",
+    errno.ENOSPC: "cannot be written: no space is left on its disk",
+    errno.EDQUOT: "cannot be written: the disk quota is used up",
+    errno.EROFS: "cannot be written: its file system is read-only",
+    errno.EIO: "cannot be read: its disk gave an input/output error",
+    errno.ESTALE: "cannot be read: its network drive has changed or is gone (stale file handle)",
+}
+_LISTED_ENTRIES = 5_000
+
+
+def file_fault(file: Path, error: OSError | ValueError) -> str:
+    """Return what is wrong with a file, as the rest of a sentence about it.
+
+    Parameters
+    ----------
+    file : Path
+        The file as it was tried.
+    error : OSError or ValueError
+        What Python raised.
+    """
+    if not isinstance(error, OSError):
+        return "has a character in its path that no file has (NUL)" if "\0" in str(file) else f"is no path: {error}"
+    if error.errno == errno.ENOENT:
+        return _absence(file)
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return _forbidden(file)
+    if error.errno == errno.ENAMETOOLONG:
+        longest = max(len(os.fsencode(part)) for part in (*file.parts, ""))
+        return f"has a name that is too long for its file system ({longest} bytes)"
+    if error.errno == errno.ENOTDIR:
+        above = next((each for each in reversed(file.parents) if os.path.lexists(each) and not each.is_dir()), None)
+        return f"is missing: '{above}' is a file, not a folder" if above else "is missing: a part of its path is a file"
+    return _SENTENCES.get(error.errno or 0, f"cannot be opened: {error.strerror or error}")
+
+
+def read_content(file: Path) -> bytes:
+    """Return a regular file's content.
+
+    Raises
+    ------
+    OSError
+        Where it cannot be read; for a pipe or a device too, which may give nothing for ever.
+    ValueError
+        Where no file can have this path.
+    """
+    # Not before it is known to be a file: to open a pipe waits for its writer.
+    mode = file.stat().st_mode
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(file))
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.EINVAL, "it is a pipe or a device; save its content as a file", str(file))
+    return file.read_bytes()
+
+
+def real_path(file: Path) -> Path:
+    """Return a file's absolute path without links, as far as there are files; one that cannot be is left as it is."""
+    try:
+        return Path(os.path.realpath(file))
+    except FILE_ERRORS:
+        return file
+
+
+@contextmanager
+def refuse_unwritable(file: Path, hint: str, kind: type[RadzooError] = UsageError) -> Iterator[None]:
+    """Turn the operating system's error of a block that writes a file into one with a sentence and a next step.
+
+    Raises
+    ------
+    RadzooError
+        Of the kind given, where the block could not write.
+    """
+    try:
+        yield
+    except FILE_ERRORS as error:
+        named = getattr(error, "filename", None)
+        at = Path(os.fsdecode(named)) if isinstance(named, (str, bytes)) else file
+        reason = _unwritable(at, error)
+        raise kind(f"'{file.name}' cannot be written: {reason}", where=str(file), hint=hint) from error
+
+
+def _unwritable(at: Path, error: OSError | ValueError) -> str:
+    if isinstance(error, FileExistsError):
+        return f"'{at}' is a file, not a folder"
+    if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM):
+        folder = next((each for each in (at, *at.parents) if os.path.isdir(each)), at)
+        return f"user {_user()} may not write in '{folder}'"
+    fault = file_fault(at, error).removeprefix("cannot be written: ").removeprefix("is missing: ")
+    return fault if "'" in fault else f"'{at}' {fault}" if fault.startswith(("is ", "has ")) else fault
+
+
+def _absence(file: Path) -> str:
+    if os.path.islink(file):
+        return f"is a link to '{os.readlink(file)}', which is missing"
+    above = next((each for each in file.parents if each.is_dir()), None)
+    if above is None:
+        return "is missing"
+    missing = Path(*file.parts[: len(above.parts) + 1])
+    is_folder = missing != file
+    try:
+        names = [entry.name for entry in islice(os.scandir(above), _LISTED_ENTRIES) if is_folder == entry.is_dir()]
+    except OSError:
+        names = []
+    nearest = nearest_words(missing.name, sorted(names))
+    return f"is missing: there is no folder '{missing}'{nearest}" if is_folder else f"is missing{nearest}"
+
+
+def _forbidden(file: Path) -> str:
+    for folder in reversed(file.parents):
+        if not os.access(folder, os.X_OK):
+            return f"cannot be reached: user {_user()} may not enter the folder '{folder}'"
+    return f"cannot be read: user {_user()} has no permission"
+
+
+def _user() -> str:
+    import pwd
+
+    try:
+        return f"'{pwd.getpwuid(os.geteuid()).pw_name}'"
+    except KeyError:
+        return str(os.geteuid())

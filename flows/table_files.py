@@ -1,0 +1,161 @@
+"""Table files: what a file holds by its content, read as a table or named for what it is."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import lzma
+import zipfile
+import zlib
+from collections.abc import Collection
+from pathlib import Path
+
+import polars as pl
+
+from flows.delimited_text import delimited_table
+from flows.file_faults import FILE_ERRORS, file_fault, read_content
+from flows.text_table import TextTable
+from schemas.errors import ContractError, NotFoundError
+
+__all__ = ["read_table"]
+
+_DECOMPRESSED = {b"\x1f\x8b": gzip.decompress, b"\xfd7zXZ\x00": lzma.decompress}
+_DAMAGED = (OSError, EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile)
+_PARQUET = b"PAR1"
+_SAVE = "save its table as CSV (UTF-8) or Parquet, and name that file"
+_KINDS = {
+    b"\xd0\xcf\x11\xe0": "an Excel workbook (.xls)",
+    b"$FL2": "an SPSS file (.sav)",
+    b"$FL3": "an SPSS file (.zsav)",
+    b"<stata_dta>": "a Stata file (.dta)",
+    b"\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\xc2\xea\x81\x60": "a SAS file (.sas7bdat)",
+    b"HEADER RECORD": "a SAS transport file (.xpt)",
+    b"RDX": "an R data file (.RData)",
+    b"X\n": "an R data file (.rds)",
+    b"A\n": "an R data file (.rds)",
+    b"ARROW1": "an Arrow file (.feather)",
+    b"\x89HDF": "an HDF5 file",
+    b"\x93NUMPY": "a NumPy array",
+    b"\x80\x04": "a Python pickle, which may run code when it is opened",
+    b"\x80\x05": "a Python pickle, which may run code when it is opened",
+    b"SQLite format 3": "an SQLite database",
+    b"%PDF": "a PDF document",
+    b"{\\rtf": "a rich text document",
+    b"BZh": "compressed by bzip2, which is not read here",
+    b"\x28\xb5\x2f\xfd": "compressed by Zstandard, which is not read here",
+    b"7z\xbc\xaf": "a 7-Zip archive",
+}
+_MARKUP = ((b"<!doctype html", "an HTML page"), (b"<html", "an HTML page"), (b"<?xml", "an XML file"))
+_MEMBERS = (
+    ("xl/workbook", "an Excel workbook (.xlsx)"),
+    ("word/document", "a Word document (.docx)"),
+    ("index/tables", "an Apple Numbers sheet"),
+)
+
+
+def read_table(file: Path, where: str, *, missing: Collection[str] = (), as_text: bool = True) -> TextTable:
+    """Return the table in a .csv, .tsv or .parquet file; text may be compressed as .gz or .xz.
+
+    What a file is, its content tells: Parquet and compressed text are read under any name. Separators other than
+    the name's, and decimal commas, are recognised and noted.
+
+    Parameters
+    ----------
+    file : Path
+        The file; text is UTF-8 with one header line.
+    where : str
+        What names the file, for its fault.
+    missing : collection of str
+        Cells that mean 'not given', as an empty one does.
+    as_text : bool
+        Turn the numbers of a Parquet file into text, as those of a delimited file are.
+
+    Raises
+    ------
+    ContractError
+        When the file is missing, with ``where`` it is named, or cannot be read, or is no table.
+    NotFoundError
+        When the file is missing and an option of the command line names it.
+    """
+    try:
+        content = read_content(file)
+    except FILE_ERRORS as error:
+        is_option = where.startswith("--")
+        is_absent = isinstance(error, (FileNotFoundError, NotADirectoryError))
+        # A path with NUL is shown escaped: a terminal would swallow it.
+        name = str(file).replace("\0", "\\0")
+        raise (NotFoundError if is_absent and is_option else ContractError)(
+            f"file '{name}' {file_fault(file, error)}",
+            where=where,
+            hint=f"{where} TABLE; nothing was written"
+            if is_option
+            else f"correct the {'path in the study file' if is_absent else 'file or its path'}; nothing was written",
+        ) from error
+    return _table(file, content, missing, as_text=as_text)
+
+
+def _table(file: Path, content: bytes, missing: Collection[str], *, as_text: bool) -> TextTable:
+    name = file
+    for start, decompressed in _DECOMPRESSED.items():
+        if content.startswith(start):
+            try:
+                content = decompressed(content)
+            except _DAMAGED as error:
+                raise _fault(f"is damaged or cut off: {error}", file, "copy the compressed file again") from error
+            name = file.with_suffix("") if file.suffix in (".gz", ".xz") else file
+            break
+    if content.startswith(_PARQUET):
+        return TextTable(file, _parquet(file, content, as_text=as_text), missing=missing)
+    if (kind := _kind(content)) is not None:
+        raise _fault(f"is {kind}, not a table", file, _SAVE)
+    if name.suffix.lower() == ".parquet":
+        raise _fault("is not Parquet, whatever its name says", file, "name it .csv if it is text, or write it again")
+    read = delimited_table(content, str(file), "\t" if name.suffix.lower() == ".tsv" else ",")
+    return TextTable(file, read.frame, read.lines, missing, read.has_decimal_commas, read.notes)
+
+
+def _fault(message: str, file: Path, hint: str) -> ContractError:
+    return ContractError(f"'{file.name}' {message}", where=str(file), hint=f"{hint}; nothing was written")
+
+
+def _parquet(file: Path, content: bytes, *, as_text: bool) -> pl.DataFrame:
+    try:
+        frame = pl.read_parquet(io.BytesIO(content))
+        if as_text:
+            frame = frame.with_columns(_as_text(series) for series in frame)
+    except (pl.exceptions.PolarsError, ValueError, OSError) as error:
+        raise _fault(
+            f"is damaged Parquet: {str(error).splitlines()[0]}", file, "write the file again, or copy it again"
+        ) from error
+    if frame.is_empty():
+        raise _fault("has columns and no rows", file, "add a row for each patient")
+    return frame
+
+
+def _as_text(series: pl.Series) -> pl.Series:
+    if series.dtype.is_nested() or series.dtype in (pl.Binary, pl.Object):
+        # Whatever reads the column as a number, a date or a name refuses this cell with its line.
+        return pl.Series(series.name, [f"<{series.dtype}>"] * len(series))
+    return series.cast(pl.String)
+
+
+def _kind(content: bytes) -> str | None:
+    """Return what a file is that is no text, None where it may be text."""
+    if content.startswith(b"PK\x03\x04"):
+        return _archive_kind(content)
+    start = content[:200].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    for mark, kind in _MARKUP:
+        if start.startswith(mark):
+            return f"{kind} (some programs save one as .xls or .csv)"
+    return next((kind for mark, kind in _KINDS.items() if content.startswith(mark)), None)
+
+
+def _archive_kind(content: bytes) -> str:
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            names = [name.lower() for name in archive.namelist()]
+            if "mimetype" in names and b"opendocument" in archive.read("mimetype"):
+                return "an OpenDocument file (.ods)"
+    except (*_DAMAGED, ValueError, KeyError):
+        return "a damaged zip archive"
+    return next((kind for start, kind in _MEMBERS if any(name.startswith(start) for name in names)), "a zip archive")
