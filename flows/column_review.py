@@ -72,16 +72,16 @@ def _numbering(values: Numbers, labels: NDArray[Any]) -> str | None:
     if is_unique and high - low == number - 1:
         return f"counts: every whole number from {low:.0f} to {high:.0f} once"
     if _is_rising(values):
-        return "whole numbers that rise or fall from row to row, as running numbers do"
+        return "holds whole numbers that rise or fall from row to row, as running numbers do"
     classes = [values[labels == label] for label in (0, 1)]
     if all(len(each) >= _FEWEST_OF_A_CLASS and _is_rising(each) for each in classes):
         return "counts within each class of the outcome, so that the number may tell the class"
     digits = {len(f"{abs(value):.0f}") for value in (low, high)}
     if is_unique and number >= _FEWEST_DIFFERENT:
         if high - low < 2 * number:
-            return f"whole numbers from {low:.0f} to {high:.0f}, a different one in every row"
+            return f"holds whole numbers from {low:.0f} to {high:.0f}, a different one in every row"
         if len(digits) == 1 and min(digits) >= 4 and low > 0:
-            return f"whole numbers of {min(digits)} digits, a different one in every row"
+            return f"holds whole numbers of {min(digits)} digits, a different one in every row"
     return None
 
 

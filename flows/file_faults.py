@@ -104,15 +104,15 @@ def _unwritable(at: Path, error: OSError | ValueError) -> str:
     if isinstance(error, FileExistsError):
         return f"'{at}' is a file, not a folder"
     if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM):
-        folder = next((each for each in (at, *at.parents) if os.path.isdir(each)), at)
+        folder = next((each for each in (at, *at.parents) if each.is_dir()), at)
         return f"user {_user()} may not write in '{folder}'"
     fault = file_fault(at, error).removeprefix("cannot be written: ").removeprefix("is missing: ")
     return fault if "'" in fault else f"'{at}' {fault}" if fault.startswith(("is ", "has ")) else fault
 
 
 def _absence(file: Path) -> str:
-    if os.path.islink(file):
-        return f"is a link to '{os.readlink(file)}', which is missing"
+    if file.is_symlink():
+        return f"is a link to '{file.readlink()}', which is missing"
     above = next((each for each in file.parents if each.is_dir()), None)
     if above is None:
         return "is missing"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.feature_sets import described_feature
+from flows.file_faults import real_path
 from flows.imported_tables import ImportedRows
 from schemas.errors import ContractError
 from schemas.keys import MaskKey, canonical_json
@@ -37,7 +38,7 @@ class ImportedReport:
     removed: int
     unchanged: int
     left_out: tuple[str, ...]
-    """Columns that nobody excluded and that hold only text."""
+    """Columns that nobody excluded and that are no features."""
 
 
 def put_imported(commit: Commit, store: Store, study: str, rows: ImportedRows) -> ImportedReport:
@@ -96,7 +97,7 @@ def put_imported(commit: Commit, store: Store, study: str, rows: ImportedRows) -
         superseded=len(set(replaced.values())),
         removed=len(own - wanted.keys() - replaced.keys()),
         unchanged=len(wanted.keys() & own),
-        left_out=rows.left_out,
+        left_out=tuple(each.column for each in rows.columns.left_out),
     )
 
 
@@ -134,7 +135,7 @@ def _refuse_another_table(
         stored = before.row("studies", study=other)
         table = json.loads(stored["definition"]).get("imported", {}).get(rows.name)
         # The same file with new content is a correction, which both studies see.
-        if table is None or (Path(stored["file"]).parent / table["table"]).resolve() != rows.file:
+        if table is None or real_path(Path(stored["file"]).parent / table["table"]) != rows.file:
             key = key_of[clash[0]]
             raise ContractError(
                 f"study '{other}' has other values of '{rows.name}' for patient '{key.patient}', phase {key.phase}",

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
+from flows.column_review import ColumnNote, ColumnReview, identifying_columns
+from flows.file_faults import real_path
+from flows.imported_columns import chosen_columns, column_numbers
+from flows.patient_ids import KnownIds, pseudonym_fault, with_ids
 from flows.study_outcomes import decided_columns
-from flows.study_tables import CohortPatient
+from flows.study_source import StudySource
+from flows.study_tables import CohortPatient, StudyTables
 from flows.table_files import read_table
 from flows.text_table import TextTable
 from schemas.errors import ContractError
+from schemas.fault_list import FaultList
 from schemas.feature_sets import ImportedDefinition
 from schemas.imported import ONLY_PHASE, ImportedTable
 from schemas.keys import MaskKey, Name, Pseudonym, extraction_id, sha256_of_json
 from schemas.study import Study
-from schemas.toml_lines import line_of
 from store.segments import KEY_COLUMNS
 from store.staging import ExtractionRecord
 
@@ -47,10 +51,12 @@ class ImportedRows:
     description: str
     definition: ImportedDefinition
     records: tuple[ExtractionRecord, ...]
-    left_out: tuple[str, ...]
-    """Columns that nobody excluded and that hold only text."""
+    columns: ColumnReview
+    """What became of the table's columns."""
     failures: tuple[Row, ...]
     """Rows of the table `failures`: patients without a row, rows without a value."""
+    notes: tuple[str, ...]
+    """How the file was read, where that is not what its name says."""
 
     @property
     def phases(self) -> tuple[str, ...]:
@@ -58,9 +64,7 @@ class ImportedRows:
         return tuple(dict.fromkeys(record.key.phase for record in self.records))
 
 
-def imported_rows(
-    study: Study, name: str, text: str, study_file: Path, patients: Sequence[CohortPatient]
-) -> ImportedRows:
+def imported_rows(study: Study, name: str, text: str, study_file: Path, tables: StudyTables) -> ImportedRows:
     """Return the rows of one of a study's imported tables.
 
     Parameters
@@ -73,114 +77,64 @@ def imported_rows(
         The study file's text, in which faults are located.
     study_file : Path
         Where it lies; the table is found relative to it.
-    patients : sequence of CohortPatient
-        The cohort.
+    tables : StudyTables
+        The cohort and its labels; without patients, whose table is then at fault, only the columns are checked.
 
     Raises
     ------
     ContractError
         When the table or a column is missing, a cell is no finite number, a key stands twice, a patient is not in
-        the cohort, or two columns could not be told apart in SQL.
+        the cohort, or two columns could not be told apart in SQL: all such faults.
     """
-    table = study.imported[name]
-
-    def at(*path: str) -> str:
-        return f"{study_file}:{line_of(text, ('imported', name, *path))}"
-
-    file = (study_file.parent / table.table).resolve()
-    source = read_table(file, at("table"), missing=table.missing, as_text=False)
+    table, faults = study.imported[name], FaultList()
+    source = StudySource(study, text, study_file, faults)
+    file = real_path(study_file.parent / table.table)
+    frame = read_table(file, source.at("imported", name, "table"), missing=table.missing, as_text=False)
     patient_column = table.patient or study.cohort.patient
-    for key, column in (("patient", patient_column), ("phase", table.phase), ("lesion", table.lesion)):
-        if column is not None:
-            source.require(column, at(key))
-    keys = [column for column in (patient_column, table.phase, table.lesion) if column is not None]
-    chosen = _chosen_columns(source, table, {*keys, *decided_columns(study)}, at)
-    numbers, text_columns = _numbers(source, chosen, is_asked=bool(table.columns.include))
+    named = {"patient": patient_column, "phase": table.phase, "lesion": table.lesion}
+    has_keys = [source.has(frame, column, "imported", name, key) for key, column in named.items() if column is not None]
+    keys = [column for column in named.values() if column is not None]
+    if all(has_keys):
+        with faults.gathered():
+            frame = with_ids(frame, *keys)
+    chosen = chosen_columns(source, name, table, frame, {*keys, *decided_columns(study)})
+    numbers, not_numeric = column_numbers(source, frame, chosen.chosen, is_asked=bool(table.columns.include))
     for prefix in table.phases.values():
         if not any(each.startswith(prefix) for each in numbers):
-            raise ContractError(
-                f"no numeric column of {file.name} starts with '{prefix}'",
-                where=at("phases"),
-                hint="mend the prefix in the study file; nothing was written",
+            faults.add(
+                ContractError(
+                    f"no numeric column of {file.name} starts with '{prefix}'",
+                    where=source.at("imported", name, "phases"),
+                    hint="correct the prefix in the study file; nothing was written",
+                )
             )
     by_phase = _features_by_phase(table, list(numbers))
     columns = tuple(dict.fromkeys(feature for features in by_phase.values() for feature in features))
-    _refuse_confusable(source, columns)
+    if not faults:
+        with faults.gathered():
+            _refuse_confusable(frame, columns)
     definition = ImportedDefinition(source=table.source, columns=columns, phases=table.phases)
-    known = {each.written: each.patient for each in patients}
-    records, failures = _records(study, name, source, keys, table, known, by_phase, numbers, definition)
-    return ImportedRows(name, file, table.description, definition, tuple(records), tuple(text_columns), tuple(failures))
+    rows = _row_keys(source, frame, keys, table, tables.patients) if all(has_keys) and tables.patients else []
+    faults.raise_any(file.name)
+    records, failures = _records(study, name, frame, table, tables.patients, rows, by_phase, numbers, definition)
+    left_out = (*chosen.left_out, *not_numeric)
+    warned = (*chosen.warned, *_identifying(rows, numbers, tables))
+    review = ColumnReview(tuple(numbers), left_out, chosen.excluded, warned)
+    return ImportedRows(name, file, table.description, definition, tuple(records), review, tuple(failures), frame.notes)
 
 
-def _chosen_columns(source: TextTable, table: ImportedTable, never: set[str], at: Any) -> list[str]:
-    rule = table.columns
-    if forbidden := sorted(never & set(rule.include)):
-        raise ContractError(
-            f"column '{forbidden[0]}' is a key, the outcome or a split, and no feature",
-            where=at("columns", "include"),
-            hint="leave it out; nothing was written",
-        )
-    named = [column for column in source.frame.columns if not column.startswith("(column ")]
-    chosen = [
-        column
-        for column in named
-        if column not in never
-        and (not rule.include or _matches(column, rule.include))
-        and not _matches(column, rule.exclude)
-        and (not table.phases or column.startswith(tuple(table.phases.values())))
-    ]
-    for key, patterns in (("include", rule.include), ("exclude", rule.exclude)):
-        if idle := [each for each in patterns if not any(_matches(column, [each]) for column in named)]:
-            raise ContractError(
-                f"no column of {source.file.name} fits '{idle[0]}'",
-                where=at("columns", key),
-                hint="mend the pattern in the study file; nothing was written",
-            )
-    return chosen
-
-
-def _matches(column: str, patterns: Collection[str]) -> bool:
-    # A column may itself hold what a pattern gives a meaning to, such as [mm].
-    return any(column == pattern or fnmatchcase(column, pattern) for pattern in patterns)
-
-
-def _numbers(
-    source: TextTable, columns: Sequence[str], *, is_asked: bool
-) -> tuple[dict[str, NDArray[np.float64]], list[str]]:
-    """Return each numeric column's values, NaN where missing, and the columns that hold only text."""
-    numbers: dict[str, NDArray[np.float64]] = {}
-    texts: list[str] = []
-    first: tuple[int, int, str, str] | None = None
-    faults = 0
-    for position, column in enumerate(columns):
-        series = source.frame[column]
-        if series.dtype.is_numeric() or series.dtype == pl.Boolean:
-            values, wrong = series.cast(pl.Float64), series.cast(pl.Float64).is_infinite().fill_null(value=False)
-        else:
-            cells = series.cast(pl.String).str.strip_chars()
-            cells = cells.set((cells == "") | cells.is_in([*source.missing]), None)
-            values = cells.cast(pl.Float64, strict=False)
-            is_finite = values.is_finite().fill_null(value=False)
-            wrong = cells.is_not_null() & ~is_finite
-            if not is_asked and wrong.any() and not values.is_not_null().any():
-                texts.append(column)
-                continue
-        if wrong.any():
-            row = int(wrong.arg_true()[0])
-            faults += int(wrong.sum())
-            here = (row, position, column, str(series[row]).strip())
-            first = here if first is None or here < first else first
-        numbers[column] = values.fill_null(float("nan")).to_numpy()
-    if first is not None:
-        row, _, column, cell = first
-        is_infinite = cell.lstrip("+-").lower() in ("inf", "infinity")
-        raise ContractError(
-            f"column '{column}': '{cell}' is no {'finite ' if is_infinite else ''}number"
-            + (f" ({faults - 1} more such cells)" if faults > 1 else ""),
-            where=f"{source.file}:{source.line_of(row)}",
-            hint="mend the cell, exclude the column, or name the text among 'missing'; nothing was written",
-        )
-    return numbers, texts
+def _identifying(
+    rows: Sequence[_RowKey], numbers: Mapping[str, NDArray[np.float64]], tables: StudyTables
+) -> list[ColumnNote]:
+    """Return the columns that may number the patients, looked at in one row of each: the first one of one phase."""
+    first: dict[str, int] = {}
+    for row in rows:
+        if row.phase == rows[0].phase:
+            first.setdefault(row.patient, row.position)
+    labels = {each["patient"]: each["label"] for each in tables.labels if each["label"] is not None}
+    known = np.array([labels.get(patient, np.nan) for patient in first], dtype=float)
+    positions = list(first.values())
+    return identifying_columns({column: values[positions] for column, values in numbers.items()}, known)
 
 
 def _features_by_phase(table: ImportedTable, columns: Sequence[str]) -> dict[str, dict[str, str]]:
@@ -210,17 +164,26 @@ def _refuse_confusable(source: TextTable, columns: Sequence[str]) -> None:
         raise ContractError(
             "no column is a feature",
             where=str(source.file),
-            hint="mend 'columns' in the study file; nothing was written",
+            hint="correct 'columns' in the study file; nothing was written",
         )
+
+
+class _RowKey(NamedTuple):
+    """Whose row stands at a position of the table."""
+
+    position: int
+    patient: str
+    phase: str
+    lesion: str
 
 
 def _records(
     study: Study,
     name: str,
     source: TextTable,
-    keys: Sequence[str],
     table: ImportedTable,
-    known: Mapping[str, str],
+    patients: Sequence[CohortPatient],
+    rows: Sequence[_RowKey],
     by_phase: Mapping[str, Mapping[str, str]],
     numbers: Mapping[str, NDArray[np.float64]],
     definition: ImportedDefinition,
@@ -228,51 +191,71 @@ def _records(
     records: list[ExtractionRecord] = []
     failures: list[Row] = []
     digest, there = definition.sha256, set()
-    for position, patient, phase_cell, lesion in _row_keys(source, keys, table, known):
+    for row in rows:
         for phase_of_columns, features in by_phase.items():
-            phase = phase_of_columns or phase_cell
-            key = MaskKey(patient, study.cohort.exam, phase, lesion, READER, 1)
-            found = {feature: numbers[column][position] for feature, column in features.items()}
+            phase = phase_of_columns or row.phase
+            key = MaskKey(row.patient, study.cohort.exam, phase, row.lesion, READER, 1)
+            found = {feature: numbers[column][row.position] for feature, column in features.items()}
             values = {
                 column: None if np.isnan(value := found.get(column, np.nan)) else float(value)
                 for column in definition.columns
             }
-            there.add(patient)
+            there.add((row.patient, phase))
             if all(value is None for value in values.values()):
                 failures.append(_failure(study.id, name, key, f"no cell of {source.file.name} has a value"))
                 continue
             # The row takes the place of an image: its key and values decide the identity.
             content = sha256_of_json([list(key), [values[column] for column in definition.columns]])
             records.append(ExtractionRecord(extraction_id(content, "", digest), key, content, "", values))
-    phase = next(iter(table.declared_phases), "")
+    # Which phases a column names, its rows tell; of each a patient has a row or a failure.
+    phases = table.declared_phases or tuple(dict.fromkeys(row.phase for row in rows))
     failures += [
         _failure(
-            study.id, name, MaskKey(patient, study.cohort.exam, phase, "", READER, 1), f"no row in {source.file.name}"
+            study.id,
+            name,
+            MaskKey(each.patient, study.cohort.exam, phase, "", READER, 1),
+            f"no row in {source.file.name}" + (f" of phase {phase}" if table.phase else ""),
         )
-        for patient in known.values()
-        if patient not in there
+        for each in patients
+        for phase in phases
+        if (each.patient, phase) not in there
     ]
     return records, failures
 
 
 def _row_keys(
-    source: TextTable, keys: Sequence[str], table: ImportedTable, known: Mapping[str, str]
-) -> Iterator[tuple[int, str, str, str]]:
-    """Yield each row's position, patient, phase and lesion."""
+    source: StudySource,
+    frame: TextTable,
+    keys: Sequence[str],
+    table: ImportedTable,
+    patients: Sequence[CohortPatient],
+) -> list[_RowKey]:
+    """Return whose row each one is; rows of strangers and second rows of a key are faults."""
+    stored = {each.written: each.patient for each in patients}
+    known = KnownIds(stored)
     patient_column = keys[0]
-    cells = replace(source, frame=source.frame.select(pl.col(keys).cast(pl.String)), missing=())
+    cells = replace(frame, frame=frame.frame.select(pl.col(keys).cast(pl.String)), missing=())
+    rows: list[_RowKey] = []
     seen: set[tuple[str, str, str]] = set()
     for position, (line, row) in enumerate(cells.rows()):
-        if row[patient_column] not in known:
-            raise source.fault(line, patient_column, f"'{row[patient_column]}' is not in the cohort table")
-        patient = known[row[patient_column]]
-        phase = _named(source, line, table.phase, row, _phase, "phase") if table.phase else ONLY_PHASE
-        lesion = _named(source, line, table.lesion, row, _lesion, "lesion") if table.lesion else LESION
-        if (patient, phase, lesion) in seen:
-            of = "".join(f", {row[column]}" for column in keys[1:])
-            raise source.fault(line, patient_column, f"'{row[patient_column]}'{of} stands here a second time")
-        seen.add((patient, phase, lesion))
-        yield position, patient, phase, lesion
+        written = row[patient_column]
+        try:
+            if written not in stored:
+                raise frame.fault(
+                    line, patient_column, known.stranger(written) if written else pseudonym_fault(written, row)
+                )
+            phase = _named(frame, line, table.phase, row, _phase, "phase") if table.phase else ONLY_PHASE
+            lesion = _named(frame, line, table.lesion, row, _lesion, "lesion") if table.lesion else LESION
+            key = (stored[written], phase, lesion)
+            if key in seen:
+                of = "".join(f", {row[column]}" for column in keys[1:])
+                raise frame.fault(line, patient_column, f"'{written}'{of} stands here a second time")
+        except ContractError as error:
+            source.cell_fault(frame, patient_column, error)
+            continue
+        seen.add(key)
+        rows.append(_RowKey(position, *key))
+    return rows
 
 
 def _named(

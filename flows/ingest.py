@@ -9,18 +9,20 @@ from pathlib import Path
 from typing import Any
 
 from flows.abandoned import abandoned_masks, abandoned_values
+from flows.checked_study import CheckedStudy, checked_study
+from flows.column_review import ColumnReview
 from flows.compact import compact_scattered
 from flows.exam_window import exam_failures, exam_fault
 from flows.file_faults import real_path
 from flows.frozen_splits import frozen_splits
 from flows.image_inventory import Inventory, image_inventory
 from flows.imported_sets import ImportedReport, put_imported, remove_abandoned
-from flows.imported_tables import imported_rows
 from flows.progress import narrated, said
 from flows.shared_values import conflicts, kept_outcomes, refuse_conflicts, superseding_message
 from flows.study_file import study_file_text
 from flows.study_rows import put_study
-from flows.study_tables import CohortPatient, StudyTables, study_tables
+from flows.study_tables import CohortPatient, StudyTables
+from flows.unlisted_patients import unlisted_patients
 from schemas.errors import ContractError, NotFoundError
 from schemas.intended_use import modality_warnings
 from schemas.keys import MaskKey
@@ -56,6 +58,12 @@ class IngestReport:
     added: int
     changed: int
     removed: int
+    columns: Mapping[str, ColumnReview]
+    """What became of the columns of each imported table, by its feature set's name."""
+    notes: tuple[str, ...]
+    """How tables were read, where that is not what their names say."""
+    warnings: tuple[str, ...]
+    """What was found beside the study, such as images of patients who are not in the cohort table."""
 
 
 def ingest(
@@ -89,8 +97,13 @@ def ingest(
         When the study file or one of its tables is at fault, or contradicts another study; nothing is written.
     """
     study_file = real_path(study_file)
-    study, text = read_study(study_file)
-    tables = study_tables(study, text, study_file)
+
+    def stored_sets() -> set[str]:
+        snapshot = _snapshot_before(store_root)
+        return {row["name"] for row in snapshot.rows("feature_sets")} if snapshot is not None else set()
+
+    checked = checked_study(study_file, stored_sets)
+    study, text, tables = checked.study, checked.text, checked.tables
     before = _snapshot_before(store_root)
     contradicted = conflicts(before, study.id, tables) if before is not None else []
     if not supersede:
@@ -98,17 +111,17 @@ def ingest(
     if before is not None:
         tables.outcomes = kept_outcomes(before, study.id, tables)
     tables.splits = frozen_splits(study, tables.splits, before)
-    tables_from_elsewhere = [imported_rows(study, name, text, study_file, tables.patients) for name in study.imported]
     inventory = _inventory(study, study_file, tables, before, workers or os.cpu_count() or 1)
-    inventory.failures += [row for each in tables_from_elsewhere for row in each.failures]
+    inventory.failures += [row for each in checked.imported for row in each.failures]
     _refuse_missing_phase(study, study_file, text, tables, inventory)
     if before is not None:
         _refuse_other_patients(study, before, inventory)
         _refuse_other_masks(study, before, inventory)
     for warning in modality_warnings(study):
         said(f"warning: {warning}")
+    warnings = unlisted_patients(study, study_file.parent, tables.patients)
     if dry_run:
-        return _report(study, tables, inventory, None, ())
+        return _report(checked, warnings, inventory, None, ())
     # Made only now: a study that is refused leaves no folder behind.
     store = before.store if before is not None else Store(store_root, create=True)
     message = f"ingest {study.id}{superseding_message(contradicted)}"
@@ -117,9 +130,9 @@ def ingest(
             put_study(commit, study, study_file, tables, inventory)
             commit.remove("masks", abandoned_masks(Snapshot(store), study.id, inventory.study_masks))
             commit.remove("clinical", abandoned_values(Snapshot(store), study.id, tables.clinical))
-            imported = tuple(put_imported(commit, store, study.id, each) for each in tables_from_elsewhere)
+            imported = tuple(put_imported(commit, store, study.id, each) for each in checked.imported)
             remove_abandoned(commit, Snapshot(store), study.id, study.imported)
-        report = _report(study, tables, inventory, commit, imported)
+        report = _report(checked, warnings, inventory, commit, imported)
         run.summary |= {"masks": report.masks, "failed": len(report.failures), "changed": report.changed}
     if report.commit_id is not None and report.imported:
         compact_scattered(store, [each.feature_set for each in report.imported])
@@ -185,7 +198,7 @@ def _refuse_missing_phase(study: Study, study_file: Path, text: str, tables: Stu
                 raise ContractError(
                     f"no patient has the {what} '{pattern}'",
                     where=f"{study_file}:{line_of(text, ('phases', name, what))}",
-                    hint="mend the path in the study file; nothing was written",
+                    hint="correct the path in the study file; nothing was written",
                 )
 
 
@@ -224,12 +237,13 @@ def _is_another_file(known: Row, row: Row, content: str) -> bool:
 
 
 def _report(
-    study: Study,
-    tables: StudyTables,
+    checked: CheckedStudy,
+    warnings: tuple[str, ...],
     inventory: Inventory,
     commit: Commit | None,
     imported: tuple[ImportedReport, ...],
 ) -> IngestReport:
+    study, tables = checked.study, checked.tables
     changes: Mapping[str, Any] = commit.changes if commit else {}
     labels = [row["label"] for row in tables.labels if row["label"] is not None]
     return IngestReport(
@@ -245,4 +259,7 @@ def _report(
         added=sum(each.added for each in changes.values()),
         changed=sum(each.changed for each in changes.values()),
         removed=sum(each.removed for each in changes.values()),
+        columns={each.name: each.columns for each in checked.imported},
+        notes=tuple(dict.fromkeys((*tables.notes, *(note for each in checked.imported for note in each.notes)))),
+        warnings=warnings,
     )

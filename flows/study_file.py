@@ -14,7 +14,7 @@ _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def study_file_text(study_file: Path) -> str:
-    """Return a study file's text, without a byte-order mark and with line breaks as ``\\n``.
+    """Return a study file's text, without a byte-order mark and with line feeds for line breaks.
 
     Raises
     ------

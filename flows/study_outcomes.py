@@ -50,7 +50,8 @@ def outcome_rows(
     outcomes: list[Row] = []
     labels: list[Row] = []
     columns = outcome_columns(outcome)
-    if not all([source.has(cohort, column, "outcome", key) for key, column in columns.items()]):
+    has_columns = [source.has(cohort, column, "outcome", key) for key, column in columns.items()]
+    if not all(has_columns):
         return [], []
     for line, row in cohort.rows():
         patient = patients.get(row[study.cohort.patient])
@@ -96,18 +97,14 @@ def split_members(source: StudySource, cohort: TextTable, label_rows: Iterable[R
     """
     labels = {row["patient"]: row["label"] for row in label_rows if row["label"] is not None}
     found: dict[str, dict[str, str]] = {}
-    members: dict[str, str] | None
     for name, split in source.study.splits.items():
-        if isinstance(split, ColumnSplit):
-            members = _column_members(source, split, cohort, name)
-        else:
-            members = None
+        members = _column_members(source, split, cohort, name) if isinstance(split, ColumnSplit) else {}
         if source.faults:
             continue
         with source.faults.gathered():
             if isinstance(split, StratifiedSplit):
                 members = _drawn_members(split, labels, source.at("splits", name))
-            found[name] = checked_split(members or {}, labels, name)
+            found[name] = checked_split(members, labels, name)
     return found
 
 

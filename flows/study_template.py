@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["STUDY_TEMPLATE"]
+from typing import Final
+
+__all__ = ["STUDY_TEMPLATE", "TEMPLATE_MARKS", "TEMPLATE_NAMES"]
 
 STUDY_TEMPLATE = """# A radzoo study. Paths are relative to this file. Unknown keys are refused.
 
@@ -52,3 +54,12 @@ seed = 1
 
 [models.radiomics_lr]                   # `radzoo models zoo` lists all models, and what each one needs
 """
+
+TEMPLATE_MARKS: Final = {
+    ("study", "title"): "What this study is called",
+    ("study", "question"): "What it asks",
+}
+"""Texts of the template that are nobody's own, by their keys."""
+
+TEMPLATE_NAMES: Final = {("study", "id"): "my-study", ("outcome", "name"): "my_outcome"}
+"""Names of the template that may be a study's own."""

@@ -111,7 +111,8 @@ def _table(file: Path, content: bytes, missing: Collection[str], *, as_text: boo
     if name.suffix.lower() == ".parquet":
         raise _fault("is not Parquet, whatever its name says", file, "name it .csv if it is text, or write it again")
     read = delimited_table(content, str(file), "\t" if name.suffix.lower() == ".tsv" else ",")
-    return TextTable(file, read.frame, read.lines, missing, read.has_decimal_commas, read.notes)
+    notes = tuple(f"{file.name}: {note}" for note in read.notes)
+    return TextTable(file, read.frame, read.lines, missing, read.has_decimal_commas, notes)
 
 
 def _fault(message: str, file: Path, hint: str) -> ContractError:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from flows.file_faults import real_path
 from flows.table_files import read_table
 from flows.text_table import TextTable
 from schemas.errors import ContractError, UsageError
@@ -88,7 +89,7 @@ def study_text(table: TableOfFeatures, folder: Path) -> str:
     positive, negative = _levels(source, table)
     models = table.models or [name for name, spec in REGISTRY.items() if spec.inputs == ("radiomics",)]
     feature_set = _feature_set_name(table.study_id)
-    path = os.path.relpath(table.file.resolve(), folder.resolve())
+    path = os.path.relpath(real_path(table.file), real_path(folder))
     missing = [*ImportedTable(table="").missing, *table.missing]
     lines = [
         "# Written by radzoo ingest --features: edit it, then radzoo ingest it again.",

@@ -16,14 +16,14 @@ _RULES: Final = (
     (
         "as an index of rows",
         r"unnamed_\d+(_level_\d+)?(_\d+)?|_?index_level_\d+_?|level_\d+|index|row(_?(id|ids|num|number|nr|no|index|name|names))?"
-        r"|_\d+|column_\d+_without_a_name_?",
+        r"|column_\d+_without_a_name_?",
     ),
     ("as PyRadiomics's record of its run", r"(.*_)?(diagnostics|general_info)_.*"),
     ("as LIFEx's record of the image", r"info_.*"),
     ("as a version", r"(.*_)?version"),
     (
         "as the name of an image, a mask or a reader",
-        r"(image|mask|label|segmentation|roi|volume)(_(file|files|filename|file_name|path|name|index|channel))?"
+        r"(image|mask|label|segmentation|roi)(_(file|files|filename|file_name|path|name|index|channel))?"
         r"|label_channel|file|file_?name|file_?path|path|reader|rater|observer|annotator|reading|modality|image_modality",
     ),
     (
@@ -35,14 +35,14 @@ _RULES: Final = (
     ),
     (
         "as personal data",
-        r"zip(_?code)?|post(al)?_?code|plz|(tele)?phone(_.*)?|mobile(_(phone|number))?|fax(_number)?"
+        r"zip(_?code)?|post(al)?_?code|plz|(tele)?phone(_.*)?|mobile_(phone|number)|fax(_number)?"
         r"|(year|date|day|month)_of_birth|birth_?(year|date|day|month)|dob|yob|geburts.*",
     ),
     ("as a date or a time", r"(.*_)?(date|datetime|timestamp)(_.*)?"),
     (
         "as a split of the patients",
         r"(cv_|outer_|inner_)?folds?(_(id|index|number))?|split|subset|partition|cohort|set|dataset|train_?test"
-        r"|(is_)?(train|training|test|validation)(_set)?",
+        r"|(is_)?train(ing)?(_set)?|(is_)?validation(_set)?|(is_test|test_set)",
     ),
 )
 _COMPILED = [(reason, re.compile(pattern)) for reason, pattern in _RULES]
@@ -67,6 +67,8 @@ def bookkeeping_reason(column: str, prefixes: Iterable[str] = ()) -> str | None:
     >>> bookkeeping_reason("original_firstorder_Mean") is None
     True
     """
+    if re.fullmatch(r"\.\.\.[0-9]+", column):  # as readr names a column without a name
+        return _COMPILED[0][0]
     names = [column, *(column.removeprefix(prefix) for prefix in prefixes if column.startswith(prefix))]
     words = [re.sub(r"[^a-z0-9]+", "_", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).casefold()) for name in names]
     tried = {each for word in words for each in (word, word.strip("_") or word)}

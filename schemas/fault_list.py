@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from types import TracebackType
 
 from schemas.errors import ContractError
 
@@ -37,9 +36,8 @@ class FaultList:
     def __len__(self) -> int:
         return len(self._faults) + sum(max(0, number - _OF_ONE_KIND) for number in self._kinds.values())
 
-    @contextmanager
-    def gathered(self, kind: str | None = None) -> Iterator[None]:
-        """Take over a contract error of the block, which ends there.
+    def gathered(self, kind: str | None = None) -> _Gathering:
+        """Return a context that takes over a contract error of its block, which ends there.
 
         Parameters
         ----------
@@ -47,10 +45,7 @@ class FaultList:
             What faults of one cause share, such as table and column: the first three of a kind are listed and
             the others counted, so that one bad column hides no other fault.
         """
-        try:
-            yield
-        except ContractError as error:
-            self.add(error, kind)
+        return _Gathering(self, kind)
 
     def add(self, error: ContractError, kind: str | None = None) -> None:
         """Take over an error, or the single faults of one that stands for several."""
@@ -95,6 +90,22 @@ class FaultList:
     def _more_of(self, position: int) -> int:
         kind = next((kind for kind, last in self._last_of.items() if last == position), None)
         return 0 if kind is None else max(0, self._kinds[kind] - _OF_ONE_KIND)
+
+
+class _Gathering:
+    def __init__(self, faults: FaultList, kind: str | None) -> None:
+        self._faults = faults
+        self._kind = kind
+
+    def __enter__(self) -> None:
+        return None
+
+    # Written out and not by contextlib: bool says that a block may end early.
+    def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> bool:
+        if isinstance(error, ContractError):
+            self._faults.add(error, self._kind)
+            return True
+        return False
 
 
 def _with_more(fault: ContractError, more: int) -> ContractError:

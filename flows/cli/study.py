@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
+from flows.cli.column_text import column_lines
 from flows.cli.outcome import Context, Outcome, Workers
+from flows.file_faults import refuse_unwritable
 from flows.ingest import IngestReport
 from flows.ingest import ingest as ingest_study
 from flows.refresh import FeatureSetReport
 from flows.refresh import refresh as refresh_study
+from flows.study_file import study_file_text
 from flows.study_template import STUDY_TEMPLATE
 from flows.table_study import TableOfFeatures, study_text
 from schemas.errors import RadzooError, UsageError
@@ -33,10 +37,11 @@ def init(folder: Path, *, context: Shared) -> Outcome:
         Where to write it; made where it does not exist.
     """
     file = folder / "study.toml"
-    if file.exists():
+    if os.path.lexists(file):
         raise UsageError("there is a study file already", where=str(file), hint=f"radzoo ingest {file}")
-    folder.mkdir(parents=True, exist_ok=True)
-    file.write_text(STUDY_TEMPLATE, encoding="utf-8")
+    with refuse_unwritable(file, "radzoo init DIR, a folder that you may write"):
+        folder.mkdir(parents=True, exist_ok=True)
+        file.write_text(STUDY_TEMPLATE, encoding="utf-8")
     return Outcome(
         f"wrote {file}\nnext: describe your study in it, then radzoo ingest {file}", {"study_file": str(file)}
     )
@@ -128,16 +133,17 @@ def _written_study(table: TableOfFeatures) -> tuple[Path, bool]:
     """Return a table's study file and whether it had to be written; one that says the same is left as it is."""
     file = Path(table.study_id) / "study.toml"
     text = study_text(table, file.parent)
-    if file.exists():
-        if file.read_text(encoding="utf-8") != text:
+    if os.path.lexists(file):
+        if study_file_text(file) != text:
             raise UsageError(
                 "there is another study file of this name",
                 where=str(file),
                 hint=f"radzoo ingest {file} reads it; --id NAME writes another",
             )
         return file, False
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(text, encoding="utf-8")
+    with refuse_unwritable(file, "run the command in a folder that you may write, or free space; nothing was kept"):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
     return file, True
 
 
@@ -205,8 +211,12 @@ def _ingest_text(report: IngestReport, *, dry_run: bool) -> str:
             f"{each.feature_set}: {each.features} features in {', '.join(each.phases)}; rows: {each.added} added, "
             f"{each.superseded} superseded, {each.removed} removed, {each.unchanged} unchanged"
         )
-        if each.left_out:
-            lines.append(f"{each.feature_set}: left out as text: {', '.join(each.left_out)}")
+        review = report.columns[each.feature_set.partition("@")[0]]
+        lines += column_lines(each.feature_set, review, in_full=False)
+    if dry_run:
+        lines += [line for name, each in report.columns.items() for line in column_lines(name, each, in_full=True)]
+    lines += [f"note: {note}" for note in report.notes]
+    lines += [f"warning: {warning}" for warning in report.warnings]
     if dry_run:
         lines.append("nothing was written (--dry-run)")
     elif report.commit_id is None:

@@ -279,13 +279,38 @@ def test_errors_are_json_too(small_study, capsys):
         assert (fault["error"], fault["exit_code"]) == (name, expected)
 
 
-def test_an_unforeseen_error_is_json_with_exit_code_one(tmp_path, capsys):
-    """What no verb foresaw, such as a folder below a file, is told in the same form."""
-    (tmp_path / "file").write_text("")
-    code, out, err = printed(["--json", "init", tmp_path / "file" / "study"], capsys)
+def test_an_unforeseen_error_is_json_with_exit_code_one(capsys):
+    """What no verb foresaw is told in the same form; a verb that only this test knows meets it."""
+
+    def unlucky():
+        """Divide by zero."""
+        return 1 / 0
+
+    app.command(unlucky, name="unlucky")
+    try:
+        code, out, err = printed(["--json", "unlucky"], capsys)
+    finally:
+        del app["unlucky"]
     fault = json.loads(err)
     assert (code, out, fault["exit_code"]) == (1, "", 1)
-    assert fault["error"] == "NotADirectoryError"
+    assert fault["error"] == "ZeroDivisionError"
+
+
+def test_init_says_why_a_file_cannot_be_written(tmp_path, capsys):
+    """A folder below a file, a link loop and a name that is too long are one sentence each, with exit code 2."""
+    (tmp_path / "file").write_text("")
+    (tmp_path / "loop").symlink_to("loop")
+    for folder, words in {
+        "file/study": f"'{tmp_path / 'file'}' is a file, not a folder",
+        "file": f"'{tmp_path / 'file'}' is a file, not a folder",
+        "loop/study": "is a link that leads back to itself",
+        "x" * 300: "has a name that is too long for its file system (300 bytes)",
+    }.items():
+        code, out, err = printed(["--json", "init", tmp_path / folder], capsys)
+        fault = json.loads(err)
+        assert (code, out, fault["error"]) == (2, "", "UsageError")
+        assert words in fault["message"]
+        assert fault["hint"].startswith("radzoo init")
 
 
 QUERY = "select patient, phase, original_shape_VoxelVolume v, grey_levels from quick order by all limit 3"

@@ -110,7 +110,7 @@ def test_a_mask_that_breaks_later_leaves_the_study_and_the_wide_view(small_study
 CONTRACT_FAULTS = {
     "unknown key": ("[phases.AP]", 'prefx = "B-"\n\n[phases.AP]', "prefx", "cohort.prefx: unknown key"),
     "misspelt key": ('table = "patients.csv"', 'tabel = "patients.csv"', "tabel", "cohort.tabel: unknown key"),
-    "missing key": ('table = "patients.csv"', "", "[cohort]", "cohort.table: Field required"),
+    "missing key": ('table = "patients.csv"', "", "[cohort]", "cohort.table: is missing"),
     "unknown table": ("[splits.fixed]", "[split.fixed]", "[split.fixed]", "unknown key"),
     "bad unit": ('unit = "[IU]/mL"', 'unit = "IU per mL"', "IU per mL", "is not a UCUM unit"),
     "unit of another quantity": ('unit = "[IU]/mL"', 'unit = "mm"', 'unit = "mm"', "cannot be expressed"),
@@ -161,7 +161,7 @@ def test_a_study_file_that_is_no_text_or_not_there_is_refused(small_study, capsy
     small_study.file.write_bytes("title = 'Zürich'".encode("latin-1"))
     assert "not UTF-8" in refused(small_study, capsys)["message"]
     small_study.file.unlink()
-    assert "no such study file" in refused(small_study, capsys, exit_with=3)["message"]
+    assert "the study file is missing" in refused(small_study, capsys, exit_with=3)["message"]
     assert not small_study.store_root.exists()
 
 
