@@ -109,7 +109,9 @@ class _Gathering:
 
 
 def _with_more(fault: ContractError, more: int) -> ContractError:
-    return ContractError(f"{fault.message} ({more} more such cells)", where=fault.where, hint=fault.hint)
+    return ContractError(
+        f"{fault.message} ({more} more such cell{'s' if more > 1 else ''})", where=fault.where, hint=fault.hint
+    )
 
 
 def _common_hint(faults: list[ContractError]) -> str:

@@ -136,7 +136,7 @@ def _study_without_faults(
     for _ in range(3):
         for fault in error.errors(include_url=False):
             path = _written_path(fault["loc"])
-            only_unknown_keys &= fault["type"] == "extra_forbidden"
+            only_unknown_keys &= fault["type"] == "extra_forbidden" or path[:1] == ("study",)
             _leave_out(rest, path[:-1] if fault["type"] == "missing" and len(path) > 1 else path)
         references = ReferenceFaults()
         try:

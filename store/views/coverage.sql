@@ -57,16 +57,17 @@ counted as (
     group by all
 ),
 imported as (
-    -- A row for each patient, in each phase that stands in the table; nobody drew a mask.
+    -- A row for each patient, in each phase that stands in the table; nobody drew a mask. A row that is not there
+    -- is a failure of the ingest.
     select
-        w.study, w.feature_set, true as is_asked, '' as phase, p.patients, p.patients * f.phases as masks,
-        x.extractions, greatest(p.patients * f.phases - x.extractions, 0) as missing, 0::bigint as failed,
-        0::bigint as refused, 0::bigint as single_values
+        w.study, w.feature_set, true as is_asked, '' as phase, p.patients,
+        x.extractions + coalesce(n.missing, 0) as masks, x.extractions, coalesce(n.missing, 0) as missing,
+        0::bigint as failed, 0::bigint as refused, 0::bigint as single_values
     from sets w
-    join (
-        select feature_set, greatest(len(json_keys(definition, '$.phases')), 1) as phases
-        from catalogue.feature_sets where kind = 'imported'
-    ) f on f.feature_set = w.feature_set
+    join catalogue.feature_sets f on f.feature_set = w.feature_set and f.kind = 'imported'
+    left join (
+        select study, feature_set, count(*) as missing from catalogue.failures where stage = 'ingest' group by all
+    ) n on n.study = w.study and n.feature_set in (f.feature_set, f.name)
     join (select study, count(*) as patients from catalogue.study_patients group by all) p on p.study = w.study
     join (
         select study, feature_set, count(*) as extractions from catalogue.study_extractions group by all
@@ -80,7 +81,9 @@ failing as (
         count(*) filter (f.feature <> '') as single_values
     from sets w
     join catalogue.failures f
-        on f.study = w.study and (f.feature_set = w.feature_set or f.stage = 'ingest') and f.phase <> ''
+        on f.study = w.study and f.phase <> ''
+        and (f.feature_set = w.feature_set or (f.stage = 'ingest' and coalesce(f.feature_set, '') = ''))
+    where w.feature_set not in (select feature_set from imported)
     group by all
 )
 select * from imported

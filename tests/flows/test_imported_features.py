@@ -138,6 +138,21 @@ def test_coverage_counts_the_rows_of_an_imported_table(study, capsys):
     assert "radzoo refresh" not in text
 
 
+def test_a_phase_that_a_long_table_lacks_is_a_failure_and_missing_as_in_a_wide_one(tmp_path):
+    """Long or wide, each patient and phase without a row or value is a failure, and coverage counts it as missing."""
+    long = ImportedStudy(tmp_path / "long", imported='phase = "sequence"')
+    long.table.write_text("patient,sequence,a\nP1,T1,1\nP1,T2,2\nP2,T1,3\nP3,T1,4\nP3,T2,5\n")
+    wide = ImportedStudy(tmp_path / "wide", imported='phases = { T1 = "T1_", T2 = "T2_" }')
+    wide.table.write_text("patient,T1_a,T2_a\nP1,1,2\nP2,3,\nP3,4,5\n")
+    for study in (long, wide):
+        report = study.ingest()
+        assert {(row["patient"], row["phase"]) for row in report.failures} == {("P2", "T2"), ("P4", "T1"), ("P4", "T2")}
+        query = "select phase, patients, masks, extractions, missing, refused from coverage"
+        expected = {"phase": "", "patients": 4, "masks": 8, "extractions": 5, "missing": 3, "refused": 0}
+        assert study.sql(query) == [expected]
+    assert "no row in features.csv of phase T2" in {row["reason"] for row in long.ingest().failures}
+
+
 def test_an_unchanged_table_makes_no_commit(study):
     """The same table twice is one commit."""
     assert study.ingest().commit_id == 1
@@ -222,7 +237,12 @@ def test_text_columns_are_left_out_and_named_unless_asked_for(tmp_path):
         (TABLE.replace("x_y", "patient "), "", ":1", "column 'patient' stands twice in the header"),
         (TABLE.replace("x_y", "X"), 'lesion = "X"', ":4", "column 'X': '' is no name of a lesion"),
         (TABLE.replace("x_y", "ORIGINAL_firstorder_Mean"), "", ":1", "column 'ORIGINAL_firstorder_Mean' and column "),
-        (TABLE.replace("x_y", "Reader"), 'columns = { include = ["*"], exclude = ["patient", "o"] }', ":1", "column 'Reader' is the name of a key in SQL"),
+        (
+            TABLE.replace("x_y", "Reader"),
+            'columns = { include = ["*"], exclude = ["patient", "o"] }',
+            ":1",
+            "column 'Reader' is the name of a key in SQL",
+        ),
         ("patient,o\nP1,1\n", "", "", "no column is a feature"),
         ("patient,a\nP1,1,2\n", "", ":1", "every row has 3 cells and the header 2"),
     ],
@@ -470,8 +490,8 @@ def test_a_table_alone_is_ingested_under_a_study_file_that_is_written_for_it(tab
         "small-table@1: left out as text: note\n"
         "warning: small-table@1: column 'a' counts: every whole number from 1 to 40 once; exclude it unless it is a "
         "feature\n"
-        "warning: small-table@1: column 'b_y' holds whole numbers that rise or fall from row to row, as running numbers "
-        "do; exclude it unless it is a feature\n"
+        "warning: small-table@1: column 'b_y' holds whole numbers that rise or fall from row to row, as running "
+        "numbers do; exclude it unless it is a feature\n"
         "commit 1: N rows added, 0 superseded, 0 removed\n"
         "next: radzoo bench --study Small-table\n"
     )
