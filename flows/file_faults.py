@@ -75,9 +75,10 @@ def read_content(file: Path) -> bytes:
 
 
 def real_path(file: Path) -> Path:
-    """Return a file's absolute path without links, as far as there are files; one that cannot be is left as it is."""
+    """Return a file's absolute path without links; that of a file that is not there keeps them, to be named."""
     try:
-        return Path(os.path.realpath(file))
+        real = Path(os.path.realpath(file))
+        return real if os.path.lexists(real) else Path(os.path.abspath(file))  # noqa: PTH100  (may not be a path)
     except FILE_ERRORS:
         return file
 
@@ -119,7 +120,13 @@ def _absence(file: Path) -> str:
     missing = Path(*file.parts[: len(above.parts) + 1])
     is_folder = missing != file
     try:
-        names = [entry.name for entry in islice(os.scandir(above), _LISTED_ENTRIES) if is_folder == entry.is_dir()]
+        with os.scandir(above) as entries:
+            names = [
+                entry.name
+                for entry in islice(entries, _LISTED_ENTRIES)
+                # A link is not followed: it may lead nowhere.
+                if entry.is_symlink() or entry.is_dir() == is_folder
+            ]
     except OSError:
         names = []
     nearest = nearest_words(missing.name, sorted(names))

@@ -19,6 +19,7 @@ from schemas.written_levels import whole_number_text
 
 __all__ = ["KnownIds", "pseudonym_fault", "with_ids"]
 
+_SHORTENED = r"^[0-9](?:[.,][0-9]+)?[eE]\+[0-9]+$|^[0-9][.,][0-9]+[eE][0-9]+$"
 _EXACT = 2**53
 """Above it floating-point numbers do not hold every whole number."""
 
@@ -29,7 +30,7 @@ def with_ids(table: TextTable, *columns: str) -> TextTable:
     Raises
     ------
     ContractError
-        Where a column holds floating-point numbers that are no whole ones.
+        Where a column holds floating-point numbers that are no whole ones, or a long number in short.
     """
     return replace(table, frame=table.frame.with_columns(_ids(table, column) for column in columns))
 
@@ -48,6 +49,10 @@ def _ids(table: TextTable, column: str) -> pl.Series:
         return series.fill_nan(None).cast(pl.Int64).cast(pl.String)
     text = series.cast(pl.String).str.strip_chars()
     cells = text.filter(text.is_not_null() & (text != ""))
+    shortened = text.str.contains(_SHORTENED).fill_null(value=False)
+    if shortened.any():
+        row = int(shortened.arg_true()[0])
+        raise table.fault(table.line_of(row), column, pseudonym_fault(text[row]))
     if not cells.is_empty() and cells.str.contains(r"^-?[0-9]+(?:\.0+)?$").all():
         return text.map_elements(whole_number_text, return_dtype=pl.String)
     return text
@@ -66,7 +71,7 @@ def pseudonym_fault(cell: str, row: Mapping[str, str] | None = None) -> str:
     if not cell:
         is_empty = row is not None and not any(row.values())
         return "'' is no pseudonym" + (": the row is empty, delete it" if is_empty else ": the cell is empty")
-    if re.fullmatch(r"[0-9][.,][0-9]+[eE]\+?[0-9]+", cell):
+    if re.fullmatch(_SHORTENED, cell):
         return f"'{cell}' is no pseudonym: a program has shortened a long number; format the column as text"
     foreign = sorted(set(re.findall(r"[^A-Za-z0-9._:-]", cell)))
     if foreign:

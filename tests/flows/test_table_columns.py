@@ -11,7 +11,7 @@ from schemas.bookkeeping import bookkeeping_reason
 
 KNOWN = {
     "as an index of rows": "Unnamed: 0|Unnamed: 0.1|index|__index_level_0__|level_0|...1|row_id|RowNumber",
-    "as PyRadiomics's record of its run": "diagnostics_Image-original_Mean|general_info_VoxelNum|T2_general_info_VolumeNum",
+    "as PyRadiomics's record of its run": "diagnostics_Image-original_Mean|general_info_VoxelNum",
     "as an identifier": "patient_id|PatientID|Patient ID|subject.id|record_id|MRN|StudyInstanceUID|id|case",
     "as personal data": "zip|ZipCode|phone|phone_mobile|birth_year|YearOfBirth|DOB",
     "as the name of an image, a mask or a reader": "Image|Mask|mask_path|Reader|label_channel",

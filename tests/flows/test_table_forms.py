@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flows.patient_ids import with_ids
 from flows.study_tables import study_tables
 from flows.table_files import read_table
 from schemas.errors import ContractError
@@ -159,10 +160,14 @@ def test_ids_that_nearly_agree_are_named_with_what_parts_them(tmp_path, cohort, 
 
 
 def test_ids_that_floating_point_cannot_hold_are_refused(tmp_path):
-    """A float column of halves, or of numbers beyond 2**53, holds no ids."""
+    """A column of floating-point numbers beyond 2**53, or of halves, holds no ids."""
+    pl.DataFrame({"patient": [1.0, 2.0**60], "mri": [None, None]}).write_parquet(tmp_path / "t.parquet")
+    with pytest.raises(ContractError, match="a program has shortened a long number"):
+        with_ids(read_table(tmp_path / "t.parquet", "x"), "patient")
     for bad in (1.5, 2.0**60):
+        pl.DataFrame({"patient": [1.0, bad]}).write_parquet(tmp_path / "t.parquet")
         with pytest.raises(ContractError, match="is no id: ids are text, or whole numbers"):
-            study_of(tmp_path, pl.DataFrame({"patient": [1.0, bad], "mri": [None, None]}))
+            with_ids(read_table(tmp_path / "t.parquet", "x", as_text=False), "patient")
 
 
 def test_dates_of_parquet_and_text_with_midnight_are_days(tmp_path):
