@@ -28,6 +28,7 @@ _SEPARATORS = {",": "','", ";": "';'", "\t": "tabs", "|": "'|'"}
 _SAMPLED_ROWS = 50
 _SAMPLED_CHARACTERS = 500_000
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?\r?\n', re.IGNORECASE)
+_NEXT = "save the table as CSV (UTF-8) or Parquet"
 _MISSING_WORDS = ["", "NA", "N/A", "NaN", "nan", "?", "-", "NULL", "null"]
 _COMMA_OR_WHOLE = r"^[+-]?(?:\d+(?:,\d+)?|,\d+)(?:[eE][+-]?\d+)?$"
 _POINT_OR_WHOLE = r"^[+-]?(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][+-]?\d+)?$"
@@ -115,6 +116,8 @@ def _decoded(content: bytes, file: str) -> tuple[str, tuple[str, ...]]:
         text = content.decode(encoding)
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
+        if re.search(rb"[\x01-\x08\x0e-\x1f]", content[:10_000]):
+            raise _fault("the file is no text, and no table of a known kind", file, _NEXT) from error
         start = max(content.rfind(b"\n", 0, error.start) + 1, error.start - 10)
         cell = re.split(rb"[,;\t|\r\n]", content[error.start :], maxsplit=1)[0][:20]
         shown = re.split(r"[,;\t|]", (content[start : error.start] + cell).decode("cp1252", "replace"))[-1]

@@ -5,15 +5,14 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
-from schemas.errors import RadzooError, UsageError
-from schemas.nearest import nearest_words
+from schemas.errors import UsageError
+from schemas.nearest import nearest_names
 
-__all__ = ["FILE_ERRORS", "file_fault", "read_content", "real_path", "refuse_unwritable"]
+__all__ = ["FILE_ERRORS", "file_fault", "read_content", "real_path", "write_new_file"]
 
 FILE_ERRORS = (OSError, ValueError)
 """What Python raises for a path; ValueError is that of one that no file system has, such as with a NUL."""
@@ -83,22 +82,42 @@ def real_path(file: Path) -> Path:
         return file
 
 
-@contextmanager
-def refuse_unwritable(file: Path, hint: str, kind: type[RadzooError] = UsageError) -> Iterator[None]:
-    """Turn the operating system's error of a block that writes a file into one with a sentence and a next step.
+def write_new_file(file: Path, text: str, hint: str) -> None:
+    """Write a file that is not there yet, and its folders; where that fails nothing of it stays.
 
     Raises
     ------
-    RadzooError
-        Of the kind given, where the block could not write.
+    UsageError
+        Where it cannot be written: no right to, no space, a name that no file can have.
     """
+    made: list[Path] = []
     try:
-        yield
+        for folder in reversed(file.parents):
+            if not folder.is_dir():
+                folder.mkdir(exist_ok=True)
+                made.append(folder)
+        with file.open("x", encoding="utf-8") as stream:
+            made.append(file)
+            stream.write(text)
     except FILE_ERRORS as error:
+        _remove_made(made)
         named = getattr(error, "filename", None)
         at = Path(os.fsdecode(named)) if isinstance(named, (str, bytes)) else file
-        reason = _unwritable(at, error)
-        raise kind(f"'{file.name}' cannot be written: {reason}", where=str(file), hint=hint) from error
+        is_full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+        raise UsageError(
+            f"'{file.name}' cannot be written: {_unwritable(at, error)}",
+            where=str(file),
+            hint="free space on the disk and run the command again" if is_full else hint,
+        ) from error
+
+
+def _remove_made(made: list[Path]) -> None:
+    with suppress(OSError):
+        for each in reversed(made):
+            if each.is_dir():
+                each.rmdir()
+            else:
+                each.unlink()
 
 
 def _unwritable(at: Path, error: OSError | ValueError) -> str:
@@ -129,7 +148,12 @@ def _absence(file: Path) -> str:
             ]
     except OSError:
         names = []
-    nearest = nearest_words(missing.name, sorted(names))
+    # By the name alone: most files of a folder end alike.
+    by_stem: dict[str, str] = {}
+    for name in sorted(names):
+        by_stem.setdefault(Path(name).stem.casefold(), name)
+    near = [by_stem[stem] for stem in nearest_names(missing.stem.casefold(), by_stem)]
+    nearest = f"; nearest: {', '.join(near)}" if near else ""
     return f"is missing: there is no folder '{missing}'{nearest}" if is_folder else f"is missing{nearest}"
 
 

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from flows.cli.column_text import column_lines
 from flows.cli.outcome import Context, Outcome, Workers
-from flows.file_faults import refuse_unwritable
+from flows.file_faults import write_new_file
 from flows.ingest import IngestReport
 from flows.ingest import ingest as ingest_study
 from flows.refresh import FeatureSetReport
@@ -39,9 +39,7 @@ def init(folder: Path, *, context: Shared) -> Outcome:
     file = folder / "study.toml"
     if os.path.lexists(file):
         raise UsageError("there is a study file already", where=str(file), hint=f"radzoo ingest {file}")
-    with refuse_unwritable(file, "radzoo init DIR, a folder that you may write"):
-        folder.mkdir(parents=True, exist_ok=True)
-        file.write_text(STUDY_TEMPLATE, encoding="utf-8")
+    write_new_file(file, STUDY_TEMPLATE, "radzoo init DIR, a folder that you may write")
     return Outcome(
         f"wrote {file}\nnext: describe your study in it, then radzoo ingest {file}", {"study_file": str(file)}
     )
@@ -141,9 +139,7 @@ def _written_study(table: TableOfFeatures) -> tuple[Path, bool]:
                 hint=f"radzoo ingest {file} reads it; --id NAME writes another",
             )
         return file, False
-    with refuse_unwritable(file, "run the command in a folder that you may write, or free space; nothing was kept"):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text, encoding="utf-8")
+    write_new_file(file, text, "run the command in a folder that you may write; nothing was written")
     return file, True
 
 
