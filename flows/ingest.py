@@ -157,6 +157,7 @@ def read_study(study_file: Path) -> tuple[Study, str]:
     ContractError
         When the file is at fault.
     """
+    study_file = real_path(study_file)
     text = study_file_text(study_file)
     return parsed_study(text, str(study_file)), text
 

@@ -213,7 +213,7 @@ def _file_content(snapshot: Snapshot, study: Study, settings: NetworkFileSetting
     file = Path(study_file).parent / settings.file
     if not file.is_file():
         raise NotFoundError(
-            "the network's file is not there", where=str(file), hint=f"mend 'file' in {study_file} and ingest again"
+            "the network's file is not there", where=str(file), hint=f"correct 'file' in {study_file} and ingest again"
         )
     content = file.read_bytes()
     digest = hashlib.sha256(content).hexdigest()

@@ -15,9 +15,11 @@ from flows.file_faults import real_path
 from flows.table_files import read_table
 from flows.text_table import TextTable
 from schemas.errors import ContractError, UsageError
+from schemas.fault_list import FaultList
 from schemas.imported import ImportedTable
 from schemas.keys import FeatureSetName, Name, sql_name
 from schemas.study_text import parsed_study
+from schemas.written_levels import level_of
 
 __all__ = ["TableOfFeatures", "study_text"]
 
@@ -83,9 +85,12 @@ def study_text(table: TableOfFeatures, folder: Path) -> str:
     from zoo.registry import REGISTRY, model_spec
 
     source = read_table(table.file, "--features", missing=table.missing)
+    faults = FaultList()
     for option, column in (("--patient", table.patient), ("--outcome", table.outcome), ("--phase", table.phase)):
         if column is not None:
-            source.require(column, option)
+            with faults.gathered():
+                source.require(column, option)
+    faults.raise_any(str(table.file))
     positive, negative = _levels(source, table)
     models = table.models or [name for name, spec in REGISTRY.items() if spec.inputs == ("radiomics",)]
     feature_set = _feature_set_name(table.study_id)
@@ -135,21 +140,23 @@ def _levels(source: TextTable, table: TableOfFeatures) -> tuple[str, str]:
     found = dict.fromkeys(row[table.outcome] for _, row in source.rows())
     levels = [level for level in found if level]
     listed = ", ".join(f"'{level}'" for level in levels[:8]) + (", ..." if len(levels) > 8 else "")
-    if table.positive not in levels:
+    positive = level_of(table.positive, levels)
+    if positive is None:
         raise ContractError(
             f"column '{table.outcome}' has no '{table.positive}'; it has {listed or 'no value'}",
             where="--positive",
             hint="--positive LEVEL, one of them; nothing was written",
         )
-    others = [level for level in levels if level != table.positive]
-    negative = table.negative if table.negative is not None else (others[0] if len(others) == 1 else None)
-    if negative not in others:
+    others = [level for level in levels if level != positive]
+    only = others[0] if len(others) == 1 else None
+    negative = level_of(table.negative, others) if table.negative is not None else only
+    if negative is None:
         raise ContractError(
             f"column '{table.outcome}' has {listed}: which one stands for label 0?",
             where="--negative",
             hint="--negative LEVEL, one of them; name a level that is neither with --missing",
         )
-    return table.positive, negative
+    return positive, negative
 
 
 def _feature_set_name(study: str) -> str:

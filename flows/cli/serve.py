@@ -41,7 +41,7 @@ def serve(
     """
     if refresh is None and bench is None:
         raise UsageError("nothing to schedule", hint='radzoo serve STUDY.toml --refresh "0 3 * * *"')
-    study, _ = read_study(study_file.resolve())
+    study, _ = read_study(study_file)
     with prefect_api(port) as api:
         # Imported here: Prefect reads its settings when it is loaded.
         from flows.serving import deployments, served

@@ -139,7 +139,7 @@ def test_a_column_that_an_option_misnames_is_answered_with_the_nearest(column, n
     ],
 )
 def test_a_file_that_the_command_names_and_that_is_not_there_is_not_found(arguments, tmp_path, monkeypatch, capsys):
-    """A missing file of the command line leaves with 3; nobody is told to mend a study file that does not exist."""
+    """A missing file of the command line leaves with 3; nobody is sent to a study file that does not exist."""
     monkeypatch.chdir(tmp_path)
     code, _, hint = refused(capsys, *arguments)
     assert code == 3

@@ -540,6 +540,24 @@ def test_a_slip_on_the_command_line_writes_nothing(table, capsys, tmp_path, opti
     assert sorted(each.name for each in tmp_path.iterdir()) == [table.name]
 
 
+def test_an_outcome_of_floating_point_numbers_has_the_levels_that_are_named(table, capsys):
+    """Parquet's 1.0 and 0.0 are the levels 1 and 0, with --positive left out, and the ids 1.0 the patients 1."""
+    frame = pl.DataFrame(
+        {"id": [float(n) for n in range(20)], "y": [0.0, 1.0] * 10, "f": [n * 0.37 % 1 for n in range(20)]}
+    )
+    frame.write_parquet(table.with_name("p.parquet"))
+    code, out, err = printed(capsys, "store", "ingest", "--features", "p.parquet", "--patient", "id", "--outcome", "y")
+    assert (code, "20 patients (20 labelled, 10 events)" in out) == (0, True), err
+    _, out, _ = printed(capsys, "store", "sql", "select min(patient) p from patients", "--format", "csv")
+    assert out.split() == ['"p"', '"0"']
+
+
+def test_two_wrong_options_are_told_together(table, capsys):
+    """Of two columns that are not there both are named."""
+    code, _, err = printed(capsys, "store", "ingest", "--features", table, "--patient", "pid", "--outcome", "lable")
+    assert (code, "--patient: column 'pid'" in err, "nearest: label" in err) == (4, True, True)
+
+
 def test_options_of_a_table_need_a_table(table, capsys):
     """``--outcome`` beside a study file has no meaning, and neither has an ingest of nothing."""
     assert printed(capsys, "store", "ingest", "study.toml", "--outcome", "x")[0] == 2

@@ -1,4 +1,4 @@
-"""Ingest: one commit or none, nothing written on a fault, failures that leave when mended, studies that share."""
+"""Ingest: one commit or none, nothing written on a fault, failures that leave when corrected, studies that share."""
 
 import json
 import os
@@ -83,8 +83,8 @@ def test_a_failure_is_listed_and_the_verb_leaves_with_five(small_study, capsys):
     assert small_study.sql("select count(*) n from masks") == [{"n": 7}]
 
 
-def test_a_mended_cause_takes_its_failure_away_and_only_that_row_is_computed(small_study):
-    """After the cause is mended the failure leaves, and a refresh computes the mended row alone."""
+def test_a_corrected_cause_takes_its_failure_away_and_only_that_row_is_computed(small_study):
+    """After the cause is corrected the failure leaves, and a refresh computes that row alone."""
     small_study.write_mask("P2", "DP", mask=small_study.mask("P2", "DP", label=0))
     assert len(small_study.ingest().failures) == 1
     first = small_study.refresh_without_prefect()
