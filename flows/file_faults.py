@@ -151,10 +151,14 @@ def _absence(file: Path) -> str:
     # By the name alone: most files of a folder end alike.
     by_stem: dict[str, str] = {}
     for name in sorted(names):
-        by_stem.setdefault(Path(name).stem.casefold(), name)
-    near = [by_stem[stem] for stem in nearest_names(missing.stem.casefold(), by_stem)]
+        by_stem.setdefault(_stem(name), name)
+    near = [by_stem[stem] for stem in nearest_names(_stem(missing.name), by_stem)]
     nearest = f"; nearest: {', '.join(near)}" if near else ""
     return f"is missing: there is no folder '{missing}'{nearest}" if is_folder else f"is missing{nearest}"
+
+
+def _stem(name: str) -> str:
+    return (name.partition(".")[0] or name).casefold()
 
 
 def _forbidden(file: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from flows.checked_study import CheckedStudy, checked_study
 from flows.column_review import ColumnReview
 from flows.compact import compact_scattered
 from flows.exam_window import exam_failures, exam_fault
-from flows.file_faults import real_path
+from flows.file_faults import file_fault, real_path
 from flows.frozen_splits import frozen_splits
 from flows.image_inventory import Inventory, image_inventory
 from flows.imported_sets import ImportedReport, put_imported, remove_abandoned
@@ -23,7 +24,11 @@ from flows.study_file import study_file_text
 from flows.study_rows import put_study
 from flows.study_tables import CohortPatient, StudyTables
 from flows.unlisted_patients import unlisted_patients
+from schemas.cohort import Reading
 from schemas.errors import ContractError, NotFoundError
+from schemas.cohort import Reading
+from schemas.errors import ContractError, NotFoundError
+from schemas.fault_list import FaultList
 from schemas.intended_use import modality_warnings
 from schemas.keys import MaskKey
 from schemas.study import Study
@@ -187,7 +192,8 @@ def _admitted(study: Study, tables: StudyTables) -> list[CohortPatient]:
 
 
 def _refuse_missing_phase(study: Study, study_file: Path, text: str, tables: StudyTables, inventory: Inventory) -> None:
-    """Refuse a path pattern that fits no patient: a slip of the pen, not a failure of each row."""
+    """Refuse path patterns that fit no patient: a slip of the pen, not a failure of each row."""
+    faults = FaultList()
     admitted = _admitted(study, tables)
     readings = sum(len(each.readings) for each in admitted)
     for name, phase in study.phases.items():
@@ -196,11 +202,21 @@ def _refuse_missing_phase(study: Study, study_file: Path, text: str, tables: Stu
             ("mask", phase.mask, inventory.missing_masks, readings),
         ):
             if 0 < wanted == missing.count(name):
-                raise ContractError(
-                    f"no patient has the {what} '{pattern}'",
-                    where=f"{study_file}:{line_of(text, ('phases', name, what))}",
-                    hint="correct the path in the study file; nothing was written",
+                first = next(each for each in admitted if each.readings or what == "image")
+                reading = first.readings[0] if first.readings else Reading()
+                filled = pattern.format(
+                    patient=first.written, phase=name, reader=reading.reader, reading=reading.reading
                 )
+                tried = study_file.parent / filled
+                fault = file_fault(tried, FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)))
+                faults.add(
+                    ContractError(
+                        f"no patient has the {what} '{pattern}': '{tried}' {fault}",
+                        where=f"{study_file}:{line_of(text, ('phases', name, what))}",
+                        hint="correct the path in the study file; nothing was written",
+                    )
+                )
+    faults.raise_any(str(study_file))
 
 
 def _refuse_other_patients(study: Study, before: Snapshot, inventory: Inventory) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from flows.study_template import TEMPLATE_MARKS, TEMPLATE_NAMES
 from schemas.errors import ContractError
-from schemas.feature_sets import BUILT_IN, FeatureSetRef
+from schemas.feature_sets import BUILT_IN, RESERVED_NAMES, FeatureSetRef
 from schemas.model_settings import CLINICAL_MODELS, NETWORK_MODELS, RADIOMICS_MODELS
 from schemas.nearest import nearest_words
 from schemas.study import Study
@@ -55,7 +55,7 @@ def name_faults(
         if message := _unknown_set(study, written, ()):
             yield fault(f"feature_sets names {message}", _set_hint(written), "feature_sets", position)
     for name in study.define:
-        if name in BUILT_IN:
+        if name in RESERVED_NAMES:
             message = f"[define.{name}] takes the name of a built-in feature set"
             yield fault(message, "give your feature set another name", "define", name)
     embeddings = [name.replace("_", "-") for name in NETWORK_MODELS]

@@ -81,7 +81,7 @@ class FaultList:
         if len(lines) > LISTED_FAULTS:
             lines[LISTED_FAULTS:] = [f"and {len(lines) - LISTED_FAULTS} more"]
         raise ContractError(
-            "\n  ".join([f"{len(self)} faults in the study file and its tables", *lines]),
+            "\n  ".join([f"{len(self)} faults", *lines]),
             where=what,
             hint=_common_hint(faults),
             faults=faults,

@@ -127,6 +127,16 @@ def test_the_templates_texts_are_refused_as_unfilled(tmp_path, capsys):
     assert f"file '{tmp_path / 'patients.csv'}' is missing" in error["message"]
 
 
+def test_every_pattern_that_fits_nobody_is_named_with_the_path_tried(folder, capsys):
+    """Image and mask are two faults, each with the first path tried and the nearest file."""
+    (folder / "A1.nii.gz").touch()
+    _, error = refused(capsys, folder, folder / "study.toml")
+    assert [fault["message"] for fault in error["faults"]] == [
+        f"no patient has the image '{{patient}}.nii.gz': '{folder / 'A.nii.gz'}' is missing; nearest: A1.nii.gz",
+        f"no patient has the mask '{{patient}}_m.nii.gz': '{folder / 'A_m.nii.gz'}' is missing",
+    ]
+
+
 def test_a_byte_order_mark_and_windows_line_breaks_are_accepted(folder, capsys):
     """A study file that an editor saved with a mark is read; UTF-16 is named as such."""
     (folder / "study.toml").write_bytes(b"\xef\xbb\xbf" + STUDY.replace("\n", "\r\n").encode())

@@ -40,7 +40,7 @@ def test_several_faults_are_lines_of_one_error():
             raise fault(number)
     error = raised(faults)
     assert str(error).splitlines() == [
-        "study.toml: 2 faults in the study file and its tables",
+        "study.toml: 2 faults",
         "  t.csv:1: fault 1",
         "  t.csv:2: fault 2",
         "next: correct it; nothing was written",
@@ -56,7 +56,7 @@ def test_faults_of_one_kind_are_counted_after_the_third():
     faults.add(fault(2000), "column b")
     error = raised(faults)
     assert error.message.splitlines() == [
-        "1001 faults in the study file and its tables",
+        "1001 faults",
         "  t.csv:0: fault 0",
         "  t.csv:1: fault 1",
         "  t.csv:2: fault 2 (997 more such cells)",

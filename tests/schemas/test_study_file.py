@@ -314,7 +314,7 @@ def faults_of(text: str) -> list[tuple[str, str]]:
     """Return where and what each of several faults of a study text is."""
     with pytest.raises(ContractError) as caught:
         parsed_study(text, "my.toml")
-    assert str(caught.value).startswith(f"my.toml: {len(caught.value.faults)} faults in the study file")
+    assert str(caught.value).startswith(f"my.toml: {len(caught.value.faults)} faults")
     return [(str(fault.where), fault.message) for fault in caught.value.faults]
 
 
