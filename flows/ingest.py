@@ -26,8 +26,6 @@ from flows.study_tables import CohortPatient, StudyTables
 from flows.unlisted_patients import unlisted_patients
 from schemas.cohort import Reading
 from schemas.errors import ContractError, NotFoundError
-from schemas.cohort import Reading
-from schemas.errors import ContractError, NotFoundError
 from schemas.fault_list import FaultList
 from schemas.intended_use import modality_warnings
 from schemas.keys import MaskKey
