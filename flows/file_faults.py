@@ -122,6 +122,10 @@ def _remove_made(made: list[Path]) -> None:
 
 def _unwritable(at: Path, error: OSError | ValueError) -> str:
     if isinstance(error, FileExistsError):
+        try:
+            at.stat()
+        except OSError as lost:  # a link that is there and leads nowhere
+            return f"'{at}' {file_fault(at, lost)}"
         return f"'{at}' is a file, not a folder"
     if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM):
         folder = next((each for each in (at, *at.parents) if each.is_dir()), at)
