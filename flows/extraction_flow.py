@@ -6,15 +6,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from prefect import flow, task, unmapped
-from prefect.cache_policies import NO_CACHE
-from prefect.task_runners import ThreadPoolTaskRunner
-
 from flows.extract.batch import Receipt, prepared_worker
 from flows.extract.kinds import batch_of
 from flows.plan import PlannedExtraction
 from flows.temporary_server import started_server
 from flows.worker_pool import worker_pool
+from flows.workflow import NO_CACHE, ThreadPoolTaskRunner, flow, task, unmapped
 from schemas.feature_sets import ComputedSettings
 
 __all__ = ["extracted"]

@@ -6,13 +6,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from prefect import flow, task, unmapped
-from prefect.cache_policies import NO_CACHE
-from prefect.task_runners import ThreadPoolTaskRunner
-
 from flows.network_watching import watched_networks
 from flows.temporary_server import started_server
 from flows.worker_pool import worker_pool
+from flows.workflow import NO_CACHE, ThreadPoolTaskRunner, flow, task, unmapped
 from store.staged_units import stage_unit
 from zoo.fold_fits import FitTask, fitted_task
 

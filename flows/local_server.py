@@ -8,14 +8,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.client import HTTPConnection
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
+from flows.prefect_settings import checked_settings, refuse_unusable_database
 from flows.progress import said
-from schemas.errors import RadzooError
+from flows.server_process import ending_reason, is_healthy
+from schemas.errors import NotFoundError
 
 __all__ = ["PrefectApi", "prefect_api", "running"]
 
@@ -60,51 +62,47 @@ def running(api: PrefectApi) -> Iterator[None]:
 
     Raises
     ------
-    RadzooError
-        When the local server does not come up.
+    UsageError
+        When Prefect's settings cannot be used.
+    NotFoundError
+        When the local server does not come up, or the other one does not answer.
     """
     if (port := api.port) is None:
+        # Imported here: Prefect reads its settings when it is loaded.
+        from flows.server_check import refuse_unreachable_server
+
+        refuse_unreachable_server()
         yield
         return
+    refuse_unusable_database(checked_settings())
     said(f"starting a Prefect server at {_HOST}:{port} (set {_API} to use another)")
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", _HOST, "--port", str(port)]
     own = {name: value for name, value in os.environ.items() if name != _API}
-    process = subprocess.Popen(  # noqa: S603
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=own
-    )
-    try:
-        _wait(process, port)
-        yield
-    finally:
-        process.terminate()
+    # A pipe that nobody reads would fill up and stop the server.
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log:
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=log, env=own)  # noqa: S603
         try:
-            process.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            process.kill()
+            _wait(process, port, log)
+            yield
+        finally:
+            process.terminate()
+            try:
+                process.wait(timeout=20)
+            except subprocess.TimeoutExpired:
+                process.kill()
 
 
-def _wait(process: subprocess.Popen[str], port: int) -> None:
+def _wait(process: subprocess.Popen[bytes], port: int, log: IO[str]) -> None:
     deadline = time.monotonic() + _STARTUP_S
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            reason = (process.stderr.read() if process.stderr else "").strip().splitlines()
-            raise RadzooError(
-                f"the Prefect server ended at once: {reason[-1] if reason else 'no reason given'}",
+            log.seek(0)
+            raise NotFoundError(
+                f"the Prefect server ends at once: {ending_reason(log.read())}",
                 where=f"{_HOST}:{port}",
-                hint="another program may use the port: try --port 4300",
+                hint="radzoo doctor looks at what it needs; where another program uses the port: --port 4300",
             )
-        if _is_healthy(port):
+        if is_healthy(port):
             return
         time.sleep(0.5)
-    raise RadzooError(f"the Prefect server did not come up within {_STARTUP_S} s", where=f"{_HOST}:{port}")
-
-
-def _is_healthy(port: int) -> bool:
-    connection = HTTPConnection(_HOST, port, timeout=2)
-    try:
-        connection.request("GET", "/api/health")
-        return connection.getresponse().status == 200
-    except OSError:
-        return False
-    finally:
-        connection.close()
+    raise NotFoundError(f"the Prefect server does not come up within {_STARTUP_S} s", where=f"{_HOST}:{port}")

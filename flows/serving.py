@@ -5,14 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from prefect import flow
-from prefect import serve as serve_deployments
-from prefect.deployments.runner import RunnerDeployment
-from prefect.types.entrypoint import EntrypointType
-
 from flows.bench import bench
 from flows.ingest import ingest
 from flows.refresh import refresh
+from flows.workflow import EntrypointType, RunnerDeployment, flow, serve_deployments
 from schemas.errors import UnfinishedError, UsageError
 from store.home import Store
 

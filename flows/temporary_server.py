@@ -8,7 +8,9 @@ import subprocess
 import sys
 from typing import Any
 
-from prefect.settings import PREFECT_API_URL, PREFECT_SERVER_EPHEMERAL_ENABLED
+from flows.prefect_settings import checked_settings
+from flows.server_check import refuse_unreachable_server
+from flows.workflow import PREFECT_API_URL
 
 __all__ = ["started_server"]
 
@@ -27,7 +29,6 @@ for each in (signal.SIGTERM, signal.SIGKILL):
     if select.select([server], [], [], 10)[0]:
         break
 """
-
 _watchers: dict[int, subprocess.Popen[bytes]] = {}
 
 
@@ -35,17 +36,27 @@ def started_server() -> subprocess.Popen[Any] | None:
     """Return the process of Prefect's temporary server, started where it was not; None where flows use another server.
 
     It ends with this process, whether that exits or is killed (on Linux; elsewhere only where it exits).
+
+    Raises
+    ------
+    UsageError
+        If Prefect's settings cannot be used.
+    NotFoundError
+        If the server does not come up, or the other one does not answer.
     """
-    if PREFECT_API_URL.value() or not PREFECT_SERVER_EPHEMERAL_ENABLED.value():
+    checked_settings()
+    if PREFECT_API_URL.value():
+        refuse_unreachable_server()
         return None
     # Imported here: it takes seconds, and nobody with a server of their own needs it.
-    from prefect.server.api.server import SubprocessASGIServer
+    from flows.temporary_process import TemporaryServer
 
     if not _watchers:
         # Before Prefect registers its own: called the other way round, after Prefect has ended its server.
         atexit.register(_let_go)
-    server = SubprocessASGIServer()
+    server = TemporaryServer()
     server.start()
+    refuse_unreachable_server()
     process = server.server_process
     if process is not None and process.pid not in _watchers and hasattr(os, "pidfd_open"):
         _watchers[process.pid] = subprocess.Popen(  # noqa: S603  (this interpreter, with a text of our own)

@@ -8,13 +8,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from prefect import flow, task, unmapped
-from prefect.cache_policies import NO_CACHE
-from prefect.task_runners import ThreadPoolTaskRunner
-
 from flows.network_watching import watched_networks
 from flows.temporary_server import started_server
 from flows.worker_lines import telling_pool
+from flows.workflow import NO_CACHE, ThreadPoolTaskRunner, flow, task, unmapped
 from schemas.study import Study
 from store.commit import utc_now
 from store.home import Store

@@ -14,6 +14,7 @@ from cyclopts import App, CycloptsError, Parameter
 from flows.cli.outcome import Context, Outcome, json_text
 from flows.cli.usage import refuse_version_of_verb, usage_error
 from flows.cli.verbs import DATASETS_VERBS, FEATURES_VERBS, MODELS_VERBS, STORE_VERBS, VERBS
+from flows.prefect_environment import set_prefect_environment
 from schemas.errors import RadzooError
 from schemas.settings import DEFAULT_STORE, store_path
 
@@ -24,16 +25,6 @@ _EPILOGUE = (
     "Exit codes: 0 done, 1 internal, 2 usage, 3 not found, 4 contract violated, 5 finished with failures or "
     "stale, 6 store busy, 130 interrupted. Research software, not for clinical use."
 )
-
-# Prefect's settings where the user has set none; read when a verb that uses Prefect is loaded.
-_PREFECT_DEFAULTS = {
-    # The analytics service writes to Prefect's SQLite file while a flow does, and they lock each other out.
-    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    # Its log lines would stand among the progress.
-    "PREFECT_LOGGING_LEVEL": "WARNING",
-    # The temporary server takes longer than 20 seconds to come up on a busy machine.
-    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
-}
 
 app = App(
     name="radzoo",
@@ -95,8 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def exit_code(arguments: Sequence[str]) -> int:
     """Run one command, print what it gives, and return its exit code."""
     as_json = "--json" in arguments
-    for name, value in _PREFECT_DEFAULTS.items():
-        os.environ.setdefault(name, value)
+    set_prefect_environment(os.environ)
     try:
         refuse_version_of_verb(arguments)
         outcome = app.meta(list(arguments), print_error=False, exit_on_error=False, result_action="return_value")

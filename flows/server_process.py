@@ -1,0 +1,36 @@
+"""A process of Prefect's server on this machine: whether it answers, and why it ended."""
+
+from __future__ import annotations
+
+from http.client import HTTPConnection, HTTPException
+
+from flows.prefect_settings import masked
+
+__all__ = ["ending_reason", "is_healthy"]
+
+
+def is_healthy(port: int) -> bool:
+    """Return whether Prefect's server answers at a port of this machine; no proxy is asked."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=2)
+    try:
+        connection.request("GET", "/api/health")
+        return connection.getresponse().status == 200
+    except (OSError, HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def ending_reason(log: str) -> str:
+    """Return the line of a server's messages that tells why it ended: its last exception's, else its last one."""
+    lines = [line.strip() for line in log.splitlines() if line.strip()]
+    raised = [line for line in log.splitlines() if _names_exception(line)]
+    return masked((raised or lines or ["it gives no reason"])[-1])
+
+
+def _names_exception(line: str) -> bool:
+    # An exception's own line is not indented and begins with its class.
+    name, colon, _ = line.partition(": ")
+    return (
+        bool(colon) and all(part.isidentifier() for part in name.split(".")) and name.endswith(("Error", "Exception"))
+    )
