@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from cyclopts import App, CycloptsError, Parameter
 
 from flows.cli.outcome import Context, Outcome, json_text
-from flows.cli.usage import refuse_version_of_verb, usage_error
+from flows.cli.usage import VERSION_FLAGS, refuse_version_of_verb, usage_error
 from flows.cli.verbs import DATASETS_VERBS, FEATURES_VERBS, MODELS_VERBS, STORE_VERBS, VERBS
 from flows.prefect_environment import set_prefect_environment
 from schemas.errors import RadzooError
@@ -32,6 +32,7 @@ app = App(
     help_epilogue=_EPILOGUE,
     help_format="plaintext",
     version=lambda: version("radzoo"),
+    version_flags=VERSION_FLAGS,
     result_action="return_value",
 )
 _store = App(name="store", help="Look after the store.", help_format="plaintext", result_action="return_value")

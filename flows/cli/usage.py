@@ -10,8 +10,9 @@ from cyclopts import CycloptsError, MissingArgumentError, UnknownCommandError, U
 from flows.cli.verbs import GROUPS, VERBS
 from schemas.errors import UsageError
 
-__all__ = ["named_verb", "refuse_version_of_verb", "usage_error"]
+__all__ = ["VERSION_FLAGS", "named_verb", "refuse_version_of_verb", "usage_error"]
 
+VERSION_FLAGS = ("--version", "-V")
 _MODEL_VERBS = ("predict", "models show", "models card", "models export", "models explain")
 
 
@@ -48,7 +49,7 @@ def usage_error(error: CycloptsError, arguments: Sequence[str]) -> UsageError:
 
 
 def refuse_version_of_verb(arguments: Sequence[str]) -> None:
-    """Refuse ``--version`` behind a verb, where it would give radzoo's version for an answer.
+    """Refuse ``--version`` and ``-V`` behind a verb, where it would give radzoo's version for an answer.
 
     Raises
     ------
@@ -56,7 +57,7 @@ def refuse_version_of_verb(arguments: Sequence[str]) -> None:
         Where it stands there; the next step says how a model's version is named.
     """
     verb, left = named_verb(arguments)
-    at = next((i for i, each in enumerate(left) if each.partition("=")[0] == "--version"), None)
+    at = next((i for i, each in enumerate(left) if each.partition("=")[0] in VERSION_FLAGS), None)
     if not verb or at is None or "--" in left[:at] or "--help" in left:
         return
     hint = f"radzoo {verb} --help"
@@ -64,7 +65,7 @@ def refuse_version_of_verb(arguments: Sequence[str]) -> None:
         _, equals, given = left[at].partition("=")
         number = given if equals else "".join(left[at + 1 : at + 2])
         hint = f"radzoo {verb} {left[0].partition('@')[0]}@{number if number.isdigit() else 'VERSION'}"
-    raise UsageError("Unknown option: --version.", hint=hint)
+    raise UsageError(f"Unknown option: {left[at].partition('=')[0]}.", hint=hint)
 
 
 def _unknown_text(group: str, token: str) -> str:

@@ -72,6 +72,11 @@ VERBS = {
         "Register a study's schedules with Prefect and run them.",
         'radzoo serve my-study/study.toml --refresh "0 3 * * *"',
     ),
+    "doctor": Verb(
+        "flows.cli.doctor:doctor",
+        "Say what this machine has and lacks for each verb; exit code 5 where something is missing or broken.",
+        "radzoo doctor",
+    ),
 }
 FEATURES_VERBS = {
     "list": Verb(

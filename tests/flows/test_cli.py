@@ -115,10 +115,10 @@ def test_hints_name_verbs_that_exist():
 
 
 def test_help_loads_no_heavy_library():
-    """``radzoo --help`` and ``--version`` answer at once: no engine, no reader of images, no numerical library."""
+    """``radzoo --help``, ``--version``, ``-V`` answer at once: no engine, no reader of images, no numerical library."""
     code = (
         "import sys; from flows.cli.main import exit_code\n"
-        "for option in ('--help', '--version'): exit_code([option])\n"
+        "for option in ('--help', '--version', '-V'): exit_code([option])\n"
         f"print([name for name in {HEAVY} if name in sys.modules], file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -494,3 +494,10 @@ def test_serve_asks_for_a_schedule(ready_study, capsys):
     code, out, err = asked(ready_study, capsys, "serve", ready_study.file)
     assert (code, out) == (2, "")
     assert '--refresh "0 3 * * *"' in err
+
+
+def test_python_m_radzoo_is_the_command_line(radzoo):
+    """``python -m radzoo -V`` gives the version that ``radzoo --version`` gives."""
+    module = subprocess.run([sys.executable, "-m", "radzoo", "-V"], capture_output=True, text=True, check=False)
+    assert module.returncode == 0
+    assert module.stdout == radzoo("--version").stdout == radzoo("-V").stdout
