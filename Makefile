@@ -1,5 +1,5 @@
 # Two commands for newcomers: `make demo` and `make test`. Each sets everything up on a fresh machine
-# (Python 3.11 or later, make, a C compiler) and then does its job.
+# (Python 3.11 to 3.13, make, a C compiler) and then does its job.
 
 PYTHON ?= python3
 VENV := .venv
@@ -8,6 +8,15 @@ BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadfile
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 STORE := demo/store
+
+version_of = $(shell $(1) -c 'import sys; print(*sys.version_info[:2])' 2>/dev/null)
+
+# PYTHON=... names another Python than the one that was set up: set up again.
+ifeq ($(origin PYTHON),command line)
+ifneq ($(call version_of,$(PYTHON)),$(call version_of,$(BIN)/python))
+$(shell rm -f $(VENV)/.ready $(VENV)/.ready-dev)
+endif
+endif
 
 .PHONY: demo test check lint types layers clean help
 
@@ -40,7 +49,11 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	@command -v $${CC:-cc} >/dev/null || { echo "a C compiler is needed: pyradiomics is built from source" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed; PYTHON=... names one" >&2; exit 1; }
 	@echo "setting up $(VENV): a minute or two, once"
+	@test "$(call version_of,$(BIN)/python)" = "$(call version_of,$(PYTHON))" || rm -rf $(VENV)
 	@$(PYTHON) -m venv $(VENV)
+	@# Another build of the same module: of two, the files would be a mixture.
+	@if $(BIN)/python -m pip show --quiet pyradiomics 2>/dev/null; then \
+		$(BIN)/python -m pip uninstall --quiet --yes pyradiomics pyradiomics-bhklab; fi
 	@$(PIP) --editable .
 	@touch $@
 

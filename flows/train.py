@@ -16,7 +16,7 @@ from store.runs import recorded_run
 from store.snapshot import Snapshot
 from zoo.model_inputs import model_inputs
 from zoo.registry import model_names, model_spec
-from zoo.training import TrainingPlan, training_plans
+from zoo.training import TrainingPlan, library_versions, training_plans
 
 __all__ = ["TrainReport", "train"]
 
@@ -51,6 +51,8 @@ def train(store: Store, study: str | None, models: Sequence[str] = ()) -> list[T
         Names of the zoo; all models of the study file where empty.
     """
     asked = stored_study(Snapshot(store), study)
+    # A library that is not installed is missed before anything is computed.
+    library_versions(*(models or study_models(asked)))
     _compute_stability(store, asked, models or study_models(asked))
     snapshot = Snapshot(store)
     # As of the snapshot: a study file ingested meanwhile would make the datasets' commit a false witness.

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 from cyclopts import App, CycloptsError, Parameter
 
+from flows.cli.missing_library import missing_library
 from flows.cli.outcome import Context, Outcome, json_text
 from flows.cli.usage import VERSION_FLAGS, refuse_version_of_verb, usage_error
 from flows.cli.verbs import DATASETS_VERBS, FEATURES_VERBS, MODELS_VERBS, STORE_VERBS, VERBS
@@ -98,6 +99,11 @@ def exit_code(arguments: Sequence[str]) -> int:
         fault_of_usage = usage_error(error, arguments)
         print(json_text(fault_of_usage.as_dict()) if as_json else f"error: {fault_of_usage}", file=sys.stderr)
         return fault_of_usage.exit_code
+    except ImportError as error:
+        if (missing := missing_library(error)) is None:
+            raise
+        print(json_text(missing.as_dict()) if as_json else f"error: {missing}", file=sys.stderr)
+        return missing.exit_code
     except Exception as error:
         if not as_json:
             raise
