@@ -27,13 +27,20 @@ class Finding:
     next_step: str | None = None
 
 
-def carefully(what: str, needed_for: str, look: Callable[[], Iterable[Finding]]) -> list[Finding]:
-    """Return what a check finds; a check that fails is itself a finding."""
+def carefully(
+    what: str, needed_for: str, look: Callable[[], Iterable[Finding]], next_step: str | None = None
+) -> list[Finding]:
+    """Return what a check finds; a check that fails is itself a finding, with this next step where it has none."""
     try:
         return list(look())
     except RadzooError as error:
         place = f"{error.where}: " if error.where else ""
-        return [Finding("missing", what, f"{place}{error.message}", needed_for, error.hint)]
+        return [Finding("missing", what, f"{place}{error.message}", needed_for, error.hint or next_step)]
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        return [Finding("missing", what, f"{place}{error.strerror or error}", needed_for, next_step)]
     except Exception as error:
         lines = str(error).splitlines() or [""]
-        return [Finding("missing", what, f"cannot be looked at: {type(error).__name__}: {lines[0]}", needed_for)]
+        return [
+            Finding("missing", what, f"cannot be looked at: {type(error).__name__}: {lines[0]}", needed_for, next_step)
+        ]

@@ -53,6 +53,8 @@ def probe_findings(module: str, *arguments: str, what: str, needed_for: str, pat
             (error.stdout or b"").decode(errors="replace") if isinstance(error.stdout, bytes) else error.stdout or ""
         )
         ending = f"gives no answer within {patience_s:g} s"
+    except OSError as error:
+        output, ending = "", f"cannot be started: {error.strerror or error}"
     findings, begun = _told(output)
     if ending is not None:
         findings.append(Finding("missing", begun or what, ending, needed_for, _next_step(begun)))

@@ -16,12 +16,14 @@ from urllib.parse import parse_qs, quote, urlsplit
 from flows.doctor.finding import EVERY_VERB, Finding, carefully
 from flows.doctor.machine import room_finding
 from flows.doctor.probe import write_findings
-from store.address import ADDRESS_FILE, StoreAddress, stored_address
+from schemas.errors import RadzooError
+from store.address import ADDRESS_FILE, stored_address
 
 __all__ = ["network_file_system", "store_findings"]
 
 _WRITERS = "ingest, refresh, train, bench"
 _PATIENCE_S = 5.0
+_ELSEWHERE = "--store FOLDER or RADZOO_STORE names another place"
 _NETWORK = re.compile(
     r"nfs\d?|cifs|smb\w*|fuse(\..*)?|9p|afs|ceph|glusterfs|lustre|beegfs\w*|gpfs|ncpfs|davfs\d?|vboxsf"
 )
@@ -29,12 +31,14 @@ _NETWORK = re.compile(
 
 def store_findings(root: Path) -> Iterator[Finding]:
     """Look at a store, or at the place where one would be made; nothing of it is changed."""
-    yield from carefully("store", _WRITERS, lambda: _place_findings(root))
+    found = carefully("store", EVERY_VERB, lambda: _place_findings(root), _ELSEWHERE)
+    yield from found
+    if any(each.what == "store" and each.needed_for == EVERY_VERB for each in found):
+        return
     try:
         address = stored_address(root)
-    except Exception:
-        # Again, for its words.
-        yield from carefully("store", EVERY_VERB, lambda: [_never(stored_address(root))])
+    except RadzooError as error:
+        yield Finding("missing", "store", f"{error.where}: {error.message}", EVERY_VERB, error.hint)
         return
     if address.catalogue is not None:
         yield from carefully("PostgreSQL", EVERY_VERB, lambda: _server_findings(str(address.catalogue), root))
@@ -45,25 +49,20 @@ def store_findings(root: Path) -> Iterator[Finding]:
         yield from carefully("S3", EVERY_VERB, lambda: _data_findings(str(address.data), root))
 
 
-def _never(address: StoreAddress) -> Finding:
-    return Finding("ok", "store", str(address), EVERY_VERB)
-
-
 def _nearest(path: Path) -> Path:
     return next(each for each in (path, *path.parents) if each.exists())
 
 
 def _place_findings(root: Path) -> Iterator[Finding]:
     folder = _nearest(root)
-    step = "--store FOLDER or RADZOO_STORE names another place"
     if not folder.is_dir():
-        yield Finding("missing", "store", f"{folder} is a file", EVERY_VERB, step)
+        yield Finding("missing", "store", f"{folder} is a file", EVERY_VERB, _ELSEWHERE)
         return
     try:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        yield Finding("missing", "store", f"{folder} cannot be written: {error.strerror}", _WRITERS, step)
+        yield Finding("missing", "store", f"{folder} cannot be written: {error.strerror}", _WRITERS, _ELSEWHERE)
     else:
         is_made = (root / "catalogue.sqlite").exists() or (root / ADDRESS_FILE).exists()
         yield Finding("ok", "store", str(root) if is_made else f"none yet: {root} can be made", _WRITERS)
