@@ -89,5 +89,5 @@ def encoding_findings() -> Iterator[Finding]:
     if all(each.lower().replace("-", "") == "utf8" for each in (names, printed)):
         yield Finding("ok", "characters", "UTF-8", EVERY_VERB)
         return
-    found = f"file names are {names}, output is {printed}: names and tables may be shown with ?"
+    found = f"file names are {names}, output is {printed}: some characters are shown as codes"
     yield Finding("warning", "characters", found, EVERY_VERB, "export LC_ALL=C.UTF-8; unset PYTHONIOENCODING")

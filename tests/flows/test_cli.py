@@ -501,3 +501,12 @@ def test_python_m_radzoo_is_the_command_line(radzoo):
     module = subprocess.run([sys.executable, "-m", "radzoo", "-V"], capture_output=True, text=True, check=False)
     assert module.returncode == 0
     assert module.stdout == radzoo("--version").stdout == radzoo("-V").stdout
+
+
+def test_a_terminal_without_unicode_gets_codes_and_no_traceback(ready_study, radzoo):
+    """Where the output's encoding lacks a character, its code is printed."""
+    question = ("--store", str(ready_study.store_root), "sql", "select 'lésion ─' as name")
+    run = radzoo(*question, variables={"PYTHONIOENCODING": "ascii"})
+    assert run.returncode == 0
+    assert r"l\xe9sion \u2500" in run.stdout
+    assert "Traceback" not in run.stderr
