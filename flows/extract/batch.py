@@ -68,7 +68,10 @@ def failure_of(error: Exception) -> str:
     if isinstance(error, ContractError):
         return error.message
     if isinstance(error, MemoryError):
-        return "there was not enough memory: run radzoo refresh --retry-failed with --workers 1, or on a larger machine"
+        return (
+            f"there was not enough memory for {error or 'the computation'}: give a larger bin_width, or run "
+            "radzoo refresh --retry-failed --workers 1, or on a larger machine"
+        )
     words = " ".join(str(error).split()) or "no reason given"
     return (
         f"the computation stopped with {type(error).__name__}: {words}; look at this image and mask in a viewer, "
