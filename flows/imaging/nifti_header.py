@@ -29,6 +29,7 @@ _NOT_SINGLE = {
 }
 _SCANNER = 1
 _SINGLE_FILE = 352  # the first byte that voxels may lie at, after the header in the same file
+_FURTHEST = 2.0**31
 _SMALLEST_SLOPE = 2.3e-16  # ITK takes a smaller one for none
 _SAME = 1e-3
 """Spacing and sform agree up to this share, and axes are at right angles up to this cosine."""
@@ -154,7 +155,8 @@ class NiftiHeader:
 
     def _refuse_offset_and_scale(self) -> None:
         least = _SINGLE_FILE if self.is_single_file else 0
-        if not (math.isfinite(self.first_voxel) and self.first_voxel >= least and self.first_voxel % 1 == 0):
+        # A NaN is not between the two either.
+        if not (least <= self.first_voxel < _FURTHEST and self.first_voxel % 1 == 0):
             raise ContractError(f"vox_offset is {self.first_voxel:g}: no voxel can begin at that byte")
         if not self.has_magic:
             # The place of the slope holds SPM's scale in some Analyze files, and nothing in most.
