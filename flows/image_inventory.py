@@ -224,5 +224,5 @@ def _failure(study: str, key: MaskKey, reason: str) -> Row:
         **key._asdict(),
         "feature_set": "",
         "feature": "",
-        "reason": " ".join(reason.split()),
+        "reason": "".join(each if each.isprintable() else "?" for each in " ".join(reason.split())),
     }

@@ -23,7 +23,7 @@ from store.staging import ExtractionRecord, stage
 __all__ = ["Receipt", "extracted_batch", "failure_of", "prepared_worker", "unchanged_image", "unchanged_mask"]
 
 
-_CHANGED = "has changed since it was ingested: run radzoo ingest again, with --read-again where that finds nothing new"
+_CHANGED = "differs from what was ingested: run radzoo ingest again, with --read-again where that finds nothing new"
 
 
 @dataclass(frozen=True)

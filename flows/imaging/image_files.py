@@ -24,10 +24,19 @@ def source_path(file: Path) -> str:
 
     A header that finds its data beside itself keeps its own name: data files lie beside the link, or beside what it
     leads to, and its own name finds both.
+
+    Raises
+    ------
+    ContractError
+        When the path holds bytes that are no text, which no catalogue could store.
     """
     target = os.path.realpath(file)
     if file.is_symlink() and data_files(file):
-        return str(Path(os.path.realpath(file.parent)) / file.name)
+        target = str(Path(os.path.realpath(file.parent)) / file.name)
+    try:
+        target.encode()
+    except UnicodeEncodeError as error:
+        raise ContractError("the path, or what it leads to, is not UTF-8 text", where=str(file)) from error
     return target
 
 

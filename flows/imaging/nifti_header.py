@@ -13,7 +13,7 @@ import numpy as np
 
 from schemas.errors import ContractError
 
-__all__ = ["NiftiHeader"]
+__all__ = ["SHEARED", "NiftiHeader"]
 
 _TYPES: dict[int, str] = {
     2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8", 256: "i1", 512: "u2", 768: "u4", 1024: "i8", 1280: "u8",
@@ -31,6 +31,7 @@ _SCANNER = 1
 _SINGLE_FILE = 352  # the first byte that voxels may lie at, after the header in the same file
 _FURTHEST = 2.0**31
 _SMALLEST_SLOPE = 2.3e-16  # ITK takes a smaller one for none
+SHEARED = "the axes are not at right angles (a sheared orientation, as of a tilted gantry): resample the image"
 _SAME = 1e-3
 """Spacing and sform agree up to this share, and axes are at right angles up to this cosine."""
 
@@ -185,9 +186,11 @@ class NiftiHeader:
         if not np.isfinite(matrix).all():
             raise ContractError("the orientation (sform) has numbers that are not finite")
         lengths = np.linalg.norm(matrix[:, :3], axis=0)
+        if not lengths.all():
+            raise ContractError("the orientation (sform) has an axis of length 0")
+        cosines = matrix[:, :3] / lengths
+        if np.abs(cosines.T @ cosines - np.eye(3)).max() > _SAME:
+            raise ContractError(SHEARED)
         if np.abs(lengths - self.spacing).max() > _SAME * max(self.spacing):
             of_sform, of_pixdim = (", ".join(f"{each:.6g}" for each in values) for values in (lengths, self.spacing))
             raise ContractError(f"the spacing contradicts itself: ({of_pixdim}) by pixdim, ({of_sform}) by the sform")
-        cosines = matrix[:, :3] / lengths
-        if np.abs(cosines.T @ cosines - np.eye(3)).max() > _SAME:
-            raise ContractError("the axes are not at right angles (sheared sform, tilted gantry): resample the image")

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from flows.imaging.file_kinds import folder_kind, image_format, refuse_absent
 from flows.imaging.image_files import located, pair_files, text_header
-from flows.imaging.nifti_header import NiftiHeader
+from flows.imaging.nifti_header import SHEARED, NiftiHeader
 from flows.imaging.opened_files import CHUNK, file_stat, first_bytes, is_packed, opened, system_words, unpacked
 from flows.imaging.text_headers import TextHeader
 from schemas.errors import ContractError
@@ -215,6 +215,8 @@ def _by_itk(file: Path, io: str) -> sitk.Image:
     except RuntimeError as error:
         # ITK's own text spans many lines of source positions; its last one tells.
         words = str(error).strip().splitlines()[-1].replace(f"{file.parent}{os.sep}", "")
+        if "orthonormal" in words:
+            raise ContractError(SHEARED) from error
         raise ContractError(f"cannot be read as an image: {words}") from error
     return image
 
@@ -244,7 +246,7 @@ def _volume(image: sitk.Image) -> sitk.Image:
     """Return a volume that any feature may be computed of, as it is."""
     axes = np.reshape(image.GetDirection(), (3, 3))
     if np.abs(axes.T @ axes - np.eye(3)).max() > _RIGHT_ANGLE:
-        raise ContractError("the axes are not at right angles (sheared, tilted gantry): resample the image")
+        raise ContractError(SHEARED)
     voxels = sitk.GetArrayViewFromImage(image)
     if voxels.dtype.kind == "f":
         flat = voxels.reshape(-1)
