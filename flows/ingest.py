@@ -217,10 +217,10 @@ def _refuse_missing_phase(study: Study, study_file: Path, text: str, tables: Stu
         # One mask that has the label, read now or before, tells that the label is right.
         if lacking and not any(row["phase"] == name for row in inventory.masks):
             labels = sorted({each for present in lacking for each in present}, key=float)
-            at = ("phases", name, "label" if phase.label != 1 else "mask")
-            masks = "the mask has" if len(lacking) == 1 else f"the {len(lacking)} masks that could be read have"
+            at = ("phases", name, "label" if "label" in phase.model_fields_set else "mask")
+            masks = "label in its mask" if len(lacking) == 1 else f"labels in its {len(lacking)} masks"
             raise ContractError(
-                f"no mask of phase '{name}' has label {phase.label}: {masks} {', '.join(labels[:8])}",
+                f"no mask of phase '{name}' has label {phase.label}; {masks}: {', '.join(labels[:8])}",
                 where=f"{study_file}:{line_of(text, at)}",
                 hint=f"correct label under [phases.{name}]; nothing was written",
             )
