@@ -17,7 +17,10 @@ __all__ = ["TextHeader", "metaimage_header", "nrrd_header"]
 _MILLIMETRES = {"mm", "millimeter", "millimeters", "millimetre", "millimetres", "", "???"}
 _NRRD_SPATIAL = {"domain", "space", "???", "none"}
 _NRRD_READ = {"raw", "gz", "gzip", "txt", "text", "ascii", "hex"}
-_COLOURS = {"rgb-color": 3, "3-color": 3, "hsv-color": 3, "xyz-color": 3, "rgba-color": 4, "4-color": 4}
+_NRRD_BYTES = {
+    "char": 1, "int8": 1, "short": 2, "int16": 2, "int": 4, "int32": 4, "longlong": 8, "int64": 8,
+    "float": 4, "double": 8,
+}  # fmt: skip
 _META_BYTES = {
     "char": 1, "uchar": 1, "short": 2, "ushort": 2, "int": 4, "uint": 4, "long": 4, "ulong": 4,
     "long_long": 8, "ulong_long": 8, "float": 4, "double": 8,
@@ -57,9 +60,11 @@ class TextHeader:
 
     @property
     def expected_bytes(self) -> int | None:
-        """Return how many bytes of voxels the header counts, None where they are packed or ITK counts them."""
+        """Return how many bytes of voxels the header counts, None where they are text or their type is unknown."""
+        if self.format == "nrrd":
+            return self._nrrd_bytes()
         element = self.fields.get("elementtype", "").lower().removeprefix("met_").removesuffix("_array")
-        if self.format == "nrrd" or element not in _META_BYTES or self.fields.get("binarydata", "true")[:1] in "fF":
+        if element not in _META_BYTES or self.fields.get("binarydata", "true")[:1] in "fF":
             return None
         sizes = [int(each) for each in self.fields.get("dimsize", "").split() if each.isdigit()]
         channels = self.fields.get("elementnumberofchannels", "1").strip()
@@ -67,14 +72,20 @@ class TextHeader:
 
     @property
     def is_packed(self) -> bool:
-        """Return whether a MetaImage's voxels are packed."""
+        """Return whether the voxels are packed, within the file, in a way that can be undone from their first byte."""
+        if self.format == "nrrd":
+            return self.fields.get("encoding", "").lower() in ("gz", "gzip") and "lineskip" not in self.fields
         return self.fields.get("compresseddata", "false")[:1] in "tT"
 
-    @property
-    def colours(self) -> int | None:
-        """Return the components of a voxel where the header says that they are colours."""
-        kinds = [_COLOURS.get(kind.lower()) for kind in self.fields.get("kinds", "").split()]
-        return next((count for count in kinds if count), None)
+    def _nrrd_bytes(self) -> int | None:
+        if self.fields.get("encoding", "").lower() not in ("raw", "gz", "gzip") or "lineskip" in self.fields:
+            return None
+        words = self.fields.get("type", "").lower().removesuffix("_t").removesuffix(" int")
+        name = words.removeprefix("signed ").removeprefix("unsigned ").removeprefix("u").replace(" ", "")
+        sizes = self.fields.get("sizes", "").split()
+        if name not in _NRRD_BYTES or not all(each.isdigit() for each in sizes):
+            return None
+        return math.prod(int(each) for each in sizes) * _NRRD_BYTES[name]
 
     def with_data(self, names: tuple[str, ...]) -> bytes:
         """Return a header that is the same but for the names of its data files."""

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from flows.imaging.image_files import data_files
 from flows.imaging.labels import LABEL_ROUNDING, lesion_mask
 from flows.imaging.volumes import is_unoriented, read_volume
 from schemas.errors import ContractError
@@ -162,6 +163,21 @@ def test_a_metaimage_that_was_cut_off_is_refused(tmp_path):
     file = tmp_path / "A.mha"
     file.write_bytes(f"{META}ElementSpacing = 1 1 2\n{META_END}".encode() + VOXELS.astype("<f4").tobytes()[:-8])
     assert refusal(file) == "file is incomplete: 472 of 480 bytes of voxels, as its header counts them"
+
+
+@pytest.mark.parametrize("name", ["A.mha", "A.mhd", "A.nrrd", "A.nhdr"])
+def test_packed_voxels_that_were_cut_off_or_damaged_are_refused(tmp_path, name):
+    """Voxels packed within NRRD or MetaImage are refused where bytes are missing or changed: MetaIO would go on."""
+    header = tmp_path / name
+    sitk.WriteImage(sitk.GetImageFromArray(SINGLE), str(header), True)
+    assert np.array_equal(sitk.GetArrayFromImage(read_volume(header)), SINGLE)
+    (data,) = data_files(header) or (header,)
+    content = data.read_bytes()
+    changed = bytearray(content)
+    changed[len(content) * 3 // 4] ^= 0xFF
+    for damaged in (content[: len(content) * 4 // 5], content[:-2], changed):
+        data.write_bytes(damaged)
+        assert "incomplete" in refusal(header)
 
 
 def labels(*values):

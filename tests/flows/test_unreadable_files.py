@@ -109,13 +109,14 @@ def test_a_path_that_no_file_can_have_is_a_failure_in_words(small_study, pattern
     assert all(row["reason"].endswith(words) and row["reason"].isprintable() for row in report.failures)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 @pytest.mark.parametrize("locked", ["image", "folder"])
 def test_what_may_not_be_read_says_so(small_study, locked):
     """No permission is said to be that, and not that the file is missing."""
     path = small_study.image_file("P2") if locked == "image" else small_study.folder / "images"
     path.chmod(0)
     try:
+        if os.access(path, os.R_OK):
+            pytest.skip("this user may read everything")
         report = small_study.ingest()
     finally:
         path.chmod(0o755)
