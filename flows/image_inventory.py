@@ -1,7 +1,7 @@
 """The scans and masks of a study's patients: found, read, checked and hashed.
 
 A mask that is missing, empty, of another geometry or without its label becomes a failure with its
-reason; the others go on.
+reason; the others go on. No error of a file, of whatever kind, ends the inventory.
 """
 
 from __future__ import annotations
@@ -12,12 +12,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import SimpleITK as sitk
 
-from flows.imaging.volumes import geometry_difference, image_sha256, lesion_mask, mask_sha256, read_volume
+from flows.image_rows import mask_row, scan_row
+from flows.imaging.image_files import source_path, source_stat
+from flows.imaging.labels import LabelAbsentError
+from flows.imaging.opened_files import is_absent
+from flows.imaging.volumes import is_unoriented, read_volume
 from flows.study_tables import CohortPatient
-from schemas.cohort import Reading
+from schemas.cohort import Phase, Reading
 from schemas.errors import ContractError
 from schemas.keys import MaskKey
 from schemas.study import Study
@@ -40,6 +43,10 @@ class PatientInventory:
     """The phase of each image that is not there."""
     missing_masks: list[str] = field(default_factory=list)
     """The phase of each mask that is not there."""
+    absent_labels: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
+    """The phase of each mask without the study's label, and the labels that it has."""
+    unoriented: list[str] = field(default_factory=list)
+    """The names of images, read this time, whose files do not say which way their axes run."""
 
 
 @dataclass
@@ -54,6 +61,8 @@ class Inventory(PatientInventory):
         self.failures += other.failures
         self.missing_images += other.missing_images
         self.missing_masks += other.missing_masks
+        self.absent_labels += other.absent_labels
+        self.unoriented += other.unoriented
 
 
 def image_inventory(
@@ -63,6 +72,7 @@ def image_inventory(
     *,
     known_scans: Mapping[str, Row],
     known_masks: Mapping[tuple[str, int], Row],
+    tolerance: float,
     advance: Callable[[], None],
     workers: int,
 ) -> Inventory:
@@ -79,6 +89,8 @@ def image_inventory(
     known_scans, known_masks : mapping
         Rows of the store by source file (masks: and label): a file whose size and time of change are
         as they were is not read again.
+    tolerance : float
+        Largest difference of a mask's grid from its image's, as `geometry_difference` counts it.
     advance : callable
         Called once a patient.
     workers : int
@@ -86,9 +98,11 @@ def image_inventory(
     """
 
     def one(patient: CohortPatient) -> PatientInventory:
-        found = _patient_inventory(study, folder, patient, known_scans, known_masks)
+        reading = _PatientReading(study, folder, patient, known_scans, known_masks, tolerance)
+        for name, phase in study.phases.items():
+            reading.read_phase(name, phase)
         advance()
-        return found
+        return reading.found
 
     everything = Inventory()
     with ThreadPoolExecutor(workers) as pool:
@@ -97,89 +111,110 @@ def image_inventory(
     return everything
 
 
-def _patient_inventory(
-    study: Study,
-    folder: Path,
-    patient: CohortPatient,
-    known_scans: Mapping[str, Row],
-    known_masks: Mapping[tuple[str, int], Row],
-) -> PatientInventory:
-    found = PatientInventory()
-    for name, phase in study.phases.items():
-        image_file = _path(folder, phase.image, patient, name, Reading())
-        scan = known_scans.get(str(image_file))
+@dataclass
+class _PatientReading:
+    """One patient's images and masks, read phase by phase."""
+
+    study: Study
+    folder: Path
+    patient: CohortPatient
+    known_scans: Mapping[str, Row]
+    known_masks: Mapping[tuple[str, int], Row]
+    tolerance: float
+    found: PatientInventory = field(default_factory=PatientInventory)
+
+    def read_phase(self, name: str, phase: Phase) -> None:
+        """Add a phase's rows and failures to what was found."""
+        try:
+            self._read_phase(name, phase)
+        except Exception as error:
+            key = MaskKey(self.patient.patient, self.study.cohort.exam, name, LESION, reader="", reading=0)
+            self.found.failures.append(_failure(self.study.id, key, _words(error)))
+
+    def _read_phase(self, name: str, phase: Phase) -> None:
+        file = self._file(phase.image, name, Reading())
         image: sitk.Image | None = None
-        scan_fault: str | None = None
-        if scan is None or scan["source_stat"] != _stat(image_file):
-            try:
-                image = read_volume(image_file)
-                scan = _scan_row(image, image_file)
-            except ContractError as error:
-                scan, scan_fault = None, f"image {image_file.name}: {error.message}"
-                if not image_file.exists():
-                    found.missing_images.append(name)
+        scan: Row | None = None
+        scan_fault = ""
+        try:
+            scan = self._known(self.known_scans.get(_source(file)), file)
+            if scan is None:
+                stat = source_stat(file)  # before it is read: what changes meanwhile is read again next time
+                image = read_volume(file)
+                scan = scan_row(image, source_path(file), stat or "")
+        except Exception as error:
+            # A library's own error on one file must not cost the other patients their rows.
+            scan_fault = f"image {file.name}: {_words(error)}"
+            if is_absent(file):
+                self.found.missing_images.append(name)
         if scan is not None:
             # The modality is the study file's word, and may change where the file does not.
-            declared = {"exam": study.cohort.exam, "phase": name, "modality": phase.modality}
-            found.scans.append(scan | {"patient": patient.patient} | declared)
-        for reading in patient.readings:
-            key = MaskKey(
-                patient.patient,
-                study.cohort.exam,
-                name,
-                LESION,
-                reader=reading.reader,
-                reading=reading.reading,
-            )
-            mask_file = _path(folder, phase.mask, patient, name, reading)
-            if not mask_file.exists():
-                found.missing_masks.append(name)
-            try:
-                if scan is None:
-                    raise ContractError(scan_fault or "image cannot be read")
-                row = known_masks.get((str(mask_file), phase.label))
-                is_known = row is not None and row["source_stat"] == _stat(mask_file)
-                if row is None or not is_known or row["image_sha256"] != scan["image_sha256"]:
-                    image = image if image is not None else read_volume(image_file)
-                    row = _mask_row(image, scan["image_sha256"], mask_file, phase.label)
-            except ContractError as error:
-                reason = f"mask {mask_file.name}: {error.message}" if error.where == str(mask_file) else error.message
-                found.failures.append(_failure(study.id, key, reason))
-                continue
-            found.masks.append(row | key._asdict())
-            is_primary = int(reading == patient.readings[0])
-            found.study_masks.append({"study": study.id, **key._asdict(), "is_primary": is_primary})
-    return found
+            declared = {"exam": self.study.cohort.exam, "phase": name, "modality": phase.modality}
+            self.found.scans.append(scan | {"patient": self.patient.patient} | declared)
+        if image is not None and is_unoriented(image):
+            self.found.unoriented.append(file.name)
+        for reading in self.patient.readings:
+            self._read_mask(name, phase, reading, file, image, scan, scan_fault)
+
+    def _read_mask(
+        self,
+        name: str,
+        phase: Phase,
+        reading: Reading,
+        image_file: Path,
+        image: sitk.Image | None,
+        scan: Row | None,
+        scan_fault: str,
+    ) -> None:
+        key = MaskKey(
+            self.patient.patient, self.study.cohort.exam, name, LESION, reader=reading.reader, reading=reading.reading
+        )
+        file = self._file(phase.mask, name, reading)
+        if is_absent(file):
+            self.found.missing_masks.append(name)
+        if scan is None:
+            self.found.failures.append(_failure(self.study.id, key, scan_fault))
+            return
+        try:
+            row = self._known(self.known_masks.get((_source(file), phase.label)), file)
+            if row is None or row["image_sha256"] != scan["image_sha256"]:
+                stat = source_stat(file)
+                labels = read_volume(file)
+                image = image if image is not None else read_volume(image_file)
+                row = mask_row(image, labels, phase.label, self.tolerance)
+                row |= {"image_sha256": scan["image_sha256"], "source": source_path(file), "source_stat": stat or ""}
+        except Exception as error:
+            if isinstance(error, LabelAbsentError):
+                self.found.absent_labels.append((name, error.present))
+            is_of_image = isinstance(error, ContractError) and error.where == str(image_file)
+            named = f"image {image_file.name}" if is_of_image else f"mask {file.name}"
+            self.found.failures.append(_failure(self.study.id, key, f"{named}: {_words(error)}"))
+            return
+        self.found.masks.append(row | key._asdict())
+        is_primary = int(reading == self.patient.readings[0])
+        self.found.study_masks.append({"study": self.study.id, **key._asdict(), "is_primary": is_primary})
+
+    def _file(self, pattern: str, phase: str, reading: Reading) -> Path:
+        filled = pattern.format(
+            patient=self.patient.written, phase=phase, reader=reading.reader, reading=reading.reading
+        )
+        return self.folder / filled
+
+    @staticmethod
+    def _known(row: Row | None, file: Path) -> Row | None:
+        """Return a row of the store where its files are as they were."""
+        return row if row is not None and row["source_stat"] == source_stat(file) else None
 
 
-def _scan_row(image: sitk.Image, file: Path) -> Row:
-    return {
-        "image_sha256": image_sha256(image),
-        "voxels": image.GetNumberOfPixels(),
-        "spacing_mm": " x ".join(f"{value:.4g}" for value in image.GetSpacing()),
-        "source": str(file),
-        "source_stat": _stat(file),
-    }
-
-
-def _mask_row(image: sitk.Image, image_hash: str, file: Path, label: int) -> Row:
-    labels = read_volume(file)
-    if difference := geometry_difference(image, labels):
-        raise ContractError(f"other geometry: {difference}", where=str(file))
+def _source(file: Path) -> str:
     try:
-        mask = lesion_mask(labels, label)
-    except ContractError as error:
-        raise ContractError(error.message, where=str(file)) from error
-    voxels = int(sitk.GetArrayViewFromImage(mask).sum())
-    return {
-        "mask_label": label,
-        "image_sha256": image_hash,
-        "mask_sha256": mask_sha256(mask),
-        "lesion_voxels": voxels,
-        "volume_mm3": voxels * float(np.prod(mask.GetSpacing())),
-        "source": str(file),
-        "source_stat": _stat(file),
-    }
+        return source_path(file)
+    except (OSError, ValueError):
+        return ""  # reading it says why
+
+
+def _words(error: Exception) -> str:
+    return error.message if isinstance(error, ContractError) else f"reading it stopped: {type(error).__name__}: {error}"
 
 
 def _failure(study: str, key: MaskKey, reason: str) -> Row:
@@ -189,18 +224,5 @@ def _failure(study: str, key: MaskKey, reason: str) -> Row:
         **key._asdict(),
         "feature_set": "",
         "feature": "",
-        "reason": reason,
+        "reason": "".join(each if each.isprintable() else "?" for each in " ".join(reason.split())),
     }
-
-
-def _path(folder: Path, pattern: str, patient: CohortPatient, phase: str, reading: Reading) -> Path:
-    filled = pattern.format(patient=patient.written, phase=phase, reader=reading.reader, reading=reading.reading)
-    return (folder / filled).resolve()
-
-
-def _stat(file: Path) -> str:
-    try:
-        stat = file.stat()
-    except FileNotFoundError:
-        return "missing"
-    return f"{stat.st_size}:{stat.st_mtime_ns}"

@@ -16,7 +16,9 @@ from flows.compact import compact_scattered
 from flows.exam_window import exam_failures, exam_fault
 from flows.file_faults import file_fault, real_path
 from flows.frozen_splits import frozen_splits
+from flows.grid_tolerance import loosest_tolerance
 from flows.image_inventory import Inventory, image_inventory
+from flows.imaging.labels import LABEL_ROUNDING
 from flows.imported_sets import ImportedReport, put_imported, remove_abandoned
 from flows.progress import narrated, said
 from flows.shared_values import conflicts, kept_outcomes, refuse_conflicts, superseding_message
@@ -76,6 +78,7 @@ def ingest(
     dry_run: bool = False,
     workers: int | None = None,
     supersede: bool = False,
+    read_again: bool = False,
 ) -> IngestReport:
     """Read a study and return what changed in the store.
 
@@ -91,6 +94,8 @@ def ingest(
         Threads that read images; as many as the machine has cores where absent.
     supersede : bool
         Accept this study's values where another study gives the same patient, variable and date another one.
+    read_again : bool
+        Read every image and mask, also those whose size and time of change are as they were.
 
     Raises
     ------
@@ -114,7 +119,8 @@ def ingest(
     if before is not None:
         tables.outcomes = kept_outcomes(before, study.id, tables)
     tables.splits = frozen_splits(study, tables.splits, before)
-    inventory = _inventory(study, study_file, tables, before, workers or os.cpu_count() or 1)
+    known = None if read_again else before
+    inventory = _inventory(study, study_file, tables, known, workers or os.cpu_count() or 1)
     inventory.failures += [row for each in checked.imported for row in each.failures]
     _refuse_missing_phase(study, study_file, text, tables, inventory)
     if before is not None:
@@ -128,7 +134,10 @@ def ingest(
     # Made only now: a study that is refused leaves no folder behind.
     store = before.store if before is not None else Store(store_root, create=True)
     message = f"ingest {study.id}{superseding_message(contradicted)}"
-    with recorded_run(store, "ingest", study.id, {"file": str(study_file), "supersede": supersede}) as run:
+    # The tolerances decide which masks there are: whoever reads the store later finds them with the run.
+    parameters = {"file": str(study_file), "supersede": supersede, "label_rounding": LABEL_ROUNDING}
+    parameters |= {"geometry_tolerance": loosest_tolerance(study)}
+    with recorded_run(store, "ingest", study.id, parameters) as run:
         with commit_to(store, message, run_id=run.run_id) as commit:
             put_study(commit, study, study_file, tables, inventory)
             commit.remove("masks", abandoned_masks(Snapshot(store), study.id, inventory.study_masks))
@@ -165,9 +174,9 @@ def read_study(study_file: Path) -> tuple[Study, str]:
     return parsed_study(text, str(study_file)), text
 
 
-def _inventory(study: Study, study_file: Path, tables: StudyTables, before: Snapshot | None, workers: int) -> Inventory:
-    scans = before.rows("scans") if before else []
-    masks = before.rows("masks") if before else []
+def _inventory(study: Study, study_file: Path, tables: StudyTables, known: Snapshot | None, workers: int) -> Inventory:
+    scans = known.rows("scans") if known else []
+    masks = known.rows("masks") if known else []
     for row in (*scans, *masks):
         row.pop("added_commit")
     admitted = _admitted(study, tables)
@@ -178,10 +187,16 @@ def _inventory(study: Study, study_file: Path, tables: StudyTables, before: Snap
             admitted,
             known_scans={row["source"]: row for row in scans},
             known_masks={(row["source"], row["mask_label"]): row for row in masks},
+            tolerance=loosest_tolerance(study),
             advance=advance,
             workers=workers,
         )
     inventory.failures += exam_failures(study, tables.patients)
+    if inventory.unoriented:
+        said(
+            f"{len(inventory.unoriented)} images do not say which way their axes run, for instance "
+            f"{inventory.unoriented[0]}: axes are taken as they come (radiomics needs no more)"
+        )
     return inventory
 
 
@@ -214,6 +229,19 @@ def _refuse_missing_phase(study: Study, study_file: Path, text: str, tables: Stu
                         hint="correct the path in the study file; nothing was written",
                     )
                 )
+        lacking = [present for of_phase, present in inventory.absent_labels if of_phase == name]
+        # One mask that has the label, read now or before, tells that the label is right.
+        if lacking and not any(row["phase"] == name for row in inventory.masks):
+            labels = sorted({each for present in lacking for each in present}, key=float)
+            at = ("phases", name, "label" if "label" in phase.model_fields_set else "mask")
+            masks = "label in its mask" if len(lacking) == 1 else f"labels in its {len(lacking)} masks"
+            faults.add(
+                ContractError(
+                    f"no mask of phase '{name}' has label {phase.label}; {masks}: {', '.join(labels[:8])}",
+                    where=f"{study_file}:{line_of(text, at)}",
+                    hint=f"correct label under [phases.{name}]; nothing was written",
+                )
+            )
     faults.raise_any(str(study_file))
 
 

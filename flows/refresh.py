@@ -177,6 +177,9 @@ def _carried_out(store: Store, study: str, plan: RefreshPlan, refused: int, work
             commit.put("features", bound.dictionary_rows(), replacing={"feature_set": bound.feature_set})
             reasons = appended_staged(commit, store, bound, staging, [each.extraction_id for each in finished])
             _put(commit, store, study, plan, finished, reasons, failures)
+        if lacking := {identity: features for identity, features in reasons.items() if features}:
+            values = sum(len(features) for features in lacking.values())
+            said(f"{bound.feature_set}: {values} values are missing in {len(lacking)} extractions; failures has why")
         discard_staged(staging, staged)
         report = _report(plan, study, refused, list(failures), commit.landed_id)
         run.summary |= {

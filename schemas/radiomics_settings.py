@@ -91,7 +91,7 @@ class RadiomicsSettings(BaseModel):
         A mask must have more voxels than this.
     geometry_tolerance : float
         Largest difference of image and mask in origin and spacing (as a share of the first spacing) and
-        in direction cosines.
+        in direction cosines. Ingest compares with the loosest of a study's sets, the extraction with this one.
     force_2d, force_2d_dimension : bool, int
         Texture and wavelets within slices only, and the axis across them (0 = z, 1 = y, 2 = x).
     distances_voxels : tuple of int

@@ -62,6 +62,7 @@ def ingest(
     dry_run: bool = False,
     workers: Workers = None,
     supersede: bool = False,
+    read_again: bool = False,
     context: Shared,
 ) -> Outcome:
     """Read a study file, its tables, images and masks into the store, in one commit.
@@ -99,6 +100,8 @@ def ingest(
         Threads that read images; as many as there are cores where not given.
     supersede
         Accept this study's values where another study gives the same patient, variable and date another one.
+    read_again
+        Read every image and mask again, also those whose size and time of change are as they were.
     """
     described = [patient, outcome, negative, phase, id, *phases, *drop, *missing, *models]
     if features is None and any(each is not None for each in described):
@@ -114,7 +117,9 @@ def ingest(
     elif study_file is None or features is not None:
         raise UsageError("give a study file, or a table with --features", hint="radzoo ingest --help")
     try:
-        report = ingest_study(study_file, context.store, dry_run=dry_run, workers=workers, supersede=supersede)
+        report = ingest_study(
+            study_file, context.store, dry_run=dry_run, workers=workers, supersede=supersede, read_again=read_again
+        )
     except RadzooError:
         if written:
             _unwritten(study_file)

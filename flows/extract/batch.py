@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -11,13 +12,18 @@ from pathlib import Path
 import SimpleITK as sitk
 
 from flows.extract.radiomics import extract, normalised_image, use_single_thread
-from flows.imaging.volumes import image_sha256, lesion_mask, mask_sha256, read_volume
+from flows.grid_tolerance import set_tolerance
+from flows.imaging.labels import lesion_mask
+from flows.imaging.volumes import geometry_difference, image_sha256, mask_sha256, read_volume
 from flows.plan import PlannedExtraction, PlannedInput
 from schemas.errors import ContractError
 from schemas.radiomics_settings import RadiomicsSettings
 from store.staging import ExtractionRecord, stage
 
 __all__ = ["Receipt", "extracted_batch", "failure_of", "prepared_worker", "unchanged_image", "unchanged_mask"]
+
+
+_CHANGED = "differs from what was ingested: run radzoo ingest again, with --read-again where that finds nothing new"
 
 
 @dataclass(frozen=True)
@@ -59,7 +65,18 @@ def extracted_batch(batch: Sequence[PlannedExtraction], settings: RadiomicsSetti
 
 def failure_of(error: Exception) -> str:
     """Return what the catalogue says of an error: our own sentence, or a library's with its name."""
-    return error.message if isinstance(error, ContractError) else f"{type(error).__name__}: {error}"
+    if isinstance(error, ContractError):
+        return error.message
+    if isinstance(error, MemoryError):
+        return (
+            f"there was not enough memory for {error or 'the computation'}: give a larger bin_width, or run "
+            "radzoo refresh --retry-failed --workers 1, or on a larger machine"
+        )
+    words = " ".join(str(error).split()) or "no reason given"
+    return (
+        f"the computation stopped with {type(error).__name__}: {words}; look at this image and mask in a viewer, "
+        "then run radzoo refresh --retry-failed"
+    )
 
 
 def unchanged_image(planned: PlannedInput) -> sitk.Image:
@@ -70,32 +87,50 @@ def unchanged_image(planned: PlannedInput) -> sitk.Image:
     ContractError
         When it cannot be read, or is not the one that was ingested.
     """
-    image = read_volume(Path(planned.image_source))
-    if image_sha256(image) != planned.image_sha256:
-        raise ContractError("image has changed since it was ingested: run radzoo ingest again")
+    with _of_file("image", planned.image_source):
+        image = read_volume(Path(planned.image_source))
+        if image_sha256(image) != planned.image_sha256:
+            raise ContractError(_CHANGED)
     return image
 
 
-def unchanged_mask(planned: PlannedInput, image: sitk.Image) -> sitk.Image:
+def unchanged_mask(planned: PlannedInput, image: sitk.Image, tolerance: float) -> sitk.Image:
     """Return the lesion's mask on the grid of its image.
 
     Raises
     ------
     ContractError
-        When it cannot be read, or is not the one that was ingested.
+        When it cannot be read, is not the one that was ingested, or lies further from the image's grid than the
+        feature set's ``tolerance`` allows.
     """
-    mask = lesion_mask(read_volume(Path(planned.mask_source)), planned.mask_label)
-    if mask_sha256(mask) != planned.mask_sha256:
-        raise ContractError("mask has changed since it was ingested: run radzoo ingest again")
-    # Ingest has let a rounding of the geometry pass (float32 in NIfTI); from here on the grids are one.
+    with _of_file("mask", planned.mask_source):
+        labels = read_volume(Path(planned.mask_source))
+        mask = lesion_mask(labels, planned.mask_label)
+        if mask_sha256(mask) != planned.mask_sha256:
+            raise ContractError(_CHANGED)
+        if (difference := geometry_difference(image, labels, tolerance)) is not None:
+            raise ContractError(
+                f"other geometry: {difference}; this feature set's tolerance is {tolerance:g} (geometry_tolerance)"
+            )
+    # What the tolerance lets pass ends here: from here on the grids are one.
     mask.CopyInformation(image)
     return mask
+
+
+@contextmanager
+def _of_file(what: str, source: str) -> Iterator[None]:
+    try:
+        yield
+    except ContractError as error:
+        raise ContractError(f"{what} {Path(source).name}: {error.message}", where=source) from error
 
 
 def _record(
     planned: PlannedExtraction, image: sitk.Image, normalised: sitk.Image, settings: RadiomicsSettings
 ) -> ExtractionRecord:
-    extraction = extract(image, unchanged_mask(planned, image), settings, normalised=normalised)
+    extraction = extract(
+        image, unchanged_mask(planned, image, set_tolerance(settings)), settings, normalised=normalised
+    )
     return ExtractionRecord(
         extraction_id=planned.extraction_id,
         key=planned.key,

@@ -87,17 +87,22 @@ def outcomes(
         calculator = _CALCULATORS[family](image, mask, **setting)
         calculator.logger = logging.getLogger("radiomics")  # by default named after our module
         calculator._initCalculation()
-    except MemoryError:
-        raise  # another machine could have the value
+    except MemoryError as error:
+        raise MemoryError(family) from error  # another machine could have the value
     except Exception as error:
-        yield from ((name, f"{family} failed: {error!r}") for name in FEATURES[family])
+        yield from ((name, _stopped(error)) for name in FEATURES[family])
         return
     for name in FEATURES[family]:
         try:
             value = float(np.squeeze(getattr(calculator, f"get{name}FeatureValue")()))
-        except MemoryError:
-            raise
+        except MemoryError as error:
+            raise MemoryError(f"{family} {name}") from error
         except Exception as error:
-            yield name, f"the calculation failed: {error!r}"
+            yield name, _stopped(error)
         else:
             yield name, value if math.isfinite(value) else f"the formula gives {value} for this mask"
+
+
+def _stopped(error: Exception) -> str:
+    words = " ".join(str(error).split()) or "no reason given"
+    return f"pyradiomics stopped with {type(error).__name__} ({words}): look at the size and shape of this mask"

@@ -21,6 +21,7 @@ import SimpleITK as sitk
 from radiomics import imageoperations
 
 from flows.extract.calculators import FEATURES, outcomes
+from flows.extract.discretisation import discretisation
 from flows.extract.process_state import geometry_tolerance, one_thread, quiet
 from flows.extract.shuffle import shuffled_inside
 from flows.imaging.volumes import geometry_difference
@@ -232,11 +233,16 @@ def _extraction(region: _Region, settings: RadiomicsSettings, parameters: dict[s
         images = region.cropped(image, region.mask)
         array = sitk.GetArrayViewFromImage(images[0])
         inside = sitk.GetArrayViewFromImage(images[1]) == 1
-        discretised = _discretised(array, inside, setting)
-        grey_levels[image_type] = int(discretised[1][-1])
+        discretised = discretisation(array, inside, settings)
+        grey_levels[image_type] = discretised.levels
         zero_fraction[image_type] = float(np.mean(np.abs(array[inside]) <= rounding))
         for family in textures:
-            record(image_type, family, images, discretised=discretised)
+            faults = discretised.faults(family, settings)
+            if len(faults) < len(FEATURES[family]):
+                record(image_type, family, images, discretised=(discretised.bins, discretised.present))
+            for name, fault in faults.items():
+                values[f"{image_type}_{family}_{name}"] = math.nan
+                reasons[f"{image_type}_{family}_{name}"] = fault
     not_filtered = f"a working grid of {region.image.GetSize()} voxels is too short for the filter"
     return Extraction(
         values=values,
@@ -269,14 +275,3 @@ def _filtered_images(region: _Region, parameters: dict[str, Any]) -> Iterator[tu
         images = getattr(imageoperations, f"get{kind}Image")
         for image, image_type, _ in images(region.image, region.mask, **parameters["setting"], **options):
             yield image_type, image
-
-
-def _discretised(array: Array, inside: Array, setting: dict[str, Any]) -> tuple[Array, Array]:
-    """Return the grey level of each voxel, 0 outside the mask, and the grey levels that occur."""
-    voxels = array[inside]
-    # The bin edges depend on the extremes alone; over all voxels pyradiomics finds them in Python loops.
-    edges = imageoperations.getBinEdges(np.array([voxels.min(), voxels.max()]), **setting)
-    bins = np.digitize(voxels, edges)
-    matrix = np.zeros(array.shape, dtype=int)
-    matrix[inside] = bins
-    return matrix, np.flatnonzero(np.bincount(bins))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+import SimpleITK as sitk
+
 from flows.extract.batch import Receipt, failure_of, unchanged_image, unchanged_mask
 from flows.imaging.regions import PhaseImage, Region, cropped_regions
+from flows.imaging.volumes import GEOMETRY_TOLERANCE, is_unoriented
 from flows.plan import PlannedExtraction, PlannedInput
 from schemas.errors import ContractError
 from schemas.region_settings import RegionSettings
@@ -31,6 +34,7 @@ def cropped_batch(batch: Sequence[PlannedExtraction], settings: RegionSettings, 
                 raise ContractError(f"the lesion has no image and mask of phase {', '.join(absent)}")
             read = {each.content: each for each in reversed(together)}
             images = {content: _phase_image(each) for content, each in read.items()}
+            _refuse_unknown_places({read[content].key.phase: each.image for content, each in images.items()})
             regions = cropped_regions([images[each.content] for each in together], settings)
             of_content = {each.content: region for each, region in zip(together, regions, strict=True)}
             for planned in unit:
@@ -46,9 +50,19 @@ def cropped_batch(batch: Sequence[PlannedExtraction], settings: RegionSettings, 
 def _phase_image(planned: PlannedInput) -> PhaseImage:
     try:
         image = unchanged_image(planned)
-        return PhaseImage(image, unchanged_mask(planned, image))
+        return PhaseImage(image, unchanged_mask(planned, image, GEOMETRY_TOLERANCE))
     except ContractError as error:
         raise ContractError(f"phase {planned.key.phase}: {error.message}", where=error.where) from error
+
+
+def _refuse_unknown_places(images: Mapping[str, sitk.Image]) -> None:
+    """Refuse phases of which only some say where they lie: no registration could begin."""
+    lacking = [phase for phase, image in images.items() if is_unoriented(image)]
+    if 0 < len(lacking) < len(images):
+        raise ContractError(
+            f"phase {', '.join(lacking)}: the image does not say which way its axes run and where it lies, other "
+            "phases do: write its orientation into the file"
+        )
 
 
 def _record(planned: PlannedExtraction, region: Region) -> RegionRecord:

@@ -1,11 +1,15 @@
-"""Images and masks from NIfTI and NRRD files: reading, geometry, content hashes."""
+"""Images and masks from NIfTI, NRRD, MetaImage and Analyze files: reading, geometry, content hashes.
+
+What a file is, its content says, not its name.
+"""
 
 from __future__ import annotations
 
-import gzip
 import hashlib
-import math
-import zlib
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,80 +17,68 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
+from flows.imaging.itk_images import is_unoriented, itk_image, refuse_not_finite, temporary_words
+from flows.imaging.nifti_header import SHEARED
+from flows.imaging.opened_files import CHUNK, system_words
 from schemas.errors import ContractError
 
-__all__ = ["geometry_difference", "image_sha256", "lesion_mask", "mask_sha256", "read_volume"]
+__all__ = ["GEOMETRY_TOLERANCE", "geometry_difference", "image_sha256", "is_unoriented", "mask_sha256", "read_volume"]
 
 GEOMETRY_TOLERANCE = 1e-4
-"""Differences up to this are no differences: NIfTI stores geometry in float32, orientation as a quaternion."""
+"""Largest difference of two grids where no feature set says another."""
 
-_CHUNK = 1 << 20
+DIRECTION_ROUNDING = 1e-4
+"""Direction cosines that differ by no more agree at any tolerance: NIfTI stores a quaternion in float32."""
+
+_FLOAT32_ROUNDING = 2.0**-22
+_RIGHT_ANGLE = 1e-3
 
 
 def read_volume(file: Path) -> sitk.Image:
-    """Return the three-dimensional image in a NIfTI or NRRD file.
+    """Return the three-dimensional image in a NIfTI, NRRD, MetaImage or Analyze file.
 
     Raises
     ------
     ContractError
-        When the file is missing, cannot be read, is incomplete, or is no single-channel volume.
+        When the file is missing or cannot be read, is incomplete, is no single-channel volume, lacks a spacing, or
+        has voxels that are not finite.
     """
-    if not file.is_file():
-        raise ContractError("file is missing", where=str(file))
-    reader = sitk.ImageFileReader()
-    reader.SetFileName(str(file))
     try:
-        reader.ReadImageInformation()
-        _refuse_incomplete_nifti(file, reader)
-        image: sitk.Image = reader.Execute()
-    except RuntimeError as error:
-        # ITK's own text spans many lines of source positions; its last one tells.
-        raise ContractError(f"cannot be read as an image: {str(error).splitlines()[-1]}", where=str(file)) from error
-    if image.GetDimension() == 4 and image.GetSize()[3] == 1:
-        image = image[:, :, :, 0]
-    if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
-        shape = "x".join(str(n) for n in image.GetSize())
-        raise ContractError(f"is no single-channel volume (size {shape})", where=str(file))
+        with _private_folder() as folder:
+            image = itk_image(file, folder)
+        return _volume(image)
+    except ContractError as error:
+        raise ContractError(error.message, where=error.where or str(file), hint=error.hint) from error
+    except MemoryError as error:
+        raise ContractError("there is not enough memory to read it", where=str(file)) from error
+    except OSError as error:
+        is_ours = str(error.filename or "").startswith(tempfile.gettempdir())
+        words = f"cannot be unpacked: {temporary_words(error)}" if is_ours else f"cannot be read: {system_words(error)}"
+        raise ContractError(words, where=str(file)) from error
+
+
+@contextmanager
+def _private_folder() -> Iterator[Path]:
+    try:
+        folder = tempfile.mkdtemp(prefix="radzoo-read-")
+    except OSError as error:
+        raise ContractError(f"there is no temporary folder to read it in: {temporary_words(error)}") from error
+    try:
+        yield Path(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _volume(image: sitk.Image) -> sitk.Image:
+    """Return a volume that any feature may be computed of, as it is."""
+    axes = np.reshape(image.GetDirection(), (3, 3))
+    if np.abs(axes.T @ axes - np.eye(3)).max() > _RIGHT_ANGLE:
+        raise ContractError(SHEARED)
+    voxels = sitk.GetArrayViewFromImage(image)
+    if voxels.dtype.kind == "f":
+        flat = voxels.reshape(-1)
+        refuse_not_finite((flat[start : start + CHUNK] for start in range(0, len(flat), CHUNK)), image.GetSize())
     return image
-
-
-def _refuse_incomplete_nifti(file: Path, reader: sitk.ImageFileReader) -> None:
-    """Refuse a NIfTI file that was cut off or damaged: ITK reads it without a word, as zeros."""
-    if not reader.HasMetaDataKey("vox_offset"):
-        return
-    bits = math.prod(reader.GetSize()) * reader.GetNumberOfComponents() * int(reader.GetMetaData("bitpix"))
-    expected = int(float(reader.GetMetaData("vox_offset"))) + bits // 8
-    length = file.stat().st_size
-    if file.suffix == ".gz":
-        try:
-            with gzip.open(file) as stream:
-                length = sum(len(chunk) for chunk in iter(lambda: stream.read(_CHUNK), b""))
-        except (EOFError, OSError, zlib.error) as error:
-            raise ContractError(f"file is incomplete or damaged: {error}", where=str(file)) from error
-    if length < expected:
-        raise ContractError(
-            f"file is incomplete: {length} of {expected} bytes, as its header counts them", where=str(file)
-        )
-
-
-def lesion_mask(labels: sitk.Image, label: int) -> sitk.Image:
-    """Return the binary mask (uint8, lesion 1) of one label of a label map.
-
-    Raises
-    ------
-    ContractError
-        When the map is empty or lacks the label; the message names the labels it has.
-    """
-    voxels = sitk.GetArrayViewFromImage(labels)
-    lesion = (voxels == label).astype(np.uint8)
-    if not lesion.any():
-        present = [f"{value:g}" for value in np.unique(voxels) if value != 0]
-        if not present:
-            raise ContractError("mask is empty")
-        raise ContractError(f"label {label} is absent from the mask; it has {', '.join(present[:8])}")
-    mask = sitk.GetImageFromArray(lesion)
-    mask.CopyInformation(labels)
-    return mask
 
 
 def geometry_difference(image: sitk.Image, mask: sitk.Image, tolerance: float = GEOMETRY_TOLERANCE) -> str | None:
@@ -98,14 +90,16 @@ def geometry_difference(image: sitk.Image, mask: sitk.Image, tolerance: float = 
         Volumes of any pixel type.
     tolerance : float
         Largest difference of spacing and origin, as a share of the first spacing, and of direction cosines:
-        the measure that ITK itself uses.
+        the measure that ITK itself uses. What float32 rounds off, in which NIfTI stores geometry, comes on top.
     """
     spacing = image.GetSpacing()
+    reach = max(abs(each) for each in image.GetOrigin()) + float(np.max(np.multiply(image.GetSize(), spacing)))
+    allowed_mm = tolerance * spacing[0]
     for name, of_image, of_mask, allowed in (
         ("size", image.GetSize(), mask.GetSize(), 0.0),
-        ("spacing in mm", spacing, mask.GetSpacing(), tolerance * spacing[0]),
-        ("origin in mm", image.GetOrigin(), mask.GetOrigin(), tolerance * spacing[0]),
-        ("direction", image.GetDirection(), mask.GetDirection(), tolerance),
+        ("spacing in mm", spacing, mask.GetSpacing(), allowed_mm + _FLOAT32_ROUNDING * max(spacing)),
+        ("origin in mm", image.GetOrigin(), mask.GetOrigin(), allowed_mm + _FLOAT32_ROUNDING * reach),
+        ("direction", image.GetDirection(), mask.GetDirection(), max(tolerance, DIRECTION_ROUNDING)),
     ):
         if len(of_image) != len(of_mask) or np.abs(np.subtract(of_image, of_mask)).max() > allowed:
             return f"{name} {_listed(of_mask)} against the image's {_listed(of_image)}"

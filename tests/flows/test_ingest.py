@@ -4,6 +4,7 @@ import json
 import os
 
 import pytest
+import SimpleITK as sitk
 
 from flows.cli.main import exit_code
 from flows.ingest import ingest
@@ -105,6 +106,57 @@ def test_a_mask_that_breaks_later_leaves_the_study_and_the_wide_view(small_study
     assert len(small_study.ingest().failures) == 1
     assert small_study.sql("select count(*) n from quick where patient = 'P1'") == [{"n": 1}]
     assert small_study.plan().is_current
+
+
+def test_reading_again_finds_what_size_and_time_hide(small_study, capsys):
+    """A file that was overwritten within its size and time is unchanged to ingest, and read with --read-again."""
+    file = small_study.image_file("P1").with_suffix("")
+    small_study.edit("images/{patient}_AP.nii.gz", "images/{patient}_AP.nii")
+    for patient in small_study.patients:
+        sitk.WriteImage(small_study.image(patient), str(file.with_name(f"{patient}_AP.nii")))
+    small_study.ingest()
+    stat = file.stat()
+    sitk.WriteImage(small_study.image("P1", seed=5), str(file))
+    os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert small_study.ingest().commit_id is None
+    arguments = ["--store", str(small_study.store_root), "ingest", str(small_study.file), "--read-again"]
+    assert exit_code(arguments) == 0
+    # The image's row and its mask's row, which names the image's content; nothing of the other patients.
+    assert "0 rows added, 2 superseded, 0 removed" in capsys.readouterr().out
+    assert small_study.ingest().commit_id is None
+
+
+def test_the_tolerances_are_recorded_with_the_run(small_study):
+    """Who reads the store later finds within which rounding masks were accepted."""
+    small_study.edit("bin_width = 25", "bin_width = 25\ngeometry_tolerance = 0.01")
+    small_study.ingest()
+    (run,) = small_study.sql("select parameters from runs")
+    recorded = json.loads(run["parameters"])
+    assert (recorded["label_rounding"], recorded["geometry_tolerance"]) == (1e-3, 0.01)
+
+
+@pytest.mark.parametrize("patients", [("P1",), ("P1", "P2", "P3", "P4")])
+def test_a_label_that_no_mask_has_is_one_fault(small_study, patients, capsys):
+    """A label absent from every mask of a phase is refused with line and labels; nothing is stored."""
+    small_study.keep(*patients)
+    for patient in patients:
+        small_study.write_mask(patient, "DP", mask=small_study.mask(patient, "DP", label=4))
+    assert exit_code(["--store", str(small_study.store_root), "ingest", str(small_study.file)]) == 4
+    told = capsys.readouterr().err
+    line = small_study.line_of('mask = "masks/{patient}_DP.nii.gz"')
+    assert f"{small_study.file.resolve()}:{line}: no mask of phase 'DP' has label 1; label" in told
+    assert told.count("DP") == 2
+    assert f"in its {'mask' if len(patients) == 1 else '4 masks'}: 4" in told
+    assert "correct label under [phases.DP]" in told
+    assert not small_study.store_root.exists()
+
+
+def test_a_label_that_one_mask_has_is_not_a_fault_of_the_study(small_study):
+    """Where one patient's mask has the label, now or from an earlier ingest, the others are failures of their own."""
+    for patient in ("P1", "P2", "P3"):
+        small_study.write_mask(patient, mask=small_study.mask(patient, label=2))
+    assert {row["patient"] for row in small_study.ingest().failures} == {"P1", "P2", "P3"}
+    assert {row["patient"] for row in small_study.ingest().failures} == {"P1", "P2", "P3"}
 
 
 CONTRACT_FAULTS = {

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from flows.imaging.volumes import geometry_difference, image_sha256, lesion_mask, mask_sha256, read_volume
+from flows.imaging.labels import lesion_mask
+from flows.imaging.volumes import geometry_difference, image_sha256, mask_sha256, read_volume
 from schemas.errors import ContractError
 
 IDENTITY = (1, 0, 0, 0, 1, 0, 0, 0, 1)

@@ -1,0 +1,85 @@
+"""Intensities as grey levels: the bins of a mask's voxels, and which features so many of them allow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from radiomics import imageoperations
+
+from flows.extract.calculators import FEATURES
+from schemas.grey_levels import MOST_BINS, grey_levels, histogram_fault, texture_fault
+from schemas.radiomics_settings import RadiomicsSettings
+
+__all__ = ["Discretisation", "discretisation"]
+
+Array = npt.NDArray[Any]
+
+_OF_THE_HISTOGRAM = ("Entropy", "Uniformity")
+_LARGEST_COUNT = 2**53  # no larger integer passes through JSON unchanged
+
+
+@dataclass(frozen=True)
+class Discretisation:
+    """A mask's voxels in bins.
+
+    Attributes
+    ----------
+    bins : ndarray of int
+        The grey level of each voxel, 0 outside the mask; 1 everywhere inside where the levels are too many to bin.
+    present : ndarray of int
+        The grey levels that occur.
+    levels : int
+        The highest grey level.
+    """
+
+    bins: Array
+    present: Array
+    levels: int
+
+    def faults(self, family: str, settings: RadiomicsSettings) -> dict[str, str]:
+        """Return the features of a family that so many grey levels do not allow, each with the reason."""
+        by_count = settings.bin_count is not None
+        if family == "firstorder":
+            fault = histogram_fault(self.levels, by_count=by_count)
+            return dict.fromkeys(_OF_THE_HISTOGRAM, fault) if fault else {}
+        fault = texture_fault(self.levels, family, _angles(settings), by_count=by_count)
+        return dict.fromkeys(FEATURES[family], fault) if fault else {}
+
+
+def discretisation(array: Array, inside: Array, settings: RadiomicsSettings) -> Discretisation:
+    """Return the grey levels of an image's voxels inside a mask.
+
+    How many there are is known before anything is allocated for them.
+
+    Parameters
+    ----------
+    array : ndarray
+        Intensities.
+    inside : ndarray of bool, same shape
+        The mask.
+    settings : RadiomicsSettings
+        Which give the bins' width or count.
+    """
+    voxels = array[inside]
+    lowest, highest = voxels.min(), voxels.max()
+    expected = grey_levels(float(lowest), float(highest), settings.bin_width, settings.bin_count)
+    if expected > MOST_BINS:
+        return Discretisation(inside.astype(int), np.ones(1, int), int(min(expected, _LARGEST_COUNT)))
+    setting = settings.pyradiomics_parameters()["setting"]
+    # The bin edges depend on the extremes alone; over all voxels pyradiomics finds them in Python loops.
+    edges = imageoperations.getBinEdges(np.array([lowest, highest]), **setting)
+    bins = np.digitize(voxels, edges)
+    matrix = np.zeros(array.shape, dtype=int)
+    matrix[inside] = bins
+    present = np.flatnonzero(np.bincount(bins))
+    return Discretisation(matrix, present, int(present[-1]))
+
+
+def _angles(settings: RadiomicsSettings) -> int:
+    """Return the directions of all neighbours, one of each opposite pair."""
+    if settings.force_2d:
+        return sum(4 * distance for distance in settings.distances_voxels)
+    return sum(12 * distance**2 + 1 for distance in settings.distances_voxels)
