@@ -279,13 +279,14 @@ def test_errors_are_json_too(small_study, capsys):
         assert (fault["error"], fault["exit_code"]) == (name, expected)
 
 
-def test_an_unforeseen_error_is_json_with_exit_code_one(tmp_path, capsys):
-    """What no verb foresaw, such as a folder below a file, is told in the same form."""
+def test_an_error_that_no_verb_foresaw_is_json_too(tmp_path, capsys):
+    """What no verb foresaw, such as a folder below a file, has the same form."""
     (tmp_path / "file").write_text("")
     code, out, err = printed(["--json", "init", tmp_path / "file" / "study"], capsys)
     fault = json.loads(err)
-    assert (code, out, fault["exit_code"]) == (1, "", 1)
-    assert fault["error"] == "NotADirectoryError"
+    assert (code, out, fault["exit_code"]) == (2, "", 2)
+    assert (fault["error"], fault["message"]) == ("UsageError", "not a directory")
+    assert fault["where"] == str(tmp_path / "file" / "study")
 
 
 QUERY = "select patient, phase, original_shape_VoxelVolume v, grey_levels from quick order by all limit 3"
