@@ -16,6 +16,7 @@ from flows.image_inventory import Inventory, image_inventory
 from flows.imported_sets import ImportedReport, put_imported, remove_abandoned
 from flows.imported_tables import imported_rows
 from flows.progress import narrated, said
+from flows.removals import refuse_removals, removals
 from flows.shared_values import conflicts, kept_outcomes, refuse_conflicts, superseding_message
 from flows.study_rows import put_study
 from flows.study_tables import CohortPatient, StudyTables, study_tables
@@ -63,6 +64,7 @@ def ingest(
     dry_run: bool = False,
     workers: int | None = None,
     supersede: bool = False,
+    allow_removals: bool = False,
 ) -> IngestReport:
     """Read a study and return what changed in the store.
 
@@ -78,13 +80,16 @@ def ingest(
         Threads that read images; as many as the machine has cores where absent.
     supersede : bool
         Accept this study's values where another study gives the same patient, variable and date another one.
+    allow_removals : bool
+        Remove what is gone even where it is more than the study's ``max_removed_share``.
 
     Raises
     ------
     NotFoundError
         When there is no such study file.
     ContractError
-        When the study file or one of its tables is at fault, or contradicts another study; nothing is written.
+        When the study file or one of its tables is at fault, contradicts another study, or has lost more than its
+        ``max_removed_share``; nothing is written.
     """
     study_file = study_file.resolve()
     study, text = read_study(study_file)
@@ -103,6 +108,9 @@ def ingest(
     if before is not None:
         _refuse_other_patients(study, before, inventory)
         _refuse_other_masks(study, before, inventory)
+        if not allow_removals:
+            lost = removals(study, study_file, before, tables, inventory, tables_from_elsewhere)
+            refuse_removals(study, study_file, lost)
     for warning in modality_warnings(study):
         said(f"warning: {warning}")
     if dry_run:
@@ -110,7 +118,12 @@ def ingest(
     # Made only now: a study that is refused leaves no folder behind.
     store = before.store if before is not None else Store(store_root, create=True)
     message = f"ingest {study.id}{superseding_message(contradicted)}"
-    with recorded_run(store, "ingest", study.id, {"file": str(study_file), "supersede": supersede}) as run:
+    with recorded_run(
+        store,
+        "ingest",
+        study.id,
+        {"file": str(study_file), "supersede": supersede} | ({"allow_removals": True} if allow_removals else {}),
+    ) as run:
         with commit_to(store, message, run_id=run.run_id) as commit:
             put_study(commit, study, study_file, tables, inventory)
             commit.remove("masks", abandoned_masks(Snapshot(store), study.id, inventory.study_masks))
@@ -196,7 +209,7 @@ def _refuse_missing_phase(study: Study, study_file: Path, text: str, tables: Stu
                 raise ContractError(
                     f"no patient has the {what} '{pattern}'",
                     where=f"{study_file}:{line_of(text, ('phases', name, what))}",
-                    hint="mend the path in the study file; nothing was written",
+                    hint="bring its folder back, or correct the path in the study file; nothing was written",
                 )
 
 
