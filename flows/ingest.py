@@ -21,6 +21,7 @@ from flows.image_inventory import Inventory, image_inventory
 from flows.imaging.labels import LABEL_ROUNDING
 from flows.imported_sets import ImportedReport, put_imported, remove_abandoned
 from flows.progress import narrated, said
+from flows.removals import refuse_removals, removals
 from flows.shared_values import conflicts, kept_outcomes, refuse_conflicts, superseding_message
 from flows.study_file import study_file_text
 from flows.study_rows import put_study
@@ -79,6 +80,7 @@ def ingest(
     workers: int | None = None,
     supersede: bool = False,
     read_again: bool = False,
+    allow_removals: bool = False,
 ) -> IngestReport:
     """Read a study and return what changed in the store.
 
@@ -96,13 +98,16 @@ def ingest(
         Accept this study's values where another study gives the same patient, variable and date another one.
     read_again : bool
         Read every image and mask, also those whose size and time of change are as they were.
+    allow_removals : bool
+        Remove what is gone even where it is more than the study's ``max_removed_share``.
 
     Raises
     ------
     NotFoundError
         When there is no such study file.
     ContractError
-        When the study file or one of its tables is at fault, or contradicts another study; nothing is written.
+        When the study file or one of its tables is at fault, contradicts another study, or has lost more than its
+        ``max_removed_share``; nothing is written.
     """
     study_file = real_path(study_file)
 
@@ -126,6 +131,9 @@ def ingest(
     if before is not None:
         _refuse_other_patients(study, before, inventory)
         _refuse_other_masks(study, before, inventory)
+        if not allow_removals:
+            lost = removals(study, study_file, before, tables, inventory, checked.imported)
+            refuse_removals(study, study_file, lost)
     for warning in modality_warnings(study):
         said(f"warning: {warning}")
     warnings = unlisted_patients(study, study_file.parent, tables.patients)
@@ -137,6 +145,8 @@ def ingest(
     # The tolerances decide which masks there are: whoever reads the store later finds them with the run.
     parameters = {"file": str(study_file), "supersede": supersede, "label_rounding": LABEL_ROUNDING}
     parameters |= {"geometry_tolerance": loosest_tolerance(study)}
+    if allow_removals:
+        parameters |= {"allow_removals": True}
     with recorded_run(store, "ingest", study.id, parameters) as run:
         with commit_to(store, message, run_id=run.run_id) as commit:
             put_study(commit, study, study_file, tables, inventory)
@@ -226,7 +236,7 @@ def _refuse_missing_phase(study: Study, study_file: Path, text: str, tables: Stu
                     ContractError(
                         f"no patient has the {what} '{pattern}': '{tried}' {fault}",
                         where=f"{study_file}:{line_of(text, ('phases', name, what))}",
-                        hint="correct the path in the study file; nothing was written",
+                        hint="bring its folder back, or correct the path in the study file; nothing was written",
                     )
                 )
         lacking = [present for of_phase, present in inventory.absent_labels if of_phase == name]

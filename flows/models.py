@@ -225,12 +225,16 @@ def exported(store: Store, row: Mapping[str, Any], folder: Path) -> ExportedMode
     unfinished = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
-    for name, content in contents.items():
-        (unfinished / name).write_bytes(content)
-    (unfinished / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
-    if folder.exists():
-        folder.rmdir()
-    unfinished.rename(folder)
+    try:
+        for name, content in contents.items():
+            (unfinished / name).write_bytes(content)
+        (unfinished / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+        if folder.exists():
+            folder.rmdir()
+        unfinished.rename(folder)
+    except OSError:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        raise
     return ExportedModel(folder, row["model"], row["study"], row["version"], row["sha256"], row["mark"])
 
 

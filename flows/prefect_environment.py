@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import MutableMapping
 from contextlib import suppress
 from ipaddress import ip_address
+from pathlib import Path
 from urllib.parse import urlsplit
 
 __all__ = ["DEFAULTS", "PROXY_VARIABLES", "is_loopback", "set_prefect_environment"]
@@ -14,6 +15,8 @@ DEFAULTS = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     # Its log lines would stand among the progress.
     "PREFECT_LOGGING_LEVEL": "WARNING",
+    # And so would its tracebacks.
+    "PREFECT_LOGGING_SETTINGS_PATH": str(Path(__file__).with_name("prefect_logging.yml")),
     # The temporary server takes longer than 20 seconds to come up on a busy machine.
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
 }

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from flows.compact import compact_scattered
 from flows.extract.kinds import appended_staged
+from flows.failure_counts import failure_counts
 from flows.feature_sets import BoundFeatureSet, asked_feature_sets, bound_feature_sets
 from flows.plan import PlannedExtraction, RefreshPlan, refresh_plan, staging_folder
 from flows.progress import narrated, said
@@ -41,9 +42,13 @@ class FeatureSetReport:
     reused: int
     """Taken from what another study or an interrupted run had computed."""
     failed: int
-    """Masks without a row: refused at ingest, or failed in extraction."""
+    """Masks whose extraction failed."""
     unchanged: int
     commit_id: int | None
+    refused: int = 0
+    """What the ingest refused: a count of the study, the same for all its feature sets, and part of no other."""
+    single_values: int = 0
+    """Values that could not be computed in rows that are there."""
 
     @property
     def stale(self) -> int:
@@ -113,17 +118,17 @@ def refresh(
     ]
     for warning in modality_warnings(asked, feature_set):
         said(f"warning: {warning}")
-    refused = len(snapshot.rows("failures", stage="ingest", study=asked.id))
     if dry_run:
-        reports = [_report(plan, asked.id, refused, [], None) for plan in plans]
-        return reports + _of_networks(store, asked, networks, dry_run=True, retry_failed=retry_failed)
+        reports = [_report(plan, asked.id, [], None) for plan in plans]
+        reports += _of_networks(store, asked, networks, dry_run=True, retry_failed=retry_failed)
+        return _with_counts(reports, snapshot, asked.id)
     for plan in plans:
         discard_staged(staging_folder(store, plan.bound), plan.leftovers)
         discard_unfinished(staging_folder(store, plan.bound))
     reports = [
-        _report(plan, asked.id, refused, [], None)
+        _report(plan, asked.id, [], None)
         if plan.is_current
-        else _carried_out(store, asked.id, plan, refused, workers or os.cpu_count() or 1)
+        else _carried_out(store, asked.id, plan, workers or os.cpu_count() or 1)
         for plan in plans
     ]
     reports += _of_networks(store, asked, networks, dry_run=False, retry_failed=retry_failed)
@@ -132,7 +137,15 @@ def refresh(
     # A run that was killed after its commit has not published it, and nothing is left to compute.
     if published_commit(store) != newest_commit(store):
         published(Snapshot(store))
-    return reports
+    return _with_counts(reports, Snapshot(store), asked.id)
+
+
+def _with_counts(reports: Sequence[FeatureSetReport], snapshot: Snapshot, study: str) -> list[FeatureSetReport]:
+    """Return reports with what the table of failures says beside the extractions that failed."""
+    counts = failure_counts(snapshot, study)
+    return [
+        replace(each, refused=counts.refused, single_values=counts.single_values[each.feature_set]) for each in reports
+    ]
 
 
 def _of_networks(
@@ -147,7 +160,7 @@ def _of_networks(
     return [refreshed_network_set(store, study, ref, dry_run=dry_run, retry_failed=retry_failed) for ref in networks]
 
 
-def _carried_out(store: Store, study: str, plan: RefreshPlan, refused: int, workers: int) -> FeatureSetReport:
+def _carried_out(store: Store, study: str, plan: RefreshPlan, workers: int) -> FeatureSetReport:
     bound, staging = plan.bound, staging_folder(store, plan.bound)
     with recorded_run(store, "refresh", study, {"feature_set": bound.feature_set, "workers": workers}) as run:
         if plan.staged:
@@ -181,7 +194,7 @@ def _carried_out(store: Store, study: str, plan: RefreshPlan, refused: int, work
             values = sum(len(features) for features in lacking.values())
             said(f"{bound.feature_set}: {values} values are missing in {len(lacking)} extractions; failures has why")
         discard_staged(staging, staged)
-        report = _report(plan, study, refused, list(failures), commit.landed_id)
+        report = _report(plan, study, list(failures), commit.landed_id)
         run.summary |= {
             "computed": report.computed,
             "reused": report.reused,
@@ -240,9 +253,7 @@ def _known_reasons(snapshot: Snapshot, feature_set: str) -> dict[tuple[str, str]
     return found
 
 
-def _report(
-    plan: RefreshPlan, study: str, refused: int, failures: Sequence[MaskKey], commit_id: int | None
-) -> FeatureSetReport:
+def _report(plan: RefreshPlan, study: str, failures: Sequence[MaskKey], commit_id: int | None) -> FeatureSetReport:
     bound: BoundFeatureSet = plan.bound
     return FeatureSetReport(
         study=study,
@@ -250,7 +261,7 @@ def _report(
         features=bound.definition.width,
         computed=len(plan.missing) - len(failures),
         reused=len(plan.reused) + len(plan.staged),
-        failed=len(failures) + len(plan.known_failures) + refused,
+        failed=len(failures) + len(plan.known_failures),
         unchanged=len(plan.unchanged),
         commit_id=commit_id,
     )

@@ -16,11 +16,13 @@ checked_settings()
 try:
     # By itself, for `from prefect import flow` would hide what its loading fails of.
     import_module("prefect.main")
-    from prefect import flow, get_client, task, unmapped
-    from prefect import serve as serve_deployments
+    from prefect import State, flow, get_client, task, unmapped
     from prefect.cache_policies import NO_CACHE
     from prefect.client.base import ServerType
+    from prefect.client.schemas.objects import StateType
     from prefect.deployments.runner import RunnerDeployment
+    from prefect.runner import Runner
+    from prefect.schedules import Cron
     from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
     from prefect.task_runners import ThreadPoolTaskRunner
     from prefect.types.entrypoint import EntrypointType
@@ -31,13 +33,16 @@ __all__ = [
     "NO_CACHE",
     "PREFECT_API_URL",
     "PREFECT_CLIENT_MAX_RETRIES",
+    "Cron",
     "EntrypointType",
+    "Runner",
     "RunnerDeployment",
     "ServerType",
+    "State",
+    "StateType",
     "ThreadPoolTaskRunner",
     "flow",
     "get_client",
-    "serve_deployments",
     "task",
     "temporary_settings",
     "unmapped",

@@ -26,6 +26,8 @@ class Cohort(Written):
     """A patient may have several rows, which must agree in every column that the study reads from this table."""
     missing: tuple[str, ...] = ()
     """Cells of this and the clinical table that mean 'not given', as an empty one does."""
+    max_removed_share: Annotated[float, Field(ge=0, le=1)] = 0.2
+    """An ingest that would remove more than this share of the study's patients, masks, values or rows stops."""
     exam: str = "baseline"
     exam_date: str | None = None
     """The column with the exam's date (ISO 8601)."""

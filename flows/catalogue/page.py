@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 
 from flows.catalogue.drawing import lineage_drawing
-from flows.pages.page import page_text, written_page
+from flows.pages.page import page_text, write_page
 from flows.pages.questions import Answer, Questions
 from schemas.errors import UsageError
 from store.feature_set_difference import definition_changes_sql
@@ -68,7 +68,7 @@ def write_catalogue(store: Store, folder: Path | None = None) -> Path:
         raise UsageError(f"'{target}' is a file", hint="--out names the folder that index.html goes to")
     with snapshot_connection(Snapshot(store)) as connection:
         text = catalogue_text(store, connection)
-    return written_page(target / "index.html", text)
+    return write_page(target / "index.html", text)
 
 
 def catalogue_text(store: Store, connection: duckdb.DuckDBPyConnection) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from flows.cli.outcome import Context, Outcome, Workers
-from flows.cli.study import refresh_text
+from flows.cli.study import failure_lines, refresh_text
 from flows.cli.zoo import leaderboard_text
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def demo(
 
     store = context.store if context.store_was_named else _FOLDER / "store"
     found = demonstration(_FOLDER, store, patients=patients, full=full, workers=workers)
-    return Outcome(_text(found), found, 5 if any(each.failed for each in found.refreshed) else 0)
+    return Outcome(_text(found), found, 5 if failure_lines(found.refreshed) else 0)
 
 
 def _text(found: DemoReport) -> str:
@@ -60,6 +60,7 @@ def _text(found: DemoReport) -> str:
         [
             "",
             *(refresh_text(each) for each in found.refreshed),
+            *failure_lines(found.refreshed),
             "",
             leaderboard_text(found.benched),
             "",

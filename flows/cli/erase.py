@@ -51,6 +51,8 @@ def erase(
         return Outcome(f"{_plan_text(plan)}\nnothing was removed", _plan_data(plan))
     if receipt is not None and not receipt.resolve().parent.is_dir():
         raise NotFoundError("there is no such folder", where=str(receipt.resolve().parent), hint="make it first")
+    if receipt is not None:
+        _try_to_write(receipt)
     if not yes:
         _ask(plan)
     given = erased(store, patient)
@@ -59,6 +61,15 @@ def erase(
     left = naming_files(store, patient)
     running = [row for row in Snapshot(store).arrow("runs").to_pylist() if row["status"] == "running"]
     return Outcome(_receipt_text(given, left, len(running)), given | {"files_that_name_the_patient": left})
+
+
+def _try_to_write(receipt: Path) -> None:
+    """Raise what writing the receipt would raise, before anything is erased; its file is left as it was."""
+    is_new = not receipt.exists()
+    with receipt.open("a", encoding="utf-8"):
+        pass
+    if is_new:
+        receipt.unlink()
 
 
 def _ask(plan: ErasurePlan) -> None:

@@ -7,15 +7,16 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 from io import TextIOWrapper
+from json import dumps, loads
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 from cyclopts import App, CycloptsError, Parameter
 
-from flows.cli.missing_library import missing_library
 from flows.cli.outcome import Context, Outcome, json_text
 from flows.cli.usage import VERSION_FLAGS, refuse_version_of_verb, usage_error
 from flows.cli.verbs import DATASETS_VERBS, FEATURES_VERBS, MODELS_VERBS, STORE_VERBS, VERBS
+from flows.faults import fault_of
 from flows.prefect_environment import set_prefect_environment
 from schemas.errors import RadzooError
 from schemas.settings import DEFAULT_STORE, store_path
@@ -24,8 +25,8 @@ __all__ = ["DATASETS_VERBS", "FEATURES_VERBS", "MODELS_VERBS", "STORE_VERBS", "V
 
 
 _EPILOGUE = (
-    "Exit codes: 0 done, 1 internal, 2 usage, 3 not found, 4 contract violated, 5 finished with failures or "
-    "stale, 6 store busy, 130 interrupted. Research software, not for clinical use."
+    "Exit codes: 0 done, 1 a fault of the machine or of radzoo, 2 usage, 3 not found, 4 contract violated, "
+    "5 finished with failures or stale, 6 store busy, 130 interrupted. Research software, not for clinical use."
 )
 
 app = App(
@@ -77,16 +78,34 @@ def _launch(
     if "context" in ignored:
         named = store_path(store, os.environ)
         shared["context"] = Context(named or Path(DEFAULT_STORE), store_was_named=named is not None)
-    result = command(*bound.args, **bound.kwargs, **shared)
+    try:
+        result = command(*bound.args, **bound.kwargs, **shared)
+    except (RadzooError, CycloptsError, BrokenPipeError):
+        raise
+    except Exception as error:
+        raise fault_of(error, store=shared["context"].store if shared else None) from error
     return result if isinstance(result, Outcome) else None
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave with its exit code."""
+    _open_standard_streams()
+    sys.exit(exit_code(sys.argv[1:] if arguments is None else arguments))
+
+
+def _open_standard_streams() -> None:
+    """Have the three standard streams lead somewhere: else the next file that is opened takes a closed one's place."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    sys.stdin = sys.stdin or open(0, encoding="utf-8")  # noqa: SIM115  (open to the end)
+    sys.stdout = sys.stdout or open(1, "w", encoding="utf-8")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w", encoding="utf-8")  # noqa: SIM115
     if isinstance(sys.stdout, TextIOWrapper):
         # Where the terminal's encoding lacks a character, its code is shown; a table's lines are not worth an error.
         sys.stdout.reconfigure(errors="backslashreplace")
-    sys.exit(exit_code(sys.argv[1:] if arguments is None else arguments))
 
 
 def exit_code(arguments: Sequence[str]) -> int:
@@ -96,40 +115,66 @@ def exit_code(arguments: Sequence[str]) -> int:
     try:
         refuse_version_of_verb(arguments)
         outcome = app.meta(list(arguments), print_error=False, exit_on_error=False, result_action="return_value")
-    except RadzooError as error:
-        print(json_text(error.as_dict()) if as_json else f"error: {error}", file=sys.stderr)
-        return error.exit_code
     except CycloptsError as error:
-        fault_of_usage = usage_error(error, arguments)
-        print(json_text(fault_of_usage.as_dict()) if as_json else f"error: {fault_of_usage}", file=sys.stderr)
-        return fault_of_usage.exit_code
-    except ImportError as error:
-        if (missing := missing_library(error)) is None:
-            raise
-        print(json_text(missing.as_dict()) if as_json else f"error: {missing}", file=sys.stderr)
-        return missing.exit_code
-    except Exception as error:
-        if not as_json:
-            raise
-        fault = {
-            "error": type(error).__name__,
-            "message": str(error),
-            "where": None,
-            "hint": None,
-            "exit_code": 1,
-        }
-        print(json_text(fault), file=sys.stderr)
-        return 1
+        return _printed_fault(usage_error(error, arguments), as_json=as_json)
     except KeyboardInterrupt:
-        print("interrupted: what was finished is kept, the same command goes on from there", file=sys.stderr)
+        _to_stderr("interrupted: what was finished is kept, the same command goes on from there")
         return 130
+    except Exception as error:
+        if isinstance(error, BrokenPipeError) and not {"--help", "-h", "--version", "-V"}.isdisjoint(arguments):
+            _give_up(sys.stdout)
+            return 0
+        return _printed_fault(fault_of(error), as_json=as_json)
     if not isinstance(outcome, Outcome):
         return 0
+    return _printed_outcome(outcome, as_json=as_json)
+
+
+def _printed_outcome(outcome: Outcome, *, as_json: bool) -> int:
     text = json_text(outcome.data) if as_json else outcome.text
     try:
-        if text:
-            print(text, flush=True)
+        if text and sys.stdout is not None:
+            print(_printable(text, as_json=as_json), flush=True)
     except BrokenPipeError:
         # The reader of a pipe has had enough; Python would complain once more while closing stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _give_up(sys.stdout)
+    except OSError as error:
+        _give_up(sys.stdout)
+        fault = fault_of(error)
+        fault.where = "standard output"
+        return _printed_fault(fault, as_json=as_json)
     return outcome.exit_code
+
+
+def _printed_fault(fault: RadzooError, *, as_json: bool) -> int:
+    _to_stderr(json_text(fault.as_dict()) if as_json else f"error: {fault}")
+    return fault.exit_code
+
+
+def _to_stderr(text: str) -> None:
+    # Where nobody can be told, the exit code still tells.
+    try:
+        if sys.stderr is not None:
+            print(text.encode("utf-8", "backslashreplace").decode(), file=sys.stderr, flush=True)
+    except OSError:
+        _give_up(sys.stderr)
+
+
+def _printable(text: str, *, as_json: bool) -> str:
+    """Return a text in letters that stdout can write; a letter that it lacks as its code."""
+    encoding = sys.stdout.encoding or "utf-8"
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        if as_json:
+            return dumps(loads(text), indent=2)
+        return text.encode(encoding, "backslashreplace").decode(encoding)
+    return text
+
+
+def _give_up(stream: TextIO) -> None:
+    """Let a stream that cannot be written lead nowhere, or Python complains of it once more at its end."""
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    except (OSError, ValueError):
+        return

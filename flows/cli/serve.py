@@ -11,6 +11,8 @@ from flows.cli.outcome import Context, Outcome
 from flows.ingest import read_study
 from flows.local_server import prefect_api, running
 from flows.progress import said
+from flows.scheduled_run import dated, log_file
+from flows.time_zone import named_time_zone
 from schemas.errors import UsageError
 
 __all__ = ["serve"]
@@ -21,11 +23,13 @@ def serve(
     *,
     refresh: str | None = None,
     bench: str | None = None,
+    timezone: str | None = None,
     port: int = 4200,
     context: Annotated[Context, Parameter(parse=False)],
 ) -> Outcome:
     """Register a study's schedules with Prefect and run them until stopped (Ctrl-C).
 
+    Each run writes one dated line; the rest of it lies in the store's logs. A run that fails does not end the verb.
     With PREFECT_API_URL set, that server is used; else one is started on this machine.
 
     Parameters
@@ -36,19 +40,29 @@ def serve(
         When to ingest and refresh, as five cron fields.
     bench
         When to refresh, train what is missing and bench, as five cron fields.
+    timezone
+        The time zone of the cron fields and of the lines, such as Europe/Berlin; this machine's own where not given.
     port
         Where a Prefect server started here listens, on this machine only.
     """
     if refresh is None and bench is None:
         raise UsageError("nothing to schedule", hint='radzoo serve STUDY.toml --refresh "0 3 * * *"')
+    zone = named_time_zone(timezone)
     study, _ = read_study(study_file)
+    crons = {verb: cron for verb, cron in (("refresh", refresh), ("bench", bench)) if cron is not None}
     with prefect_api(port) as api:
         # Imported here: Prefect reads its settings when it is loaded.
-        from flows.serving import deployments, served
+        from flows.serving import deployments, serve_until_stopped
 
-        scheduled = deployments(study_file, study.id, context.store, refresh_cron=refresh, bench_cron=bench)
+        scheduled = deployments(
+            study_file, study.id, context.store, refresh_cron=refresh, bench_cron=bench, timezone=zone.key
+        )
         with running(api):
-            for each in scheduled:
-                said(f"scheduled {each.flow_name}/{each.name} at {api.url}")
-            served(scheduled)
-    return Outcome("stopped", {"schedules": [f"{each.flow_name}/{each.name}" for each in scheduled]})
+            for verb, cron in crons.items():
+                said(
+                    f"{dated(zone)} {verb} {study.id}: scheduled at '{cron}' in {zone.key}, Prefect {api.url}, "
+                    f"log {log_file(context.store.resolve(), verb, study.id)}"
+                )
+            serve_until_stopped(scheduled)
+    said(f"{dated(zone)} stopped")
+    return Outcome("", {"schedules": [f"{each.flow_name}/{each.name}" for each in scheduled]})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -21,7 +22,7 @@ from flows.table_study import TableOfFeatures, study_text
 from schemas.errors import RadzooError, UsageError
 from store.home import Store
 
-__all__ = ["ingest", "init", "refresh", "refresh_text"]
+__all__ = ["failure_lines", "ingest", "init", "refresh", "refresh_text"]
 
 _WITH_FAILURES = 5
 Shared = Annotated[Context, Parameter(parse=False)]
@@ -63,6 +64,7 @@ def ingest(
     workers: Workers = None,
     supersede: bool = False,
     read_again: bool = False,
+    allow_removals: Annotated[bool, Parameter(negative="")] = False,
     context: Shared,
 ) -> Outcome:
     """Read a study file, its tables, images and masks into the store, in one commit.
@@ -102,6 +104,8 @@ def ingest(
         Accept this study's values where another study gives the same patient, variable and date another one.
     read_again
         Read every image and mask again, also those whose size and time of change are as they were.
+    allow_removals
+        Remove what the study no longer has, even where it is more than [cohort] max_removed_share of it (20 %).
     """
     described = [patient, outcome, negative, phase, id, *phases, *drop, *missing, *models]
     if features is None and any(each is not None for each in described):
@@ -118,7 +122,13 @@ def ingest(
         raise UsageError("give a study file, or a table with --features", hint="radzoo ingest --help")
     try:
         report = ingest_study(
-            study_file, context.store, dry_run=dry_run, workers=workers, supersede=supersede, read_again=read_again
+            study_file,
+            context.store,
+            dry_run=dry_run,
+            workers=workers,
+            supersede=supersede,
+            read_again=read_again,
+            allow_removals=allow_removals,
         )
     except RadzooError:
         if written:
@@ -190,9 +200,9 @@ def refresh(
         dry_run=only_plan,
         retry_failed=retry_failed,
     )
-    is_bad = any(r.failed for r in reports) and not only_plan
+    is_bad = any(r.failed or r.refused for r in reports) and not only_plan
     is_stale = check and any(r.stale for r in reports)
-    text = "\n".join(refresh_text(report, only_plan=only_plan) for report in reports)
+    text = "\n".join([*(refresh_text(report, only_plan=only_plan) for report in reports), *failure_lines(reports)])
     return Outcome(text or "the study asks for no feature set", reports, _WITH_FAILURES if is_bad or is_stale else 0)
 
 
@@ -236,8 +246,23 @@ def refresh_text(report: FeatureSetReport, *, only_plan: bool = False) -> str:
         f"{report.study} {report.feature_set} ({report.features} features): {would}computed {report.computed}, "
         f"{would}reused {report.reused}, failed {report.failed}, unchanged {report.unchanged}"
     )
+    if report.single_values:
+        line += f", single values missing {report.single_values}"
     if report.commit_id is not None:
         line += f"; commit {report.commit_id}"
-    if report.failed:
-        line += f"\nnext: radzoo sql \"select * from failures where study = '{report.study}'\" tells why"
     return line
+
+
+def failure_lines(reports: Sequence[FeatureSetReport]) -> list[str]:
+    """Return what a study lacks after a refresh, each failure counted once, and how to see why; else nothing.
+
+    The sum is the number of rows in ``failures`` without those of single values.
+    """
+    if not any(each.failed or each.refused for each in reports):
+        return []
+    study, refused, failed = reports[0].study, reports[0].refused, sum(each.failed for each in reports)
+    question = f"select * from failures where study = '{study}' and coalesce(feature, '') = ''"
+    return [
+        f"{study}: {refused + failed} failures: {refused} refused at ingest, {failed} failed in extraction",
+        f'next: radzoo sql "{question}" tells why',
+    ]

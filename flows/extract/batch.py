@@ -43,6 +43,11 @@ def extracted_batch(batch: Sequence[PlannedExtraction], settings: RadiomicsSetti
     """Compute and stage a patient's extractions and return a receipt for each.
 
     A fault of one extraction is its receipt's ``failure``; the others go on.
+
+    Raises
+    ------
+    OSError
+        When a finished extraction cannot be staged.
     """
     receipts = []
     by_scan = sorted(batch, key=lambda each: (each.image_source, each.key))
@@ -54,11 +59,13 @@ def extracted_batch(batch: Sequence[PlannedExtraction], settings: RadiomicsSetti
                 if image is None or normalised is None:
                     image = unchanged_image(planned)
                     normalised = normalised_image(image, settings)
-                stage(staging, _record(planned, image, normalised, settings))
+                record = _record(planned, image, normalised, settings)
             except Exception as error:
                 # A library's own error on one mask must not cost the other patients their rows.
                 receipts.append(Receipt(planned, failure_of(error)))
             else:
+                # A full disk is no fault of a mask: it ends the run, and what was staged is taken over.
+                stage(staging, record)
                 receipts.append(Receipt(planned))
     return receipts
 

@@ -25,6 +25,11 @@ def cropped_batch(batch: Sequence[PlannedExtraction], settings: RegionSettings, 
     """Compute and stage a patient's regions and return a receipt for each.
 
     What is computed together fails together; other lesions and exams go on.
+
+    Raises
+    ------
+    OSError
+        When a finished region cannot be staged.
     """
     receipts = []
     for together, group in groupby(batch, key=lambda each: each.together):
@@ -37,12 +42,14 @@ def cropped_batch(batch: Sequence[PlannedExtraction], settings: RegionSettings, 
             _refuse_unknown_places({read[content].key.phase: each.image for content, each in images.items()})
             regions = cropped_regions([images[each.content] for each in together], settings)
             of_content = {each.content: region for each, region in zip(together, regions, strict=True)}
-            for planned in unit:
-                stage(staging, _record(planned, of_content[planned.content]))
+            records = [_record(planned, of_content[planned.content]) for planned in unit]
         except Exception as error:
             # A library's own error on one exam must not cost the other patients their rows.
             receipts += [Receipt(planned, failure_of(error)) for planned in unit]
         else:
+            # A full disk is no fault of an exam: it ends the run, and what was staged is taken over.
+            for record in records:
+                stage(staging, record)
             receipts += [Receipt(planned) for planned in unit]
     return receipts
 

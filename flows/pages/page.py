@@ -12,7 +12,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 
 from flows.pages import words
 
-__all__ = ["page_text", "written_page"]
+__all__ = ["page_text", "write_page"]
 
 _FILTERS: dict[str, Callable[..., str]] = {
     "compact": words.compact,
@@ -42,12 +42,21 @@ def page_text(package: str, contents: Mapping[str, Any]) -> str:
     return _environment(package).get_template("page.html.jinja").render(contents)
 
 
-def written_page(file: Path, text: str) -> Path:
-    """Write a page and return its file; a browser that reloads meanwhile finds the old page, not half of the new."""
+def write_page(file: Path, text: str) -> Path:
+    """Write a page and return its file; a browser that reloads meanwhile finds the old page, not half of the new.
+
+    A device or a pipe is written to as it is.
+    """
     file.parent.mkdir(parents=True, exist_ok=True)
+    if file.exists() and not file.is_file():
+        file.write_text(text, encoding="utf-8")
+        return file
     partial = file.with_name(f"{file.name}.{os.getpid()}.partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(file)
+    try:
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(file)
+    finally:
+        partial.unlink(missing_ok=True)
     return file
 
 

@@ -63,8 +63,8 @@ def attention_part(questions: Questions, row: Row) -> AttentionPart | None:
         heading = (
             f"{first['patient']}, {first['cohort']}, label {first['label']}, probability {first['probability']:.2f}"
         )
-        told = "; ".join(
-            f"{each['phase']} {decimals(each['energy_inside'], 2)} inside, "
+        shares = "; ".join(
+            f"{each['phase']} {decimals(each['energy_inside'], 2)} inside, deeper than the margin, "
             f"{decimals(each['energy_margin'], 2)} on the margin"
             for each in rows
         )
@@ -73,7 +73,7 @@ def attention_part(questions: Questions, row: Row) -> AttentionPart | None:
                 panels,
                 key=f"{row['model']}-attention-{number}",
                 title=heading,
-                label=f"Class activation maps of {heading}: share of energy in {told}",
+                label=f"Class activation maps of {heading}: share of energy in {shares}",
             )
         )
     return part

@@ -8,7 +8,7 @@ from typing import Any
 
 from flows.catalogue.page import FOLDER, catalogue_text
 from flows.pages import words
-from flows.pages.page import page_text, written_page
+from flows.pages.page import page_text, write_page
 from flows.pages.questions import Questions
 from flows.refresh import stored_study
 from flows.report.performance import performance
@@ -54,8 +54,8 @@ def write_report(store: Store, study: str | None, out: Path | None = None) -> Pa
     with snapshot_connection(snapshot) as connection:
         page = page_text("report", _contents(store, Questions(connection, "report", study=asked)))
         catalogue = catalogue_text(store, connection)
-    written_page(file.parent / FOLDER / "index.html", catalogue)
-    return written_page(file, page)
+    write_page(file.parent / FOLDER / "index.html", catalogue)
+    return write_page(file, page)
 
 
 def _contents(store: Store, questions: Questions) -> dict[str, Any]:

@@ -64,7 +64,9 @@ def test_a_window_that_is_added_later_takes_the_rows_out_and_a_mended_date_puts_
     assert reasons(dated_study.ingest()) == {"P4": "exam of 2020-03-12 is 2 days after surgery (2020-03-10)"}
     assert len(dated_study.sql("from study_masks")) == 6
     dated_study.edit('reference_date = "surgery"\n', f'reference_date = "surgery"\n{WINDOW}')
-    assert set(reasons(dated_study.ingest())) == {"P3", "P4"}
+    with pytest.raises(ContractError, match="2 of 6 masks"):
+        dated_study.ingest()
+    assert set(reasons(dated_study.ingest(allow_removals=True))) == {"P3", "P4"}
     assert len(dated_study.sql("from study_masks")) == len(dated_study.sql("from masks")) == 4
     dated_study.edit("2020-02-20", "2020-02-25", file="patients.csv")
     dated_study.edit("2020-03-12", "2020-03-10", file="patients.csv")

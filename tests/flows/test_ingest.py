@@ -89,7 +89,7 @@ def test_a_corrected_cause_takes_its_failure_away_and_only_that_row_is_computed(
     small_study.write_mask("P2", "DP", mask=small_study.mask("P2", "DP", label=0))
     assert len(small_study.ingest().failures) == 1
     first = small_study.refresh_without_prefect()
-    assert (first.reused, first.failed) == (7, 1)
+    assert (first.reused, first.failed, first.refused) == (7, 0, 1)
     small_study.write_mask("P2", "DP")
     assert small_study.ingest().failures == ()
     assert failures(small_study) == []

@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError
 
 import pytest
 
-from flows.cli.missing_library import missing_library
+from flows.missing_library import missing_library
 from schemas.errors import NotFoundError
 
 WITHOUT_TORCH = """

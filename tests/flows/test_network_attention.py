@@ -176,6 +176,7 @@ def test_the_report_shows_the_examples_with_numbers_of_the_sql(judged, tmp_path)
     section = page[page.index("Where dl_resnet10 looks") :]
     assert section.count('<figure class="maps">') == 3
     assert section.count("<image ") == 3 * 2 * 2
+    assert "inside: within the tumour, deeper than that band" in section
     rows = answer(
         Snapshot(judged.store), "from attention order by label desc, probability desc, patient, phase"
     ).to_pylist()

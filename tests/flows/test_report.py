@@ -15,6 +15,7 @@ import SimpleITK as sitk
 from html_page import Page
 
 from flows.bench import bench
+from flows.pages.page import write_page
 from flows.pages.words import compact, decimals, p_value, percent
 from flows.report.page import write_report
 from schemas.errors import NotFoundError, UsageError
@@ -402,3 +403,29 @@ def test_a_folder_is_no_file_to_write(ready_study, tmp_path):
     with pytest.raises(UsageError, match="is a folder"):
         write_report(ready_study.store, None, tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_steps_of_a_selection_stand_in_the_order_of_the_pipeline(judged_study, tmp_path):
+    """The funnel goes from the first step to the last, also where a step leaves as many columns as the one before."""
+    page = write_report(judged_study.store, "judged", tmp_path / "report.html").read_text()
+    (funnel,) = re.findall(r'<ol class="funnel">(.*?)</ol>', page, re.DOTALL)
+    steps = re.findall(r"<li><span>(.*?)</span>.*?<span class=\"n\">(\d+)</span>", funnel)
+    assert [name for name, _ in steps] == ["impute", "variance", "zscore", "univariable", "lasso"]
+    counts = [int(count) for _, count in steps]
+    assert counts == sorted(counts, reverse=True)
+
+
+def test_a_page_is_written_to_a_pipe_as_it_is_and_leaves_nothing_half_done(ready_study, tmp_path):
+    """A pipe stays a pipe; a page that cannot be written leaves the old one and no partial file."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = subprocess.Popen(["cat", str(pipe)], stdout=subprocess.PIPE)
+    assert write_page(pipe, "a page") == pipe
+    assert reader.communicate(timeout=60)[0] == b"a page"
+    assert pipe.is_fifo()
+    file = tmp_path / "page.html"
+    write_page(file, "old")
+    with pytest.raises(UnicodeEncodeError):
+        write_page(file, "\ud800")
+    assert file.read_text() == "old"
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["page.html", "pipe"]

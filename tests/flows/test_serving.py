@@ -1,19 +1,31 @@
-"""Schedules: which deployments a study gets, and that a scheduled run does what the verbs do."""
+"""Schedules: which deployments a study gets, what a scheduled run writes, and how it ends whatever happens."""
+
+import re
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from flows.scheduled_run import WorkDone, log_file, run_on_schedule
 from flows.serving import bench_study, deployments, refresh_study
-from schemas.errors import UnfinishedError, UsageError
+from flows.time_zone import local_time_zone, named_time_zone
+from schemas.errors import StoreBusyError, UsageError
+
+UTC = ZoneInfo("UTC")
 
 
 def scheduled(study, **crons):
     """Return a study's deployments."""
-    wanted = {"refresh_cron": None, "bench_cron": None} | crons
+    wanted = {"refresh_cron": None, "bench_cron": None, "timezone": "Europe/Berlin"} | crons
     return deployments(study.file, "small", study.store_root, **wanted)
 
 
-def test_each_schedule_is_a_deployment_of_one_run_at_a_time(small_study):
-    """Refresh and bench are deployed by module path, with absolute paths, one run at a time (one writer)."""
+def lines(text):
+    """Return the lines of a text, without the seconds that a run took."""
+    return [re.sub(r"; \d+ s$", "", line) for line in text.splitlines()]
+
+
+def test_each_schedule_is_a_deployment(small_study):
+    """Refresh and bench are deployed by module path, with absolute paths, and no limit that outlives a process."""
     both = scheduled(small_study, refresh_cron="0 3 * * *", bench_cron="30 4 * * 1")
     assert [(each.flow_name, each.name) for each in both] == [("refresh-study", "small"), ("bench-study", "small")]
     assert [each.schedules[0].schedule.cron for each in both] == ["0 3 * * *", "30 4 * * 1"]
@@ -21,8 +33,11 @@ def test_each_schedule_is_a_deployment_of_one_run_at_a_time(small_study):
         assert each.parameters == {
             "study_file": str(small_study.file.resolve()),
             "store": str(small_study.store_root.resolve()),
+            "study": "small",
+            "timezone": "Europe/Berlin",
         }
-        assert each.concurrency_limit == 1
+        assert each.schedules[0].schedule.timezone == "Europe/Berlin"
+        assert each.concurrency_limit is None
     assert [each.entrypoint for each in both] == ["flows.serving.refresh_study", "flows.serving.bench_study"]
 
 
@@ -40,28 +55,136 @@ def test_a_text_that_is_no_cron_is_a_fault_of_usage(small_study, cron):
     assert "0 3 * * *" in error.value.hint
 
 
-def test_a_scheduled_refresh_ingests_computes_and_fails_when_rows_failed(small_study, prefect_server):
-    """A scheduled run takes over what changed since the last one, and is marked failed when a row failed."""
+def test_the_time_zone_is_the_machines_own_or_the_one_that_is_named(monkeypatch):
+    """A zone goes by its IANA name; one that does not exist, or a machine that names none, is a fault of usage."""
+    monkeypatch.setenv("TZ", ":Asia/Tokyo")
+    assert local_time_zone() == "Asia/Tokyo"
+    assert named_time_zone(None).key == "Asia/Tokyo"
+    assert named_time_zone("Europe/Berlin").key == "Europe/Berlin"
+    for wrong in ("Europe/Nowhere", "../etc/passwd", "CET-1CEST,M3.5.0"):
+        with pytest.raises(UsageError, match="is no time zone") as error:
+            named_time_zone(wrong)
+        assert "--timezone Europe/Berlin" in error.value.hint
+
+
+def test_a_scheduled_refresh_tells_known_failures_from_new_ones(small_study, prefect_server, capsys):
+    """Rows that fail leave a run complete: its state and its line say how many failed before and how many are new."""
     small_study.edit('families = ["shape", "firstorder"]', 'families = ["shape"]')
     small_study.ingest()
     small_study.stage()
-    arguments = {"study_file": str(small_study.file), "store": str(small_study.store_root)}
-    assert refresh_study(**arguments) == {"computed": 0, "reused": 8, "failed": 0, "unchanged": 0}
+    capsys.readouterr()
+    arguments = {
+        "study_file": str(small_study.file),
+        "store": str(small_study.store_root),
+        "study": "small",
+        "timezone": "Europe/Berlin",
+    }
+
+    def run():
+        state = refresh_study(**arguments, return_state=True)
+        (line,) = lines(capsys.readouterr().err)
+        date, message = re.fullmatch(r"(\S+ \S+ CES?T) refresh small: (.*)", line).groups()
+        assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d CES?T", date)
+        assert state.message == message
+        return state.name, message, state.is_completed()
+
+    counts = "computed 0, reused 8, failed 0, unchanged 0; commit 2"
+    assert run() == ("Completed", counts, True)
     small_study.mask_file("P1").unlink()
-    with pytest.raises(UnfinishedError, match="1 rows failed") as error:
-        refresh_study(**arguments)
-    assert error.value.hint == f"radzoo --store {small_study.store_root} sql 'from failures' tells why"
-    assert small_study.sql("select patient from failures") == [{"patient": "P1"}]
-    # Left alone, the failure is told again: a schedule does not forget it.
-    with pytest.raises(UnfinishedError):
-        refresh_study(**arguments)
+    counts = "computed 0, reused 0, failed 1 (new), unchanged 7; commit 3"
+    assert run() == ("Completed with new failures", counts, True)
+    counts = "computed 0, reused 0, failed 1 (known), unchanged 7; no commit"
+    assert run() == ("Completed with known failures", counts, True)
+    small_study.mask_file("P2").unlink()
+    name, message, _ = run()
+    assert name == "Completed with new failures"
+    assert "failed 2 (1 known, 1 new)" in message
+    assert len(small_study.sql("from failures")) == 2
+    # The line goes to the log too, behind what the verbs wrote.
+    log = log_file(small_study.store_root, "refresh", "small").read_text()
+    assert log.count("reading small: 4 of 4 patients") == 4
+    assert message in log
 
 
-def test_a_scheduled_bench_judges_the_studys_models(tmp_path, clinical_study, prefect_server):
+def test_a_run_that_cannot_do_its_work_is_broken_and_raises_nothing(small_study, prefect_server, capsys):
+    """A fault of the study file is a failed state and one line with the cause; so is a folder that is gone."""
+    small_study.ingest()
+    arguments = {"study_file": str(small_study.file), "store": str(small_study.store_root), "study": "small"}
+
+    def run():
+        capsys.readouterr()
+        state = refresh_study(**arguments, timezone="UTC", return_state=True)
+        (line,) = lines(capsys.readouterr().err)
+        assert (state.name, state.is_failed()) == ("Broken", True)
+        assert "UTC refresh small: broken: " in line
+        return line
+
+    small_study.edit('unit = "[IU]/mL"', 'unit = "IU"')
+    assert f"broken: {small_study.file}:{small_study.line_of('unit')}: clinical.variables.afp.unit" in run()
+    small_study.edit('unit = "IU"', 'unit = "[IU]/mL"')
+    for phase in ("AP", "DP"):
+        small_study.mask_file("P1", phase).unlink()
+    assert "2 of 8 masks (25%): P1 AP R1.1, P1 DP R1.1" in run()
+    assert len(small_study.snapshot.rows("study_masks")) == 8
+    assert "Traceback" in log_file(small_study.store_root, "refresh", "small").read_text()
+
+
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [
+        (StoreBusyError("another writer holds the store", hint="wait"), "another writer holds the store; next: wait"),
+        (OSError(28, "No space left on device", "/data/x"), "/data/x: no space left on device; next: free some space"),
+        (KeyError("a\nbug"), "this is a fault of radzoo: KeyError: "),
+    ],
+)
+def test_a_broken_run_is_one_line_whatever_was_raised(tmp_path, capfd, error, cause):
+    """No exception leaves a run, and its line holds the cause and the next step."""
+
+    def work():
+        raise error
+
+    outcome = run_on_schedule("refresh", "small", tmp_path / "store", UTC, work)
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line == outcome.line
+    assert (outcome.ending, outcome.counts) == ("broken", {})
+    assert f" UTC refresh small: broken: {cause}" in line
+
+
+def test_a_run_needs_no_log_and_a_full_log_is_put_aside(tmp_path, capfd):
+    """Where no log can be written the run goes on; one of more than a megabyte starts again."""
+    (tmp_path / "file").write_text("")
+    outcome = run_on_schedule("bench", "small", tmp_path / "file" / "store", UTC, lambda: WorkDone("small", ()))
+    assert outcome.ending == "complete"
+    log = log_file(tmp_path / "store", "bench", "small")
+    log.parent.mkdir(parents=True)
+    log.write_text("x" * 1_000_001)
+    outcome = run_on_schedule("bench", "small", tmp_path / "store", UTC, lambda: WorkDone("small", ()))
+    assert (outcome.ending, outcome.message) == ("complete", "failed 0; no commit")
+    assert log.read_text().splitlines()[-1] == outcome.line
+    assert log.with_suffix(".log.1").stat().st_size == 1_000_001
+    assert len(capfd.readouterr().err.splitlines()) == 2
+
+
+def test_an_interrupted_run_says_so(tmp_path, capfd):
+    """Ctrl-C ends a run, which says that it was interrupted."""
+
+    def work():
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_on_schedule("refresh", "small", tmp_path, UTC, work)
+    assert capfd.readouterr().err.endswith("UTC refresh small: interrupted; what was finished is kept\n")
+
+
+def test_a_scheduled_bench_judges_the_studys_models(tmp_path, clinical_study, prefect_server, capsys):
     """A scheduled bench trains what is missing and judges; a second one finds every figure there already."""
     file, store = clinical_study(tmp_path)
-    arguments = {"study_file": str(file), "store": str(store)}
+    arguments = {"study_file": str(file), "store": str(store), "study": "hcc", "timezone": "UTC", "return_state": True}
     first = bench_study(**arguments)
-    assert first["models"] == 1
-    assert first["commit"] is not None
-    assert bench_study(**arguments) == {"models": 1, "commit": None}
+    assert first.message.startswith("models 1, trained 1, computed ")
+    assert "; commit " in first.message
+    assert first.is_completed()
+    again = bench_study(**arguments)
+    assert again.message.startswith("models 1, trained 0, computed 0, ")
+    assert again.message.endswith("; no commit")
+    assert len(capsys.readouterr().err.splitlines()) == 2

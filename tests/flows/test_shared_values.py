@@ -73,7 +73,7 @@ def test_a_study_corrects_what_no_other_study_declares(small_study, second):
     assert small_study.sql(AFP) == [{"value": 402.0}]
     second.file.write_text(text)
     second.keep("P1")
-    second.ingest()
+    second.ingest(allow_removals=True)
     small_study.edit("402", "403", file="patients.csv")
     small_study.ingest()
     assert small_study.sql(AFP) == [{"value": 403.0}]
