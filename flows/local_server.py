@@ -16,7 +16,7 @@ from typing import IO, NamedTuple
 
 from flows.prefect_settings import checked_settings, refuse_unusable_database
 from flows.progress import said
-from flows.server_process import ending_reason, is_healthy
+from flows.server_process import ending_reason, is_healthy, server_environment
 from schemas.errors import NotFoundError
 
 __all__ = ["PrefectApi", "prefect_api", "running"]
@@ -77,7 +77,7 @@ def running(api: PrefectApi) -> Iterator[None]:
     refuse_unusable_database(checked_settings())
     said(f"starting a Prefect server at {_HOST}:{port} (set {_API} to use another)")
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", _HOST, "--port", str(port)]
-    own = {name: value for name, value in os.environ.items() if name != _API}
+    own = {name: value for name, value in server_environment().items() if name != _API}
     # A pipe that nobody reads would fill up and stop the server.
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log:
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=log, env=own)  # noqa: S603

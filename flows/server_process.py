@@ -2,11 +2,31 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from http.client import HTTPConnection, HTTPException
 
+from flows.prefect_environment import DEFAULTS
 from flows.prefect_settings import masked
 
-__all__ = ["ending_reason", "is_healthy"]
+__all__ = ["ending_reason", "is_healthy", "server_environment"]
+
+_LOGGING = "PREFECT_LOGGING_SETTINGS_PATH"
+
+
+def server_environment(settings: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the environment of a server's process: this one's, with Prefect's own way of logging.
+
+    A server's messages go to a file, where the cause of its end is looked for; cut to one line each, as a terminal
+    shows them, they would not have it.
+
+    Parameters
+    ----------
+    settings : mapping of str to str, optional
+        Variables that come on top.
+    """
+    merged = os.environ | dict(settings or {})
+    return {name: value for name, value in merged.items() if (name, value) != (_LOGGING, DEFAULTS[_LOGGING])}
 
 
 def is_healthy(port: int) -> bool:

@@ -6,7 +6,6 @@ Loading this module takes seconds: only who has no server needs it.
 from __future__ import annotations
 
 import atexit
-import os
 import subprocess
 import sys
 import tempfile
@@ -17,7 +16,7 @@ import prefect
 from prefect.server.api.server import SubprocessASGIServer
 from prefect.settings import PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS, get_current_settings
 
-from flows.server_process import ending_reason, is_healthy
+from flows.server_process import ending_reason, is_healthy, server_environment
 from schemas.errors import NotFoundError
 
 __all__ = ["TemporaryServer"]
@@ -73,7 +72,7 @@ class TemporaryServer(SubprocessASGIServer):
         command += ["--log-level", "error", "--lifespan", "on"]
         own = {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__SERVER_FINAL": "1"}
         settings = get_current_settings().to_environment_variables(exclude_unset=True)
-        return subprocess.Popen(command, stderr=log, env=os.environ | own | settings)  # noqa: S603
+        return subprocess.Popen(command, stderr=log, env=server_environment(own | settings))  # noqa: S603
 
     def _came_up(self, process: subprocess.Popen[Any], port: int, patience: float) -> bool:
         deadline = time.monotonic() + patience
