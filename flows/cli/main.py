@@ -82,7 +82,7 @@ def _launch(
     shared: dict[str, Any] = {}
     if "context" in ignored:
         named = store_path(store, os.environ)
-        shared["context"] = Context(named or Path(DEFAULT_STORE), store_was_named=named is not None)
+        shared["context"] = Context(named or Path(DEFAULT_STORE), store_was_named=named is not None, as_json=json)
     result = command(*bound.args, **bound.kwargs, **shared)
     return result if isinstance(result, Outcome) else None
 
@@ -124,6 +124,8 @@ def exit_code(arguments: Sequence[str]) -> int:
         return 130
     if not isinstance(outcome, Outcome):
         return 0
+    if outcome.is_printed:
+        return outcome.exit_code
     text = json_text(outcome.data) if as_json else outcome.text
     try:
         if text:
