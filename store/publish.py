@@ -10,7 +10,9 @@ from pathlib import Path
 
 import duckdb
 
+from schemas.errors import ContractError
 from store.analyst import define_analyst_views
+from store.faults import ASK_FOR_WRITING, disk_faults
 from store.home import Store
 from store.snapshot import Snapshot
 
@@ -27,7 +29,7 @@ def published(snapshot: Snapshot) -> Path:
     one open keeps reading it, and a refresh never waits for a client. Views name the segments by
     absolute path: the file can be opened from any folder. A file of a newer commit is left as it is.
     """
-    with _alone(snapshot.store):
+    with _faults(snapshot.store), _alone(snapshot.store):
         target = snapshot.store.analyst_file
         # Two commits in quick succession may come to be published in the other order.
         if (published_commit(snapshot.store) or 0) > snapshot.commit_id:
@@ -47,6 +49,20 @@ def published_commit(store: Store) -> int | None:
     except duckdb.Error:
         return None
     return int(row[0] or 0) if row else None
+
+
+@contextmanager
+def _faults(store: Store) -> Iterator[None]:
+    """Translate what the disk refuses: DuckDB says it as an error of its own."""
+    try:
+        with disk_faults(store.root):
+            yield
+    except duckdb.IOException as error:
+        said = str(error).strip().splitlines()[0]
+        hint = (
+            ASK_FOR_WRITING if "Permission" in said or "Read-only" in said else "make room, then radzoo store publish"
+        )
+        raise ContractError(f"analyst.duckdb cannot be written: {said}", where=str(store.root), hint=hint) from error
 
 
 @contextmanager

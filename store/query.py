@@ -44,7 +44,7 @@ def snapshot_connection(snapshot: Snapshot, *, documented: bool = False) -> duck
     # The progress bar would be written among the answer's lines.
     connection.execute("set enable_progress_bar = false")
     # DuckDB may read and write its spill folder whatever else is shut off, by default .tmp of the working directory.
-    connection.execute(f"set temp_directory = {quoted_text(str(snapshot.store.root / 'spill'))}")
+    connection.execute(f"set temp_directory = {quoted_text(str(snapshot.store.spill))}")
     define_analyst_views(connection, snapshot, documented=documented)
     connection.execute(f"set allowed_directories = [{quoted_text(str(snapshot.store.segments.local_root))}]")
     connection.execute("set enable_external_access = false")
