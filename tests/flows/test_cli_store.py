@@ -113,3 +113,20 @@ def test_init_makes_a_store_that_other_verbs_find(printed, tmp_path):
     assert not (tmp_path / "other").exists()
     code, out, _ = printed("--json", "--store", store, "store", "init")
     assert (code, json.loads(out)["commits"]) == (0, 0)
+
+
+def test_a_backup_of_a_real_study_opens_and_is_checked(trained_study, printed, tmp_path):
+    """Models, datasets and features are in the backup; a second run copies nothing, and each breaks no promise."""
+    place = tmp_path / "backup"
+    code, out, _ = printed("--store", trained_study.store_root, "store", "backup", place)
+    assert code == 0, out
+    assert out.splitlines()[0] == f"backed up commit {trained_study.snapshot.commit_id} in {place}"
+    code, out, _ = printed("--json", "--store", trained_study.store_root, "store", "backup", place, "--quick")
+    made = json.loads(out)
+    assert (code, made["files"]["copied"], made["is_clean"], made["removed"]) == (0, 0, True, [])
+    code, out, _ = printed("--store", place, "store", "verify")
+    assert code == 0, out
+    shown = [printed("--store", root, "models", "show", "cr") for root in (place, trained_study.store_root)]
+    assert shown[0][:2] == shown[1][:2]
+    code, _, err = printed("--store", trained_study.store_root, "store", "backup", tmp_path)
+    assert (code, "not empty" in err or "cannot lie" in err) == (2, True)
