@@ -184,7 +184,7 @@ def _define_wide_view(
         query = (
             f"select {keys}, {columns} "
             f"from read_parquet([{paths}], union_by_name = true, filename = '{SEGMENT_FILE}') s {masks}"
-            f"{live_extractions(feature_set)}"
+            f"{live_extractions(snapshot, feature_set)}"
         )
     else:
         keys = ", ".join(f"m.{name}" for name in MaskKey._fields)
@@ -250,7 +250,7 @@ def _define_embeddings_view(
                 f"select {quoted_text(feature_set)} as feature_set, {keys}, {told}, s.embedding::float[] as embedding "
                 f"from read_parquet([{paths}], union_by_name = true, filename = '{SEGMENT_FILE}') s "
                 "join catalogue.masks m on s.image_sha256 = m.image_sha256 and s.mask_sha256 = m.mask_sha256 "
-                f"{live_extractions(feature_set)}"
+                f"{live_extractions(snapshot, feature_set)}"
             )
     others = {"fold": "bigint", "in_training": "boolean"}
     nothing = ", ".join(

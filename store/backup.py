@@ -29,7 +29,7 @@ MARKER = "radzoo-backup.json"
 
 _PATIENCE_S = 5
 _TRIES = 3
-_MADE_AGAIN = ("analyst.duckdb", "report", "spill")
+_MADE_AGAIN = ("analyst.duckdb", "publication.json", "report", "spill")
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 from cyclopts import App, CycloptsError, Parameter
 
+from flows.cli.moved_store import publish_after_move
 from flows.cli.outcome import Context, Outcome, json_text
 from flows.cli.usage import refuse_version_of_verb, usage_error
 from flows.cli.verbs import DATASETS_VERBS, FEATURES_VERBS, MODELS_VERBS, STORE_VERBS, VERBS
@@ -83,6 +84,7 @@ def _launch(
     if "context" in ignored:
         named = store_path(store, os.environ)
         shared["context"] = Context(named or Path(DEFAULT_STORE), store_was_named=named is not None, as_json=json)
+        publish_after_move(shared["context"].store)
     result = command(*bound.args, **bound.kwargs, **shared)
     return result if isinstance(result, Outcome) else None
 

@@ -63,7 +63,7 @@ def refused(shared_store):
             "select sum(original_firstorder_Mean) from two_features_v1 join labels using (patient) where label = 1",
             [(1.0,)],
         ),
-        ("select count(*) from (describe two_features)", [(11,)]),
+        ("select count(*) from (describe two_features)", [(12,)]),
     ],
 )
 def test_what_reads_is_answered(shared_store, query, answered):
