@@ -179,7 +179,7 @@ def _connected(engine: Engine) -> Iterator[Connection]:
         raise NotFoundError(
             f"the catalogue's server does not answer: {driver_message(error)}",
             where=catalogue_place(engine),
-            hint="start the server, or mend the URL in the store's store.toml",
+            hint="start the server, or correct the URL in the store's store.toml",
         ) from error
     with connection:
         yield connection

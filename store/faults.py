@@ -77,7 +77,7 @@ def disk_fault(error: OSError, where: Path | str) -> RadzooError:
         return ContractError(f"the store cannot be written: {said}", where=place, hint=_ROOM)
     if error.errno in _ABSENT:
         return NotFoundError(
-            f"there is no radzoo store here: {said}", where=place, hint="name the store's folder with --store PATH"
+            f"there is no radzoo store here: {said}", where=str(where), hint="name the store's folder with --store PATH"
         )
     return ContractError(
         f"the store cannot be used: {said}", where=place, hint="see whether the disk is well, then try again"

@@ -130,3 +130,27 @@ def test_a_backup_of_a_real_study_opens_and_is_checked(trained_study, printed, t
     assert shown[0][:2] == shown[1][:2]
     code, _, err = printed("--store", trained_study.store_root, "store", "backup", tmp_path)
     assert (code, "not empty" in err or "cannot lie" in err) == (2, True)
+
+
+def test_a_place_where_no_store_can_be_is_one_line(printed, tmp_path):
+    """A file and a loop of links are said as such by every verb of the store, and no store is made there."""
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    for name in ("file", "loop", "file/below"):
+        for verb in (("store", "log"), ("store", "init"), ("store", "publish"), ("sql", "select 1")):
+            code, out, err = printed("--store", tmp_path / name, *verb)
+            assert code in (3, 4)
+            assert out == ""
+            assert err.startswith(f"error: {tmp_path / name}: ")
+            assert "next: " in err
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["file", "loop"]
+
+
+def test_a_moved_store_is_published_again_by_the_next_verb(printed, tmp_path):
+    """After a move any verb writes the published file again and says so once on stderr."""
+    assert printed("--store", tmp_path / "store", "store", "init")[0] == 0
+    assert printed("--store", tmp_path / "store", "store", "publish")[0] == 0
+    (tmp_path / "store").rename(tmp_path / "moved")
+    _, _, err = printed("--store", tmp_path / "moved", "store", "log")
+    assert err == f"published analyst.duckdb again: it was published in {tmp_path / 'store'}\n"
+    assert printed("--store", tmp_path / "moved", "store", "log")[2] == ""
