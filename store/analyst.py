@@ -199,7 +199,7 @@ def _define_wide_view(
         raise ContractError(
             f"a segment of {feature_set} is missing or damaged: {str(error).splitlines()[0]}",
             where=str(snapshot.store.segments),
-            hint="put the file back from a copy of the store",
+            hint="put the file back from a backup of the store",
         ) from error
 
 
