@@ -10,7 +10,10 @@ from typing import Any, NamedTuple
 import duckdb
 
 from schemas.errors import ContractError
-from schemas.keys import MaskKey, sql_name
+from schemas.keys import RESERVED_VIEWS, MaskKey, sql_name
+from store.cohort_views import define_cohort_views
+from store.commit_changes import commit_changes
+from store.primary_views import IS_PRIMARY, define_newest_view, define_primary_view, primary_masks
 from store.region_views import define_region_views
 from store.segments import EMBEDDING_COLUMNS
 from store.snapshot import Snapshot
@@ -35,7 +38,7 @@ _WIDE_COMMENTS = {
 MEASURED = ("grey_levels", "zero_fraction")
 """The columns of a computed set's wide view that extraction tells besides the features."""
 
-_EMBEDDING_COMMENTS = {
+_EMBEDDING_COMMENTS = {name: _WIDE_COMMENTS[name] for name in (*MaskKey._fields, "extraction_id")} | {
     "feature_set": "name@version",
     "embedding": "the network's output, 32-bit floats",
     "network": "architecture of the network",
@@ -98,29 +101,55 @@ def _define_views(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, *, 
         connection.register("arriving", rows)
         connection.execute(f"create table catalogue.{table} as select * from arriving")
         connection.unregister("arriving")
-    for view in view_documentation():
+    connection.register("arriving", commit_changes(snapshot))
+    connection.execute("create table catalogue.commit_changes as select * from arriving")
+    connection.unregister("arriving")
+    views = list(view_documentation())
+    for view in views:
         connection.execute(f"create view {view.name} as {view.query}")
         if documented:
             commented(connection, view.name, view.description, view.columns)
     wide = [row for row in snapshot.rows("feature_sets") if row["kind"] in ("radiomics", "imported")]
-    newest = {row["name"]: row for row in sorted(wide, key=lambda row: row["version"])}
-    names = [(sql_name(row["feature_set"]), row, "") for row in wide]
-    names += [(sql_name(name), row, "newest version: ") for name, row in newest.items()]
-    for name, row, prefix in names:
-        features = snapshot.rows("features", feature_set=row["feature_set"])
-        _define_wide_view(connection, snapshot, row, name, features)
-        if documented:
-            keys = {
-                key: text for key, text in _WIDE_COMMENTS.items() if row["kind"] != "imported" or key not in MEASURED
-            }
-            if row["kind"] == "imported":
-                keys["extraction_id"] = "sha256(the row's keys and values + definition)"
-            columns = keys | {each["feature"]: _feature_comment(each) for each in features}
-            commented(connection, name, f"{row['feature_set']}: {prefix}{row['description']}", columns)
-    _define_long_view(connection, wide)
+    _define_wide_views(connection, snapshot, wide, documented=documented)
+    _define_long_views(connection, wide, documented=documented)
     embedded = [row["feature_set"] for row in snapshot.rows("feature_sets", kind="embedding")]
     _define_embeddings_view(connection, snapshot, embedded, documented=documented)
     define_region_views(connection, snapshot, documented=documented)
+    there = connection.sql("select view_name from duckdb_views() where not internal").fetchall()
+    cohort = next(view.columns for view in views if view.name == "cohort")
+    define_cohort_views(connection, snapshot, cohort, [name for (name,) in there], documented=documented)
+
+
+def _define_wide_views(
+    connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, wide: Sequence[Mapping[str, Any]], *, documented: bool
+) -> None:
+    """Create the views of feature sets: each version, the newest one without version, and of that the primary rows."""
+    newest = {row["name"]: row for row in sorted(wide, key=lambda row: int(row["version"]))}
+    # A set of an older release may have a name that a view of the store's has now: its versions keep theirs.
+    named = {sql_name(name) for name in newest}
+    for row in wide:
+        features = snapshot.rows("features", feature_set=row["feature_set"])
+        _define_wide_view(connection, snapshot, row, sql_name(row["feature_set"]), features)
+        is_newest = newest[row["name"]] is row and sql_name(row["name"]) not in RESERVED_VIEWS
+        comments = _wide_comments(row, features)
+        if documented:
+            commented(connection, sql_name(row["feature_set"]), f"{row['feature_set']}: {row['description']}", comments)
+        if not is_newest:
+            continue
+        beside = define_newest_view(connection, row, [each["feature"] for each in features])
+        comments = dict.fromkeys(beside, IS_PRIMARY) | comments
+        if documented:
+            about = f"{row['feature_set']}: newest version: {row['description']}"
+            commented(connection, sql_name(row["name"]), about, comments)
+        if beside and f"{sql_name(row['name'])}_primary" not in named | RESERVED_VIEWS:
+            define_primary_view(connection, row, comments if documented else None)
+
+
+def _wide_comments(row: Mapping[str, Any], features: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    keys = {key: text for key, text in _WIDE_COMMENTS.items() if row["kind"] != "imported" or key not in MEASURED}
+    if row["kind"] == "imported":
+        keys["extraction_id"] = "sha256(the row's keys and values + definition)"
+    return keys | {each["feature"]: _feature_comment(each) for each in features}
 
 
 def _feature_comment(row: Mapping[str, Any]) -> str:
@@ -155,7 +184,7 @@ def _define_wide_view(
         query = (
             f"select {keys}, {columns} "
             f"from read_parquet([{paths}], union_by_name = true, filename = '{SEGMENT_FILE}') s {masks}"
-            f"{live_extractions(feature_set)}"
+            f"{live_extractions(snapshot, feature_set)}"
         )
     else:
         keys = ", ".join(f"m.{name}" for name in MaskKey._fields)
@@ -170,28 +199,41 @@ def _define_wide_view(
         raise ContractError(
             f"a segment of {feature_set} is missing or damaged: {str(error).splitlines()[0]}",
             where=str(snapshot.store.segments),
-            hint="put the file back from a copy of the store",
+            hint="put the file back from a backup of the store",
         ) from error
 
 
-def _define_long_view(connection: duckdb.DuckDBPyConnection, wide: Sequence[Mapping[str, Any]]) -> None:
+def _define_long_views(
+    connection: duckdb.DuckDBPyConnection, wide: Sequence[Mapping[str, Any]], *, documented: bool
+) -> None:
     keys = ", ".join(MaskKey._fields)
+    of_mask = ", ".join(f"l.{name}" for name in MaskKey._fields)
     parts = []
     for row in wide:
         others = ", ".join(("extraction_id", *(() if row["kind"] == "imported" else MEASURED)))
+        told = "true" if row["kind"] == "imported" else "coalesce(p.is_primary, false)"
+        joined = "" if row["kind"] == "imported" else f" left join ({primary_masks()}) p using ({keys})"
         parts.append(
-            f"select {quoted_text(row['feature_set'])} as feature_set, {keys}, feature, value from "
-            f'"{sql_name(row["feature_set"])}" unpivot include nulls (value for feature in '
-            f"(columns(* exclude ({keys}, {others}))))"
+            f"select {quoted_text(row['feature_set'])} as feature_set, {of_mask}, {told} as is_primary, "
+            f'l.feature, l.value from (from "{sql_name(row["feature_set"])}" '
+            f"unpivot include nulls (value for feature in (columns(* exclude ({keys}, {others}))))) l{joined}"
         )
     empty = (
         "select null::varchar as feature_set, patient, exam, phase, lesion, reader, reading, "
-        "null::varchar as feature, null::double as value from catalogue.masks where false"
+        "null::boolean as is_primary, null::varchar as feature, null::double as value from catalogue.masks where false"
     )
     connection.execute(f"create view radiomics_long as {' union all '.join(parts) or empty}")
     connection.execute(
-        "comment on view radiomics_long is 'every radiomics value, one row each; for people, not for models'"
+        "create view radiomics_primary as select * exclude (is_primary) from radiomics_long where is_primary"
     )
+    if documented:
+        names = ("patient", "exam", "phase", "lesion", "reader", "reading")
+        columns = {"feature_set": "name@version"} | {name: _WIDE_COMMENTS[name] for name in names}
+        columns |= {"feature": "column of the feature set", "value": "NULL where it could not be computed"}
+        about = "every radiomics value, one row each; for people, not for models"
+        commented(connection, "radiomics_long", about, columns | {"is_primary": IS_PRIMARY})
+        about = "the radiomics values of the masks that models read, one row each; for people, not for models"
+        commented(connection, "radiomics_primary", about, columns)
 
 
 def _define_embeddings_view(
@@ -208,7 +250,7 @@ def _define_embeddings_view(
                 f"select {quoted_text(feature_set)} as feature_set, {keys}, {told}, s.embedding::float[] as embedding "
                 f"from read_parquet([{paths}], union_by_name = true, filename = '{SEGMENT_FILE}') s "
                 "join catalogue.masks m on s.image_sha256 = m.image_sha256 and s.mask_sha256 = m.mask_sha256 "
-                f"{live_extractions(feature_set)}"
+                f"{live_extractions(snapshot, feature_set)}"
             )
     others = {"fold": "bigint", "in_training": "boolean"}
     nothing = ", ".join(

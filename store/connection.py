@@ -11,8 +11,10 @@ from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
-from schemas.errors import NotFoundError, StoreBusyError, UsageError
+from schemas.errors import ContractError, NotFoundError, StoreBusyError, UsageError
 from schemas.settings import BUSY_TIMEOUT_S
+from store.faults import ASK_FOR_WRITING, catalogue_fault
+from store.read_only import is_read_only, may_only_be_read, read_only_engine, unchanged_meanwhile
 
 __all__ = [
     "LOCK_NOT_AVAILABLE",
@@ -38,7 +40,11 @@ def catalogue_engine(file: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> E
 
     A reader sees the state at its transaction's start and never blocks a writer (WAL). A writer takes
     its lock at the start (``BEGIN IMMEDIATE``), so that two never deadlock half-way.
+
+    A file that may only be read is opened so that SQLite writes nothing beside it (`is_read_only`).
     """
+    if may_only_be_read(file):
+        return read_only_engine(file, busy_timeout_s=busy_timeout_s)
     engine = create_engine(f"sqlite:///{file}", connect_args={"timeout": busy_timeout_s})
 
     @event.listens_for(engine, "connect")
@@ -116,7 +122,7 @@ def read_transaction(engine: Engine) -> Iterator[Connection]:
     connecting = engine
     if is_postgresql(engine):
         connecting = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-    with _connected(connecting) as connection, connection.begin():
+    with _translated(engine), unchanged_meanwhile(engine), _connected(connecting) as connection, connection.begin():
         yield connection
 
 
@@ -128,10 +134,14 @@ def write_transaction(engine: Engine) -> Iterator[Connection]:
     ------
     StoreBusyError
         When another writer holds the catalogue for longer than the busy timeout.
+    ContractError
+        When the store may only be read, the catalogue is damaged, or its disk is full.
     NotFoundError
         When the catalogue's server does not answer.
     """
-    with _connected(engine.execution_options(**{_WRITER: True})) as connection:
+    if is_read_only(engine):
+        raise ContractError("the store may only be read here", where=catalogue_place(engine), hint=ASK_FOR_WRITING)
+    with _translated(engine), _connected(engine.execution_options(**{_WRITER: True})) as connection:
         try:
             transaction = connection.begin()
             if is_postgresql(engine):
@@ -149,6 +159,17 @@ def write_transaction(engine: Engine) -> Iterator[Connection]:
 
 
 @contextmanager
+def _translated(engine: Engine) -> Iterator[None]:
+    try:
+        yield
+    except DBAPIError as error:
+        fault = None if is_postgresql(engine) else catalogue_fault(error, catalogue_place(engine))
+        if fault is None:
+            raise
+        raise fault from error
+
+
+@contextmanager
 def _connected(engine: Engine) -> Iterator[Connection]:
     try:
         connection = engine.connect()
@@ -158,7 +179,7 @@ def _connected(engine: Engine) -> Iterator[Connection]:
         raise NotFoundError(
             f"the catalogue's server does not answer: {driver_message(error)}",
             where=catalogue_place(engine),
-            hint="start the server, or mend the URL in the store's store.toml",
+            hint="start the server, or correct the URL in the store's store.toml",
         ) from error
     with connection:
         yield connection

@@ -114,7 +114,7 @@ def _try_data(url: str) -> None:
             raise NotFoundError(
                 f"a small file could not be written, read and removed: {str(error).splitlines()[0]}",
                 where=re.sub("//[^@/]*@", "//", url).partition("?")[0],
-                hint="make the bucket, set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or mend --data; "
+                hint="make the bucket, set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or correct --data; "
                 "s3://bucket/prefix?region=eu-central-1 names a region, endpoint_override another server",
             ) from error
     if not is_whole:
@@ -131,7 +131,7 @@ def _try_catalogue(url: str, data: DataFolder) -> None:
                 path = connection.execute(select(segments.c.path).where(live).limit(1)).scalar()
     except NotFoundError as error:
         raise NotFoundError(
-            error.message, where=error.where, hint="start the server, make the database, or mend --catalogue"
+            error.message, where=error.where, hint="start the server, make the database, or correct --catalogue"
         ) from error
     finally:
         engine.dispose()

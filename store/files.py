@@ -265,7 +265,7 @@ def _missing(folder: DataFolder, path: str) -> ContractError:
     return ContractError(
         "a file of the store is missing",
         where=f"{folder}/{path}",
-        hint="put it back from a copy of the store; radzoo store verify lists what is missing",
+        hint="put it back from a backup of the store; radzoo store verify lists what is missing",
     )
 
 

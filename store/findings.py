@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 __all__ = ["FROM_A_COPY", "RESTORE_CATALOGUE", "Check", "Finding", "Verification"]
 
-FROM_A_COPY = "put the file back from a copy of the store (docs/store.md)"
-RESTORE_CATALOGUE = "restore the catalogue from a copy of the store (docs/store.md)"
+FROM_A_COPY = "put the file back from a backup of the store (docs/store.md)"
+RESTORE_CATALOGUE = "restore the catalogue from a backup of the store (docs/store.md)"
 
 
 @dataclass(frozen=True)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import sqlite3
+import errno
+import os
+import tempfile
+import uuid
 from pathlib import Path
 
 from sqlalchemy import Engine, inspect
-from sqlalchemy.exc import DatabaseError
 
 from schemas.errors import ContractError, NotFoundError
 from schemas.settings import BUSY_TIMEOUT_S
 from store.address import stored_address
 from store.connection import catalogue_engine, read_transaction, server_engine, write_transaction
+from store.faults import disk_faults
 from store.files import DataFolder
 from store.migrations import FORMAT_VERSION, migrate
+from store.read_only import is_read_only
 from store.tables import store_format
 
 __all__ = ["CATALOGUE_FILE", "Store"]
@@ -46,42 +50,61 @@ class Store:
     """
 
     def __init__(self, root: Path, *, create: bool = False, busy_timeout_s: float = BUSY_TIMEOUT_S) -> None:
-        self.root = root.resolve()
-        self.address = stored_address(self.root)
-        if self.address.catalogue is None and not self.catalogue_file.exists() and not create:
-            raise NotFoundError(
-                "there is no radzoo store here",
-                where=str(self.root),
-                hint="radzoo ingest STUDY.toml or radzoo store init makes one; "
-                "--store PATH or RADZOO_STORE names another place",
+        with disk_faults(root):
+            self.root = _resolved(root)
+            _refuse_no_folder(self.root)
+            self.address = stored_address(self.root)
+            if self.address.catalogue is None and not self.catalogue_file.exists() and not create:
+                raise NotFoundError(
+                    "there is no radzoo store here",
+                    where=str(self.root),
+                    hint="radzoo ingest STUDY.toml or radzoo store init makes one; "
+                    "--store PATH or RADZOO_STORE names another place",
+                )
+            self.root.mkdir(parents=True, exist_ok=True)
+            is_remote = self.address.data is not None
+            self.files = DataFolder(self.root / "copies" if is_remote else self.root, self.address.data)
+            self.engine: Engine = (
+                catalogue_engine(self.catalogue_file, busy_timeout_s=busy_timeout_s)
+                if self.address.catalogue is None
+                else server_engine(self.address.catalogue, busy_timeout_s=busy_timeout_s)
             )
-        self.root.mkdir(parents=True, exist_ok=True)
-        is_remote = self.address.data is not None
-        self.files = DataFolder(self.root / "copies" if is_remote else self.root, self.address.data)
-        self.engine: Engine = (
-            catalogue_engine(self.catalogue_file, busy_timeout_s=busy_timeout_s)
-            if self.address.catalogue is None
-            else server_engine(self.address.catalogue, busy_timeout_s=busy_timeout_s)
-        )
-        try:
-            if not self._is_current():
-                with write_transaction(self.engine) as connection:
-                    migrate(connection)
-        except DatabaseError as error:
-            if self.address.catalogue is not None or isinstance(error.orig, sqlite3.OperationalError):
-                raise
-            raise ContractError(
-                f"the catalogue cannot be read: {error.orig}",
-                where=str(self.catalogue_file),
-                hint="restore the file from a backup, or name another store with --store",
-            ) from error
+            self._bring_up_to_date()
 
-    def _is_current(self) -> bool:
+    def _bring_up_to_date(self) -> None:
+        version = self._format()
+        if version == FORMAT_VERSION:
+            return
+        if version < FORMAT_VERSION and self.is_read_only:
+            raise ContractError(
+                f"the store has format {version}, this radzoo reads {FORMAT_VERSION}, and the store may only be read",
+                where=str(self.root),
+                hint="run radzoo store log once where the store may be written: that brings it up to date",
+            )
+        try:
+            with write_transaction(self.engine) as connection:
+                migrate(connection)
+        except ContractError as error:
+            error.where = error.where or str(self.root)
+            raise
+
+    def _format(self) -> int:
         with read_transaction(self.engine) as connection:
             if not inspect(connection).has_table("store_format"):
-                return False
-            versions = connection.execute(store_format.select()).scalars().all()
-            return max(versions, default=0) == FORMAT_VERSION
+                return 0
+            return max(connection.execute(store_format.select()).scalars().all(), default=0)
+
+    @property
+    def is_read_only(self) -> bool:
+        """Return whether this process may only read the catalogue's file."""
+        return is_read_only(self.engine)
+
+    @property
+    def spill(self) -> Path:
+        """Return where DuckDB puts what finds no room in memory: a folder that nothing else is in."""
+        if os.access(self.root, os.W_OK | os.X_OK):
+            return self.root / "spill"
+        return Path(tempfile.gettempdir()) / f"radzoo-spill-{uuid.uuid4().hex}"
 
     @property
     def catalogue_file(self) -> Path:
@@ -112,3 +135,20 @@ class Store:
     def analyst_file(self) -> Path:
         """Return the published DuckDB file."""
         return self.root / "analyst.duckdb"
+
+
+def _resolved(root: Path) -> Path:
+    """Return a folder's real path; a loop of links is what the system calls it, in every Python."""
+    try:
+        return root.resolve()
+    except RuntimeError as error:
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(root)) from error
+
+
+def _refuse_no_folder(root: Path) -> None:
+    if os.path.lexists(root) and not root.is_dir():
+        raise NotFoundError(
+            "this is no folder, so no store lies here" if root.exists() else "this link leads nowhere",
+            where=str(root),
+            hint="name the store's folder with --store PATH or RADZOO_STORE",
+        )

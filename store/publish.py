@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,11 +11,23 @@ from pathlib import Path
 
 import duckdb
 
+from schemas.errors import ContractError
 from store.analyst import define_analyst_views
+from store.faults import ASK_FOR_WRITING, disk_faults
 from store.home import Store
 from store.snapshot import Snapshot
 
-__all__ = ["STORAGE_VERSION", "published", "published_commit"]
+__all__ = [
+    "PUBLICATION_NOTE",
+    "STORAGE_VERSION",
+    "published",
+    "published_after_move",
+    "published_commit",
+    "published_root",
+]
+
+PUBLICATION_NOTE = "publication.json"
+"""The file beside ``analyst.duckdb`` that says in which folder the store was when it was published."""
 
 STORAGE_VERSION = "v1.2.0"
 """The DuckDB file format written: clients from 1.2 on open it, whatever wrote it."""
@@ -25,16 +38,51 @@ def published(snapshot: Snapshot) -> Path:
 
     The file is built beside the old one and takes its place by rename, so a client that has the old
     one open keeps reading it, and a refresh never waits for a client. Views name the segments by
-    absolute path: the file can be opened from any folder. A file of a newer commit is left as it is.
+    absolute path: the file can be opened from any folder, and says so where it was moved or copied. A file of a
+    newer commit is left as it is, unless it was published elsewhere.
     """
-    with _alone(snapshot.store):
+    with _faults(snapshot.store), _alone(snapshot.store):
         target = snapshot.store.analyst_file
         # Two commits in quick succession may come to be published in the other order.
-        if (published_commit(snapshot.store) or 0) > snapshot.commit_id:
+        is_elsewhere = published_root(snapshot.store) != str(snapshot.store.root)
+        if not is_elsewhere and (published_commit(snapshot.store) or 0) > snapshot.commit_id:
             return target
         for left in target.parent.glob("analyst-*.partial*"):
             left.unlink()
-        return _written(snapshot, target)
+        written = _written(snapshot, target)
+        _note_root(snapshot.store)
+        return written
+
+
+def published_root(store: Store) -> str | None:
+    """Return the store's folder as ``analyst.duckdb`` knows it, None where no note says so."""
+    try:
+        note = json.loads((store.root / PUBLICATION_NOTE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return str(note["store"]) if isinstance(note, dict) and "store" in note else None
+
+
+def published_after_move(root: Path) -> str | None:
+    """Publish a store's newest commit again where its file was published in another folder, and return that folder.
+
+    Returns
+    -------
+    str or None
+        None where nothing had to be done, or nothing can be.
+    """
+    store = Store(root)
+    before = published_root(store)
+    if not store.analyst_file.exists() or before == str(store.root) or not os.access(store.root, os.W_OK):
+        return None
+    published(Snapshot(store))
+    return before or "another folder, or by an older release"
+
+
+def _note_root(store: Store) -> None:
+    note, partial = store.root / PUBLICATION_NOTE, store.root / f"{PUBLICATION_NOTE}.{os.getpid()}.partial"
+    partial.write_text(json.dumps({"store": str(store.root)}) + "\n", encoding="utf-8")
+    partial.replace(note)
 
 
 def published_commit(store: Store) -> int | None:
@@ -47,6 +95,20 @@ def published_commit(store: Store) -> int | None:
     except duckdb.Error:
         return None
     return int(row[0] or 0) if row else None
+
+
+@contextmanager
+def _faults(store: Store) -> Iterator[None]:
+    """Translate what the disk refuses: DuckDB says it as an error of its own."""
+    try:
+        with disk_faults(store.root):
+            yield
+    except duckdb.IOException as error:
+        said = str(error).strip().splitlines()[0]
+        hint = (
+            ASK_FOR_WRITING if "Permission" in said or "Read-only" in said else "make room, then radzoo store publish"
+        )
+        raise ContractError(f"analyst.duckdb cannot be written: {said}", where=str(store.root), hint=hint) from error
 
 
 @contextmanager
@@ -67,7 +129,7 @@ def _written(snapshot: Snapshot, target: Path) -> Path:
         location = str(partial).replace("'", "''")
         connection.execute(f"attach '{location}' as analyst (storage_version '{STORAGE_VERSION}')")
         connection.execute("use analyst")
-        define_analyst_views(connection, snapshot)
+        define_analyst_views(connection, snapshot.to_publish())
         connection.execute("use memory")
         connection.execute("detach analyst")
         partial.replace(target)

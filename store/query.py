@@ -3,23 +3,36 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, NamedTuple
 
 import duckdb
 import pyarrow as pa
 
 from schemas.errors import NotFoundError, UsageError
 from store.analyst import define_analyst_views, quoted_text
+from store.pivot import listed_pivot
 from store.snapshot import Snapshot
 
-__all__ = ["answer", "snapshot_connection"]
+__all__ = ["Question", "answer", "asked", "snapshot_connection", "sql_errors"]
 
 _READING_NODES = {"SELECT_NODE", "SET_OPERATION_NODE", "CTE_NODE", "RECURSIVE_CTE_NODE"}
 _EXECUTES_TEXT = {"json_execute_serialized_sql"}
+_MOST_PIVOTS = 20
+_PIVOT_WITH_PARAMETERS = "pivot elements extracted from the data cannot have parameters"
 _TABLES_HINT = "radzoo sql 'show tables' lists what can be asked"
 _MEANT = ("Did you mean", "Candidate bindings")
 _LACKS = ("not found", "does not have a column", "does not exist")
+
+
+class Question(NamedTuple):
+    """A statement that is understood and not yet answered."""
+
+    relation: duckdb.DuckDBPyRelation
+    """The answer; each way to read it runs the statement."""
+    interrupt: Callable[[], None]
+    """Ends whatever runs."""
 
 
 def snapshot_connection(snapshot: Snapshot, *, documented: bool = False) -> duckdb.DuckDBPyConnection:
@@ -31,7 +44,7 @@ def snapshot_connection(snapshot: Snapshot, *, documented: bool = False) -> duck
     # The progress bar would be written among the answer's lines.
     connection.execute("set enable_progress_bar = false")
     # DuckDB may read and write its spill folder whatever else is shut off, by default .tmp of the working directory.
-    connection.execute(f"set temp_directory = {quoted_text(str(snapshot.store.root / 'spill'))}")
+    connection.execute(f"set temp_directory = {quoted_text(str(snapshot.store.spill))}")
     define_analyst_views(connection, snapshot, documented=documented)
     connection.execute(f"set allowed_directories = [{quoted_text(str(snapshot.store.segments.local_root))}]")
     connection.execute("set enable_external_access = false")
@@ -40,7 +53,7 @@ def snapshot_connection(snapshot: Snapshot, *, documented: bool = False) -> duck
 
 
 def answer(snapshot: Snapshot, query: str, parameters: Mapping[str, str] | None = None) -> pa.Table:
-    """Return the answer to one read-only SQL statement.
+    """Return the answer to one read-only SQL statement, all of it.
 
     Parameters
     ----------
@@ -58,22 +71,104 @@ def answer(snapshot: Snapshot, query: str, parameters: Mapping[str, str] | None 
     NotFoundError
         When a table or column does not exist.
     """
-    statement = _reading_statement(query)
+    with asked(snapshot, query, parameters) as question, sql_errors():
+        return question.relation.to_arrow_table()
+
+
+@contextmanager
+def asked(snapshot: Snapshot, query: str, parameters: Mapping[str, str] | None = None) -> Iterator[Question]:
+    """Give a read-only SQL statement that is understood and not yet answered, to be read in pieces.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        What is asked.
+    query : str
+        As `answer` takes it.
+    parameters : mapping of str to str, optional
+        Values for ``$name`` in the query.
+
+    Raises
+    ------
+    UsageError, NotFoundError
+        As `answer` does. What fails while rows are read is DuckDB's error: `sql_errors` translates it.
+    """
+    _refuse_what_is_no_text(query, *(parameters or {}).values())
+    # What is no statement that reads is refused before a store is laid out for it.
+    is_listed = not _is_pivot_without_list(query)
+    statement = _reading_statement(query) if is_listed else None
     # Comments take a second to write and are seen only where a query asks for DuckDB's own catalogue.
     documented = any(word in query.lower() for word in ("duckdb_", "comment", "pg_"))
     with snapshot_connection(snapshot, documented=documented) as connection:
+        with sql_errors():
+            if statement is None:
+                statement = _reading_statement(_with_lists(connection, query, parameters))
+            relation = connection.sql(statement, params=dict(parameters or {}))
+        yield Question(relation, connection.interrupt)
+
+
+@contextmanager
+def sql_errors() -> Iterator[None]:
+    """Translate what DuckDB says of a query into the errors that a user meets.
+
+    Raises
+    ------
+    UsageError
+        When SQL refuses the query.
+    NotFoundError
+        When a table or column does not exist.
+    """
+    try:
+        yield
+    except duckdb.Error as error:
+        message = _first_line(error)
+        nearest = _nearest(error)
+        if isinstance(error, duckdb.CatalogException) or (
+            isinstance(error, duckdb.BinderException) and any(words in message for words in _LACKS)
+        ):
+            raise NotFoundError(
+                message, hint=f"{nearest}radzoo sql 'show tables', or radzoo sql 'describe TABLE'"
+            ) from error
+        raise UsageError(message, hint=f"{nearest}{_TABLES_HINT}") from error
+
+
+def _refuse_what_is_no_text(*texts: str) -> None:
+    for text in texts:
         try:
-            return connection.sql(statement, params=dict(parameters or {})).to_arrow_table()
-        except duckdb.Error as error:
-            message = _first_line(error)
-            nearest = _nearest(error)
-            if isinstance(error, duckdb.CatalogException) or (
-                isinstance(error, duckdb.BinderException) and any(words in message for words in _LACKS)
-            ):
-                raise NotFoundError(
-                    message, hint=f"{nearest}radzoo sql 'show tables', or radzoo sql 'describe TABLE'"
-                ) from error
-            raise UsageError(message, hint=f"{nearest}{_TABLES_HINT}") from error
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise UsageError(
+                f"character {error.start + 1} of the query or a parameter is no text: it is not UTF-8",
+                hint="see which encoding the terminal or the file has, or write the character as chr(NUMBER)",
+            ) from error
+
+
+def _is_pivot_without_list(query: str) -> bool:
+    try:
+        return [each.type for each in duckdb.extract_statements(query)] == [duckdb.StatementType.MULTI]
+    except duckdb.Error as error:
+        # DuckDB itself cannot fill a parameter there; anything else is said where the query is read.
+        return _PIVOT_WITH_PARAMETERS in str(error)
+
+
+def _with_lists(
+    connection: duckdb.DuckDBPyConnection, query: str, parameters: Mapping[str, str] | None, deep: int = 0
+) -> str:
+    """Return a query whose PIVOTs have lists; their values come from queries that only read, in the same sandbox."""
+
+    def values(question: str) -> list[str | None]:
+        if _is_pivot_without_list(question) and deep < _MOST_PIVOTS:
+            question = _with_lists(connection, question, parameters, deep + 1)
+        statement = _reading_statement(question)
+        used = {name: value for name, value in (parameters or {}).items() if name in statement.named_parameters}
+        return [value for (value,) in connection.sql(statement, params=used).fetchall()]
+
+    for _ in range(_MOST_PIVOTS):
+        listed = listed_pivot(query, values)
+        if listed is None:
+            break
+        query = listed
+    return query
 
 
 def _reading_statement(query: str) -> duckdb.Statement:

@@ -95,7 +95,7 @@ def _described(snapshot: Snapshot, feature_set: str) -> str:
     return (
         f"select {keys}, {told} from read_parquet([{paths}], union_by_name = true, filename = '{SEGMENT_FILE}') s "
         "join catalogue.masks m on s.image_sha256 = m.image_sha256 and s.mask_sha256 = m.mask_sha256 "
-        f"{live_extractions(feature_set)} where exists (from catalogue.study_extractions x "
+        f"{live_extractions(snapshot, feature_set)} where exists (from catalogue.study_extractions x "
         f"where x.feature_set = {quoted_text(feature_set)} and x.extraction_id = s.extraction_id)"
     )
 
@@ -106,7 +106,7 @@ def _arrays(snapshot: Snapshot, feature_set: str) -> str:
         f"select {quoted_text(feature_set)} as feature_set, s.extraction_id, s.region::float[] as region, "
         "s.mask::boolean[] as mask "
         f"from read_parquet([{paths}], union_by_name = true, filename = '{SEGMENT_FILE}') s "
-        f"{live_extractions(feature_set)}"
+        f"{live_extractions(snapshot, feature_set)}"
     )
 
 

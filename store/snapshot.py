@@ -50,6 +50,8 @@ class Snapshot:
         self.commit_id = newest if as_of is None else as_of
         self._is_past = self.commit_id < newest
         self._held: Connection | None = None
+        self.is_published = False
+        """Whether views of it go into a file of their own, which may be moved or copied."""
 
     @contextmanager
     def one_state(self) -> Iterator[Snapshot]:
@@ -62,6 +64,12 @@ class Snapshot:
             held = copy(self)
             held._held = connection
             yield held
+
+    def to_publish(self) -> Snapshot:
+        """Return this snapshot for views that go into a file of their own."""
+        published = copy(self)
+        published.is_published = True
+        return published
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

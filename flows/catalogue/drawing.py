@@ -73,7 +73,7 @@ def _nodes(study: Row, sets: Sequence[Row], models: Sequence[Row]) -> list[Node]
             ["images"],
         ),
     ]
-    used = {row["feature_set"]: row for row in models if row["feature_set"]}
+    used = {name: row for row in models for name in (row["feature_set"], row["regions"]) if name}
     for row in sets:
         name, segments = row["feature_set"], used.get(row["feature_set"], {}).get("segments")
         nodes += [
@@ -102,7 +102,8 @@ def _nodes(study: Row, sets: Sequence[Row], models: Sequence[Row]) -> list[Node]
     for row in models:
         dataset, model = f"data {row['dataset_id']}", f"model {row['model']}"
         if dataset not in datasets:
-            parents = [f"set {row['feature_set']}"] if f"set {row['feature_set']}" in known else []
+            read = [f"set {name}" for name in (row["feature_set"], row["regions"]) if name]
+            parents = [name for name in read if name in known]
             parents += ["clinical"] if _reads_clinical(row) else []
             size = f"{row['patients']} {TIMES} {row['columns']}, commit {row['commit_id']}"
             datasets[dataset] = Node(

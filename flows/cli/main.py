@@ -13,6 +13,7 @@ from typing import Annotated, Any, TextIO
 
 from cyclopts import App, CycloptsError, Parameter
 
+from flows.cli.moved_store import publish_after_move
 from flows.cli.outcome import Context, Outcome, json_text
 from flows.cli.usage import VERSION_FLAGS, refuse_version_of_verb, usage_error
 from flows.cli.verbs import DATASETS_VERBS, FEATURES_VERBS, MODELS_VERBS, STORE_VERBS, VERBS
@@ -77,8 +78,10 @@ def _launch(
     shared: dict[str, Any] = {}
     if "context" in ignored:
         named = store_path(store, os.environ)
-        shared["context"] = Context(named or Path(DEFAULT_STORE), store_was_named=named is not None)
+        shared["context"] = Context(named or Path(DEFAULT_STORE), store_was_named=named is not None, as_json=json)
     try:
+        if shared:
+            publish_after_move(shared["context"].store)
         result = command(*bound.args, **bound.kwargs, **shared)
     except (RadzooError, CycloptsError, BrokenPipeError):
         raise
@@ -127,7 +130,7 @@ def exit_code(arguments: Sequence[str]) -> int:
         return _printed_fault(fault_of(error), as_json=as_json)
     if not isinstance(outcome, Outcome):
         return 0
-    return _printed_outcome(outcome, as_json=as_json)
+    return outcome.exit_code if outcome.is_printed else _printed_outcome(outcome, as_json=as_json)
 
 
 def _printed_outcome(outcome: Outcome, *, as_json: bool) -> int:

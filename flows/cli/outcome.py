@@ -38,6 +38,8 @@ class Context:
     store: Path
     store_was_named: bool = True
     """False where the store is the default place, ./radzoo-store."""
+    as_json: bool = False
+    """Whether the answer shall be JSON: a verb that prints its answer itself asks for it."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,8 @@ class Outcome:
     text: str
     data: Any
     exit_code: int = 0
+    is_printed: bool = False
+    """True where the verb has written its answer to stdout, row by row."""
 
 
 def json_text(value: Any, *, indent: int | None = 2) -> str:

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+import io
+import os
 import sys
-from collections.abc import Mapping, Sequence
-from itertools import count
+from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import pyarrow as pa
-import pyarrow.csv
-import pyarrow.parquet as pq
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
-from flows.cli.outcome import Context, Outcome, fitting_columns, json_text, table_text
-from schemas.errors import UsageError
+from flows.cli.answer_files import file_format, refuse_place, write_answer
+from flows.cli.answer_text import cells, csv_chunks, json_chunks, shown_table
+from flows.cli.outcome import Context, Outcome
+from schemas.errors import ContractError, UsageError
 from store.home import Store
-from store.query import answer
+from store.plain_rows import counted_rows, plain_batches, plain_columns
+from store.query import Question, asked, sql_errors
 from store.snapshot import snapshot_as_of
 
 __all__ = ["sql"]
 
-Format = Literal["table", "json", "csv", "parquet"]
+Format = Literal["table", "csv", "tsv", "json", "parquet", "xlsx"]
+
+_ROOM = "make room there, or name a file elsewhere with --out FILE"
+_SHOWN = 100
+_COUNTING_S = 3.0
 
 
 def sql(
@@ -29,11 +36,15 @@ def sql(
     *,
     as_of: int | None = None,
     param: tuple[str, ...] = (),
-    format: Format = "table",  # noqa: A002  (the option's name)
+    format: Format | None = None,  # noqa: A002  (the option's name)
+    limit: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
     out: Path | None = None,
+    force: Annotated[bool, Parameter(negative="")] = False,
     context: Annotated[Context, Parameter(parse=False)],
 ) -> Outcome:
     """Ask the store one read-only SQL question, in DuckDB's dialect.
+
+    A table shows the first 100 rows and says how many there are; every other format has all of them.
 
     Parameters
     ----------
@@ -44,46 +55,74 @@ def sql(
     param
         A value for $name in the query, as name=value; may be given several times.
     format
-        How to write the answer.
+        How to write the answer: a table where not given, or what the suffix of --out says.
+    limit
+        How many rows at the most.
     out
-        Write the answer to this file instead of stdout.
+        Write the answer to this file instead of stdout: .csv, .tsv, .json, .parquet or .xlsx.
+    force
+        Replace the file of --out where it is there already.
     """
-    text = sys.stdin.read() if query == "-" else query
-    table = _with_distinct_names(answer(snapshot_as_of(Store(context.store), as_of), text, _parameters(param)))
-    rows = table.to_pylist()
-    if out is not None and not out.parent.is_dir():
-        raise UsageError("there is no such folder", where=str(out.parent), hint="make it, or name another --out FILE")
-    if out is not None and out.is_dir():
-        raise UsageError("this is a folder", where=str(out), hint="name a file below it")
-    if format == "parquet":
-        if out is None:
-            raise UsageError("a Parquet answer needs a file", hint="add --out FILE.parquet")
-        pq.write_table(table, out)
-        written = ""
-    elif format == "csv":
-        written = _csv_text(table)
-    else:
-        written = json_text(rows) if format == "json" else _table_text(rows, table.column_names)
     if out is not None:
-        if format != "parquet":
-            out.write_text(written + "\n", encoding="utf-8")
-        return Outcome(f"{table.num_rows} rows in {out}", {"rows": table.num_rows, "file": str(out)})
-    return Outcome(written, rows)
+        kind = file_format(out, format)
+        # Before the question is answered, which may take long.
+        refuse_place(out, force=force)
+    elif format in ("parquet", "xlsx"):
+        raise UsageError(f"{format} is no text: it needs a file", hint=f"add --out FILE.{format}")
+    text = sys.stdin.read() if query == "-" else query
+    snapshot = snapshot_as_of(Store(context.store), as_of)
+    with asked(snapshot, text, _parameters(param)) as question:
+        if out is not None:
+            rows = write_answer(question, out, kind, limit=limit, force=force)
+            return Outcome(f"{rows:,} row{'' if rows == 1 else 's'} in {out}", {"rows": rows, "file": str(out)})
+        if context.as_json or format in ("csv", "tsv", "json"):
+            return _streamed(question, "json" if context.as_json else str(format), limit)
+        return _table(question, limit or _SHOWN)
 
 
-def _table_text(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
-    shown = fitting_columns(rows, columns)
-    more = len(columns) - len(shown)
-    return table_text(rows, shown) + (f"\nand {more} more columns; all with --format csv" if more else "")
+def _table(question: Question, limit: int) -> Outcome:
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A table has characters that not every terminal has.
+        sys.stdout.reconfigure(errors="backslashreplace")
+    columns = plain_columns(question.relation)
+    found = chain.from_iterable(cells(batch, columns) for batch in plain_batches(question.relation, limit + 1))
+    rows = list(found)
+    if len(rows) > limit:
+        with sql_errors():
+            every = counted_rows(question, _COUNTING_S)
+        of = f"{limit:,} of {every:,} rows" if every is not None else f"the first {limit:,} of more rows"
+        print(f"{of}; --limit N shows more, --out FILE.csv has all", file=sys.stderr)
+    return Outcome(shown_table(rows[:limit], [each.name for each in columns]), rows[:limit])
 
 
-def _with_distinct_names(table: pa.Table) -> pa.Table:
-    """Return a table whose columns can be told apart: a join may give two the same name."""
-    names: list[str] = []
-    for name in table.column_names:
-        free = (f"{name}_{number}" for number in count(1) if f"{name}_{number}" not in names)
-        names.append(next(free) if name in names else name)
-    return table.rename_columns(names)
+def _streamed(question: Question, kind: str, limit: int | None) -> Outcome:
+    columns = plain_columns(question.relation)
+    batches = plain_batches(question.relation, limit)
+    chunks = json_chunks(batches, columns) if kind == "json" else csv_chunks(batches, columns, _DELIMITERS[kind])
+    _print_all(chunks)
+    return Outcome("", None, is_printed=True)
+
+
+_DELIMITERS = {"csv": ",", "tsv": "\t"}
+
+
+def _print_all(chunks: Iterable[bytes]) -> None:
+    """Write an answer to stdout, in UTF-8 whatever the terminal's encoding."""
+    sys.stdout.flush()
+    try:
+        for chunk in chunks:
+            sys.stdout.buffer.write(chunk)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        _leave_stdout()
+    except OSError as error:
+        _leave_stdout()
+        raise ContractError(f"the answer cannot be written: {error.strerror}", where="stdout", hint=_ROOM) from error
+
+
+def _leave_stdout() -> None:
+    # The reader of a pipe has had enough; Python would complain once more while closing stdout.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parameters(pairs: tuple[str, ...]) -> dict[str, str]:
@@ -94,17 +133,3 @@ def _parameters(pairs: tuple[str, ...]) -> dict[str, str]:
             raise UsageError(f"--param '{pair}' is not name=value")
         found[name] = value
     return found
-
-
-def _csv_text(table: pa.Table) -> str:
-    """Return a table as CSV with a header; numbers keep all their digits, nested values are JSON."""
-    columns = [
-        pa.array([None if v is None else json_text(v, indent=None) for v in column.to_pylist()], pa.string())
-        if pa.types.is_nested(column.type)
-        else column
-        for column in table.columns
-    ]
-    sink = pa.BufferOutputStream()
-    options = pyarrow.csv.WriteOptions(quoting_style="needed", quoting_header="needed")
-    pyarrow.csv.write_csv(pa.table(columns, names=table.column_names), sink, options)
-    return str(sink.getvalue().to_pybytes().decode()).removesuffix("\n")

@@ -12,6 +12,7 @@ from flows.catalogue.page import write_catalogue
 from flows.cli.outcome import Context, Outcome, table_text
 from flows.compact import CompactReport
 from flows.compact import compact as compact_store
+from store.faults import disk_faults
 from store.home import Store
 from store.leftovers import GRACE_HOURS
 from store.merge_plan import TARGET_ROWS
@@ -53,7 +54,8 @@ def catalogue(*, out: Path | None = None, context: Shared) -> Outcome:
     out
         The folder that index.html goes to; the store's report/catalogue where not given.
     """
-    file = write_catalogue(Store(context.store), out)
+    with disk_faults(out or context.store):
+        file = write_catalogue(Store(context.store), out)
     return Outcome(f"wrote {file}", {"catalogue": str(file)})
 
 
@@ -66,7 +68,7 @@ def compact(
 ) -> Outcome:
     """Merge each feature set's small segments into few large ones, and remove files that nothing names any more.
 
-    What every snapshot says stays as it is; analyst.duckdb is published anew.
+    What every snapshot says stays as it is; analyst.duckdb is published again.
 
     Parameters
     ----------
@@ -77,7 +79,8 @@ def compact(
     grace_hours
         How long a replaced file stays, for those who have it open; 0 removes it now.
     """
-    report = compact_store(Store(context.store), feature_set, target_rows=target_rows, grace_hours=grace_hours)
+    with disk_faults(context.store):
+        report = compact_store(Store(context.store), feature_set, target_rows=target_rows, grace_hours=grace_hours)
     return Outcome(_compact_text(report), report)
 
 

@@ -11,6 +11,7 @@ from flows.cli.outcome import Context, Outcome
 from store.address import StoreAddress
 from store.creation import created_store
 from store.export import exported
+from store.faults import disk_faults
 from store.home import Store
 from store.snapshot import snapshot_as_of
 
@@ -29,7 +30,8 @@ def init(*, catalogue: str | None = None, data: str | None = None, context: Shar
     data
         s3://bucket/prefix?region=...; the store's folder where not given.
     """
-    made = created_store(context.store, StoreAddress(catalogue, data))
+    with disk_faults(context.store):
+        made = created_store(context.store, StoreAddress(catalogue, data))
     what = f"opened a store of {made.commits} commits" if made.commits else "made a store"
     lines = [what, f"store      {made.store}", f"catalogue  {made.catalogue}", f"data       {made.data}"]
     if made.address_file is not None:
@@ -60,7 +62,8 @@ def export(
     as_of
         Export as of this commit (radzoo store log lists them).
     """
-    done = exported(snapshot_as_of(Store(context.store), as_of), folder, study=study, format=format)
+    with disk_faults(folder):
+        done = exported(snapshot_as_of(Store(context.store), as_of), folder, study=study, format=format)
     rows = sum(each.rows for each in done.resources)
     text = f"{len(done.resources)} tables, {rows:,} rows, as of commit {done.commit_id}, in {done.folder}"
     return Outcome(f"{text}\nREADME.md there says what is what, datapackage.json describes every column", done)

@@ -13,7 +13,7 @@ from store.home import Store
 from store.verification import verified
 from zoo.persist import folder_sha256
 
-__all__ = ["verify"]
+__all__ = ["verification_text", "verify"]
 
 _ROWS_SHOWN = 5
 
@@ -28,10 +28,11 @@ def verify(*, quick: bool = False, context: Annotated[Context, Parameter(parse=F
     """
     found = verified(Store(context.store), quick=quick, folder_hash=folder_sha256)
     data = {"commit_id": found.commit_id, "is_clean": found.is_clean, "checks": found.checks, "notes": found.notes}
-    return Outcome(_verification_text(found), data, 0 if found.is_clean else ContractError.exit_code)
+    return Outcome(verification_text(found), data, 0 if found.is_clean else ContractError.exit_code)
 
 
-def _verification_text(found: Verification) -> str:
+def verification_text(found: Verification) -> str:
+    """Return what a check found, for people."""
     width = max(len(check.name) for check in found.checks)
     lines = [
         f"{'BROKEN' if check.findings else 'ok':<6}  {check.name:<{width}}  {check.counted:>9,}  {check.promise}"

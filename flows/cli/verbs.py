@@ -156,6 +156,11 @@ DATASETS_VERBS = {
     ),
 }
 STORE_VERBS = {
+    "backup": Verb(
+        "flows.cli.store_backup:backup",
+        "Copy the store into a folder, or bring the copy there up to date, and check it.",
+        "radzoo store backup /backup/radzoo-store",
+    ),
     "catalogue": Verb(
         "flows.cli.store:catalogue",
         "Write the catalogue: one HTML page of features, coverage and the lineage of models.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import datetime
 from typing import Any
 
 __all__ = [
@@ -84,10 +85,15 @@ def readable_unit(unit: str | None) -> str:
     return re.sub(r"(?<=[a-z])([23])$", lambda match: match[1].translate(_SUPERSCRIPTS), text)
 
 
-def moment(timestamp: str | None) -> str:
-    """Return a stored time to the minute: ``2026-11-23T06:29:09.773+00:00`` -> ``2026-11-23 06:29 UTC``."""
+def moment(timestamp: str | datetime | None) -> str:
+    """Return a stored time to the minute: ``2026-11-23T06:29:09.773+00:00`` -> ``2026-11-23 06:29 UTC``.
+
+    What a view gives as a TIMESTAMP is UTC.
+    """
     if not timestamp:
         return EN_DASH
+    if isinstance(timestamp, datetime):
+        return f"{timestamp:%Y-%m-%d %H:%M} UTC"
     return timestamp[:16].replace("T", " ") + (" UTC" if timestamp.endswith(("+00:00", "Z")) else "")
 
 

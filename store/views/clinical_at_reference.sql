@@ -7,9 +7,9 @@
 -- @value the number, NULL for a category
 -- @level the category, NULL for a number
 -- @unit UCUM unit of value
--- @observed_at since when the value is true; empty where the table gives no date
+-- @observed_at since when the value is true; NULL where the table gives no date
 -- @days_before days from observed_at to reference_on, NULL where either is missing
--- @reference_on the date at which the study predicts for this patient (ISO 8601)
+-- @reference_on the date at which the study predicts for this patient
 with dated as (
     select
         p.study, c.patient, c.variable, c.value, c.level, c.unit, c.observed_at, r.reference_on,
@@ -20,7 +20,9 @@ with dated as (
     left join catalogue.variables v on v.study = p.study and v.variable = c.variable
     left join catalogue.reference_dates r on r.study = p.study and r.patient = p.patient
 )
-select study, patient, variable, value, level, unit, observed_at, days_before, reference_on
+select
+    study, patient, variable, value, level, unit, nullif(observed_at, '')::date as observed_at, days_before,
+    reference_on::date as reference_on
 from dated
 where
     observed_at = ''

@@ -1,6 +1,11 @@
 -- The clinical variables a study declares.
+-- @study the study's id
+-- @variable name of the variable
+-- @kind number or category
+-- @unit UCUM unit of a number
 -- @low lowest value that ingest accepts
 -- @high highest value that ingest accepts
+-- @description what the study file says of it
 -- @window_first earliest day relative to the reference date that a value may be of, NULL for no limit
 -- @window_last latest day relative to the reference date that a value may be of; days before it are negative
 select study, variable, kind, unit, low, high, description, window_first, window_last from catalogue.variables

@@ -1,5 +1,10 @@
 -- DeLong tests: two models on the same patients (paired), one model on two cohorts (unpaired) or in two subgroups (subgroup).
+-- @study the study's id
+-- @suite paper (one split) or honest (nested cross-validation)
 -- @cohort the cohort; unpaired: both, training-validation; subgroup: cohort, variable and both levels
+-- @model_a the one model
+-- @model_b the other one, the same where one model is compared on two groups
+-- @kind paired, unpaired or subgroup
 -- @statistic Z of the paired, D of the unpaired test
 -- @p two-sided p value
 -- @p_holm p value after Holm's correction over the tests of this kind and cohort; subgroups: over all variables, levels and models of the cohort

@@ -1,7 +1,7 @@
 -- Negative controls: AUCs of models from which the outcome, or the place of each intensity, was taken away.
 -- @study the study's id
 -- @suite paper (one split) or honest (cross-validation)
--- @control permuted_labels (labels dealt out anew over the patients) or shuffled_voxels (intensities inside each mask dealt out anew over its voxels, no shape features; size and the histogram of intensities stay)
+-- @control permuted_labels (labels shuffled over the patients) or shuffled_voxels (intensities inside each mask shuffled over its voxels, no shape features; size and the histogram of intensities stay)
 -- @model name in the zoo
 -- @cohort validation in the paper suite, out_of_fold in the honest one
 -- @repeats repeats of the cross-validation, 1 in the paper suite

@@ -4,6 +4,8 @@
 -- @split split that decides who trains
 -- @inputs what the columns are: feature set, phases and factors, JSON
 -- @commit_id commit the dataset was read at
+-- @patients rows of the table
+-- @columns columns of the table
 -- @path Parquet file below the store
 -- @sha256 hash of the file
 -- @feature_set name@version that the inputs' feature set meant at the commit, NULL without features

@@ -6,6 +6,7 @@
 -- @features number of feature columns
 -- @extractions rows in the store
 -- @studies studies with rows of it
+-- @description what the study file or radzoo says of it
 -- @definition canonical definition, JSON
 -- @definition_sha256 hash of the definition
 -- @deviations where the definition departs from the IBSI standard

@@ -1,5 +1,6 @@
 -- How much each feature counts in a trained model, by measures that are not comparable with each other.
 -- Permutation on training patients flatters, and columns that carry the same information share their importance.
+-- @study the study's id
 -- @model name in the zoo
 -- @version version of the model
 -- @kind coefficient, tree, permutation (validation patients, written by bench) or permutation_training

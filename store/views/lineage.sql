@@ -6,31 +6,37 @@
 -- @commit_id commit the dataset was read at
 -- @split split that decided who trained
 -- @feature_set name@version of the dataset's features, NULL where it reads none
--- @phases phases the features come from
+-- @regions name@version of the regions that a network of the model reads, NULL where it has none
+-- @phases phases the features and regions come from
 -- @patients patients in the dataset, of all cohorts
--- @images distinct images measured for these patients
+-- @images distinct images measured, or shown to a network, for these patients
 -- @masks distinct masks on them
--- @extractions rows of features that the dataset was made of
+-- @extractions rows of features and regions that the dataset was made of
 -- @segments segments that hold these rows
 -- @segment_sha256 hashes of those segments
 -- @predictions probabilities that this version gave
--- @as_trained whether no image, mask or row behind the dataset is newer than its commit; NULL without features
+-- @as_trained whether no image, mask or row behind the dataset is newer than its commit; NULL without features and regions
 with used as (
     select distinct study, feature_set from catalogue.study_extractions
 ),
 read as (
     select
         m.study, m.model, m.version, m.summary, d.dataset_id, d.commit_id, d.split, d.patients,
-        d.inputs ->> 'feature_set' as reference, from_json(d.inputs -> 'phases', '["VARCHAR"]') as phases
+        d.inputs ->> 'feature_set' as features_named, d.inputs ->> 'regions' as regions_named, from_json(d.inputs -> 'phases', '["VARCHAR"]') as phases
     from catalogue.models m
     left join catalogue.datasets d on d.study = m.study and d.dataset_id = m.dataset_id
+),
+named as (
+    select distinct study, features_named as reference from read where features_named is not null
+    union
+    select distinct study, regions_named from read where regions_named is not null
 ),
 meant as (
     -- A name without version is the newest one that was computed for this study.
     select
         r.study, r.reference,
         max_by(f.feature_set, f.version + if(u.study is null, 0, 1000000)) as feature_set
-    from (select distinct study, reference from read) r
+    from named r
     join catalogue.feature_sets f on r.reference in (f.feature_set, f.name)
     left join used u on u.study = r.study and u.feature_set = f.feature_set
     group by all
@@ -40,7 +46,7 @@ rows_behind as (
         r.study, r.model, r.version, k.image_sha256, k.mask_sha256, e.extraction_id, s.segment_id, s.sha256,
         greatest(k.added_commit, e.added_commit) <= r.commit_id as as_trained
     from read r
-    join meant w using (study, reference)
+    join meant w on w.study = r.study and w.reference in (r.features_named, r.regions_named)
     join catalogue.split_members p
         on p.study = r.study and p.split = r.split
         and not list_contains(coalesce(json_keys(r.summary, '$.excluded'), []), p.patient)
@@ -51,7 +57,11 @@ rows_behind as (
         and k.reader = m.reader and k.reading = m.reading
     join catalogue.extractions e
         on e.feature_set = w.feature_set and e.image_sha256 = k.image_sha256 and e.mask_sha256 = k.mask_sha256
+    -- One mask has several regions where another phase has changed since: the study's own counts.
+    left join catalogue.study_extractions u
+        on u.study = r.study and u.feature_set = e.feature_set and u.extraction_id = e.extraction_id
     left join catalogue.segments s on s.segment_id = e.segment_id
+    where e.context_sha256 is null or u.study is not null
 ),
 behind as (
     select
@@ -65,11 +75,12 @@ judged as (
     select study, model, version, count(*) as predictions from catalogue.predictions group by all
 )
 select
-    r.study, r.model, r.version, r.dataset_id, r.commit_id, r.split, w.feature_set, r.phases, r.patients,
+    r.study, r.model, r.version, r.dataset_id, r.commit_id, r.split, w.feature_set, g.feature_set as regions, r.phases, r.patients,
     coalesce(b.images, 0) as images, coalesce(b.masks, 0) as masks, coalesce(b.extractions, 0) as extractions,
     coalesce(b.segments, 0) as segments, b.segment_sha256, coalesce(j.predictions, 0) as predictions, b.as_trained
 from read r
-left join meant w using (study, reference)
-left join behind b using (study, model, version)
-left join judged j using (study, model, version)
+left join meant w on w.study = r.study and w.reference = r.features_named
+left join meant g on g.study = r.study and g.reference = r.regions_named
+left join behind b on b.study = r.study and b.model = r.model and b.version = r.version
+left join judged j on j.study = r.study and j.model = r.model and j.version = r.version
 order by r.study, r.model, r.version

@@ -1,13 +1,16 @@
 -- Trained models, every version.
+-- @study the study's id
 -- @model name in the zoo
 -- @version counts up with every training that gave another model
 -- @dataset_id dataset it trained on
 -- @threshold probability from which a patient counts as positive, frozen on training patients
 -- @path folder below the store
 -- @sha256 hash over the folder
+-- @trained_at when it was trained, UTC
 -- @versions library versions, JSON
 -- @summary what the model learned: features or factors and coefficients, JSON
--- @mark what befell the model since, such as that a patient it was trained on was erased; null where nothing did
-select study, model, version, dataset_id, threshold, path, sha256, trained_at, versions, summary, mark
+-- @mark what happened to the model since, such as that a patient it was trained on was erased; null where nothing did
+select study, model, version, dataset_id, threshold, path, sha256,
+    try_cast(trained_at as timestamp) as trained_at, versions, summary, mark
 from catalogue.models
 order by study, model, version

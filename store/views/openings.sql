@@ -6,7 +6,9 @@
 -- @version the model's version
 -- @suite suite of the benchmark that judged it
 -- @run_id run that judged it
--- @opened_at when, ISO 8601 in UTC
+-- @opened_at when, UTC
 -- @author who ran it
-select study, split, cohort, model, version, suite, run_id, opened_at, author from catalogue.openings
+select study, split, cohort, model, version, suite, run_id,
+    try_cast(opened_at as timestamp) as opened_at, author
+from catalogue.openings
 order by opened_at, study, split, model, version

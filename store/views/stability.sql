@@ -1,4 +1,9 @@
 -- Agreement of repeated readings, per phase and feature, on the training patients of a split.
+-- @study the study's id
+-- @split split whose training patients count
+-- @feature_set name@version
+-- @phase named image of the exam
+-- @feature column of the feature set
 -- @kind intra (one reader twice) or inter (two readers)
 -- @patients number of patients read repeatedly
 -- @icc ICC(A,1): two-way random, absolute agreement, single measure

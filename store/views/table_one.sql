@@ -15,6 +15,14 @@
 -- @count_others patients with label 0 at this level
 -- @share_events count_events / known_events
 -- @share_others count_others / known_others
+-- @mean_events mean of the patients with label 1
+-- @median_events median of the patients with label 1
+-- @q1_events first quartile of the patients with label 1
+-- @q3_events third quartile of the patients with label 1
+-- @mean_others mean of the patients with label 0
+-- @median_others median of the patients with label 0
+-- @q1_others first quartile of the patients with label 0
+-- @q3_others third quartile of the patients with label 0
 -- @sd_events sample standard deviation
 -- @sd_others sample standard deviation
 -- @test the test that fits the data: welch-t or mann-whitney, chi-square-yates (two levels), chi-square or fisher

@@ -153,6 +153,7 @@ def test_a_drawing_places_no_box_on_another():
             "dataset_id": f"{n % 3}" * 20,
             "dataset_sha256": "2" * 64,
             "feature_set": f"set-{n % 3}@1" if n % 3 else None,
+            "regions": None,
             "factors": 0 if n % 3 else 2,
             "comparator": None,
             "patients": 1,

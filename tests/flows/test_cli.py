@@ -359,9 +359,9 @@ def test_out_takes_the_other_formats_and_needs_its_folder(ready_study, capsys, t
     code, out, _ = asked(ready_study, capsys, "--json", "sql", QUERY, "--format", "csv", "--out", file)
     assert (code, json.loads(out)) == (0, {"rows": 3, "file": str(file)})
     assert file.read_text() == on_stdout
-    code, _, err = asked(ready_study, capsys, "sql", QUERY, "--out", tmp_path / "none" / "answer.txt")
+    code, _, err = asked(ready_study, capsys, "sql", QUERY, "--out", tmp_path / "none" / "answer.csv")
     assert (code, "no such folder" in err) == (2, True)
-    code, _, err = asked(ready_study, capsys, "sql", QUERY, "--out", tmp_path)
+    code, _, err = asked(ready_study, capsys, "sql", QUERY, "--out", tmp_path, "--format", "csv")
     assert (code, "this is a folder" in err) == (2, True)
 
 

@@ -50,7 +50,7 @@ def test_all_that_is_broken_is_listed_with_what_to_do(small_study, printed):
     assert code == 4
     assert f"broken: {segment}" in out
     assert f"broken: {staged}" in out
-    assert "next: put the file back from a copy of the store (docs/store.md)" in out
+    assert "next: put the file back from a backup of the store (docs/store.md)" in out
     assert "to know: " in out
     assert "left.parquet\n  next: radzoo store compact" in out
     code, out, _ = printed("--json", "--store", small_study.store_root, "store", "verify", "--quick")
@@ -113,3 +113,44 @@ def test_init_makes_a_store_that_other_verbs_find(printed, tmp_path):
     assert not (tmp_path / "other").exists()
     code, out, _ = printed("--json", "--store", store, "store", "init")
     assert (code, json.loads(out)["commits"]) == (0, 0)
+
+
+def test_a_backup_of_a_real_study_opens_and_is_checked(trained_study, printed, tmp_path):
+    """Models, datasets and features are in the backup; a second run copies nothing, and each breaks no promise."""
+    place = tmp_path / "backup"
+    code, out, _ = printed("--store", trained_study.store_root, "store", "backup", place)
+    assert code == 0, out
+    assert out.splitlines()[0] == f"backed up commit {trained_study.snapshot.commit_id} in {place}"
+    code, out, _ = printed("--json", "--store", trained_study.store_root, "store", "backup", place, "--quick")
+    made = json.loads(out)
+    assert (code, made["files"]["copied"], made["is_clean"], made["removed"]) == (0, 0, True, [])
+    code, out, _ = printed("--store", place, "store", "verify")
+    assert code == 0, out
+    shown = [printed("--store", root, "models", "show", "cr") for root in (place, trained_study.store_root)]
+    assert shown[0][:2] == shown[1][:2]
+    code, _, err = printed("--store", trained_study.store_root, "store", "backup", tmp_path)
+    assert (code, "not empty" in err or "cannot lie" in err) == (2, True)
+
+
+def test_a_place_where_no_store_can_be_is_one_line(printed, tmp_path):
+    """A file and a loop of links are said as such by every verb of the store, and no store is made there."""
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    for name in ("file", "loop", "file/below"):
+        for verb in (("store", "log"), ("store", "init"), ("store", "publish"), ("sql", "select 1")):
+            code, out, err = printed("--store", tmp_path / name, *verb)
+            assert code in (3, 4)
+            assert out == ""
+            assert err.startswith(f"error: {tmp_path / name}: ")
+            assert "next: " in err
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["file", "loop"]
+
+
+def test_a_moved_store_is_published_again_by_the_next_verb(printed, tmp_path):
+    """After a move any verb writes the published file again and says so once on stderr."""
+    assert printed("--store", tmp_path / "store", "store", "init")[0] == 0
+    assert printed("--store", tmp_path / "store", "store", "publish")[0] == 0
+    (tmp_path / "store").rename(tmp_path / "moved")
+    _, _, err = printed("--store", tmp_path / "moved", "store", "log")
+    assert err == f"published analyst.duckdb again: it was published in {tmp_path / 'store'}\n"
+    assert printed("--store", tmp_path / "moved", "store", "log")[2] == ""

@@ -16,6 +16,7 @@ from store.commit import commit_to
 from store.connection import read_transaction
 from store.home import Store
 from store.query import answer, snapshot_connection
+from store.segments import written_segment
 from store.snapshot import Snapshot
 from store.staging import ExtractionRecord
 from store.tables import VERSIONED
@@ -51,6 +52,11 @@ PROMISED = {
     "table_one": ("study", "split", "cohort", "variable", "level", "count_events", "mean_events", "test", "p"),
     "runs": ("run_id", "flow", "status"),
     "commits": ("commit_id", "author", "message", "run_id"),
+    "cohort": ("study", "patient", "label", "outcome", "reference_on", "first_exam_on", "cohorts"),
+    "duplicates": ("content", "sha256", "across", "patient", "exam", "phase"),
+    "dictionary": ("feature", "family", "ibsi_code", "unit", "definition"),
+    "commit_changes": ("commit_id", "table_name", "added", "changed", "removed"),
+    "radiomics_primary": ("feature_set", *KEY, "feature", "value"),
     "coverage": ("study", "feature_set", "phase", "patients", "masks", "extractions", "missing", "failed"),
     "lineage": (
         *("study", "model", "version", "dataset_id", "commit_id", "feature_set"),
@@ -170,7 +176,11 @@ def test_every_view_shows_the_filled_store(shared_store):
         **dict.fromkeys(("clinical", "clinical_at_reference"), 2),
         "features": 2,
         "coverage": 2,
-        "radiomics_long": 12,
+        **dict.fromkeys(("radiomics_long", "radiomics_primary"), 12),
+        "cohort": 3,
+        "dictionary": 2,
+        "duplicates": 6,
+        "commit_changes": len(rows(shared_store, "from catalogue.commit_changes")),
         "embeddings": 0,
         "erasures": 0,
         "region_arrays": 0,
@@ -218,7 +228,9 @@ def test_the_wide_view(shared_store, columns):
         "original_firstorder_Mean",
         "wavelet-LLH_glcm_Idm",
     ]
-    assert columns["two_features_v1"] == columns["two_features"] == expected
+    assert columns["two_features_v1"] == columns["two_features_primary"] == expected
+    # Pinned datasets ask a version for all of its columns but a few: it gets no further one.
+    assert columns["two_features"] == [*KEY, "is_primary", *expected[len(KEY) :]]
     found = rows(
         shared_store,
         'select patient, phase, original_firstorder_Mean, "wavelet-LLH_glcm_Idm" from two_features order by all',
@@ -378,3 +390,142 @@ def test_the_small_study_has_a_row_in_every_table(shared_store):
     with read_transaction(shared_store.engine) as connection:
         empty = {name for name, table in VERSIONED.items() if not connection.execute(select(table)).first()}
     assert empty == set()
+
+
+def test_every_column_of_every_view_is_described(shared_store):
+    """No column of any view is without a comment: what a client shows needs no manual."""
+    bare = rows(
+        shared_store,
+        "select table_name, column_name from duckdb_columns() where schema_name = 'main' and not internal "
+        "and coalesce(comment, '') = ''",
+    )
+    assert bare == []
+
+
+def test_dates_and_times_have_their_types(shared_store):
+    """What is a date is a DATE and what is a time a TIMESTAMP, in every view, and nothing of them is text."""
+    found = rows(
+        shared_store,
+        "select column_name, data_type, list(table_name) as views from duckdb_columns() where schema_name = 'main' "
+        "and not internal and (column_name like '%\\_at' escape '\\' or column_name like '%\\_on' escape '\\') "
+        "group by all",
+    )
+    kinds = {row["column_name"]: row["data_type"] for row in found}
+    assert len(found) == len(kinds)
+    assert {name for name, kind in kinds.items() if kind == "DATE"} == {
+        *("acquired_on", "observed_at", "reference_on", "first_exam_on", "last_exam_on")
+    }
+    assert {name for name, kind in kinds.items() if kind == "TIMESTAMP"} == {
+        *("committed_at", "erased_at", "ended_at", "opened_at", "recorded_at", "started_at", "trained_at")
+    }
+    (row,) = rows(shared_store, "select acquired_on - date '2020-01-01' as days from exams where patient = 'p1'")
+    assert row == {"days": 30}
+    (row,) = rows(shared_store, "select count(*) n from commits where abs(epoch(committed_at) - epoch(now())) < 3600")
+    assert row == {"n": 3}
+    (row,) = rows(shared_store, "select observed_at from clinical where variable = 'sex'")
+    assert row == {"observed_at": None}
+
+
+def test_primary_rows_are_told_and_stand_alone(filled, writing):
+    """A repeated reading is in the wide and the long view and says that no model reads it."""
+    again = writing["keys"][0]._replace(reading=2)
+    unused = writing["keys"][0]._replace(patient="p9")
+    with commit_to(filled, "a second reading") as commit:
+        writing["put_segment"](filled, commit, [writing["record_of"](again), writing["record_of"](unused)])
+        commit.put("study_masks", [{"study": "er", "is_primary": 0} | again._asdict()])
+    found = rows(filled, "select patient, reading, is_primary from two_features where phase = 'AP' order by all")
+    assert [tuple(row.values()) for row in found] == [
+        *(("p1", 1, True), ("p1", 2, False), ("p2", 1, True), ("p3", 1, True), ("p9", 1, False))
+    ]
+    sizes = {
+        view: rows(filled, f"select count(*) as n from {view}")[0]["n"]
+        for view in ("two_features_v1", "two_features_primary", "radiomics_long", "radiomics_primary")
+    }
+    assert list(sizes.values()) == [8, 6, 16, 12]
+    (row,) = rows(filled, "select count(*) filter (is_primary) as p from radiomics_long")
+    assert row == {"p": 12}
+
+
+def test_an_imported_row_is_what_models_read(store):
+    """Of a table from elsewhere every row is primary; one that has a column is_primary keeps that."""
+    for name, columns in (("table-a", ("x",)), ("table-b", ("is_primary",))):
+        with commit_to(store, "imported") as commit:
+            put_imported(store, commit, name, columns)
+    assert rows(store, "select is_primary, x from table_a") == [{"is_primary": True, "x": 7.0}]
+    assert rows(store, "select x from table_a_primary") == [{"x": 7.0}]
+    assert rows(store, "select is_primary from table_b") == [{"is_primary": 7.0}]
+    names = {row["view_name"] for row in rows(store, "select view_name from duckdb_views() where not internal")}
+    assert "table_b_primary" not in names
+
+
+def put_imported(store, commit, name, columns):
+    """Write an imported set of one row."""
+    key = MaskKey("p1", "baseline", "", "", "", 1)
+    record = ExtractionRecord("e" * 64, key, "i" * 64, "", dict.fromkeys(columns, 7.0))
+    reference = f"{name}@1"
+    told = {"version": 1, "kind": "imported", "features": len(columns), "description": "a table", "definition": "{}"}
+    commit.put("feature_sets", [{"feature_set": reference, "name": name, **told}])
+    commit.put("features", [{"feature_set": reference, "position": n, "feature": c} for n, c in enumerate(columns)])
+    segment = written_segment(store.segments, reference, columns, [record])
+    commit.put("segments", [vars(segment)])
+    row = {"feature_set": reference, "extraction_id": "e" * 64, "image_sha256": "i" * 64, "mask_sha256": ""}
+    commit.put("extractions", [row | {"segment_id": segment.segment_id}])
+
+
+def test_a_name_that_a_view_has_now_is_no_obstacle(store):
+    """Feature sets of an older release that are called as a view is have their versions, and the store opens."""
+    with commit_to(store, "old names") as commit:
+        for name in ("cohort", "dictionary", "a", "a-primary"):
+            put_imported(store, commit, name, ("x",))
+    for view in ("cohort_v1", "dictionary_v1", "a", "a_primary", "a_primary_v1", "a_primary_primary"):
+        assert rows(store, f"select x from {view}") == [{"x": 7.0}]
+    assert rows(store, "from cohort") == []
+
+
+def test_a_study_has_its_cohort_as_a_table(filled):
+    """Split, outcome and clinical variables of each patient are typed columns; names that are taken get another."""
+    with commit_to(filled, "awkward names") as commit:
+        commit.put("splits", [{"study": "er", "split": "Label", "kind": "column", "sha256": "6" * 64, "patients": 1}])
+        commit.put("split_members", [{"study": "er", "split": "Label", "patient": "p1", "cohort": "training"}])
+        for name, kind, unit in (("sex", "category", None), ("label", "number", "1"), ("it's", "number", "1")):
+            commit.put("variables", [{"study": "er", "variable": name, "kind": kind, "unit": unit}])
+        commit.put("clinical", [{"patient": "p2", "variable": "label", "observed_at": "", "value": 3.0}])
+        commit.put("studies", [{"study": "er-2", "title": "another", "definition": "{}"}])
+    found = rows(filled, 'select patient, split_main, "split_Label", afp, sex, clinical_label, "it\'s" from cohort_er')
+    assert [tuple(row.values()) for row in found] == [
+        ("p1", "training", "training", 412.0, "male", None, None),
+        ("p2", "training", None, None, None, 3.0, None),
+        ("p3", "validation", None, None, None, None, None),
+    ]
+    types = {row["column_name"]: row["column_type"] for row in rows(filled, "describe cohort_er")}
+    assert (types["afp"], types["sex"], types["first_exam_on"]) == ("DOUBLE", "VARCHAR", "DATE")
+    (general,) = rows(filled, "select cohorts['main'] as c, lesions, scans from cohort where patient = 'p3'")
+    assert general == {"c": "validation", "lesions": 1, "scans": 2}
+    assert rows(filled, "from cohort_er_2") == []
+
+
+def test_one_content_at_two_places_is_seen(filled):
+    """A mask under two patients, and one in two phases, are told apart by how far their places lie."""
+    masks = rows(filled, "from catalogue.masks")
+    by_key = {(row["patient"], row["phase"]): row for row in masks}
+    with commit_to(filled, "copied files") as commit:
+        commit.put("masks", [by_key["p2", "AP"] | {"mask_sha256": by_key["p1", "AP"]["mask_sha256"]}])
+        commit.put("masks", [by_key["p3", "PVP"] | {"mask_sha256": by_key["p3", "AP"]["mask_sha256"]}])
+    found = rows(filled, "select across, patient, phase from duplicates where content = 'mask' order by all")
+    assert [tuple(row.values()) for row in found] == [
+        *(("patients", "p1", "AP"), ("patients", "p2", "AP"), ("phases", "p3", "AP"), ("phases", "p3", "PVP"))
+    ]
+
+
+def test_what_commits_did_is_counted(filled):
+    """Rows that came, were replaced and went are counted by commit and table, as of a commit no later ones."""
+    with commit_to(filled, "a change") as commit:
+        commit.put("clinical", [{"patient": "p1", "variable": "afp", "observed_at": "2020-01-02", "value": 9.0}])
+        commit.put("patients", [{"patient": "p4"}])
+        commit.remove("outcomes", [{"patient": "p3", "outcome": "er"}])
+    query = "select table_name, added, changed, removed from commit_changes where commit_id = 4 order by 1"
+    assert [tuple(row.values()) for row in rows(filled, query)] == [
+        *(("clinical", 0, 1, 0), ("outcomes", 0, 0, 1), ("patients", 1, 0, 0))
+    ]
+    (row,) = rows(filled, "select max(commit_id) as n from commit_changes", as_of=2)
+    assert row == {"n": 2}

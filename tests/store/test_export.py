@@ -72,12 +72,14 @@ def test_csv_keeps_every_digit(two_studies, tmp_path):
     assert frame["original_firstorder_Mean"].to_list() == pytest.approx(AWKWARD, rel=1e-15, abs=5e-324)
 
 
-def test_csv_tells_a_missing_value_from_an_empty_text(shared_store, tmp_path):
-    """A value without a date has an empty date, and a category has no number."""
-    exported(Snapshot(shared_store), tmp_path / "csv", format="csv")
-    lines = (tmp_path / "csv" / "clinical.csv").read_text().splitlines()
-    assert lines[0] == '"patient","variable","value","level","unit","observed_at","recorded_at"'
-    assert '"p1","sex",,"male",,"",' in lines
+def test_csv_tells_a_missing_value_from_an_empty_text(filled, tmp_path):
+    """A failure at ingest concerns no feature set, an empty text; its mask has no reason, no value."""
+    with commit_to(filled, "a failure") as commit:
+        key = {"patient": "p1", "exam": "baseline", "phase": "AP", "lesion": "1", "reader": "R1", "reading": 1}
+        commit.put("failures", [{"stage": "ingest", "study": "er", "feature_set": "", "feature": ""} | key])
+    exported(Snapshot(filled), tmp_path / "csv", format="csv")
+    lines = (tmp_path / "csv" / "failures.csv").read_text().splitlines()
+    assert '"ingest","er","p1","baseline","AP","1","R1",1,"","",,4' in lines
 
 
 def test_a_studys_export_is_that_study_alone(two_studies, tmp_path):

@@ -75,6 +75,38 @@ def test_lineage_tells_when_an_image_was_replaced(filled: Store) -> None:
     assert lineage(filled)["as_trained"] is False
 
 
+def test_lineage_tells_what_a_network_reads(filled: Store) -> None:
+    """A network's regions are named and their images, masks and rows counted, beside those of its features."""
+    own = {"study": "er", "feature_set": "boxes@1"}
+    # Of another kind, for which no view of the store opens a file.
+    kind = {"name": "boxes", "version": 1, "kind": "clinical", "features": 0, "definition": "{}"}
+    masks = [row for row in rows(filled, "from catalogue.masks") if row["phase"] == "PVP"]
+    named = [
+        {"extraction_id": f"{context}{row['mask_sha256'][1:]}", "context_sha256": context * 64}
+        | {name: row[name] for name in ("image_sha256", "mask_sha256")}
+        for row in masks
+        for context in "ab"
+    ]
+    with commit_to(filled, "regions") as commit:
+        commit.put("feature_sets", [{"feature_set": "boxes@1"} | kind])
+        commit.put("segments", [{"segment_id": "s" * 20, "feature_set": "boxes@1", "path": "x", "sha256": "9" * 64}])
+        commit.put("extractions", [{"feature_set": "boxes@1", "segment_id": "s" * 20} | row for row in named])
+        # Another phase was replaced: of each mask's two regions the study uses one.
+        used = [row["extraction_id"] for row in named if row["context_sha256"].startswith("b")]
+        commit.put("study_extractions", [own | {"extraction_id": each} for each in used])
+    with commit_to(filled, "train") as commit:
+        for model, features in (("net", None), ("fused", "two-features")):
+            inputs = {"feature_set": features, "regions": "boxes", "phases": ["PVP"], "split": "main"}
+            told = {"split": "main", "inputs": json.dumps(inputs), "commit_id": 4, "patients": 3, "columns": 5}
+            commit.put("datasets", [{"study": "er", "dataset_id": model} | told])
+            row = {"study": "er", "dataset_id": model, "model": model, "version": 1, "summary": "{}"}
+            commit.put("models", [row])
+    counts = ("feature_set", "regions", "images", "masks", "extractions", "segments", "as_trained")
+    assert [lineage(filled, "net")[name] for name in counts] == [None, "boxes@1", 3, 3, 3, 1, True]
+    assert [lineage(filled, "fused")[name] for name in counts] == [FEATURE_SET, "boxes@1", 3, 3, 6, 2, True]
+    assert lineage(filled, "net")["segment_sha256"] == ["9" * 64]
+
+
 def test_coverage_counts_rows_failures_and_single_values(filled: Store) -> None:
     """Each phase has its masks and rows; a value that could not be computed is counted in its phase."""
     found = rows(filled, "from coverage order by phase")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import struct
 import subprocess
 import sys
@@ -15,7 +16,8 @@ import pytest
 from schemas.errors import ContractError
 from schemas.keys import RESERVED_VIEWS, MaskKey
 from store.commit import commit_to
-from store.publish import published
+from store.home import Store
+from store.publish import published, published_after_move, published_root
 from store.query import snapshot_connection
 from store.snapshot import Snapshot
 
@@ -129,3 +131,41 @@ def test_what_cannot_be_published_leaves_the_old_file(filled):
         published(Snapshot(filled))
     assert file.read_bytes() == before
     assert [each.name for each in filled.root.glob("analyst*")] == ["analyst.duckdb"]
+
+
+def test_a_moved_store_says_so_and_is_published_again(filled, tmp_path):
+    """After the folder was moved the file's features are no other store's, and publishing puts them right."""
+    published(Snapshot(filled))
+    filled.engine.dispose()
+    # Where the store was lies another one now, with the same segments: a copy.
+    moved = Store(Path(shutil.copytree(filled.root, tmp_path / "moved")))
+    with duckdb.connect(str(moved.analyst_file), read_only=True) as client:
+        assert client.sql("select count(*) from masks").fetchall() == [(6,)]
+        for view in ("two_features", "two_features_v1", "radiomics_long", "two_features_primary"):
+            with pytest.raises(duckdb.Error, match="has been moved or copied") as caught:
+                client.sql(f"from {view}").fetchall()
+            assert f"published as {filled.analyst_file}" in str(caught.value)
+            assert "radzoo --store FOLDER store publish" in str(caught.value)
+        client.execute(f"set variable radzoo_store = '{moved.root}'")
+        assert client.sql("select count(*) from two_features").fetchall() == [(6,)]
+    assert published_after_move(filled.root) is None
+    assert published_after_move(moved.root) == str(filled.root)
+    assert published_after_move(moved.root) is None
+    shutil.rmtree(filled.root)
+    assert asked(moved.analyst_file, "select count(*) from two_features") == [[6]]
+    assert asked(moved.analyst_file, "select distinct 1 from two_features where is_primary") == [[1]]
+
+
+def test_a_file_of_an_older_release_is_published_again(filled):
+    """A published file without a note of its folder gets one."""
+    published(Snapshot(filled))
+    (filled.root / "publication.json").unlink()
+    assert "older release" in str(published_after_move(filled.root))
+    assert published_root(filled) == str(filled.root)
+
+
+def test_a_link_to_the_store_is_no_other_place(filled, tmp_path):
+    """Through a symbolic link the file answers: it lies where it was published."""
+    published(Snapshot(filled))
+    (tmp_path / "link").symlink_to(filled.root)
+    assert asked(tmp_path / "link" / "analyst.duckdb", "select count(*) from two_features") == [[6]]

@@ -63,12 +63,68 @@ def refused(shared_store):
             "select sum(original_firstorder_Mean) from two_features_v1 join labels using (patient) where label = 1",
             [(1.0,)],
         ),
-        ("select count(*) from (describe two_features)", [(11,)]),
+        ("select count(*) from (describe two_features)", [(12,)]),
     ],
 )
 def test_what_reads_is_answered(shared_store, query, answered):
     """SELECT in all its forms, FROM first, VALUES, WITH and PIVOT are answered."""
     assert rows(shared_store, query) == answered
+
+
+@pytest.mark.parametrize(
+    ("query", "answered"),
+    [
+        (
+            "pivot (select patient, phase, 1 as n from masks) on phase using sum(n) order by 1 limit 1",
+            [("p1", 1, 1)],
+        ),
+        ("from (pivot masks on phase || '!' using count(*) group by lesion)", [("1", 3, 3)]),
+        ("with m as (from masks where patient = 'p1') pivot m on phase using count(*) group by lesion", [("1", 1, 1)]),
+        ("pivot masks on phase, reading using count(*) group by lesion -- no list", [("1", 3, 3)]),
+        ("pivot masks on phase in ('AP'), patient using count(*) group by lesion", [("1", 1, 1, 1)]),
+        (
+            "from (pivot masks on phase using count(*) group by lesion) join "
+            "(pivot masks on patient using count(*) group by lesion) using (lesion)",
+            [("1", 3, 3, 2, 2, 2)],
+        ),
+        (
+            'pivot (pivot masks on phase using count(*) group by lesion) on "AP" using count(*) group by lesion',
+            [("1", 1)],
+        ),
+        ("pivot masks a join labels b using (patient) on label using count(*) group by lesion", [("1", 2, 2)]),
+        ("select count(*) from (pivot (from masks where false) on phase using count(*) group by lesion)", [(0,)]),
+        ("pivot (select 'it''s' as a, 1 as n) on a using sum(n)", [(1,)]),
+    ],
+)
+def test_pivot_needs_no_list(shared_store, query, answered):
+    """The values of PIVOT are read first, wherever in the query it stands; the answer is DuckDB's own."""
+    assert rows(shared_store, query) == answered
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "create table z as pivot masks on phase",
+        "pivot (with x as (copy masks to '/tmp/radzoo-never.csv') from x) on a",
+        "pivot read_csv('/etc/hostname') on column0",
+        "pivot (from glob('/*')) on file",
+        "explain analyze create table z as pivot masks on phase",
+    ],
+)
+def test_pivot_is_no_way_out(refused, query):
+    """What a PIVOT reads from is held to the rules of every other query."""
+    refused(query)
+
+
+def test_pivot_into_too_many_columns_is_refused(refused):
+    """Thousands of values are no columns that anybody reads; the next step names the list."""
+    assert refused("pivot (from range(3000)) on range") == "PIVOT on range would give more than 2,000 columns"
+
+
+def test_pivot_takes_parameters(shared_store):
+    """A parameter within the source of a PIVOT counts for its values too."""
+    query = "pivot (from masks where patient = $who) on patient using count(*) group by lesion"
+    assert rows(shared_store, query, {"who": "p2"}) == [("1", 2)]
 
 
 @pytest.mark.parametrize(
@@ -238,7 +294,6 @@ def test_nothing_is_left_in_the_working_directory(shared_store, tmp_path, monkey
         ("select 1; select 2", "one statement is asked for, 2 were given"),
         ("select 1; drop view masks", "one statement is asked for, 2 were given"),
         ("selec 1", 'Parser Error: syntax error at or near "selec"'),
-        ("pivot masks on phase", "PIVOT without a list of values is two statements"),
         ("select patient, count(*) from masks", 'Binder Error: column "patient" must appear in the GROUP BY'),
         ("select sum(patient) from masks", "Binder Error: No function matches"),
         ("select 'x'::int", "Conversion Error: Could not convert string 'x'"),

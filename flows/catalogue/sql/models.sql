@@ -1,5 +1,5 @@
 select
-    l.study, l.model, l.version, l.dataset_id, l.commit_id, l.split, l.feature_set, l.phases, l.patients, l.images,
+    l.study, l.model, l.version, l.dataset_id, l.commit_id, l.split, l.feature_set, l.regions, l.phases, l.patients, l.images,
     l.masks, l.extractions, l.segments, l.segment_sha256, l.predictions, l.as_trained,
     d.columns, d.path as dataset_path, d.sha256 as dataset_sha256,
     coalesce(json_array_length(d.inputs -> 'factors'), 0) as factors, d.inputs ->> 'comparator' as comparator,

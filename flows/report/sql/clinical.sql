@@ -9,8 +9,9 @@ members as (
     where p.study = $study
 ),
 last_known as (
-    select patient, variable, arg_max(value, observed_at) as value, arg_max(level, observed_at) as level
-    from clinical
+    -- A value without a date counts where there is none with one.
+    select patient, variable, arg_max(value, known_on) as value, arg_max(level, known_on) as level
+    from (select *, coalesce(observed_at, date '0001-01-01') as known_on from clinical)
     where patient in (select patient from members)
     group by all
 ),

@@ -1,0 +1,184 @@
+"""The answer to a question in a file: what its suffix says, whole or not at all, never over another file unasked."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Literal, cast, get_args
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from flows.cli.answer_text import csv_chunks, json_chunks
+from flows.cli.workbook import write_workbook
+from schemas.errors import ContractError, UsageError
+from store.plain_rows import plain_batches, plain_columns, typed_batches
+from store.query import Question
+
+__all__ = ["FileFormat", "file_format", "write_answer"]
+
+FileFormat = Literal["csv", "tsv", "json", "parquet", "xlsx"]
+_KNOWN = get_args(FileFormat)
+_NAMED = ", ".join(f".{each}" for each in _KNOWN)
+
+
+def file_format(out: Path, asked: str | None) -> FileFormat:
+    """Return the format that a file's suffix and ``--format`` ask for together.
+
+    Raises
+    ------
+    UsageError
+        When they contradict each other, or neither names one.
+    """
+    suffix = out.suffix.lower().removeprefix(".")
+    if asked == "table":
+        raise UsageError("a table is for a terminal, not for a file", hint=f"name the file with one of {_NAMED}")
+    if suffix in _KNOWN and asked not in (None, suffix):
+        raise UsageError(
+            f"--format {asked} contradicts the suffix of {out.name}",
+            where=str(out),
+            hint=f"--out {out.with_suffix(f'.{asked}').name}, or leave --format out",
+        )
+    if suffix not in _KNOWN and asked is None:
+        what = f"'{out.suffix}' is no suffix that is known" if suffix else "the file has no suffix that says its format"
+        raise UsageError(what, where=str(out), hint=f"end it with one of {_NAMED}")
+    return cast("FileFormat", suffix if suffix in _KNOWN else asked)
+
+
+def write_answer(question: Question, out: Path, kind: FileFormat, *, limit: int | None, force: bool) -> int:
+    """Write an answer into a file, which appears when it is whole, and return its number of rows.
+
+    Parameters
+    ----------
+    question : Question
+        What is asked.
+    out : Path
+        The file.
+    kind : str
+        Its format.
+    limit : int, optional
+        How many rows at the most.
+    force : bool
+        Replace a file that is there.
+
+    Raises
+    ------
+    UsageError
+        When the file is there already, or cannot be written where it shall be.
+    ContractError
+        When the disk does not take it, or the format cannot hold what was asked for; nothing is left.
+    """
+    refuse_place(out, force=force)
+    counted = _Count()
+    try:
+        with _put_in_place(out, force=force) as stream:
+            _writers(question, limit, counted)[kind](stream)
+    except pa.ArrowException as error:
+        raise ContractError(
+            f"{kind} cannot hold this answer: {str(error).splitlines()[0]}",
+            where=str(out),
+            hint="cast the column to text (column::varchar), or name FILE.csv",
+        ) from error
+    except OSError as error:
+        is_forbidden = error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
+        step = "name an --out FILE where you may write" if is_forbidden else "make room, or name another --out FILE"
+        raise ContractError(
+            f"the file cannot be written: {error.strerror or error}", where=str(out), hint=f"{step}; nothing was left"
+        ) from error
+    return counted.rows
+
+
+def refuse_place(out: Path, *, force: bool) -> None:
+    """Refuse a file that is there already, or that cannot be written where it shall be.
+
+    Raises
+    ------
+    UsageError
+        With the next step.
+    """
+    elsewhere = "make it, or name another --out FILE"
+    try:
+        if not out.parent.is_dir():
+            raise UsageError("there is no such folder", where=str(out.parent), hint=elsewhere)
+        if out.is_dir():
+            raise UsageError("this is a folder", where=str(out), hint="name a file below it")
+        if os.path.lexists(out) and not force:
+            raise UsageError(
+                "the file is there already", where=str(out), hint="--force replaces it, or name another --out FILE"
+            )
+        if out.exists() and not out.is_file():
+            raise UsageError("this is no regular file", where=str(out), hint="name another --out FILE")
+    except (OSError, ValueError) as error:
+        said = getattr(error, "strerror", None) or error
+        raise UsageError(
+            f"this place cannot be used: {said}", where=str(out), hint="name another --out FILE"
+        ) from error
+
+
+class _Count:
+    """How many rows went by."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+
+    def of(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            self.rows += batch.num_rows
+            yield batch
+
+
+def _writers(question: Question, limit: int | None, counted: _Count) -> dict[str, Callable[[IO[bytes]], None]]:
+    columns = plain_columns(question.relation)
+
+    def plain() -> Iterator[pa.RecordBatch]:
+        return counted.of(plain_batches(question.relation, limit))
+
+    def parquet(stream: IO[bytes]) -> None:
+        batches = counted.of(typed_batches(question.relation, limit))
+        with pq.ParquetWriter(stream, next(batches).schema) as writer:
+            for batch in batches:
+                writer.write_batch(batch)
+
+    return {
+        "csv": lambda stream: stream.writelines(csv_chunks(plain(), columns)),
+        "tsv": lambda stream: stream.writelines(csv_chunks(plain(), columns, "\t")),
+        "json": lambda stream: stream.writelines(json_chunks(plain(), columns)),
+        "parquet": parquet,
+        "xlsx": lambda stream: write_workbook(plain(), columns, stream),
+    }
+
+
+@contextmanager
+def _put_in_place(out: Path, *, force: bool) -> Iterator[IO[bytes]]:
+    """Give a stream beside the file; when all is written it takes the file's name, and else nothing is left."""
+    # A link is followed, as writing through it would do.
+    target = out.resolve() if out.is_symlink() else out
+    partial = target.with_name(f".{target.name[:100]}.{os.getpid()}.partial")
+    try:
+        with partial.open("xb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        if force:
+            partial.replace(target)
+        else:
+            _appear(partial, target)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _appear(partial: Path, target: Path) -> None:
+    """Give a file its name unless something has that name by now."""
+    try:
+        target.hardlink_to(partial)
+    except FileExistsError as error:
+        raise UsageError(
+            "the file is there already", where=str(target), hint="--force replaces it, or name another --out FILE"
+        ) from error
+    except OSError:
+        # A file system without hard links.
+        refuse_place(target, force=False)
+        partial.replace(target)

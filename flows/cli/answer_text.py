@@ -1,0 +1,106 @@
+"""The answer to a question as text: a table for people, and CSV or JSON row by row, however many rows there are."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.csv
+
+from flows.cli.outcome import fitting_columns, json_text, table_text
+from store.plain_rows import PlainColumn
+
+__all__ = ["cells", "csv_chunks", "json_chunks", "shown_table"]
+
+_LONGEST_CELL = 400
+_MOST_WIDTH = 4000
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def cells(batch: pa.RecordBatch, columns: Sequence[PlainColumn]) -> Iterator[dict[str, Any]]:
+    """Yield a batch's rows with the values that JSON has: whole numbers of any length, nested ones as such."""
+    kinds = {each.name: each.kind for each in columns}
+    for row in batch.to_pylist():
+        yield {name: _value(value, kinds[name]) for name, value in row.items()}
+
+
+def csv_chunks(
+    batches: Iterable[pa.RecordBatch], columns: Sequence[PlainColumn], delimiter: str = ","
+) -> Iterator[bytes]:
+    """Yield an answer as CSV with a header; numbers keep all their digits, nested values are JSON."""
+    options = pyarrow.csv.WriteOptions(quoting_style="needed", quoting_header="needed", delimiter=delimiter)
+    nested = [place for place, each in enumerate(columns) if each.kind == "json"]
+    for number, batch in enumerate(batches):
+        table = pa.Table.from_batches([batch])
+        for place in nested:
+            texts = [
+                None if text is None else json_text(json.loads(text), indent=None) for text in batch[place].to_pylist()
+            ]
+            table = table.set_column(place, table.field(place), pa.array(texts, pa.string()))
+        sink = pa.BufferOutputStream()
+        options.include_header = number == 0
+        pyarrow.csv.write_csv(table, sink, options)
+        yield sink.getvalue().to_pybytes()
+
+
+def json_chunks(batches: Iterable[pa.RecordBatch], columns: Sequence[PlainColumn]) -> Iterator[bytes]:
+    """Yield an answer as a JSON list of objects; NaN and infinity, which JSON lacks, are null."""
+    is_first = True
+    for batch in batches:
+        lines = [
+            ("" if is_first and not place else ",") + _json_row(row) for place, row in enumerate(cells(batch, columns))
+        ]
+        if lines:
+            yield f"{'[' if is_first else ''}{''.join(lines)}".encode()
+            is_first = False
+    yield b"[]\n" if is_first else b"\n]\n"
+
+
+def shown_table(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> str:
+    """Return rows as an aligned table that fits the terminal, and a line on the columns that it has no room for."""
+    shown = [{name: _shown(value) for name, value in row.items()} for row in rows]
+    fitting = fitting_columns(shown, columns)
+    if not sys.stdout.isatty():
+        fitting = _narrower(shown, fitting)
+    more = len(columns) - len(fitting)
+    return table_text(shown, fitting) + (
+        f"\nand {more} more column{'s' if more > 1 else ''}; --format csv or --out FILE has all" if more else ""
+    )
+
+
+def _narrower(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> Sequence[str]:
+    left = _MOST_WIDTH
+    for number, name in enumerate(columns):
+        left -= max([len(name), *(len(str(row[name])) for row in rows)]) + 3
+        if left < 0 and number:
+            return columns[:number]
+    return columns
+
+
+def _value(value: Any, kind: str) -> Any:
+    if value is None:
+        return None
+    if kind == "integer":
+        return int(value)
+    return json.loads(value) if kind == "json" else value
+
+
+def _json_row(row: dict[str, Any]) -> str:
+    return "\n  " + json_text(row).replace("\n", "\n  ")
+
+
+def _shown(value: Any) -> Any:
+    """Return a cell as a terminal may have it: no control characters, and of a long text the beginning."""
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, (dict, list)):
+        value = json_text(value, indent=None)
+    if not isinstance(value, str):
+        return value
+    text = _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", value[: _LONGEST_CELL + 1])
+    return text if len(value) <= _LONGEST_CELL else f"{text[:_LONGEST_CELL]}…"

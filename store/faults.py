@@ -1,0 +1,99 @@
+"""What a disk or a catalogue's database refuses, as the errors that a user meets: one place for the whole store."""
+
+from __future__ import annotations
+
+import errno
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy.exc import DBAPIError
+
+from schemas.errors import ContractError, NotFoundError, RadzooError, StoreBusyError
+
+__all__ = ["ASK_FOR_WRITING", "catalogue_fault", "disk_fault", "disk_faults"]
+
+ASK_FOR_WRITING = (
+    "ask its owner for the right to write there, or name another place with --store; "
+    "sql, features, models, datasets, store log and store verify only read"
+)
+_FROM_A_BACKUP = "put the catalogue back from a backup (radzoo store backup), or name another store with --store"
+_ROOM = "make room on the disk, then run the command again; nothing that was committed is lost"
+
+_FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
+
+# What SQLite says, and what it means for a user: the error, the sentence, the next step.
+_SQLITE: tuple[tuple[str, type[RadzooError], str, str], ...] = (
+    ("readonly database", ContractError, "the store may only be read here", ASK_FOR_WRITING),
+    ("not authorized", ContractError, "the store may only be read here", ASK_FOR_WRITING),
+    ("unable to open", ContractError, "the catalogue cannot be opened", "see who may read and write it (ls -l)"),
+    ("disk is full", ContractError, "the disk is full", _ROOM),
+    ("disk I/O error", ContractError, "the disk cannot be read or written: it may be full or damaged", _ROOM),
+    ("not a database", ContractError, "the catalogue cannot be read: it is not an SQLite file", _FROM_A_BACKUP),
+    ("malformed", ContractError, "the catalogue cannot be read: it is damaged", _FROM_A_BACKUP),
+    ("locked", StoreBusyError, "another process holds the store", "wait for it to finish, then run the command again"),
+    ("no such table", ContractError, "the catalogue is damaged, or is no radzoo catalogue", _FROM_A_BACKUP),
+    ("no such column", ContractError, "the catalogue is damaged, or is no radzoo catalogue", _FROM_A_BACKUP),
+)
+
+
+def catalogue_fault(error: DBAPIError, where: str) -> RadzooError | None:
+    """Return what to say of an error of SQLite; None where it is one of the code, which must be seen as such.
+
+    Parameters
+    ----------
+    error : DBAPIError
+        As SQLAlchemy raises it.
+    where : str
+        The catalogue's file.
+    """
+    if isinstance(error.orig, (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError)):
+        return None
+    said = str(error.orig)
+    for words, kind, sentence, hint in _SQLITE:
+        if words in said:
+            return kind(sentence if said in sentence else f"{sentence} ({said})", where=where, hint=hint)
+    return None
+
+
+def disk_fault(error: OSError, where: Path | str) -> RadzooError:
+    """Return what to say of a file or folder of the store that cannot be used.
+
+    Parameters
+    ----------
+    error : OSError
+        What the system said.
+    where : Path or str
+        The store or file, where the error names none.
+    """
+    said = error.strerror or str(error).splitlines()[0]
+    place = str(error.filename) if isinstance(error.filename, str) else str(where)
+    if error.errno in _FORBIDDEN:
+        return ContractError(f"the store cannot be used: {said}", where=place, hint=ASK_FOR_WRITING)
+    if error.errno in _FULL:
+        return ContractError(f"the store cannot be written: {said}", where=place, hint=_ROOM)
+    if error.errno in _ABSENT:
+        return NotFoundError(
+            f"there is no radzoo store here: {said}", where=str(where), hint="name the store's folder with --store PATH"
+        )
+    return ContractError(
+        f"the store cannot be used: {said}", where=place, hint="see whether the disk is well, then try again"
+    )
+
+
+@contextmanager
+def disk_faults(where: Path | str) -> Iterator[None]:
+    """Translate what the system says of files of the store.
+
+    Raises
+    ------
+    ContractError, NotFoundError
+        In place of an OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise disk_fault(error, where) from error
