@@ -1,10 +1,13 @@
--- What could not be read or computed, and why; a row leaves when its cause is mended.
--- @stage ingest or refresh
+-- What could not be read, computed, fitted or judged, and why; a row leaves when its cause is corrected.
+-- @stage ingest, refresh, train or bench
 -- @study the study's id
 -- @feature_set feature set the failure concerns, empty at ingest
 -- @feature single feature that could not be computed, empty where the whole row failed
 -- @reason what went wrong
+-- @model model of the zoo that could not be trained or judged, NULL at the other stages; its rows name no patient
 select
-    stage, study, patient, exam, phase, lesion, reader, reading, feature_set, feature, reason,
-    added_commit as since_commit
+    stage, study, patient, exam, phase, lesion, reader, reading, feature_set,
+    case when stage in ('train', 'bench') then '' else feature end as feature,
+    reason, added_commit as since_commit,
+    case when stage in ('train', 'bench') then feature end as model
 from catalogue.failures
