@@ -23,7 +23,10 @@ from store.snapshot import Snapshot
 from zoo.benchmark import comparison_rows, judged_model
 from zoo.characteristics import characteristic_rows
 from zoo.explained_models import validation_importances
+from zoo.model_inputs import model_inputs
 from zoo.openings import new_openings, times_opened
+from zoo.persons import one_person_in_both, study_people
+from zoo.registry import model_spec
 from zoo.subgroups import subgroup_comparisons, subgroup_levels, subgroup_rows
 
 __all__ = ["FOLDS", "REPEATS", "BenchReport", "bench"]
@@ -119,7 +122,11 @@ def bench(
         commit_id = control_commit or commit_id
     if commit_id is not None or not store.analyst_file.exists():
         published(Snapshot(store))
-    opened = times_opened(Snapshot(store), asked.id)
+    snapshot = Snapshot(store)
+    splits = [model_inputs(asked, model_spec(model)).split for model in versions]
+    if suite == "paper":
+        notes += one_person_in_both(snapshot, asked, study_people(snapshot, asked), splits)
+    opened = times_opened(snapshot, asked.id)
     return BenchReport(
         study=asked.id,
         suite=suite,

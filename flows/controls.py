@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from flows.cross_validate import carried_out, discard_fits, is_current, put_datasets
-from flows.honest_suite import feasible_number
+from flows.honest_suite import drawn_folds
 from flows.progress import said
 from flows.refresh import refresh
 from schemas.radiomics_settings import RadiomicsSettings
@@ -18,9 +18,10 @@ from store.runs import recorded_run
 from store.snapshot import Snapshot
 from zoo.controls import control_row, permuted_labels, shuffled_set, split_fold, with_shuffled_set
 from zoo.cross_validation import CrossValidation, cross_validation, split_cohorts, split_labels
-from zoo.folds import Fold, repeated_folds
+from zoo.folds import Fold
 from zoo.model_fits import UnfitError
 from zoo.model_inputs import ModelInputs, model_inputs
+from zoo.persons import study_people
 from zoo.registry import model_spec
 from zoo.training import RANDOM_STATE
 
@@ -141,10 +142,8 @@ def _folds(
 ) -> dict[str, list[Fold]]:
     if suite == "paper":
         return {split: [split_fold(of, split_cohorts(snapshot, study, split))] for split, of in labels.items()}
-    return {
-        split: repeated_folds(of, repeats=repeats, folds=feasible_number(of, folds), seed=RANDOM_STATE)
-        for split, of in labels.items()
-    }
+    person_of = study_people(snapshot, study).person
+    return drawn_folds(labels, repeats=repeats, folds=folds, person_of=person_of)
 
 
 def _carried_out(

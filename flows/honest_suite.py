@@ -14,15 +14,16 @@ from store.home import Store
 from store.runs import recorded_run
 from store.snapshot import Snapshot
 from zoo.cross_validation import CrossValidation, cross_validation, split_labels
-from zoo.folds import most_folds, repeated_folds
+from zoo.folds import Fold, most_folds, repeated_folds
 from zoo.model_fits import UnfitError
 from zoo.model_inputs import model_inputs
 from zoo.out_of_fold import JudgedOutOfFold, comparisons_out_of_fold, judged_out_of_fold, stored_out_of_fold
+from zoo.persons import study_people
 from zoo.registry import model_spec
 from zoo.subgroups import subgroup_comparisons, subgroup_levels, subgroup_rows
 from zoo.training import RANDOM_STATE
 
-__all__ = ["feasible_number", "fold_notes", "honest_plan", "honest_suite"]
+__all__ = ["drawn_folds", "fold_notes", "honest_plan", "honest_suite"]
 
 
 def honest_suite(
@@ -135,16 +136,30 @@ def honest_plan(
     """
     splits = {model_inputs(study, model_spec(model)).split for model in models}
     labels = {split: split_labels(snapshot, study, split) for split in sorted(splits)}
-    drawn = {
-        split: repeated_folds(of_split, repeats=repeats, folds=feasible_number(of_split, folds), seed=RANDOM_STATE)
+    person_of = study_people(snapshot, study).person
+    drawn = drawn_folds(labels, repeats=repeats, folds=folds, person_of=person_of)
+    return cross_validation(snapshot, study, models, labels=labels, folds=drawn, person_of=person_of)
+
+
+def drawn_folds(
+    labels: Mapping[str, Mapping[str, int]], *, repeats: int, folds: int | None, person_of: Mapping[str, str]
+) -> dict[str, list[Fold]]:
+    """Return the folds of each split's labelled patients."""
+    return {
+        split: repeated_folds(
+            of_split,
+            repeats=repeats,
+            folds=_feasible_number(of_split, folds, person_of),
+            seed=RANDOM_STATE,
+            person_of=person_of,
+        )
         for split, of_split in labels.items()
     }
-    return cross_validation(snapshot, study, models, labels=labels, folds=drawn)
 
 
-def feasible_number(labels: Mapping[str, int], folds: int | None) -> int:
-    """Return the number of folds asked for; else the usual one, or as many as the rarer label has patients."""
-    return folds if folds is not None else max(2, min(FOLDS, most_folds(labels)))
+def _feasible_number(labels: Mapping[str, int], folds: int | None, person_of: Mapping[str, str]) -> int:
+    """Return the number of folds asked for; else the usual one, or as many as people have the rarer label."""
+    return folds if folds is not None else max(2, min(FOLDS, most_folds(labels, person_of)))
 
 
 def fold_notes(snapshot: Snapshot, study: Study, models: Iterable[str], folds: int | None) -> list[str]:
@@ -152,9 +167,10 @@ def fold_notes(snapshot: Snapshot, study: Study, models: Iterable[str], folds: i
     if folds is not None:
         return []
     splits = sorted({model_inputs(study, model_spec(model)).split for model in models})
-    numbers = {split: feasible_number(split_labels(snapshot, study, split), None) for split in splits}
+    person_of = study_people(snapshot, study).person
+    numbers = {split: _feasible_number(split_labels(snapshot, study, split), None, person_of) for split in splits}
     return [
-        f"split '{split}': {number} folds instead of {FOLDS}, for the rarer label has {number} patients"
+        f"split '{split}': {number} folds instead of {FOLDS}, for {number} people have the rarer label"
         for split, number in numbers.items()
         if number < FOLDS
     ]

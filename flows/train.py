@@ -20,6 +20,7 @@ from store.snapshot import Snapshot
 from zoo.matrix import ModelTable
 from zoo.model_fits import UnfitError
 from zoo.model_inputs import model_inputs
+from zoo.persons import refuse_people_in_both_cohorts, study_people
 from zoo.registry import model_names, model_spec
 from zoo.training import TrainingPlan, library_versions, training_plan
 
@@ -62,6 +63,11 @@ def train(store: Store, study: str | None, models: Sequence[str] = ()) -> list[T
         The study's id; None where the store has one study.
     models : sequence of str
         Names of the zoo; all models of the study file where empty.
+
+    Raises
+    ------
+    ContractError
+        When a split has one person in both cohorts, and the study file does not declare it.
     """
     asked = stored_study(Snapshot(store), study)
     # A library that is not installed is missed before anything is computed.
@@ -71,6 +77,8 @@ def train(store: Store, study: str | None, models: Sequence[str] = ()) -> list[T
     # As of the snapshot: a study file ingested meanwhile would make the datasets' commit a false witness.
     asked = stored_study(snapshot, asked.id)
     names = list(dict.fromkeys(models or study_models(asked)))
+    splits = [model_inputs(asked, model_spec(name)).split for name in names]
+    refuse_people_in_both_cohorts(snapshot, asked, study_people(snapshot, asked), splits)
     plans, errors = _plans(snapshot, asked, names)
     missing = [plan for plan in plans if plan.current_version is None]
     if missing:

@@ -46,4 +46,4 @@ class FeasibleFolds(StratifiedKFold):  # type: ignore[misc]  # sklearn is untype
         yield from folds.split(X, y)
 
     def __repr__(self) -> str:
-        return super().__repr__().replace(type(self).__name__, StratifiedKFold.__name__, 1)
+        return str(super().__repr__()).replace(type(self).__name__, StratifiedKFold.__name__, 1)

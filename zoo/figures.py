@@ -136,8 +136,9 @@ def auc_forest(rows: Sequence[AucInterval], styles: dict[str, SeriesStyle], *, k
             axes.text(-122 / 200, y, model, transform=side, fontsize=12, color=INK, va="center", fontweight="bold")
         for y, row in places:
             style = styles[row.model]
-            has_interval = row.lower is not None and row.upper is not None
-            if has_interval:
+            text = f"{row.auc:.3f}"
+            if row.lower is not None and row.upper is not None:
+                text = f"{row.auc:.3f} ({row.lower:.3f}{_EN_DASH}{row.upper:.3f})"
                 axes.plot([row.lower, row.upper], [y, y], color=style.colour, linewidth=2.2, solid_capstyle="butt")
             is_fitted = row.cohort == "training"
             axes.plot(
@@ -152,7 +153,6 @@ def auc_forest(rows: Sequence[AucInterval], styles: dict[str, SeriesStyle], *, k
             )
             name = f"{row.cohort.replace('_', ' ')}, n = {row.n}"
             axes.text(-112 / 200, y, name, transform=side, fontsize=11.5, color=MUTED, va="center")
-            text = f"{row.auc:.3f} ({row.lower:.3f}{_EN_DASH}{row.upper:.3f})" if has_interval else f"{row.auc:.3f}"
             axes.text(1.06, y, text, transform=side, fontsize=11.5, color=INK, va="center")
         return inline_svg(figure, key, label, COLOURS)
 

@@ -11,7 +11,6 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from schemas.errors import ContractError
 from schemas.results import PredictionRow
 from store.query import answer
 from zoo.benchmark import judged_model

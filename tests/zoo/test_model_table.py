@@ -161,7 +161,7 @@ def test_a_validation_cohort_left_with_one_class_stays(four):
 def test_a_training_cohort_left_with_one_class_is_refused(four):
     """When the exclusions leave one class in the training cohort, nothing can be fitted, and counts are named."""
     four.features(both_phases(P1=1.0, P3=3.0, P4=4.0))
-    with pytest.raises(UnfitError, match="training cohort has only label 1 .*: 1 patients, 1 with label 1") as error:
+    with pytest.raises(UnfitError, match=r"training cohort has only label 1 .*: 1 patients, 1 with label 1") as error:
         table_of(four, RADIOMICS)
     assert "failures" in error.value.hint
     assert "fixed" in error.value.where
