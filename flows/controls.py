@@ -169,9 +169,9 @@ def _carried_out(
             try:
                 rows.append(control_row(study.id, suite, control, model, planned, results))
             except UnfitError as error:
-                unfit.append(error)
-        for error in unfit:
-            said(f"control {control.replace('_', ' ')}: {error.message}")
+                unfit.append(error.message)
+        for reason in unfit:
+            said(f"control {control.replace('_', ' ')}: {reason}")
         with commit_to(store, f"bench {study.id}: {suite} suite, control {control}", run_id=run.run_id) as commit:
             put_datasets(commit, snapshot, planned)
             commit.put("controls", [row.model_dump() for row in rows], replacing=scope)

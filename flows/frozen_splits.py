@@ -19,8 +19,8 @@ def frozen_splits(
     drawn: Mapping[str, Mapping[str, str]],
     before: Snapshot | None,
     *,
-    labels: Mapping[str, int],
-    person: Mapping[str, str],
+    labels: Mapping[str, int] | None = None,
+    person: Mapping[str, str] | None = None,
 ) -> dict[str, dict[str, str]]:
     """Return the study's splits, those that were drawn before with their members where they were.
 
@@ -36,9 +36,9 @@ def frozen_splits(
         Each split's members and cohorts, drawn as if for the first time.
     before : Snapshot or None
         The store before this ingest.
-    labels : mapping of str to int
-        Each labelled patient's label.
-    person : mapping of str to str
+    labels : mapping of str to int, optional
+        Each labelled patient's label, where some of them stand for one person.
+    person : mapping of str to str, optional
         The person behind each pseudonym that shares one.
 
     Raises
@@ -46,6 +46,7 @@ def frozen_splits(
     ContractError
         When there are too few people to be split by label.
     """
+    labels, person = labels or {}, person or {}
     stored = before.rows("studies", study=study.id) if before is not None else []
     former = Study.model_validate_json(stored[0]["definition"]).splits if stored else {}
     found: dict[str, dict[str, str]] = {}

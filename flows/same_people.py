@@ -11,7 +11,7 @@ from flows.imported_tables import ImportedRows
 from flows.study_tables import CohortPatient, StudyTables
 from schemas.errors import ContractError
 from schemas.outcomes import ColumnSplit
-from schemas.persons import People, SharedData, both_cohorts_note, refuse_crossing, same_contents, same_rows
+from schemas.persons import People, SharedData, both_cohorts_note, refuse_crossing, same_contents, same_rows, without_templates
 from schemas.study import Study
 from schemas.toml_lines import line_of
 from store.snapshot import Snapshot
@@ -65,7 +65,8 @@ def refuse_common_files(study: Study, study_file: Path, text: str, patients: Seq
 
 def cohort_people(study: Study, inventory: Inventory, imported: Iterable[ImportedRows]) -> People:
     """Return which pseudonyms stand for one person, by what was read of a study's images and tables."""
-    shared = same_contents(_contents(inventory))
+    contents = _contents(inventory)
+    shared, _ = without_templates(same_contents(contents), len({patient for *_, patient in contents}))
     for table in imported:
         columns = table.definition.columns
         keys = sorted({(record.key.phase, record.key.lesion) for record in table.records})
@@ -102,6 +103,13 @@ def people_warnings(
     ]
     if len(found) > _MOST_NAMED:
         found = [*found[:_MOST_NAMED], f"and {len(found) - _MOST_NAMED} more groups of patients with the same data"]
+    contents = _contents(inventory)
+    masked = len({patient for *_, patient in contents})
+    found += [
+        f"{len(each.patients)} of {masked} patients have the same {each.what}, as no lesions drawn by hand do: shape "
+        "and size of the region tell nothing there"
+        for each in without_templates(same_contents(contents), masked)[1]
+    ]
     for name, members in tables.splits.items():
         if pairs := people.crossing(members):
             found.append(both_cohorts_note(name, pairs))

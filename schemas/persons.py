@@ -10,7 +10,7 @@ from math import comb
 
 from schemas.errors import ContractError
 
-__all__ = ["People", "SharedData", "both_cohorts_note", "person_of", "refuse_crossing", "same_contents", "same_rows"]
+__all__ = ["People", "SharedData", "both_cohorts_note", "person_of", "refuse_crossing", "same_contents", "same_rows", "without_templates"]
 
 _FEWEST_TELLING = 3
 """Columns in which two rows must agree besides all others: in a table of few or coarse columns rows are equal by
@@ -47,6 +47,27 @@ def same_contents(contents: Iterable[tuple[str, str, str]]) -> list[SharedData]:
         holders[digest].setdefault(patient, what)
     found = [SharedData(min(of.values()), tuple(sorted(of))) for of in holders.values() if len(of) > 1]
     return sorted(found, key=lambda shared: (shared.patients, shared.what))
+
+
+def without_templates(shared: Iterable[SharedData], patients: int) -> tuple[list[SharedData], list[SharedData]]:
+    """Return the data that tell who is one person, and the masks that do not, for most patients share them.
+
+    Lesions drawn by hand differ from patient to patient. A mask that more than half of the patients have, and more
+    than two of them, is a box or an atlas' region: it says nothing about who they are.
+
+    Parameters
+    ----------
+    shared : iterable of SharedData
+        Images and masks.
+    patients : int
+        How many patients there are.
+    """
+    telling: list[SharedData] = []
+    templates: list[SharedData] = []
+    for each in shared:
+        is_template = each.what.endswith(" mask") and len(each.patients) > max(2, patients / 2)
+        (templates if is_template else telling).append(each)
+    return telling, templates
 
 
 def same_rows(rows: Mapping[str, Sequence[float | None]], name: str) -> list[SharedData]:

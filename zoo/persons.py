@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from schemas.errors import ContractError, NotFoundError
 from schemas.outcomes import ColumnSplit
-from schemas.persons import People, SharedData, both_cohorts_note, refuse_crossing, same_contents, same_rows
+from schemas.persons import People, SharedData, both_cohorts_note, refuse_crossing, same_contents, same_rows, without_templates
 from schemas.study import Study
 from store.snapshot import Snapshot
 from zoo.feature_columns import phase_columns
@@ -27,7 +27,8 @@ def study_people(snapshot: Snapshot, study: Study) -> People:
     own = {row["patient"] for row in snapshot.rows("study_patients", study=study.id)}
     contents = [(f"{row['phase']} image", row["image_sha256"], row["patient"]) for row in snapshot.rows("scans")]
     contents += [(f"{row['phase']} mask", row["mask_sha256"], row["patient"]) for row in snapshot.rows("masks")]
-    shared = same_contents(each for each in contents if each[2] in own)
+    contents = [each for each in contents if each[2] in own]
+    shared, _ = without_templates(same_contents(contents), len({patient for *_, patient in contents}))
     shared += [each for name in study.imported for each in _same_imported_rows(snapshot, study, name)]
     declared = (tuple(map(study.stored_patient, group)) for group in study.cohort.same_person)
     return People(tuple(shared), tuple(tuple(each for each in group if each in own) for group in declared))
