@@ -147,7 +147,7 @@ def test_bench_says_how_many_patients_each_model_left_out(tmp_path, capsys, pref
     _, text = run(folder, capsys, "bench")
     left_out = "1: in no cohort of split 'fixed'; 1: no label: outcome is not given"
     assert f"patients left out by cr: 2 ({left_out})" in text
-    assert "patients left out by radiomics_lr: 3 (1: in no cohort of split 'fixed'; 1: no elsewhere in image; " in text
+    assert "patients left out by radiomics_lr: 3 (1: in no cohort of split 'fixed'; 1: no elsewhere in table; " in text
     _, text = run(folder, capsys, "--json", "bench")
     for report in json.loads(text)["trained"]:
         assert report["patients"] + sum(each["patients"] for each in report["left_out"]) == 11
@@ -164,7 +164,7 @@ def test_the_honest_suite_takes_the_folds_that_there_can_be(tmp_path, capsys, pr
     code, text = run(folder, capsys, "bench", "--suite", "honest", "--repeats", "1", "--workers", "1")
     assert code == 5
     assert "split 'fixed': 4 folds instead of 5, for 4 people have the rarer label" in text
-    assert "failed: split 'fixed', fold 0, inner fold 0: 'radiomics_knn' cannot be fitted to 4 training" in text
+    assert "failed: split 'fixed', fold 0: 'radiomics_knn' cannot be fitted to 7 training" in text
     assert {row["model"] for row in asked(folder, "from leaderboard where suite = 'honest'")} == {"cr"}
     assert [row["stage"] for row in asked(folder, "from failures where model = 'radiomics_knn'")] == ["bench"]
     code, text = run(folder, capsys, "bench", "--suite", "honest", "--folds", "5", "cr")
