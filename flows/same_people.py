@@ -11,7 +11,15 @@ from flows.imported_tables import ImportedRows
 from flows.study_tables import CohortPatient, StudyTables
 from schemas.errors import ContractError
 from schemas.outcomes import ColumnSplit
-from schemas.persons import People, SharedData, both_cohorts_note, refuse_crossing, same_contents, same_rows, without_templates
+from schemas.persons import (
+    People,
+    SharedData,
+    both_cohorts_note,
+    refuse_crossing,
+    same_contents,
+    same_rows,
+    without_templates,
+)
 from schemas.study import Study
 from schemas.toml_lines import line_of
 from store.snapshot import Snapshot

@@ -10,7 +10,16 @@ from math import comb
 
 from schemas.errors import ContractError
 
-__all__ = ["People", "SharedData", "both_cohorts_note", "person_of", "refuse_crossing", "same_contents", "same_rows", "without_templates"]
+__all__ = [
+    "People",
+    "SharedData",
+    "both_cohorts_note",
+    "person_of",
+    "refuse_crossing",
+    "same_contents",
+    "same_rows",
+    "without_templates",
+]
 
 _FEWEST_TELLING = 3
 """Columns in which two rows must agree besides all others: in a table of few or coarse columns rows are equal by

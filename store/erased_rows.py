@@ -119,7 +119,7 @@ def forget_declared_person(connection: Connection, patient: str) -> int:
     table = versioned_table("studies")
     changed = 0
     for row_id, text in connection.execute(select(table.c.row_id, table.c.definition)).all():
-        definition = json.loads(text)
+        definition = json.loads(text or "{}")
         cohort = definition.get("cohort", {})
         groups = cohort.get("same_person") or []
         kept = [[name for name in group if cohort.get("prefix", "") + name != patient] for group in groups]

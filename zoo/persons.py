@@ -6,7 +6,15 @@ from collections.abc import Iterable
 
 from schemas.errors import ContractError, NotFoundError
 from schemas.outcomes import ColumnSplit
-from schemas.persons import People, SharedData, both_cohorts_note, refuse_crossing, same_contents, same_rows, without_templates
+from schemas.persons import (
+    People,
+    SharedData,
+    both_cohorts_note,
+    refuse_crossing,
+    same_contents,
+    same_rows,
+    without_templates,
+)
 from schemas.study import Study
 from store.snapshot import Snapshot
 from zoo.feature_columns import phase_columns

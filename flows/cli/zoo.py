@@ -211,7 +211,7 @@ def _left_out_text(found: BenchReport) -> str:
         groups.setdefault(tuple((row.reason, row.patients) for row in each.left_out), []).append(each.model)
     lines = []
     if groups and not any(groups):
-        return f"no patient was left out: each model reads all {reports[0].patients}"
+        return f"no patient was left out: each model that was judged reads all {reports[0].patients}"
     for counts, models in groups.items():
         named = "every model" if len(groups) == 1 else ", ".join(models)
         total = sum(patients for _, patients in counts)

@@ -9,7 +9,9 @@ from flows.ingest import ingest
 from flows.refresh import stored_study
 from flows.train import train
 from schemas.errors import ContractError
+from schemas.study import Study
 from store.commit import commit_to
+from store.erasure import erased
 from store.home import Store
 from store.query import answer
 from store.snapshot import Snapshot
@@ -180,3 +182,15 @@ def test_a_store_of_before_is_refused_when_models_are_trained(borrowed, tmp_path
     with pytest.raises(ContractError, match=r"'P00' in training and 'P08' in validation") as error:
         train(store, None)
     assert "another seed in [splits.main]" in error.value.hint
+
+
+def test_erasing_a_patient_takes_the_declaration_out_too(borrowed, tmp_path):
+    """In every version of the study: nobody else's declaration is touched, and a person of one name is none."""
+    declared = 'prefix = "x-"\nsame_person = [["P00", "P08", "P16"], ["P01", "P00"], ["P03", "P11"]]'
+    borrowed(DRAWN, declared)
+    store = Store(tmp_path / "store")
+    receipt = erased(store, "x-P00")
+    (row,) = Snapshot(store).rows("studies")
+    assert "P00" not in row["definition"]
+    assert Study.model_validate_json(row["definition"]).cohort.same_person == (("P08", "P16"), ("P03", "P11"))
+    assert {"column": "studies.definition", "rows": 1} in receipt["texts_changed"]

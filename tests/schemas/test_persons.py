@@ -59,7 +59,9 @@ def test_a_person_is_whoever_is_joined_by_a_chain(pairs):
 def test_a_person_in_both_cohorts_is_refused_with_both_names():
     """What they share, where, and what to do: for a column's split and for a drawn one."""
     people = People((SCAN,))
-    with pytest.raises(ContractError, match="patients 'A' in training and 'B' in validation have the same AP image") as e:
+    with pytest.raises(
+        ContractError, match="patients 'A' in training and 'B' in validation have the same AP image"
+    ) as e:
         refuse_crossing(people, SPLIT, "fixed", column="cohort", prefix="")
     assert 'same_person = [["A", "B"]] under [cohort]' in str(e.value)
     with pytest.raises(ContractError, match="another seed"):
