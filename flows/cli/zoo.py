@@ -162,7 +162,7 @@ def bench_text(found: BenchReport) -> str:
         parts.append("\n".join(f"failed: {reason}" for reason in found.failures.values()) + f"\n{_next(found)}")
     if opened:
         parts.append("\n".join(opened))
-    return "\n\n".join(parts)
+    return "\n\n".join(part for part in parts if part)
 
 
 def _controls_text(found: Sequence[ControlRow]) -> str:
