@@ -68,7 +68,9 @@ def fit_model(
     except ContractError as error:
         raise unfit(error.message, error.hint or hint) from error
     except (ValueError, ArithmeticError) as error:
-        raise unfit(_sameness(table) or _reason(error)) from error
+        if same := _sameness(table):
+            raise unfit(same, "look at the table or feature set: all training patients have the same values") from error
+        raise unfit(_reason(error)) from error
 
 
 @contextmanager
