@@ -27,15 +27,14 @@ def checked_split(members: Mapping[str, str], labels: Mapping[str, int], name: s
         When the training cohort lacks one of the two classes, or the validation cohort has nobody: nothing could be
         fitted or judged.
     """
-    place = {
-        "where": f"split '{name}'",
-        "hint": "correct the split in the study file, then run radzoo ingest again",
-    }
+    where, hint = f"split '{name}'", "correct the split in the study file, then run radzoo ingest again"
     labelled = {patient: cohort for patient, cohort in members.items() if patient in labels}
     counts = Counter((cohort, labels[patient]) for patient, cohort in labelled.items())
     for label in (0, 1):
         if not counts["training", label]:
-            raise ContractError(f"the training cohort has no labelled patient with label {label}", **place)
+            raise ContractError(
+                f"the training cohort has no labelled patient with label {label}", where=where, hint=hint
+            )
     if not counts["validation", 0] + counts["validation", 1]:
-        raise ContractError("the validation cohort has no labelled patient", **place)
+        raise ContractError("the validation cohort has no labelled patient", where=where, hint=hint)
     return labelled
