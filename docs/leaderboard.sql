@@ -10,7 +10,8 @@
 -- specificity are Wilson's (zz: 1.959963984540054 squared), of one split: none in the honest suite, whose rates are means
 -- over repeats. Calibration: Newton's
 -- iterations for the logistic line of label on log odds (slope), and for its shift with the slope held at 1.
--- A figure that does not exist is null: a rate without patients, calibration where a probability is 0 or 1 or where
+-- A figure that does not exist is null: the AUC of one class, its interval where a class has one patient, a rate
+-- without patients, calibration where a probability is 0 or 1 or where
 -- the probabilities separate the labels.
 with recursive
 judged as (
@@ -59,7 +60,7 @@ counted as (
         count(*) = count(logit) and min(logit) < max(logit)
             and min(logit) filter (label = 1) < max(logit) filter (label = 0)
             and min(logit) filter (label = 0) < max(logit) filter (label = 1) as has_line,
-        count(*) = count(logit) as has_shift
+        count(*) = count(logit) and min(label) < max(label) as has_shift
     from judged group by all
 ),
 line as (
@@ -92,8 +93,8 @@ shift as (
 select study, suite, model, cohort, n, events, auc,
     1 / (1 + exp(-(ln(auc / (1 - auc)) - 1.959963984540054 * error / (auc * (1 - auc))))) as auc_lo,
     1 / (1 + exp(-(ln(auc / (1 - auc)) + 1.959963984540054 * error / (auc * (1 - auc))))) as auc_hi,
-    greatest(0, auc - 1.959963984540054 * error) as auc_delong_lo,
-    least(1, auc + 1.959963984540054 * error) as auc_delong_hi,
+    case when error is not null then greatest(0, auc - 1.959963984540054 * error) end as auc_delong_lo,
+    case when error is not null then least(1, auc + 1.959963984540054 * error) end as auc_delong_hi,
     accuracy, sensitivity,
     case when suite = 'paper' and sensitivity is not null then greatest(0,
         (sensitivity + zz / (2 * events) - sqrt(zz * sensitivity * (1 - sensitivity) / events + (zz / (2 * events)) ** 2)) / (1 + zz / events))
@@ -111,9 +112,9 @@ select study, suite, model, cohort, n, events, auc,
     ppv, npv, brier,
     line.b as calibration_slope,
     shift.a as calibration_intercept
-from ranked
+from counted
 cross join (select 3.841458820694124 as zz)
-join counted using (study, suite, model, cohort)
+left join ranked using (study, suite, model, cohort)
 left join (from line where step = 25) as line using (study, suite, model, cohort)
 left join (from shift where step = 25) as shift using (study, suite, model, cohort)
 order by study, suite, model, cohort

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from flows.attention import example_rows
 from flows.controls import control_rows
-from flows.honest_suite import honest_suite
+from flows.honest_suite import fold_notes, honest_suite
 from flows.refresh import stored_study
 from flows.train import TrainReport, study_models, train
 from schemas.errors import NotFoundError
@@ -23,7 +23,10 @@ from store.snapshot import Snapshot
 from zoo.benchmark import comparison_rows, judged_model
 from zoo.characteristics import characteristic_rows
 from zoo.explained_models import validation_importances
+from zoo.model_inputs import model_inputs
 from zoo.openings import new_openings, times_opened
+from zoo.persons import one_person_in_both, study_people
+from zoo.registry import model_spec
 from zoo.subgroups import subgroup_comparisons, subgroup_levels, subgroup_rows
 
 __all__ = ["FOLDS", "REPEATS", "BenchReport", "bench"]
@@ -43,6 +46,10 @@ class BenchReport:
     """By split, how many model versions have been judged on its held-out cohort so far."""
     controls: tuple[ControlRow, ...] = ()
     """The negative controls, where they were asked for."""
+    failures: dict[str, str] = field(default_factory=dict)
+    """By model that could not be trained or judged, the reason; the others' figures stand."""
+    notes: tuple[str, ...] = ()
+    """What was done otherwise than usual, or should be known when the figures are read."""
 
 
 def bench(
@@ -52,7 +59,7 @@ def bench(
     models: Sequence[str] = (),
     suite: Suite = "paper",
     repeats: int = REPEATS,
-    folds: int = FOLDS,
+    folds: int | None = None,
     controls: bool = False,
     control_repeats: int = 1,
     workers: int | None = None,
@@ -75,8 +82,10 @@ def bench(
         were judged together, so others leave it.
     suite : {"paper", "honest"}
         How models are judged.
-    repeats, folds : int
-        Of the honest suite and its controls.
+    repeats : int
+        Of the honest suite.
+    folds : int, optional
+        Of the honest suite and its controls; 5 where absent, or as many as the rarer label has patients.
     controls : bool
         Also run the negative controls of the suite.
     control_repeats : int
@@ -91,30 +100,53 @@ def bench(
             f"study '{asked.id}' names no model '{unknown[0]}'", hint=f"its models: {', '.join(study_models(asked))}"
         )
     trained = train(store, asked.id, chosen)
+    failures = {report.model: report.failure for report in trained if report.failure is not None}
+    versions = {report.model: report.version for report in trained if report.version is not None}
+    versions = {model: version for model, version in versions.items() if model not in failures}
+    leaderboard: list[LeaderboardRow] = []
+    commit_id: int | None = None
+    notes: list[str] = []
     if suite == "paper":
-        leaderboard, commit_id = _paper_suite(store, asked, trained, workers)
-    else:
-        versions = {report.model: report.version for report in trained}
-        leaderboard, commit_id = honest_suite(store, asked, versions, repeats=repeats, folds=folds, workers=workers)
+        leaderboard, commit_id = _paper_suite(store, asked, versions, workers)
+    elif versions:
+        leaderboard, commit_id, unfit = honest_suite(
+            store, asked, versions, repeats=repeats, folds=folds, workers=workers
+        )
+        failures |= unfit
+        notes += fold_notes(Snapshot(store), asked, versions, folds)
     found: list[ControlRow] = []
-    if controls:
+    if controls and (judged := [model for model in versions if model not in failures]):
         found, control_commit = control_rows(
-            store, asked, chosen, suite=suite, repeats=control_repeats, folds=folds, workers=workers
+            store, asked, judged, suite=suite, repeats=control_repeats, folds=folds, workers=workers
         )
         commit_id = control_commit or commit_id
     if commit_id is not None or not store.analyst_file.exists():
         published(Snapshot(store))
-    opened = times_opened(Snapshot(store), asked.id)
-    return BenchReport(asked.id, suite, tuple(trained), tuple(leaderboard), commit_id, opened, tuple(found))
+    snapshot = Snapshot(store)
+    splits = [model_inputs(asked, model_spec(model)).split for model in versions]
+    if suite == "paper":
+        notes += one_person_in_both(snapshot, asked, study_people(snapshot, asked), splits)
+    opened = times_opened(snapshot, asked.id)
+    return BenchReport(
+        study=asked.id,
+        suite=suite,
+        trained=tuple(trained),
+        leaderboard=tuple(leaderboard),
+        commit_id=commit_id,
+        times_opened=opened,
+        controls=tuple(found),
+        failures=failures,
+        notes=tuple(notes),
+    )
 
 
 def _paper_suite(
-    store: Store, study: Study, trained: Sequence[TrainReport], workers: int | None
+    store: Store, study: Study, trained: Mapping[str, int], workers: int | None
 ) -> tuple[list[LeaderboardRow], int | None]:
     """Judge trained models on the cohorts of their split, enter them in the ledger, and return the leaderboard."""
     snapshot = Snapshot(store)
     versions = {(row["model"], row["version"]): row for row in snapshot.rows("models", study=study.id)}
-    current = [versions[report.model, report.version] for report in trained]
+    current = [versions[model, version] for model, version in trained.items()]
     with recorded_run(store, "bench", study.id, {"suite": "paper"}) as run:
         judged = [judged_model(snapshot, row) for row in current]
         version_of = {each.model: each.version for each in judged}

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from flows.cross_validate import carried_out, discard_fits, is_current, put_datasets
+from flows.honest_suite import drawn_folds
 from flows.progress import said
 from flows.refresh import refresh
 from schemas.radiomics_settings import RadiomicsSettings
@@ -17,8 +18,10 @@ from store.runs import recorded_run
 from store.snapshot import Snapshot
 from zoo.controls import control_row, permuted_labels, shuffled_set, split_fold, with_shuffled_set
 from zoo.cross_validation import CrossValidation, cross_validation, split_cohorts, split_labels
-from zoo.folds import Fold, repeated_folds
+from zoo.folds import Fold
+from zoo.model_fits import UnfitError
 from zoo.model_inputs import ModelInputs, model_inputs
+from zoo.persons import study_people
 from zoo.registry import model_spec
 from zoo.training import RANDOM_STATE
 
@@ -34,7 +37,7 @@ def control_rows(
     *,
     suite: Suite,
     repeats: int,
-    folds: int,
+    folds: int | None,
     workers: int | None = None,
 ) -> tuple[list[ControlRow], int | None]:
     """Return the negative controls of a suite, and the newest commit that they made or None where nothing changed.
@@ -54,8 +57,10 @@ def control_rows(
         The models.
     suite : {"paper", "honest"}
         Which suite.
-    repeats, folds : int
+    repeats : int
         Of the honest suite.
+    folds : int or None
+        As for the honest suite.
     workers : int, optional
         Worker processes.
     """
@@ -65,7 +70,13 @@ def control_rows(
 
 
 def _permuted(
-    store: Store, study: Study, models: Sequence[str], suite: Suite, repeats: int, folds: int, workers: int | None
+    store: Store,
+    study: Study,
+    models: Sequence[str],
+    suite: Suite,
+    repeats: int,
+    folds: int | None,
+    workers: int | None,
 ) -> tuple[list[ControlRow], int | None]:
     snapshot = Snapshot(store)
     splits = sorted({model_inputs(study, model_spec(model)).split for model in models})
@@ -80,7 +91,13 @@ def _permuted(
 
 
 def _shuffled(
-    store: Store, study: Study, models: Sequence[str], suite: Suite, repeats: int, folds: int, workers: int | None
+    store: Store,
+    study: Study,
+    models: Sequence[str],
+    suite: Suite,
+    repeats: int,
+    folds: int | None,
+    workers: int | None,
 ) -> tuple[list[ControlRow], int | None]:
     # A model that also reads clinical factors would keep them, and tell nothing about the voxels.
     readers = [name for name in models if model_spec(name).inputs == ("radiomics",)]
@@ -121,11 +138,12 @@ def _shuffled(
 
 
 def _folds(
-    snapshot: Snapshot, study: Study, labels: Labels, suite: Suite, repeats: int, folds: int
+    snapshot: Snapshot, study: Study, labels: Labels, suite: Suite, repeats: int, folds: int | None
 ) -> dict[str, list[Fold]]:
     if suite == "paper":
         return {split: [split_fold(of, split_cohorts(snapshot, study, split))] for split, of in labels.items()}
-    return {split: repeated_folds(of, repeats=repeats, folds=folds, seed=RANDOM_STATE) for split, of in labels.items()}
+    person_of = study_people(snapshot, study).person
+    return drawn_folds(labels, repeats=repeats, folds=folds, person_of=person_of)
 
 
 def _carried_out(
@@ -146,7 +164,14 @@ def _carried_out(
         return [ControlRow.model_validate({name: row[name] for name in names}) for row in stored.values()], None
     with recorded_run(store, "bench", study.id, scope | {"seed": RANDOM_STATE, "decided_by": decided_by}) as run:
         results = carried_out(store, study, f"control {control} of {study.id}", planned, workers)
-        rows = [control_row(study.id, suite, control, model, planned, results) for model in models]
+        rows, unfit = [], []
+        for model in models:
+            try:
+                rows.append(control_row(study.id, suite, control, model, planned, results))
+            except UnfitError as error:
+                unfit.append(error.message)
+        for reason in unfit:
+            said(f"control {control.replace('_', ' ')}: {reason}")
         with commit_to(store, f"bench {study.id}: {suite} suite, control {control}", run_id=run.run_id) as commit:
             put_datasets(commit, snapshot, planned)
             commit.put("controls", [row.model_dump() for row in rows], replacing=scope)

@@ -29,6 +29,8 @@ from store.writer import appended_as
 from zoo.cross_validation import cross_validation, split_cohorts, split_labels
 from zoo.embedding_columns import EMBEDDING
 from zoo.folds import repeated_folds
+from zoo.out_of_fold import refuse_unfit
+from zoo.persons import study_people
 from zoo.registry import model_spec
 from zoo.training import RANDOM_STATE, library_versions
 
@@ -102,7 +104,9 @@ def embed(
             f"'{model}' is no network that reads regions alone, so it has no embeddings",
             hint="radzoo embed dl_resnet10, or another network of the zoo",
         )
-    train(store, asked.id, [model])
+    (trained,) = train(store, asked.id, [model])
+    if trained.failure is not None:
+        raise ContractError(trained.failure, hint=trained.hint)
     snapshot = Snapshot(store)
     asked = stored_study(snapshot, asked.id)
     network = embedding_network(snapshot, asked, model)
@@ -111,7 +115,9 @@ def embed(
         for patient, label in split_labels(snapshot, asked, network.inputs.split).items()
         if split_cohorts(snapshot, asked, network.inputs.split)[patient] == "training"
     }
-    drawn = repeated_folds(labels, repeats=1, folds=folds, seed=RANDOM_STATE)
+    drawn = repeated_folds(
+        labels, repeats=1, folds=folds, seed=RANDOM_STATE, person_of=study_people(snapshot, asked).person
+    )
     split = network.inputs.split
     planned = cross_validation(
         snapshot, asked, [model], labels={split: labels}, folds={split: drawn}, with_inner=False, embeds=True
@@ -125,6 +131,7 @@ def embed(
     parameters = {"model": model, "folds": folds, "in_training": in_training, "decided_by": decided_by}
     with recorded_run(store, "embed", asked.id, parameters) as run:
         results = carried_out(store, asked, f"embedding by {model}", planned, workers)
+        refuse_unfit(model, planned, results)
         records = [
             *out_of_fold_records(snapshot, asked, network, planned, results, definition_sha256),
             *trained_records(snapshot, asked, network, definition_sha256, in_training=in_training),

@@ -35,7 +35,7 @@ def failure_counts(snapshot: Snapshot, study: str) -> FailureCounts:
     """
     rows = snapshot.rows("failures", study=study)
     refused = [row for row in rows if row["stage"] == "ingest"]
-    of_sets = [row for row in rows if row["stage"] != "ingest"]
+    of_sets = [row for row in rows if row["stage"] == "refresh"]
     return FailureCounts(
         refused=len(refused),
         failed=Counter(row["feature_set"] for row in of_sets if not row["feature"]),

@@ -2,31 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from flows.cross_validate import carried_out, discard_fits, is_current, put_datasets
+from flows.unfit_models import put_unfit_models, reason_of, unfit_models
 from schemas.keys import sha256_of_json
-from schemas.results import LeaderboardRow
+from schemas.results import FOLDS, LeaderboardRow
 from schemas.study import Study
 from store.commit import Commit, commit_to
 from store.home import Store
 from store.runs import recorded_run
 from store.snapshot import Snapshot
 from zoo.cross_validation import CrossValidation, cross_validation, split_labels
-from zoo.folds import repeated_folds
+from zoo.folds import Fold, most_folds, repeated_folds
+from zoo.model_fits import UnfitError
 from zoo.model_inputs import model_inputs
 from zoo.out_of_fold import JudgedOutOfFold, comparisons_out_of_fold, judged_out_of_fold, stored_out_of_fold
+from zoo.persons import study_people
 from zoo.registry import model_spec
 from zoo.subgroups import subgroup_comparisons, subgroup_levels, subgroup_rows
 from zoo.training import RANDOM_STATE
 
-__all__ = ["honest_plan", "honest_suite"]
+__all__ = ["drawn_folds", "fold_notes", "honest_plan", "honest_suite"]
 
 
 def honest_suite(
-    store: Store, study: Study, versions: Mapping[str, int], *, repeats: int, folds: int, workers: int | None = None
-) -> tuple[list[LeaderboardRow], int | None]:
-    """Return the leaderboard of the honest suite, and the commit that it made or None where nothing changed.
+    store: Store,
+    study: Study,
+    versions: Mapping[str, int],
+    *,
+    repeats: int,
+    folds: int | None,
+    workers: int | None = None,
+) -> tuple[list[LeaderboardRow], int | None, dict[str, str]]:
+    """Return the leaderboard of the honest suite, its commit or None where nothing changed, and who has no figures.
+
+    A model that the training patients of some fold do not suffice for is not judged: the reason is given, and kept
+    among the failures.
 
     Parameters
     ----------
@@ -36,8 +48,10 @@ def honest_suite(
         The study.
     versions : mapping of str to int
         The models to judge, in the zoo's order, each with the version that the same recipe has when it is trained.
-    repeats, folds : int
+    repeats : int
         Of the cross-validation.
+    folds : int or None
+        Of each repeat; the usual number where None, or as many as the rarer label has patients.
     workers : int, optional
         Worker processes.
     """
@@ -45,16 +59,29 @@ def honest_suite(
     planned = honest_plan(snapshot, study, list(versions), repeats=repeats, folds=folds)
     decided_by = sha256_of_json([planned.sha256, dict(versions)])
     known = {row["model"] for row in snapshot.rows("leaderboard", study=study.id, suite="honest")}
-    if known == set(versions) and is_current(snapshot, study, decided_by, suite="honest"):
+    unfit = {model: why for model, why in unfit_models(snapshot, study.id, "bench").items() if model in versions}
+    if known | unfit.keys() == set(versions) and is_current(snapshot, study, decided_by, suite="honest"):
         # What the fits said is on record; what follows from it may be asked of other subgroups now.
-        judged = stored_out_of_fold(snapshot, study.id, versions)
+        fit = {model: version for model, version in versions.items() if model not in unfit}
+        judged = stored_out_of_fold(snapshot, study.id, fit)
         with commit_to(store, f"bench {study.id}: figures of the honest suite") as commit:
             _put_figures(commit, snapshot, study, judged)
-        return [each.leaderboard for each in judged], commit.landed_id
-    parameters = {"suite": "honest", "repeats": repeats, "folds": folds, "seed": RANDOM_STATE, "decided_by": decided_by}
+        return [each.leaderboard for each in judged], commit.landed_id, unfit
+    parameters = {
+        "suite": "honest",
+        "repeats": repeats,
+        "folds": _numbers(planned),
+        "seed": RANDOM_STATE,
+        "decided_by": decided_by,
+    }
     with recorded_run(store, "bench", study.id, parameters) as run:
         results = carried_out(store, study, f"cross-validating {study.id}", planned, workers)
-        judged = [judged_out_of_fold(study.id, model, versions[model], planned, results) for model in versions]
+        judged, errors = [], {}
+        for model, version in versions.items():
+            try:
+                judged.append(judged_out_of_fold(study.id, model, version, planned, results))
+            except UnfitError as error:
+                errors[model] = error
         scope = {"study": study.id, "suite": "honest"}
         with commit_to(store, f"bench {study.id}: honest suite", run_id=run.run_id) as commit:
             put_datasets(commit, snapshot, planned)
@@ -64,9 +91,16 @@ def honest_suite(
                 "selection_frequency", [row for each in judged for row in each.selection_frequency], replacing=scope
             )
             _put_figures(commit, snapshot, study, judged)
+            put_unfit_models(commit, study.id, "bench", versions, errors)
         discard_fits(store, study, planned)
         run.summary |= {"models": len(judged), "fits": len(planned.tasks), "changed": commit.landed_id is not None}
-    return [each.leaderboard for each in judged], commit.landed_id
+    return [each.leaderboard for each in judged], commit.landed_id, {model: reason_of(e) for model, e in errors.items()}
+
+
+def _numbers(planned: CrossValidation) -> int | dict[str, int]:
+    """Return the number of folds, by split where they differ."""
+    numbers = {split: len([fold for fold in folds if not fold.repeat]) for split, folds in planned.folds.items()}
+    return next(iter(numbers.values())) if len(set(numbers.values())) == 1 else numbers
 
 
 def _put_figures(commit: Commit, snapshot: Snapshot, study: Study, judged: Sequence[JudgedOutOfFold]) -> None:
@@ -82,12 +116,61 @@ def _put_figures(commit: Commit, snapshot: Snapshot, study: Study, judged: Seque
     commit.put("comparisons", [row.model_dump() for row in comparisons], replacing=scope)
 
 
-def honest_plan(snapshot: Snapshot, study: Study, models: list[str], *, repeats: int, folds: int) -> CrossValidation:
-    """Return the fits of the honest suite; folds are drawn once a split, the same for every model."""
+def honest_plan(
+    snapshot: Snapshot, study: Study, models: list[str], *, repeats: int, folds: int | None
+) -> CrossValidation:
+    """Return the fits of the honest suite; folds are drawn once a split, the same for every model.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        The store.
+    study : Study
+        The study.
+    models : list of str
+        The models.
+    repeats : int
+        Of the cross-validation.
+    folds : int or None
+        Of each repeat; the usual number where None, or as many as the rarer label has patients.
+    """
     splits = {model_inputs(study, model_spec(model)).split for model in models}
     labels = {split: split_labels(snapshot, study, split) for split in sorted(splits)}
-    drawn = {
-        split: repeated_folds(of_split, repeats=repeats, folds=folds, seed=RANDOM_STATE)
+    person_of = study_people(snapshot, study).person
+    drawn = drawn_folds(labels, repeats=repeats, folds=folds, person_of=person_of)
+    return cross_validation(snapshot, study, models, labels=labels, folds=drawn, person_of=person_of)
+
+
+def drawn_folds(
+    labels: Mapping[str, Mapping[str, int]], *, repeats: int, folds: int | None, person_of: Mapping[str, str]
+) -> dict[str, list[Fold]]:
+    """Return the folds of each split's labelled patients."""
+    return {
+        split: repeated_folds(
+            of_split,
+            repeats=repeats,
+            folds=_feasible_number(of_split, folds, person_of),
+            seed=RANDOM_STATE,
+            person_of=person_of,
+        )
         for split, of_split in labels.items()
     }
-    return cross_validation(snapshot, study, models, labels=labels, folds=drawn)
+
+
+def _feasible_number(labels: Mapping[str, int], folds: int | None, person_of: Mapping[str, str]) -> int:
+    """Return the number of folds asked for; else the usual one, or as many as people have the rarer label."""
+    return folds if folds is not None else max(2, min(FOLDS, most_folds(labels, person_of)))
+
+
+def fold_notes(snapshot: Snapshot, study: Study, models: Iterable[str], folds: int | None) -> list[str]:
+    """Return a sentence for each split that is dealt out into fewer folds than usual."""
+    if folds is not None:
+        return []
+    splits = sorted({model_inputs(study, model_spec(model)).split for model in models})
+    person_of = study_people(snapshot, study).person
+    numbers = {split: _feasible_number(split_labels(snapshot, study, split), None, person_of) for split in splits}
+    return [
+        f"split '{split}': {number} folds instead of {FOLDS}, for {number} people have the rarer label"
+        for split, number in numbers.items()
+        if number < FOLDS
+    ]

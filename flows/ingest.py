@@ -22,6 +22,13 @@ from flows.imaging.labels import LABEL_ROUNDING
 from flows.imported_sets import ImportedReport, put_imported, remove_abandoned
 from flows.progress import narrated, said
 from flows.removals import refuse_removals, removals
+from flows.same_people import (
+    cohort_people,
+    people_warnings,
+    refuse_common_files,
+    refuse_shared_people,
+    with_declared_people,
+)
 from flows.shared_values import conflicts, kept_outcomes, refuse_conflicts, superseding_message
 from flows.study_file import study_file_text
 from flows.study_rows import put_study
@@ -123,7 +130,8 @@ def ingest(
         refuse_conflicts(contradicted, str(study_file))
     if before is not None:
         tables.outcomes = kept_outcomes(before, study.id, tables)
-    tables.splits = frozen_splits(study, tables.splits, before)
+    study = with_declared_people(study, tables, study_file, text)
+    refuse_common_files(study, study_file, text, tables.patients)
     known = None if read_again else before
     inventory = _inventory(study, study_file, tables, known, workers or os.cpu_count() or 1)
     inventory.failures += [row for each in checked.imported for row in each.failures]
@@ -136,7 +144,14 @@ def ingest(
             refuse_removals(study, study_file, lost)
     for warning in modality_warnings(study):
         said(f"warning: {warning}")
-    warnings = unlisted_patients(study, study_file.parent, tables.patients)
+    people = cohort_people(study, inventory, checked.imported)
+    labels = {row["patient"]: row["label"] for row in tables.labels if row["label"] is not None}
+    tables.splits = frozen_splits(study, tables.splits, before, labels=labels, person=people.person)
+    refuse_shared_people(study, tables.splits, people)
+    warnings = (
+        *unlisted_patients(study, study_file.parent, tables.patients),
+        *people_warnings(study, tables, inventory, people, before),
+    )
     if dry_run:
         return _report(checked, warnings, inventory, None, ())
     # Made only now: a study that is refused leaves no folder behind.

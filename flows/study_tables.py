@@ -56,6 +56,8 @@ class StudyTables:
     splits: dict[str, dict[str, str]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     """How tables were read, where that is not what their names say."""
+    people: dict[str, str] = field(default_factory=dict)
+    """The person behind each pseudonym as the table writes it, where the study names a column of persons."""
 
 
 def study_tables(study: Study, text: str, study_file: Path, faults: FaultList | None = None) -> StudyTables:
@@ -87,6 +89,9 @@ def study_tables(study: Study, text: str, study_file: Path, faults: FaultList | 
     if cohort is not None:
         tables.notes += cohort.notes
         tables.patients = _patients(source, cohort)
+        if study.cohort.person in cohort.frame.columns:
+            people = {row[study.cohort.patient]: row[study.cohort.person] for _, row in cohort.rows()}
+            tables.people = {pseudonym: person for pseudonym, person in people.items() if person}
     clinical = cohort if study.clinical.table is None else source.table(study.clinical.table, ("clinical", "table"))
     if clinical is not None:
         if clinical is not cohort:
@@ -108,7 +113,8 @@ def _checked_cohort(source: StudySource, cohort: TextTable) -> TextTable | None:
     for number, reading in enumerate(study.readings):
         if reading.where is not None:
             source.has(cohort, reading.where, "readings", number, "where")
-    for key, column in (("exam_date", study.cohort.exam_date), ("reference_date", study.cohort.reference_date)):
+    for key in ("exam_date", "reference_date", "person"):
+        column = getattr(study.cohort, key)
         if column is not None:
             source.has(cohort, column, "cohort", key)
     if not has_patients:
@@ -124,7 +130,8 @@ def _checked_cohort(source: StudySource, cohort: TextTable) -> TextTable | None:
 
 def _cohort_columns(study: Study) -> list[str]:
     # Besides the pseudonym.
-    names = [study.cohort.exam_date, study.cohort.reference_date, *(reading.where for reading in study.readings)]
+    names = [study.cohort.exam_date, study.cohort.reference_date, study.cohort.person]
+    names += [*(reading.where for reading in study.readings)]
     if study.outcome is not None:
         names += outcome_columns(study.outcome).values()
     names += [split.column for split in study.splits.values() if isinstance(split, ColumnSplit)]

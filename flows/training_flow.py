@@ -15,6 +15,7 @@ from flows.workflow import NO_CACHE, ThreadPoolTaskRunner, flow, task, unmapped
 from schemas.study import Study
 from store.commit import utc_now
 from store.home import Store
+from zoo.model_fits import UnfitError
 from zoo.registry import model_spec
 from zoo.training import TrainedModel, TrainingPlan, trained_model
 
@@ -24,13 +25,17 @@ _AT_ONCE = 2
 
 
 @task(cache_policy=NO_CACHE, persist_result=False, task_run_name="train {model}")
-def train_model(model: str, position: int, carry_out: Callable[[int], TrainedModel]) -> TrainedModel:
+def train_model(
+    model: str, position: int, carry_out: Callable[[int], TrainedModel | UnfitError]
+) -> TrainedModel | UnfitError:
     """Train one model and save it below the store."""
     return carry_out(position)
 
 
 @flow(name="train", validate_parameters=False, persist_result=False)
-def train_missing(models: Sequence[str], carry_out: Callable[[int], TrainedModel]) -> list[TrainedModel]:
+def train_missing(
+    models: Sequence[str], carry_out: Callable[[int], TrainedModel | UnfitError]
+) -> list[TrainedModel | UnfitError]:
     """Train every model that is asked for."""
     futures = train_model.map(model=list(models), position=list(range(len(models))), carry_out=unmapped(carry_out))
     return [future.result() for future in futures]
@@ -38,8 +43,8 @@ def train_missing(models: Sequence[str], carry_out: Callable[[int], TrainedModel
 
 def trained_models(
     store: Store, study: Study, plans: Sequence[TrainingPlan], advance: Callable[[int], None]
-) -> list[TrainedModel]:
-    """Run the flow and return the trained models.
+) -> list[TrainedModel | UnfitError]:
+    """Run the flow and return the trained models; in place of one that cannot be fitted, the reason.
 
     A network sets PyTorch's generator, threads and switches, which are a process's: each has a process to itself.
     """
@@ -48,14 +53,19 @@ def trained_models(
         workers = min(_AT_ONCE, networks, os.cpu_count() or 1)
         pool = stack.enter_context(telling_pool(workers)) if networks else None
 
-        def carry_out(position: int) -> TrainedModel:
+        def carry_out(position: int) -> TrainedModel | UnfitError:
             plan = plans[position]
-            if pool is not None and model_spec(plan.model).is_network:
-                trained = pool.submit(_trained_network, store.root, study, plan).result()
-            else:
-                trained = trained_model(store, study, plan, utc_now())
+            found: TrainedModel | UnfitError
+            try:
+                if pool is not None and model_spec(plan.model).is_network:
+                    found = pool.submit(_trained_network, store.root, study, plan).result()
+                else:
+                    found = trained_model(store, study, plan, utc_now())
+            except UnfitError as error:
+                # Given, not raised: Prefect would log a traceback, and the other models go on.
+                found = error
             advance(1)
-            return trained
+            return found
 
         # Any: its futures are a narrower type than with_options names.
         threads: Any = ThreadPoolTaskRunner(max_workers=_AT_ONCE)

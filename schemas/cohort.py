@@ -22,6 +22,10 @@ class Cohort(Written):
     """The column that holds the pseudonym."""
     prefix: str = ""
     """Put before every pseudonym, where two studies use the same ones for different people."""
+    person: str | None = None
+    """The column that says whose pseudonym a row has, where a person has several; an empty cell: nobody else's."""
+    same_person: tuple[Annotated[tuple[str, ...], Field(min_length=2)], ...] = ()
+    """Pseudonyms of one person each, as the table writes them. They stay together in drawn splits and in folds."""
     repeated: bool = False
     """A patient may have several rows, which must agree in every column that the study reads from this table."""
     missing: tuple[str, ...] = ()

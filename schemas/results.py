@@ -59,7 +59,8 @@ class LeaderboardRow(_Row):
     these sizes; ``auc_delong_lo`` and ``auc_delong_hi`` are the plain one that papers print. The
     threshold was frozen on training data and is applied as ``probability >= threshold``; it is None in the honest
     suite, where every fold has its own (they stand with the predictions). A rate whose
-    denominator is zero, and a calibration line that separation leaves undefined, are None.
+    denominator is zero, and a calibration line that separation leaves undefined, are None. So is the AUC of a cohort
+    with one class, and its intervals where a class has one patient.
     """
 
     study: str
@@ -68,11 +69,11 @@ class LeaderboardRow(_Row):
     cohort: Cohort
     n: int
     events: int
-    auc: float
-    auc_lo: float
-    auc_hi: float
-    auc_delong_lo: float
-    auc_delong_hi: float
+    auc: float | None
+    auc_lo: float | None
+    auc_hi: float | None
+    auc_delong_lo: float | None
+    auc_delong_hi: float | None
     threshold: float | None
     accuracy: float | None
     sensitivity: float | None
@@ -139,11 +140,13 @@ class ControlRow(_Row):
     repeats: int
     n: int
     events: int
-    auc: float
-    auc_lo: float
-    auc_hi: float
+    auc: float | None
+    auc_lo: float | None
+    auc_hi: float | None
 
     @property
-    def holds_chance(self) -> bool:
-        """Return whether the interval holds one half."""
+    def holds_chance(self) -> bool | None:
+        """Return whether the interval holds one half, None where there is no interval."""
+        if self.auc_lo is None or self.auc_hi is None:
+            return None
         return self.auc_lo <= 0.5 <= self.auc_hi

@@ -19,19 +19,22 @@ def split_sha256(members: Mapping[str, str]) -> str:
 def checked_split(members: Mapping[str, str], labels: Mapping[str, int], name: str) -> dict[str, str]:
     """Return the split's labelled patients and their cohorts.
 
+    A validation cohort of one class is allowed: it has no AUC, but its other figures.
+
     Raises
     ------
     ContractError
-        When a cohort lacks one of the two classes: nothing could be fitted or judged on it.
+        When the training cohort lacks one of the two classes, or the validation cohort has nobody: nothing could be
+        fitted or judged.
     """
+    where, hint = f"split '{name}'", "correct the split in the study file, then run radzoo ingest again"
     labelled = {patient: cohort for patient, cohort in members.items() if patient in labels}
     counts = Counter((cohort, labels[patient]) for patient, cohort in labelled.items())
-    for cohort in ("training", "validation"):
-        for label in (0, 1):
-            if not counts[cohort, label]:
-                raise ContractError(
-                    f"the {cohort} cohort has no labelled patient with label {label}",
-                    where=f"split '{name}'",
-                    hint="mend the split in the study file, then run radzoo ingest again",
-                )
+    for label in (0, 1):
+        if not counts["training", label]:
+            raise ContractError(
+                f"the training cohort has no labelled patient with label {label}", where=where, hint=hint
+            )
+    if not counts["validation", 0] + counts["validation", 1]:
+        raise ContractError("the validation cohort has no labelled patient", where=where, hint=hint)
     return labelled

@@ -127,7 +127,7 @@ def _refuse_place(store: Store, place: Path) -> None:
         raise UsageError("this is no folder", where=str(place), hint="name a new folder, an empty one, or a backup")
     if place.is_dir() and not (place / MARKER).exists() and any(place.iterdir()):
         raise UsageError(
-            "the folder is not empty, and is no backup that radzoo made",
+            "the folder is not empty, and is no backup of a store",
             where=str(place),
             hint="name a new folder, an empty one, or a backup of this store",
         )

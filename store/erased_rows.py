@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Connection, Table, delete, select, tuple_, update
 
+from schemas.keys import canonical_json, sha256_of_json
 from store.datasets import PinnedDataset
 from store.erasure_plan import ErasurePlan, in_batches
 from store.mentions import without_patient
 from store.segments import Segment
 from store.tables import VERSIONED, commits, runs, versioned_table
 
-__all__ = ["TEXTS", "erased_rows", "marked_models", "moved_datasets", "moved_segments", "redacted_texts"]
+__all__ = [
+    "TEXTS",
+    "erased_rows",
+    "forget_declared_person",
+    "marked_models",
+    "moved_datasets",
+    "moved_segments",
+    "redacted_texts",
+]
 
 TEXTS: dict[Table, tuple[str, ...]] = {
     commits: ("message",),
@@ -101,6 +111,27 @@ def moved_datasets(connection: Connection, moved: Mapping[str, PinnedDataset]) -
     return found
 
 
+def forget_declared_person(connection: Connection, patient: str) -> int:
+    """Take a patient out of the persons that studies declare, and return how many rows changed.
+
+    Of a definition this is all that names patients: ``[cohort] same_person``, as the study's table writes them.
+    """
+    table = versioned_table("studies")
+    changed = 0
+    for row_id, text in connection.execute(select(table.c.row_id, table.c.definition)).all():
+        definition = json.loads(text or "{}")
+        cohort = definition.get("cohort", {})
+        groups = cohort.get("same_person") or []
+        kept = [[name for name in group if cohort.get("prefix", "") + name != patient] for group in groups]
+        if kept == groups:
+            continue
+        cohort["same_person"] = [group for group in kept if len(group) > 1]
+        values = {"definition": canonical_json(definition), "definition_sha256": sha256_of_json(definition)}
+        connection.execute(update(table).where(table.c.row_id == row_id).values(**values))
+        changed += 1
+    return changed
+
+
 def marked_models(connection: Connection, plan: ErasurePlan, mark: str) -> list[str]:
     """Mark the models that were trained on the patient, rows of all commits, and return their names."""
     table, found = versioned_table("models"), []
@@ -127,4 +158,6 @@ def redacted_texts(connection: Connection, patient: str) -> dict[str, int]:
                 if stripped != text:
                     connection.execute(update(table).where(key == identity).values({name: stripped}))
                     found[f"{table.name}.{name}"] = found.get(f"{table.name}.{name}", 0) + 1
+    if changed := forget_declared_person(connection, patient):
+        found["studies.definition"] = changed
     return found

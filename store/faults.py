@@ -35,8 +35,8 @@ _SQLITE: tuple[tuple[str, type[RadzooError], str, str], ...] = (
     ("not a database", ContractError, "the catalogue cannot be read: it is not an SQLite file", _FROM_A_BACKUP),
     ("malformed", ContractError, "the catalogue cannot be read: it is damaged", _FROM_A_BACKUP),
     ("locked", StoreBusyError, "another process holds the store", "wait for it to finish, then run the command again"),
-    ("no such table", ContractError, "the catalogue is damaged, or is no radzoo catalogue", _FROM_A_BACKUP),
-    ("no such column", ContractError, "the catalogue is damaged, or is no radzoo catalogue", _FROM_A_BACKUP),
+    ("no such table", ContractError, "the catalogue is damaged, or is that of no store of radzoo", _FROM_A_BACKUP),
+    ("no such column", ContractError, "the catalogue is damaged, or is that of no store of radzoo", _FROM_A_BACKUP),
 )
 
 

@@ -12,9 +12,11 @@ import polars as pl
 
 from schemas.results import Cohort, ComparisonRow, LeaderboardRow, PredictionRow, Suite
 from store.snapshot import Snapshot
+from zoo.evaluation.auc import FEWEST_OF_A_CLASS
 from zoo.evaluation.delong import DeLongTest, paired_delong, unpaired_delong
 from zoo.evaluation.multiplicity import holm
 from zoo.leaderboard import leaderboard_row
+from zoo.model_fits import plain_numerics
 from zoo.model_folders import local_model_folder
 from zoo.persist import load_model
 from zoo.saved_models import trained_from
@@ -42,7 +44,8 @@ def judged_model(snapshot: Snapshot, row: Mapping[str, Any], suite: Suite = "pap
     """Return a trained model's predictions and figures on the cohorts of its split.
 
     The model is loaded from its folder, whose hash the catalogue knows, and reads the pinned dataset it
-    was trained from: no patient's values can have changed in between.
+    was trained from: no patient's values can have changed in between. A cohort without a patient who has all inputs
+    has no row.
 
     Parameters
     ----------
@@ -60,7 +63,10 @@ def judged_model(snapshot: Snapshot, row: Mapping[str, Any], suite: Suite = "pap
     figures: list[LeaderboardRow] = []
     for cohort in _COHORTS:
         rows = frame.filter(pl.col("cohort") == cohort)
-        probabilities = np.asarray(loaded.estimator.predict_proba(rows.select(columns)))[:, 1]
+        if not rows.height:
+            continue
+        with plain_numerics():
+            probabilities = np.asarray(loaded.estimator.predict_proba(rows.select(columns)))[:, 1]
         of_cohort = [
             PredictionRow(
                 study=row["study"],
@@ -83,7 +89,7 @@ def comparison_rows(study: str, suite: Suite, models: Sequence[JudgedModel]) -> 
     """Return every DeLong test of a benchmark, with Holm's correction within kind and cohort.
 
     Two models are compared on the patients that both could judge; a model's training and validation
-    cohorts are compared as independent samples.
+    cohorts are compared as independent samples. Where a class has fewer than two patients there is no test.
     """
     rows: list[ComparisonRow] = []
     for cohort in _COHORTS:
@@ -91,6 +97,8 @@ def comparison_rows(study: str, suite: Suite, models: Sequence[JudgedModel]) -> 
         for a, b in combinations(models, 2):
             of_a, of_b = a.scores(cohort), b.scores(cohort)
             shared = sorted(of_a.keys() & of_b.keys())
+            if not _can_be_tested([of_a[patient][0] for patient in shared]):
+                continue
             test = paired_delong(
                 [of_a[patient][0] for patient in shared],
                 [of_a[patient][1] for patient in shared],
@@ -101,8 +109,14 @@ def comparison_rows(study: str, suite: Suite, models: Sequence[JudgedModel]) -> 
     tests = []
     for each in models:
         training, validation = (list(zip(*each.scores(cohort).values(), strict=True)) for cohort in _COHORTS)
+        if not all(of and _can_be_tested(of[0]) for of in (training, validation)):
+            continue
         tests.append((each.model, each.model, unpaired_delong(*training, *validation)))
     return rows + corrected_rows(study, suite, "training-validation", tests)
+
+
+def _can_be_tested(labels: Sequence[int]) -> bool:
+    return min(sum(labels), len(labels) - sum(labels)) >= FEWEST_OF_A_CLASS
 
 
 def corrected_rows(

@@ -7,7 +7,6 @@ from sklearn.base import BaseEstimator
 from sklearn.feature_selection import VarianceThreshold
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegressionCV
-from sklearn.model_selection import StratifiedKFold
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline
@@ -18,6 +17,7 @@ from xgboost import XGBClassifier
 from schemas.errors import UsageError
 from schemas.model_settings import ModelSettings
 from zoo.combined import CombinedFeatures
+from zoo.feasible_folds import FeasibleFolds
 from zoo.harmonise import ComBatHarmoniser, batch_column
 from zoo.platt import PlattClassifier
 from zoo.selection.lasso import LassoSelector
@@ -49,7 +49,7 @@ def radiomics_lr(settings: ModelSettings = DEFAULT_SETTINGS, random_state: int =
     that is missing in all of them becomes 0), ``harmonise`` (ComBat, where the study asks for it), ``variance``
     (constant columns out), ``zscore``, ``univariable`` (p < .05), ``lasso`` (C of the smallest cross-validated
     deviance), ``classifier`` (logistic regression with an L2 penalty, its C out of 10 from 1e-4 to 0.1 by the
-    deviance in stratified 5-fold cross-validation).
+    deviance in stratified 5-fold cross-validation, of fewer folds where the rarer class has fewer patients).
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def _penalised_regression(random_state: int) -> LogisticRegressionCV:
     return LogisticRegressionCV(
         Cs=np.geomspace(1e-4, 1e-1, 10).tolist(),
         l1_ratios=(0.0,),
-        cv=StratifiedKFold(_N_SPLITS, shuffle=True, random_state=random_state),
+        cv=FeasibleFolds(_N_SPLITS, shuffle=True, random_state=random_state),
         scoring="neg_log_loss",
         max_iter=1000,
         use_legacy_attributes=False,

@@ -12,10 +12,11 @@ from schemas.results import Cohort, Control, ControlRow, Suite
 from schemas.study import FeatureSetSettings, Study
 from zoo.cross_validation import CrossValidation
 from zoo.evaluation.auc import logit_bounds
-from zoo.evaluation.repeated import averaged_placements
+from zoo.evaluation.intervals import Interval
+from zoo.evaluation.repeated import OutOfFold, ranked_placements
 from zoo.folds import Fold
 from zoo.model_inputs import ModelInputs
-from zoo.out_of_fold import Results
+from zoo.out_of_fold import Results, refuse_unfit
 
 __all__ = ["control_row", "permuted_labels", "shuffled_set", "split_fold", "with_shuffled_set"]
 
@@ -98,7 +99,14 @@ def control_row(
     planned: CrossValidation,
     results: Results,
 ) -> ControlRow:
-    """Return the AUC of one model in a control, over the repeats of its folds."""
+    """Return the AUC of one model in a control, over the repeats of its folds.
+
+    Raises
+    ------
+    UnfitError
+        When the training patients of a fold do not suffice for the model, or nobody who is judged has its inputs.
+    """
+    refuse_unfit(model, planned, results)
     split = planned.split_of[model]
     labels, folds = planned.labels[split], planned.folds[split]
     by_repeat: dict[int, dict[str, float]] = {}
@@ -109,12 +117,16 @@ def control_row(
         held_out |= dict.fromkeys(((fold.repeat, patient) for patient in found), fold.number)
     patients: Sequence[str] = sorted(by_repeat[0])
     truth = np.array([labels[patient] for patient in patients])
-    counts = averaged_placements(
-        truth,
-        [[of[patient] for patient in patients] for of in by_repeat.values()],
-        [[held_out[repeat, patient] for patient in patients] for repeat in by_repeat],
+    counts = ranked_placements(
+        OutOfFold(
+            truth,
+            np.array([[of[patient] for patient in patients] for of in by_repeat.values()]),
+            np.array([[held_out[repeat, patient] for patient in patients] for repeat in by_repeat]),
+        )
     )
-    bounds = logit_bounds(counts)
+    bounds: Interval | tuple[None, None] = (None, None)
+    if counts is not None and counts.has_interval:
+        bounds = logit_bounds(counts)
     cohort: Cohort = "out_of_fold" if suite == "honest" else "validation"
     return ControlRow(
         study=study,
@@ -125,7 +137,7 @@ def control_row(
         repeats=len(by_repeat),
         n=len(patients),
         events=int(truth.sum()),
-        auc=counts.area,
-        auc_lo=bounds.lower,
-        auc_hi=bounds.upper,
+        auc=None if counts is None else counts.area,
+        auc_lo=bounds[0],
+        auc_hi=bounds[1],
     )

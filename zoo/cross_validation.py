@@ -79,6 +79,7 @@ def cross_validation(
     inputs_of: ModelInputsOf | None = None,
     readings_of: Mapping[str, str] | None = None,
     embeds: bool = False,
+    person_of: Mapping[str, str] | None = None,
 ) -> CrossValidation:
     """Return the fits that judge models on folds.
 
@@ -109,6 +110,8 @@ def cross_validation(
         By feature set, the one whose repeated readings say which columns are stable; itself where absent.
     embeds : bool
         Also ask the models, which are networks, for the embeddings of the judged.
+    person_of : mapping of str to str, optional
+        The person behind each pseudonym that shares one; pseudonyms of one person stay together in inner folds too.
 
     Raises
     ------
@@ -145,7 +148,11 @@ def cross_validation(
     for split, of_split in recipes.items():
         for fold in folds[split]:
             left_out = _left_out(of_split, stable, fold)
-            inner = inner_folds(fold, labels[split], folds=INNER_FOLDS, seed=seed) if with_inner else []
+            inner = (
+                inner_folds(fold, labels[split], folds=INNER_FOLDS, seed=seed, person_of=person_of)
+                if with_inner
+                else []
+            )
             for number, part in [(None, fold), *((each.number, each) for each in inner)]:
                 for together in _fitted_together(of_split, is_inner=number is not None):
                     names = [recipe.model for recipe in together]

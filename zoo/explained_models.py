@@ -22,7 +22,7 @@ def validation_importances(snapshot: Snapshot, row: Mapping[str, Any]) -> list[d
     """Return rows of ``importances``: the AUC that a model loses on its validation cohort, feature by feature.
 
     They are counted once a version: where the store has them, what it has is returned. A network has none: what it
-    makes of regions is explained by maps (`zoo.attention`).
+    makes of regions is explained by maps (`zoo.attention`). Neither has a model whose validation cohort has one class.
 
     Parameters
     ----------
@@ -38,6 +38,8 @@ def validation_importances(snapshot: Snapshot, row: Mapping[str, Any]) -> list[d
         return []
     saved = stored_model(snapshot, row)
     frame = trained_from(snapshot, row).filter(pl.col("cohort") == "validation")
+    if frame["label"].n_unique() < 2:
+        return []
     step = last_step(saved.loaded.estimator, frame.select(saved.inputs.columns), saved.references)
     return [named | vars(each) for each in permutation_importances(step, frame["label"].to_numpy())]
 

@@ -50,8 +50,9 @@ class AucInterval:
     cohort: str
     n: int
     auc: float
-    lower: float
-    upper: float
+    lower: float | None = None
+    upper: float | None = None
+    """None where a class has too few patients for an interval."""
 
 
 def roc_plot(curves: Sequence[RocOf], styles: dict[str, SeriesStyle], *, key: str, title: str, label: str) -> str:
@@ -125,7 +126,7 @@ def auc_forest(rows: Sequence[AucInterval], styles: dict[str, SeriesStyle], *, k
         height = max(1.0, at) * 22
         figure = sized_figure(460, 34 + height + 44)
         axes = placed_axes(figure, left=122, top=34, width=200, height=height)
-        lowest = min([0.5, *(row.lower for row in rows)])
+        lowest = min([0.5, *(row.auc if row.lower is None else row.lower for row in rows)])
         axes.set(xlim=(np.floor(lowest * 10 - 0.01) / 10, 1.0), ylim=(max(1.0, at), 0), yticks=[])
         axes.set_xlabel("AUC, 95 % interval", fontsize=12, color=INK)
         axes.set_title(title, fontsize=13, color=INK, loc="left", x=-122 / 200, fontweight="bold", pad=10)
@@ -135,7 +136,10 @@ def auc_forest(rows: Sequence[AucInterval], styles: dict[str, SeriesStyle], *, k
             axes.text(-122 / 200, y, model, transform=side, fontsize=12, color=INK, va="center", fontweight="bold")
         for y, row in places:
             style = styles[row.model]
-            axes.plot([row.lower, row.upper], [y, y], color=style.colour, linewidth=2.2, solid_capstyle="butt")
+            text = f"{row.auc:.3f}"
+            if row.lower is not None and row.upper is not None:
+                text = f"{row.auc:.3f} ({row.lower:.3f}{_EN_DASH}{row.upper:.3f})"
+                axes.plot([row.lower, row.upper], [y, y], color=style.colour, linewidth=2.2, solid_capstyle="butt")
             is_fitted = row.cohort == "training"
             axes.plot(
                 row.auc,
@@ -149,7 +153,6 @@ def auc_forest(rows: Sequence[AucInterval], styles: dict[str, SeriesStyle], *, k
             )
             name = f"{row.cohort.replace('_', ' ')}, n = {row.n}"
             axes.text(-112 / 200, y, name, transform=side, fontsize=11.5, color=MUTED, va="center")
-            text = f"{row.auc:.3f} ({row.lower:.3f}{_EN_DASH}{row.upper:.3f})"
             axes.text(1.06, y, text, transform=side, fontsize=11.5, color=INK, va="center")
         return inline_svg(figure, key, label, COLOURS)
 

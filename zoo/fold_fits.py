@@ -14,13 +14,16 @@ import polars as pl
 import pyarrow.parquet as pq
 from sklearn.base import BaseEstimator
 
-from schemas.errors import ContractError
 from schemas.keys import sha256_of_json
 from zoo.matrix import KEY_COLUMNS
+from zoo.model_fits import UnfitError, fit_model, plain_numerics
 from zoo.shared_fits import SharedFits
 from zoo.summary import model_summary
 
 __all__ = ["FitTask", "Recipe", "fitted_task"]
+
+
+_HINT = "radzoo bench without --suite honest trains on all of the training cohort; else the study needs more patients"
 
 
 @dataclass(frozen=True)
@@ -81,15 +84,17 @@ def fitted_task(task: FitTask) -> dict[str, Any]:
     The form is JSON: ``{model: {"probabilities": {patient: p}, "selected": [column, ...] or None}}``; a patient
     whom the model's table lacks has no probability, and one with several rows has their mean. A task that embeds
     adds ``"embeddings": {patient: [[number, ...] for each phase]}`` and ``"weights_sha256"``, a network
-    ``"held_out": {patient: p}`` of training patients that it set aside.
-
-    Raises
-    ------
-    ContractError
-        When the patients that train a model have one label only.
+    ``"held_out": {patient: p}`` of training patients that it set aside. A model that these patients do not suffice
+    for gives ``{"unfit": {"message", "where", "hint"}}`` instead, and the others go on.
     """
     shared = SharedFits()
-    return {recipe.model: _fitted(task, recipe, shared) for recipe in task.recipes}
+    found = {}
+    for recipe in task.recipes:
+        try:
+            found[recipe.model] = _fitted(task, recipe, shared)
+        except UnfitError as error:
+            found[recipe.model] = {"unfit": {"message": error.message, "where": error.where, "hint": error.hint}}
+    return found
 
 
 def _fitted(task: FitTask, recipe: Recipe, shared: SharedFits) -> dict[str, Any]:
@@ -99,15 +104,14 @@ def _fitted(task: FitTask, recipe: Recipe, shared: SharedFits) -> dict[str, Any]
     training = table.filter(pl.col("patient").is_in(list(task.labels)))
     judged = table.filter(pl.col("patient").is_in(list(task.judged)))
     labels = np.array([task.labels[patient] for patient in training["patient"]], dtype=np.int64)
-    if set(labels) != {0, 1} or not columns:
-        what = f"no column is stable for '{recipe.model}'" if not columns else f"'{recipe.model}' trains on one label"
-        raise ContractError(
-            f"{what} in fold {task.fold}", hint="bench with fewer --folds, or see which patients lack an input"
-        )
-    estimator = shared.sharing(recipe.estimator).fit(training.select(columns), labels)
+    place = f"fold {task.fold}" if task.inner is None else f"fold {task.fold}, inner fold {task.inner}"
+    estimator = fit_model(
+        shared.sharing(recipe.estimator), training.select(columns), labels, model=recipe.model, place=place, hint=_HINT
+    )
     sums: dict[str, list[float]] = {}
     if judged.height:
-        values = np.asarray(estimator.predict_proba(judged.select(columns)))[:, 1]
+        with plain_numerics():
+            values = np.asarray(estimator.predict_proba(judged.select(columns)))[:, 1]
         for patient, value in zip(judged["patient"], values, strict=True):
             sums.setdefault(patient, []).append(float(value))
     probabilities = {patient: sum(values) / len(values) for patient, values in sums.items()}

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.model_selection import StratifiedKFold
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from schemas.errors import ContractError
 
-__all__ = ["Fold", "inner_folds", "repeated_folds"]
+__all__ = ["Fold", "inner_folds", "most_folds", "repeated_folds"]
 
 
 @dataclass(frozen=True)
@@ -24,50 +24,75 @@ class Fold:
     judged: tuple[str, ...]
 
 
-def repeated_folds(labels: Mapping[str, int], *, repeats: int, folds: int, seed: int) -> list[Fold]:
+def repeated_folds(
+    labels: Mapping[str, int],
+    *,
+    repeats: int,
+    folds: int,
+    seed: int,
+    person_of: Mapping[str, str] | None = None,
+) -> list[Fold]:
     """Return the folds of a repeated cross-validation, stratified by label.
 
-    Patients are dealt out, not rows: a table with several rows per patient takes all of them to the patient's
-    fold. The same patients, labels and numbers give the same folds in whatever order they come.
+    People are dealt out, not rows: a table with several rows per patient takes all of them to the patient's
+    fold, and pseudonyms of one person go to one fold. The same patients, labels and numbers give the same folds in
+    whatever order they come.
 
     Parameters
     ----------
     labels : mapping of str to int
         Each patient's label.
     repeats : int
-        How often all patients are dealt out anew.
+        How often all patients are dealt out again.
     folds : int
         Parts of each repeat.
     seed : int
         Draws the folds.
+    person_of : mapping of str to str, optional
+        The person behind a pseudonym, for those that share one.
 
     Raises
     ------
     ContractError
-        When a class has fewer patients than there are folds.
+        When a class has fewer people than there are folds.
     """
     patients = np.array(sorted(labels))
     values = np.array([labels[patient] for patient in patients])
-    smaller = min(int((values == label).sum()) for label in (0, 1))
-    if smaller < folds:
+    people = np.array([(person_of or {}).get(patient, patient) for patient in patients])
+    most = most_folds(labels, person_of)
+    if most < folds:
         raise ContractError(
-            f"{folds} folds need {folds} patients of each label, the rarer label has {smaller}",
-            hint="bench with fewer --folds",
+            f"{folds} folds need {folds} patients of each label, the rarer label has {most}",
+            hint=f"--folds {most} is the most that can be" if most > 1 else "the study needs more labelled patients",
         )
     found = []
     for repeat in range(repeats):
         # One seed a repeat, not one generator for all: the folds of a repeat do not depend on how many there are.
-        drawn = StratifiedKFold(folds, shuffle=True, random_state=seed + repeat).split(patients, values)
+        options = {"n_splits": folds, "shuffle": True, "random_state": seed + repeat}
+        if len(set(people.tolist())) == len(people):
+            drawn = StratifiedKFold(**options).split(patients, values)
+        else:
+            drawn = StratifiedGroupKFold(**options).split(patients, values, people)
         for part, (training, judged) in enumerate(drawn):
             found.append(Fold(repeat * folds + part, repeat, _names(patients[training]), _names(patients[judged])))
     return found
 
 
-def inner_folds(fold: Fold, labels: Mapping[str, int], *, folds: int, seed: int) -> list[Fold]:
-    """Return folds of a fold's own training patients, as many as the rarer label allows and at least two."""
+def most_folds(labels: Mapping[str, int], person_of: Mapping[str, str] | None = None) -> int:
+    """Return into how many folds patients can be dealt out: the people who have the rarer label."""
+    people: dict[int, set[str]] = {0: set(), 1: set()}
+    for patient, label in labels.items():
+        people[label].add((person_of or {}).get(patient, patient))
+    return min(map(len, people.values()))
+
+
+def inner_folds(
+    fold: Fold, labels: Mapping[str, int], *, folds: int, seed: int, person_of: Mapping[str, str] | None = None
+) -> list[Fold]:
+    """Return folds of a fold's own training patients, as many as the rarer label allows; none below two."""
     own = {patient: labels[patient] for patient in fold.training}
-    smaller = min(sum(label == each for label in own.values()) for each in (0, 1))
-    return repeated_folds(own, repeats=1, folds=max(2, min(folds, smaller)), seed=seed)
+    most = min(folds, most_folds(own, person_of))
+    return repeated_folds(own, repeats=1, folds=most, seed=seed, person_of=person_of) if most > 1 else []
 
 
 def _names(patients: np.ndarray) -> tuple[str, ...]:

@@ -10,7 +10,8 @@ from schemas.results import LeaderboardRow, PredictionRow
 from zoo.evaluation.auc import delong_bounds, logit_bounds
 from zoo.evaluation.calibration import brier, calibration_in_the_large, calibration_line
 from zoo.evaluation.classification import classification
-from zoo.evaluation.repeated import OutOfFold, averaged_placements
+from zoo.evaluation.intervals import Interval
+from zoo.evaluation.repeated import OutOfFold, ranked_placements
 
 __all__ = ["leaderboard_row", "scores_of"]
 
@@ -18,7 +19,8 @@ __all__ = ["leaderboard_row", "scores_of"]
 def leaderboard_row(predictions: Sequence[PredictionRow]) -> LeaderboardRow:
     """Return how one model did on one cohort.
 
-    AUC and intervals are those of `averaged_placements`: patients are ranked among those that one model was asked
+    AUC and intervals are those of `averaged_placements`, None where one class is absent (of the intervals: where a
+    class has one patient): patients are ranked among those that one model was asked
     about, all of a cohort in the paper suite, those of a fold in the honest one. Rates are counted over all
     predictions, each at the threshold beside it; Brier score and calibration are those of all predictions.
 
@@ -32,8 +34,11 @@ def leaderboard_row(predictions: Sequence[PredictionRow]) -> LeaderboardRow:
     probabilities = np.array([row.probability for row in predictions])
     thresholds = {row.threshold for row in predictions}
     found = scores_of(predictions)
-    counts = averaged_placements(*found)
-    main, plain = logit_bounds(counts), delong_bounds(counts)
+    counts = ranked_placements(found)
+    main: Interval | tuple[None, None] = (None, None)
+    plain: Interval | tuple[None, None] = (None, None)
+    if counts is not None and counts.has_interval:
+        main, plain = logit_bounds(counts), delong_bounds(counts)
     calls = classification(labels, [float(row.probability >= row.threshold) for row in predictions], 1.0)
     return LeaderboardRow(
         study=first.study,
@@ -42,11 +47,11 @@ def leaderboard_row(predictions: Sequence[PredictionRow]) -> LeaderboardRow:
         cohort=first.cohort,
         n=len(found.labels),
         events=int(found.labels.sum()),
-        auc=counts.area,
-        auc_lo=main.lower,
-        auc_hi=main.upper,
-        auc_delong_lo=plain.lower,
-        auc_delong_hi=plain.upper,
+        auc=None if counts is None else counts.area,
+        auc_lo=main[0],
+        auc_hi=main[1],
+        auc_delong_lo=plain[0],
+        auc_delong_hi=plain[1],
         threshold=None if first.suite == "honest" else thresholds.pop(),
         accuracy=calls.accuracy,
         sensitivity=calls.sensitivity,

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from schemas.errors import ContractError
 from schemas.study import Study
 from store.point_in_time import ClinicalAtReference, clinical_at_reference
 from store.snapshot import Snapshot
 from zoo.clinical_columns import batch_block, factor_block, outside_windows
 from zoo.embedding_columns import embedding_columns, is_embedding
 from zoo.feature_columns import agreeing_columns, phase_columns, stored_feature_set
+from zoo.model_fits import TOO_FEW, UnfitError
 from zoo.model_inputs import ModelInputs
 from zoo.region_tables import region_tables
 from zoo.staging.frame import comparator_frame
@@ -60,8 +60,10 @@ def model_table(snapshot: Snapshot, study: Study, inputs: ModelInputs) -> ModelT
     ------
     NotFoundError
         When the feature set has not been computed.
+    UnfitError
+        When the training cohort is left with one class only.
     ContractError
-        When a cohort is left with one class only, or embeddings would tell the model its patients' labels.
+        When embeddings would tell the model its patients' labels.
     """
     rows = snapshot.rows("split_members", study=study.id, split=inputs.split)
     labels = {row["patient"]: row["label"] for row in snapshot.rows("labels", study=study.id)}
@@ -129,12 +131,13 @@ def model_table(snapshot: Snapshot, study: Study, inputs: ModelInputs) -> ModelT
 
 
 def _refuse_one_class(frame: pl.DataFrame, inputs: ModelInputs) -> None:
-    for cohort in ("training", "validation"):
-        present = set(frame.filter(pl.col("cohort") == cohort)["label"])
-        if present != {0, 1}:
-            raise ContractError(
-                f"the {cohort} cohort has {'only label ' + str(present.pop()) if present else 'no patient'} "
-                "among those with all inputs",
-                where=f"split '{inputs.split}'",
-                hint="radzoo sql 'from failures' tells what is missing",
-            )
+    """Refuse a training cohort of one class; a validation cohort of one has no AUC, and other figures."""
+    labels = frame.filter(pl.col("cohort") == "training")["label"]
+    present = set(labels)
+    if present != {0, 1}:
+        raise UnfitError(
+            f"the training cohort has {'only label ' + str(present.pop()) if present else 'no patient'} "
+            f"among those with all inputs: {len(labels)} patients, {int(labels.sum())} with label 1",
+            where=f"split '{inputs.split}'",
+            hint=TOO_FEW,
+        )

@@ -14,11 +14,13 @@ from store.snapshot import Snapshot
 from zoo.benchmark import corrected_rows
 from zoo.cross_validation import CrossValidation
 from zoo.evaluation.delong import paired_placements_test
-from zoo.evaluation.repeated import averaged_placements
+from zoo.evaluation.repeated import ranked_placements
 from zoo.evaluation.threshold import youden_threshold
 from zoo.leaderboard import leaderboard_row, scores_of
+from zoo.model_fits import UnfitError
+from zoo.registry import model_spec
 
-__all__ = ["JudgedOutOfFold", "comparisons_out_of_fold", "judged_out_of_fold", "stored_out_of_fold"]
+__all__ = ["JudgedOutOfFold", "comparisons_out_of_fold", "judged_out_of_fold", "refuse_unfit", "stored_out_of_fold"]
 
 Row = dict[str, Any]
 Results = Mapping[str, Mapping[str, Any]]
@@ -60,9 +62,12 @@ def judged_out_of_fold(
 
     Raises
     ------
+    UnfitError
+        When the training patients of a fold do not suffice for the model, or nobody has all its inputs.
     ContractError
         When a network set no training patient aside, from whom a threshold could be taken.
     """
+    refuse_unfit(model, planned, results)
     split = planned.split_of[model]
     labels = planned.labels[split]
     predictions: list[PredictionRow] = []
@@ -104,6 +109,20 @@ def judged_out_of_fold(
     )
 
 
+def refuse_unfit(model: str, planned: CrossValidation, results: Results) -> None:
+    """Refuse a model that some of its fits, in the order of the folds, were not possible for."""
+    faults = [
+        found["unfit"]
+        for (of, _, _), task in planned.task_of.items()
+        if of == model and "unfit" in (found := results[task.key][model])
+    ]
+    if faults:
+        first = faults[0]
+        more = f" (and so in {len(faults) - 1} more fits)" if len(faults) > 1 else ""
+        where = f"split '{planned.split_of[model]}', {first['where']}"
+        raise UnfitError(first["message"] + more, where=where, hint=first["hint"])
+
+
 def stored_out_of_fold(snapshot: Snapshot, study: str, versions: Mapping[str, int]) -> list[JudgedOutOfFold]:
     """Return what the store's out-of-fold predictions say about models, without what their folds selected.
 
@@ -134,6 +153,13 @@ def _threshold(model: str, labels: Mapping[str, int], fold: int, planned: CrossV
             if (of, number) == (model, fold) and part is not None
         ]
         held_out = dict(pair for task in inner for pair in results[task.key][model]["probabilities"].items())
+    if not held_out and not model_spec(model).is_network:
+        raise UnfitError(
+            f"'{model}' has no threshold: the training patients of fold {fold} have fewer than two of the rarer label, "
+            "and its inner folds need two",
+            where=f"split '{planned.split_of[model]}', fold {fold}",
+            hint="the study needs more labelled patients",
+        )
     if not held_out:
         raise ContractError(
             f"'{model}' sets no training patient aside, and so has no threshold in the honest suite",
@@ -148,7 +174,7 @@ def comparisons_out_of_fold(study: str, models: Sequence[JudgedOutOfFold]) -> li
     Two models are compared on the patients that both could judge, ranked among themselves within each fold. Models
     whose folds do not agree on these patients, because their splits have other patients, are not compared: their
     placements would count different pairs, and the same scores would seem to differ. Neither are models without a
-    common patient.
+    common patient, or without two common patients of each label.
     """
     folds = {each.model: {(row.patient, row.repeat): row.fold for row in each.predictions} for each in models}
     tests = []
@@ -159,9 +185,10 @@ def comparisons_out_of_fold(study: str, models: Sequence[JudgedOutOfFold]) -> li
         )
         if not shared or folds_of_a != folds_of_b:
             continue
-        of_both = (
-            averaged_placements(*scores_of([row for row in each.predictions if row.patient in shared]))
-            for each in (a, b)
+        of_a, of_b = (
+            ranked_placements(scores_of([row for row in each.predictions if row.patient in shared])) for each in (a, b)
         )
-        tests.append((a.model, b.model, paired_placements_test(*of_both)))
+        if of_a is None or of_b is None or not of_a.has_interval:
+            continue
+        tests.append((a.model, b.model, paired_placements_test(of_a, of_b)))
     return corrected_rows(study, "honest", "out_of_fold", tests)

@@ -51,6 +51,7 @@ TRUSTED_TYPES: tuple[str, ...] = (
     "zoo.combined.CombinedFeatures",
     "zoo.clinical.ExcludedFactor",
     "zoo.wald.FactorEffect",
+    "zoo.feasible_folds.FeasibleFolds",
     "zoo.fusion.FusionClassifier",
     "zoo.harmonise.ComBatHarmoniser",
     "zoo.late_fusion.LateFusionClassifier",

@@ -107,7 +107,7 @@ class PlattClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):  # ty
         smaller = int(np.bincount(target).min())
         if smaller < 2:
             raise ValueError(
-                "a class has 1 patient only: decision values of patients that the machine has not seen need 2 of each"
+                "a class has 1 patient only, and decision values of patients whom a machine has not seen need 2 of each"
             )
         folds = StratifiedKFold(max(2, min(self.n_splits, smaller)), shuffle=True, random_state=self.random_state)
         held_out = cross_val_predict(clone(self.estimator), table, target, cv=folds, method="decision_function")

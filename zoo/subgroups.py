@@ -15,16 +15,13 @@ from zoo.evaluation.auc import Placements, logit_bounds
 from zoo.evaluation.delong import DeLongTest, unpaired_placements_test
 from zoo.evaluation.intervals import Interval
 from zoo.evaluation.multiplicity import holm
-from zoo.evaluation.repeated import averaged_placements, has_pairs
+from zoo.evaluation.repeated import ranked_placements
 from zoo.leaderboard import scores_of
 
 __all__ = ["SubgroupLevels", "subgroup_comparisons", "subgroup_levels", "subgroup_rows"]
 
 MOST_LEVELS = 5
 """A number with more different values than this makes no subgroups."""
-
-FEWEST_OF_A_CLASS = 2
-"""Patients of each class that an interval and a test need."""
 
 
 class SubgroupLevels(NamedTuple):
@@ -51,7 +48,7 @@ class _Judged(NamedTuple):
 
     @property
     def can_be_tested(self) -> bool:
-        return self.counts is not None and self.counts.pairs >= FEWEST_OF_A_CLASS
+        return self.counts is not None and self.counts.has_interval
 
 
 def subgroup_levels(snapshot: Snapshot, study: Study) -> list[SubgroupLevels]:
@@ -174,7 +171,7 @@ def _judged(predictions: Sequence[PredictionRow], levels: Sequence[SubgroupLevel
                     yield _Judged(*key, variable, level, 0, 0, None)
                     continue
                 found = scores_of(own)
-                counts = averaged_placements(*found) if has_pairs(found) else None
+                counts = ranked_placements(found)
                 yield _Judged(*key, variable, level, len(found.labels), int(found.labels.sum()), counts)
 
 

@@ -25,6 +25,7 @@ from zoo.explain import column_references, last_step
 from zoo.feature_columns import stored_feature_set
 from zoo.importances import training_importances
 from zoo.matrix import ModelTable
+from zoo.model_fits import TOO_FEW, fit_model, plain_numerics
 from zoo.model_folders import put_model_folder
 from zoo.model_inputs import ModelInputs, model_inputs
 from zoo.penalties import chosen_penalties
@@ -161,17 +162,24 @@ def trained_model(store: Store, study: Study, plan: TrainingPlan, trained_at: st
         The pinned inputs.
     trained_at : str
         The time, ISO 8601.
+
+    Raises
+    ------
+    UnfitError
+        When the training patients do not suffice for this model.
     """
     spec = model_spec(plan.model)
     inputs, labels, _ = plan.table.of_cohort("training")
     target = labels.to_numpy()
     estimator = spec.build(study.settings_of(plan.model), random_state=RANDOM_STATE)
-    estimator.fit(inputs, target)
-    probabilities = np.asarray(estimator.predict_proba(inputs))[:, 1]
-    threshold = youden_threshold(target, probabilities)
-    # What a network makes of regions is explained by maps, not column by column.
-    references = {} if spec.is_network else column_references(estimator, inputs)
-    summary = model_summary(estimator, target) | chosen_penalties(estimator)
+    split = model_inputs(study, spec).split
+    fit_model(estimator, inputs, target, model=plan.model, place=f"split '{split}'", hint=TOO_FEW)
+    with plain_numerics():
+        probabilities = np.asarray(estimator.predict_proba(inputs))[:, 1]
+        threshold = youden_threshold(target, probabilities)
+        # What a network makes of regions is explained by maps, not column by column.
+        references = {} if spec.is_network else column_references(estimator, inputs)
+        summary = model_summary(estimator, target) | chosen_penalties(estimator)
     if spec.is_network:
         summary["network"] |= {"device": _device(study.settings_of(plan.model).network)}
     metadata = _metadata(study, plan) | {

@@ -94,8 +94,12 @@ class TunedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):  # ty
         # A fit that fails must not count as a score of NaN, behind which the first of the grid would pass for the best.
         search = GridSearchCV(clone(self.estimator), grid, scoring=self.scoring, cv=folds, error_score="raise")
         # The table was checked above; a search fits hundreds of classifiers to parts of it.
-        with config_context(assume_finite=True, skip_parameter_validation=True):
-            search.fit(table, target)
+        try:
+            with config_context(assume_finite=True, skip_parameter_validation=True):
+                search.fit(table, target)
+        except ValueError as error:
+            held_out = f"its tuning in {n_splits} folds leaves {smaller - -(-smaller // n_splits)} of {smaller}"
+            raise ValueError(f"{held_out} patients of the rarer label to fit to; {error}") from error
         self.best_estimator_ = search.best_estimator_
         self.best_params_: dict[str, Any] = dict(search.best_params_)
         self.best_score_ = float(search.best_score_)
@@ -108,7 +112,10 @@ class TunedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):  # ty
             for name, values in self.grid.items()
         }
         if empty := [name for name, values in feasible.items() if not values]:
-            raise ValueError(f"no value of '{empty[0]}' can be tried on folds of {patients} patients")
+            fewest = min(self.grid[empty[0]])
+            raise ValueError(
+                f"its tuning leaves {patients} patients to fit to, and '{empty[0]}' is tried from {fewest} on"
+            )
         return feasible
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:

@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from flows.cli.outcome import Context, Outcome, Workers, table_text
-from schemas.results import FOLDS, REPEATS, ControlRow
+from schemas.results import REPEATS, ControlRow, LeaderboardRow
 from store.home import Store
 
 # What these verbs do is imported where they do it: --help needs no library of learning.
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from flows.train import TrainReport
 
 __all__ = ["bench", "bench_text", "leaderboard_text", "report", "train"]
+
+_WITH_FAILURES = 5
 
 Shared = Annotated[Context, Parameter(parse=False)]
 Count = Annotated[int, Parameter(validator=Number(gte=1))]
@@ -40,7 +42,8 @@ def train(*models: str, study: str | None = None, context: Shared) -> Outcome:
     from flows.train import train as train_study
 
     reports = train_study(Store(context.store), study, models)
-    return Outcome("\n".join(_trained_text(each) for each in reports), reports)
+    is_bad = any(each.failure is not None for each in reports)
+    return Outcome("\n".join(_trained_text(each) for each in reports), reports, _WITH_FAILURES if is_bad else 0)
 
 
 def bench(
@@ -48,7 +51,7 @@ def bench(
     study: str | None = None,
     suite: Literal["paper", "honest"] = "paper",
     repeats: Count = REPEATS,
-    folds: Annotated[int, Parameter(validator=Number(gte=2))] = FOLDS,
+    folds: Annotated[int | None, Parameter(validator=Number(gte=2))] = None,
     controls: bool = False,
     control_repeats: Count = 1,
     workers: Workers = None,
@@ -70,14 +73,14 @@ def bench(
     suite
         How models are judged.
     repeats
-        How often the honest suite deals out the patients anew.
+        How often the honest suite deals out the patients again.
     folds
-        Parts that the honest suite deals them out to.
+        Parts that the honest suite deals them out to; 5 where not given, or as many as the rarer label has patients.
     controls
         Also judge models where there is nothing to find: labels permuted over patients, and the intensities inside
         each mask shuffled among its voxels.
     control_repeats
-        How often the honest suite's controls deal out the patients anew.
+        How often the honest suite's controls deal out the patients again.
     workers
         Processes of the honest suite; as many as there are cores where not given.
     """
@@ -94,7 +97,7 @@ def bench(
         control_repeats=control_repeats,
         workers=workers,
     )
-    return Outcome(bench_text(found), found)
+    return Outcome(bench_text(found), found, _WITH_FAILURES if found.failures else 0)
 
 
 def report(
@@ -130,8 +133,8 @@ def leaderboard_text(found: BenchReport) -> str:
             "model": row.model,
             "cohort": row.cohort,
             "n": f"{row.n} ({row.events} events)",
-            "AUC (95 % CI)": f"{row.auc:.3f} ({row.auc_lo:.3f}-{row.auc_hi:.3f})",
-            "plain DeLong": f"{row.auc_delong_lo:.3f}-{row.auc_delong_hi:.3f}",
+            "AUC (95 % CI)": _area(row.auc, row.auc_lo, row.auc_hi),
+            "plain DeLong": _bounds(row.auc_delong_lo, row.auc_delong_hi),
             "sens": _rate(row.sensitivity),
             "spec": _rate(row.specificity),
             "PPV": _rate(row.ppv),
@@ -150,11 +153,16 @@ def bench_text(found: BenchReport) -> str:
         for split, count in sorted(found.times_opened.items())
     ]
     parts = [leaderboard_text(found)]
+    if reasons := _missing_figures(found.leaderboard):
+        parts.append("\n".join(reasons))
     if found.controls:
         parts.append(_controls_text(found.controls))
+    parts += [*found.notes, _left_out_text(found)]
+    if found.failures:
+        parts.append("\n".join(f"failed: {reason}" for reason in found.failures.values()) + f"\n{_next(found)}")
     if opened:
         parts.append("\n".join(opened))
-    return "\n\n".join(parts)
+    return "\n\n".join(part for part in parts if part)
 
 
 def _controls_text(found: Sequence[ControlRow]) -> str:
@@ -164,8 +172,8 @@ def _controls_text(found: Sequence[ControlRow]) -> str:
             "model": row.model,
             "cohort": row.cohort,
             "n": f"{row.n} ({row.events} events)",
-            "AUC (95 % CI)": f"{row.auc:.3f} ({row.auc_lo:.3f}-{row.auc_hi:.3f})",
-            ".5 lies in it": "yes" if row.holds_chance else "NO",
+            "AUC (95 % CI)": _area(row.auc, row.auc_lo, row.auc_hi),
+            ".5 lies in it": {None: "no interval", True: "yes", False: "NO"}[row.holds_chance],
         }
         for row in found
     ]
@@ -179,11 +187,64 @@ def _controls_text(found: Sequence[ControlRow]) -> str:
     return table_text(rows, list(rows[0])) + note
 
 
+def _missing_figures(rows: Sequence[LeaderboardRow]) -> list[str]:
+    """Return why cohorts have no AUC or no interval, a line for each cohort that has none."""
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        counts = f"{row.events} with label 1 and {row.n - row.events} with label 0"
+        if row.auc is None:
+            of_both = "" if row.suite == "paper" else " held out together"
+            reason = f"no AUC: it needs patients of both labels{of_both}, there are {counts}"
+        elif row.auc_lo is None:
+            reason = f"no interval and no test of the AUC: they need two patients of each label, there are {counts}"
+        else:
+            continue
+        found.setdefault(f"{row.cohort} cohort: {reason}", []).append(row.model)
+    return [f"{reason} ({', '.join(models)})" for reason, models in found.items()]
+
+
+def _left_out_text(found: BenchReport) -> str:
+    """Return whom models left out and why, models that left out the same patients on one line."""
+    reports = [each for each in found.trained if each.version is not None and each.model not in found.failures]
+    groups: dict[tuple[tuple[str, int], ...], list[str]] = {}
+    for each in reports:
+        groups.setdefault(tuple((row.reason, row.patients) for row in each.left_out), []).append(each.model)
+    lines = []
+    if groups and not any(groups):
+        return f"no patient was left out: each model that was judged reads all {reports[0].patients}"
+    for counts, models in groups.items():
+        named = "every model" if len(groups) == 1 else ", ".join(models)
+        total = sum(patients for _, patients in counts)
+        reasons = "; ".join(f"{patients}: {reason}" for reason, patients in counts)
+        lines.append(f"patients left out by {named}: {total}{f' ({reasons})' if counts else ''}")
+    return "\n".join(lines)
+
+
+def _next(found: BenchReport) -> str:
+    hints = dict.fromkeys(each.hint for each in found.trained if each.hint is not None)
+    query = f"select model, reason from failures where study = '{found.study}' and model is not null"
+    return "\n".join(f"next: {hint}" for hint in (*hints, f'radzoo sql "{query}" shows them again'))
+
+
+def _area(area: float | None, lower: float | None, upper: float | None) -> str:
+    if area is None:
+        return "-"
+    return f"{area:.3f}" if lower is None or upper is None else f"{area:.3f} ({lower:.3f}-{upper:.3f})"
+
+
+def _bounds(lower: float | None, upper: float | None) -> str:
+    return "-" if lower is None or upper is None else f"{lower:.3f}-{upper:.3f}"
+
+
 def _rate(value: float | None) -> str:
     return "" if value is None else f"{value:.3f}"
 
 
 def _trained_text(found: TrainReport) -> str:
-    left_out = f", {found.excluded} left out for want of an input" if found.excluded else ""
+    if found.failure is not None:
+        return f"{found.model}: failed: {found.failure}\nnext: {found.hint}"
+    reasons = "; ".join(f"{row.patients}: {row.reason}" for row in found.left_out)
+    total = sum(row.patients for row in found.left_out)
+    left_out = f", {total} left out ({reasons})" if total else ""
     what = "trained" if found.trained else "unchanged"
     return f"{found.model} v{found.version}: {what} ({found.patients} patients in the split{left_out})"

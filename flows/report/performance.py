@@ -24,6 +24,8 @@ _JUDGED_ON = ("validation", "out_of_fold", "training")
 _LARGEST_SLOPE = 10
 _THRESHOLDS = [number / 100 for number in range(1, 100)]
 _NO_RATE = {
+    "auc": "it needs patients of both labels",
+    "auc_lo": "an interval needs two patients of each label",
     "sensitivity": "no patient has label 1",
     "specificity": "no patient has label 0",
     "ppv": "no patient is called positive",
@@ -93,7 +95,7 @@ class Performance:
     def best(self) -> Row:
         """The leaderboard's row of the model with the highest AUC where models are judged."""
         rows = [row for row in self.leaderboard.rows if row["cohort"] == self.judged_on]
-        return max(rows, key=lambda row: (row["auc"], row["model"]))
+        return max(rows, key=lambda row: (row["auc"] is not None, row["auc"] or 0.0, row["model"]))
 
     @property
     def subgroup_tables(self) -> list[SubgroupTable]:
@@ -184,6 +186,8 @@ def _reasons(rows: Sequence[Row], scores: dict[tuple[str, str], list[Row]]) -> d
         of_model = scores.get((row["model"], row["cohort"]), [])
         given = [each["label"] for each in of_model], [each["probability"] for each in of_model]
         for column in (name for name, value in row.items() if value is None):
+            if column == "auc_lo" and row["auc"] is None:
+                continue
             reason = _NO_RATE.get(column)
             if column == "calibration_slope" and of_model:
                 reason = calibration_line(*given).reason
@@ -209,7 +213,7 @@ def _roc_figure(
                 model=row["model"],
                 false_positive_rate=[point["false_positive_rate"] for point in mine],
                 sensitivity=[point["sensitivity"] for point in mine],
-                legend=f"{row['auc']:.3f}",
+                legend="no AUC" if row["auc"] is None else f"{row['auc']:.3f}",
                 operating_point=at_threshold,
             )
         )
@@ -228,7 +232,9 @@ def _roc_figure(
 
 def _forest(suite: str, rows: Sequence[Row], styles: dict[str, SeriesStyle]) -> str:
     intervals = [
-        AucInterval(row["model"], row["cohort"], row["n"], row["auc"], row["auc_lo"], row["auc_hi"]) for row in rows
+        AucInterval(row["model"], row["cohort"], row["n"], row["auc"], row["auc_lo"], row["auc_hi"])
+        for row in rows
+        if row["auc"] is not None
     ]
     spoken = "; ".join(f"{row['model']}, {readable_name(row['cohort'])}, {_area(row)}" for row in rows)
     return auc_forest(
@@ -264,6 +270,10 @@ def _listed(rows: Sequence[Row], cohort: str, told: Callable[[Row], str]) -> str
 
 
 def _area(row: Row) -> str:
+    if row["auc"] is None:
+        return "not estimable"
+    if row["auc_lo"] is None:
+        return f"{row['auc']:.3f} (no interval)"
     return f"{row['auc']:.3f} (95 % interval {row['auc_lo']:.3f} to {row['auc_hi']:.3f})"
 
 

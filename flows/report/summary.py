@@ -45,14 +45,25 @@ def summary(study: Row, cohorts: Sequence[Row], suites: Sequence[Performance]) -
         sentences.append(f"The split '{split}' is frozen: {', '.join(parts)}.")
     for suite in suites:
         best, among = suite.best, len(suite.models)
+        if best["auc"] is None:
+            sentences.append(
+                f"No AUC can be given in the {readable_name(suite.judged_on)} cohort: its "
+                f"{plural(best['n'], 'patient')} have one label, {best['events']} of them the outcome."
+            )
+            continue
         lead = (
             f"Among {among} models, {best['model']} has the highest AUC"
             if among > 1
             else f"The model {best['model']} has an AUC"
         )
+        interval = (
+            "no interval, which needs two patients of each label"
+            if best["auc_lo"] is None
+            else f"95{NO_BREAK}% interval {decimals(best['auc_lo'])} to {decimals(best['auc_hi'])}"
+        )
         sentences.append(
             f"{lead} in the {readable_name(suite.judged_on)} cohort: {decimals(best['auc'])} "
-            f"(95{NO_BREAK}% interval {decimals(best['auc_lo'])} to {decimals(best['auc_hi'])}; "
+            f"({interval}; "
             f"{plural(best['n'], 'patient')}, {best['events']} with the outcome)."
         )
     if not suites:
@@ -71,13 +82,19 @@ def cautions(suites: Sequence[Performance]) -> list[str]:
     found = []
     for suite in suites:
         best = suite.best
-        width = best["auc_hi"] - best["auc_lo"]
         where = readable_name(suite.judged_on)
-        found.append(
-            f"With {plural(best['n'], 'patient')} the interval is {decimals(width, 2)} wide: the AUC of "
-            f"{best['model']} may as well be {decimals(best['auc_lo'], 2)} as {decimals(best['auc_hi'], 2)}, and "
-            "a few patients more or less would move it."
-        )
+        if best["auc_lo"] is None:
+            found.append(
+                f"With {plural(best['n'], 'patient')} in the {where} cohort, {best['events']} with the outcome, no "
+                "model can be told from chance: an interval of the AUC needs two patients of each label."
+            )
+        else:
+            width = best["auc_hi"] - best["auc_lo"]
+            found.append(
+                f"With {plural(best['n'], 'patient')} the interval is {decimals(width, 2)} wide: the AUC of "
+                f"{best['model']} may as well be {decimals(best['auc_lo'], 2)} as {decimals(best['auc_hi'], 2)}, and "
+                "a few patients more or less would move it."
+            )
         if suite.judged_on == "training":
             found.append("There is no other cohort than the one the models were fitted to: these figures flatter.")
         if len(suite.models) > 1:

@@ -1,5 +1,5 @@
--- What could not be read or computed, and why; a row leaves when its cause is gone.
--- @stage ingest or refresh
+-- What could not be read, computed, fitted or judged, and why; a row leaves when its cause is corrected.
+-- @stage ingest, refresh, train or bench
 -- @study the study's id
 -- @patient pseudonym
 -- @exam name of the visit
@@ -11,7 +11,10 @@
 -- @feature single feature that could not be computed, empty where the whole row failed
 -- @reason what went wrong
 -- @since_commit commit that wrote it down
+-- @model model of the zoo that could not be trained or judged, NULL at the other stages; its rows name no patient
 select
-    stage, study, patient, exam, phase, lesion, reader, reading, feature_set, feature, reason,
-    added_commit as since_commit
+    stage, study, patient, exam, phase, lesion, reader, reading, feature_set,
+    case when stage in ('train', 'bench') then '' else feature end as feature,
+    reason, added_commit as since_commit,
+    case when stage in ('train', 'bench') then feature end as model
 from catalogue.failures

@@ -5,8 +5,8 @@
 -- @cohort training or validation in the paper suite, out_of_fold in the honest one
 -- @n patients judged, in the honest suite once a repeat
 -- @events patients with label 1
--- @auc area under the ROC curve; in the honest suite over pairs of patients held out of the same fold, all repeats
--- @auc_lo lower 95 % bound, DeLong on the logit scale
+-- @auc area under the ROC curve, NULL where one class is absent; in the honest suite over pairs of patients held out of the same fold, all repeats
+-- @auc_lo lower 95 % bound, DeLong on the logit scale; this and the other bounds are NULL where a class has one patient
 -- @auc_hi upper 95 % bound, DeLong on the logit scale
 -- @auc_delong_lo lower 95 % bound, plain DeLong
 -- @auc_delong_hi upper 95 % bound, plain DeLong

@@ -354,13 +354,15 @@ def clinical_study(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path],
     from flows.demo.cohort import published_cohort
 
     demo = (Path(__file__).parents[2] / "flows" / "demo" / "study.toml").read_text()
-    volume = np.random.default_rng(1).normal(100, 10, (8, 8, 8)).astype(np.float32)
+    random, tiny = np.random.default_rng(1), tmp_path_factory.mktemp("tiny")
     lesion = np.zeros((8, 8, 8), np.uint8)
     lesion[2:6, 2:6, 2:6] = 1
-    files = {}
-    for name, voxels in (("image", volume), ("mask", lesion)):
-        files[name] = tmp_path_factory.mktemp("tiny") / f"{name}.nii.gz"
-        sitk.WriteImage(sitk.GetImageFromArray(voxels), str(files[name]))
+    sitk.WriteImage(sitk.GetImageFromArray(lesion), str(tiny / "lesion.nii.gz"))
+    for patient in published_cohort()["patient"]:
+        volume = random.normal(100, 10, (8, 8, 8)).astype(np.float32)
+        sitk.WriteImage(sitk.GetImageFromArray(volume), str(tiny / f"{patient}_image.nii.gz"))
+        os.link(tiny / "lesion.nii.gz", tiny / f"{patient}_mask.nii.gz")
+    files = {name: tiny / f"{{patient}}_{name}.nii.gz" for name in ("image", "mask")}
 
     def write(folder: Path) -> tuple[Path, Path]:
         study = folder / "study"

@@ -72,3 +72,23 @@ def test_new_patients_come_to_the_fraction_that_was_asked_for(before: Snapshot) 
 def test_a_first_ingest_takes_the_draw_as_it_is() -> None:
     """Without a store there is nothing to keep."""
     assert frozen_splits(study_with(1), {"main": FIRST}, None)["main"] == FIRST
+
+
+def test_a_new_pseudonym_of_a_drawn_person_joins_the_person(before: Snapshot) -> None:
+    """Whatever its hash would say: what trained under one name is not judged under another."""
+    drawn = dict.fromkeys((*FIRST, "E"), "training")
+    for of, cohort in FIRST.items():
+        found = frozen_splits(study_with(1), {"main": drawn}, before, person={of: of, "E": of})["main"]
+        assert found == FIRST | {"E": cohort}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_first_draw_keeps_people_together(seed: int) -> None:
+    """Pseudonyms of one person go to one cohort; without any the draw is the one that it always was."""
+    labels = {f"P{number}": number % 2 for number in range(16)}
+    person = {patient: f"P{int(patient[1:]) % 8}" for patient in labels}
+    drawn = {patient: "training" if label else "validation" for patient, label in labels.items()}
+    found = frozen_splits(study_with(seed), {"main": drawn}, None, labels=labels, person=person)["main"]
+    assert all(found[f"P{number}"] == found[f"P{number + 8}"] for number in range(8))
+    assert sorted(found.values()).count("validation") == 4
+    assert frozen_splits(study_with(seed), {"main": drawn}, None, labels=labels)["main"] == drawn

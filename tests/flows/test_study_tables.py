@@ -387,11 +387,11 @@ def test_a_split_without_an_outcome_is_refused(case):
     assert "0 labelled patients" in case.refused().message
 
 
-def test_a_cohort_of_one_class_is_refused(case):
-    """A split whose validation cohort has one class cannot be judged on."""
-    case.rows[3] = case.rows[3].replace("test", "train")
+def test_a_training_cohort_of_one_class_is_refused(case):
+    """A split whose training cohort has one class cannot be trained on."""
+    case.rows[1] = case.rows[1].replace("train", "test")
     error = case.refused()
-    assert error.message == "the validation cohort has no labelled patient with label 0"
+    assert error.message.startswith("the training cohort has no labelled patient with label ")
     assert "fixed" in error.where
 
 

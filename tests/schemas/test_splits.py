@@ -33,6 +33,13 @@ def test_hash_sees_every_change(members, data):
     assert len({split_sha256(members), split_sha256(moved), split_sha256(without)}) == 3
 
 
+@pytest.mark.parametrize("patient", ["c", "d"])
+def test_a_validation_cohort_of_one_class_is_kept(patient):
+    """It has no AUC, but a Brier score and a rate: what can be judged is."""
+    labels = {name: label for name, label in LABELS.items() if name != patient}
+    assert checked_split(MEMBERS, labels, "main") == {name: MEMBERS[name] for name in labels}
+
+
 def test_patients_without_a_label_are_left_out():
     """A censored patient takes no part, in neither cohort."""
     assert checked_split(MEMBERS | {"e": "training", "f": "validation"}, LABELS, "main") == MEMBERS
@@ -48,13 +55,12 @@ def test_labels_of_patients_outside_the_split_do_not_matter():
     [
         ("a", "the training cohort has no labelled patient with label 0"),
         ("b", "the training cohort has no labelled patient with label 1"),
-        ("c", "the validation cohort has no labelled patient with label 0"),
-        ("d", "the validation cohort has no labelled patient with label 1"),
+        ("cd", "the validation cohort has no labelled patient"),
     ],
 )
-def test_a_cohort_of_one_class_is_refused(patient, sentence):
-    """Both classes are needed in both cohorts, and among labelled patients."""
-    labels = {name: label for name, label in LABELS.items() if name != patient}
+def test_a_cohort_that_cannot_be_used_is_refused(patient, sentence):
+    """Training needs labelled patients of both classes, validation needs one of either."""
+    labels = {name: label for name, label in LABELS.items() if name not in patient}
     with pytest.raises(ContractError) as caught:
         checked_split(MEMBERS, labels, "main")
     assert (caught.value.message, caught.value.where, caught.value.exit_code) == (sentence, "split 'main'", 4)

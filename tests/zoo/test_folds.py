@@ -57,3 +57,21 @@ def test_a_label_too_rare_for_the_folds() -> None:
     assert "--folds" in str(caught.value.hint)
     fold = repeated_folds(rare, repeats=1, folds=3, seed=0)[0]
     assert len(inner_folds(fold, rare, folds=5, seed=0)) == 2
+
+
+def test_pseudonyms_of_one_person_stay_in_one_fold() -> None:
+    """In outer and inner folds; who shares nothing with anybody is dealt out as ever."""
+    labels = {f"P{number:02}": number % 2 for number in range(24)}
+    person = {patient: f"P{int(patient[1:]) % 8:02}" for patient in labels}
+    drawn = repeated_folds(labels, repeats=2, folds=4, seed=3, person_of=person)
+    parts = [*drawn, *(part for fold in drawn for part in inner_folds(fold, labels, folds=3, seed=0, person_of=person))]
+    for part in parts:
+        assert not {person[patient] for patient in part.training} & {person[patient] for patient in part.judged}
+    assert sorted(patient for fold in drawn[:4] for patient in fold.judged) == sorted(labels)
+    with pytest.raises(ContractError, match="5 folds need 5 patients of each label, the rarer label has 4") as error:
+        repeated_folds(labels, repeats=1, folds=5, seed=3, person_of=person)
+    assert error.value.hint == "--folds 4 is the most that can be"
+    alone = {patient: patient for patient in labels}
+    assert repeated_folds(labels, repeats=1, folds=5, seed=3, person_of=alone) == repeated_folds(
+        labels, repeats=1, folds=5, seed=3
+    )

@@ -11,7 +11,6 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from schemas.errors import ContractError
 from schemas.results import PredictionRow
 from store.query import answer
 from zoo.benchmark import judged_model
@@ -266,9 +265,11 @@ def test_everything_that_decides_a_fit_is_in_its_key(found):
     assert replace(task).key == task.key
 
 
-def test_a_fold_without_both_labels_is_refused(found):
-    """A model whose training patients all have one label is not fitted: exit code 4, with the fold."""
+def test_a_fold_without_both_labels_is_named(found):
+    """A model whose training patients all have one label is not fitted: the reason has the fold and the counts."""
     _, planned, _ = found
     task = planned.tasks[0]
-    with pytest.raises(ContractError, match="trains on one label in fold 0"):
-        fitted_task(replace(task, labels=dict.fromkeys(task.labels, 1)))
+    for model, gave in fitted_task(replace(task, labels=dict.fromkeys(task.labels, 1))).items():
+        n = len(task.labels)
+        assert gave["unfit"]["message"].startswith(f"'{model}' cannot be fitted to {n} training patients, {n} with")
+        assert (gave["unfit"]["where"], set(gave)) == ("fold 0", {"unfit"})

@@ -190,7 +190,7 @@ def test_more_neighbours_than_a_fold_has_are_not_tried():
     values, labels = random.normal(size=(20, 3)), np.repeat([0, 1], 10)
     tuned = TunedClassifier(KNeighborsClassifier(), {"n_neighbors": (5, 31)}).fit(values, labels)
     assert tuned.best_params_ == {"n_neighbors": 5}
-    with pytest.raises(ValueError, match="no value of 'n_neighbors' can be tried on folds of 16 patients"):
+    with pytest.raises(ValueError, match="leaves 16 patients to fit to, and 'n_neighbors' is tried from 31 on"):
         TunedClassifier(KNeighborsClassifier(), {"n_neighbors": (31,)}).fit(values, labels)
     assert -0.25 < tuned.best_score_ < 0
 

@@ -17,6 +17,7 @@ from zoo.evaluation.inputs import confidence_level, labelled_scores
 from zoo.evaluation.intervals import Interval, binomial_interval
 
 __all__ = [
+    "FEWEST_OF_A_CLASS",
     "Placements",
     "auc",
     "auc_variance",
@@ -26,6 +27,10 @@ __all__ = [
     "logit_interval",
     "placements",
 ]
+
+
+FEWEST_OF_A_CLASS = 2
+"""Patients of each class that an interval and a test need."""
 
 
 class Placements(NamedTuple):
@@ -49,6 +54,11 @@ class Placements(NamedTuple):
     def pairs(self) -> int:
         """The largest number of pairs, one of each class, that share no patient."""
         return min(len(self.positive), len(self.negative))
+
+    @property
+    def has_interval(self) -> bool:
+        """Whether each class has the two patients that a variance needs."""
+        return self.pairs >= FEWEST_OF_A_CLASS
 
 
 def placements(
@@ -91,7 +101,7 @@ def component_variance(positive: NDArray[np.float64], negative: NDArray[np.float
         If a class has one patient only: between patients there is then nothing to measure.
     """
     m, n = len(positive), len(negative)
-    if min(m, n) < 2:
+    if min(m, n) < FEWEST_OF_A_CLASS:
         raise ContractError(
             f"the variance of an AUC needs two patients of each class, got {m} labelled 1 and {n} labelled 0",
             where=where,

@@ -58,7 +58,7 @@ def brier(labels: ArrayLike, probabilities: ArrayLike) -> float:
     Parameters
     ----------
     labels : array_like of shape (n_patients,)
-        0 or 1, both present.
+        0 or 1; one class is enough.
     probabilities : array_like of shape (n_patients,)
         Predicted probability of label 1.
 
@@ -71,7 +71,7 @@ def brier(labels: ArrayLike, probabilities: ArrayLike) -> float:
     ----------
     Brier GW, Mon Weather Rev 1950;78:1, doi:10.1175/1520-0493(1950)078<0001:VOFEIT>2.0.CO;2.
     """
-    positive, values = labelled_probabilities(labels, probabilities)
+    positive, values = labelled_probabilities(labels, probabilities, of_both=False)
     return float(((values - positive) ** 2).mean())
 
 

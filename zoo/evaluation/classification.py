@@ -88,7 +88,7 @@ def classification(labels: ArrayLike, scores: ArrayLike, threshold: float) -> Cl
     Parameters
     ----------
     labels : array_like of shape (n_patients,)
-        0 or 1, both present.
+        0 or 1; one class is enough, the rates of the other are then None.
     scores : array_like of shape (n_patients,)
         Finite; higher speaks for label 1.
     threshold : float
@@ -101,7 +101,7 @@ def classification(labels: ArrayLike, scores: ArrayLike, threshold: float) -> Cl
     """
     if threshold != threshold:
         raise ContractError("the threshold is not a number", where="threshold")
-    positive, values = labelled_scores(labels, scores)
+    positive, values = labelled_scores(labels, scores, of_both=False)
     called = values >= threshold
     return Classification(
         tp=int((called & positive).sum()),

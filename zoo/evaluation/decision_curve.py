@@ -37,7 +37,7 @@ def net_benefit(labels: ArrayLike, probabilities: ArrayLike, thresholds: ArrayLi
     Parameters
     ----------
     labels : array_like of shape (n_patients,)
-        0 or 1, both present.
+        0 or 1; one class is enough.
     probabilities : array_like of shape (n_patients,)
         Predicted probability of label 1; a staging must first be turned into one on training patients.
     thresholds : array_like of shape (n_thresholds,)
@@ -57,7 +57,7 @@ def net_benefit(labels: ArrayLike, probabilities: ArrayLike, thresholds: ArrayLi
     ----------
     Vickers AJ, Elkin EB, Med Decis Making 2006;26:565, doi:10.1177/0272989X06295361.
     """
-    positive, values = labelled_probabilities(labels, probabilities)
+    positive, values = labelled_probabilities(labels, probabilities, of_both=False)
     cuts = _threshold_probabilities(thresholds)
     n = len(values)
     # Those at or above a cut, counted from the sorted probabilities of each class.
@@ -72,7 +72,7 @@ def net_benefit_treat_all(labels: ArrayLike, thresholds: ArrayLike) -> NDArray[n
     Parameters
     ----------
     labels : array_like of shape (n_patients,)
-        0 or 1, both present.
+        0 or 1; one class is enough.
     thresholds : array_like of shape (n_thresholds,)
         At least 0 and below 1.
 
@@ -81,7 +81,7 @@ def net_benefit_treat_all(labels: ArrayLike, thresholds: ArrayLike) -> NDArray[n
     ContractError
         If labels or thresholds break their rule.
     """
-    prevalence = float(binary_labels(labels).mean())
+    prevalence = float(binary_labels(labels, of_both=False).mean())
     cuts = _threshold_probabilities(thresholds)
     return np.asarray(prevalence - (1 - prevalence) * cuts / (1 - cuts), dtype=np.float64)
 
@@ -120,7 +120,7 @@ def decision_curve(
     Parameters
     ----------
     labels : array_like of shape (n_patients,)
-        0 or 1, both present.
+        0 or 1; one class is enough.
     probabilities : array_like of shape (n_patients,)
         Predicted probability of label 1; a staging must first be turned into one on training patients.
     thresholds : array_like of shape (n_thresholds,)
@@ -142,7 +142,7 @@ def decision_curve(
     ----------
     Vickers AJ, Cronin AM, Elkin EB, Gonen M, BMC Med Inform Decis Mak 2008;8:53, doi:10.1186/1472-6947-8-53.
     """
-    positive, values = labelled_probabilities(labels, probabilities)
+    positive, values = labelled_probabilities(labels, probabilities, of_both=False)
     cuts = _threshold_probabilities(thresholds)
     # What each patient adds at each threshold: 1 for a true positive, minus the odds for a false one.
     worth = (values[:, None] >= cuts) * np.where(positive[:, None], 1.0, -cuts / (1 - cuts))

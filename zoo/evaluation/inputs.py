@@ -53,7 +53,7 @@ def finite_values(values: ArrayLike, name: str) -> NDArray[np.float64]:
     return numbers
 
 
-def binary_labels(labels: ArrayLike, name: str = "labels") -> NDArray[np.bool_]:
+def binary_labels(labels: ArrayLike, name: str = "labels", *, of_both: bool = True) -> NDArray[np.bool_]:
     """Return ``labels`` as a boolean vector, True where the label is 1.
 
     Parameters
@@ -62,11 +62,13 @@ def binary_labels(labels: ArrayLike, name: str = "labels") -> NDArray[np.bool_]:
         0, 1, False or True.
     name : str
         What the caller calls them, for the error.
+    of_both : bool
+        Whether both classes must be there; a mean over patients, such as the Brier score, is one of any patients.
 
     Raises
     ------
     ContractError
-        If a label is neither 0 nor 1, or one of the two classes is absent.
+        If a label is neither 0 nor 1, or one of the two classes is absent, or all patients are.
     """
     raw = np.asarray(labels)
     if raw.ndim != 1:
@@ -82,7 +84,7 @@ def binary_labels(labels: ArrayLike, name: str = "labels") -> NDArray[np.bool_]:
         )
     positive: NDArray[np.bool_] = raw.astype(bool)
     n_positive = int(positive.sum())
-    if n_positive in (0, len(positive)):
+    if n_positive in (0, len(positive)) and (of_both or not len(positive)):
         raise ContractError(
             f"both classes are needed, got {n_positive} patients labelled 1 among {len(positive)}",
             where=name,
@@ -92,7 +94,12 @@ def binary_labels(labels: ArrayLike, name: str = "labels") -> NDArray[np.bool_]:
 
 
 def labelled_scores(
-    labels: ArrayLike, scores: ArrayLike, *, labels_name: str = "labels", scores_name: str = "scores"
+    labels: ArrayLike,
+    scores: ArrayLike,
+    *,
+    labels_name: str = "labels",
+    scores_name: str = "scores",
+    of_both: bool = True,
 ) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
     """Return the checked labels and scores, one of each per patient.
 
@@ -104,13 +111,15 @@ def labelled_scores(
         Finite; a higher score speaks for label 1.
     labels_name, scores_name : str
         What the caller calls them, for the error.
+    of_both : bool
+        Whether both classes must be there.
 
     Raises
     ------
     ContractError
         If either breaks its rule, or their lengths differ.
     """
-    positive = binary_labels(labels, labels_name)
+    positive = binary_labels(labels, labels_name, of_both=of_both)
     values = finite_values(scores, scores_name)
     if len(positive) != len(values):
         raise ContractError(
@@ -122,7 +131,7 @@ def labelled_scores(
 
 
 def labelled_probabilities(
-    labels: ArrayLike, probabilities: ArrayLike
+    labels: ArrayLike, probabilities: ArrayLike, *, of_both: bool = True
 ) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
     """Return the checked labels and the predicted probabilities of label 1.
 
@@ -132,13 +141,15 @@ def labelled_probabilities(
         0 or 1, both present.
     probabilities : array_like of shape (n_patients,)
         Between 0 and 1, both included.
+    of_both : bool
+        Whether both classes must be there.
 
     Raises
     ------
     ContractError
         If either breaks its rule, or their lengths differ.
     """
-    positive, values = labelled_scores(labels, probabilities, scores_name="probabilities")
+    positive, values = labelled_scores(labels, probabilities, scores_name="probabilities", of_both=of_both)
     outside = (values < 0) | (values > 1)
     if outside.any():
         at = _first(outside)

@@ -30,7 +30,7 @@ def predicted_log_odds(labels: ArrayLike, probabilities: ArrayLike) -> Predicted
     Parameters
     ----------
     labels : array_like of shape (n_patients,)
-        0 or 1, both present.
+        0 or 1; of one class alone there is a reason and nothing to fit.
     probabilities : array_like of shape (n_patients,)
         Predicted probability of label 1.
 
@@ -39,7 +39,9 @@ def predicted_log_odds(labels: ArrayLike, probabilities: ArrayLike) -> Predicted
     ContractError
         If labels or probabilities break their rule.
     """
-    positive, values = labelled_probabilities(labels, probabilities)
+    positive, values = labelled_probabilities(labels, probabilities, of_both=False)
     certain = int(((values <= 0) | (values >= 1)).sum())
     reason = f"{certain} of {len(values)} probabilities are exactly 0 or 1 and have no logit" if certain else None
+    if positive.all() or not positive.any():
+        reason = f"every patient has label {int(positive[0])}"
     return PredictedLogOdds(positive, values, np.asarray(special.logit(values), dtype=np.float64), reason)

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from schemas.errors import ContractError
 from zoo.evaluation.auc import Placements, placements
 
-__all__ = ["OutOfFold", "averaged_placements", "has_pairs"]
+__all__ = ["OutOfFold", "averaged_placements", "has_pairs", "ranked_placements"]
 
 
 class OutOfFold(NamedTuple):
@@ -106,6 +106,11 @@ def averaged_placements(labels: ArrayLike, scores: ArrayLike, folds: ArrayLike |
     # Centred first: where every pair is won, or every pair is tied, the excess is exactly zero for everyone.
     excess = won - area * pairs
     return Placements(n * (area + m / total * excess[positive]), m * (area + n / total * excess[negative]))
+
+
+def ranked_placements(found: OutOfFold) -> Placements | None:
+    """Return `averaged_placements`, None where no fold holds patients of both labels: there is no AUC."""
+    return averaged_placements(*found) if has_pairs(found) else None
 
 
 def has_pairs(found: OutOfFold) -> bool:

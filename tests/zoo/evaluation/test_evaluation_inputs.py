@@ -23,8 +23,6 @@ STATISTICS = [auc, youden_threshold, brier, lambda labels, scores: classificatio
         ([1, None, 0], [0.1, 0.2, 0.3], r"^labels\[1\]: a label is 0 or 1, got None"),
         (["1", "0"], [0.1, 0.2], r"^labels\[0\]: a label is 0 or 1"),
         ([[1, 0]], [0.1, 0.2], r"^labels: expected one row of labels"),
-        ([1, 1], [0.1, 0.2], "^labels: both classes are needed, got 2 patients labelled 1 among 2"),
-        ([0, 0], [0.1, 0.2], "^labels: both classes are needed, got 0 patients labelled 1 among 2"),
         ([], [], "^labels: both classes are needed"),
         ([1, 0], [0.1, 0.2, 0.3], "one score per label is needed, got 3 scores for 2 labels"),
         ([1, 0], [0.1, np.nan], r"\[1\]: expected finite numbers, got nan"),
@@ -39,6 +37,17 @@ def test_data_that_break_a_rule_are_refused_with_the_place(statistic, labels, sc
     """Each broken rule is a contract error that names argument and first place, in every statistic."""
     with pytest.raises(ContractError, match=error):
         statistic(labels, scores)
+
+
+@pytest.mark.parametrize("labels", [[1, 1], [0, 0]])
+def test_what_compares_two_classes_needs_both(labels):
+    """Areas and thresholds are refused for one class; means over patients and their rates are not."""
+    for statistic in (auc, youden_threshold):
+        with pytest.raises(ContractError, match=f"^labels: both classes are needed, got {sum(labels)} patients"):
+            statistic(labels, [0.5, 0.25])
+    assert brier(labels, [0.5, 0.25]) == pytest.approx((0.25 + (labels[0] - 0.25) ** 2) / 2)
+    calls = classification(labels, [0.5, 0.25], 0.4)
+    assert (calls.sensitivity, calls.specificity) == ((0.5, None) if labels[0] else (None, 0.5))
 
 
 @pytest.mark.parametrize("labels", [[True, False, True], [1.0, 0.0, 1.0], np.array([1, 0, 1], dtype=object), (1, 0, 1)])
