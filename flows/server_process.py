@@ -11,7 +11,8 @@ from flows.prefect_settings import masked
 
 __all__ = ["ending_reason", "is_healthy", "server_environment"]
 
-_LOGGING = "PREFECT_LOGGING_SETTINGS_PATH"
+_LOGGING = ("PREFECT_LOGGING_SETTINGS_PATH", "PREFECT_LOGGING_CONFIG_PATH")
+"""Two names of one setting of Prefect's."""
 
 
 def server_environment(settings: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -26,7 +27,8 @@ def server_environment(settings: Mapping[str, str] | None = None) -> dict[str, s
         Variables that come on top.
     """
     merged = os.environ | dict(settings or {})
-    return {name: value for name, value in merged.items() if (name, value) != (_LOGGING, DEFAULTS[_LOGGING])}
+    own = DEFAULTS[_LOGGING[0]]
+    return {name: value for name, value in merged.items() if name not in _LOGGING or value != own}
 
 
 def is_healthy(port: int) -> bool:

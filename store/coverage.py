@@ -38,7 +38,8 @@ def study_coverage(connection: duckdb.DuckDBPyConnection, study: str | None = No
     )
     reasons = connection.sql(
         "select study, stage, coalesce(feature_set, '') as feature_set, phase, coalesce(feature, '') as feature, "
-        "reason, count(*) as masks from failures where study = coalesce($study, study) "
+        "reason, count(*) as masks from failures "
+        "where stage in ('ingest', 'refresh') and study = coalesce($study, study) "
         "group by all order by study, masks desc, stage, feature_set, phase, feature, reason",
         params={"study": study},
     )

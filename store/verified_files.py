@@ -169,7 +169,8 @@ def unnamed(store: Store, named: Iterable[str]) -> list[Finding]:
             left += [file.relative_to(store.root).as_posix() for file in unfinished]
         if left:
             size = sum(store.files.size(path) or 0 for path in left)
-            what = f"{len(left)} files, {size:,} bytes, that no row names: a writer was killed, or is at work"
+            why = "a writer was killed or is at work, or a model could not be fitted"
+            what = f"{len(left)} files, {size:,} bytes, that no row names: {why}"
             notes.append(
                 Finding(what, str(part), "radzoo store compact removes them after its time of grace", tuple(left))
             )

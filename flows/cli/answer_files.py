@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from flows.cli.answer_text import csv_chunks, json_chunks
 from flows.cli.workbook import write_workbook
-from schemas.errors import ContractError, UsageError
+from schemas.errors import ContractError, RadzooError, UsageError
 from store.plain_rows import plain_batches, plain_columns, typed_batches
 from store.query import Question
 
@@ -69,7 +69,9 @@ def write_answer(question: Question, out: Path, kind: FileFormat, *, limit: int 
     UsageError
         When the file is there already, or cannot be written where it shall be.
     ContractError
-        When the disk does not take it, or the format cannot hold what was asked for; nothing is left.
+        When the format cannot hold what was asked for; nothing is left.
+    RadzooError
+        When the disk does not take it; nothing is left.
     """
     refuse_place(out, force=force)
     counted = _Count()
@@ -85,7 +87,7 @@ def write_answer(question: Question, out: Path, kind: FileFormat, *, limit: int 
     except OSError as error:
         is_forbidden = error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
         step = "name an --out FILE where you may write" if is_forbidden else "make room, or name another --out FILE"
-        raise ContractError(
+        raise RadzooError(
             f"the file cannot be written: {error.strerror or error}", where=str(out), hint=f"{step}; nothing was left"
         ) from error
     return counted.rows

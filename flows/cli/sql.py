@@ -16,7 +16,7 @@ from cyclopts.validators import Number
 from flows.cli.answer_files import file_format, refuse_place, write_answer
 from flows.cli.answer_text import cells, csv_chunks, json_chunks, shown_table
 from flows.cli.outcome import Context, Outcome
-from schemas.errors import ContractError, UsageError
+from schemas.errors import RadzooError, UsageError
 from store.home import Store
 from store.plain_rows import counted_rows, plain_batches, plain_columns
 from store.query import Question, asked, sql_errors
@@ -117,7 +117,9 @@ def _print_all(chunks: Iterable[bytes]) -> None:
         _leave_stdout()
     except OSError as error:
         _leave_stdout()
-        raise ContractError(f"the answer cannot be written: {error.strerror}", where="stdout", hint=_ROOM) from error
+        raise RadzooError(
+            f"the answer cannot be written: {error.strerror}", where="standard output", hint=_ROOM
+        ) from error
 
 
 def _leave_stdout() -> None:

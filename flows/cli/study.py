@@ -235,7 +235,10 @@ def _ingest_text(report: IngestReport, *, dry_run: bool) -> str:
     else:
         rows = f"{report.added} rows added, {report.changed} superseded, {report.removed} removed"
         lines.append(f"commit {report.commit_id}: {rows}")
-        lines.append(f"next: radzoo {'refresh' if report.scans else 'bench'} --study {report.study}")
+        if report.scans or report.imported or not report.failures:
+            lines.append(f"next: radzoo {'refresh' if report.scans else 'bench'} --study {report.study}")
+        else:
+            lines.append("next: correct the images that failed, then run the same command again")
     return "\n".join(lines)
 
 
@@ -263,6 +266,7 @@ def failure_lines(reports: Sequence[FeatureSetReport]) -> list[str]:
     study, refused, failed = reports[0].study, reports[0].refused, sum(each.failed for each in reports)
     question = f"select * from failures where study = '{study}' and coalesce(feature, '') = ''"
     return [
-        f"{study}: {refused + failed} failures: {refused} refused at ingest, {failed} failed in extraction",
+        f"{study}: {refused + failed} failure{'' if refused + failed == 1 else 's'}: {refused} refused at ingest, "
+        f"{failed} failed in extraction",
         f'next: radzoo sql "{question}" tells why',
     ]

@@ -121,7 +121,7 @@ def test_what_fails_half_way_leaves_no_file(sql, tmp_path, suffix):
 
 
 def test_a_full_disk_is_one_line(root, tmp_path):
-    """Where no more bytes can be written, nothing is left and the cause is said: exit code 4."""
+    """Where no more bytes can be written, nothing is left and the cause is said: exit code 1."""
     command = [sys.executable, "-c", "from flows.cli.main import main; main()", "--store", str(root), "sql"]
     done = subprocess.run(
         [*command, "from range(100000)", "--out", str(tmp_path / "a.csv")],
@@ -131,7 +131,7 @@ def test_a_full_disk_is_one_line(root, tmp_path):
         check=False,
         env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},
     )
-    assert (done.returncode, done.stdout) == (4, "")
+    assert (done.returncode, done.stdout) == (1, "")
     assert "the file cannot be written: File too large\nnext: make room" in done.stderr
     assert "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == []

@@ -155,6 +155,6 @@ def test_a_wide_answer_shows_the_columns_that_can_be_read(ready_study, capsys):
     *table, last = capsys.readouterr().out.splitlines()
     shown = table[0].split()
     assert shown == [f"a_rather_long_name_{number}" for number in range(len(shown))]
-    assert last == f"and {1000 - len(shown)} more columns; all with --format csv"
+    assert last == f"and {1000 - len(shown)} more columns; --format csv or --out FILE has all"
     assert exit_code([*store, "sql", "select 1 as one, 2 as two"]) == 0
     assert "more columns" not in capsys.readouterr().out

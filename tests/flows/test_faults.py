@@ -113,7 +113,8 @@ def test_a_full_output_is_an_error_and_a_closed_one_is_not(ready_study):
         done = run(*query, stdout=full, stderr=subprocess.PIPE, text=True)
         silent = run(*query[:-3], "nonsense", stdout=subprocess.PIPE, stderr=full, text=True)
     assert done.returncode == 1
-    assert done.stderr.startswith("error: standard output: no space left on device\nnext: ")
+    words = "error: standard output: the answer cannot be written: No space left on device\nnext: "
+    assert done.stderr.startswith(words)
     assert "Exception ignored" not in done.stderr
     assert (silent.returncode, silent.stdout) == (2, "")
     done = subprocess.run(
@@ -127,16 +128,17 @@ def test_a_full_output_is_an_error_and_a_closed_one_is_not(ready_study):
 
 
 def test_letters_that_the_output_lacks_are_written_as_codes(ready_study, monkeypatch):
-    """An output that is not UTF-8 takes every answer; JSON stays JSON."""
+    """A terminal that is not UTF-8 takes every table; what a program reads, CSV and JSON, is UTF-8 everywhere."""
     query = ["--store", str(ready_study.store_root), "sql", "select 'ä→' as x"]
     written = []
-    for options in (["--format", "csv"], ["--json"]):
+    for options in ([], ["--format", "csv"], ["--json"]):
         stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii", write_through=True)
         monkeypatch.setattr("sys.stdout", stream)
         assert exit_code([*query, *options]) == 0
-        written.append(stream.buffer.getvalue().decode("ascii"))
-    as_csv, as_json = written
-    assert as_csv == '"x"\n"\\xe4\\u2192"\n'
+        written.append(stream.buffer.getvalue())
+    table, as_csv, as_json = written
+    assert "\\xe4\\u2192" in table.decode("ascii")
+    assert as_csv.decode() == '"x"\n"ä→"\n'
     assert json.loads(as_json) == [{"x": "ä→"}]
 
 

@@ -231,12 +231,13 @@ def test_one_of_several_feature_sets_may_be_asked_for(small_study):
 
 @pytest.mark.parametrize("name", ["none-such", "hcc-cemri@9"])
 def test_a_feature_set_that_nobody_defines_is_not_found(small_study, name):
-    """A name or version that is neither built in nor defined by the study leaves with 3 and says how to define it."""
-    small_study.edit('["quick"]', f'["{name}"]')
+    """A name or version that is neither built in nor defined is refused at ingest; one asked for later is not found."""
     small_study.ingest()
-    with pytest.raises(NotFoundError, match=f"no feature set '{name}'") as error:
-        small_study.plan()
-    assert "[define." in error.value.hint
+    with pytest.raises(NotFoundError, match=f"does not ask for feature set '{name}'"):
+        refresh(small_study.store, feature_set=name)
+    small_study.edit('["quick"]', f'["{name}"]')
+    with pytest.raises(ContractError, match=f"feature set '{name}'"):
+        small_study.ingest()
 
 
 def test_a_study_does_not_take_a_built_in_name(small_study):
@@ -245,9 +246,8 @@ def test_a_study_does_not_take_a_built_in_name(small_study):
         small_study.file.read_text().replace("define.quick", "define.hcc-cemri").replace('["quick"]', '["hcc-cemri"]')
     )
     small_study.file.write_text(text)
-    small_study.ingest()
-    with pytest.raises(ContractError, match="built-in"):
-        small_study.plan()
+    with pytest.raises(ContractError, match="takes the name of a built-in feature set"):
+        small_study.ingest()
 
 
 def test_which_study_is_asked_where_there_are_several(small_study, another_study):

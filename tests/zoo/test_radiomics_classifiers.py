@@ -219,7 +219,7 @@ def test_one_patient_of_a_class_cannot_be_cross_validated() -> None:
 def test_a_fit_that_fails_is_not_passed_over() -> None:
     """What a machine refuses on a part of the patients is raised, and is not a score of the first of the grid."""
     values, labels = np.random.default_rng(3).normal(size=(21, 2)), np.repeat([1, 0], [2, 19])
-    with pytest.raises(ValueError, match="a class has 1 patient only: decision values"):
+    with pytest.raises(ValueError, match="leaves 1 of 2 patients of the rarer label to fit to; a class has 1"):
         TunedClassifier(PlattClassifier(SVC()), {"estimator__C": (0.1, 1.0)}).fit(values, labels)
 
 
