@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,9 +13,10 @@ from flows.checked_study import CheckedStudy, checked_study
 from flows.column_review import ColumnReview
 from flows.compact import compact_scattered
 from flows.exam_window import exam_failures, exam_fault
-from flows.file_faults import file_fault, real_path
+from flows.file_faults import real_path
 from flows.frozen_splits import frozen_splits
 from flows.grid_tolerance import loosest_tolerance
+from flows.image_faults import refuse_missing_phase, refuse_other_masks, refuse_other_patients
 from flows.image_inventory import Inventory, image_inventory
 from flows.imaging.labels import LABEL_ROUNDING
 from flows.imported_sets import ImportedReport, put_imported, remove_abandoned
@@ -34,14 +34,10 @@ from flows.study_file import study_file_text
 from flows.study_rows import put_study
 from flows.study_tables import CohortPatient, StudyTables
 from flows.unlisted_patients import unlisted_patients
-from schemas.cohort import Reading
-from schemas.errors import ContractError, NotFoundError
-from schemas.fault_list import FaultList
+from schemas.errors import NotFoundError
 from schemas.intended_use import modality_warnings
-from schemas.keys import MaskKey
 from schemas.study import Study
 from schemas.study_text import parsed_study
-from schemas.toml_lines import line_of
 from store.commit import Commit, commit_to
 from store.home import Store
 from store.publish import published
@@ -135,10 +131,10 @@ def ingest(
     known = None if read_again else before
     inventory = _inventory(study, study_file, tables, known, workers or os.cpu_count() or 1)
     inventory.failures += [row for each in checked.imported for row in each.failures]
-    _refuse_missing_phase(study, study_file, text, tables, inventory)
+    refuse_missing_phase(study, study_file, text, _admitted(study, tables), inventory)
     if before is not None:
-        _refuse_other_patients(study, before, inventory)
-        _refuse_other_masks(study, before, inventory)
+        refuse_other_patients(study, before, inventory)
+        refuse_other_masks(study, before, inventory)
         if not allow_removals:
             lost = removals(study, study_file, before, tables, inventory, checked.imported)
             refuse_removals(study, study_file, lost)
@@ -227,81 +223,6 @@ def _inventory(study: Study, study_file: Path, tables: StudyTables, known: Snaps
 
 def _admitted(study: Study, tables: StudyTables) -> list[CohortPatient]:
     return [each for each in tables.patients if exam_fault(study, each) is None]
-
-
-def _refuse_missing_phase(study: Study, study_file: Path, text: str, tables: StudyTables, inventory: Inventory) -> None:
-    """Refuse path patterns that fit no patient: a slip of the pen, not a failure of each row."""
-    faults = FaultList()
-    admitted = _admitted(study, tables)
-    readings = sum(len(each.readings) for each in admitted)
-    for name, phase in study.phases.items():
-        for what, pattern, missing, wanted in (
-            ("image", phase.image, inventory.missing_images, len(admitted)),
-            ("mask", phase.mask, inventory.missing_masks, readings),
-        ):
-            if 0 < wanted == missing.count(name):
-                first = next(each for each in admitted if each.readings or what == "image")
-                reading = first.readings[0] if first.readings else Reading()
-                filled = pattern.format(
-                    patient=first.written, phase=name, reader=reading.reader, reading=reading.reading
-                )
-                tried = study_file.parent / filled
-                fault = file_fault(tried, FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)))
-                faults.add(
-                    ContractError(
-                        f"no patient has the {what} '{pattern}': '{tried}' {fault}",
-                        where=f"{study_file}:{line_of(text, ('phases', name, what))}",
-                        hint="bring its folder back, or correct the path in the study file; nothing was written",
-                    )
-                )
-        lacking = [present for of_phase, present in inventory.absent_labels if of_phase == name]
-        # One mask that has the label, read now or before, tells that the label is right.
-        if lacking and not any(row["phase"] == name for row in inventory.masks):
-            labels = sorted({each for present in lacking for each in present}, key=float)
-            at = ("phases", name, "label" if "label" in phase.model_fields_set else "mask")
-            masks = "label in its mask" if len(lacking) == 1 else f"labels in its {len(lacking)} masks"
-            faults.add(
-                ContractError(
-                    f"no mask of phase '{name}' has label {phase.label}; {masks}: {', '.join(labels[:8])}",
-                    where=f"{study_file}:{line_of(text, at)}",
-                    hint=f"correct label under [phases.{name}]; nothing was written",
-                )
-            )
-    faults.raise_any(str(study_file))
-
-
-def _refuse_other_patients(study: Study, before: Snapshot, inventory: Inventory) -> None:
-    """Refuse a pseudonym under which another study has another image."""
-    others = {row["patient"] for row in before.rows("study_patients") if row["study"] != study.id}
-    stored = {(r["patient"], r["exam"], r["phase"]): r for r in before.rows("scans")}
-    for row in inventory.scans:
-        known = stored.get((row["patient"], row["exam"], row["phase"]))
-        if row["patient"] in others and known is not None and _is_another_file(known, row, "image_sha256"):
-            raise ContractError(
-                f"another study has patient '{row['patient']}' with another {row['phase']} image",
-                where=row["source"],
-                hint='if they are different people, set prefix = "..." under [cohort]; nothing was written',
-            )
-
-
-def _refuse_other_masks(study: Study, before: Snapshot, inventory: Inventory) -> None:
-    """Refuse a reader and reading under which another study has another mask of the same scan."""
-    others = {MaskKey.of(row) for row in before.rows("study_masks") if row["study"] != study.id}
-    stored = {MaskKey.of(row): row for row in before.rows("masks")}
-    for row in inventory.masks:
-        key = MaskKey.of(row)
-        if key in others and _is_another_file(stored[key], row, "mask_sha256"):
-            raise ContractError(
-                f"another study has another mask of patient '{key.patient}', {key.phase}, by reader "
-                f"'{key.reader}', reading {key.reading}",
-                where=row["source"],
-                hint="give this study's [[readings]] another reader or reading; nothing was written",
-            )
-
-
-def _is_another_file(known: Row, row: Row, content: str) -> bool:
-    # The same file with new content is a correction, which both studies see.
-    return bool(known[content] != row[content] and known["source"] != row["source"])
 
 
 def _report(
