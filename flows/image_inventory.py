@@ -17,7 +17,7 @@ import SimpleITK as sitk
 from flows.image_rows import mask_row, scan_row
 from flows.imaging.image_files import source_path, source_stat
 from flows.imaging.labels import LabelAbsentError
-from flows.imaging.opened_files import is_absent
+from flows.imaging.opened_files import is_absent, without_addresses
 from flows.imaging.volumes import is_unoriented, read_volume
 from flows.study_tables import CohortPatient
 from schemas.cohort import Phase, Reading
@@ -214,7 +214,11 @@ def _source(file: Path) -> str:
 
 
 def _words(error: Exception) -> str:
-    return error.message if isinstance(error, ContractError) else f"reading it stopped: {type(error).__name__}: {error}"
+    return (
+        error.message
+        if isinstance(error, ContractError)
+        else f"reading it stopped: {type(error).__name__}: {without_addresses(str(error))}"
+    )
 
 
 def _failure(study: str, key: MaskKey, reason: str) -> Row:

@@ -237,6 +237,7 @@ def _row_keys(
     cells = replace(frame, frame=frame.frame.select(pl.col(keys).cast(pl.String)), missing=())
     rows: list[_RowKey] = []
     seen: set[tuple[str, str, str]] = set()
+    phases: dict[str, str] = {}
     for position, (line, row) in enumerate(cells.rows()):
         written = row[patient_column]
         try:
@@ -245,6 +246,9 @@ def _row_keys(
                     line, patient_column, known.stranger(written) if written else pseudonym_fault(written, row)
                 )
             phase = _named(frame, line, table.phase, row, _phase, "phase") if table.phase else ONLY_PHASE
+            if table.phase and (alike := phases.setdefault(phase.strip().casefold(), phase)) != phase:
+                words = f"'{phase}' and '{alike}' are probably one phase: they differ in capitals or blanks only"
+                raise frame.fault(line, table.phase, words)
             lesion = _named(frame, line, table.lesion, row, _lesion, "lesion") if table.lesion else LESION
             key = (stored[written], phase, lesion)
             if key in seen:

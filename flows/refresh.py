@@ -70,7 +70,11 @@ def stored_study(snapshot: Snapshot, study: Study | str | None) -> Study:
     if study is None and len(studies) == 1:
         study = next(iter(studies))
     if study is None or study not in studies:
-        known = ", ".join(sorted(studies)) or "none"
+        if not studies:
+            raise NotFoundError(
+                "the store has no study yet", where=str(snapshot.store.root), hint="radzoo ingest STUDY.toml adds one"
+            )
+        known = ", ".join(sorted(studies))
         raise NotFoundError(
             f"there is no study '{study}'" if study else "which study?",
             where=str(snapshot.store.root),

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Final
 
-__all__ = ["STUDY_TEMPLATE", "TEMPLATE_MARKS", "TEMPLATE_NAMES"]
+from pydantic import TypeAdapter, ValidationError
+
+from schemas.keys import Name
+
+__all__ = ["STUDY_TEMPLATE", "TEMPLATE_MARKS", "TEMPLATE_NAMES", "study_template"]
+
+_name: TypeAdapter[str] = TypeAdapter(Name)
 
 STUDY_TEMPLATE = """# A radzoo study. Paths are relative to this file. Unknown keys are refused.
 
@@ -63,3 +71,12 @@ TEMPLATE_MARKS: Final = {
 
 TEMPLATE_NAMES: Final = {("study", "id"): "my-study", ("outcome", "name"): "my_outcome"}
 """Names of the template that may be a study's own."""
+
+
+def study_template(folder: Path) -> str:
+    """Return the study file to start from in a folder, whose name becomes the study's id where it can be one."""
+    try:
+        name = _name.validate_python(re.sub(r"[^A-Za-z0-9]+", "-", folder.absolute().name).strip("-"))
+    except ValidationError:
+        return STUDY_TEMPLATE
+    return STUDY_TEMPLATE.replace('id = "my-study"', f'id = "{name}"', 1)

@@ -122,21 +122,21 @@ def _fault(message: str, file: Path, hint: str) -> ContractError:
 def _parquet(file: Path, content: bytes, *, as_text: bool) -> pl.DataFrame:
     try:
         frame = pl.read_parquet(io.BytesIO(content))
-        if as_text:
-            frame = frame.with_columns(_as_text(series) for series in frame)
     except (pl.exceptions.PolarsError, ValueError, OSError) as error:
         raise _fault(
             f"is damaged Parquet: {str(error).splitlines()[0]}", file, "write the file again, or copy it again"
         ) from error
     if frame.is_empty():
         raise _fault("has columns and no rows", file, "add a row for each patient")
-    return frame
+    return frame.with_columns(_as_text(series) for series in frame) if as_text else frame
 
 
 def _as_text(series: pl.Series) -> pl.Series:
     if series.dtype.is_nested() or series.dtype in (pl.Binary, pl.Object):
         # Whatever reads the column as a number, a date or a name refuses this cell with its line.
         return pl.Series(series.name, [f"<{series.dtype}>"] * len(series))
+    if series.dtype == pl.Duration:
+        return series.dt.to_string("iso")
     return series.cast(pl.String)
 
 

@@ -23,6 +23,10 @@ from schemas.written_levels import level_of
 
 __all__ = ["TableOfFeatures", "study_text"]
 
+_FEWEST_PATIENTS = 6
+_FEWEST_OF_A_LABEL = 2
+"""Of fewer no fifth can be drawn that has both labels, nor a training cohort."""
+
 _name: TypeAdapter[str] = TypeAdapter(Name)
 _feature_set: TypeAdapter[str] = TypeAdapter(FeatureSetName)
 
@@ -92,6 +96,7 @@ def study_text(table: TableOfFeatures, folder: Path) -> str:
                 source.require(column, option)
     faults.raise_any(str(table.file))
     positive, negative = _levels(source, table)
+    _refuse_too_few(source, table, positive, negative)
     models = table.models or [name for name, spec in REGISTRY.items() if spec.inputs == ("radiomics",)]
     feature_set = _feature_set_name(table.study_id)
     path = os.path.relpath(real_path(table.file), real_path(folder))
@@ -148,6 +153,12 @@ def _levels(source: TextTable, table: TableOfFeatures) -> tuple[str, str]:
             hint="--positive LEVEL, one of them; nothing was written",
         )
     others = [level for level in levels if level != positive]
+    if not others:
+        raise ContractError(
+            f"column '{table.outcome}' has no value but '{positive}': no patient has label 0",
+            where="--outcome",
+            hint="--outcome COLUMN, one with two levels; nothing was written",
+        )
     only = others[0] if len(others) == 1 else None
     negative = level_of(table.negative, others) if table.negative is not None else only
     if negative is None:
@@ -157,6 +168,19 @@ def _levels(source: TextTable, table: TableOfFeatures) -> tuple[str, str]:
             hint="--negative LEVEL, one of them; name a level that is neither with --missing",
         )
     return positive, negative
+
+
+def _refuse_too_few(source: TextTable, table: TableOfFeatures, positive: str, negative: str) -> None:
+    """Refuse a table whose patients cannot be split by label: the study file that it makes would have no meaning."""
+    label_of = {row[table.patient]: row[table.outcome] for _, row in source.rows()}
+    counts = [sum(label == level for label in label_of.values()) for level in (positive, negative)]
+    if sum(counts) < _FEWEST_PATIENTS or min(counts) < _FEWEST_OF_A_LABEL:
+        raise ContractError(
+            f"{sum(counts)} labelled patients, {counts[0]} with label 1 and {counts[1]} with label 0, are too few "
+            f"to be split: {_FEWEST_PATIENTS} are needed, {_FEWEST_OF_A_LABEL} of each label",
+            where=str(table.file),
+            hint="add patients to the table; nothing was written",
+        )
 
 
 def _feature_set_name(study: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -70,6 +71,12 @@ def backed_up(store: Store, folder: Path, *, quick: bool = False, folder_hash: F
     StoreBusyError
         When another process writes this backup, or reads it.
     """
+    if re.match(r"[a-z][a-z0-9+.-]+:/", str(folder), re.IGNORECASE):
+        raise UsageError(
+            "a backup is a folder of this machine, not a URL",
+            where=str(folder),
+            hint="back up into a folder, then copy it to where it shall lie",
+        )
     place = folder.absolute()
     with disk_faults(place):
         _refuse_place(store, place)

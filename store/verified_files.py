@@ -171,9 +171,10 @@ def unnamed(store: Store, named: Iterable[str]) -> list[Finding]:
             size = sum(store.files.size(path) or 0 for path in left)
             why = "a writer was killed or is at work, or a model could not be fitted"
             what = f"{len(left)} files, {size:,} bytes, that no row names: {why}"
-            notes.append(
-                Finding(what, str(part), "radzoo store compact removes them after its time of grace", tuple(left))
-            )
+            step = "radzoo store compact removes them after its time of grace"
+            if part is store.datasets:
+                step = "the next training of the same patients takes them over; store erase clears them too"
+            notes.append(Finding(what, str(part), step, tuple(left)))
     return notes
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -67,6 +69,11 @@ def _text(found: DemoReport) -> str:
             f"report          {shown(found.report)}",
             f"analyst.duckdb  {shown(found.analyst_file)}",
             f"study file      {shown(found.study_file)}",
-            f'next            radzoo --store {store} sql "{question}"',
+            f'next            {_command()} --store {store} sql "{question}"',
         ]
     )
+
+
+def _command() -> str:
+    """Return how this shell finds radzoo: by its name, or by the path it was called by."""
+    return "radzoo" if shutil.which("radzoo") else os.path.relpath(sys.argv[0])

@@ -17,7 +17,7 @@ from flows.ingest import ingest as ingest_study
 from flows.refresh import FeatureSetReport
 from flows.refresh import refresh as refresh_study
 from flows.study_file import study_file_text
-from flows.study_template import STUDY_TEMPLATE
+from flows.study_template import study_template
 from flows.table_study import TableOfFeatures, study_text
 from schemas.errors import RadzooError, UsageError
 from store.home import Store
@@ -40,7 +40,7 @@ def init(folder: Path, *, context: Shared) -> Outcome:
     file = folder / "study.toml"
     if os.path.lexists(file):
         raise UsageError("there is a study file already", where=str(file), hint=f"radzoo ingest {file}")
-    write_new_file(file, STUDY_TEMPLATE, "radzoo init DIR, a folder that you may write")
+    write_new_file(file, study_template(folder), "radzoo init DIR, a folder that you may write")
     return Outcome(
         f"wrote {file}\nnext: describe your study in it, then radzoo ingest {file}", {"study_file": str(file)}
     )
@@ -219,8 +219,8 @@ def _ingest_text(report: IngestReport, *, dry_run: bool) -> str:
     ]
     for each in report.imported:
         lines.append(
-            f"{each.feature_set}: {each.features} features in {', '.join(each.phases)}; rows: {each.added} added, "
-            f"{each.superseded} superseded, {each.removed} removed, {each.unchanged} unchanged"
+            f"{each.feature_set}: {each.features} features in {', '.join(each.phases) or 'no phase'}; rows: "
+            f"{each.added} added, {each.superseded} superseded, {each.removed} removed, {each.unchanged} unchanged"
         )
         review = report.columns[each.feature_set.partition("@")[0]]
         lines += column_lines(each.feature_set, review, in_full=False)

@@ -131,7 +131,8 @@ def _stored_format(file: Path) -> int:
                 row = opened.execute("SELECT max(version) FROM store_format").fetchone()
                 return int(row[0] or 0)
         except sqlite3.OperationalError as error:
-            if "unable to open" not in str(error) or "immutable" in options:
+            is_refused = any(words in str(error) for words in ("unable to open", "readonly"))
+            if not is_refused or "immutable" in options:
                 raise
     raise sqlite3.OperationalError("unable to open")
 

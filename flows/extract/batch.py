@@ -14,6 +14,7 @@ import SimpleITK as sitk
 from flows.extract.radiomics import extract, normalised_image, use_single_thread
 from flows.grid_tolerance import set_tolerance
 from flows.imaging.labels import lesion_mask
+from flows.imaging.opened_files import without_addresses
 from flows.imaging.volumes import geometry_difference, image_sha256, mask_sha256, read_volume
 from flows.plan import PlannedExtraction, PlannedInput
 from schemas.errors import ContractError
@@ -79,7 +80,7 @@ def failure_of(error: Exception) -> str:
             f"there was not enough memory for {error or 'the computation'}: give a larger bin_width, or run "
             "radzoo refresh --retry-failed --workers 1, or on a larger machine"
         )
-    words = " ".join(str(error).split()) or "no reason given"
+    words = " ".join(without_addresses(str(error)).split()) or "no reason given"
     return (
         f"the computation stopped with {type(error).__name__}: {words}; look at this image and mask in a viewer, "
         "then run radzoo refresh --retry-failed"

@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import SimpleITK as sitk
@@ -22,7 +22,16 @@ from numpy.typing import NDArray
 from flows.imaging.file_kinds import folder_kind, image_format, refuse_absent
 from flows.imaging.image_files import located, pair_files, text_header
 from flows.imaging.nifti_header import SHEARED, NiftiHeader
-from flows.imaging.opened_files import CHUNK, file_stat, first_bytes, is_packed, opened, system_words, unpacked
+from flows.imaging.opened_files import (
+    CHUNK,
+    file_stat,
+    first_bytes,
+    is_packed,
+    opened,
+    system_words,
+    unpacked,
+    without_addresses,
+)
 from flows.imaging.text_headers import TextHeader
 from schemas.errors import ContractError
 
@@ -122,7 +131,16 @@ def _text_headed_image(file: Path, header: TextHeader, folder: Path) -> sitk.Ima
     if not header.data:
         placed = folder / f"x{endings[0]}"
         _place(file, placed)
-        length = _voxel_length(placed, header, header.length)
+        if header.format == "metaimage" and header.is_packed:
+            placed, length = _unpacked_metaimage(placed, header.length, header, folder)
+        else:
+            length = _voxel_length(placed, header, header.length)
+    elif header.format == "metaimage" and header.is_packed:
+        if len(header.data) > 1 or (data := located(file, header.data[0])) is None:
+            what = f"data file '{header.data[0]}' is missing" if len(header.data) == 1 else "several packed data files"
+            raise ContractError(f"{what}, which its header names")
+        with _of_data_file(header.data[0]):
+            placed, length = _unpacked_metaimage(data, 0, header, folder)
     else:
         if file.name.lower().endswith((".nii", ".nii.gz")):
             raise ContractError(f"is a header whose voxels lie in another file: its name must end in {endings[1]}")
@@ -130,6 +148,8 @@ def _text_headed_image(file: Path, header: TextHeader, folder: Path) -> sitk.Ima
         for written, name in zip(header.data, names, strict=True):
             if (data := located(file, written)) is None:
                 raise ContractError(f"data file '{written}' is missing, which its header names")
+            if data.resolve() == file.resolve():
+                raise ContractError(f"its header names the file itself, '{written}', as that of its voxels")
             with _of_data_file(written):
                 length += _voxel_length(data, header, 0)
             (folder / name).symlink_to(data.absolute())
@@ -138,6 +158,18 @@ def _text_headed_image(file: Path, header: TextHeader, folder: Path) -> sitk.Ima
     _refuse_short(header, length)
     image = _by_itk(placed, io)
     return _marked(image, is_unoriented=not header.has_orientation)
+
+
+def _unpacked_metaimage(file: Path, first: int, header: TextHeader, folder: Path) -> tuple[Path, int]:
+    """Return a MetaImage whose voxels are those of ``file`` unpacked, and their length in bytes.
+
+    MetaIO needs a field for the packed length; where it is absent or wrong it gives memory for voxels and no error.
+    """
+    raw, placed = folder / "voxels.raw", folder / "unpacked.mhd"
+    with raw.open("wb") as target:
+        length = _unpack(file, first, target)
+    placed.write_bytes(header.unpacked().with_data((raw.name,)))
+    return placed, length
 
 
 @contextmanager
@@ -154,15 +186,21 @@ def _voxel_length(file: Path, header: TextHeader, first: int) -> int:
     The format's own packing is undone for it, and its checksum compared: where that fails MetaIO gives whatever it
     has, and NRRD's reader does not compare it.
     """
+    return _unpack(file, first) if header.is_packed else file_stat(file).st_size - first
+
+
+def _unpack(file: Path, first: int, target: IO[bytes] | None = None) -> int:
+    """Unpack a file from its byte ``first`` on, into ``target`` where there is one, and return the length."""
     with opened(file) as stream:
-        if not header.is_packed:
-            return file_stat(file).st_size - first
         stream.seek(first)
         unpacking = zlib.decompressobj(_ZLIB_OR_GZIP)
         length = 0
         try:
             while not unpacking.eof and (chunk := stream.read(CHUNK)):
-                length += len(unpacking.decompress(chunk))
+                part = unpacking.decompress(chunk)
+                length += len(part)
+                if target is not None:
+                    target.write(part)
         except zlib.error as error:
             raise ContractError(f"file is incomplete or damaged: {error}") from error
     if not unpacking.eof:
@@ -199,7 +237,7 @@ def _by_itk(file: Path, io: str) -> sitk.Image:
         image: sitk.Image = reader.Execute()
     except RuntimeError as error:
         # ITK's own text spans many lines of source positions; its last one tells.
-        words = str(error).strip().splitlines()[-1].replace(f"{file.parent}{os.sep}", "")
+        words = without_addresses(str(error).strip().splitlines()[-1].replace(f"{file.parent}{os.sep}", ""))
         if "orthonormal" in words:
             raise ContractError(SHEARED) from error
         if "fread got only" in words or "GzRead" in words or "Gzip_read" in words:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import re
 import stat
 import zlib
 from collections.abc import Iterator
@@ -13,7 +14,17 @@ from typing import IO, Any
 
 from schemas.errors import ContractError
 
-__all__ = ["CHUNK", "file_stat", "first_bytes", "is_absent", "is_packed", "opened", "system_words", "unpacked"]
+__all__ = [
+    "CHUNK",
+    "file_stat",
+    "first_bytes",
+    "is_absent",
+    "is_packed",
+    "opened",
+    "system_words",
+    "unpacked",
+    "without_addresses",
+]
 
 CHUNK = 1 << 20
 _GZIP = b"\x1f\x8b"
@@ -29,6 +40,11 @@ _NOT_FILES = (
 def system_words(error: OSError) -> str:
     """Return what the operating system says of an error, without the path."""
     return os.strerror(error.errno) if error.errno else str(error)
+
+
+def without_addresses(text: str) -> str:
+    """Return a library's words without what names an object in memory, which differs from run to run."""
+    return re.sub(r"^ITK ERROR: |\w+\(0x[0-9a-fA-F]+\): | at 0x[0-9a-fA-F]+|0x[0-9a-fA-F]{6,}", "", text)
 
 
 def is_absent(file: Path) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from schemas.errors import ContractError
@@ -77,6 +77,11 @@ class TextHeader:
             return self.fields.get("encoding", "").lower() in ("gz", "gzip") and "lineskip" not in self.fields
         return self.fields.get("compresseddata", "false")[:1] in "tT"
 
+    def unpacked(self) -> TextHeader:
+        """Return the header of the same MetaImage with voxels that are not packed."""
+        kept = [line for line in self.lines if not line.strip().lower().startswith(("compresseddata", "headersize"))]
+        return replace(self, lines=(*kept, "CompressedData = False"))
+
     def _nrrd_bytes(self) -> int | None:
         if self.fields.get("encoding", "").lower() not in ("raw", "gz", "gzip") or "lineskip" in self.fields:
             return None
@@ -139,6 +144,17 @@ class TextHeader:
             return  # no volume, which is said later
         name = "elementspacing" if "elementspacing" in self.fields else "elementsize"
         _refuse_spacing(_numbers(self.fields.get(name, "")), "ElementSpacing")
+        unit = self.fields.get("distanceunits", "mm")
+        if unit.strip().lower() not in {*_MILLIMETRES, "?"}:
+            raise ContractError(f"the spacing is in '{unit}' (DistanceUnits), and must be in mm: save the image in mm")
+        for field, neutral in (("elementtointensityfunctionslope", 1.0), ("elementtointensityfunctionoffset", 0.0)):
+            if field in self.fields and _numbers(self.fields[field]) != [neutral]:
+                raise ContractError(
+                    f"{field} is {self.fields[field]}, a scale that no reader applies: save the scaled intensities"
+                )
+        skipped = _numbers(self.fields.get("headersize", "0"))
+        if skipped not in ([0.0], [-1.0]) and (not self.data or self.is_packed):
+            raise ContractError(f"HeaderSize is {self.fields['headersize']}: the voxels would begin within the header")
         for field in ("offset", "position", "origin", "transformmatrix", "rotation", "orientation"):
             if not all(math.isfinite(each) for each in _numbers(self.fields.get(field, ""))):
                 raise ContractError(f"the orientation ({field}) has numbers that are not finite")

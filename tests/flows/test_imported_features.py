@@ -552,6 +552,33 @@ def test_an_outcome_of_floating_point_numbers_has_the_levels_that_are_named(tabl
     assert out.split() == ['"p"', '"0"']
 
 
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        (["yes"] * 3 + ["no"] * 2, "5 labelled patients, 3 with label 1 and 2 with label 0, are too few to be split"),
+        (["yes"] + ["no"] * 20, "21 labelled patients, 1 with label 1 and 20 with label 0, are too few to be split"),
+        (["yes"] * 8, "column 'y' has no value but 'yes': no patient has label 0"),
+    ],
+)
+def test_a_table_of_too_few_patients_is_named_and_not_the_study_file_it_would_make(tmp_path, capsys, labels, words):
+    """What cannot be split by label is said of the table; no study file is left that a hint could mean."""
+    table = tmp_path / "few.csv"
+    table.write_text("id,y,f\n" + "".join(f"P{n},{y},{n * 0.37 % 1}\n" for n, y in enumerate(labels)))
+    code, _, err = printed(
+        capsys, "store", "ingest", "--features", table, "--patient", "id", "--outcome", "y", "--positive", "yes"
+    )
+    assert (code, words in err, "study.toml" in err) == (4, True, False)
+    assert sorted(each.name for each in tmp_path.iterdir()) == [table.name]
+
+
+def test_phases_that_differ_in_capitals_only_are_refused(tmp_path):
+    """Two spellings of a phase would be two images of which models read one each."""
+    study = ImportedStudy(tmp_path, imported='phase = "sequence"')
+    study.table.write_text("patient,sequence,a\nP1,T1,1\nP2,t1,2\nP3,T1,3\nP4,T1,4\n")
+    with pytest.raises(ContractError, match="'t1' and 'T1' are probably one phase"):
+        study.ingest()
+
+
 def test_two_wrong_options_are_told_together(table, capsys):
     """Of two columns that are not there both are named."""
     code, _, err = printed(capsys, "store", "ingest", "--features", table, "--patient", "pid", "--outcome", "lable")

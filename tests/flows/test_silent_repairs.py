@@ -2,6 +2,7 @@
 
 import gzip
 import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -178,6 +179,50 @@ def test_packed_voxels_that_were_cut_off_or_damaged_are_refused(tmp_path, name):
     for damaged in (content[: len(content) * 4 // 5], content[:-2], changed):
         data.write_bytes(damaged)
         assert "incomplete" in refusal(header)
+
+
+def metaimage(folder, fields="", *, size=None, packed=True):
+    """Write a MetaImage of short integers by hand, packed or not; return the file and its voxels."""
+    voxels = np.random.default_rng(1).integers(0, 200, (40, 64, 64)).astype("<i2")
+    body = zlib.compress(voxels.tobytes()) if packed else voxels.tobytes()
+    if size is not None:
+        fields += f"CompressedDataSize = {len(body) + size}\n"
+    lines = "ObjectType = Image\nNDims = 3\nBinaryData = True\nBinaryDataByteOrderMSB = False\n"
+    lines += f"CompressedData = {packed}\n{fields}Offset = 0 0 0\nElementSpacing = 1 1 1\nDimSize = 64 64 40\n"
+    file = folder / "A.mha"
+    file.write_bytes(f"{lines}ElementType = MET_SHORT\nElementDataFile = LOCAL\n".encode() + body)
+    return file, voxels
+
+
+@pytest.mark.parametrize("size", [None, 0, -500, 7])
+def test_packed_voxels_are_those_of_the_file_whatever_length_the_header_gives(tmp_path, size):
+    """Without the packed length, or with a wrong one, MetaIO gives memory for voxels; here the voxels are unpacked."""
+    file, voxels = metaimage(tmp_path, size=size)
+    assert (sitk.GetArrayFromImage(read_volume(file)) == voxels).all()
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ("DistanceUnits = cm\n", "the spacing is in 'cm'"),
+        ("ElementToIntensityFunctionSlope = 2\n", "a scale that no reader applies"),
+        ("ElementToIntensityFunctionOffset = -1024\n", "a scale that no reader applies"),
+        ("HeaderSize = 10\n", "HeaderSize is 10: the voxels would begin within the header"),
+    ],
+)
+def test_fields_of_a_metaimage_that_itk_leaves_aside_are_refused(tmp_path, fields, words):
+    """Units, a scale and a length of the header are not passed over."""
+    assert words in refusal(metaimage(tmp_path, fields, packed=False)[0])
+    neutral = "DistanceUnits = mm\nElementToIntensityFunctionSlope = 1\nElementToIntensityFunctionOffset = 0\n"
+    assert read_volume(metaimage(tmp_path, neutral)[0]).GetSize() == (64, 64, 40)
+
+
+def test_a_reason_is_the_same_every_time(tmp_path):
+    """No reason names an object in memory: else each ingest of a broken file would be a commit."""
+    file = tmp_path / "A.nrrd"
+    file.write_text("NRRD0004\ntype: block\ndimension: 3\nsizes: 2 2 2\nspacings: 1 1 1\nencoding: raw\n\n" + "x" * 64)
+    assert "0x" not in refusal(file)
+    assert refusal(file) == refusal(file)
 
 
 def labels(*values):

@@ -118,9 +118,9 @@ def test_the_templates_texts_are_refused_as_unfilled(tmp_path, capsys):
     assert [lines[int(where.rpartition(":")[2]) - 1].split(" = ")[0] for where in unfilled] == [
         "title",
         "question",
-        "id",
         "name",
     ]
+    assert f'id = "{tmp_path.name.replace("_", "-")}"' in lines, "the folder's name is the study's id"
     edit(tmp_path, "What this study is called", "Mine")
     edit(tmp_path, "What it asks", "Why?")
     _, error = refused(capsys, tmp_path, tmp_path / "study.toml")

@@ -1,6 +1,7 @@
 """Tables in other forms: separators, decimal commas, encodings, kinds of file, ids and dates as programs write them."""
 
 import datetime as dt
+from datetime import timedelta
 
 import polars as pl
 import pytest
@@ -88,9 +89,12 @@ def test_a_byte_order_mark_tells_the_encoding(tmp_path, encoding):
 
 
 def test_parquet_and_gzip_are_known_by_their_content(tmp_path):
-    """A Parquet file under another name is read, and text under Parquet's name is refused as none."""
+    """A Parquet file under another name is read, of any types, and text under Parquet's name is refused as none."""
     pl.DataFrame({"patient": ["A1"], "n": [1]}).write_parquet(tmp_path / "t.csv")
     assert cells(read_table(tmp_path / "t.csv", "x")) == {"patient": ["A1"], "n": ["1"]}
+    lasted = pl.DataFrame({"patient": ["A1"], "lasted": [timedelta(minutes=3)], "parts": [[1, 2]]})
+    lasted.write_parquet(tmp_path / "lasted.parquet")
+    assert cells(read_table(tmp_path / "lasted.parquet", "x"))["lasted"] == ["PT3M"]
     with pytest.raises(ContractError, match="is not Parquet, whatever its name says"):
         written(tmp_path, PLAIN, "t.parquet")
 

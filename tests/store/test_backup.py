@@ -164,6 +164,7 @@ def test_what_is_no_backup_of_this_store_is_refused(filled, writing, tmp_path):
         (filled.root, "a backup cannot lie in the store"),
         (filled.root / "backup", "a backup cannot lie in the store"),
         (tmp_path, "a backup cannot lie in the store, nor the store in it"),
+        (Path("s3://bucket/backup"), "a folder of this machine, not a URL"),
     ):
         with pytest.raises(UsageError, match=said):
             backed_up(filled, place)
