@@ -47,7 +47,7 @@ def test_the_sql_that_is_shown_gives_the_file(ask, listed, trained_study, tmp_pa
         _, query, _ = ask("datasets", "show", row["dataset_id"], "--sql")
         assert query.strip() in text
         out = tmp_path / "answer.parquet"
-        asked = ("sql", query, "--as-of", row["commit_id"], "--format", "parquet", "--out", out)
+        asked = ("sql", query, "--as-of", row["commit_id"], "--format", "parquet", "--out", out, "--force")
         assert ask(*asked)[0] == 0
         data = json.loads(ask("--json", "datasets", "show", row["dataset_id"])[1])
         pinned = pq.read_table(trained_study.store.files.local(data["path"]))

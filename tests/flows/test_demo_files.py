@@ -133,7 +133,7 @@ def test_the_demonstration_runs_from_end_to_end(radzoo, tmp_path):
     assert "<html" in page
     assert [path.name for path in tmp_path.iterdir()] == ["demo"]
 
-    command = re.search(r'^next +radzoo (--store \S+) sql "(.+)"$', done.stdout, re.M)
+    command = re.search(r'^next +\S*radzoo (--store \S+) sql "(.+)"$', done.stdout, re.M)
     answer = radzoo(*command[1].split(), "sql", command[2], "--format", "csv", cwd=tmp_path)
     assert len(answer.stdout.splitlines()) == 1 + 2 * len(models)
 
