@@ -1,0 +1,291 @@
+"""Calls in a child process: what comes back, what the child may not do, how it ends."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from schemas.errors import ContractError
+from store.landlock import landlock_version
+from store.limited_process import (
+    CrashedError,
+    LimitedProcess,
+    LimitedProcessError,
+    Limits,
+    OutOfMemoryError,
+    OutOfTimeError,
+)
+
+MIB = 1 << 20
+LIMITS = Limits(seconds=20, memory_bytes=256 * MIB)
+
+needs_landlock = pytest.mark.skipif(not landlock_version(), reason="this kernel has no Landlock")
+
+
+def doubled(values: np.ndarray) -> np.ndarray:
+    """Return twice the values."""
+    return values * 2
+
+
+def process_id() -> int:
+    """Return the number of the process."""
+    return os.getpid()
+
+
+def written(path: Path) -> str:
+    """Write a file."""
+    path.write_text("written")
+    return "written"
+
+
+def text_of(path: Path) -> str:
+    """Return a file's text."""
+    return path.read_text()
+
+
+def emptied(path: Path) -> None:
+    """Truncate a file, in one of two ways, and remove it."""
+    for harm in (lambda: os.truncate(path, 0), lambda: path.open("w").close(), path.unlink, lambda: path.rename("x")):
+        try:
+            harm()
+        except OSError:
+            continue
+
+
+def connected(port: int) -> str:
+    """Connect to a port of this machine."""
+    with socket.create_connection(("127.0.0.1", port), timeout=5):
+        return "connected"
+
+
+def hog(size: int) -> int:
+    """Return the sum of many bytes, all of them touched."""
+    return int(np.ones(size, dtype=np.uint8).sum())
+
+
+def sleep(seconds: float) -> str:
+    """Wait."""
+    time.sleep(seconds)
+    return "slept"
+
+
+def crash(number: int) -> None:
+    """End the process by a signal."""
+    os.kill(os.getpid(), number)
+
+
+def refuse() -> None:
+    """Raise an error of the program's own."""
+    raise ContractError("no such column", where="table.csv:3", hint="radzoo ingest study.toml")
+
+
+def raise_untrusted() -> None:
+    """Raise an error of a class that nobody vouches for."""
+    raise ForeignError("secret")
+
+
+class ForeignError(Exception):
+    """A class of this test."""
+
+
+def fraction() -> Fraction:
+    """Return an object of a class that is not trusted by default."""
+    return Fraction(1, 3)
+
+
+class Gadget:
+    """An object whose pickle calls a function."""
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.system, ("true",)
+
+
+def gadget() -> object:
+    """Return the object."""
+    return Gadget()
+
+
+def counted(limit: int, pause: float = 0.0) -> Iterator[int]:
+    """Yield numbers."""
+    for number in range(limit):
+        time.sleep(pause)
+        yield number
+
+
+def fault_after(limit: int) -> Iterator[int]:
+    """Yield numbers, then raise."""
+    yield from range(limit)
+    raise ContractError("the end is missing")
+
+
+@pytest.fixture(params=[False, True], ids=["started", "forked"])
+def child(request: pytest.FixtureRequest) -> Iterator[LimitedProcess]:
+    """Give a child of either kind."""
+    with LimitedProcess(LIMITS, by_fork=request.param) as process:
+        yield process
+
+
+def test_an_answer_comes_back_whole_and_the_child_serves_the_next_call(child: LimitedProcess) -> None:
+    """An array of some megabytes comes back equal, and one child answers several calls."""
+    values = np.arange(1 << 20, dtype=np.float64).reshape(1024, 1024)
+    np.testing.assert_array_equal(child.call(doubled, values), values * 2)
+    first = child.call(process_id)
+    assert first != os.getpid()
+    assert child.call(process_id) == first
+
+
+def test_an_error_of_the_program_comes_back_as_itself(child: LimitedProcess) -> None:
+    """The caller catches what the function raises; the child goes on."""
+    before = child.call(process_id)
+    with pytest.raises(ContractError, match="no such column") as caught:
+        child.call(refuse)
+    assert (caught.value.where, caught.value.hint) == ("table.csv:3", "radzoo ingest study.toml")
+    assert child.call(process_id) == before
+
+
+def test_an_error_of_an_unknown_class_comes_back_by_its_name_alone(child: LimitedProcess) -> None:
+    """Its text may hold anything."""
+    with pytest.raises(CrashedError, match=r"^it ends in a ForeignError$"):
+        child.call(raise_untrusted)
+
+
+@pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS])
+def test_a_crash_is_an_error_and_the_next_call_has_a_new_child(child: LimitedProcess, number: int) -> None:
+    """The program survives what kills the child."""
+    before = child.call(process_id)
+    with pytest.raises(CrashedError, match=signal.Signals(number).name):
+        child.call(crash, number)
+    assert child.call(process_id) != before
+
+
+def test_a_hang_ends_at_the_limit() -> None:
+    """The parent waits no longer than it says."""
+    with LimitedProcess(Limits(seconds=0.5, memory_bytes=64 * MIB)) as child:
+        child.call(sleep, 0.0)
+        with pytest.raises(OutOfTimeError, match=r"longer than 0\.5 s"):
+            child.call(sleep, 60.0)
+        assert child.call(sleep, 0.0) == "slept"
+
+
+def test_memory_beyond_the_limit_is_refused_and_below_it_given(child: LimitedProcess) -> None:
+    """The limit counts what a call takes, not what the libraries hold."""
+    with pytest.raises(OutOfMemoryError, match="more than 256 MiB"):
+        child.call(hog, 512 * MIB)
+    assert child.call(hog, 64 * MIB) == 64 * MIB
+
+
+@needs_landlock
+def test_the_child_can_write_and_truncate_nothing(child: LimitedProcess, tmp_path: Path) -> None:
+    """What the parent may do, the child may not."""
+    precious = tmp_path / "precious"
+    precious.write_text("kept")
+    with pytest.raises(PermissionError):
+        child.call(written, tmp_path / "new")
+    child.call(emptied, precious)
+    assert precious.read_text() == "kept"
+    assert list(tmp_path.iterdir()) == [precious]
+
+
+@needs_landlock
+def test_the_child_reads_and_writes_below_the_named_folders_only(tmp_path: Path) -> None:
+    """Its own folder is open to it, its neighbour is not, by any name."""
+    (tmp_path / "open").mkdir()
+    (tmp_path / "secret").write_text("secret")
+    (tmp_path / "open" / "link").symlink_to(tmp_path / "secret")
+    limits = Limits(20, 256 * MIB, readable=(), writable=(tmp_path / "open",))
+    with LimitedProcess(limits) as child:
+        child.call(written, tmp_path / "open" / "own")
+        assert child.call(text_of, tmp_path / "open" / "own") == "written"
+        for path in (tmp_path / "secret", tmp_path / "open" / "link", tmp_path / "open" / ".." / "secret"):
+            with pytest.raises(PermissionError):
+                child.call(text_of, path)
+
+
+@pytest.mark.skipif(landlock_version() < 4, reason="this kernel's Landlock does not know the network")
+def test_the_child_reaches_no_server(child: LimitedProcess) -> None:
+    """A server of this machine hears nothing of it."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        assert connected(port) == "connected"
+        with pytest.raises(PermissionError):
+            child.call(connected, port)
+
+
+def test_an_answer_makes_only_trusted_classes() -> None:
+    """A class comes back where its module is trusted; a pickle that calls a function never does."""
+    with LimitedProcess(LIMITS) as plain, LimitedProcess(LIMITS, trusted=("fractions",)) as trusting:
+        with pytest.raises(CrashedError, match=r"fractions\.Fraction, which is not trusted"):
+            plain.call(fraction)
+        assert trusting.call(fraction) == Fraction(1, 3)
+        assert b"system" in pickle.dumps(Gadget())
+        with pytest.raises(CrashedError, match="system, which is not trusted"):
+            plain.call(gadget)
+
+
+def test_a_stream_comes_piece_by_piece_and_may_be_left(child: LimitedProcess) -> None:
+    """What is not read is not waited for; the next call is answered."""
+    assert list(child.stream(counted, 3)) == [0, 1, 2]
+    endless = child.stream(counted, 1 << 60)
+    assert [next(endless), next(endless)] == [0, 1]
+    endless.close()
+    assert list(child.stream(counted, 2)) == [0, 1]
+
+
+def test_a_stream_that_fails_gives_what_came_before(child: LimitedProcess) -> None:
+    """The error stands where the items end."""
+    seen = []
+    with pytest.raises(ContractError, match="the end is missing"):
+        seen.extend(child.stream(fault_after, 2))
+    assert child.call(process_id)
+
+
+def test_a_stream_has_one_time_limit_that_the_reader_does_not_use_up() -> None:
+    """A slow reader is no slow child; a slow child is."""
+    with LimitedProcess(Limits(seconds=1, memory_bytes=64 * MIB)) as child:
+        child.call(process_id)
+        for _ in child.stream(counted, 4, 0.0):
+            time.sleep(0.4)
+        with pytest.raises(OutOfTimeError):
+            list(child.stream(counted, 100, 0.2))
+
+
+def test_threads_share_a_child(child: LimitedProcess) -> None:
+    """Calls of several threads are answered each with its own answer."""
+    child.call(process_id)
+    answers: dict[int, np.ndarray] = {}
+
+    def ask(number: int) -> None:
+        answers[number] = child.call(doubled, np.full(1000, number))
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all((answers[number] == 2 * number).all() for number in range(8))
+
+
+def test_a_function_that_cannot_be_imported_is_refused(child: LimitedProcess) -> None:
+    """The mistake shows at once, not in the child."""
+    with pytest.raises(TypeError, match="cannot be imported"):
+        child.call(lambda: 1)
+
+
+def test_the_child_ends_with_its_parent() -> None:
+    """Closing ends the process and its pipes."""
+    process = LimitedProcess(LIMITS)
+    number = process.call(process_id)
+    process.close()
+    with pytest.raises(ProcessLookupError):
+        os.kill(number, 0)
+    assert issubclass(OutOfTimeError, LimitedProcessError)
