@@ -149,9 +149,15 @@ def _features_by_phase(table: ImportedTable, columns: Sequence[str]) -> dict[str
 
 
 def _refuse_confusable(source: TextTable, columns: Sequence[str]) -> None:
-    """Refuse names that SQL takes for one: it does not tell capitals from small letters."""
+    """Refuse names that SQL cannot hold, or takes for one: it does not tell capitals from small letters."""
     seen = {name.lower(): name for name in KEY_COLUMNS}
     for column in columns:
+        if "\0" in column:
+            raise ContractError(
+                f"column {column!r} has a NUL character in its name, where a name ends in SQL",
+                where=f"{source.file}:1",
+                hint="exclude it in the study file, or rename it in the table; nothing was written",
+            )
         other = seen.setdefault(column.lower(), column)
         if other is not column:
             what = "is the name of a key" if other in KEY_COLUMNS else f"and column '{other}' are one name"

@@ -8,7 +8,7 @@ from pathlib import Path
 from flows.study_template import TEMPLATE_MARKS, TEMPLATE_NAMES
 from schemas.errors import ContractError
 from schemas.feature_sets import BUILT_IN, RESERVED_NAMES, FeatureSetRef
-from schemas.model_settings import CLINICAL_MODELS, NETWORK_MODELS, RADIOMICS_MODELS
+from schemas.model_settings import CLINICAL_MODELS, NETWORK_MODELS, RADIOMICS_MODELS, TABLE_KEYS
 from schemas.nearest import nearest_words
 from schemas.study import Study
 from schemas.toml_lines import line_of
@@ -27,6 +27,8 @@ def name_faults(
     study: Study, text: str, study_file: Path, stored: Callable[[], Collection[str]] = frozenset
 ) -> Iterator[ContractError]:
     """Yield the fault of each model and feature set that nobody defines, with its line and the nearest names.
+
+    A factor may not have the name of a column that tables for models have beside their inputs.
 
     Parameters
     ----------
@@ -54,6 +56,15 @@ def name_faults(
     for position, written in enumerate(study.feature_sets):
         if message := _unknown_set(study, written, ()):
             yield fault(f"feature_sets names {message}", _set_hint(written), "feature_sets", position)
+    for name, model in study.models.items():
+        labels = [rule.label for rule in model.factors]
+        for position, label in enumerate(labels):
+            if label.lower() in TABLE_KEYS or "\0" in label:
+                message = f"a factor of model '{name}' is called {label!r}, as no input of a model can be"
+                yield fault(message, "give it a name, name = 'x'", "models", name, "factors", position)
+            elif label in labels[:position]:
+                message = f"two factors of model '{name}' are called {label!r}"
+                yield fault(message, "give one of them a name, name = 'x'", "models", name, "factors", position)
     for name in study.define:
         if name in RESERVED_NAMES:
             message = f"[define.{name}] takes the name of a built-in feature set"

@@ -15,6 +15,7 @@ __all__ = [
     "NETWORK_MODELS",
     "RADIOMICS_MODELS",
     "RADIOMICS_OPTIONS",
+    "TABLE_KEYS",
     "Correction",
     "FactorRule",
     "IccBound",
@@ -48,6 +49,8 @@ NETWORK_MODELS = frozenset({"dl_resnet10", "dl_resnet18", "dl_resnet34", "dlrcr"
 """The zoo's members that train a network on regions."""
 RADIOMICS_OPTIONS = ("correction", "lasso_rule", "harmonise")
 """The settings that say how a model selects among radiomics features."""
+TABLE_KEYS = ("patient", "cohort", "label")
+"""The columns that every table for models has before its inputs; no input may have their names."""
 
 
 class FactorRule(Written):

@@ -18,9 +18,17 @@ from store.region_views import define_region_views
 from store.segments import EMBEDDING_COLUMNS
 from store.snapshot import Snapshot
 from store.tables import VERSIONED
-from store.view_parts import SEGMENT_FILE, commented, live_extractions, quoted_name, quoted_text, segment_paths
+from store.view_parts import (
+    SEGMENT_FILE,
+    commented,
+    live_extractions,
+    quoted_name,
+    quoted_text,
+    segment_file_column,
+    segment_paths,
+)
 
-__all__ = ["MEASURED", "define_analyst_views", "quoted_name", "quoted_text", "view_documentation"]
+__all__ = ["MEASURED", "define_analyst_views", "lay_out_views", "quoted_name", "quoted_text", "view_documentation"]
 
 _WIDE_COMMENTS = {
     "patient": "pseudonym",
@@ -91,10 +99,11 @@ def define_analyst_views(connection: duckdb.DuckDBPyConnection, snapshot: Snapsh
     """
     # A compaction between two reads would leave rows in segments that the views do not name.
     with snapshot.one_state() as unchanging:
-        _define_views(connection, unchanging, documented=documented)
+        _copy_catalogue(connection, unchanging)
+        lay_out_views(connection, unchanging, documented=documented)
 
 
-def _define_views(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, *, documented: bool) -> None:
+def _copy_catalogue(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> None:
     connection.execute("create schema catalogue")
     for table in (*VERSIONED, "commits", "runs", "erasures"):
         rows = snapshot.arrow(table)
@@ -104,6 +113,20 @@ def _define_views(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, *, 
     connection.register("arriving", commit_changes(snapshot))
     connection.execute("create table catalogue.commit_changes as select * from arriving")
     connection.unregister("arriving")
+
+
+def lay_out_views(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, *, documented: bool) -> None:
+    """Create the views alone, where the schema ``catalogue`` has its tables.
+
+    Parameters
+    ----------
+    connection : DuckDBPyConnection
+        Where to create them.
+    snapshot : Snapshot
+        The store, held in one state.
+    documented : bool
+        Put comments on views and columns.
+    """
     views = list(view_documentation())
     for view in views:
         connection.execute(f"create view {view.name} as {view.query}")
@@ -141,8 +164,8 @@ def _define_wide_views(
         if documented:
             about = f"{row['feature_set']}: newest version: {row['description']}"
             commented(connection, sql_name(row["name"]), about, comments)
-        if beside and f"{sql_name(row['name'])}_primary" not in named | RESERVED_VIEWS:
-            define_primary_view(connection, row, comments if documented else None)
+        if f"{sql_name(row['name'])}_primary" not in named | RESERVED_VIEWS:
+            define_primary_view(connection, row, comments if documented else None, has_column=bool(beside))
 
 
 def _wide_comments(row: Mapping[str, Any], features: Sequence[Mapping[str, Any]]) -> dict[str, str]:
@@ -181,10 +204,11 @@ def _define_wide_view(
             if is_imported
             else "join catalogue.masks m on s.image_sha256 = m.image_sha256 and s.mask_sha256 = m.mask_sha256 "
         )
+        file_column = segment_file_column(each["feature"] for each in features)
         query = (
             f"select {keys}, {columns} "
-            f"from read_parquet([{paths}], union_by_name = true, filename = '{SEGMENT_FILE}') s {masks}"
-            f"{live_extractions(snapshot, feature_set)}"
+            f"from read_parquet([{paths}], union_by_name = true, filename = '{file_column}') s {masks}"
+            f"{live_extractions(snapshot, feature_set, file_column)}"
         )
     else:
         keys = ", ".join(f"m.{name}" for name in MaskKey._fields)

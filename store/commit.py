@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Table, func, insert, select, tuple_, update
 
 from store.connection import write_transaction
 from store.home import Store
+from store.readable_commit import refuse_unreadable
 from store.tables import KEYS, commits, versioned_table
 
 __all__ = ["Changes", "Commit", "commit_to", "utc_now"]
@@ -152,13 +153,16 @@ class Commit:
 def commit_to(store: Store, message: str, *, run_id: str | None = None, author: str | None = None) -> Iterator[Commit]:
     """Give an open commit that lands when the block ends, or leaves no trace where it raises.
 
-    Where nothing differs from before, no commit is made; ``Commit.changes`` tells.
+    Where nothing differs from before, no commit is made; ``Commit.changes`` tells. One that could not be read again
+    (`refuse_unreadable`) does not land.
     """
     with write_transaction(store.engine) as connection:
         newest = connection.execute(select(func.max(commits.c.commit_id))).scalar() or 0
         commit = Commit(connection, newest + 1, utc_now())
         yield commit
         if commit.landed_id is not None:
+            changed = {table for table, changes in commit.changes.items() if changes.any}
+            refuse_unreadable(store, connection, commit.commit_id, changed)
             connection.execute(
                 insert(commits).values(
                     commit_id=commit.commit_id,

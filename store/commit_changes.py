@@ -7,7 +7,13 @@ import pyarrow as pa
 from store.snapshot import Snapshot
 from store.tables import KEYS, VERSIONED
 
-__all__ = ["commit_changes"]
+__all__ = ["NO_CHANGES", "commit_changes"]
+
+NO_CHANGES = pa.schema(
+    {"commit_id": pa.int64(), "table_name": pa.string()}
+    | {name: pa.int64() for name in ("added", "changed", "removed")}
+).empty_table()
+"""What `commit_changes` gives of a store without a commit."""
 
 
 def commit_changes(snapshot: Snapshot) -> pa.Table:
@@ -33,9 +39,7 @@ def commit_changes(snapshot: Snapshot) -> pa.Table:
         }
         for (commit, table), (added, gone, changed) in sorted(counts.items())
     ]
-    numbers = {name: pa.int64() for name in ("added", "changed", "removed")}
-    schema = pa.schema({"commit_id": pa.int64(), "table_name": pa.string()} | numbers)
-    return pa.Table.from_pylist(rows, schema)
+    return pa.Table.from_pylist(rows, NO_CHANGES.schema)
 
 
 def _of_table(name: str) -> str:

@@ -15,8 +15,9 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 
 from schemas.errors import ContractError, UsageError
+from store.checked_files import PUT_BACK, CheckedFiles
 
-__all__ = ["DataFolder", "file_sha256"]
+__all__ = ["DataFolder", "damaged_file", "file_sha256"]
 
 _CHUNK = 8 * 2**20
 
@@ -42,6 +43,8 @@ class DataFolder:
         ``s3://bucket/prefix``, with pyarrow's options behind a question mark (``region``,
         ``endpoint_override``, ``scheme``); credentials come from the environment as for any AWS client.
         The files are local where absent.
+    checked : CheckedFiles, optional
+        What is known of the files' hashes; nothing where absent.
 
     Raises
     ------
@@ -49,9 +52,10 @@ class DataFolder:
         When the URL is of no kind that this class reads.
     """
 
-    def __init__(self, local_root: Path, url: str | None = None) -> None:
+    def __init__(self, local_root: Path, url: str | None = None, checked: CheckedFiles | None = None) -> None:
         self.local_root = local_root
         self.url = url
+        self._checked = checked or CheckedFiles()
         self._remote: pafs.FileSystem | None = None
         self._prefix = ""
         if url is not None:
@@ -59,7 +63,7 @@ class DataFolder:
 
     def below(self, name: str) -> DataFolder:
         """Return the part of this folder that lies below a name."""
-        part = DataFolder(self.local_root / name)
+        part = DataFolder(self.local_root / name, checked=self._checked)
         if self._remote is not None:
             base, mark, options = str(self.url).partition("?")
             part.url = f"{base.rstrip('/')}/{name}{mark}{options}"
@@ -109,23 +113,43 @@ class DataFolder:
     def local(self, path: str, *, sha256: str | None = None) -> Path:
         """Return the local path of a file, fetched first where it is remote and not here yet.
 
+        A copy of a remote file that is damaged is fetched again.
+
         Parameters
         ----------
         path : str
             The file's name below the folder.
         sha256 : str, optional
-            What a fetched file must hash to.
+            What it must hash to; it is hashed where its identity is not known from before (`CheckedFiles`).
 
         Raises
         ------
         ContractError
-            When there is no such file, or what was fetched has another hash.
+            When there is no such file, it cannot be read, or it has another hash.
         """
         target = self.local_root / path
-        if target.exists():
-            return target
+        if os.path.lexists(target):
+            if sha256 is None or self._has_hash(target, sha256):
+                return target
+            if self._remote is None:
+                raise damaged_file(str(target))
+            target.unlink()
         if self._remote is None:
             raise _missing(self, path)
+        return self._fetched(path, target, sha256)
+
+    def _has_hash(self, target: Path, sha256: str) -> bool:
+        try:
+            return self._checked.sha256(target) == sha256
+        except FileNotFoundError as error:
+            raise _missing(self, target.relative_to(self.local_root).as_posix()) from error
+        except ContractError:
+            if self._remote is None or target.is_dir():
+                raise
+            return False
+
+    def _fetched(self, path: str, target: Path, sha256: str | None) -> Path:
+        assert self._remote is not None  # noqa: S101  (for the type checker: callers ask first)
         target.parent.mkdir(parents=True, exist_ok=True)
         partial = target.with_name(f"{target.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.partial")
         try:
@@ -136,11 +160,7 @@ class DataFolder:
             raise _missing(self, path) from error
         if sha256 is not None and file_sha256(partial) != sha256:
             partial.unlink()
-            raise ContractError(
-                "a file of the store is not what the catalogue says",
-                where=f"{self}/{path}",
-                hint="radzoo store verify lists what is damaged",
-            )
+            raise damaged_file(f"{self}/{path}")
         partial.replace(target)
         return target
 
@@ -261,11 +281,20 @@ def _remote_folder(url: str) -> tuple[pafs.FileSystem, str]:
     return filesystem, path.rstrip("/")
 
 
+def damaged_file(where: str) -> ContractError:
+    """Return the error of a file whose bytes are not those that its row of the catalogue names."""
+    return ContractError(
+        "a file of the store is damaged: its bytes are not those that were committed",
+        where=where,
+        hint=PUT_BACK,
+    )
+
+
 def _missing(folder: DataFolder, path: str) -> ContractError:
     return ContractError(
         "a file of the store is missing",
         where=f"{folder}/{path}",
-        hint="put it back from a backup of the store; radzoo store verify lists what is missing",
+        hint=PUT_BACK,
     )
 
 

@@ -13,6 +13,7 @@ from sqlalchemy import Engine, inspect
 from schemas.errors import ContractError, NotFoundError
 from schemas.settings import BUSY_TIMEOUT_S
 from store.address import stored_address
+from store.checked_files import CheckedFiles
 from store.connection import catalogue_engine, read_transaction, server_engine, write_transaction
 from store.faults import disk_faults
 from store.files import DataFolder
@@ -20,9 +21,11 @@ from store.migrations import FORMAT_VERSION, migrate
 from store.read_only import is_read_only
 from store.tables import store_format
 
-__all__ = ["CATALOGUE_FILE", "Store"]
+__all__ = ["CATALOGUE_FILE", "CHECKED_FILES", "Store"]
 
 CATALOGUE_FILE = "catalogue.sqlite"
+CHECKED_FILES = "checked-files"
+"""What the file begins with in which a user's processes note the hashes of the store's files."""
 
 
 class Store:
@@ -63,7 +66,8 @@ class Store:
                 )
             self.root.mkdir(parents=True, exist_ok=True)
             is_remote = self.address.data is not None
-            self.files = DataFolder(self.root / "copies" if is_remote else self.root, self.address.data)
+            checked = CheckedFiles(self.root / f"{CHECKED_FILES}-{os.geteuid()}.jsonl")
+            self.files = DataFolder(self.root / "copies" if is_remote else self.root, self.address.data, checked)
             self.engine: Engine = (
                 catalogue_engine(self.catalogue_file, busy_timeout_s=busy_timeout_s)
                 if self.address.catalogue is None

@@ -53,9 +53,15 @@ def define_newest_view(
 
 
 def define_primary_view(
-    connection: duckdb.DuckDBPyConnection, row: Mapping[str, Any], comments: Mapping[str, str] | None
+    connection: duckdb.DuckDBPyConnection,
+    row: Mapping[str, Any],
+    comments: Mapping[str, str] | None,
+    *,
+    has_column: bool,
 ) -> None:
     """Create ``NAME_primary``, the rows of a feature set's newest version that models read.
+
+    Where the set has a feature called ``is_primary``, all rows are read: only imported sets have names of a user's own.
 
     Parameters
     ----------
@@ -65,11 +71,13 @@ def define_primary_view(
         The feature set.
     comments : mapping of str to str, optional
         What each column means; none are written where absent.
+    has_column : bool
+        The view without version tells in ``is_primary`` which rows models read.
     """
     newest, name = sql_name(row["name"]), f"{sql_name(row['name'])}_primary"
-    connection.execute(
-        f"create view {quoted_name(name)} as select * exclude (is_primary) from {quoted_name(newest)} where is_primary"
-    )
+    chosen = "select * exclude (is_primary)" if has_column else "select *"
+    where = " where is_primary" if has_column else ""
+    connection.execute(f"create view {quoted_name(name)} as {chosen} from {quoted_name(newest)}{where}")
     if comments is not None:
-        kept = {column: text for column, text in comments.items() if column != "is_primary"}
+        kept = {column: text for column, text in comments.items() if column != "is_primary" or not has_column}
         commented(connection, name, f"{row['feature_set']}: newest version, the rows that models read", kept)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
-from typing import Any
+from typing import Any, Self
 
 import pyarrow as pa
 from sqlalchemy import Column, ColumnElement, Connection, Float, FromClause, Integer, Select, Table, func, select
@@ -15,7 +15,7 @@ from store.connection import read_transaction
 from store.home import Store
 from store.tables import VERSIONED, commits, erasures, runs, versioned_table
 
-__all__ = ["Snapshot", "newest_commit", "refuse_unknown_study", "snapshot_as_of"]
+__all__ = ["Snapshot", "empty_table", "newest_commit", "refuse_unknown_study", "snapshot_as_of"]
 
 _UNVERSIONED = {"commits": commits, "runs": runs, "erasures": erasures}
 
@@ -52,6 +52,14 @@ class Snapshot:
         self._held: Connection | None = None
         self.is_published = False
         """Whether views of it go into a file of their own, which may be moved or copied."""
+
+    @classmethod
+    def within(cls, store: Store, connection: Connection, commit_id: int) -> Self:
+        """Return the snapshot that a writer's transaction has of its own commit before it lands."""
+        open_commit = cls.__new__(cls)
+        open_commit.store, open_commit.commit_id = store, commit_id
+        open_commit._is_past, open_commit.is_published, open_commit._held = False, False, connection
+        return open_commit
 
     @contextmanager
     def one_state(self) -> Iterator[Snapshot]:
@@ -116,14 +124,11 @@ class Snapshot:
         An erasure changes every snapshot, so every snapshot tells of it. Runs have a time and no commit of their own:
         those after an older commit are the ones that started later.
         """
+        columns = _columns(table)
         if table in VERSIONED:
-            target = versioned_table(table)
-            columns = [c for c in target.columns if c.name not in ("row_id", "removed_commit")]
-            query = self._live(target, columns)
+            query = self._live(versioned_table(table), columns)
         else:
-            target = _UNVERSIONED[table]
-            columns = list(target.columns)
-            query = target.select()
+            query = _UNVERSIONED[table].select()
             if table == "commits":
                 query = query.where(commits.c.commit_id <= self.commit_id).order_by(commits.c.commit_id)
             elif table == "runs" and self._is_past:
@@ -176,6 +181,17 @@ def refuse_unknown_study(snapshot: Snapshot, study: str) -> None:
 def _no_commit(store: Store, commit: int, newest: int) -> NotFoundError:
     there_are = f"commits run from 1 to {newest}" if newest else "the store has no commit yet"
     return NotFoundError(f"there is no commit {commit}", where=str(store.root), hint=there_are)
+
+
+def empty_table(table: str) -> pa.Table:
+    """Return what `Snapshot.arrow` gives of a table without rows."""
+    return _arrow_table(_columns(table), [])
+
+
+def _columns(table: str) -> list[Column[Any]]:
+    if table in VERSIONED:
+        return [c for c in versioned_table(table).columns if c.name not in ("row_id", "removed_commit")]
+    return list(_UNVERSIONED[table].columns)
 
 
 def _arrow_table(columns: Sequence[Column[Any]], rows: Iterable[Sequence[Any]]) -> pa.Table:

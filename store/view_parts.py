@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import duckdb
 
@@ -15,6 +15,7 @@ __all__ = [
     "live_extractions",
     "quoted_name",
     "quoted_text",
+    "segment_file_column",
     "segment_paths",
 ]
 
@@ -22,7 +23,7 @@ STORE_VARIABLE = "radzoo_store"
 """The variable of a DuckDB client that names the store whose segments a published file reads."""
 
 SEGMENT_FILE = "segment_file"
-"""The column in which a view's query has the path of each row's segment."""
+"""The column in which a view's query has the path of each row's segment, where no feature has that name."""
 
 
 def commented(connection: duckdb.DuckDBPyConnection, view: str, description: str, columns: Mapping[str, str]) -> None:
@@ -46,15 +47,34 @@ def segment_paths(snapshot: Snapshot, feature_set: str) -> str:
     return ", ".join(f"{start} || {quoted_text(path.removeprefix(root))}" for path in paths)
 
 
-def live_extractions(snapshot: Snapshot, feature_set: str) -> str:
-    """Return the join of segments with the catalogue that leaves the live rows of a feature set."""
+def segment_file_column(features: Iterable[str]) -> str:
+    """Return a name for the column of segments' paths that no feature has; SQL does not tell A from a."""
+    taken = {name.lower() for name in features}
+    column = SEGMENT_FILE
+    while column in taken:
+        column += "_"
+    return column
+
+
+def live_extractions(snapshot: Snapshot, feature_set: str, file_column: str = SEGMENT_FILE) -> str:
+    """Return the join of segments with the catalogue that leaves the live rows of a feature set.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        The store.
+    feature_set : str
+        ``name@version``.
+    file_column : str
+        The column in which the query has the path of each row's segment.
+    """
     extractions = "catalogue.extractions"
     if snapshot.is_published:
         extractions = f"(from catalogue.extractions where ({_at_its_place(snapshot)}))"
     # Two refreshes at once may both have computed an extraction: the catalogue says whose row counts.
     return (
         f"join {extractions} e on e.feature_set = {quoted_text(feature_set)} "
-        f"and e.extraction_id = s.extraction_id and e.segment_id = parse_filename(s.{SEGMENT_FILE}, true)"
+        f"and e.extraction_id = s.extraction_id and e.segment_id = parse_filename(s.{file_column}, true)"
     )
 
 

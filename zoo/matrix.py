@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
+from schemas.errors import ContractError
+from schemas.model_settings import TABLE_KEYS
 from schemas.study import Study
 from store.point_in_time import ClinicalAtReference, clinical_at_reference
 from store.snapshot import Snapshot
@@ -19,7 +23,7 @@ from zoo.staging.frame import comparator_frame
 
 __all__ = ["KEY_COLUMNS", "ModelTable", "model_table"]
 
-KEY_COLUMNS = ("patient", "cohort", "label")
+KEY_COLUMNS = TABLE_KEYS
 
 
 @dataclass(frozen=True)
@@ -63,8 +67,9 @@ def model_table(snapshot: Snapshot, study: Study, inputs: ModelInputs) -> ModelT
     UnfitError
         When the training cohort is left with one class only.
     ContractError
-        When embeddings would tell the model its patients' labels.
+        When embeddings would tell the model its patients' labels, or two columns would have one name.
     """
+    _refuse_repeated(study, [*KEY_COLUMNS, *(rule.label for rule in inputs.factors)])
     rows = snapshot.rows("split_members", study=study.id, split=inputs.split)
     labels = {row["patient"]: row["label"] for row in snapshot.rows("labels", study=study.id)}
     frame = pl.DataFrame(
@@ -122,12 +127,23 @@ def model_table(snapshot: Snapshot, study: Study, inputs: ModelInputs) -> ModelT
     if inputs.harmonise is not None:
         blocks += [(inputs.harmonise, batch_block(known.values, study, inputs.harmonise))]
         excluded |= outside_windows(known, frame["patient"], [inputs.harmonise])
+    _refuse_repeated(study, [*KEY_COLUMNS, *(n for _, block in blocks for n in block.columns if n != "patient")])
     for what, columns in blocks:
         there = set(columns["patient"])
         excluded |= {p: f"no {what}" for p in frame["patient"] if p not in there and p not in excluded}
         frame = frame.join(columns, on="patient", how="inner", maintain_order="left")
     _refuse_one_class(frame, inputs)
     return ModelTable(frame, excluded, chosen, phases)
+
+
+def _refuse_repeated(study: Study, names: Sequence[str]) -> None:
+    """Refuse a table of which two columns have one name: a join would give the second another one, unseen."""
+    if repeated := sorted(name for name, count in Counter(names).items() if count > 1):
+        raise ContractError(
+            f"two columns of the model's table have the name '{repeated[0]}'",
+            where=f"study '{study.id}'",
+            hint="give the factor another name in the study file ('name = ...'), then radzoo ingest it again",
+        )
 
 
 def _refuse_one_class(frame: pl.DataFrame, inputs: ModelInputs) -> None:

@@ -34,7 +34,7 @@ from store.staging import ExtractionRecord
 
 KEY = MaskKey("p1", "baseline", "AP", "1", "R1", 1)
 HASH = "5" * 64
-RESERVED = {*KEY_COLUMNS, "grey_levels", "zero_fraction", "filename", "segment_file", "feature", "value"}
+RESERVED = {*KEY_COLUMNS, "grey_levels", "zero_fraction"}
 
 ends = st.sampled_from(["", "_y", "_x", "_1", ":1", '"', "'", " "])
 column_names = st.builds(

@@ -11,11 +11,12 @@ from contextlib import contextmanager
 
 import pytest
 
-from schemas.errors import StoreBusyError
+from schemas.errors import ContractError, StoreBusyError
 from schemas.settings import BUSY_TIMEOUT_S
 from store.commit import Changes, commit_to
 from store.connection import read_transaction, write_transaction
 from store.home import Store
+from store.query import answer
 from store.snapshot import Snapshot, newest_commit
 from store.tables import KEYS, VERSIONED, commits
 
@@ -328,3 +329,13 @@ def test_every_table_takes_supersedes_and_removes_a_row(store, table):
     with commit_to(store, "test") as commit:
         assert commit.remove(table, [key]) == Changes(removed=1)
     assert Snapshot(store).rows(table) == []
+
+
+def test_a_commit_that_could_not_be_read_again_does_not_land(filled, writing):
+    """A name that no view can have is refused before the commit lands; what was there answers as before."""
+    before = newest_commit(filled)
+    with pytest.raises(ContractError, match="could not be read again") as refused, commit_to(filled, "twins") as commit:
+        writing["put_features"](commit, "other@1", ("Twin", "twin"))
+    assert refused.value.exit_code == 4
+    assert newest_commit(filled) == before
+    assert answer(Snapshot(filled), "from two_features").num_rows > 0
