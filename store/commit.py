@@ -15,9 +15,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, func, insert, select, tuple_, update
 
-from store.connection import write_transaction
+from store.connection import write_transaction, written_sums
 from store.home import Store
 from store.readable_commit import refuse_unreadable
+from store.row_sums import COUNTED
 from store.tables import KEYS, commits, versioned_table
 
 __all__ = ["Changes", "Commit", "commit_to", "utc_now"]
@@ -98,7 +99,8 @@ class Commit:
 
         self._ended(target, [live[key][0] for key in (*superseded, *removed)])
         if inserted := fresh + [wanted[key] for key in superseded]:
-            self.connection.execute(insert(target), [{**row, "added_commit": self.commit_id} for row in inserted])
+            rows = [{**row, "added_commit": self.commit_id} for row in inserted]
+            self.connection.execute(insert(target), rows, execution_options={COUNTED: True})
         unchanged = len(wanted) - len(fresh) - len(superseded)
         return self._counted(table, Changes(len(fresh), len(superseded), len(removed), unchanged))
 
@@ -119,7 +121,8 @@ class Commit:
     def _ended(self, target: Table, row_ids: Sequence[int]) -> int:
         for batch in _batches(row_ids):
             self.connection.execute(
-                update(target).where(target.c.row_id.in_(batch)).values(removed_commit=self.commit_id)
+                update(target).where(target.c.row_id.in_(batch)).values(removed_commit=self.commit_id),
+                execution_options={COUNTED: True},
             )
         return len(row_ids)
 
@@ -159,6 +162,7 @@ def commit_to(store: Store, message: str, *, run_id: str | None = None, author: 
     with write_transaction(store.engine) as connection:
         newest = connection.execute(select(func.max(commits.c.commit_id))).scalar() or 0
         commit = Commit(connection, newest + 1, utc_now())
+        written_sums(connection).commit_id = commit.commit_id
         yield commit
         if commit.landed_id is not None:
             changed = {table for table, changes in commit.changes.items() if changes.any}

@@ -21,7 +21,7 @@ def commit_changes(snapshot: Snapshot) -> pa.Table:
 
     A row that ends in the commit that begins another one with the same key is a change.
     """
-    with snapshot.reading() as connection:
+    with snapshot.reading(*VERSIONED) as connection:
         found = connection.exec_driver_sql(_QUERY).fetchall()
     counts: dict[tuple[int, str], list[int]] = {}
     for table, commit, added, removed, changed in found:

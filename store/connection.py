@@ -15,6 +15,7 @@ from schemas.errors import ContractError, NotFoundError, StoreBusyError, UsageEr
 from schemas.settings import BUSY_TIMEOUT_S
 from store.faults import ASK_FOR_WRITING, catalogue_fault
 from store.read_only import is_read_only, may_only_be_read, read_only_engine, unchanged_meanwhile
+from store.row_sums import WrittenSums
 
 __all__ = [
     "LOCK_NOT_AVAILABLE",
@@ -25,9 +26,11 @@ __all__ = [
     "read_transaction",
     "server_engine",
     "write_transaction",
+    "written_sums",
 ]
 
 _WRITER = "radzoo_writer"
+_SUMS = "radzoo_sums"
 _TIMEOUT = "radzoo_busy_timeout_s"
 # The number of the lock that writers take in turn; PostgreSQL's advisory locks are numbers agreed upon.
 _WRITERS_LOCK = 0x7261647A6F6F
@@ -127,8 +130,15 @@ def read_transaction(engine: Engine) -> Iterator[Connection]:
 
 
 @contextmanager
-def write_transaction(engine: Engine) -> Iterator[Connection]:
+def write_transaction(engine: Engine, *, keeps_sums: bool = True) -> Iterator[Connection]:
     """Give the one connection that may write; all it did lands at the end, or nothing does.
+
+    Parameters
+    ----------
+    engine : Engine
+        On the catalogue.
+    keeps_sums : bool
+        Add what is written to the tables' sums (`store.row_sums`); not where a migration makes the tables.
 
     Raises
     ------
@@ -155,7 +165,19 @@ def write_transaction(engine: Engine) -> Iterator[Connection]:
                 ) from error
             raise
         with transaction:
+            if not keeps_sums:
+                yield connection
+                return
+            sums = WrittenSums(connection)
+            connection.info[_SUMS] = sums
             yield connection
+            sums.write()
+
+
+def written_sums(connection: Connection) -> WrittenSums:
+    """Return what counts the rows that a writer's transaction writes."""
+    found: WrittenSums = connection.info[_SUMS]
+    return found
 
 
 @contextmanager

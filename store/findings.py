@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-__all__ = ["FROM_A_COPY", "RESTORE_CATALOGUE", "Check", "Finding", "Verification"]
+__all__ = ["FROM_A_COPY", "REPAIR", "RESTORE_CATALOGUE", "Check", "Finding", "Verification"]
 
-FROM_A_COPY = "put the file back from a backup of the store (docs/store.md)"
+FROM_A_COPY = "radzoo store verify --repair puts back what can be made again, --from FOLDER what a backup has"
+REPAIR = (
+    "radzoo store verify --repair computes again what can be; else restore the catalogue from a backup of the store "
+    "(docs/store.md)"
+)
 RESTORE_CATALOGUE = "restore the catalogue from a backup of the store (docs/store.md)"
 
 

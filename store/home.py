@@ -7,6 +7,7 @@ import os
 import tempfile
 import uuid
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Engine, inspect
 
@@ -66,6 +67,8 @@ class Store:
                 )
             self.root.mkdir(parents=True, exist_ok=True)
             is_remote = self.address.data is not None
+            self.believed: dict[str, tuple[Any, ...]] = {}
+            """What each table's rows were compared with last (`store.altered_rows`)."""
             checked = CheckedFiles(self.root / f"{CHECKED_FILES}-{os.geteuid()}.jsonl")
             self.files = DataFolder(self.root / "copies" if is_remote else self.root, self.address.data, checked)
             self.engine: Engine = (
@@ -86,7 +89,7 @@ class Store:
                 hint="run radzoo store log once where the store may be written: that brings it up to date",
             )
         try:
-            with write_transaction(self.engine) as connection:
+            with write_transaction(self.engine, keeps_sums=False) as connection:
                 migrate(connection)
         except ContractError as error:
             error.where = error.where or str(self.root)

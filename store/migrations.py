@@ -8,7 +8,8 @@ from sqlalchemy import Connection, insert, inspect, select
 
 from schemas.errors import ContractError
 from store.format_1 import format_1
-from store.tables import VERSIONED, columns_of, metadata, store_format
+from store.row_sums import write_all_sums
+from store.tables import VERSIONED, columns_of, metadata, row_sums, store_format
 
 __all__ = ["FORMAT_VERSION", "migrate"]
 
@@ -45,8 +46,15 @@ def m002_evidence_and_erasure(connection: Connection) -> None:
     for name in ("masks", "extractions"):
         for index in VERSIONED[name].indexes:
             index.create(connection, checkfirst=True)
+    metadata.create_all(connection, [table for table in metadata.sorted_tables if table is not row_sums])
+
+
+@_step
+def m003_sums_of_rows(connection: Connection) -> None:
+    """Add the sums over each table's rows, by which one that was altered is known."""
     # The newest format's tables are the live ones: a step that follows freezes them, as format_1 does.
     metadata.create_all(connection)
+    write_all_sums(connection)
 
 
 FORMAT_VERSION = len(_STEPS)

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 
 from schemas.errors import StoreBusyError
 
-__all__ = ["is_read_only", "may_only_be_read", "read_only_engine", "unchanged_meanwhile"]
+__all__ = ["file_state", "is_read_only", "may_only_be_read", "read_only_engine", "unchanged_meanwhile"]
 
 _READ_ONLY = "radzoo_read_only"
 _UNLOCKED = "radzoo_unlocked"
@@ -113,6 +113,16 @@ def _copied(file: Path) -> Path:
     if _state(file) != before:
         raise StoreBusyError("the store was written while it was read", where=str(file), hint="run the command again")
     return folder / file.name
+
+
+def file_state(file: Path) -> tuple[int, ...]:
+    """Return what differs when a catalogue's file, or the log beside it, is written."""
+    found = file.stat()
+    try:
+        log = _beside(file)[0].stat()
+    except FileNotFoundError:
+        return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns, log.st_size, log.st_mtime_ns
 
 
 def _state(file: Path) -> tuple[int, int, int]:

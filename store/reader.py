@@ -84,14 +84,14 @@ def feature_table(
 def _features(snapshot: Snapshot, feature_set: str) -> list[str]:
     table = versioned_table("features")
     query = select(table.c.feature).where(table.c.feature_set == feature_set, snapshot.is_live(table))
-    with snapshot.reading() as connection:
+    with snapshot.reading("features") as connection:
         return list(connection.execute(query.order_by(table.c.position)).scalars())
 
 
 def _located(snapshot: Snapshot, feature_set: str, study: str | None, primary: bool) -> pa.Table:
     """Return the key, extraction and segment of each row."""
     names = (*MaskKey._fields, "extraction_id", "segment_id")
-    with snapshot.reading() as connection:
+    with snapshot.reading("masks", "study_masks", "extractions") as connection:
         if study is not None:
             return _fetched(connection, _location_query(snapshot, feature_set, study, primary), names)
         # All of them: two scans joined here take a third of what as many look-ups in the catalogue take.
@@ -133,7 +133,7 @@ def _exam_days(snapshot: Snapshot) -> pl.DataFrame:
     """Return the day of each dated exam."""
     exams = versioned_table("exams")
     query = _live(snapshot, exams, "patient", "exam", "acquired_on").where(exams.c.acquired_on.is_not(None))
-    with snapshot.reading() as connection:
+    with snapshot.reading("exams") as connection:
         rows = _fetched(connection, query, ("patient", "exam", "acquired_on"))
     return pl.DataFrame(rows).with_columns(pl.col("acquired_on").str.to_date("%Y-%m-%d"))
 
@@ -164,7 +164,7 @@ def _segment_rows(snapshot: Snapshot, segment_id: str, rows: pa.Table, features:
     here = rows.filter(pc.equal(rows["segment_id"], segment_id))
     table = versioned_table("segments")
     query = select(table.c.path, table.c.sha256).where(table.c.segment_id == segment_id, snapshot.is_live(table))
-    with snapshot.reading() as connection:
+    with snapshot.reading("segments") as connection:
         path, sha256 = connection.execute(query).one()
     file = pq.ParquetFile(snapshot.store.segments.local(path, sha256=sha256), memory_map=True)
     wanted = here["extraction_id"].combine_chunks()

@@ -260,7 +260,7 @@ def region_ids(snapshot: Snapshot, study_id: str, feature_set: str) -> dict[str,
 def _definition(snapshot: Snapshot, feature_set: str) -> tuple[RegionSettings, str]:
     table = versioned_table("feature_sets")
     query = select(table.c.kind, table.c.definition, table.c.definition_sha256)
-    with snapshot.reading() as connection:
+    with snapshot.reading("feature_sets") as connection:
         row = connection.execute(query.where(table.c.feature_set == feature_set, snapshot.is_live(table))).one_or_none()
     if row is None or row.kind != "regions":
         raise NotFoundError(

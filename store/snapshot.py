@@ -11,6 +11,7 @@ import pyarrow as pa
 from sqlalchemy import Column, ColumnElement, Connection, Float, FromClause, Integer, Select, Table, func, select
 
 from schemas.errors import ContractError, NotFoundError
+from store.altered_rows import refuse_altered_rows
 from store.connection import read_transaction
 from store.home import Store
 from store.tables import VERSIONED, commits, erasures, runs, versioned_table
@@ -50,6 +51,7 @@ class Snapshot:
         self.commit_id = newest if as_of is None else as_of
         self._is_past = self.commit_id < newest
         self._held: Connection | None = None
+        self._is_open = False
         self.is_published = False
         """Whether views of it go into a file of their own, which may be moved or copied."""
 
@@ -59,6 +61,7 @@ class Snapshot:
         open_commit = cls.__new__(cls)
         open_commit.store, open_commit.commit_id = store, commit_id
         open_commit._is_past, open_commit.is_published, open_commit._held = False, False, connection
+        open_commit._is_open = True
         return open_commit
 
     @contextmanager
@@ -80,12 +83,26 @@ class Snapshot:
         return published
 
     @contextmanager
-    def reading(self) -> Iterator[Connection]:
-        """Give the connection that this snapshot reads through: within `one_state` always the same one."""
+    def reading(self, *tables: str) -> Iterator[Connection]:
+        """Give the connection that this snapshot reads through: within `one_state` always the same one.
+
+        Parameters
+        ----------
+        tables : str
+            What is going to be read: rows that nobody committed are refused (`store.row_sums`).
+
+        Raises
+        ------
+        ContractError
+            When a table's rows are not those that were committed.
+        """
         if self._held is not None:
+            if not self._is_open:
+                refuse_altered_rows(self.store, self._held, tables)
             yield self._held
         else:
             with read_transaction(self.store.engine) as connection:
+                refuse_altered_rows(self.store, connection, tables)
                 yield connection
 
     def rows(self, table: str, **equal: Any) -> list[dict[str, Any]]:
@@ -95,7 +112,7 @@ class Snapshot:
         query = self._live(target, columns)
         for name, value in equal.items():
             query = query.where(target.c[name] == value)
-        with self.reading() as connection:
+        with self.reading(table) as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
 
     def row(self, table: str, **equal: Any) -> dict[str, Any]:
@@ -134,7 +151,7 @@ class Snapshot:
             elif table == "runs" and self._is_past:
                 landed = select(commits.c.committed_at).where(commits.c.commit_id == self.commit_id)
                 query = query.where(runs.c.started_at <= landed.scalar_subquery())
-        with self.reading() as connection:
+        with self.reading(table) as connection:
             return _arrow_table(columns, connection.execute(query))
 
     def _live(self, target: Table, columns: Sequence[Column[Any]]) -> Select[Any]:

@@ -1,6 +1,6 @@
 """The catalogue's tables: what exists, where it lies, since which commit.
 
-Every table but ``commits``, ``runs``, ``erasures`` and ``store_format`` is versioned: a row lives from
+Every table but ``commits``, ``runs``, ``erasures``, ``row_sums`` and ``store_format`` is versioned: a row lives from
 ``added_commit`` until the commit before ``removed_commit``, and is never changed, only superseded.
 The tables are SQLAlchemy Core, so that SQLite and PostgreSQL share one code.
 """
@@ -18,6 +18,7 @@ __all__ = [
     "commits",
     "erasures",
     "metadata",
+    "row_sums",
     "runs",
     "store_format",
     "versioned",
@@ -59,6 +60,14 @@ erasures = Table(
     Column("author", Text, nullable=False),
     Column("erased_at", Text, nullable=False),
     Column("receipt", Text, nullable=False),
+)
+
+row_sums = Table(
+    "row_sums",
+    metadata,
+    Column("table_name", Text, primary_key=True),
+    Column("rows", BigInteger, nullable=False),
+    Column("digest", Text, nullable=False),
 )
 
 KEYS: dict[str, tuple[str, ...]] = {}

@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Connection, Table, and_, exists, func, inspect, literal, or_, select
 
 from schemas.keys import MaskKey, extraction_id
-from store.findings import RESTORE_CATALOGUE, Check, Finding
+from store.findings import REPAIR, RESTORE_CATALOGUE, Check, Finding
 from store.migrations import FORMAT_VERSION
-from store.tables import KEYS, VERSIONED, commits, metadata, runs, store_format
+from store.row_sums import SUMMED, stored_sums, sum_of
+from store.tables import KEYS, VERSIONED, commits, metadata, row_sums, runs, store_format
 
 __all__ = ["catalogue_checks", "identity_checks", "unfinished_runs"]
 
@@ -55,6 +56,7 @@ def catalogue_checks(connection: Connection) -> Iterator[Check]:
     yield _commits(connection)
     yield _versions(connection)
     yield _keys(connection)
+    yield _sums(connection)
     yield from (_reference(connection, each) for each in _REFERENCES)
 
 
@@ -205,6 +207,26 @@ def _keys(connection: Connection) -> Check:
             what = f"{len(rows)} keys have two rows at one commit"
             findings.append(Finding(what, name, RESTORE_CATALOGUE, tuple(_named(KEYS[name], row) for row in rows)))
     return Check.of("keys", "at every commit a key has one row; tables", counted, findings)
+
+
+def _sums(connection: Connection) -> Check:
+    """Return the check that nothing but radzoo wrote into the tables."""
+    findings: list[Finding] = []
+    # Where tables or columns are missing, the format's check says so.
+    there = inspect(connection)
+    columns = {name: {column["name"] for column in there.get_columns(name)} for name in there.get_table_names()}
+    left = stored_sums(connection) if row_sums.name in columns else {}
+    left = {name: each for name, each in left.items() if set(SUMMED[name].columns.keys()) <= columns.get(name, set())}
+    for name, expected in left.items():
+        found = sum_of(connection, name)
+        if found == expected:
+            continue
+        what = "rows are not those that were committed"
+        if found.rows != expected.rows:
+            what += f": there are {found.rows}, not {expected.rows}"
+        findings.append(Finding(what, name, REPAIR))
+    rows = sum(each.rows for each in left.values())
+    return Check.of("sums", "each table's rows are those that were committed", rows, findings)
 
 
 def _reference(connection: Connection, reference: _Reference) -> Check:
