@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Table, delete, event, insert, or_, select
 
 from store.tables import VERSIONED, commits, erasures, row_sums, runs
 
-__all__ = ["COUNTED", "SUMMED", "RowSum", "WrittenSums", "stored_sums", "sum_of", "write_all_sums"]
+__all__ = ["COUNTED", "SUMMED", "RowSum", "WrittenSums", "stored_sums", "sum_of", "sum_of_rows", "write_all_sums"]
 
 SUMMED: Mapping[str, Table] = {**VERSIONED, "commits": commits, "runs": runs, "erasures": erasures}
 """The tables that have a sum."""
@@ -43,6 +43,12 @@ class RowSum(NamedTuple):
 def sum_of(connection: Connection, name: str) -> RowSum:
     """Return the sum of a table as it is."""
     return _summed(tuple(row) for row in connection.execute(select(*_columns(SUMMED[name]))))
+
+
+def sum_of_rows(table: Table, rows: Iterable[Mapping[str, Any]]) -> RowSum:
+    """Return the sum of some rows of a table, or of what might be."""
+    names = [column.name for column in _columns(table)]
+    return _summed(tuple(row[name] for name in names) for row in rows)
 
 
 def stored_sums(connection: Connection) -> dict[str, RowSum]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -16,7 +17,16 @@ from store.findings import FROM_A_COPY, RESTORE_CATALOGUE, Check, Finding
 from store.home import Store
 from store.segments import KEY_COLUMNS
 
-__all__ = ["FolderHash", "copies_check", "dataset_check", "model_check", "segment_checks", "staging_check", "unnamed"]
+__all__ = [
+    "FolderHash",
+    "copies_check",
+    "dataset_check",
+    "is_staged_record",
+    "model_check",
+    "segment_checks",
+    "staging_check",
+    "unnamed",
+]
 
 Row = Mapping[str, Any]
 FolderHash = Callable[[Mapping[str, bytes]], str]
@@ -68,9 +78,9 @@ def dataset_check(store: Store, datasets: Sequence[Row], *, quick: bool) -> Chec
     for path, row in sorted(named.items()):
         size = store.files.size(path)
         if size is None:
-            findings.append(Finding("the file is missing", f"{store.files}/{path}", FROM_A_COPY))
-        elif not quick and store.files.sha256(path) != row["sha256"]:
-            findings.append(Finding("the file's bytes changed", f"{store.files}/{path}", FROM_A_COPY))
+            findings.append(Finding(_absent(store.files, path), f"{store.files}/{path}", FROM_A_COPY))
+        elif fault := _fault_of_bytes(store.files, path, None if quick else row["sha256"]):
+            findings.append(Finding(fault, f"{store.files}/{path}", FROM_A_COPY))
     return Check.of("datasets", f"every file is there{'' if quick else ', with its hash'}", len(named), findings)
 
 
@@ -98,7 +108,11 @@ def model_check(store: Store, models: Sequence[Row], folder_hash: FolderHash | N
         if not names:
             findings.append(Finding("the folder is missing", where, FROM_A_COPY))
         elif folder_hash is not None and not quick:
-            found = folder_hash({name: _content(folder, name) for name in names})
+            try:
+                found = folder_hash({name: _content(folder, name) for name in names})
+            except PermissionError:
+                findings.append(Finding("a file of it may not be read", where, FROM_A_COPY))
+                continue
             if found != row["sha256"]:
                 findings.append(Finding(f"its files changed: sha256 {found}, not {row['sha256']}", where, FROM_A_COPY))
     return Check.of("models", f"every folder is there{', with its hash' if is_hashed else ''}", len(named), findings)
@@ -115,18 +129,29 @@ def staging_check(folder: Path) -> tuple[Check, list[Finding]]:
                 Finding(f"{len(files)} staged results wait for a commit", str(part), "radzoo refresh or bench")
             )
         for file in files:
-            try:
-                record = json.loads(file.read_text(encoding="utf-8"))
-            except ValueError as error:
-                record, fault = None, f"not JSON: {error}"
-            else:
-                fault = "not a JSON object" if not isinstance(record, dict) else ""
-            # A unit of a benchmark does not repeat its key; an extraction does.
-            if isinstance(record, dict) and record.get("extraction_id", file.stem) != file.stem:
-                fault = f"holds the extraction {record['extraction_id']}"
-            if fault:
-                findings.append(Finding(fault, str(file), f"rm '{file}': the next run computes it again"))
+            if fault := _staged_fault(file):
+                hint = "radzoo store verify --repair removes it: the next run computes it again"
+                findings.append(Finding(fault, str(file), hint))
     return Check.of("staging", "every record is JSON and holds what it is named by", counted, findings), notes
+
+
+def is_staged_record(file: Path) -> bool:
+    """Return whether a file among the staged ones is a record that holds what it is named by."""
+    return not _staged_fault(file)
+
+
+def _staged_fault(file: Path) -> str:
+    if not file.is_file() or file.is_symlink():
+        return "no regular file"
+    try:
+        record = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        return f"not JSON: {str(error).splitlines()[0]}"
+    if not isinstance(record, dict):
+        return "not a JSON object"
+    # A unit of a benchmark does not repeat its key; an extraction does.
+    is_another = record.get("extraction_id", file.stem) != file.stem
+    return f"holds the extraction {record['extraction_id']}" if is_another else ""
 
 
 def copies_check(folder: DataFolder, sums: Mapping[str, str]) -> Check:
@@ -187,12 +212,12 @@ def _segment(folder: DataFolder, row: Row, columns: set[str], *, quick: bool) ->
     path = row["path"]
     size = folder.size(path)
     if size is None:
-        return ["the file is missing"], None
+        return [_absent(folder, path)], None
     faults = []
     if size != row["bytes"]:
         faults.append(f"the file has {size} bytes, the catalogue says {row['bytes']}")
-    elif not quick and folder.sha256(path) != row["sha256"]:
-        faults.append("the file's bytes changed")
+    elif fault := _fault_of_bytes(folder, path, None if quick else row["sha256"]):
+        faults.append(fault)
     try:
         with folder.opened(path) as stream, pq.ParquetFile(stream) as file:
             if file.metadata.num_rows != row["rows"]:
@@ -202,6 +227,20 @@ def _segment(folder: DataFolder, row: Row, columns: set[str], *, quick: bool) ->
             return faults, file.read(columns=["extraction_id"]) if "extraction_id" not in lacking else None
     except (pa.ArrowException, OSError) as error:
         return [*faults, f"the file cannot be read as Parquet: {str(error).splitlines()[0]}"], None
+
+
+def _absent(folder: DataFolder, path: str) -> str:
+    return "is no regular file" if os.path.lexists(folder.local_root / path) else "the file is missing"
+
+
+def _fault_of_bytes(folder: DataFolder, path: str, sha256: str | None) -> str:
+    """Return what is wrong with a file whose size was looked at; its bytes are read where a hash is given."""
+    if not folder.is_remote and (folder.local_root / path).is_symlink():
+        return "the file is a link, and the store's files are its own"
+    try:
+        return "the file's bytes changed" if sha256 is not None and folder.sha256(path) != sha256 else ""
+    except PermissionError:
+        return "the file may not be read"
 
 
 def _content(folder: DataFolder, name: str) -> bytes:

@@ -2,33 +2,57 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
 from flows.cli.outcome import Context, Outcome
-from schemas.errors import ContractError
+from flows.verification import repair_store, verified_store
+from schemas.errors import ContractError, UsageError
+from store.faults import disk_faults
 from store.findings import Finding, Verification
 from store.home import Store
-from store.verification import verified
-from zoo.persist import folder_sha256
+from store.repaired_rows import Repair
 
 __all__ = ["verification_text", "verify"]
 
 _ROWS_SHOWN = 5
 
 
-def verify(*, quick: bool = False, context: Annotated[Context, Parameter(parse=False)]) -> Outcome:
+def verify(
+    *,
+    quick: bool = False,
+    repair: bool = False,
+    from_: Annotated[Path | None, Parameter(name="--from")] = None,
+    context: Annotated[Context, Parameter(parse=False)],
+) -> Outcome:
     """Check every promise of the store that can be checked; exit code 4 where one is broken.
 
     Parameters
     ----------
     quick
         Compare sizes and numbers of rows, hash no file.
+    repair
+        First put back what is broken and can be: what sums and hashes prove to be what was committed.
+    from_
+        With --repair: a backup of the store, whose files and rows are tried too.
     """
-    found = verified(Store(context.store), quick=quick, folder_hash=folder_sha256)
+    if from_ is not None and not repair:
+        raise UsageError("--from belongs to --repair", hint=f"radzoo store verify --repair --from {from_}")
+    store = Store(context.store)
+    with disk_faults(context.store):
+        repairs = repair_store(store, from_) if repair else []
+        found = verified_store(store, quick=quick)
     data = {"commit_id": found.commit_id, "is_clean": found.is_clean, "checks": found.checks, "notes": found.notes}
-    return Outcome(verification_text(found), data, 0 if found.is_clean else ContractError.exit_code)
+    if repair:
+        data["repairs"] = repairs
+    text = "\n".join([*map(_repair_line, repairs), *([""] if repairs else []), verification_text(found)])
+    return Outcome(text, data, 0 if found.is_clean else ContractError.exit_code)
+
+
+def _repair_line(repair: Repair) -> str:
+    return f"{'repaired' if repair.is_repaired else 'NOT REPAIRED'}: {repair.where}: {repair.what}"
 
 
 def verification_text(found: Verification) -> str:
