@@ -10,6 +10,7 @@ from typing import Any
 from flows.attention import example_rows
 from flows.controls import control_rows
 from flows.honest_suite import fold_notes, honest_suite
+from flows.publication import publish_landed
 from flows.refresh import stored_study
 from flows.train import TrainReport, study_models, train
 from schemas.errors import NotFoundError
@@ -17,7 +18,6 @@ from schemas.results import FOLDS, REPEATS, ControlRow, LeaderboardRow, Suite
 from schemas.study import Study
 from store.commit import commit_to, utc_now
 from store.home import Store
-from store.publish import published
 from store.runs import recorded_run
 from store.snapshot import Snapshot
 from zoo.benchmark import comparison_rows, judged_model
@@ -121,7 +121,7 @@ def bench(
         )
         commit_id = control_commit or commit_id
     if commit_id is not None or not store.analyst_file.exists():
-        published(Snapshot(store))
+        publish_landed(store)
     snapshot = Snapshot(store)
     splits = [model_inputs(asked, model_spec(model)).split for model in versions]
     if suite == "paper":

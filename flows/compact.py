@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from flows.progress import narrated, said
+from flows.publication import publish_landed
 from schemas.errors import NotFoundError, StoreBusyError
 from store.compaction import CompactedSet, compacted_set
 from store.home import Store
 from store.leftovers import GRACE_HOURS, Leftover, removed_leftovers
 from store.merge_plan import TARGET_ROWS, feature_sets_with_segments, files_to_merge
-from store.publish import published
 from store.runs import recorded_run
-from store.snapshot import Snapshot
 
 __all__ = ["MOST_SMALL_FILES", "CompactReport", "compact", "compact_scattered"]
 
@@ -72,7 +71,7 @@ def compact(
                 done.append(compacted_set(store, each, target_rows=target_rows, run=run))
                 advance()
         # Before old files go: the file that was published before names them.
-        published(Snapshot(store))
+        publish_landed(store)
         removed = removed_leftovers(store, grace=timedelta(hours=grace_hours))
         run.summary |= {
             "files_before": sum(each.files_before for each in done),

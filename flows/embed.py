@@ -14,6 +14,7 @@ from flows.embedding_records import (
     out_of_fold_records,
     trained_records,
 )
+from flows.publication import publish_landed
 from flows.refresh import stored_study
 from flows.train import train
 from schemas.errors import ContractError
@@ -21,7 +22,6 @@ from schemas.keys import canonical_json, sha256_of_json
 from schemas.study import Study
 from store.commit import commit_to
 from store.home import Store
-from store.publish import published
 from store.runs import recorded_run
 from store.segments import embedding_segment
 from store.snapshot import Snapshot
@@ -155,7 +155,7 @@ def embed(
         }
         run.summary |= seen | {"feature_set": feature_set}
     if commit.landed_id is not None:
-        published(Snapshot(store))
+        publish_landed(store)
     return _report(asked.id, model, feature_set, seen, commit.landed_id)
 
 

@@ -21,6 +21,7 @@ from flows.image_inventory import Inventory, image_inventory
 from flows.imaging.labels import LABEL_ROUNDING
 from flows.imported_sets import ImportedReport, put_imported, remove_abandoned
 from flows.progress import narrated, said
+from flows.publication import publish_landed
 from flows.removals import refuse_removals, removals
 from flows.same_people import (
     cohort_people,
@@ -40,7 +41,6 @@ from schemas.study import Study
 from schemas.study_text import parsed_study
 from store.commit import Commit, commit_to
 from store.home import Store
-from store.publish import published
 from store.runs import recorded_run
 from store.snapshot import Snapshot
 
@@ -169,7 +169,7 @@ def ingest(
         run.summary |= {"masks": report.masks, "failed": len(report.failures), "changed": report.changed}
     if report.commit_id is not None and report.imported:
         compact_scattered(store, [each.feature_set for each in report.imported])
-        published(Snapshot(store))
+        publish_landed(store)
     return report
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from flows.feature_sets import settled_version
 from flows.progress import narrated
+from flows.publication import publish_landed
 from flows.refresh import FeatureSetReport
 from schemas.errors import ContractError, NotFoundError
 from schemas.feature_sets import FeatureSetRef, NetworkDefinition
@@ -22,7 +23,6 @@ from schemas.network_file import NetworkFileSettings
 from schemas.study import Study
 from store.commit import commit_to
 from store.home import Store
-from store.publish import published
 from store.regions import region_ids, stored_regions
 from store.runs import recorded_run
 from store.segments import EmbeddingRecord, embedding_segment
@@ -135,7 +135,7 @@ def refreshed_network_set(
         report = _report(study.id, planned, size, len(failures), commit.landed_id)
         run.summary |= {name: getattr(report, name) for name in ("computed", "reused", "failed", "unchanged")}
     if commit.landed_id is not None:
-        published(Snapshot(store))
+        publish_landed(store)
     return report
 
 

@@ -13,6 +13,7 @@ from flows.failure_counts import failure_counts
 from flows.feature_sets import BoundFeatureSet, asked_feature_sets, bound_feature_sets
 from flows.plan import PlannedExtraction, RefreshPlan, refresh_plan, staging_folder
 from flows.progress import narrated, said
+from flows.publication import publish_landed
 from flows.set_descriptions import update_descriptions
 from schemas.errors import NotFoundError
 from schemas.feature_sets import FeatureSetRef
@@ -21,7 +22,7 @@ from schemas.keys import MaskKey
 from schemas.study import Study
 from store.commit import Commit, commit_to
 from store.home import Store
-from store.publish import published, published_commit
+from store.publish import published_commit
 from store.runs import recorded_run
 from store.snapshot import Snapshot, newest_commit
 from store.staging import discard_staged, discard_unfinished
@@ -140,7 +141,7 @@ def refresh(
     compact_scattered(store, [each.feature_set for each in reports if each.commit_id is not None])
     # A run that was killed after its commit has not published it, and nothing is left to compute.
     if published_commit(store) != newest_commit(store):
-        published(Snapshot(store))
+        publish_landed(store)
     return _with_counts(reports, Snapshot(store), asked.id)
 
 
@@ -205,7 +206,7 @@ def _carried_out(store: Store, study: str, plan: RefreshPlan, workers: int) -> F
             "failed": report.failed,
             "unchanged": report.unchanged,
         }
-    published(Snapshot(store))
+    publish_landed(store)
     return report
 
 

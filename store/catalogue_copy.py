@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, insert, select
+from sqlalchemy import URL, Engine, create_engine, insert, select
 
 from store.connection import is_postgresql, read_transaction
 from store.home import Store
@@ -68,7 +68,7 @@ def _copy_file(engine: Engine, target: Path) -> None:
 
 
 def _copy_tables(engine: Engine, target: Path) -> None:
-    copy = create_engine(f"sqlite:///{target}")
+    copy = create_engine(URL.create("sqlite", database=str(target)))
     try:
         metadata.create_all(copy)
         with read_transaction(engine) as source, copy.begin() as sink:

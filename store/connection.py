@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
@@ -48,7 +48,7 @@ def catalogue_engine(file: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> E
     """
     if may_only_be_read(file):
         return read_only_engine(file, busy_timeout_s=busy_timeout_s)
-    engine = create_engine(f"sqlite:///{file}", connect_args={"timeout": busy_timeout_s})
+    engine = create_engine(URL.create("sqlite", database=str(file)), connect_args={"timeout": busy_timeout_s})
 
     @event.listens_for(engine, "connect")
     def _configure(connection: Any, _record: Any) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -123,17 +125,30 @@ def _alone(store: Store) -> Iterator[None]:
 
 
 def _written(snapshot: Snapshot, target: Path) -> Path:
+    if "\\" in str(target):
+        raise ContractError(
+            "analyst.duckdb cannot be written: DuckDB takes the backslash in its path for a slash",
+            where=str(target),
+            hint="move the store to a folder of another name, then radzoo store publish",
+        )
     partial = target.with_name(f"analyst-{os.getpid()}.partial")
+    # DuckDB takes what follows a question mark for the options of a URL: the file is written elsewhere, then copied.
+    apart = Path(tempfile.mkdtemp(prefix="radzoo-publish-")) if "?" in str(target) else None
+    written = partial if apart is None else apart / "analyst.duckdb"
     connection = duckdb.connect()
     try:
-        location = str(partial).replace("'", "''")
+        location = str(written).replace("'", "''")
         connection.execute(f"attach '{location}' as analyst (storage_version '{STORAGE_VERSION}')")
         connection.execute("use analyst")
         define_analyst_views(connection, snapshot.to_publish())
         connection.execute("use memory")
         connection.execute("detach analyst")
+        if apart is not None:
+            shutil.copyfile(written, partial)
         partial.replace(target)
     finally:
         connection.close()
         partial.unlink(missing_ok=True)
+        if apart is not None:
+            shutil.rmtree(apart, ignore_errors=True)
     return target

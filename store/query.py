@@ -14,6 +14,7 @@ from schemas.errors import NotFoundError, UsageError
 from store.analyst import define_analyst_views, quoted_text
 from store.pivot import listed_pivot
 from store.snapshot import Snapshot
+from store.view_parts import path_pattern
 
 __all__ = ["Question", "answer", "asked", "snapshot_connection", "sql_errors"]
 
@@ -46,7 +47,10 @@ def snapshot_connection(snapshot: Snapshot, *, documented: bool = False) -> duck
     # DuckDB may read and write its spill folder whatever else is shut off, by default .tmp of the working directory.
     connection.execute(f"set temp_directory = {quoted_text(str(snapshot.store.spill))}")
     define_analyst_views(connection, snapshot, documented=documented)
-    connection.execute(f"set allowed_directories = [{quoted_text(str(snapshot.store.segments.local_root))}]")
+    folder = str(snapshot.store.segments.local_root)
+    # Files are named by patterns that fit one path; DuckDB compares these, and then what they fit.
+    allowed = ", ".join(map(quoted_text, dict.fromkeys((folder, path_pattern(folder)))))
+    connection.execute(f"set allowed_directories = [{allowed}]")
     connection.execute("set enable_external_access = false")
     connection.execute("set lock_configuration = true")
     return connection

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event
 
 from schemas.errors import StoreBusyError
 
@@ -56,7 +56,7 @@ def read_only_engine(file: Path, *, busy_timeout_s: float) -> Engine:
     elif not _can_be_read(address):
         address = f"file:{quote(str(_copied(file)))}?mode=rw"
     engine = create_engine(
-        f"sqlite:///{file}",
+        URL.create("sqlite", database=str(file)),
         creator=lambda: sqlite3.connect(address, uri=True, timeout=busy_timeout_s, check_same_thread=False),
     ).execution_options(**{_READ_ONLY: True, _UNLOCKED: is_unlocked})
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 
 import duckdb
 
+from schemas.errors import ContractError
 from store.snapshot import Snapshot
 
 __all__ = [
@@ -13,6 +15,7 @@ __all__ = [
     "STORE_VARIABLE",
     "commented",
     "live_extractions",
+    "path_pattern",
     "quoted_name",
     "quoted_text",
     "segment_file_column",
@@ -41,10 +44,29 @@ def segment_paths(snapshot: Snapshot, feature_set: str) -> str:
     folder, segments = snapshot.store.segments, snapshot.rows("segments", feature_set=feature_set)
     paths = [str(folder.local(each["path"], sha256=each["sha256"])) for each in segments]
     if not snapshot.is_published:
-        return ", ".join(map(quoted_text, paths))
+        return ", ".join(quoted_text(path_pattern(path)) for path in paths)
     root = str(snapshot.store.root)
-    start = f"coalesce(getvariable('{STORE_VARIABLE}'), {quoted_text(root)})"
-    return ", ".join(f"{start} || {quoted_text(path.removeprefix(root))}" for path in paths)
+    named = f"regexp_replace(getvariable('{STORE_VARIABLE}'), '([*?\\[])', '[\\1]', 'g')"
+    start = f"coalesce({named}, {quoted_text(path_pattern(root))})"
+    return ", ".join(f"{start} || {quoted_text(path_pattern(path.removeprefix(root)))}" for path in paths)
+
+
+def path_pattern(path: str) -> str:
+    """Return a path as a pattern that fits this path alone: DuckDB takes ``*``, ``?`` and ``[`` for parts of one.
+
+    Raises
+    ------
+    ContractError
+        When the path has a backslash too, which DuckDB's patterns cannot have.
+    """
+    pattern = re.sub(r"[*?\[]", r"[\g<0>]", path)
+    if pattern != path and "\\" in path:
+        raise ContractError(
+            "DuckDB cannot read files below a folder with a backslash and one of * ? [ in its path",
+            where=path,
+            hint="move the store to a folder of another name, then run the command again",
+        )
+    return pattern
 
 
 def segment_file_column(features: Iterable[str]) -> str:

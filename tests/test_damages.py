@@ -1,7 +1,6 @@
 """A share of tests/attacks/damages.py: found by verify, never served as an answer, repaired where that is proven."""
 
 import pytest
-
 from attacks.damages import DAMAGES, Range
 
 SHARE = (

@@ -15,7 +15,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 from flows.cli.moved_store import publish_after_move
 from flows.cli.outcome import Context, Outcome, json_text
-from flows.cli.usage import VERSION_FLAGS, refuse_version_of_verb, usage_error
+from flows.cli.usage import VERSION_FLAGS, refuse_urls, refuse_version_of_verb, usage_error
 from flows.cli.verbs import DATASETS_VERBS, FEATURES_VERBS, MODELS_VERBS, STORE_VERBS, VERBS
 from flows.faults import fault_of
 from flows.prefect_environment import set_prefect_environment
@@ -80,6 +80,7 @@ def _launch(
         named = store_path(store, os.environ)
         shared["context"] = Context(named or Path(DEFAULT_STORE), store_was_named=named is not None, as_json=json)
     try:
+        refuse_urls([*bound.args, *bound.kwargs.values(), *([shared["context"].store] if shared else [])])
         if shared:
             publish_after_move(shared["context"].store)
         result = command(*bound.args, **bound.kwargs, **shared)

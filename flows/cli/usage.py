@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from pathlib import Path
 
 from cyclopts import CycloptsError, MissingArgumentError, UnknownCommandError, UnusedCliTokensError
 
 from flows.cli.verbs import GROUPS, VERBS
 from schemas.errors import UsageError
 
-__all__ = ["VERSION_FLAGS", "named_verb", "refuse_version_of_verb", "usage_error"]
+__all__ = ["VERSION_FLAGS", "named_verb", "refuse_urls", "refuse_version_of_verb", "usage_error"]
 
 VERSION_FLAGS = ("--version", "-V")
+# A path has one slash where the URL had two.
+_URL = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)
 _MODEL_VERBS = ("predict", "models show", "models card", "models export", "models explain")
 
 
@@ -31,6 +35,25 @@ def named_verb(arguments: Sequence[str]) -> tuple[str, list[str]]:
         else:
             break
     return " ".join(known), left
+
+
+def refuse_urls(values: Iterable[object]) -> None:
+    """Refuse a URL where a path of this machine is asked for: it would become a folder of that name.
+
+    Raises
+    ------
+    UsageError
+        When one of the values is a path that begins as a URL does.
+    """
+    for value in values:
+        if isinstance(value, (list, tuple)):
+            refuse_urls(value)
+        elif isinstance(value, Path) and _URL.match(str(value)):
+            raise UsageError(
+                "a file or folder of this machine is asked for, not a URL",
+                where=str(value),
+                hint="name a path; where a store's data lie elsewhere, radzoo store init --data URL says so",
+            )
 
 
 def usage_error(error: CycloptsError, arguments: Sequence[str]) -> UsageError:

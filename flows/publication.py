@@ -1,0 +1,36 @@
+"""Publishing after a commit: where it fails, the commit is there all the same, and the error says so."""
+
+from __future__ import annotations
+
+import duckdb
+
+from schemas.errors import ContractError, RadzooError
+from store.home import Store
+from store.publish import published
+from store.snapshot import Snapshot
+
+__all__ = ["publish_landed"]
+
+
+def publish_landed(store: Store) -> None:
+    """Publish the newest commit.
+
+    Raises
+    ------
+    ContractError
+        When it cannot be published; what was committed is in the store.
+    """
+    commit_id = None
+    try:
+        snapshot = Snapshot(store)
+        commit_id = snapshot.commit_id
+        published(snapshot)
+    except (RadzooError, duckdb.Error, OSError) as error:
+        landed = "the commit" if commit_id is None else f"commit {commit_id}"
+        reason = error.message if isinstance(error, RadzooError) else str(error).strip().splitlines()[0]
+        hint = "radzoo store publish"
+        raise ContractError(
+            f"{landed} landed; analyst.duckdb could not be published: {reason}",
+            where=(error.where if isinstance(error, RadzooError) else None) or str(store.analyst_file),
+            hint=f"{error.hint}; then {hint}" if isinstance(error, RadzooError) and error.hint else hint,
+        ) from error
