@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,6 +26,9 @@ __all__ = ["Alternatives", "Repair", "repair_rows"]
 Row = dict[str, Any]
 Alternatives = Callable[[Connection, str], Iterable[tuple[int, Row, str]]]
 """What rows of a table may have been: for each ``row_id`` columns and their values, and where these come from."""
+
+_MOST_TRIES = 300_000
+"""Of what one row may have been: some seconds, in which the writers' lock is held."""
 
 _MOST_LEVELS = 200
 """Distinct values of a column up to which an altered row may have had another row's."""
@@ -134,32 +138,53 @@ def _tries(
     yield from _pairs(table, from_copy, wanted)
     computed: list[_Change] = []
     for source in alternatives:
-        for row_id, columns, how in source(connection, name):
-            if (row := rows.get(row_id)) is not None and any(row[each] != columns[each] for each in columns):
-                computed.append(_Change(row_id, row, row | columns, how))
+        for row_id, columns, way in source(connection, name):
+            before = rows.get(row_id)
+            if before is not None and any(before[each] != columns[each] for each in columns):
+                computed.append(_Change(row_id, before, before | columns, way))
     yield from ([each] for each in computed)
-    yield from _of_one_row(connection, table, rows)
+    yield from islice(_of_one_row(connection, table, rows), _MOST_TRIES)
     yield from_copy
+    if name in VERSIONED:
+        yield _with_ends(name, rows, [])
+        yield _with_ends(name, rows, from_copy)
     yield list({each.row_id: each for each in computed}.values())
     yield from _pairs(table, [*from_copy, *computed], wanted)
     if name in VERSIONED:
         yield [each._replace(new=each.new | {"removed_commit": None}) for each in from_copy if each.new]
 
 
+def _with_ends(name: str, rows: Mapping[Any, Row], changes: Sequence[_Change]) -> list[_Change]:
+    """Return changes, and with them the ends of rows that live beside a later one of their key."""
+    after: dict[Any, _Change] = {row_id: _Change(row_id, row, row, "") for row_id, row in rows.items()}
+    after |= {each.row_id if each.row_id is not None else ("new", at): each for at, each in enumerate(changes)}
+    of_key: dict[tuple[Any, ...], list[tuple[Any, Row]]] = {}
+    for place, each in after.items():
+        if each.new is not None:
+            of_key.setdefault(tuple(each.new[key] for key in KEYS[name]), []).append((place, each.new))
+    for versions in of_key.values():
+        versions.sort(key=lambda version: int(version[1]["added_commit"]))
+        for (place, row), (_, following) in pairwise(versions):
+            if row["removed_commit"] is None or row["removed_commit"] > following["added_commit"]:
+                new = row | {"removed_commit": following["added_commit"]}
+                after[place] = after[place]._replace(new=new, how="ended a row where the next one of its key begins")
+    return [each for each in after.values() if each.how]
+
+
 def _of_one_row(connection: Connection, table: Table, rows: Mapping[Any, Row]) -> Iterator[Sequence[_Change]]:
     """Yield what one row may have been: live or ended at another commit, or with a value that another row has."""
     levels: dict[str, list[Any]] = {}
-    for column in table.columns:
-        values = {row[column.name] for row in rows.values()} if column.name != "row_id" else set()
+    for name in (column.name for column in table.columns if column.name != "row_id"):
+        values = {row[name] for row in rows.values()}
         if len(values) <= _MOST_LEVELS:
-            levels[column.name] = [*values, *(value for value in (None, 0, 1) if column.name in _SMALL)]
+            levels[name] = [*values, *(value for value in (None, 0, 1) if name in _SMALL)]
     if "removed_commit" in levels:
         levels["removed_commit"] = [None, *connection.execute(select(commits.c.commit_id)).scalars()]
-    for column, values in levels.items():
+    for name, known in levels.items():
         for row_id, row in rows.items():
-            for value in values:
-                if value != row[column]:
-                    yield [_Change(row_id, row, row | {column: value}, f"put back {column} of a row")]
+            for value in known:
+                if value != row[name]:
+                    yield [_Change(row_id, row, row | {name: value}, f"put back {name} of a row")]
 
 
 _SMALL = ("label", "event", "is_primary")

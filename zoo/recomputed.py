@@ -121,7 +121,7 @@ def _studies(_store: Store, connection: Connection) -> Iterator[tuple[int, Row, 
             study = Study.model_validate(document)
         except (ValueError, TypeError, ValidationError):
             continue
-        columns = {"title": study.study.title, "question": study.study.question}
+        columns: Row = {"title": study.study.title, "question": study.study.question}
         columns |= {"definition_sha256": sha256_of_json(document)}
         columns |= {"outcome": study.outcome.name if study.outcome else None}
         yield row["row_id"], columns, "the study's document"
