@@ -15,6 +15,7 @@ from store.snapshot import Snapshot
 from store.verification import verified
 from zoo.persist import folder_sha256
 from zoo.recomputed import recomputed_checks, recomputed_rows, remade_dataset
+from zoo.remade_models import remade_model
 
 __all__ = ["repair_store", "verified_store"]
 
@@ -52,7 +53,7 @@ def repair_store(store: Store, backup: Path | None = None) -> list[Repair]:
         raise NotFoundError("there is no such folder", where=str(backup), hint="name a backup of this store")
     repairs = repair_rows(store, [recomputed_rows(store)], backup)
     repairs += repair_files(store, remade_dataset(store), backup)
-    repairs += repair_models(store, folder_sha256, backup)
+    repairs += repair_models(store, folder_sha256, lambda row: remade_model(store, row), backup)
     # What reads models and datasets may say now what it could not before.
     if any(not each.is_repaired for each in repairs):
         repairs = [each for each in repairs if each.is_repaired] + [

@@ -23,7 +23,7 @@ __all__ = ["Remake", "remove_staged_trash", "repair_files", "repair_models"]
 
 Row = Mapping[str, Any]
 Remake = Callable[[Row], bool]
-"""Makes the file of a dataset's row again, and returns whether it is just the one that was pinned."""
+"""Makes what a row of a dataset or a model names again, and returns whether it is just what was there."""
 
 _PARTS = ("segments", "datasets")
 
@@ -67,7 +67,7 @@ def repair_files(store: Store, remake: Remake, backup: Path | None = None) -> li
     return repairs
 
 
-def repair_models(store: Store, folder_hash: FolderHash, backup: Path | None = None) -> list[Repair]:
+def repair_models(store: Store, folder_hash: FolderHash, remake: Remake, backup: Path | None = None) -> list[Repair]:
     """Put back models' folders whose hash is not the catalogue's, and tell of each: without foreign files, or a copy.
 
     Parameters
@@ -76,6 +76,8 @@ def repair_models(store: Store, folder_hash: FolderHash, backup: Path | None = N
         The store.
     folder_hash : callable
         What hashes a model's folder.
+    remake : callable
+        Makes a model again.
     backup : Path, optional
         Another store's folder with the same files.
     """
@@ -103,7 +105,9 @@ def repair_models(store: Store, folder_hash: FolderHash, backup: Path | None = N
                 shutil.copytree(backup / path, scratch)
                 store.files.adopt(scratch, path)
                 how = "put back from the backup"
-        what = how or f"is missing or damaged; radzoo train {row['model']} --study {row['study']} trains it again"
+        if not how and _remade(remake, row):
+            how = "trained again, byte for byte"
+        what = how or "is missing or damaged, no copy of it is left, and it cannot be trained again as it was"
         repairs.append(Repair(f"{store.files}/{path}", what, is_repaired=bool(how)))
     return repairs
 

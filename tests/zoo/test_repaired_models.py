@@ -1,0 +1,28 @@
+"""A model whose folder is gone is fitted again, and put back where it is the same byte for byte."""
+
+import shutil
+
+from flows.verification import repair_store, verified_store
+from store.commit import commit_to
+from store.snapshot import Snapshot
+from zoo.persist import folder_sha256
+from zoo.training import trained_model, training_plan
+
+
+def test_a_lost_model_is_fitted_again_and_is_the_same(cohort_of_90):
+    """Verify misses it, the repair puts the same bytes back, and nothing else is left of the training."""
+    store, study = cohort_of_90.store, cohort_of_90.study
+    cohort_of_90.put_study()
+    plan = training_plan(Snapshot(store), study, "radiomics_lr")
+    made = trained_model(store, study, plan, "2026-01-01T00:00:00+00:00")
+    with commit_to(store, "train") as commit:
+        commit.put("datasets", [vars(made.dataset)])
+        commit.put("models", [made.row])
+    folder = store.root / made.row["path"]
+    shutil.rmtree(folder)
+    (broken,) = [check for check in verified_store(store).checks if check.name == "models"]
+    assert [finding.what for finding in broken.findings] == ["the folder is missing"]
+    (repair,) = repair_store(store)
+    assert (repair.is_repaired, repair.what) == (True, "trained again, byte for byte")
+    assert folder_sha256({file.name: file.read_bytes() for file in folder.iterdir()}) == made.row["sha256"]
+    assert [each.name for each in folder.parent.iterdir()] == [folder.name]
