@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 __all__ = ["FROM_A_COPY", "REPAIR", "RESTORE_CATALOGUE", "Check", "Finding", "Verification"]
 
-FROM_A_COPY = "radzoo store verify --repair puts back what can be made again, --from FOLDER what a backup has"
+FROM_A_COPY = (
+    "radzoo store verify --repair puts back what can be made again, --from FOLDER what a backup of the store has "
+    "(docs/store.md)"
+)
 REPAIR = (
     "radzoo store verify --repair computes again what can be; else restore the catalogue from a backup of the store "
     "(docs/store.md)"

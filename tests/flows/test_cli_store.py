@@ -50,7 +50,7 @@ def test_all_that_is_broken_is_listed_with_what_to_do(small_study, printed):
     assert code == 4
     assert f"broken: {segment}" in out
     assert f"broken: {staged}" in out
-    assert "next: put the file back from a backup of the store (docs/store.md)" in out
+    assert "next: radzoo store verify --repair" in out
     assert "to know: " in out
     assert "left.parquet\n  next: radzoo store compact" in out
     code, out, _ = printed("--json", "--store", small_study.store_root, "store", "verify", "--quick")
