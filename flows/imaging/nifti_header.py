@@ -65,6 +65,11 @@ class NiftiHeader:
     sform: int
     quaternion: tuple[float, ...]
     rows: tuple[float, ...]
+    bits: int
+    qfac: float
+    length_unit: int
+    content: bytes
+    """All 348 bytes."""
 
     @classmethod
     def of(cls, head: bytes) -> NiftiHeader:
@@ -100,6 +105,10 @@ class NiftiHeader:
             sform=sform,
             quaternion=read("6f", 256),
             rows=read("12f", 280),
+            bits=int(read("h", 72)[0]),
+            qfac=read("f", 76)[0],
+            length_unit=head[123] & 7,
+            content=head[:348],
         )
 
     @property
@@ -111,6 +120,25 @@ class NiftiHeader:
     def expected_bytes(self) -> int:
         """Return the length that the voxels' file must have."""
         return int(self.first_voxel) + math.prod(self.sizes) * self.dtype.itemsize
+
+    @property
+    def is_scaled(self) -> bool:
+        """Return whether voxels are multiplied by a slope, and an intercept added."""
+        return self.has_magic and math.isfinite(self.slope) and self.slope != 0.0 and (self.slope, self.intercept) != (1, 0)
+
+    def geometry(self) -> bytes:
+        """Return a header of a pair for ITK with the same geometry and type, and no more."""
+        written = bytearray(348)
+        kept = [(0, 4), (70, 76), (76, 108), (123, 124), (252, 328), (344, 348)]
+        for start, end in kept:
+            written[start:end] = self.content[start:end]
+        struct.pack_into(self.order + "8h", written, 40, 3, *self.sizes[:3], 1, 1, 1, 1)
+        struct.pack_into(self.order + "h", written, 72, 8 * self.dtype.itemsize)
+        if self.has_magic:
+            written[344:348] = b"ni1\x00"
+        if self.is_scaled:
+            struct.pack_into(self.order + "2f", written, 112, self.slope, self.intercept)
+        return bytes(written)
 
     @property
     def has_orientation(self) -> bool:
@@ -128,6 +156,7 @@ class NiftiHeader:
         """
         self._refuse_other_kinds()
         self._refuse_spacing()
+        self._refuse_type_and_unit()
         self._refuse_offset_and_scale()
         if self.has_magic:
             self._refuse_orientation()
@@ -154,6 +183,13 @@ class NiftiHeader:
             written = ", ".join(f"{each:g}" for each in self.spacing)
             raise ContractError(f"the spacing is missing: pixdim is ({written}), and must be above 0 along each axis")
 
+    def _refuse_type_and_unit(self) -> None:
+        # Some old writers leave the count of bits at 0.
+        if self.bits not in (0, 8 * self.dtype.itemsize):
+            raise ContractError(f"the header contradicts itself: datatype {self.datatype}, and {self.bits} bits a voxel")
+        if self.has_magic and self.length_unit > 3:
+            raise ContractError(f"the header's unit of length ({self.length_unit}) is none of NIfTI's")
+
     def _refuse_offset_and_scale(self) -> None:
         least = _SINGLE_FILE if self.is_single_file else 0
         # A NaN is not between the two either.
@@ -179,6 +215,12 @@ class NiftiHeader:
     def _refuse_orientation(self) -> None:
         if self.qform > 0 and not all(math.isfinite(each) for each in self.quaternion):
             raise ContractError("the orientation (qform) has numbers that are not finite")
+        if self.qform > 0 and (
+            sum(each * each for each in self.quaternion[:3]) > 1.0 + _SAME or self.qfac not in (-1.0, 0.0, 1.0)
+        ):
+            raise ContractError("the orientation (qform) is no rotation: the header is damaged")
+        if self.qform < 0 or self.sform < 0:
+            raise ContractError(f"qform_code {self.qform} and sform_code {self.sform} must not be below 0")
         # Another code is that of a template or another image, which ITK leaves aside where there is a qform.
         if not (self.sform == _SCANNER or (self.sform > 0 and self.qform <= 0)):
             return

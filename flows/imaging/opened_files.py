@@ -73,7 +73,8 @@ def file_stat(file: Path) -> os.stat_result:
     except OSError as error:
         raise ContractError(f"cannot be opened: {system_words(error)}", where=str(file)) from error
     except ValueError as error:  # a NUL, or a character that the system's encoding lacks
-        raise ContractError(f"the path cannot be one of a file: {error}", where=str(file)) from error
+        what = "embedded null byte" if "\0" in str(file) else "it is no text that the file system knows"
+        raise ContractError(f"the path cannot be one of a file: {what}", where=str(file)) from error
     for is_kind, kind in _NOT_FILES:
         if is_kind(found.st_mode):
             raise ContractError(f"is {kind}, not a file", where=str(file))
@@ -83,9 +84,14 @@ def file_stat(file: Path) -> os.stat_result:
 def _absence(file: Path) -> str:
     if not file.is_symlink():
         return "file is missing"
-    target = file.readlink()
-    hint = ": run git annex get" if "annex/objects" in str(target) else ""
-    return f"is a link to '{target}', which is missing{hint}"
+    try:
+        target = str(file.readlink())
+    except OSError:
+        return "file is missing"
+    hint = ": run git annex get" if "annex/objects" in target else ""
+    # A path from elsewhere, with names that are nobody's business here.
+    named = f" to '{target}'" if target.isprintable() and not os.path.isabs(target) and ".." not in target else ""
+    return f"is a link{named}, which is missing{hint}" if named else f"is a link to a file that is missing{hint}"
 
 
 @contextmanager
@@ -122,7 +128,9 @@ def unpacked(file: Path) -> Iterator[IO[bytes]]:
         try:
             yield source
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            raise ContractError(f"file is incomplete or damaged: {error}", where=str(file)) from error
+            raise ContractError(
+                "file is incomplete or damaged: its packed bytes cannot be unpacked", where=str(file)
+            ) from error
 
 
 def is_packed(file: Path) -> bool:

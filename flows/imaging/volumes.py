@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,8 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from flows.imaging.itk_images import is_unoriented, itk_image, refuse_not_finite, temporary_words
+from flows.imaging.image_files import source_stat
+from flows.imaging.itk_images import is_unoriented, itk_image, temporary_words
 from flows.imaging.nifti_header import SHEARED
 from flows.imaging.opened_files import CHUNK, system_words
 from schemas.errors import ContractError
@@ -34,19 +35,30 @@ _FLOAT32_ROUNDING = 2.0**-22
 _RIGHT_ANGLE = 1e-3
 
 
-def read_volume(file: Path) -> sitk.Image:
+def read_volume(file: Path, study_folder: Path | None = None) -> sitk.Image:
     """Return the three-dimensional image in a NIfTI, NRRD, MetaImage or Analyze file.
+
+    Parameters
+    ----------
+    file : Path
+        The file.
+    study_folder : Path, optional
+        Below which data files may lie that a header names; beside the header where absent.
 
     Raises
     ------
     ContractError
-        When the file is missing or cannot be read, is incomplete, is no single-channel volume, lacks a spacing, or
-        has voxels that are not finite.
+        When the file is missing or cannot be read, is incomplete, is no single-channel volume, lacks a spacing, is
+        larger than is read, has voxels that are not finite, or changes while it is read. Its message is the same
+        each time, and repeats no content of the file.
     """
     try:
+        before = source_stat(file, study_folder)
         with _private_folder() as folder:
-            image = itk_image(file, folder)
-        return _volume(image)
+            image = _volume(itk_image(file, folder, study_folder))
+        if source_stat(file, study_folder) != before:
+            raise ContractError("it changes while it is read: wait until it is written, and run the command again")
+        return image
     except ContractError as error:
         raise ContractError(error.message, where=error.where or str(file), hint=error.hint) from error
     except MemoryError as error:
@@ -55,6 +67,9 @@ def read_volume(file: Path) -> sitk.Image:
         is_ours = str(error.filename or "").startswith(tempfile.gettempdir())
         words = f"cannot be unpacked: {temporary_words(error)}" if is_ours else f"cannot be read: {system_words(error)}"
         raise ContractError(words, where=str(file)) from error
+    except Exception as error:
+        # A library's words may hold the file's own, and places in memory.
+        raise ContractError(f"reading it ends in a {type(error).__name__}", where=str(file)) from error
 
 
 @contextmanager
@@ -77,8 +92,28 @@ def _volume(image: sitk.Image) -> sitk.Image:
     voxels = sitk.GetArrayViewFromImage(image)
     if voxels.dtype.kind == "f":
         flat = voxels.reshape(-1)
-        refuse_not_finite((flat[start : start + CHUNK] for start in range(0, len(flat), CHUNK)), image.GetSize())
+        _refuse_not_finite((flat[start : start + CHUNK] for start in range(0, len(flat), CHUNK)), image.GetSize())
     return image
+
+
+def _refuse_not_finite(parts: Iterable[NDArray[Any]], size: tuple[int, ...]) -> None:
+    """Refuse voxels that are NaN or infinite, wherever they lie: normalisation reads the whole image.
+
+    The message has their count and the place (i, j, k) of the first, counted from 0.
+    """
+    count, first, start = 0, -1, 0
+    with np.errstate(all="ignore"):
+        for part in parts:
+            # A sum is finite where all are, but for overflow, and takes a fraction of the time.
+            if not np.isfinite(part.sum()):
+                bad = np.flatnonzero(~np.isfinite(part))
+                first = start + int(bad[0]) if first < 0 and len(bad) else first
+                count += len(bad)
+            start += len(part)
+    if count:
+        place = (first % size[0], first // size[0] % size[1], first // size[0] // size[1])
+        are = "voxel is" if count == 1 else "voxels are"
+        raise ContractError(f"{count} {are} not finite (NaN or infinity), the first at (i, j, k) = {place}")
 
 
 def geometry_difference(image: sitk.Image, mask: sitk.Image, tolerance: float = GEOMETRY_TOLERANCE) -> str | None:
