@@ -34,8 +34,8 @@ class LimitSetting(NamedTuple):
     default: int
 
 
-IMAGE_BYTES = LimitSetting("RADZOO_IMAGE_BYTES", 768 << 20)
-"""Bytes of one image's voxels: 1,536 slices of 512 x 512 at two bytes. Reading takes about twice as much."""
+IMAGE_BYTES = LimitSetting("RADZOO_IMAGE_BYTES", 640 << 20)
+"""Bytes of one image's voxels: 1,280 slices of 512 x 512 at two bytes. Reading takes about twice as much."""
 
 IMAGE_SECONDS = LimitSetting("RADZOO_IMAGE_SECONDS", 120)
 """Seconds in which one image or mask must be read."""

@@ -13,9 +13,10 @@ import SimpleITK as sitk
 
 from flows.extract.radiomics import extract, normalised_image, use_single_thread
 from flows.grid_tolerance import set_tolerance
+from flows.imaging.grids import geometry_difference
 from flows.imaging.labels import lesion_mask
 from flows.imaging.opened_files import without_addresses
-from flows.imaging.volumes import geometry_difference, image_sha256, mask_sha256, read_volume
+from flows.imaging.volumes import image_sha256, mask_sha256, read_volume
 from flows.plan import PlannedExtraction, PlannedInput
 from schemas.errors import ContractError
 from schemas.radiomics_settings import RadiomicsSettings

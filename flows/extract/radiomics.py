@@ -24,7 +24,7 @@ from flows.extract.calculators import FEATURES, outcomes
 from flows.extract.discretisation import discretisation
 from flows.extract.process_state import geometry_tolerance, one_thread, quiet
 from flows.extract.shuffle import shuffled_inside
-from flows.imaging.volumes import geometry_difference
+from flows.imaging.grids import geometry_difference
 from schemas.errors import ContractError
 from schemas.radiomics_settings import RadiomicsSettings
 

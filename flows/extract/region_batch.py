@@ -10,8 +10,9 @@ from typing import Any
 import SimpleITK as sitk
 
 from flows.extract.batch import Receipt, failure_of, unchanged_image, unchanged_mask
+from flows.imaging.grids import GEOMETRY_TOLERANCE
 from flows.imaging.regions import PhaseImage, Region, cropped_regions
-from flows.imaging.volumes import GEOMETRY_TOLERANCE, is_unoriented
+from flows.imaging.volumes import is_unoriented
 from flows.plan import PlannedExtraction, PlannedInput
 from schemas.errors import ContractError
 from schemas.region_settings import RegionSettings

@@ -80,7 +80,8 @@ def data_files(file: Path, study_folder: Path | None = None) -> tuple[Path, ...]
         if file.suffix.lower() != ".img":
             return ()
     try:
-        return tuple(each for each in pair_files(file, study_folder) if each != file) if file.suffix.lower() == ".img" else ()
+        pair = pair_files(file, study_folder) if file.suffix.lower() == ".img" else ()
+        return tuple(each for each in pair if each != file)
     except ContractError:
         return ()
 

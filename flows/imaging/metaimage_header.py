@@ -77,7 +77,8 @@ def metaimage_header(content: bytes) -> TextHeader:
     (channels,) = whole_numbers(written, "ElementNumberOfChannels", least=1, most=2**16, count=1)
     refuse_not_a_volume(tuple(sizes), channels, dtype)
     x, y, z = sizes[:3]
-    data = () if fields["elementdatafile"].upper() == "LOCAL" else data_names(fields["elementdatafile"], following, axes)
+    named = fields["elementdatafile"]
+    data = () if named.upper() == "LOCAL" else data_names(named, following, axes)
     encoding, skip = _encoding_and_skip(fields, data)
     _refuse_scale(fields)
     return TextHeader(
@@ -129,9 +130,7 @@ def _refuse_near_name(name: str) -> None:
         if len(known) < 5 or abs(len(known) - len(key)) > 1:
             continue
         start = next((i for i, (a, b) in enumerate(zip(known, key, strict=False)) if a != b), min(len(known), len(key)))
-        if any(
-            known[start + a :] == key[start + b :] for a, b in ((1, 1), (1, 0), (0, 1))
-        ):
+        if any(known[start + a :] == key[start + b :] for a, b in ((1, 1), (1, 0), (0, 1))):
             raise ContractError(f"the header's field {shown(name)} is none: '{known}' is, in any case of its letters")
 
 
@@ -182,7 +181,8 @@ def _geometry(fields: dict[str, str], axes: int, sizes: tuple[int, int, int], co
                 continue
             numbers_of(fields[name], name, count)
             words = fields[name].split()
-            kept = words[:3] if count == axes else [words[row * axes + column] for row in range(3) for column in range(3)]
+            rows = range(3) if written == "TransformMatrix" else range(1)
+            kept = [words[row * axes + column] for row in rows for column in range(3)]
             lines.append(f"{written} = {' '.join(kept)}")
     spacing = fields.get("elementspacing", fields.get("elementsize", "")).split()[:3]
     lines += [f"ElementSpacing = {' '.join(spacing)}", f"DimSize = {' '.join(map(str, sizes))}"]

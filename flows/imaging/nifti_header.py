@@ -124,7 +124,8 @@ class NiftiHeader:
     @property
     def is_scaled(self) -> bool:
         """Return whether voxels are multiplied by a slope, and an intercept added."""
-        return self.has_magic and math.isfinite(self.slope) and self.slope != 0.0 and (self.slope, self.intercept) != (1, 0)
+        has_slope = self.has_magic and math.isfinite(self.slope) and self.slope != 0.0
+        return has_slope and (self.slope, self.intercept) != (1.0, 0.0)
 
     def geometry(self) -> bytes:
         """Return a header of a pair for ITK with the same geometry and type, and no more."""
@@ -186,7 +187,9 @@ class NiftiHeader:
     def _refuse_type_and_unit(self) -> None:
         # Some old writers leave the count of bits at 0.
         if self.bits not in (0, 8 * self.dtype.itemsize):
-            raise ContractError(f"the header contradicts itself: datatype {self.datatype}, and {self.bits} bits a voxel")
+            raise ContractError(
+                f"the header contradicts itself: its datatype is {self.datatype}, with {self.bits} bits a voxel"
+            )
         if self.has_magic and self.length_unit > 3:
             raise ContractError(f"the header's unit of length ({self.length_unit}) is none of NIfTI's")
 

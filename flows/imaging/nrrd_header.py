@@ -54,10 +54,13 @@ _ENCODINGS: Final[dict[str, Encoding]] = {
     "raw": "raw", "gz": "gzip", "gzip": "gzip", "txt": "text", "text": "text", "ascii": "text", "hex": "hex",
 }  # fmt: skip
 _FIELDS = frozenset(
-    "datafile number type blocksize dimension space spacedimension sizes spacings thicknesses axismins axismaxs "
-    "spacedirections centers centerings kinds labels units min max oldmin oldmax endian encoding lineskip byteskip "
-    "content sampleunits spaceunits spaceorigin measurementframe".split()
-)
+    (
+        "datafile", "number", "type", "blocksize", "dimension", "space", "spacedimension", "sizes", "spacings",
+        "thicknesses", "axismins", "axismaxs", "spacedirections", "centers", "centerings", "kinds", "labels", "units",
+        "min", "max", "oldmin", "oldmax", "endian", "encoding", "lineskip", "byteskip", "content", "sampleunits",
+        "spaceunits", "spaceorigin", "measurementframe",
+    )
+)  # fmt: skip
 _SPACES = {
     name: long
     for long, names in {

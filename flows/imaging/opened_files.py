@@ -21,6 +21,7 @@ __all__ = [
     "is_absent",
     "is_packed",
     "opened",
+    "shown_below",
     "system_words",
     "unpacked",
     "without_addresses",
@@ -45,6 +46,14 @@ def system_words(error: OSError) -> str:
 def without_addresses(text: str) -> str:
     """Return a library's words without what names an object in memory, which differs from run to run."""
     return re.sub(r"^ITK ERROR: |\w+\(0x[0-9a-fA-F]+\): | at 0x[0-9a-fA-F]+|0x[0-9a-fA-F]{6,}", "", text)
+
+
+def shown_below(file: Path, study_folder: Path | None) -> str:
+    """Return a file's path below the study's folder, its name alone where it lies elsewhere."""
+    if study_folder is None:
+        return file.name
+    shown = os.path.relpath(file, study_folder)
+    return file.name if shown.startswith("..") else shown
 
 
 def is_absent(file: Path) -> bool:
@@ -90,7 +99,7 @@ def _absence(file: Path) -> str:
         return "file is missing"
     hint = ": run git annex get" if "annex/objects" in target else ""
     # A path from elsewhere, with names that are nobody's business here.
-    named = f" to '{target}'" if target.isprintable() and not os.path.isabs(target) and ".." not in target else ""
+    named = f" to '{target}'" if target.isprintable() and not target.startswith("/") and ".." not in target else ""
     return f"is a link{named}, which is missing{hint}" if named else f"is a link to a file that is missing{hint}"
 
 

@@ -32,8 +32,10 @@ Encoding = Literal["raw", "gzip", "text", "hex"]
 
 MILLIMETRES = {"mm", "millimeter", "millimeters", "millimetre", "millimetres", "", "???"}
 
-_NUMBER = re.compile(r"[+-]?(?:\d{1,400}\.?\d{0,400}|\.\d{1,400})(?:[eE][+-]?\d{1,5})?|[+-]?(?:nan|inf(?:inity)?)", re.I)
-_WHOLE = re.compile(r"[+-]?\d{1,18}")
+_NUMBER = re.compile(
+    r"[+-]?(?:\d{1,400}\.?\d{0,400}|\.\d{1,400})(?:e[+-]?\d{1,5})?|[+-]?(?:nan|inf(?:inity)?)", re.IGNORECASE | re.ASCII
+)
+_WHOLE = re.compile(r"[+-]?\d{1,18}", re.ASCII)
 _SHOWN = re.compile(r"[\w .,%/+-]{0,24}", re.ASCII)
 _PATTERN = re.compile(r"([^%]*%0?\d?d[^%]*)\s+(-?\d{1,9})\s+(-?\d{1,9})\s+(-?\d{1,9})(?:\s+(\d{1,2}))?")
 _MOST_FILES = 10_000

@@ -18,7 +18,16 @@ from numpy.typing import NDArray
 from flows.imaging.opened_files import CHUNK
 from schemas.errors import ContractError
 
-__all__ = ["bytes_of_hex", "bytes_of_text", "file_parts", "filled", "raw_parts", "skipped", "skipped_lines", "unpacked_parts"]
+__all__ = [
+    "bytes_of_hex",
+    "bytes_of_text",
+    "file_parts",
+    "filled",
+    "raw_parts",
+    "skipped",
+    "skipped_lines",
+    "unpacked_parts",
+]
 
 Parts = Iterator[bytes]
 
@@ -97,7 +106,7 @@ def skipped_lines(parts: Parts, count: int) -> Parts:
     """Give what follows the first ``count`` lines."""
     for part in parts:
         while count and part:
-            _, end, part = part.partition(b"\n")  # noqa: PLW2901
+            _, end, part = part.partition(b"\n")
             count -= bool(end)
         if part:
             yield part

@@ -7,7 +7,7 @@ import SimpleITK as sitk
 from flows.extract.kinds import batch_of
 from flows.feature_sets import bound_feature_sets
 from flows.grid_tolerance import loosest_tolerance
-from flows.imaging.volumes import GEOMETRY_TOLERANCE, geometry_difference
+from flows.imaging.grids import GEOMETRY_TOLERANCE, geometry_difference
 from flows.plan import refresh_plan, staging_folder
 from flows.refresh import stored_study
 from schemas.study_text import parsed_study
@@ -41,7 +41,7 @@ def test_ingest_takes_the_loosest_and_each_set_its_own(small_study):
         assert len(receipts) == 8
         failures |= {(bound.name, each.planned.key.patient): each.failure for each in receipts if each.failure}
     assert failures == {
-        ("strict", "P2"): "mask P2_AP.nii.gz: other geometry: origin in mm (-5.98, 4, 10) against the image's "
+        ("strict", "P2"): "mask masks/P2_AP.nii.gz: other geometry: origin in mm (-5.98, 4, 10) against the image's "
         "(-6, 4, 10); this feature set's tolerance is 0.001 (geometry_tolerance)"
     }
 
