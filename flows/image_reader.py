@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, ParamSpec, Self, TypeVar
 
@@ -21,7 +22,7 @@ from schemas.errors import ContractError
 from schemas.settings import IMAGE_BYTES, IMAGE_SECONDS, limit_setting
 from store.limited_process import CrashedError, LimitedProcess, LimitedProcessError, Limits, OutOfTimeError
 
-__all__ = ["ImageReader", "file_limits", "limit_words"]
+__all__ = ["ImageReader", "file_limits", "limit_words", "temporary_folder"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -41,17 +42,17 @@ class ImageReader:
 
     def __init__(self, study_folder: Path) -> None:
         self._study_folder = study_folder
-        self._folder = _temporary_folder()
+        self._open = ExitStack()
+        self._folder = self._open.enter_context(temporary_folder())
         writable = () if self._folder is None else (self._folder,)
-        self._child = LimitedProcess(file_limits(writable), trusted=("flows.imaging",), by_fork=True)
+        child = LimitedProcess(file_limits(writable), trusted=("flows.imaging",), by_fork=True)
+        self._child = self._open.enter_context(child)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._child.close()
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
+        self._open.close()
 
     def scan(self, file: Path) -> tuple[Row, Grid, bool]:
         """Return the row of an image but for its key, its grid, and whether its file gives no orientation.
@@ -80,11 +81,18 @@ class ImageReader:
             raise ContractError(limit_words(error), where=str(file)) from error
 
 
-def _temporary_folder() -> Path | None:
+@contextmanager
+def temporary_folder() -> Iterator[Path | None]:
+    """Give a folder for the temporary files of children, who may die and leave theirs; None where there is no room."""
     try:
-        return Path(tempfile.mkdtemp(prefix="radzoo-images-"))
+        folder = tempfile.mkdtemp(prefix="radzoo-images-")
     except OSError:
-        return None  # each file's row says it
+        yield None  # each file's row says it
+        return
+    try:
+        yield Path(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def file_limits(writable: tuple[Path, ...]) -> Limits:

@@ -40,7 +40,7 @@ IMAGE_BYTES = LimitSetting("RADZOO_IMAGE_BYTES", 640 << 20)
 IMAGE_SECONDS = LimitSetting("RADZOO_IMAGE_SECONDS", 120)
 """Seconds in which one image or mask must be read."""
 
-EXTRACTION_MEMORY = LimitSetting("RADZOO_EXTRACTION_MEMORY", 8 << 30)
+EXTRACTION_MEMORY = LimitSetting("RADZOO_EXTRACTION_MEMORY", 4 << 30)
 """Bytes that a worker may take for one patient's extraction."""
 
 EXTRACTION_SECONDS = LimitSetting("RADZOO_EXTRACTION_SECONDS", 4 * 3600)

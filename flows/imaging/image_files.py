@@ -10,7 +10,7 @@ from flows.imaging.file_kinds import image_format
 from flows.imaging.metaimage_header import metaimage_header
 from flows.imaging.nrrd_header import nrrd_header
 from flows.imaging.opened_files import file_stat, first_bytes
-from flows.imaging.text_headers import TextHeader, shown
+from flows.imaging.text_headers import TextHeader, shown_name
 from schemas.errors import ContractError
 
 __all__ = ["data_files", "located", "pair_files", "source_path", "source_stat", "text_header"]
@@ -134,7 +134,7 @@ def located(file: Path, name: str, study_folder: Path | None = None) -> Path | N
     there = [each for each in beside if os.path.lexists(each)]
     if len(there) == 2 and not _is_same(*there):
         raise ContractError(
-            f"two files could be meant by {shown(name)}: one beside the link, and one beside its target",
+            f"two files could be meant by {shown_name(name)}: one beside the link, and one beside its target",
             where=str(file),
         )
     return there[0] if there else None

@@ -8,6 +8,7 @@ A.nii.gz is asked for.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,10 @@ from numpy.typing import NDArray
 
 from flows.imaging.file_kinds import folder_kind, image_format, refuse_absent
 from flows.imaging.image_files import located, pair_files, text_header
-from flows.imaging.image_limits import refuse_extreme_grid, refuse_large
-from flows.imaging.nifti_header import SHEARED, NiftiHeader
+from flows.imaging.image_limits import SHEARED, refuse_extreme_grid, refuse_large
+from flows.imaging.nifti_header import NiftiHeader
 from flows.imaging.opened_files import file_stat, first_bytes, is_packed, opened, system_words
-from flows.imaging.text_headers import TextHeader, shown
+from flows.imaging.text_headers import TextHeader, shown_name
 from flows.imaging.voxel_bytes import (
     bytes_of_hex,
     bytes_of_text,
@@ -132,7 +133,7 @@ def _text_headed_image(file: Path, header: TextHeader, folder: Path, study_folde
         except ContractError as error:
             if not header.data:
                 raise
-            raise ContractError(f"data file {shown(header.data[position])}: {error.message}") from error
+            raise ContractError(f"data file {shown_name(header.data[position])}: {error.message}") from error
         if len(files) == 1:
             array = voxels
         else:
@@ -144,13 +145,13 @@ def _data_file(file: Path, name: str, study_folder: Path | None) -> Path:
     if file.name.lower().endswith((".nii", ".nii.gz")):
         raise ContractError("is a header whose voxels lie in another file: its name must end in .nhdr or .mhd")
     if (data := located(file, name, study_folder)) is None:
-        raise ContractError(f"data file {shown(name)} is missing, which its header names")
-    if data.resolve() == file.resolve():
-        raise ContractError(f"its header names the file itself, {shown(name)}, as that of its voxels")
+        raise ContractError(f"data file {shown_name(name)} is missing, which its header names")
+    if os.path.realpath(data) == os.path.realpath(file):
+        raise ContractError(f"its header names the file itself, {shown_name(name)}, as that of its voxels")
     try:
         file_stat(data)
     except ContractError as error:
-        raise ContractError(f"data file {shown(name)}: {error.message}") from error
+        raise ContractError(f"data file {shown_name(name)}: {error.message}") from error
     return data
 
 
@@ -161,7 +162,7 @@ def _refuse_short(files: list[Path], header: TextHeader, expected: int) -> None:
             continue
         length = file_stat(each).st_size - (0 if header.data else header.length) - max(header.byte_skip, 0)
         if length < expected:
-            named = f"data file {shown(header.data[position])}: " if header.data else ""
+            named = f"data file {shown_name(header.data[position])}: " if header.data else ""
             raise ContractError(
                 f"{named}file is incomplete: {max(length, 0)} of {expected} bytes of voxels, as its header counts them"
             )
@@ -224,7 +225,7 @@ def _geometry(placed: Path, header: bytes, io: str) -> _Geometry:
         # ITK's own words name places in memory and in its source.
         raise ContractError("cannot be read as an image: ITK refuses its spacing or orientation") from error
     geometry = _Geometry(reader)
-    refuse_extreme_grid(geometry.spacing, geometry.origin)
+    refuse_extreme_grid(geometry.spacing, geometry.origin, geometry.direction)
     return geometry
 
 

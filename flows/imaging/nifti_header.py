@@ -10,10 +10,12 @@ import struct
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
+from flows.imaging.image_limits import SHEARED
 from schemas.errors import ContractError
 
-__all__ = ["SHEARED", "NiftiHeader"]
+__all__ = ["NiftiHeader"]
 
 _TYPES: dict[int, str] = {
     2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8", 256: "i1", 512: "u2", 768: "u4", 1024: "i8", 1280: "u8",
@@ -31,8 +33,8 @@ _SCANNER = 1
 _SINGLE_FILE = 352  # the first byte that voxels may lie at, after the header in the same file
 _FURTHEST = 2.0**31
 _SMALLEST_SLOPE = 2.3e-16  # ITK takes a smaller one for none
-SHEARED = "the axes are not at right angles (a sheared orientation, as of a tilted gantry): resample the image"
 _SAME = 1e-3
+_APART = 1e-2
 """Spacing and sform agree up to this share, and axes are at right angles up to this cosine."""
 
 
@@ -239,3 +241,23 @@ class NiftiHeader:
         if np.abs(lengths - self.spacing).max() > _SAME * max(self.spacing):
             of_sform, of_pixdim = (", ".join(f"{each:.6g}" for each in values) for values in (lengths, self.spacing))
             raise ContractError(f"the spacing contradicts itself: ({of_pixdim}) by pixdim, ({of_sform}) by the sform")
+        if self.qform == self.sform:
+            self._refuse_contradiction(cosines, matrix[:, 3], lengths)
+
+    def _refuse_contradiction(
+        self, cosines: NDArray[np.float64], offset: NDArray[np.float64], lengths: NDArray[np.float64]
+    ) -> None:
+        """Refuse two orientations of one space that differ: readers choose either."""
+        b, c, d, *of_qform = self.quaternion
+        a = math.sqrt(max(0.0, 1.0 - (b * b + c * c + d * d)))
+        rotation = np.array(
+            [
+                [a * a + b * b - c * c - d * d, 2 * (b * c - a * d), 2 * (b * d + a * c)],
+                [2 * (b * c + a * d), a * a + c * c - b * b - d * d, 2 * (c * d - a * b)],
+                [2 * (b * d - a * c), 2 * (c * d + a * b), a * a + d * d - b * b - c * c],
+            ]
+        )
+        rotation[:, 2] *= -1.0 if self.qfac < 0 else 1.0
+        furthest = _SAME * max(float(lengths.max()), float(np.abs(offset).max()))
+        if np.abs(rotation - cosines).max() > _APART or np.abs(offset - of_qform).max() > furthest:
+            raise ContractError("the orientation contradicts itself: qform and sform have one code and differ")

@@ -20,14 +20,15 @@ __all__ = [
     "first_bytes",
     "is_absent",
     "is_packed",
+    "library_words",
     "opened",
     "shown_below",
     "system_words",
     "unpacked",
-    "without_addresses",
 ]
 
 CHUNK = 1 << 20
+_LONGEST_WORDS = 300
 _GZIP = b"\x1f\x8b"
 _NOT_FILES = (
     (stat.S_ISDIR, "a folder"),
@@ -43,9 +44,15 @@ def system_words(error: OSError) -> str:
     return os.strerror(error.errno) if error.errno else str(error)
 
 
-def without_addresses(text: str) -> str:
-    """Return a library's words without what names an object in memory, which differs from run to run."""
-    return re.sub(r"^ITK ERROR: |\w+\(0x[0-9a-fA-F]+\): | at 0x[0-9a-fA-F]+|0x[0-9a-fA-F]{6,}", "", text)
+def library_words(error: Exception) -> str:
+    """Return what a library says of an error, the same each time: without places in memory, in files and in sources."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    # ITK puts its source positions first and what happened last.
+    text = lines[-1] if lines and "ITK" in str(error).upper() else " ".join(lines)
+    text = re.sub(r"^ITK ERROR: |\w+ ?\(0x[0-9a-fA-F]+\):? ?| at 0x[0-9a-fA-F]+|0x[0-9a-fA-F]{4,}", "", text)
+    text = re.sub(r"(?<![\w.])/[^\s'\",;:()]+(?::\d+)?", "(a file)", text)
+    text = "".join(each if each.isprintable() else "?" for each in text).strip()
+    return text[:_LONGEST_WORDS] or "no reason given"
 
 
 def shown_below(file: Path, study_folder: Path | None) -> str:

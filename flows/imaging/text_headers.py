@@ -13,6 +13,7 @@ from typing import Literal
 
 import numpy as np
 
+from flows.imaging.image_limits import refuse_extreme_spacing
 from schemas.errors import ContractError
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "refuse_not_a_volume",
     "refuse_spacing",
     "shown",
+    "shown_name",
     "whole_numbers",
 ]
 
@@ -36,9 +38,11 @@ _NUMBER = re.compile(
     r"[+-]?(?:\d{1,400}\.?\d{0,400}|\.\d{1,400})(?:e[+-]?\d{1,5})?|[+-]?(?:nan|inf(?:inity)?)", re.IGNORECASE | re.ASCII
 )
 _WHOLE = re.compile(r"[+-]?\d{1,18}", re.ASCII)
-_SHOWN = re.compile(r"[\w .,%/+-]{0,24}", re.ASCII)
+_SHOWN = re.compile(r"[\w .+-]{0,24}", re.ASCII)
+_SHOWN_NAME = re.compile(r"[\w .+/-]{1,100}", re.ASCII)
 _PATTERN = re.compile(r"([^%]*%0?\d?d[^%]*)\s+(-?\d{1,9})\s+(-?\d{1,9})\s+(-?\d{1,9})(?:\s+(\d{1,2}))?")
 _MOST_FILES = 10_000
+_NOT_REPEATED = "(words that are not repeated here)"
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,13 @@ class TextHeader:
 
 def shown(text: str) -> str:
     """Return a header's words as a message may repeat them: short ones, of plain characters."""
-    return f"'{text}'" if _SHOWN.fullmatch(text) else "(words that are not repeated here)"
+    return f"'{text}'" if _SHOWN.fullmatch(text) and ".." not in text else _NOT_REPEATED
+
+
+def shown_name(name: str) -> str:
+    """Return the name of a data file as a message may repeat it: one that leads nowhere else."""
+    is_plain = _SHOWN_NAME.fullmatch(name) and ".." not in name and not name.startswith("/")
+    return f"'{name}'" if is_plain else _NOT_REPEATED
 
 
 def numbers(text: str, field: str) -> list[float]:
@@ -154,10 +164,11 @@ def refuse_not_a_volume(
 
 
 def refuse_spacing(spacings: list[float], field: str) -> None:
-    """Refuse a spacing that is absent, zero, negative or not finite."""
+    """Refuse a spacing that is absent, zero, negative, not finite, or none of an image."""
     if len(spacings) < 3 or not all(math.isfinite(each) and each > 0 for each in spacings[:3]):
         written = ", ".join(f"{each:g}" for each in spacings) or "not given"
         raise ContractError(f"the spacing is missing: {field} is {written}, and must be above 0 along each axis")
+    refuse_extreme_spacing(spacings[:3])
 
 
 def data_names(value: str, following: list[str], axes: int) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import SimpleITK as sitk
@@ -19,14 +19,21 @@ from numpy.typing import NDArray
 
 from flows.imaging.image_files import source_stat
 from flows.imaging.itk_images import is_unoriented, itk_image, temporary_words
-from flows.imaging.nifti_header import SHEARED
 from flows.imaging.opened_files import CHUNK, system_words
 from schemas.errors import ContractError
 
-__all__ = ["image_sha256", "is_unoriented", "label_sha256", "mask_sha256", "read_volume"]
+__all__ = ["ReadingFolders", "image_sha256", "is_unoriented", "label_sha256", "mask_sha256", "read_volume"]
 
-_RIGHT_ANGLE = 1e-3
 _PACKED = 1 << 23  # a multiple of 8: whole bytes
+
+
+class ReadingFolders(NamedTuple):
+    """What reading a study's files needs to know of folders."""
+
+    study: Path | None = None
+    """Below it data files may lie that headers name; beside the header where None."""
+    temporary: Path | None = None
+    """For temporary files; the system's folder where None."""
 
 
 def read_volume(file: Path, study_folder: Path | None = None, *, within: Path | None = None) -> sitk.Image:
@@ -82,9 +89,6 @@ def _private_folder(within: Path | None) -> Iterator[Path]:
 
 def _volume(image: sitk.Image) -> sitk.Image:
     """Return a volume that any feature may be computed of, as it is."""
-    axes = np.reshape(image.GetDirection(), (3, 3))
-    if np.abs(axes.T @ axes - np.eye(3)).max() > _RIGHT_ANGLE:
-        raise ContractError(SHEARED)
     voxels = sitk.GetArrayViewFromImage(image)
     if voxels.dtype.kind == "f":
         flat = voxels.reshape(-1)

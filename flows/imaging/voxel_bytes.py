@@ -195,7 +195,7 @@ def filled(
         When the stream has fewer bytes, or more.
     """
     voxels: NDArray[Any] = np.empty(count, dtype)
-    room = memoryview(voxels.view(np.uint8)).cast("B") if count else memoryview(b"")
+    room = voxels.view(np.uint8).data
     expected = len(room)
     length = 0
     for part in parts:

@@ -41,7 +41,7 @@ def test_ingest_takes_the_loosest_and_each_set_its_own(small_study):
         assert len(receipts) == 8
         failures |= {(bound.name, each.planned.key.patient): each.failure for each in receipts if each.failure}
     assert failures == {
-        ("strict", "P2"): "mask masks/P2_AP.nii.gz: other geometry: origin in mm (-5.98, 4, 10) against the image's "
+        ("strict", "P2"): "mask P2_AP.nii.gz: other geometry: origin in mm (-5.98, 4, 10) against the image's "
         "(-6, 4, 10); this feature set's tolerance is 0.001 (geometry_tolerance)"
     }
 
