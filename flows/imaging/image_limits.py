@@ -11,7 +11,7 @@ import numpy as np
 from schemas.errors import ContractError
 from schemas.settings import IMAGE_BYTES, limit_setting
 
-__all__ = ["SHEARED", "refuse_extreme_grid", "refuse_extreme_spacing", "refuse_large"]
+__all__ = ["SHEARED", "refuse_extreme_grid", "refuse_extreme_origin", "refuse_extreme_spacing", "refuse_large"]
 
 SHEARED = "the axes are not at right angles (a sheared orientation, as of a tilted gantry): resample the image"
 _RIGHT_ANGLE = 1e-3
@@ -50,6 +50,13 @@ def refuse_extreme_spacing(spacing: Sequence[float]) -> None:
         raise ContractError(f"the spacing ({written}) mm is none of an image: {_FINEST_MM:g} to {_COARSEST_MM:g} are")
 
 
+def refuse_extreme_origin(origin: Sequence[float]) -> None:
+    """Refuse an origin in mm that no scanner has."""
+    if not all(abs(each) <= _FURTHEST_MM for each in origin):
+        written = ", ".join(f"{each:g}" for each in origin)
+        raise ContractError(f"the origin ({written}) mm is none of an image: it lies beyond {_FURTHEST_MM:g} mm")
+
+
 def refuse_extreme_grid(spacing: Sequence[float], origin: Sequence[float], direction: Sequence[float]) -> None:
     """Refuse a grid that no scanner has: its numbers are damaged, and comparisons with it would mean nothing.
 
@@ -65,12 +72,10 @@ def refuse_extreme_grid(spacing: Sequence[float], origin: Sequence[float], direc
     ContractError
         When numbers are beyond what images have, or the axes are not at right angles.
     """
+    refuse_extreme_spacing(spacing)
+    refuse_extreme_origin(origin)
     axes = np.reshape(direction, (3, 3))
     with np.errstate(all="ignore"):
         # A NaN is no smaller than the bound.
         if not np.abs(axes.T @ axes - np.eye(3)).max() <= _RIGHT_ANGLE:
             raise ContractError(SHEARED)
-    refuse_extreme_spacing(spacing)
-    if not all(abs(each) <= _FURTHEST_MM for each in origin):
-        written = ", ".join(f"{each:g}" for each in origin)
-        raise ContractError(f"the origin ({written}) mm is none of an image: it lies beyond {_FURTHEST_MM:g} mm")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from flows.imaging.image_limits import SHEARED
+from flows.imaging.image_limits import SHEARED, refuse_extreme_origin
 from schemas.errors import ContractError
 
 __all__ = ["NiftiHeader"]
@@ -232,6 +232,7 @@ class NiftiHeader:
         matrix = np.array(self.rows, dtype=np.float64).reshape(3, 4)
         if not np.isfinite(matrix).all():
             raise ContractError("the orientation (sform) has numbers that are not finite")
+        refuse_extreme_origin([float(each) for each in matrix[:, 3]])
         lengths = np.linalg.norm(matrix[:, :3], axis=0)
         if not lengths.all():
             raise ContractError("the orientation (sform) has an axis of length 0")

@@ -20,7 +20,17 @@ from store.snapshot import Snapshot, newest_commit
 
 from .image_seeds import SEEDS, Files, voxels_of
 
-__all__ = ["GOOD", "Study", "Verdict", "command", "commits_of", "faults_of_run", "outcome_of", "written_study"]
+__all__ = [
+    "FORBIDDEN",
+    "GOOD",
+    "Study",
+    "Verdict",
+    "command",
+    "commits_of",
+    "faults_of_run",
+    "outcome_of",
+    "written_study",
+]
 
 GOOD = tuple(f"G{number}" for number in range(1, 4))
 _MEMORY_KB = 2_000_000
@@ -37,7 +47,7 @@ mask = "masks/{patient}.hdr"
 families = ["firstorder"]
 bin_width = 25
 """
-_FORBIDDEN = re.compile(
+FORBIDDEN = re.compile(
     r"\b0x[0-9a-f]{4,}|/etc|/proc|/dev|/tmp|radzoo-images|passwd|shadow|root:|Traceback|\.cxx|site-packages"
 )
 
@@ -142,7 +152,7 @@ def faults_of_run(study: Study, patients: list[str]) -> tuple[dict[str, str], li
     faults += [f"{each} has two reasons" for each in patients if sum(r["patient"] == each for r in failures) > 1]
     for patient, reason in reasons.items():
         # The name of a data file that a header gives may be anything; none of the system's may be repeated.
-        if _FORBIDDEN.search(reason) or not reason.isprintable() or len(reason) > 600:
+        if FORBIDDEN.search(reason) or not reason.isprintable() or len(reason) > 600:
             faults.append(f"{patient}: reason {reason!r}")
         if f"{patient}.hdr" not in reason:
             faults.append(f"{patient}: the reason does not name its file: {reason}")

@@ -18,10 +18,13 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 
-from .image_seeds import SEEDS, nifti_bytes, voxels_of
-from .image_study import Study, command, commits_of, faults_of_run, outcome_of, written_study
+from store.home import Store
+from store.snapshot import Snapshot
 
-__all__ = ["CASES", "attack"]
+from .image_seeds import SEEDS, nifti_bytes, voxels_of
+from .image_study import FORBIDDEN, GOOD, Study, command, commits_of, faults_of_run, outcome_of, written_study
+
+__all__ = ["CASES", "attack", "attack_later"]
 
 READ = ""
 _VOXELS = voxels_of(77, is_mask=False)
@@ -423,11 +426,33 @@ def attack(folder: Path, names: list[str], *, refresh: bool = False) -> list[str
     return wrong
 
 
+def attack_later(folder: Path, names: list[str]) -> list[str]:
+    """Return what is wrong after good images were ingested, and these came into their places before a refresh."""
+    patients = {f"H{number:03}": name for number, name in enumerate(names)}
+    make, mask = SEEDS["nii"], voxels_of(0, is_mask=True)
+    study = written_study(
+        folder, {p: (make(p, voxels_of(i, is_mask=False)), make(p, mask)) for i, p in enumerate(patients)}
+    )
+    wrong = command(study, "ingest", str(study.file), limit_s=60 + len(names)).faults
+    for patient, name in patients.items():
+        (study.folder / "images" / f"{patient}.hdr").unlink()
+        CASES[name][0](study, patient)
+    done = command(study, "refresh", "--workers", "2", limit_s=120 + len(names))
+    wrong += done.faults
+    failures = {row["patient"]: row["reason"] for row in Snapshot(Store(study.store)).rows("failures", stage="refresh")}
+    wrong += [f"{name}: was computed" for patient, name in patients.items() if patient not in failures]
+    wrong += [f"the good patient {each} failed: {failures[each]}" for each in GOOD if each in failures]
+    wrong += [f"{patient}: reason {reason!r}" for patient, reason in failures.items() if FORBIDDEN.search(reason)]
+    print(f"{len(names)} cases after ingest: refresh {done.seconds:.1f} s, at most {done.peak_kb / 1000:.0f} MB")
+    return wrong
+
+
 def main() -> int:
     """Run all cases in one study and return 1 where anything is wrong."""
     argparse.ArgumentParser(description=__doc__).parse_args()
     with tempfile.TemporaryDirectory() as folder:
         wrong = attack(Path(folder) / "study", list(CASES), refresh=True)
+        wrong += attack_later(Path(folder) / "later", list(CASES))
     for each in wrong:
         print(each)
     print(f"{len(CASES)} hand-made images; wrong: {len(wrong)}")
