@@ -32,7 +32,7 @@ _NOT_SINGLE = {
 _SCANNER = 1
 _SINGLE_FILE = 352  # the first byte that voxels may lie at, after the header in the same file
 _FURTHEST = 2.0**31
-_SMALLEST_SLOPE = 2.3e-16  # ITK takes a smaller one for none
+_SMALLEST_SLOPE = 2.3e-16  # ITK takes a smaller slope or intercept for none
 _SAME = 1e-3
 _APART = 1e-2
 """Spacing and sform agree up to this share, and axes are at right angles up to this cosine."""
@@ -127,7 +127,7 @@ class NiftiHeader:
     def is_scaled(self) -> bool:
         """Return whether voxels are multiplied by a slope, and an intercept added."""
         has_slope = self.has_magic and math.isfinite(self.slope) and self.slope != 0.0
-        return has_slope and (self.slope, self.intercept) != (1.0, 0.0)
+        return has_slope and not (self.slope == 1.0 and abs(self.intercept) < _SMALLEST_SLOPE)
 
     def geometry(self) -> bytes:
         """Return a header of a pair for ITK with the same geometry and type, and no more."""
