@@ -19,6 +19,7 @@ from flows.imaging.text_headers import (
     numbers,
     numbers_of,
     refuse_not_a_volume,
+    refuse_odd_characters,
     refuse_spacing,
     shown,
     whole_numbers,
@@ -104,8 +105,8 @@ def _fields(content: bytes) -> tuple[dict[str, str], list[str], int]:
         end = len(content) if end < 0 else end
         line = content[position:end].decode("latin-1").rstrip("\r")
         position = end + 1
-        name, is_field, value = line.partition("=")
-        name, value = name.strip(), value.strip()
+        name, is_field, written = line.partition("=")
+        name, value = name.strip(), written.strip()
         if not is_field:
             if not line.strip():
                 continue
@@ -116,6 +117,8 @@ def _fields(content: bytes) -> tuple[dict[str, str], list[str], int]:
             continue
         if key in fields:
             raise ContractError(f"the header gives '{name}' twice")
+        if key not in ("elementdatafile", "distanceunits"):
+            refuse_odd_characters(written, name)
         fields[key] = value
         if key == "elementdatafile":
             following = [each.decode("latin-1").strip() for each in content[position:].split(b"\n")]

@@ -22,6 +22,7 @@ from flows.imaging.text_headers import (
     numbers,
     numbers_of,
     refuse_not_a_volume,
+    refuse_odd_characters,
     refuse_spacing,
     shown,
     whole_numbers,
@@ -61,6 +62,7 @@ _FIELDS = frozenset(
         "spaceunits", "spaceorigin", "measurementframe",
     )
 )  # fmt: skip
+_FREE = frozenset(("datafile", "content", "labels", "sampleunits", "units", "spaceunits"))
 _SPACES = {
     name: long
     for long, names in {
@@ -105,7 +107,7 @@ def _fields(text: str) -> tuple[dict[str, str], list[str]]:
     for number, line in enumerate(lines, start=2):
         if line.startswith("#") or not line.strip():
             continue
-        match = re.fullmatch(r"([A-Za-z][A-Za-z ]{0,40}):(?!=)\s*(.*)", line)
+        match = re.fullmatch(r"([A-Za-z][A-Za-z ]{0,40}):(?!=) *(.*)", line)
         name = match[1].lower().replace(" ", "") if match else ""
         if match is None or name not in _FIELDS:
             if re.match(r"[^:]+:=", line):
@@ -113,6 +115,8 @@ def _fields(text: str) -> tuple[dict[str, str], list[str]]:
             raise ContractError(f"line {number} of the header is no field of NRRD: the header is damaged")
         if name in fields:
             raise ContractError(f"the header gives '{match[1]}' twice")
+        if name not in _FREE:
+            refuse_odd_characters(match[2], match[1])
         fields[name] = match[2].strip()
         if name == "datafile" and fields[name].split()[:1] == ["LIST"]:
             return fields, [each.strip() for each in lines[number - 1 :]]

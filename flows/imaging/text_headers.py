@@ -7,6 +7,7 @@ numbers that were checked.
 from __future__ import annotations
 
 import math
+import os
 import re
 from dataclasses import dataclass
 from typing import Literal
@@ -24,6 +25,7 @@ __all__ = [
     "numbers",
     "numbers_of",
     "refuse_not_a_volume",
+    "refuse_odd_characters",
     "refuse_spacing",
     "shown",
     "shown_name",
@@ -75,6 +77,12 @@ class TextHeader:
     byte_skip: int
     geometry: bytes
     has_orientation: bool
+
+
+def refuse_odd_characters(value: str, field: str) -> None:
+    """Refuse a field with a character that readers take for a blank, or for none."""
+    if not re.fullmatch(r"[\t\x20-\x7e]*", value):
+        raise ContractError(f"the header's {field} holds a character that belongs to no number or word of it")
 
 
 def shown(text: str) -> str:
@@ -203,6 +211,8 @@ def data_names(value: str, following: list[str], axes: int) -> tuple[str, ...]:
         raise ContractError("its pattern of data files cannot be read: NAME%03d.raw FIRST LAST STEP is one")
     else:
         names, of_each = (value,), []
+    # A header is read byte by byte; a name is in the system's encoding.
+    names = tuple(os.fsdecode(name.encode("latin-1")) for name in names)
     if not 0 < len(names) <= _MOST_FILES or not names[0]:
         raise ContractError(f"its data files are {len(names) if any(names) else 0}, and 1 to {_MOST_FILES} are read")
     if of_each and (len(of_each) > 1 or not of_each[0].isdigit() or not 0 < int(of_each[0]) <= axes):
