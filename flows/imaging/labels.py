@@ -64,8 +64,10 @@ def lesion_voxels(labels: sitk.Image, label: int) -> NDArray[np.bool_]:
         _refuse_fractions(voxels)
     lesion = np.empty(voxels.shape, dtype=bool)
     for each, into in zip(voxels, lesion, strict=True):
-        # A label beyond the type's range is simply absent; numpy compares it as it is.
+        # A label beyond the type's range is simply absent; numpy compares whole numbers as they are.
         np.equal(_rounded(each), label, out=into)
+    if voxels.dtype.kind == "f" and int(voxels.dtype.type(label)) != label:
+        lesion[:] = False  # a float of this type is another number
     if not lesion.any():
         present = _present(voxels)
         if not present:

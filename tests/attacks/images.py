@@ -12,7 +12,6 @@ import argparse
 import gzip
 import json
 import random
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -106,7 +105,9 @@ def _truths(folder: Path, keys: list[tuple[str, str]]) -> dict[tuple[str, str], 
                 target = Path(place) / str(number)
                 target.mkdir()
                 for file in (folder / what).glob(f"{patient}.*"):
-                    shutil.copy(file, target / file.name)
+                    content = file.read_bytes()
+                    # What is packed, its first bytes say here, and its ending in ITK.
+                    (target / file.name).write_bytes(_for_itk(content) if file.suffix == ".img" else content)
                 named = target / f"{patient}.hdr"
                 named.write_bytes(content := _for_itk(named.read_bytes()))
                 ending = truth_ending(content)
