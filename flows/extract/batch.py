@@ -20,6 +20,7 @@ from flows.imaging.volumes import ReadingFolders, image_sha256, mask_sha256, rea
 from flows.plan import PlannedExtraction, PlannedInput
 from schemas.errors import ContractError
 from schemas.radiomics_settings import RadiomicsSettings
+from schemas.settings import EXTRACTION_MEMORY
 from store.staging import ExtractionRecord, stage
 
 __all__ = ["Receipt", "extracted_units", "failure_of", "mask_units", "unchanged_image", "unchanged_mask"]
@@ -78,9 +79,11 @@ def failure_of(error: Exception) -> str:
     if isinstance(error, ContractError):
         return error.message
     if isinstance(error, MemoryError):
+        # What numpy raises speaks of arrays; `flows.extract.calculators` names the family.
+        what = str(error) if type(error) is MemoryError and str(error) else "the computation"
         return (
-            f"there was not enough memory for {error or 'the computation'}: give a larger bin_width, or run "
-            "radzoo refresh --retry-failed --workers 1, or on a larger machine"
+            f"there was not enough memory for {what}: give a larger bin_width, or set {EXTRACTION_MEMORY.variable} to "
+            "more, then run radzoo refresh --retry-failed --workers 1, or run it on a larger machine"
         )
     words = library_words(error)
     return (
