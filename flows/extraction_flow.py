@@ -1,18 +1,24 @@
-"""The Prefect flow that extracts: one task a patient, fed to one pool of worker processes."""
+"""The Prefect flow that extracts: one task a patient, fed to worker processes with limits."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
-from flows.extract.batch import Receipt, prepared_worker
-from flows.extract.kinds import batch_of
+from flows.extract.batch import Receipt
+from flows.extract.kinds import receipts_of
+from flows.extract.limited_units import extraction_limits, limited_failures, units_of
+from flows.image_reader import temporary_folder
+from flows.imaging.volumes import ReadingFolders
 from flows.plan import PlannedExtraction
 from flows.temporary_server import started_server
-from flows.worker_pool import worker_pool
+from flows.worker_pool import one_thread_each
 from flows.workflow import NO_CACHE, ThreadPoolTaskRunner, flow, task, unmapped
 from schemas.feature_sets import ComputedSettings
+from store.limited_process import LimitedProcess
 
 __all__ = ["extracted"]
 
@@ -40,23 +46,52 @@ def extracted(
     settings: ComputedSettings,
     staging: Path,
     *,
+    study_folder: Path | None = None,
     workers: int,
     advance: Callable[[int], None],
 ) -> list[Receipt]:
-    """Run the flow on ``workers`` processes and return a receipt for each extraction.
+    """Run the flow on ``workers`` limited child processes and return a receipt for each extraction.
 
     Nothing but patients' names passes through Prefect, which keeps a flow's parameters and takes half a megabyte of
-    them: batches go to the workers directly, who stage their rows on disk and give receipts.
+    them: batches go to the workers directly, who stage their rows on disk and say what failed.
+
+    Parameters
+    ----------
+    feature_set : str
+        Its name, for people.
+    batches : sequence
+        Of one patient each.
+    settings : ComputedSettings
+        What is computed.
+    staging : Path
+        Where finished extractions go.
+    study_folder : Path, optional
+        Below which data files may lie that images' headers name.
+    workers : int
+        How many.
+    advance : callable
+        Called with the number of extractions that ended.
     """
-    with worker_pool(workers, prepared_worker) as pool:
+    staging.mkdir(parents=True, exist_ok=True)
+    idle: SimpleQueue[LimitedProcess] = SimpleQueue()
+    with one_thread_each(), ExitStack() as children, temporary_folder() as temporary:
+        folders = ReadingFolders(study_folder, temporary)
+        limits = extraction_limits((staging,) if temporary is None else (staging, temporary))
+        for _ in range(workers):
+            # Fresh ones, not forked: a fork would copy Prefect's threads' locks in whatever state they are.
+            idle.put(children.enter_context(LimitedProcess(limits)))
 
         def carry_out(position: int) -> list[Receipt]:
-            batch = batches[position]
-            receipts = pool.submit(batch_of(settings), batch, settings, staging).result()
-            advance(len(batch))
-            return receipts
+            units = units_of(batches[position], settings)
+            child = idle.get()
+            try:
+                failures = limited_failures(child, units, settings, staging, folders)
+            finally:
+                idle.put(child)
+            advance(len(batches[position]))
+            return receipts_of(units, failures)
 
-        # One thread more than processes keeps the pool's queue from running dry.
+        # One thread more than processes keeps the processes from waiting.
         # Any: its futures are a narrower type than with_options names.
         threads: Any = ThreadPoolTaskRunner(max_workers=workers + 1)
         run = extract_missing.with_options(flow_run_name=f"extract {feature_set}", task_runner=threads)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flows.imaging.volumes import GEOMETRY_TOLERANCE
+from flows.imaging.grids import GEOMETRY_TOLERANCE
 from schemas.feature_sets import BUILT_IN, FeatureSetRef
 from schemas.radiomics_settings import RadiomicsSettings
 from schemas.study import Study

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
-import SimpleITK as sitk
-
-from flows.image_rows import mask_row, scan_row
+from flows.image_reader import ImageReader
+from flows.imaging.grids import Grid
 from flows.imaging.image_files import source_path, source_stat
 from flows.imaging.labels import LabelAbsentError
-from flows.imaging.opened_files import is_absent, without_addresses
-from flows.imaging.volumes import is_unoriented, read_volume
+from flows.imaging.opened_files import is_absent, shown_below, system_words
 from flows.study_tables import CohortPatient
 from schemas.cohort import Phase, Reading
 from schemas.errors import ContractError
@@ -28,6 +28,7 @@ from schemas.study import Study
 __all__ = ["Inventory", "PatientInventory", "image_inventory"]
 
 Row = dict[str, Any]
+_LONGEST_REASON = 1000
 LESION = "1"  # one lesion per scan is read so far: the one the study's masks draw
 
 
@@ -94,18 +95,25 @@ def image_inventory(
     advance : callable
         Called once a patient.
     workers : int
-        Threads; reading and hashing leave Python's lock.
+        Child processes that read files, each with a thread that waits for it.
     """
+    readers: SimpleQueue[ImageReader] = SimpleQueue()
 
     def one(patient: CohortPatient) -> PatientInventory:
-        reading = _PatientReading(study, folder, patient, known_scans, known_masks, tolerance)
-        for name, phase in study.phases.items():
-            reading.read_phase(name, phase)
+        reader = readers.get()
+        try:
+            reading = _PatientReading(study, folder, patient, known_scans, known_masks, tolerance, reader)
+            for name, phase in study.phases.items():
+                reading.read_phase(name, phase)
+        finally:
+            readers.put(reader)
         advance()
         return reading.found
 
     everything = Inventory()
-    with ThreadPoolExecutor(workers) as pool:
+    with ExitStack() as children, ThreadPoolExecutor(workers) as pool:
+        for _ in range(workers):
+            readers.put(children.enter_context(ImageReader(folder)))
         for found in pool.map(one, patients):
             everything.add(found)
     return everything
@@ -121,6 +129,7 @@ class _PatientReading:
     known_scans: Mapping[str, Row]
     known_masks: Mapping[tuple[str, int], Row]
     tolerance: float
+    reader: ImageReader
     found: PatientInventory = field(default_factory=PatientInventory)
 
     def read_phase(self, name: str, phase: Phase) -> None:
@@ -133,28 +142,26 @@ class _PatientReading:
 
     def _read_phase(self, name: str, phase: Phase) -> None:
         file = self._file(phase.image, name, Reading())
-        image: sitk.Image | None = None
+        grid: Grid | None = None
         scan: Row | None = None
         scan_fault = ""
         try:
-            scan = self._known(self.known_scans.get(_source(file)), file)
+            scan = self._known(self.known_scans.get(self._source(file)), file)
             if scan is None:
-                stat = source_stat(file)  # before it is read: what changes meanwhile is read again next time
-                image = read_volume(file)
-                scan = scan_row(image, source_path(file), stat or "")
+                scan, grid, lacks_orientation = self.reader.scan(file)
+                if lacks_orientation:
+                    self.found.unoriented.append(file.name)
         except Exception as error:
             # A library's own error on one file must not cost the other patients their rows.
-            scan_fault = f"image {file.name}: {_words(error)}"
+            scan_fault = f"image {self._shown(file)}: {_words(error)}"
             if is_absent(file):
                 self.found.missing_images.append(name)
         if scan is not None:
             # The modality is the study file's word, and may change where the file does not.
             declared = {"exam": self.study.cohort.exam, "phase": name, "modality": phase.modality}
             self.found.scans.append(scan | {"patient": self.patient.patient} | declared)
-        if image is not None and is_unoriented(image):
-            self.found.unoriented.append(file.name)
         for reading in self.patient.readings:
-            self._read_mask(name, phase, reading, file, image, scan, scan_fault)
+            grid = self._read_mask(name, phase, reading, file, grid, scan, scan_fault)
 
     def _read_mask(
         self,
@@ -162,10 +169,11 @@ class _PatientReading:
         phase: Phase,
         reading: Reading,
         image_file: Path,
-        image: sitk.Image | None,
+        grid: Grid | None,
         scan: Row | None,
         scan_fault: str,
-    ) -> None:
+    ) -> Grid | None:
+        """Add a mask's row or failure, and return the image's grid where it is known by then."""
         key = MaskKey(
             self.patient.patient, self.study.cohort.exam, name, LESION, reader=reading.reader, reading=reading.reading
         )
@@ -174,25 +182,24 @@ class _PatientReading:
             self.found.missing_masks.append(name)
         if scan is None:
             self.found.failures.append(_failure(self.study.id, key, scan_fault))
-            return
+            return grid
         try:
-            row = self._known(self.known_masks.get((_source(file), phase.label)), file)
+            row = self._known(self.known_masks.get((self._source(file), phase.label)), file)
             if row is None or row["image_sha256"] != scan["image_sha256"]:
-                stat = source_stat(file)
-                labels = read_volume(file)
-                image = image if image is not None else read_volume(image_file)
-                row = mask_row(image, labels, phase.label, self.tolerance)
-                row |= {"image_sha256": scan["image_sha256"], "source": source_path(file), "source_stat": stat or ""}
+                grid = grid or self.reader.scan(image_file)[1]
+                row = self.reader.mask(file, grid, phase.label, self.tolerance)
+                row |= {"image_sha256": scan["image_sha256"]}
         except Exception as error:
             if isinstance(error, LabelAbsentError):
                 self.found.absent_labels.append((name, error.present))
             is_of_image = isinstance(error, ContractError) and error.where == str(image_file)
-            named = f"image {image_file.name}" if is_of_image else f"mask {file.name}"
+            named = f"image {self._shown(image_file)}" if is_of_image else f"mask {self._shown(file)}"
             self.found.failures.append(_failure(self.study.id, key, f"{named}: {_words(error)}"))
-            return
+            return grid
         self.found.masks.append(row | key._asdict())
         is_primary = int(reading == self.patient.readings[0])
         self.found.study_masks.append({"study": self.study.id, **key._asdict(), "is_primary": is_primary})
+        return grid
 
     def _file(self, pattern: str, phase: str, reading: Reading) -> Path:
         filled = pattern.format(
@@ -200,25 +207,28 @@ class _PatientReading:
         )
         return self.folder / filled
 
-    @staticmethod
-    def _known(row: Row | None, file: Path) -> Row | None:
+    def _known(self, row: Row | None, file: Path) -> Row | None:
         """Return a row of the store where its files are as they were."""
-        return row if row is not None and row["source_stat"] == source_stat(file) else None
+        return row if row is not None and row["source_stat"] == source_stat(file, self.folder) else None
 
+    def _source(self, file: Path) -> str:
+        try:
+            return source_path(file, self.folder)
+        except (ContractError, OSError, ValueError):
+            return ""  # reading it says why
 
-def _source(file: Path) -> str:
-    try:
-        return source_path(file)
-    except (OSError, ValueError):
-        return ""  # reading it says why
+    def _shown(self, file: Path) -> str:
+        """Return a file's path below the study's folder, its name alone where it lies elsewhere."""
+        return shown_below(file, self.folder)
 
 
 def _words(error: Exception) -> str:
-    return (
-        error.message
-        if isinstance(error, ContractError)
-        else f"reading it stopped: {type(error).__name__}: {without_addresses(str(error))}"
-    )
+    if isinstance(error, ContractError):
+        return error.message
+    if isinstance(error, OSError):
+        return f"cannot be read: {system_words(error)}"
+    # A library's words may hold the file's own, and places in memory.
+    return f"reading it ends in a {type(error).__name__}"
 
 
 def _failure(study: str, key: MaskKey, reason: str) -> Row:
@@ -228,5 +238,5 @@ def _failure(study: str, key: MaskKey, reason: str) -> Row:
         **key._asdict(),
         "feature_set": "",
         "feature": "",
-        "reason": "".join(each if each.isprintable() else "?" for each in " ".join(reason.split())),
+        "reason": "".join(each if each.isprintable() else "?" for each in " ".join(reason.split()))[:_LONGEST_REASON],
     }

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 
-from flows.imaging.labels import lesion_mask
-from flows.imaging.volumes import geometry_difference, image_sha256, mask_sha256
+from flows.imaging.grids import Grid, grid_difference, grid_of
+from flows.imaging.labels import lesion_voxels
+from flows.imaging.volumes import image_sha256, label_sha256
 from schemas.errors import ContractError
 
 __all__ = ["mask_row", "scan_row"]
@@ -27,21 +28,32 @@ def scan_row(image: sitk.Image, source: str, source_stat: str) -> Row:
     }
 
 
-def mask_row(image: sitk.Image, labels: sitk.Image, label: int, tolerance: float) -> Row:
+def mask_row(image: Grid, labels: sitk.Image, label: int, tolerance: float) -> Row:
     """Return the row of a lesion's mask, but for its key, its files and its image's hash.
+
+    Parameters
+    ----------
+    image : Grid
+        Of the image.
+    labels : SimpleITK.Image
+        The mask's file as it was read.
+    label : int
+        The lesion's value in it.
+    tolerance : float
+        As `grid_difference` takes it.
 
     Raises
     ------
     ContractError
         When the mask lies on another grid than the image, is empty or lacks the label.
     """
-    if difference := geometry_difference(image, labels, tolerance):
+    if difference := grid_difference(image, grid_of(labels), tolerance):
         raise ContractError(f"other geometry: {difference}; the tolerance is {tolerance:g} (geometry_tolerance)")
-    mask = lesion_mask(labels, label)
-    voxels = int(sitk.GetArrayViewFromImage(mask).sum())
+    lesion = lesion_voxels(labels, label)
+    voxels = int(np.count_nonzero(lesion))
     return {
         "mask_label": label,
-        "mask_sha256": mask_sha256(mask),
+        "mask_sha256": label_sha256(labels, lesion),
         "lesion_voxels": voxels,
-        "volume_mm3": voxels * float(np.prod(mask.GetSpacing())),
+        "volume_mm3": voxels * float(np.prod(labels.GetSpacing())),
     }

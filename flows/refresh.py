@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from flows.compact import compact_scattered
@@ -181,6 +182,7 @@ def _carried_out(store: Store, study: str, plan: RefreshPlan, workers: int) -> F
                     plan.missing_by_patient(),
                     bound.definition.settings,
                     staging,
+                    study_folder=_study_folder(store, study),
                     workers=workers,
                     advance=advance,
                 )
@@ -208,6 +210,11 @@ def _carried_out(store: Store, study: str, plan: RefreshPlan, workers: int) -> F
         }
     publish_landed(store)
     return report
+
+
+def _study_folder(store: Store, study: str) -> Path | None:
+    files = [row["file"] for row in Snapshot(store).rows("studies", study=study) if row["file"]]
+    return Path(files[0]).parent if files else None
 
 
 def _put(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from flows.file_faults import file_fault
 from flows.image_inventory import Inventory
 from flows.imported_tables import ImportedRows
 from flows.study_tables import StudyTables
@@ -153,7 +154,10 @@ def _lost_folder(before: Snapshot, lost: Collection[MaskKey]) -> str | None:
         return f"the folder {path} is not there"
     parents = Counter(each.parent for each in missing.elements())
     (folder, count), *_ = parents.most_common(1)
-    is_empty = _exists(folder) and not any(folder.iterdir())
+    try:
+        is_empty = _exists(folder) and not any(folder.iterdir())
+    except OSError as error:
+        return f"the folder {folder} {file_fault(folder, error)}"
     return f"the folder {folder} is empty" if is_empty else f"{count} files are missing from the folder {folder}"
 
 

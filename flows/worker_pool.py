@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -12,7 +13,11 @@ from contextlib import contextmanager
 
 from schemas.errors import RadzooError
 
-__all__ = ["worker_pool"]
+__all__ = ["end_with_parent", "one_thread_each", "worker_pool"]
+
+
+_WATCH_S = 0.5
+_watched_parent = 0
 
 
 @contextmanager
@@ -29,22 +34,30 @@ def worker_pool(workers: int, prepared: Callable[[], None] | None = None) -> Ite
     Raises
     ------
     RadzooError
-        When a worker dies, most likely for want of memory.
+        When a worker dies, most likely because memory ran out.
     """
-    # Read by the numerical libraries when a worker imports them: one thread each, a process per core.
+    with one_thread_each():
+        try:
+            # Spawned, not forked: a fork would copy Prefect's threads' locks in whatever state they are.
+            context = multiprocessing.get_context("spawn")
+            with ProcessPoolExecutor(workers, mp_context=context, initializer=_started, initargs=(prepared,)) as pool:
+                yield pool
+        except BrokenProcessPool as error:
+            raise RadzooError(
+                "a worker process died, most likely because memory ran out; what was finished is kept",
+                hint="run the command again with fewer --workers",
+            ) from error
+
+
+@contextmanager
+def one_thread_each() -> Iterator[None]:
+    """Let the numerical libraries of processes that are started meanwhile use one thread: a process per core."""
+    # Read by the libraries when a worker imports them.
     one_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     before = {name: os.environ.get(name) for name in one_thread}
     os.environ.update(one_thread)
     try:
-        # Spawned, not forked: a fork would copy Prefect's threads' locks in whatever state they are.
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(workers, mp_context=context, initializer=_started, initargs=(prepared,)) as pool:
-            yield pool
-    except BrokenProcessPool as error:
-        raise RadzooError(
-            "a worker process died, most likely for want of memory; what was finished is kept",
-            hint="run the command again with fewer --workers",
-        ) from error
+        yield
     finally:
         for name, value in before.items():
             if value is None:
@@ -60,6 +73,20 @@ def _started(prepared: Callable[[], None] | None) -> None:
     threading.Thread(target=_ended_with_parent, name="parent-watch", daemon=True).start()
     if prepared is not None:
         prepared()
+
+
+def end_with_parent(parent: int) -> None:
+    """Let this process, a child of ``parent`` that no pool watches, end when its parent does."""
+    global _watched_parent
+    if _watched_parent != parent:
+        _watched_parent = parent
+        threading.Thread(target=_end_after, args=(parent,), name="parent-watch", daemon=True).start()
+
+
+def _end_after(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(_WATCH_S)
+    os._exit(1)
 
 
 def _ended_with_parent() -> None:

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 
 import SimpleITK as sitk
 
-from flows.extract.radiomics import extract, normalised_image, use_single_thread
+from flows.extract.radiomics import extract, normalised_image
 from flows.grid_tolerance import set_tolerance
+from flows.imaging.grids import geometry_difference
 from flows.imaging.labels import lesion_mask
-from flows.imaging.opened_files import without_addresses
-from flows.imaging.volumes import geometry_difference, image_sha256, mask_sha256, read_volume
+from flows.imaging.opened_files import library_words, shown_below
+from flows.imaging.volumes import ReadingFolders, image_sha256, mask_sha256, read_volume
 from flows.plan import PlannedExtraction, PlannedInput
 from schemas.errors import ContractError
 from schemas.radiomics_settings import RadiomicsSettings
+from schemas.settings import EXTRACTION_MEMORY
 from store.staging import ExtractionRecord, stage
 
-__all__ = ["Receipt", "extracted_batch", "failure_of", "prepared_worker", "unchanged_image", "unchanged_mask"]
+__all__ = ["Receipt", "extracted_units", "failure_of", "mask_units", "unchanged_image", "unchanged_mask"]
 
 
 _CHANGED = "differs from what was ingested: run radzoo ingest again, with --read-again where that finds nothing new"
@@ -35,40 +37,41 @@ class Receipt:
     failure: str | None = None
 
 
-def prepared_worker() -> None:
-    """Set up a worker process: one ITK thread, for the pool has a process per core."""
-    use_single_thread()
+def mask_units(batch: Sequence[PlannedExtraction]) -> list[Sequence[PlannedExtraction]]:
+    """Return a batch mask by mask, those of one image after another: it is read once."""
+    return [(each,) for each in sorted(batch, key=lambda each: (each.image_source, each.key))]
 
 
-def extracted_batch(batch: Sequence[PlannedExtraction], settings: RadiomicsSettings, staging: Path) -> list[Receipt]:
-    """Compute and stage a patient's extractions and return a receipt for each.
+def extracted_units(
+    units: Sequence[Sequence[PlannedExtraction]], settings: RadiomicsSettings, staging: Path, folders: ReadingFolders
+) -> Iterator[str | None]:
+    """Compute and stage extractions one by one; give why each failed, or None.
 
-    A fault of one extraction is its receipt's ``failure``; the others go on.
+    A fault of one extraction is its own; the others go on.
 
     Raises
     ------
     OSError
         When a finished extraction cannot be staged.
     """
-    receipts = []
-    by_scan = sorted(batch, key=lambda each: (each.image_source, each.key))
-    for _, of_scan in groupby(by_scan, key=lambda each: each.image_source):
-        image: sitk.Image | None = None
-        normalised: sitk.Image | None = None
-        for planned in of_scan:
-            try:
-                if image is None or normalised is None:
-                    image = unchanged_image(planned)
-                    normalised = normalised_image(image, settings)
-                record = _record(planned, image, normalised, settings)
-            except Exception as error:
-                # A library's own error on one mask must not cost the other patients their rows.
-                receipts.append(Receipt(planned, failure_of(error)))
-            else:
-                # A full disk is no fault of a mask: it ends the run, and what was staged is taken over.
-                stage(staging, record)
-                receipts.append(Receipt(planned))
-    return receipts
+    source = ""
+    image: sitk.Image | None = None
+    normalised: sitk.Image | None = None
+    for (planned,) in units:
+        if planned.image_source != source:
+            source, image, normalised = planned.image_source, None, None
+        try:
+            if image is None or normalised is None:
+                image = unchanged_image(planned, folders)
+                normalised = normalised_image(image, settings)
+            record = _record(planned, image, normalised, settings, folders)
+        except Exception as error:
+            # A library's own error on one mask must not cost the other patients their rows.
+            yield failure_of(error)
+        else:
+            # A full disk is no fault of a mask: it ends the run, and what was staged is taken over.
+            stage(staging, record)
+            yield None
 
 
 def failure_of(error: Exception) -> str:
@@ -76,18 +79,20 @@ def failure_of(error: Exception) -> str:
     if isinstance(error, ContractError):
         return error.message
     if isinstance(error, MemoryError):
+        # What numpy raises speaks of arrays; `flows.extract.calculators` names the family.
+        what = str(error) if type(error) is MemoryError and str(error) else "the computation"
         return (
-            f"there was not enough memory for {error or 'the computation'}: give a larger bin_width, or run "
-            "radzoo refresh --retry-failed --workers 1, or on a larger machine"
+            f"there was not enough memory for {what}: give a larger bin_width, or set {EXTRACTION_MEMORY.variable} to "
+            "more, then run radzoo refresh --retry-failed --workers 1, or run it on a larger machine"
         )
-    words = " ".join(without_addresses(str(error)).split()) or "no reason given"
+    words = library_words(error)
     return (
         f"the computation stopped with {type(error).__name__}: {words}; look at this image and mask in a viewer, "
         "then run radzoo refresh --retry-failed"
     )
 
 
-def unchanged_image(planned: PlannedInput) -> sitk.Image:
+def unchanged_image(planned: PlannedInput, folders: ReadingFolders) -> sitk.Image:
     """Return the image of a scan.
 
     Raises
@@ -95,14 +100,14 @@ def unchanged_image(planned: PlannedInput) -> sitk.Image:
     ContractError
         When it cannot be read, or is not the one that was ingested.
     """
-    with _of_file("image", planned.image_source):
-        image = read_volume(Path(planned.image_source))
+    with _of_file("image", planned.image_source, folders):
+        image = read_volume(Path(planned.image_source), folders.study, within=folders.temporary)
         if image_sha256(image) != planned.image_sha256:
             raise ContractError(_CHANGED)
     return image
 
 
-def unchanged_mask(planned: PlannedInput, image: sitk.Image, tolerance: float) -> sitk.Image:
+def unchanged_mask(planned: PlannedInput, image: sitk.Image, tolerance: float, folders: ReadingFolders) -> sitk.Image:
     """Return the lesion's mask on the grid of its image.
 
     Raises
@@ -111,8 +116,8 @@ def unchanged_mask(planned: PlannedInput, image: sitk.Image, tolerance: float) -
         When it cannot be read, is not the one that was ingested, or lies further from the image's grid than the
         feature set's ``tolerance`` allows.
     """
-    with _of_file("mask", planned.mask_source):
-        labels = read_volume(Path(planned.mask_source))
+    with _of_file("mask", planned.mask_source, folders):
+        labels = read_volume(Path(planned.mask_source), folders.study, within=folders.temporary)
         mask = lesion_mask(labels, planned.mask_label)
         if mask_sha256(mask) != planned.mask_sha256:
             raise ContractError(_CHANGED)
@@ -126,19 +131,24 @@ def unchanged_mask(planned: PlannedInput, image: sitk.Image, tolerance: float) -
 
 
 @contextmanager
-def _of_file(what: str, source: str) -> Iterator[None]:
+def _of_file(what: str, source: str, folders: ReadingFolders) -> Iterator[None]:
     try:
         yield
     except ContractError as error:
-        raise ContractError(f"{what} {Path(source).name}: {error.message}", where=source) from error
+        # Sources are stored with their links resolved.
+        study = None if folders.study is None else Path(os.path.realpath(folders.study))
+        raise ContractError(f"{what} {shown_below(Path(source), study)}: {error.message}", where=source) from error
 
 
 def _record(
-    planned: PlannedExtraction, image: sitk.Image, normalised: sitk.Image, settings: RadiomicsSettings
+    planned: PlannedExtraction,
+    image: sitk.Image,
+    normalised: sitk.Image,
+    settings: RadiomicsSettings,
+    folders: ReadingFolders,
 ) -> ExtractionRecord:
-    extraction = extract(
-        image, unchanged_mask(planned, image, set_tolerance(settings)), settings, normalised=normalised
-    )
+    mask = unchanged_mask(planned, image, set_tolerance(settings), folders)
+    extraction = extract(image, mask, settings, normalised=normalised)
     return ExtractionRecord(
         extraction_id=planned.extraction_id,
         key=planned.key,

@@ -18,6 +18,7 @@ from radiomics.ngtdm import RadiomicsNGTDM
 from radiomics.shape import RadiomicsShape
 
 from flows.extract.glcm import FastGLCM
+from flows.imaging.opened_files import library_words
 
 __all__ = ["FEATURES", "outcomes"]
 
@@ -104,5 +105,5 @@ def outcomes(
 
 
 def _stopped(error: Exception) -> str:
-    words = " ".join(str(error).split()) or "no reason given"
-    return f"pyradiomics stopped with {type(error).__name__} ({words}): look at the size and shape of this mask"
+    stopped = f"pyradiomics stopped with {type(error).__name__} ({library_words(error)})"
+    return f"{stopped}: look at the size and shape of this mask"

@@ -7,11 +7,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from flows.extract.batch import Receipt, extracted_batch
-from flows.extract.region_batch import cropped_batch
+from flows.extract.batch import Receipt
+from flows.extract.limited_units import failures_of_units, units_of
 from flows.feature_sets import BoundFeatureSet
+from flows.imaging.volumes import ReadingFolders
+from flows.plan import PlannedExtraction
 from schemas.feature_sets import ComputedSettings, RegionDefinition
-from schemas.region_settings import RegionSettings
 from store.commit import Commit
 from store.home import Store
 from store.regions import RegionRecord, region_segment
@@ -19,17 +20,30 @@ from store.segments import written_segment
 from store.staging import staged_as, staged_record
 from store.writer import added_segment, lacking
 
-__all__ = ["appended_staged", "batch_of"]
+__all__ = ["appended_staged", "batch_of", "receipts_of"]
 
 _SEGMENT_BYTES = 256 * 2**20  # arrays that one writer holds in memory at a time
 
 
 def batch_of(settings: ComputedSettings) -> Callable[..., list[Receipt]]:
-    """Return the function that computes and stages a batch: of planned extractions, settings, staging folder.
+    """Return the function that computes and stages a batch in this process: of planned extractions, settings, folder.
 
-    It is one that worker processes find by its name.
+    Without a child process: for those who trust their files.
     """
-    return cropped_batch if isinstance(settings, RegionSettings) else extracted_batch
+
+    def batch_in_this_process(
+        batch: Sequence[PlannedExtraction], settings: ComputedSettings, staging: Path
+    ) -> list[Receipt]:
+        units = units_of(batch, settings)
+        failures = failures_of_units(units, settings, staging, ReadingFolders())
+        return receipts_of(units, list(failures))
+
+    return batch_in_this_process
+
+
+def receipts_of(units: Sequence[Sequence[PlannedExtraction]], failures: Sequence[str | None]) -> list[Receipt]:
+    """Return a receipt for each extraction of units, with what their unit failed of."""
+    return [Receipt(each, failure) for unit, failure in zip(units, failures, strict=True) for each in unit]
 
 
 def appended_staged(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import math
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,9 +25,10 @@ from flows.extract.calculators import FEATURES, outcomes
 from flows.extract.discretisation import discretisation
 from flows.extract.process_state import geometry_tolerance, one_thread, quiet
 from flows.extract.shuffle import shuffled_inside
-from flows.imaging.volumes import geometry_difference
+from flows.imaging.grids import geometry_difference
 from schemas.errors import ContractError
 from schemas.radiomics_settings import RadiomicsSettings
+from schemas.settings import IMAGE_BYTES, limit_setting
 
 __all__ = ["Extraction", "extract", "library_versions", "normalised_image", "use_single_thread"]
 
@@ -193,6 +195,7 @@ def _region(image: sitk.Image, mask: sitk.Image, setting: dict[str, Any]) -> _Re
     mask = sitk.Cast(mask, sitk.sitkUInt32)
     try:
         if "resampledPixelSpacing" in setting:
+            _refuse_large_grid(mask, setting)
             image, mask = imageoperations.resampleImage(image, mask, **setting)
         bounding_box, _ = imageoperations.checkMask(image, mask, **setting)
         shape_mask = mask
@@ -211,6 +214,24 @@ def _region(image: sitk.Image, mask: sitk.Image, setting: dict[str, Any]) -> _Re
             hint="look for NaN in the scan; a constant scan cannot be normalised",
         )
     return _Region(image, mask, shape_mask, bounding_box)
+
+
+def _refuse_large_grid(mask: sitk.Image, setting: dict[str, Any]) -> None:
+    """Refuse a working grid of more voxels than are computed, before there is one: a coarse scan on a fine grid."""
+    native, size = np.array(mask.GetSpacing()), np.array(mask.GetSize())
+    inside = sitk.GetArrayViewFromImage(mask)
+    along = (np.flatnonzero(inside.any(axis=across)) for across in ((0, 1), (0, 2), (1, 2)))
+    extent = np.array([axis[-1] - axis[0] + 1 for axis in along])
+    asked = np.array(setting["resampledPixelSpacing"], dtype=float)
+    ratio = np.where((asked == 0) | (extent == 1), 1.0, native / np.where(asked == 0, 1.0, asked))
+    grid = np.minimum(np.ceil(extent * ratio) + 2 * setting["padDistance"] + 2, np.ceil(size * ratio))
+    most = limit_setting(IMAGE_BYTES, os.environ) // np.dtype(np.float64).itemsize
+    if float(np.prod(grid)) > most:
+        raise ContractError(
+            f"resampled to {' x '.join(f'{each:g}' for each in asked)} mm the mask needs "
+            f"{' x '.join(f'{each:.0f}' for each in grid)} voxels, and at most {most} are computed: give a "
+            f"larger resampled_spacing_mm, or set {IMAGE_BYTES.variable} to more"
+        )
 
 
 def _extraction(region: _Region, settings: RadiomicsSettings, parameters: dict[str, Any]) -> Extraction:

@@ -2,62 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import SimpleITK as sitk
 
-from flows.extract.batch import Receipt, failure_of, unchanged_image, unchanged_mask
+from flows.extract.batch import failure_of, unchanged_image, unchanged_mask
+from flows.imaging.grids import GEOMETRY_TOLERANCE
 from flows.imaging.regions import PhaseImage, Region, cropped_regions
-from flows.imaging.volumes import GEOMETRY_TOLERANCE, is_unoriented
+from flows.imaging.volumes import ReadingFolders, is_unoriented
 from flows.plan import PlannedExtraction, PlannedInput
 from schemas.errors import ContractError
 from schemas.region_settings import RegionSettings
 from store.regions import RegionRecord
 from store.staging import stage
 
-__all__ = ["cropped_batch"]
+__all__ = ["cropped_units", "exam_units"]
 
 
-def cropped_batch(batch: Sequence[PlannedExtraction], settings: RegionSettings, staging: Path) -> list[Receipt]:
-    """Compute and stage a patient's regions and return a receipt for each.
+def exam_units(batch: Sequence[PlannedExtraction]) -> list[Sequence[PlannedExtraction]]:
+    """Return a batch exam by exam and lesion by lesion: what is computed together fails together."""
+    return [tuple(group) for _, group in groupby(batch, key=lambda each: each.together)]
 
-    What is computed together fails together; other lesions and exams go on.
+
+def cropped_units(
+    units: Sequence[Sequence[PlannedExtraction]], settings: RegionSettings, staging: Path, folders: ReadingFolders
+) -> Iterator[str | None]:
+    """Compute and stage the regions of one exam after another; give why each failed, or None.
 
     Raises
     ------
     OSError
         When a finished region cannot be staged.
     """
-    receipts = []
-    for together, group in groupby(batch, key=lambda each: each.together):
-        unit = list(group)
+    for unit in units:
+        together = unit[0].together
         try:
             if absent := unit[0].absent_phases:
                 raise ContractError(f"the lesion has no image and mask of phase {', '.join(absent)}")
             read = {each.content: each for each in reversed(together)}
-            images = {content: _phase_image(each) for content, each in read.items()}
+            images = {content: _phase_image(each, folders) for content, each in read.items()}
             _refuse_unknown_places({read[content].key.phase: each.image for content, each in images.items()})
             regions = cropped_regions([images[each.content] for each in together], settings)
             of_content = {each.content: region for each, region in zip(together, regions, strict=True)}
             records = [_record(planned, of_content[planned.content]) for planned in unit]
         except Exception as error:
             # A library's own error on one exam must not cost the other patients their rows.
-            receipts += [Receipt(planned, failure_of(error)) for planned in unit]
+            yield failure_of(error)
         else:
             # A full disk is no fault of an exam: it ends the run, and what was staged is taken over.
             for record in records:
                 stage(staging, record)
-            receipts += [Receipt(planned) for planned in unit]
-    return receipts
+            yield None
 
 
-def _phase_image(planned: PlannedInput) -> PhaseImage:
+def _phase_image(planned: PlannedInput, folders: ReadingFolders) -> PhaseImage:
     try:
-        image = unchanged_image(planned)
-        return PhaseImage(image, unchanged_mask(planned, image, GEOMETRY_TOLERANCE))
+        image = unchanged_image(planned, folders)
+        return PhaseImage(image, unchanged_mask(planned, image, GEOMETRY_TOLERANCE, folders))
     except ContractError as error:
         raise ContractError(f"phase {planned.key.phase}: {error.message}", where=error.where) from error
 

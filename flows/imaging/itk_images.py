@@ -1,19 +1,17 @@
-"""One image file given to ITK alone: header checked, voxels counted and finite, then read.
+"""The image in a file: its header checked, its voxels read here, its geometry as ITK reads it.
 
-ITK is given a private folder with that file alone, under a name of our choice: beside other files it may open A.nii
-where A.nii.gz is asked for.
+ITK sees no byte of the file: it is given a header that is written here, of numbers that were checked, alone in a
+folder of its own. Its parsers and unpackers trust what they read, and beside other files they may open A.nii where
+A.nii.gz is asked for.
 """
 
 from __future__ import annotations
 
-import gzip
+import math
 import os
-import shutil
-import zlib
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
@@ -21,32 +19,33 @@ from numpy.typing import NDArray
 
 from flows.imaging.file_kinds import folder_kind, image_format, refuse_absent
 from flows.imaging.image_files import located, pair_files, text_header
-from flows.imaging.nifti_header import SHEARED, NiftiHeader
-from flows.imaging.opened_files import (
-    CHUNK,
-    file_stat,
-    first_bytes,
-    is_packed,
-    opened,
-    system_words,
-    unpacked,
-    without_addresses,
+from flows.imaging.image_limits import SHEARED, refuse_extreme_grid, refuse_large
+from flows.imaging.nifti_header import NiftiHeader
+from flows.imaging.opened_files import file_stat, first_bytes, is_packed, opened, system_words
+from flows.imaging.text_headers import TextHeader, shown_name
+from flows.imaging.voxel_bytes import (
+    bytes_of_hex,
+    bytes_of_text,
+    file_parts,
+    filled,
+    raw_parts,
+    skipped,
+    skipped_lines,
+    unpacked_parts,
 )
-from flows.imaging.text_headers import TextHeader
 from schemas.errors import ContractError
 
-__all__ = ["is_unoriented", "itk_image", "refuse_not_finite", "temporary_words"]
+__all__ = ["is_unoriented", "itk_image", "temporary_words"]
 
 _UNORIENTED = "radzoo_unoriented"
-_NIFTI, _NRRD, _METAIMAGE = "NiftiImageIO", "NrrdImageIO", "MetaImageIO"
-_ZLIB_OR_GZIP = 47  # zlib's own number for either
+_PIECE = 1 << 20
 
 # What ITK warns of on the terminal, between progress and results, is refused here with the file's name.
 sitk.ProcessObject.GlobalWarningDisplayOff()
 
 
-def itk_image(file: Path, folder: Path) -> sitk.Image:
-    """Return the volume in an image file, whose header has been checked.
+def itk_image(file: Path, folder: Path, study_folder: Path | None = None) -> sitk.Image:
+    """Return the volume in an image file.
 
     Parameters
     ----------
@@ -54,25 +53,27 @@ def itk_image(file: Path, folder: Path) -> sitk.Image:
         As it is named.
     folder : Path
         An empty one, which ITK reads from.
+    study_folder : Path, optional
+        Below which data files may lie that a header names.
 
     Raises
     ------
     ContractError
-        When the file is missing, is something else or is at fault.
+        When the file is missing, is something else, is at fault or is larger than is read.
     """
     if (kind := folder_kind(file)) is not None:
         raise ContractError(kind)
     refuse_absent(file)
     file_stat(file)
     if file.suffix.lower() == ".img" or file.name.lower().endswith(".img.gz"):
-        return _nifti_image(*pair_files(file), folder)
+        return _nifti_image(*pair_files(file, study_folder), folder)
     match image_format(file):
         case "nifti":
             return _nifti_image(file, file, folder)
         case "nifti pair" | "analyze":
-            return _nifti_image(*pair_files(file), folder)
+            return _nifti_image(*pair_files(file, study_folder), folder)
         case kind:
-            return _text_headed_image(file, text_header(file, kind), folder)
+            return _text_headed_image(file, text_header(file, kind), folder, study_folder)
 
 
 def _nifti_image(file: Path, voxels: Path, folder: Path) -> sitk.Image:
@@ -83,220 +84,149 @@ def _nifti_image(file: Path, voxels: Path, folder: Path) -> sitk.Image:
     header.refuse_faults()
     if header.is_single_file and voxels != file:
         voxels = file
-    length = _read_length(voxels, header)
-    if length < header.expected_bytes:
+    first, sizes = int(header.first_voxel), (header.sizes[0], header.sizes[1], header.sizes[2])
+    if not is_packed(voxels) and (length := file_stat(voxels).st_size) < header.expected_bytes:
         raise ContractError(f"file is incomplete: {length} of {header.expected_bytes} bytes, as its header counts them")
-    name = ("x.nii" if header.is_single_file else "x.img") + (".gz" if is_packed(voxels) else "")
-    (folder / name).symlink_to(voxels.absolute())
-    if not header.is_single_file:
-        name = "x.hdr"
-        (folder / name).write_bytes(first_bytes(file, CHUNK))
-    return _marked(_by_itk(folder / name, _NIFTI), is_unoriented=not header.has_orientation)
+    (folder / "x.img").write_bytes(b"")
+    geometry = _geometry(folder / "x.hdr", header.geometry(), "NiftiImageIO")
+    kind = np.dtype(geometry.kind if header.is_scaled else header.dtype.newbyteorder("="))
+    refuse_large(sizes, max(kind.itemsize, header.dtype.itemsize))
+    with opened(voxels) as stream:
+        parts = skipped(file_parts(stream), first)
+        if header.is_scaled:
+            parts = _scaled(parts, header, kind)
+        stored = header.dtype
+        array = filled(parts, math.prod(sizes), kind if header.is_scaled else stored, of_header=first, stored=stored)
+    return geometry.image(array, sizes, is_unoriented=not header.has_orientation)
 
 
-def _read_length(voxels: Path, header: NiftiHeader) -> int:
-    """Return the length of a file of voxels, unpacked: all of a packed one is read, and its checksum compared.
-
-    Raises
-    ------
-    ContractError
-        When it is damaged, or has voxels that are not finite, which ITK would read as 0.
-    """
-    is_float = header.dtype.kind == "f"
-    if not is_float and not is_packed(voxels):
-        return file_stat(voxels).st_size
-    with unpacked(voxels) as stream:
-        length = len(stream.read(int(header.first_voxel)))
-
-        def parts() -> Iterator[NDArray[Any]]:
-            nonlocal length
-            while chunk := stream.read(CHUNK):
-                whole = min(len(chunk), max(0, header.expected_bytes - length))
-                length += len(chunk)
-                yield np.frombuffer(chunk, header.dtype, whole // header.dtype.itemsize)
-
-        if is_float:
-            refuse_not_finite(parts(), header.sizes[:3])
-        else:
-            for _ in parts():
-                pass
-    return length
+def _scaled(parts: Iterator[bytes], header: NiftiHeader, kind: np.dtype[np.generic]) -> Iterator[bytes]:
+    """Give stored voxels as bytes of scaled ones, in the order of ITK: first the type, then slope and intercept."""
+    rest = b""
+    for part in parts:
+        for start in range(0, len(part), _PIECE):
+            piece = rest + part[start : start + _PIECE]
+            count = len(piece) // header.dtype.itemsize
+            rest = piece[count * header.dtype.itemsize :]
+            with np.errstate(all="ignore"):
+                stored = np.frombuffer(piece, header.dtype, count).astype(kind).astype(np.float64)
+                yield (stored * header.slope + header.intercept).astype(kind).tobytes()
+    yield rest
 
 
-def _text_headed_image(file: Path, header: TextHeader, folder: Path) -> sitk.Image:
+def _text_headed_image(file: Path, header: TextHeader, folder: Path, study_folder: Path | None) -> sitk.Image:
     """Return the image of a NRRD file or MetaImage, with its voxels in the same file or in others."""
-    header.refuse_faults()
-    io, endings = (_NRRD, (".nrrd", ".nhdr")) if header.format == "nrrd" else (_METAIMAGE, (".mha", ".mhd"))
-    length = 0
-    if not header.data:
-        placed = folder / f"x{endings[0]}"
-        _place(file, placed)
-        if header.format == "metaimage" and header.is_packed:
-            placed, length = _unpacked_metaimage(placed, header.length, header, folder)
+    count = math.prod(header.sizes)
+    io, name = ("NrrdImageIO", "x.nrrd") if header.format == "nrrd" else ("MetaImageIO", "x.mha")
+    files = [_data_file(file, each, study_folder) for each in header.data] or [file]
+    if count % len(files):
+        raise ContractError(f"{count} voxels, as its header counts them, are not the same for each of its data files")
+    if header.encoding == "raw":
+        _refuse_short(files, header, count * header.dtype.itemsize // len(files))
+    refuse_large(header.sizes, header.dtype.itemsize)
+    geometry = _geometry(folder / name, header.geometry, io)
+    array: NDArray[Any] = np.empty(count if len(files) > 1 else 0, header.dtype)
+    each_count = count // len(files)
+    for position, each in enumerate(files):
+        try:
+            voxels = _voxels(each, header, each_count)
+        except ContractError as error:
+            if not header.data:
+                raise
+            raise ContractError(f"data file {shown_name(header.data[position])}: {error.message}") from error
+        if len(files) == 1:
+            array = voxels
         else:
-            length = _voxel_length(placed, header, header.length)
-    elif header.format == "metaimage" and header.is_packed:
-        if len(header.data) > 1 or (data := located(file, header.data[0])) is None:
-            what = f"data file '{header.data[0]}' is missing" if len(header.data) == 1 else "several packed data files"
-            raise ContractError(f"{what}, which its header names")
-        with _of_data_file(header.data[0]):
-            placed, length = _unpacked_metaimage(data, 0, header, folder)
-    else:
-        if file.name.lower().endswith((".nii", ".nii.gz")):
-            raise ContractError(f"is a header whose voxels lie in another file: its name must end in {endings[1]}")
-        names = tuple(f"{number:06}.raw" for number in range(len(header.data)))
-        for written, name in zip(header.data, names, strict=True):
-            if (data := located(file, written)) is None:
-                raise ContractError(f"data file '{written}' is missing, which its header names")
-            if data.resolve() == file.resolve():
-                raise ContractError(f"its header names the file itself, '{written}', as that of its voxels")
-            with _of_data_file(written):
-                length += _voxel_length(data, header, 0)
-            (folder / name).symlink_to(data.absolute())
-        placed = folder / f"x{endings[1]}"
-        placed.write_bytes(header.with_data(names))
-    _refuse_short(header, length)
-    image = _by_itk(placed, io)
-    return _marked(image, is_unoriented=not header.has_orientation)
+            array[position * each_count : (position + 1) * each_count] = voxels
+    return geometry.image(array, header.sizes, is_unoriented=not header.has_orientation)
 
 
-def _unpacked_metaimage(file: Path, first: int, header: TextHeader, folder: Path) -> tuple[Path, int]:
-    """Return a MetaImage whose voxels are those of ``file`` unpacked, and their length in bytes.
-
-    MetaIO needs a field for the packed length; where it is absent or wrong it gives memory for voxels and no error.
-    """
-    raw, placed = folder / "voxels.raw", folder / "unpacked.mhd"
-    with raw.open("wb") as target:
-        length = _unpack(file, first, target)
-    placed.write_bytes(header.unpacked().with_data((raw.name,)))
-    return placed, length
-
-
-@contextmanager
-def _of_data_file(name: str) -> Iterator[None]:
+def _data_file(file: Path, name: str, study_folder: Path | None) -> Path:
+    if file.name.lower().endswith((".nii", ".nii.gz")):
+        raise ContractError("is a header whose voxels lie in another file: its name must end in .nhdr or .mhd")
+    if (data := located(file, name, study_folder)) is None:
+        raise ContractError(f"data file {shown_name(name)} is missing, which its header names")
+    if os.path.realpath(data) == os.path.realpath(file):
+        raise ContractError(f"its header names the file itself, {shown_name(name)}, as that of its voxels")
     try:
-        yield
+        file_stat(data)
     except ContractError as error:
-        raise ContractError(f"data file '{name}': {error.message}") from error
+        raise ContractError(f"data file {shown_name(name)}: {error.message}") from error
+    return data
 
 
-def _voxel_length(file: Path, header: TextHeader, first: int) -> int:
-    """Return how many bytes of voxels a file holds from its byte ``first`` on.
+def _refuse_short(files: list[Path], header: TextHeader, expected: int) -> None:
+    """Refuse files of raw voxels that are shorter than their header counts, before room is taken for them."""
+    for position, each in enumerate(files):
+        if not header.data and is_packed(each):
+            continue
+        length = file_stat(each).st_size - (0 if header.data else header.length) - max(header.byte_skip, 0)
+        if length < expected:
+            named = f"data file {shown_name(header.data[position])}: " if header.data else ""
+            raise ContractError(
+                f"{named}file is incomplete: {max(length, 0)} of {expected} bytes of voxels, as its header counts them"
+            )
 
-    The format's own packing is undone for it, and its checksum compared: where that fails MetaIO gives whatever it
-    has, and NRRD's reader does not compare it.
-    """
-    return _unpack(file, first) if header.is_packed else file_stat(file).st_size - first
 
-
-def _unpack(file: Path, first: int, target: IO[bytes] | None = None) -> int:
-    """Unpack a file from its byte ``first`` on, into ``target`` where there is one, and return the length."""
+def _voxels(file: Path, header: TextHeader, count: int) -> NDArray[Any]:
+    expected = count * header.dtype.itemsize
     with opened(file) as stream:
-        stream.seek(first)
-        unpacking = zlib.decompressobj(_ZLIB_OR_GZIP)
-        length = 0
-        try:
-            while not unpacking.eof and (chunk := stream.read(CHUNK)):
-                part = unpacking.decompress(chunk)
-                length += len(part)
-                if target is not None:
-                    target.write(part)
-        except zlib.error as error:
-            raise ContractError(f"file is incomplete or damaged: {error}") from error
-    if not unpacking.eof:
-        raise ContractError("file is incomplete: its packed voxels end early")
-    return length
+        first = 0 if header.data else header.length
+        if header.byte_skip < 0:
+            if not header.data and is_packed(file):
+                raise ContractError("the header gives no first byte of its voxels, and the file is packed: unpack it")
+            first = max(first, file_stat(file).st_size - expected)
+        # A data file's packing is what the header says it is.
+        parts = raw_parts(stream) if header.data else file_parts(stream)
+        parts = skipped_lines(skipped(parts, first), header.line_skip)
+        if header.byte_skip > 0:
+            parts = skipped(parts, header.byte_skip)
+        match header.encoding:
+            case "gzip":
+                parts = unpacked_parts(parts)
+            case "text":
+                parts = bytes_of_text(parts, header.dtype)
+            case "hex":
+                parts = bytes_of_hex(parts)
+        return filled(parts, count, header.dtype)
 
 
-def _refuse_short(header: TextHeader, length: int) -> None:
-    expected = header.expected_bytes
-    if expected is not None and length < expected:
-        raise ContractError(f"file is incomplete: {length} of {expected} bytes of voxels, as its header counts them")
+class _Geometry:
+    """What ITK makes of a header: the grid, and the type of scaled voxels."""
+
+    def __init__(self, reader: sitk.ImageFileReader) -> None:
+        self.spacing, self.origin, self.direction = reader.GetSpacing(), reader.GetOrigin(), reader.GetDirection()
+        self.kind = {sitk.sitkFloat32: "f4", sitk.sitkFloat64: "f8"}.get(reader.GetPixelID(), "f8")
+
+    def image(self, array: NDArray[Any], sizes: tuple[int, int, int], *, is_unoriented: bool) -> sitk.Image:
+        """Return an image of voxels on this grid."""
+        if not array.dtype.isnative:
+            array = array.byteswap(inplace=True).view(array.dtype.newbyteorder("="))
+        image = sitk.GetImageFromArray(array.reshape(sizes[::-1]))
+        image.SetSpacing(self.spacing)
+        image.SetOrigin(self.origin)
+        image.SetDirection(self.direction)
+        if is_unoriented:
+            image.SetMetaData(_UNORIENTED, "1")
+        return image
 
 
-def _place(file: Path, placed: Path) -> None:
-    """Put a file where ITK finds it alone, as a link, or unpacked where it is packed as a whole."""
-    if not is_packed(file):
-        placed.symlink_to(file.absolute())
-        return
-    with unpacked(file) as stream:
-        try:
-            with placed.open("wb") as target:
-                shutil.copyfileobj(stream, target, CHUNK)
-        except gzip.BadGzipFile:
-            raise
-        except OSError as error:
-            raise ContractError(f"cannot be unpacked: {temporary_words(error)}") from error
-
-
-def _by_itk(file: Path, io: str) -> sitk.Image:
+def _geometry(placed: Path, header: bytes, io: str) -> _Geometry:
+    """Return what ITK reads from a header that is written for it."""
+    placed.write_bytes(header)
     reader = sitk.ImageFileReader()
     reader.SetImageIO(io)
-    reader.SetFileName(str(file))
+    reader.SetFileName(str(placed))
     try:
-        image: sitk.Image = reader.Execute()
+        reader.ReadImageInformation()
     except RuntimeError as error:
-        # ITK's own text spans many lines of source positions; its last one tells.
-        words = without_addresses(str(error).strip().splitlines()[-1].replace(f"{file.parent}{os.sep}", ""))
-        if "orthonormal" in words:
+        if "orthonormal" in str(error) or "determinant" in str(error):
             raise ContractError(SHEARED) from error
-        if "fread got only" in words or "GzRead" in words or "Gzip_read" in words:
-            raise ContractError("file is incomplete or damaged: it has fewer voxels than its header counts") from error
-        if io == _METAIMAGE and "Reason:" in words:  # which is that of an older error, whatever has happened
-            words = "the header or the voxels of this MetaImage are damaged or incomplete"
-        raise ContractError(f"cannot be read as an image: {words}") from error
-    return image
-
-
-def _marked(image: sitk.Image, *, is_unoriented: bool) -> sitk.Image:
-    size, components = image.GetSize(), image.GetNumberOfComponentsPerPixel()
-    kind = None
-    if components > 1:
-        is_rgb = components == 3 and image.GetPixelID() == sitk.sitkVectorUInt8
-        kind = f"{'an RGB' if is_rgb else 'a vector'} image, {components} components a voxel"
-    elif "complex" in image.GetPixelIDTypeAsString():
-        kind = "a complex image"
-    elif len(size) < 3:
-        kind = f"an image of {len(size)} dimensions"
-    elif any(length > 1 for length in size[3:]):
-        kind = f"a series of {size[3]} volumes: split it into phases" if len(size) == 4 else f"{len(size)} dimensions"
-    if kind is not None:
-        raise ContractError(f"is no single-channel volume (size {'x'.join(str(n) for n in size)}): {kind}")
-    while image.GetDimension() > 3:
-        image = image[(slice(None),) * (image.GetDimension() - 1) + (0,)]
-    if is_unoriented:
-        image.SetMetaData(_UNORIENTED, "1")
-    return image
-
-
-def refuse_not_finite(parts: Iterable[NDArray[Any]], size: tuple[int, ...]) -> None:
-    """Refuse voxels that are NaN or infinite, wherever they lie: normalisation reads the whole image.
-
-    Parameters
-    ----------
-    parts : iterable of ndarray, each of one axis
-        The voxels, with the first axis of the volume running fastest.
-    size : tuple of 3 ints
-        Of the volume.
-
-    Raises
-    ------
-    ContractError
-        With their count and the place (i, j, k) of the first, counted from 0.
-    """
-    count, first, start = 0, -1, 0
-    with np.errstate(all="ignore"):
-        for part in parts:
-            # A sum is finite where all are, but for overflow, and takes a fraction of the time.
-            if not np.isfinite(part.sum()):
-                bad = np.flatnonzero(~np.isfinite(part))
-                first = start + int(bad[0]) if first < 0 and len(bad) else first
-                count += len(bad)
-            start += len(part)
-    if count:
-        place = (first % size[0], first // size[0] % size[1], first // size[0] // size[1])
-        are = "voxel is" if count == 1 else "voxels are"
-        raise ContractError(f"{count} {are} not finite (NaN or infinity), the first at (i, j, k) = {place}")
+        # ITK's own words name places in memory and in its source.
+        raise ContractError("cannot be read as an image: ITK refuses its spacing or orientation") from error
+    geometry = _Geometry(reader)
+    refuse_extreme_grid(geometry.spacing, geometry.origin, geometry.direction)
+    return geometry
 
 
 def temporary_words(error: OSError) -> str:

@@ -10,22 +10,45 @@ from numpy.typing import NDArray
 
 from schemas.errors import ContractError
 
-__all__ = ["LABEL_ROUNDING", "LabelAbsentError", "lesion_mask"]
+__all__ = ["LABEL_ROUNDING", "LabelAbsentError", "lesion_mask", "lesion_voxels"]
 
 LABEL_ROUNDING = 1e-3
 """A value this near to a whole number is that label: scaled and resampled masks hold .9999999 for 1."""
+
+
+_NAMED = 8
 
 
 class LabelAbsentError(ContractError):
     """A mask has labels, and not the one that is asked for."""
 
     def __init__(self, label: int, present: tuple[str, ...]) -> None:
-        super().__init__(f"label {label} is absent from the mask; it has {', '.join(present[:8])}")
+        super().__init__(f"label {label} is absent from the mask; it has {', '.join(present[:_NAMED])}")
+        self.label = label
         self.present = present
+
+    def __reduce__(self) -> tuple[type[LabelAbsentError], tuple[int, tuple[str, ...]]]:
+        # What Exception does calls the class with the message alone.
+        return type(self), (self.label, self.present)
 
 
 def lesion_mask(labels: sitk.Image, label: int) -> sitk.Image:
     """Return the binary mask (uint8, lesion 1) of one label of a label map.
+
+    Parameters
+    ----------
+    labels : SimpleITK.Image
+        The label map.
+    label : int
+        As `lesion_voxels` takes it.
+    """
+    mask = sitk.GetImageFromArray(lesion_voxels(labels, label).view(np.uint8))
+    mask.CopyInformation(labels)
+    return mask
+
+
+def lesion_voxels(labels: sitk.Image, label: int) -> NDArray[np.bool_]:
+    """Return where a label map has a label, slice by slice.
 
     Values within `LABEL_ROUNDING` of a whole number are rounded to it.
 
@@ -36,28 +59,48 @@ def lesion_mask(labels: sitk.Image, label: int) -> sitk.Image:
     ContractError
         When the map is empty, or has values that are no labels.
     """
-    voxels = _whole(sitk.GetArrayViewFromImage(labels))
-    lesion = (voxels == label).astype(np.uint8)
+    voxels = sitk.GetArrayViewFromImage(labels)
+    if voxels.dtype.kind == "f":
+        _refuse_fractions(voxels)
+    lesion = np.empty(voxels.shape, dtype=bool)
+    for each, into in zip(voxels, lesion, strict=True):
+        # A label beyond the type's range is simply absent; numpy compares whole numbers as they are.
+        np.equal(_rounded(each), label, out=into)
+    if voxels.dtype.kind == "f" and int(voxels.dtype.type(label)) != label:
+        lesion[:] = False  # a float of this type is another number
     if not lesion.any():
-        present = tuple(f"{value:.15g}" for value in np.unique(voxels) if value != 0)
+        present = _present(voxels)
         if not present:
             raise ContractError("mask is empty")
         raise LabelAbsentError(label, present)
-    mask = sitk.GetImageFromArray(lesion)
-    mask.CopyInformation(labels)
-    return mask
+    return lesion
 
 
-def _whole(voxels: NDArray[Any]) -> NDArray[Any]:
-    if voxels.dtype.kind != "f":
-        return voxels
-    rounded: NDArray[Any] = np.rint(voxels)
-    between = np.abs(voxels - rounded) > LABEL_ROUNDING
-    if between.any():
-        k, j, i = (int(each) for each in np.argwhere(between)[0])
-        count = int(np.count_nonzero(between))
+def _rounded(voxels: NDArray[Any]) -> NDArray[Any]:
+    return np.rint(voxels) if voxels.dtype.kind == "f" else voxels
+
+
+def _present(voxels: NDArray[Any]) -> tuple[str, ...]:
+    """Return the smallest labels that there are."""
+    smallest: NDArray[Any] = np.empty(0, voxels.dtype)
+    for each in voxels:
+        smallest = np.unique(np.concatenate([smallest, np.unique(_rounded(each))]))[: _NAMED + 1]
+    return tuple(f"{value:.15g}" if voxels.dtype.kind == "f" else str(value) for value in smallest if value != 0)
+
+
+def _refuse_fractions(voxels: NDArray[Any]) -> None:
+    count = 0
+    first: tuple[int, int, int] | None = None
+    for k, each in enumerate(voxels):
+        between = np.abs(each - np.rint(each)) > LABEL_ROUNDING
+        if between.any():
+            count += int(np.count_nonzero(between))
+            if first is None:
+                j, i = (int(at) for at in np.argwhere(between)[0])
+                first = (i, j, k)
+    if first is not None:
+        i, j, k = first
         raise ContractError(
             f"{count} voxel{' has a value that is' if count == 1 else 's have values that are'} no label, the first "
-            f"{voxels[k, j, i]:.6g} at (i, j, k) = {(i, j, k)}: a probability map? Threshold it"
+            f"{voxels[k, j, i]:.6g} at (i, j, k) = {first}: a probability map? Threshold it"
         )
-    return rounded

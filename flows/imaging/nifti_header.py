@@ -10,10 +10,12 @@ import struct
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
+from flows.imaging.image_limits import SHEARED, refuse_extreme_origin
 from schemas.errors import ContractError
 
-__all__ = ["SHEARED", "NiftiHeader"]
+__all__ = ["NiftiHeader"]
 
 _TYPES: dict[int, str] = {
     2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8", 256: "i1", 512: "u2", 768: "u4", 1024: "i8", 1280: "u8",
@@ -30,9 +32,9 @@ _NOT_SINGLE = {
 _SCANNER = 1
 _SINGLE_FILE = 352  # the first byte that voxels may lie at, after the header in the same file
 _FURTHEST = 2.0**31
-_SMALLEST_SLOPE = 2.3e-16  # ITK takes a smaller one for none
-SHEARED = "the axes are not at right angles (a sheared orientation, as of a tilted gantry): resample the image"
+_SMALLEST_SLOPE = 2.3e-16  # ITK takes a smaller slope or intercept for none
 _SAME = 1e-3
+_APART = 1e-2
 """Spacing and sform agree up to this share, and axes are at right angles up to this cosine."""
 
 
@@ -65,6 +67,11 @@ class NiftiHeader:
     sform: int
     quaternion: tuple[float, ...]
     rows: tuple[float, ...]
+    bits: int
+    qfac: float
+    length_unit: int
+    content: bytes
+    """All 348 bytes."""
 
     @classmethod
     def of(cls, head: bytes) -> NiftiHeader:
@@ -100,6 +107,10 @@ class NiftiHeader:
             sform=sform,
             quaternion=read("6f", 256),
             rows=read("12f", 280),
+            bits=int(read("h", 72)[0]),
+            qfac=read("f", 76)[0],
+            length_unit=head[123] & 7,
+            content=head[:348],
         )
 
     @property
@@ -111,6 +122,26 @@ class NiftiHeader:
     def expected_bytes(self) -> int:
         """Return the length that the voxels' file must have."""
         return int(self.first_voxel) + math.prod(self.sizes) * self.dtype.itemsize
+
+    @property
+    def is_scaled(self) -> bool:
+        """Return whether voxels are multiplied by a slope, and an intercept added."""
+        has_slope = self.has_magic and math.isfinite(self.slope) and self.slope != 0.0
+        return has_slope and not (self.slope == 1.0 and abs(self.intercept) < _SMALLEST_SLOPE)
+
+    def geometry(self) -> bytes:
+        """Return a header of a pair for ITK with the same geometry and type, and no more."""
+        written = bytearray(348)
+        kept = [(0, 4), (70, 76), (76, 108), (123, 124), (252, 328), (344, 348)]
+        for start, end in kept:
+            written[start:end] = self.content[start:end]
+        struct.pack_into(self.order + "8h", written, 40, 3, *self.sizes[:3], 1, 1, 1, 1)
+        struct.pack_into(self.order + "h", written, 72, 8 * self.dtype.itemsize)
+        if self.has_magic:
+            written[344:348] = b"ni1\x00"
+        if self.is_scaled:
+            struct.pack_into(self.order + "2f", written, 112, self.slope, self.intercept)
+        return bytes(written)
 
     @property
     def has_orientation(self) -> bool:
@@ -128,6 +159,7 @@ class NiftiHeader:
         """
         self._refuse_other_kinds()
         self._refuse_spacing()
+        self._refuse_type_and_unit()
         self._refuse_offset_and_scale()
         if self.has_magic:
             self._refuse_orientation()
@@ -154,6 +186,15 @@ class NiftiHeader:
             written = ", ".join(f"{each:g}" for each in self.spacing)
             raise ContractError(f"the spacing is missing: pixdim is ({written}), and must be above 0 along each axis")
 
+    def _refuse_type_and_unit(self) -> None:
+        # Some old writers leave the count of bits at 0.
+        if self.bits not in (0, 8 * self.dtype.itemsize):
+            raise ContractError(
+                f"the header contradicts itself: its datatype is {self.datatype}, with {self.bits} bits a voxel"
+            )
+        if self.has_magic and self.length_unit > 3:
+            raise ContractError(f"the header's unit of length ({self.length_unit}) is none of NIfTI's")
+
     def _refuse_offset_and_scale(self) -> None:
         least = _SINGLE_FILE if self.is_single_file else 0
         # A NaN is not between the two either.
@@ -179,12 +220,19 @@ class NiftiHeader:
     def _refuse_orientation(self) -> None:
         if self.qform > 0 and not all(math.isfinite(each) for each in self.quaternion):
             raise ContractError("the orientation (qform) has numbers that are not finite")
+        if self.qform > 0 and (
+            sum(each * each for each in self.quaternion[:3]) > 1.0 + _SAME or self.qfac not in (-1.0, 0.0, 1.0)
+        ):
+            raise ContractError("the orientation (qform) is no rotation: the header is damaged")
+        if self.qform < 0 or self.sform < 0:
+            raise ContractError(f"qform_code {self.qform} and sform_code {self.sform} must not be below 0")
         # Another code is that of a template or another image, which ITK leaves aside where there is a qform.
         if not (self.sform == _SCANNER or (self.sform > 0 and self.qform <= 0)):
             return
         matrix = np.array(self.rows, dtype=np.float64).reshape(3, 4)
         if not np.isfinite(matrix).all():
             raise ContractError("the orientation (sform) has numbers that are not finite")
+        refuse_extreme_origin([float(each) for each in matrix[:, 3]])
         lengths = np.linalg.norm(matrix[:, :3], axis=0)
         if not lengths.all():
             raise ContractError("the orientation (sform) has an axis of length 0")
@@ -194,3 +242,23 @@ class NiftiHeader:
         if np.abs(lengths - self.spacing).max() > _SAME * max(self.spacing):
             of_sform, of_pixdim = (", ".join(f"{each:.6g}" for each in values) for values in (lengths, self.spacing))
             raise ContractError(f"the spacing contradicts itself: ({of_pixdim}) by pixdim, ({of_sform}) by the sform")
+        if self.qform == self.sform:
+            self._refuse_contradiction(cosines, matrix[:, 3], lengths)
+
+    def _refuse_contradiction(
+        self, cosines: NDArray[np.float64], offset: NDArray[np.float64], lengths: NDArray[np.float64]
+    ) -> None:
+        """Refuse two orientations of one space that differ: readers choose either."""
+        b, c, d, *of_qform = self.quaternion
+        a = math.sqrt(max(0.0, 1.0 - (b * b + c * c + d * d)))
+        rotation = np.array(
+            [
+                [a * a + b * b - c * c - d * d, 2 * (b * c - a * d), 2 * (b * d + a * c)],
+                [2 * (b * c + a * d), a * a + c * c - b * b - d * d, 2 * (c * d - a * b)],
+                [2 * (b * d - a * c), 2 * (c * d + a * b), a * a + d * d - b * b - c * c],
+            ]
+        )
+        rotation[:, 2] *= -1.0 if self.qfac < 0 else 1.0
+        furthest = _SAME * max(float(lengths.max()), float(np.abs(offset).max()))
+        if np.abs(rotation - cosines).max() > _APART or np.abs(offset - of_qform).max() > furthest:
+            raise ContractError("the orientation contradicts itself: qform and sform have one code and differ")

@@ -20,13 +20,15 @@ __all__ = [
     "first_bytes",
     "is_absent",
     "is_packed",
+    "library_words",
     "opened",
+    "shown_below",
     "system_words",
     "unpacked",
-    "without_addresses",
 ]
 
 CHUNK = 1 << 20
+_LONGEST_WORDS = 300
 _GZIP = b"\x1f\x8b"
 _NOT_FILES = (
     (stat.S_ISDIR, "a folder"),
@@ -42,9 +44,23 @@ def system_words(error: OSError) -> str:
     return os.strerror(error.errno) if error.errno else str(error)
 
 
-def without_addresses(text: str) -> str:
-    """Return a library's words without what names an object in memory, which differs from run to run."""
-    return re.sub(r"^ITK ERROR: |\w+\(0x[0-9a-fA-F]+\): | at 0x[0-9a-fA-F]+|0x[0-9a-fA-F]{6,}", "", text)
+def library_words(error: Exception) -> str:
+    """Return what a library says of an error, the same each time: without places in memory, in files and in sources."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    # ITK puts its source positions first and what happened last.
+    text = lines[-1] if lines and "ITK" in str(error).upper() else " ".join(lines)
+    text = re.sub(r"^ITK ERROR: |\w+ ?\(0x[0-9a-fA-F]+\):? ?| at 0x[0-9a-fA-F]+|0x[0-9a-fA-F]{4,}", "", text)
+    text = re.sub(r"(?<![\w.])/[^\s'\",;:()]+(?::\d+)?", "(a file)", text)
+    text = "".join(each if each.isprintable() else "?" for each in text).strip()
+    return text[:_LONGEST_WORDS] or "no reason given"
+
+
+def shown_below(file: Path, study_folder: Path | None) -> str:
+    """Return a file's path below the study's folder, its name alone where it lies elsewhere."""
+    if study_folder is None:
+        return file.name
+    shown = os.path.relpath(file, study_folder)
+    return file.name if shown.startswith("..") else shown
 
 
 def is_absent(file: Path) -> bool:
@@ -73,7 +89,8 @@ def file_stat(file: Path) -> os.stat_result:
     except OSError as error:
         raise ContractError(f"cannot be opened: {system_words(error)}", where=str(file)) from error
     except ValueError as error:  # a NUL, or a character that the system's encoding lacks
-        raise ContractError(f"the path cannot be one of a file: {error}", where=str(file)) from error
+        what = "embedded null byte" if "\0" in str(file) else "it is no text that the file system knows"
+        raise ContractError(f"the path cannot be one of a file: {what}", where=str(file)) from error
     for is_kind, kind in _NOT_FILES:
         if is_kind(found.st_mode):
             raise ContractError(f"is {kind}, not a file", where=str(file))
@@ -83,9 +100,14 @@ def file_stat(file: Path) -> os.stat_result:
 def _absence(file: Path) -> str:
     if not file.is_symlink():
         return "file is missing"
-    target = file.readlink()
-    hint = ": run git annex get" if "annex/objects" in str(target) else ""
-    return f"is a link to '{target}', which is missing{hint}"
+    try:
+        target = str(file.readlink())
+    except OSError:
+        return "file is missing"
+    hint = ": run git annex get" if "annex/objects" in target else ""
+    # A path from elsewhere, with names that are nobody's business here.
+    named = f" to '{target}'" if target.isprintable() and not target.startswith("/") and ".." not in target else ""
+    return f"is a link{named}, which is missing{hint}" if named else f"is a link to a file that is missing{hint}"
 
 
 @contextmanager
@@ -122,7 +144,9 @@ def unpacked(file: Path) -> Iterator[IO[bytes]]:
         try:
             yield source
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            raise ContractError(f"file is incomplete or damaged: {error}", where=str(file)) from error
+            raise ContractError(
+                "file is incomplete or damaged: its packed bytes cannot be unpacked", where=str(file)
+            ) from error
 
 
 def is_packed(file: Path) -> bool:

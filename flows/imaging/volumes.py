@@ -8,45 +8,59 @@ from __future__ import annotations
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from flows.imaging.itk_images import is_unoriented, itk_image, refuse_not_finite, temporary_words
-from flows.imaging.nifti_header import SHEARED
+from flows.imaging.image_files import source_stat
+from flows.imaging.itk_images import is_unoriented, itk_image, temporary_words
 from flows.imaging.opened_files import CHUNK, system_words
 from schemas.errors import ContractError
 
-__all__ = ["GEOMETRY_TOLERANCE", "geometry_difference", "image_sha256", "is_unoriented", "mask_sha256", "read_volume"]
+__all__ = ["ReadingFolders", "image_sha256", "is_unoriented", "label_sha256", "mask_sha256", "read_volume"]
 
-GEOMETRY_TOLERANCE = 1e-4
-"""Largest difference of two grids where no feature set says another."""
-
-DIRECTION_ROUNDING = 1e-4
-"""Direction cosines that differ by no more agree at any tolerance: NIfTI stores a quaternion in float32."""
-
-_FLOAT32_ROUNDING = 2.0**-22
-_RIGHT_ANGLE = 1e-3
+_PACKED = 1 << 23  # a multiple of 8: whole bytes
 
 
-def read_volume(file: Path) -> sitk.Image:
+class ReadingFolders(NamedTuple):
+    """What reading a study's files needs to know of folders."""
+
+    study: Path | None = None
+    """Below it data files may lie that headers name; beside the header where None."""
+    temporary: Path | None = None
+    """For temporary files; the system's folder where None."""
+
+
+def read_volume(file: Path, study_folder: Path | None = None, *, within: Path | None = None) -> sitk.Image:
     """Return the three-dimensional image in a NIfTI, NRRD, MetaImage or Analyze file.
+
+    Parameters
+    ----------
+    file : Path
+        The file.
+    study_folder : Path, optional
+        Below which data files may lie that a header names; beside the header where absent.
+    within : Path, optional
+        The folder for temporary files; the system's where absent.
 
     Raises
     ------
     ContractError
-        When the file is missing or cannot be read, is incomplete, is no single-channel volume, lacks a spacing, or
-        has voxels that are not finite.
+        When the file is missing or cannot be read, is incomplete, is no single-channel volume, lacks a spacing, is
+        larger than is read, has voxels that are not finite, or changes while it is read. Its message is the same
+        each time, and repeats no content of the file.
     """
     try:
-        with _private_folder() as folder:
-            image = itk_image(file, folder)
-        return _volume(image)
+        before = source_stat(file, study_folder)
+        with _private_folder(within) as folder:
+            image = _volume(itk_image(file, folder, study_folder))
+        if source_stat(file, study_folder) != before:
+            raise ContractError("it changes while it is read: wait until it is written, and run the command again")
     except ContractError as error:
         raise ContractError(error.message, where=error.where or str(file), hint=error.hint) from error
     except MemoryError as error:
@@ -55,12 +69,16 @@ def read_volume(file: Path) -> sitk.Image:
         is_ours = str(error.filename or "").startswith(tempfile.gettempdir())
         words = f"cannot be unpacked: {temporary_words(error)}" if is_ours else f"cannot be read: {system_words(error)}"
         raise ContractError(words, where=str(file)) from error
+    except Exception as error:
+        # A library's words may hold the file's own, and places in memory.
+        raise ContractError(f"reading it ends in a {type(error).__name__}", where=str(file)) from error
+    return image
 
 
 @contextmanager
-def _private_folder() -> Iterator[Path]:
+def _private_folder(within: Path | None) -> Iterator[Path]:
     try:
-        folder = tempfile.mkdtemp(prefix="radzoo-read-")
+        folder = tempfile.mkdtemp(prefix="radzoo-read-", dir=within)
     except OSError as error:
         raise ContractError(f"there is no temporary folder to read it in: {temporary_words(error)}") from error
     try:
@@ -71,39 +89,31 @@ def _private_folder() -> Iterator[Path]:
 
 def _volume(image: sitk.Image) -> sitk.Image:
     """Return a volume that any feature may be computed of, as it is."""
-    axes = np.reshape(image.GetDirection(), (3, 3))
-    if np.abs(axes.T @ axes - np.eye(3)).max() > _RIGHT_ANGLE:
-        raise ContractError(SHEARED)
     voxels = sitk.GetArrayViewFromImage(image)
     if voxels.dtype.kind == "f":
         flat = voxels.reshape(-1)
-        refuse_not_finite((flat[start : start + CHUNK] for start in range(0, len(flat), CHUNK)), image.GetSize())
+        _refuse_not_finite((flat[start : start + CHUNK] for start in range(0, len(flat), CHUNK)), image.GetSize())
     return image
 
 
-def geometry_difference(image: sitk.Image, mask: sitk.Image, tolerance: float = GEOMETRY_TOLERANCE) -> str | None:
-    """Return how a mask's geometry differs from its image's, or None where they agree.
+def _refuse_not_finite(parts: Iterable[NDArray[Any]], size: tuple[int, ...]) -> None:
+    """Refuse voxels that are NaN or infinite, wherever they lie: normalisation reads the whole image.
 
-    Parameters
-    ----------
-    image, mask : SimpleITK.Image
-        Volumes of any pixel type.
-    tolerance : float
-        Largest difference of spacing and origin, as a share of the first spacing, and of direction cosines:
-        the measure that ITK itself uses. What float32 rounds off, in which NIfTI stores geometry, comes on top.
+    The message has their count and the place (i, j, k) of the first, counted from 0.
     """
-    spacing = image.GetSpacing()
-    reach = max(abs(each) for each in image.GetOrigin()) + float(np.max(np.multiply(image.GetSize(), spacing)))
-    allowed_mm = tolerance * spacing[0]
-    for name, of_image, of_mask, allowed in (
-        ("size", image.GetSize(), mask.GetSize(), 0.0),
-        ("spacing in mm", spacing, mask.GetSpacing(), allowed_mm + _FLOAT32_ROUNDING * max(spacing)),
-        ("origin in mm", image.GetOrigin(), mask.GetOrigin(), allowed_mm + _FLOAT32_ROUNDING * reach),
-        ("direction", image.GetDirection(), mask.GetDirection(), max(tolerance, DIRECTION_ROUNDING)),
-    ):
-        if len(of_image) != len(of_mask) or np.abs(np.subtract(of_image, of_mask)).max() > allowed:
-            return f"{name} {_listed(of_mask)} against the image's {_listed(of_image)}"
-    return None
+    count, first, start = 0, -1, 0
+    with np.errstate(all="ignore"):
+        for part in parts:
+            # A sum is finite where all are, but for overflow, and takes a fraction of the time.
+            if not np.isfinite(part.sum()):
+                bad = np.flatnonzero(~np.isfinite(part))
+                first = start + int(bad[0]) if first < 0 and len(bad) else first
+                count += len(bad)
+            start += len(part)
+    if count:
+        place = (first % size[0], first // size[0] % size[1], first // size[0] // size[1])
+        are = "voxel is" if count == 1 else "voxels are"
+        raise ContractError(f"{count} {are} not finite (NaN or infinity), the first at (i, j, k) = {place}")
 
 
 def image_sha256(image: sitk.Image) -> str:
@@ -113,15 +123,24 @@ def image_sha256(image: sitk.Image) -> str:
 
 def mask_sha256(mask: sitk.Image) -> str:
     """Return the hash of a binary mask's voxels and geometry."""
-    return _sha256(mask, np.packbits(sitk.GetArrayViewFromImage(mask)), "binary")
+    return label_sha256(mask, sitk.GetArrayViewFromImage(mask))
+
+
+def label_sha256(labels: sitk.Image, lesion: NDArray[Any]) -> str:
+    """Return the hash of the mask that is true, or 1, where ``lesion`` is, on the grid of a label map."""
+    digest = _geometry_digest(labels, "binary")
+    flat = lesion.reshape(-1)
+    for start in range(0, len(flat), _PACKED):
+        digest.update(np.packbits(flat[start : start + _PACKED]).data)
+    return digest.hexdigest()
 
 
 def _sha256(volume: sitk.Image, voxels: NDArray[Any], kind: str) -> str:
-    geometry = (kind, volume.GetSize(), volume.GetSpacing(), volume.GetOrigin(), volume.GetDirection())
-    digest = hashlib.sha256(repr(geometry).encode())
+    digest = _geometry_digest(volume, kind)
     digest.update(np.ascontiguousarray(voxels).data)
     return digest.hexdigest()
 
 
-def _listed(values: tuple[float, ...]) -> str:
-    return "(" + ", ".join(f"{value:.6g}" for value in values) + ")"
+def _geometry_digest(volume: sitk.Image, kind: str) -> hashlib._Hash:
+    geometry = (kind, volume.GetSize(), volume.GetSpacing(), volume.GetOrigin(), volume.GetDirection())
+    return hashlib.sha256(repr(geometry).encode())

@@ -203,7 +203,7 @@ def test_exit_codes_of_real_processes(small_study, radzoo):
     small_study.mask_file("P1").unlink()
     done = radzoo(*store, "ingest", str(small_study.file))
     assert done.returncode == 5
-    assert "failed: P1 AP R1.1: mask P1_AP.nii.gz: file is missing" in done.stdout
+    assert "failed: P1 AP R1.1: mask masks/P1_AP.nii.gz: file is missing" in done.stdout
     assert "next: radzoo refresh --study small" in done.stdout
 
     small_study.write_mask("P1")

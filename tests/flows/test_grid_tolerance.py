@@ -7,7 +7,7 @@ import SimpleITK as sitk
 from flows.extract.kinds import batch_of
 from flows.feature_sets import bound_feature_sets
 from flows.grid_tolerance import loosest_tolerance
-from flows.imaging.volumes import GEOMETRY_TOLERANCE, geometry_difference
+from flows.imaging.grids import GEOMETRY_TOLERANCE, geometry_difference
 from flows.plan import refresh_plan, staging_folder
 from flows.refresh import stored_study
 from schemas.study_text import parsed_study

@@ -103,18 +103,18 @@ def coloured_image(study):
 
 
 FAULTS = {
-    remove_mask: "mask P2_AP.nii.gz: file is missing",
-    empty_mask: "mask P2_AP.nii.gz: mask is empty",
-    other_label: "mask P2_AP.nii.gz: label 1 is absent from the mask; it has 3",
-    other_size: "mask P2_AP.nii.gz: other geometry: size",
-    other_spacing: "mask P2_AP.nii.gz: other geometry: spacing",
-    shifted_origin: "mask P2_AP.nii.gz: other geometry: origin",
-    flipped_direction: "mask P2_AP.nii.gz: other geometry: origin",
-    broken_mask: "mask P2_AP.nii.gz: cannot be read as an image",
-    broken_image: "image P2_AP.nii.gz: cannot be read as an image",
-    half_an_image: "image P2_AP.nii.gz: file is incomplete",
-    remove_image: "image P2_AP.nii.gz: file is missing",
-    coloured_image: "image P2_AP.nii.gz: is no single-channel volume",
+    remove_mask: "mask masks/P2_AP.nii.gz: file is missing",
+    empty_mask: "mask masks/P2_AP.nii.gz: mask is empty",
+    other_label: "mask masks/P2_AP.nii.gz: label 1 is absent from the mask; it has 3",
+    other_size: "mask masks/P2_AP.nii.gz: other geometry: size",
+    other_spacing: "mask masks/P2_AP.nii.gz: other geometry: spacing",
+    shifted_origin: "mask masks/P2_AP.nii.gz: other geometry: origin",
+    flipped_direction: "mask masks/P2_AP.nii.gz: other geometry: origin",
+    broken_mask: "mask masks/P2_AP.nii.gz: cannot be read as an image",
+    broken_image: "image images/P2_AP.nii.gz: cannot be read as an image",
+    half_an_image: "image images/P2_AP.nii.gz: file is incomplete",
+    remove_image: "image images/P2_AP.nii.gz: file is missing",
+    coloured_image: "image images/P2_AP.nii.gz: is no single-channel volume",
 }
 
 
@@ -218,7 +218,7 @@ def test_a_changed_image_checks_its_known_mask_again(small_study):
     small_study.write_image("P3", image=small_study.image("P3")[:, :, 1:])
     again = inventory_of(small_study, scans=first.scans, masks=first.masks)
     (failure,) = again.failures
-    assert failure["reason"].startswith("mask P3_AP.nii.gz: other geometry: size")
+    assert failure["reason"].startswith("mask masks/P3_AP.nii.gz: other geometry: size")
 
 
 def test_a_known_scan_has_the_modality_that_the_study_declares_now(small_study):
@@ -236,5 +236,5 @@ def test_another_label_of_a_known_file_is_another_mask(small_study):
     small_study.edit('mask = "masks/{patient}_DP.nii.gz"', 'mask = "masks/{patient}_DP.nii.gz"\nlabel = 2')
     again = inventory_of(small_study, scans=first.scans, masks=first.masks)
     assert {row["reason"] for row in again.failures} == {
-        f"mask {patient}_DP.nii.gz: label 2 is absent from the mask; it has 1" for patient in small_study.patients
+        f"mask masks/{patient}_DP.nii.gz: label 2 is absent from the mask; it has 1" for patient in small_study.patients
     }

@@ -77,9 +77,9 @@ def test_a_failure_is_listed_and_the_verb_leaves_with_five(small_study, capsys):
     small_study.image_file("P2", "DP").unlink()
     code = exit_code(["--store", str(small_study.store_root), "ingest", str(small_study.file)])
     assert code == 5
-    assert "failed: P2 DP R1.1: image P2_DP.nii.gz: file is missing" in capsys.readouterr().out
+    assert "failed: P2 DP R1.1: image images/P2_DP.nii.gz: file is missing" in capsys.readouterr().out
     assert failures(small_study) == [
-        {"stage": "ingest", "patient": "P2", "phase": "DP", "reason": "image P2_DP.nii.gz: file is missing"}
+        {"stage": "ingest", "patient": "P2", "phase": "DP", "reason": "image images/P2_DP.nii.gz: file is missing"}
     ]
     assert small_study.sql("select count(*) n from masks") == [{"n": 7}]
 

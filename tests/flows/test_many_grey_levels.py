@@ -49,4 +49,7 @@ def test_a_librarys_error_never_comes_bare():
         "then run radzoo refresh --retry-failed"
     )
     assert failure_of(MemoryError("glcm")).startswith("there was not enough memory for glcm: give a larger bin_width")
+    with pytest.raises(MemoryError) as error:
+        np.empty(2**50)
+    assert failure_of(error.value).startswith("there was not enough memory for the computation: give a larger")
     assert "no reason given" in failure_of(KeyError())

@@ -147,7 +147,7 @@ def test_a_failure_of_a_mask_that_left_the_study_is_cleared(small_study):
     assert not small_study.plan().is_current
     small_study.refresh()
     assert small_study.sql("select stage, reason from failures") == [
-        {"stage": "ingest", "reason": "mask P1_AP.nii.gz: file is missing"}
+        {"stage": "ingest", "reason": "mask masks/P1_AP.nii.gz: file is missing"}
     ]
     assert small_study.plan().is_current
 

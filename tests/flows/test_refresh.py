@@ -73,7 +73,7 @@ def test_failures_are_rows_and_known_ones_are_not_tried_again(small_study, prefe
     assert "computed 6, reused 0, failed 2, unchanged 0" in capsys.readouterr().out
     reasons = {row["patient"]: row["reason"] for row in small_study.sql("from failures")}
     assert reasons["P1"] == (
-        "image P1_AP.nii.gz: differs from what was ingested: "
+        "image images/P1_AP.nii.gz: differs from what was ingested: "
         "run radzoo ingest again, with --read-again where that finds nothing new"
     )
     assert reasons["P2"].startswith("the mask cannot be used on the working grid")

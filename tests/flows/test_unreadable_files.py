@@ -79,7 +79,7 @@ def test_whatever_lies_in_an_images_place_costs_one_row(small_study, damage, wor
     report = small_study.ingest()
     (failure,) = report.failures
     assert (failure["patient"], failure["phase"]) == ("P2", "AP")
-    assert failure["reason"].startswith(f"image P2_AP.nii.gz: {words}")
+    assert failure["reason"].startswith(f"image images/P2_AP.nii.gz: {words}")
     assert "\n" not in failure["reason"]
     assert report.masks == 7
 

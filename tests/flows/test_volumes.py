@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from flows.imaging.grids import geometry_difference
 from flows.imaging.labels import lesion_mask
-from flows.imaging.volumes import geometry_difference, image_sha256, mask_sha256, read_volume
+from flows.imaging.volumes import image_sha256, mask_sha256, read_volume
 from schemas.errors import ContractError
 
 IDENTITY = (1, 0, 0, 0, 1, 0, 0, 0, 1)

@@ -1,0 +1,108 @@
+"""Extractions in a limited child process: what one unit does to the child costs that unit its rows, and no other.
+
+A unit is what fails together: one mask, or one exam's regions. The child stages what it finishes and answers with the
+failures; where it dies, the unit it was at is named, and the next child goes on with the ones after it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from flows.extract.batch import extracted_units, mask_units
+from flows.extract.radiomics import use_single_thread
+from flows.extract.region_batch import cropped_units, exam_units
+from flows.imaging.volumes import ReadingFolders
+from flows.plan import PlannedExtraction
+from flows.worker_pool import end_with_parent
+from schemas.errors import RadzooError
+from schemas.feature_sets import ComputedSettings
+from schemas.region_settings import RegionSettings
+from schemas.settings import EXTRACTION_MEMORY, EXTRACTION_SECONDS, limit_setting
+from store.limited_process import LimitedProcess, LimitedProcessError, Limits, OutOfMemoryError, OutOfTimeError
+
+__all__ = ["extraction_limits", "failures_of_units", "limited_failures", "units_of"]
+
+Unit = Sequence[PlannedExtraction]
+
+
+def units_of(batch: Sequence[PlannedExtraction], settings: ComputedSettings) -> list[Unit]:
+    """Return a batch as the units that are computed one after another."""
+    return exam_units(batch) if isinstance(settings, RegionSettings) else mask_units(batch)
+
+
+def extraction_limits(writable: tuple[Path, ...]) -> Limits:
+    """Return what one patient's extractions may take.
+
+    Raises
+    ------
+    UsageError
+        When a setting of the environment is no number.
+    """
+    seconds, memory = (limit_setting(each, os.environ) for each in (EXTRACTION_SECONDS, EXTRACTION_MEMORY))
+    return Limits(seconds, memory, writable=writable)
+
+
+def limited_failures(
+    child: LimitedProcess,
+    units: Sequence[Unit],
+    settings: ComputedSettings,
+    staging: Path,
+    folders: ReadingFolders,
+) -> list[str | None]:
+    """Compute and stage units in a child process; return why each of them failed, or None.
+
+    Raises
+    ------
+    RadzooError
+        When the run is interrupted.
+    OSError
+        When a finished extraction cannot be staged.
+    """
+    failures: list[str | None] = []
+    while len(failures) < len(units):
+        try:
+            rest = tuple(units[len(failures) :])
+            for failure in child.stream(computed_in_child, rest, settings, staging, folders, os.getpid()):
+                failures.append(failure)  # noqa: PERF402  (one by one: what the child has finished counts)
+        except LimitedProcessError as error:
+            if "SIGINT" in str(error):
+                raise RadzooError("the run was interrupted; what was finished is kept") from error
+            failures.append(_limit_words(error))
+    return failures
+
+
+def _limit_words(error: LimitedProcessError) -> str:
+    again = "then run radzoo refresh --retry-failed"
+    if isinstance(error, OutOfTimeError):
+        return (
+            f"the computation did not end: {error}; look at this image and mask in a viewer, or set "
+            f"{EXTRACTION_SECONDS.variable} to more, {again}"
+        )
+    if isinstance(error, OutOfMemoryError):
+        return (
+            f"there was not enough memory for the computation: {error}; give a larger bin_width, or set "
+            f"{EXTRACTION_MEMORY.variable} to more, {again} --workers 1"
+        )
+    return f"the computation crashes on this image and mask: look at both in a viewer, {again}"
+
+
+def computed_in_child(
+    units: Sequence[Unit], settings: ComputedSettings, staging: Path, folders: ReadingFolders, parent: int
+) -> Iterator[str | None]:
+    """Compute units, in the child: the terminal's interrupt ends it, and so does its parent's death."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    end_with_parent(parent)
+    use_single_thread()
+    yield from failures_of_units(units, settings, staging, folders)
+
+
+def failures_of_units(
+    units: Sequence[Unit], settings: ComputedSettings, staging: Path, folders: ReadingFolders
+) -> Iterator[str | None]:
+    """Compute and stage units one after another, in this process; give why each failed, or None."""
+    if isinstance(settings, RegionSettings):
+        return cropped_units(units, settings, staging, folders)
+    return extracted_units(units, settings, staging, folders)
