@@ -32,6 +32,8 @@ class Rights(NamedTuple):
     readable: tuple[str, ...] | None
     writable: tuple[str, ...]
     network: bool
+    modules: tuple[str, ...] = ()
+    """What is loaded before the first call."""
 
 
 def serve_as_started() -> None:
@@ -62,6 +64,8 @@ def serve(requests: int, answers: int, rights: Rights) -> NoReturn:
     readable = None if rights.readable is None else [*library_folders(), *map(Path, rights.readable)]
     bar(readable=readable, writable=map(Path, rights.writable), network=rights.network)
     try:
+        for module in rights.modules:
+            importlib.import_module(module)
         send(answers, ("ready", None))
         while True:
             _answer(requests, answers, rights)

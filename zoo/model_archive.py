@@ -25,6 +25,8 @@ WEIGHTS_ATTRIBUTE = "weights_"
 _SCHEMA = "schema.json"
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 _MOST_MEMBERS = 10_000
+_MOST_SCHEMA = 32 << 20
+"""Of JSON, which takes up to thirty times as much in memory; a column of a table takes some 300 bytes for each step."""
 _DIRECTORY_ENTRY = b"PK\x01\x02"
 _DEEPEST = 200
 """Of the schema: each object of an estimator is two to four levels of JSON."""
@@ -134,6 +136,8 @@ def _unpacked(content: bytes) -> tuple[Any, dict[str, bytes]]:
                 raise ValueError("a member has a name that no saved model's has")
         if sum(info.file_size for info in infos) > len(content):
             raise ValueError("its members share bytes")
+        if archive.getinfo(_SCHEMA).file_size > _MOST_SCHEMA:
+            raise ValueError(f"its schema has more than {_MOST_SCHEMA} bytes")
         members = {info.filename: archive.read(info) for info in infos}
     return strict_json(members.pop(_SCHEMA), deepest=_DEEPEST), members
 

@@ -20,7 +20,7 @@ MANIFEST = "manifest.json"
 WEIGHTS = re.compile(r"weights(-[2-9]|-[1-9][0-9])?\.safetensors")
 
 _MIB = 1 << 20
-_MOST_BYTES = {ESTIMATOR: 256 * _MIB, RECORD: 32 * _MIB, CARD: 4 * _MIB, MANIFEST: _MIB}
+_MOST_BYTES = {ESTIMATOR: 256 * _MIB, RECORD: 16 * _MIB, CARD: 4 * _MIB, MANIFEST: _MIB}
 _MOST_BYTES_OF_WEIGHTS = 1024 * _MIB
 """ResNet-34 on three phases has 260 MB."""
 _AS_IT_WAS = "restore the folder from where it was saved or exported, with its own files only"
@@ -79,7 +79,9 @@ def read_model_file(file: Path) -> bytes:
         refuse_large_file(file.name, status.st_size, str(file))
         content = stream.read(status.st_size + 1)
     if len(content) != status.st_size:
-        raise ContractError("the file changes while it is read", where=str(file), hint="try again when nobody writes it")
+        raise ContractError(
+            "the file changes while it is read", where=str(file), hint="try again when nobody writes it"
+        )
     return content
 
 

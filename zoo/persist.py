@@ -43,6 +43,7 @@ _READABLE = (1, 2, 3)
 _LIBRARIES = ("numpy", "scipy", "scikit-learn", "skops", "radzoo")
 _NETWORK_LIBRARIES = ("torch", "monai", "safetensors")
 
+
 @dataclass(frozen=True)
 class LoadedModel:
     """A model read from its folder.
