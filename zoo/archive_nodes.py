@@ -211,7 +211,7 @@ def _dict(node: Mapping[str, Any], walk: _Walk, attribute: _Attribute, above: tu
         if each["__loader__"] != "TypeNode":
             raise ArchiveFault("a dictionary's keys have no types")
     for key, value in content.items():
-        # An object's attributes are the keys of its own dictionary; those of a dictionary in it are still its attribute.
+        # An object's attributes are the keys of its own dictionary; what stands in one of them is still of it.
         of = (attribute[0], key) if attribute[0] and attribute[1] is None else attribute
         _node(value, walk, of, above, depth)
 

@@ -72,7 +72,7 @@ def read_model_file(file: Path) -> bytes:
         if file.is_symlink() or not stat.S_ISREG(file.lstat().st_mode):
             raise _no_ordinary_file(file) from error
         raise
-    with open(descriptor, "rb") as stream:
+    with os.fdopen(descriptor, "rb") as stream:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise _no_ordinary_file(file)
