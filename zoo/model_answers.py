@@ -18,6 +18,7 @@ from sklearn.pipeline import Pipeline
 
 from schemas.errors import ContractError
 from zoo.combined import CombinedFeatures
+from zoo.example_answers import refuse_other_answers
 from zoo.explain import Contributions, contributions, last_step
 from zoo.harmonise import BATCH_PREFIX, ComBatHarmoniser
 
@@ -35,6 +36,8 @@ class Question:
     """The model's columns in its order, a row a patient."""
     references: Mapping[str, Any]
     explain: bool
+    examples: Mapping[str, Any] | None = None
+    """What the model said of made-up patients when it was saved."""
 
 
 @dataclass(frozen=True)
@@ -57,10 +60,12 @@ def model_answers(estimator: BaseEstimator, question: Question) -> Answers:
     Raises
     ------
     ContractError
-        If the model reads other columns than the table has, or what it says is no probability.
+        If the model reads other columns than the table has, does not say of the examples what it said, or what it
+        says is no probability.
     """
     table = question.table
     refuse_other_columns(estimator, table.columns)
+    refuse_other_answers(estimator, table.columns, question.examples)
     known, reasons = _known_batches(estimator, table)
     answered = table.filter(pl.Series(known))
     probabilities = _probabilities(estimator, answered)

@@ -16,7 +16,7 @@ from filelock import FileLock
 from numpy.typing import NDArray
 from torch import Tensor
 
-from schemas.errors import RadzooError, UsageError
+from schemas.errors import ContractError, RadzooError, UsageError
 from schemas.network_settings import NetworkSettings
 from zoo.networks import PhaseNetwork
 
@@ -133,12 +133,35 @@ def restored(build: Callable[[], PhaseNetwork], weights: bytes) -> PhaseNetwork:
         Makes the network; no first weights are drawn.
     weights : bytes
         A safetensors file, as `weights_of` makes it.
+
+    Raises
+    ------
+    ContractError
+        If the file holds other tensors than the network has, or a weight that is no number.
     """
     with torch.device("meta"):
         network = build()
-    network.load_state_dict(safetensors.torch.load(weights), assign=True)
+    network.load_state_dict(_checked_weights(network, weights), assign=True)
     prepared: PhaseNetwork = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return prepared.eval()
+
+
+def _checked_weights(network: PhaseNetwork, weights: bytes) -> dict[str, Tensor]:
+    hint = "train the model again, or restore its folder from a backup"
+    try:
+        tensors: dict[str, Tensor] = safetensors.torch.load(weights)
+    except Exception as error:  # its own errors and those of Python's JSON have no common class
+        reason = " ".join(str(error).split())[:200]
+        raise ContractError(f"the network's weights cannot be read: {reason}", hint=hint) from error
+    expected = {name: (tensor.shape, tensor.dtype) for name, tensor in network.state_dict().items()}
+    if {name: (tensor.shape, tensor.dtype) for name, tensor in tensors.items()} != expected:
+        raise ContractError("the network's weights are those of another network", hint=hint)
+    for name, tensor in tensors.items():
+        if not bool(torch.isfinite(tensor).all()):
+            raise ContractError(f"the network's weights hold NaN or infinity, in '{name}'", hint=hint)
+        if name.endswith("running_var") and bool((tensor < 0).any()):
+            raise ContractError(f"the network's weights hold a negative variance, in '{name}'", hint=hint)
+    return tensors
 
 
 def scores_of(

@@ -103,7 +103,8 @@ def predictions(
             hint=f"radzoo models explain {saved.name} --patient P --out maps shows where it looks",
         )
     found = patient_inputs(snapshot, study, saved.inputs, asked)
-    answers = _answers(saved, Question(found.frame.select(saved.inputs.columns), saved.references, explain))
+    table = found.frame.select(saved.inputs.columns)
+    answers = _answers(saved, Question(table, saved.references, explain, saved.examples))
     here = found.frame["patient"].to_list()
     unknown = {patient: why for patient, why in zip(here, answers.reasons, strict=True) if why is not None}
     reasons, probabilities, parts = found.reasons | unknown, answers.probabilities, answers.parts

@@ -90,6 +90,8 @@ class SavedModel:
     references: Mapping[str, Any]
     cohorts: Mapping[str, str] | None
     """The cohort of each patient of the dataset it was trained from; None where this store has not got it."""
+    examples: Mapping[str, Any] | None = None
+    """What it said of made-up patients when it was saved; None where a former release saved it."""
     foreign: ForeignFiles | None = None
     """The files of a model from elsewhere; None for one of the store, whose hash the catalogue has."""
     warnings: tuple[str, ...] = ()
@@ -286,6 +288,7 @@ def _saved(
         inputs=inputs,
         references={name: reference.model_dump() for name, reference in record.references.items()},
         cohorts=None if frame is None else dict(frame.select("patient", "cohort").iter_rows()),
+        examples=record.examples,
     )
 
 

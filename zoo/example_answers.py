@@ -1,0 +1,131 @@
+"""Known answers: inputs of nobody, and what a model said of them when it was saved.
+
+Whether a folder is as it was is told by its hash. Whether a model still says what it said is told by these: an
+estimator that was altered together with its hash, and a library that predicts otherwise than the one it was fitted
+with, give other probabilities.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from sklearn.base import BaseEstimator
+from sklearn.pipeline import Pipeline
+
+from schemas.errors import ContractError
+from zoo.explain import last_step
+from zoo.harmonise import BATCH_PREFIX
+
+__all__ = ["example_answers", "refuse_other_answers"]
+
+_ROWS = 24
+_TOLERANCE = 1e-6
+"""Processors and releases round differently: about 1e-12 for a probability in double, 1e-7 in single precision."""
+
+
+class _Examples(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    columns: tuple[str, ...] = Field(max_length=10_000)
+    rows: tuple[tuple[float, ...], ...] = Field(min_length=1, max_length=1000)
+    probabilities: tuple[float, ...]
+
+    @model_validator(mode="after")
+    def _is_a_table(self) -> _Examples:
+        if {len(row) for row in self.rows} != {len(self.columns)} or len(self.probabilities) != len(self.rows):
+            raise ValueError("rows are of other lengths than they should be")
+        return self
+
+
+def example_answers(estimator: BaseEstimator, inputs: pl.DataFrame, references: Mapping[str, Any]) -> dict[str, Any]:
+    """Return made-up inputs and a fitted model's probabilities for them, JSON-ready.
+
+    A value is the training mean plus a fixed multiple of the standard deviation, or 0 and 1 by turns where a column
+    has these two; no patient's value is among them. Only columns that reach the model's last step vary, others are 0.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+        A fitted member of the zoo that reads no regions.
+    inputs : polars.DataFrame
+        The training patients' columns.
+    references : mapping
+        What `zoo.explain.column_references` gave for them.
+    """
+    reach = set(last_step(estimator, inputs.head(2), references).features)
+    columns = [
+        name
+        for name in inputs.columns
+        if name in reach or name.startswith(BATCH_PREFIX) or not isinstance(estimator, Pipeline)
+    ]
+    values = [_made_up(inputs[name], position) for position, name in enumerate(columns)]
+    rows = [list(row) for row in zip(*values, strict=True)] if values else [[]]
+    probabilities = _probabilities(estimator, inputs.columns, columns, rows)
+    return {"columns": columns, "rows": rows, "probabilities": probabilities}
+
+
+def refuse_other_answers(estimator: BaseEstimator, columns: Sequence[str], examples: Mapping[str, Any] | None) -> None:
+    """Refuse a model that does not say what it said when it was saved.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+        Fitted.
+    columns : sequence of str
+        The model's columns in its order.
+    examples : mapping or None
+        What `example_answers` gave; nothing is compared where a former release saved none.
+
+    Raises
+    ------
+    ContractError
+        If a probability is another, or the examples are no table.
+    """
+    if examples is None:
+        return
+    try:
+        known = _Examples.model_validate(examples)
+    except ValidationError as error:
+        raise ContractError("the record's known answers are no table of numbers", hint=_HINT) from error
+    if unknown := sorted(set(known.columns) - set(columns)):
+        raise ContractError(f"the record's known answers are of a column '{unknown[0][:120]}' that it has not")
+    found = _probabilities(estimator, columns, known.columns, known.rows)
+    for number, (now, then) in enumerate(zip(found, known.probabilities, strict=True), start=1):
+        if not abs(now - then) <= _TOLERANCE:
+            raise ContractError(
+                f"the model says {now:.6g} of known example {number}, and said {then:.6g} when it was saved", hint=_HINT
+            )
+
+
+_HINT = "install the libraries that model.json names, or train the model again, or restore the folder from a backup"
+
+
+def _made_up(column: pl.Series, position: int) -> list[float]:
+    values = column.drop_nulls().drop_nans().to_numpy().astype(np.float64)
+    if column.name.startswith(BATCH_PREFIX):
+        batches = sorted(set(values.tolist()))
+        return [batches[row % len(batches)] for row in range(_ROWS)]
+    if not len(values):
+        return [0.0] * _ROWS
+    if set(values.tolist()) <= {0.0, 1.0}:
+        return [float((row >> (position % 4)) & 1) for row in range(_ROWS)]
+    mean, deviation = float(values.mean()), float(values.std())
+    # Irrational steps: neighbouring rows and columns have nothing in common, in every release of every library.
+    steps = [2.5 * math.sin(1 + 12.9898 * (row + 1) + 78.233 * (row + 2) * (position + 1)) for row in range(_ROWS)]
+    return [float(f"{mean + deviation * step:.6g}") for step in steps]
+
+
+def _probabilities(
+    estimator: BaseEstimator, columns: Sequence[str], varied: Sequence[str], rows: Sequence[Sequence[float]]
+) -> list[float]:
+    values = np.asarray(rows, dtype=np.float64).reshape(len(rows), len(varied))
+    given = dict(zip(varied, values.T, strict=True))
+    zeros = np.zeros(len(rows))
+    table = pl.DataFrame({name: given.get(name, zeros) for name in columns})
+    found: list[float] = np.asarray(estimator.predict_proba(table), dtype=np.float64)[:, 1].tolist()
+    return found
