@@ -11,6 +11,8 @@ __all__ = ["strict_json"]
 
 _MOST_DIGITS = 25
 """Of a whole number: 64 bits have 20 digits."""
+_MOST_PARTS = 1_000_000
+"""Lists and objects: each takes two bytes to write, and seventy in memory."""
 
 
 def strict_json(content: bytes | str, *, deepest: int = 64) -> Any:
@@ -33,6 +35,8 @@ def strict_json(content: bytes | str, *, deepest: int = 64) -> Any:
     """
     try:
         text = content.decode("utf-8") if isinstance(content, bytes) else content
+        if text.count("[") + text.count("{") > _MOST_PARTS:
+            raise ValueError(f"it has more than {_MOST_PARTS} lists and objects")
         value = json.loads(
             text, object_pairs_hook=_pairs, parse_constant=_constant, parse_int=_whole, parse_float=_finite
         )

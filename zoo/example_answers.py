@@ -18,12 +18,14 @@ from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 
 from schemas.errors import ContractError
+from schemas.feature_names import PHASE_SEPARATOR
 from zoo.explain import last_step
 from zoo.harmonise import BATCH_PREFIX
 
 __all__ = ["example_answers", "refuse_other_answers"]
 
-_ROWS = 24
+_ROWS = 64
+"""Enough for most leaves of the trees; ten columns take six kilobytes."""
 _TOLERANCE = 1e-6
 """Processors and releases round differently: about 1e-12 for a probability in double, 1e-7 in single precision."""
 
@@ -32,8 +34,9 @@ class _Examples(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     columns: tuple[str, ...] = Field(max_length=10_000)
-    rows: tuple[tuple[float, ...], ...] = Field(min_length=1, max_length=1000)
+    rows: tuple[tuple[float | None, ...], ...] = Field(min_length=1, max_length=1000)
     probabilities: tuple[float, ...]
+    sums: tuple[float, ...]
 
     @model_validator(mode="after")
     def _is_a_table(self) -> _Examples:
@@ -47,6 +50,8 @@ def example_answers(estimator: BaseEstimator, inputs: pl.DataFrame, references: 
 
     A value is the training mean plus a fixed multiple of the standard deviation, or 0 and 1 by turns where a column
     has these two; no patient's value is among them. Only columns that reach the model's last step vary, others are 0.
+    The last row lacks all features, for the imputation. ``sums`` are those of the columns that reach the last step: a
+    tree or a neighbour does not answer to a small change before it.
 
     Parameters
     ----------
@@ -63,13 +68,20 @@ def example_answers(estimator: BaseEstimator, inputs: pl.DataFrame, references: 
         for name in inputs.columns
         if name in reach or name.startswith(BATCH_PREFIX) or not isinstance(estimator, Pipeline)
     ]
-    values = [_made_up(inputs[name], position) for position, name in enumerate(columns)]
-    rows = [list(row) for row in zip(*values, strict=True)] if values else [[]]
-    probabilities = _probabilities(estimator, inputs.columns, columns, rows)
-    return {"columns": columns, "rows": rows, "probabilities": probabilities}
+    made_up = [_made_up(inputs[name], position) for position, name in enumerate(columns)]
+    rows = [list(row) for row in zip(*made_up, strict=True)] if made_up else [[]]
+    if isinstance(estimator, Pipeline):
+        rows[-1] = [None if PHASE_SEPARATOR in name else value for name, value in zip(columns, rows[-1], strict=True)]
+    probabilities, sums = _answers(estimator, inputs.columns, columns, rows, references)
+    return {"columns": columns, "rows": rows, "probabilities": probabilities, "sums": sums}
 
 
-def refuse_other_answers(estimator: BaseEstimator, columns: Sequence[str], examples: Mapping[str, Any] | None) -> None:
+def refuse_other_answers(
+    estimator: BaseEstimator,
+    columns: Sequence[str],
+    examples: Mapping[str, Any] | None,
+    references: Mapping[str, Any],
+) -> None:
     """Refuse a model that does not say what it said when it was saved.
 
     Parameters
@@ -80,6 +92,8 @@ def refuse_other_answers(estimator: BaseEstimator, columns: Sequence[str], examp
         The model's columns in its order.
     examples : mapping or None
         What `example_answers` gave; nothing is compared where a former release saved none.
+    references : mapping
+        What `zoo.explain.column_references` gave at the training.
 
     Raises
     ------
@@ -94,12 +108,18 @@ def refuse_other_answers(estimator: BaseEstimator, columns: Sequence[str], examp
         raise ContractError("the record's known answers are no table of numbers", hint=_HINT) from error
     if unknown := sorted(set(known.columns) - set(columns)):
         raise ContractError(f"the record's known answers are of a column '{unknown[0][:120]}' that it has not")
-    found = _probabilities(estimator, columns, known.columns, known.rows)
+    found, sums = _answers(estimator, columns, known.columns, known.rows, references)
     for number, (now, then) in enumerate(zip(found, known.probabilities, strict=True), start=1):
         if not abs(now - then) <= _TOLERANCE:
             raise ContractError(
                 f"the model says {now:.6g} of known example {number}, and said {then:.6g} when it was saved", hint=_HINT
             )
+    scale = 1 + max(map(abs, known.sums), default=0.0)
+    if len(sums) != len(known.sums) or not np.allclose(sums, known.sums, rtol=_TOLERANCE, atol=_TOLERANCE * scale):
+        raise ContractError(
+            "the model makes other numbers of its known examples than when it was saved, before its last step",
+            hint=_HINT,
+        )
 
 
 _HINT = "install the libraries that model.json names, or train the model again, or restore the folder from a backup"
@@ -120,12 +140,18 @@ def _made_up(column: pl.Series, position: int) -> list[float]:
     return [float(f"{mean + deviation * step:.6g}") for step in steps]
 
 
-def _probabilities(
-    estimator: BaseEstimator, columns: Sequence[str], varied: Sequence[str], rows: Sequence[Sequence[float]]
-) -> list[float]:
+def _answers(
+    estimator: BaseEstimator,
+    columns: Sequence[str],
+    varied: Sequence[str],
+    rows: Sequence[Sequence[float | None]],
+    references: Mapping[str, Any],
+) -> tuple[list[float], list[float]]:
+    """Return the probabilities of some rows, and the sums of the columns that reach the last step."""
     values = np.asarray(rows, dtype=np.float64).reshape(len(rows), len(varied))
     given = dict(zip(varied, values.T, strict=True))
     zeros = np.zeros(len(rows))
-    table = pl.DataFrame({name: given.get(name, zeros) for name in columns})
+    table = pl.DataFrame({name: given.get(name, zeros) for name in columns}).fill_nan(None)
     found: list[float] = np.asarray(estimator.predict_proba(table), dtype=np.float64)[:, 1].tolist()
-    return found
+    sums: list[float] = last_step(estimator, table, references).values.sum(axis=0).tolist()
+    return found, sums

@@ -65,7 +65,7 @@ def model_answers(estimator: BaseEstimator, question: Question) -> Answers:
     """
     table = question.table
     refuse_other_columns(estimator, table.columns)
-    refuse_other_answers(estimator, table.columns, question.examples)
+    refuse_other_answers(estimator, table.columns, question.examples, question.references)
     known, reasons = _known_batches(estimator, table)
     answered = table.filter(pl.Series(known))
     probabilities = _probabilities(estimator, answered)

@@ -72,12 +72,15 @@ def read_model_file(file: Path) -> bytes:
         if file.is_symlink() or not stat.S_ISREG(file.lstat().st_mode):
             raise _no_ordinary_file(file) from error
         raise
-    with os.fdopen(descriptor, "rb") as stream:
+    try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise _no_ordinary_file(file)
         refuse_large_file(file.name, status.st_size, str(file))
-        content = stream.read(status.st_size + 1)
+        with os.fdopen(os.dup(descriptor), "rb") as stream:
+            content = stream.read(status.st_size + 1)
+    finally:
+        os.close(descriptor)
     if len(content) != status.st_size:
         raise ContractError(
             "the file changes while it is read", where=str(file), hint="try again when nobody writes it"

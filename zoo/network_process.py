@@ -13,7 +13,7 @@ from schemas.network_file import NetworkFileSettings
 from store.limited_process import LimitedProcess, LimitedProcessError, Limits
 from zoo.network_files import Embedder, embedded, loaded_network
 
-__all__ = ["NetworkProcess"]
+__all__ = ["NetworkProcess", "network_process"]
 
 Floats = NDArray[np.float32]
 _MOST_DEATHS = 3
@@ -29,14 +29,14 @@ class NetworkProcess:
         The network's file.
     settings : NetworkFileSettings
         What it is, and what a batch may take: ``seconds``, ``memory_gb``.
+    process : LimitedProcess, optional
+        From `network_process`, where many networks are tried; one of its own where absent.
     """
 
-    def __init__(self, content: bytes, settings: NetworkFileSettings) -> None:
+    def __init__(self, content: bytes, settings: NetworkFileSettings, process: LimitedProcess | None = None) -> None:
         self._content, self._settings = content, settings
-        limits = Limits(settings.seconds, int(settings.memory_gb * (1 << 30)), readable=())
-        library = "onnxruntime" if settings.format == "onnx" else "torch"
-        needed = (library, "torch") if settings.size is not None else (library,)
-        self._process = LimitedProcess(limits, modules=(__name__, *needed))
+        self._process = network_process(settings) if process is None else process
+        self._is_own = process is None
         self._is_loaded = False
         self._has_answered = False
         self._deaths = 0
@@ -48,7 +48,8 @@ class NetworkProcess:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._process.close()
+        if self._is_own:
+            self._process.close()
 
     def embeddings(self, regions: NDArray[Any]) -> list[Floats | str]:
         """Return each region's embedding, or why there is none.
@@ -96,6 +97,14 @@ class NetworkProcess:
                     f"the network cannot be {what}: {error}", where=self._settings.file, hint=_HINT
                 ) from error
             raise _UnansweredError(f"the network has no answer: {error}") from error
+
+
+def network_process(settings: NetworkFileSettings) -> LimitedProcess:
+    """Return a process for a network of these settings; it reads nothing but Python's libraries and writes nothing."""
+    limits = Limits(settings.seconds, int(settings.memory_gb * (1 << 30)), readable=())
+    library = "onnxruntime" if settings.format == "onnx" else "torch"
+    needed = (library, "torch") if settings.size is not None else (library,)
+    return LimitedProcess(limits, modules=(__name__, *needed))
 
 
 class _UnansweredError(Exception):

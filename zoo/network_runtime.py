@@ -7,6 +7,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -26,8 +27,13 @@ Floats = NDArray[np.float32]
 
 _ALONE = threading.RLock()
 """Generator, threads and switches of PyTorch are the process's: two networks at once would set each other's."""
-_ALONE_ON_CUDA = FileLock(Path(tempfile.gettempdir()) / f"radzoo-cuda-{os.getuid()}.lock")
-"""There are as many workers as cores, but one device: with a batch of each in its memory it would not hold them."""
+
+
+@cache
+def _alone_on_cuda() -> FileLock:
+    # There are as many workers as cores, but one device: with a batch of each in its memory it would not hold them.
+    # Not when the module is loaded: a process without the right to write has no temporary folder.
+    return FileLock(Path(tempfile.gettempdir()) / f"radzoo-cuda-{os.getuid()}.lock")
 
 
 @contextmanager
@@ -74,7 +80,7 @@ def _on_cuda(settings: NetworkSettings) -> Iterator[None]:
     multiply = torch.backends.cuda.matmul
     was_fast, was_deterministic = multiply.allow_tf32, torch.are_deterministic_algorithms_enabled()
     warned_only = torch.is_deterministic_algorithms_warn_only_enabled()
-    with _ALONE_ON_CUDA:
+    with _alone_on_cuda():
         try:
             multiply.allow_tf32 = False
             torch.use_deterministic_algorithms(True, warn_only=True)

@@ -198,7 +198,8 @@ def loaded_record(contents: Mapping[str, bytes], folder: Path) -> dict[str, Any]
         record = strict_json(contents[RECORD])
     except ValueError as error:
         raise ContractError(f"the file is not JSON: {error}", where=where) from error
-    if not isinstance(record, dict) or record.get("format") not in _READABLE:
+    written = record.get("format") if isinstance(record, dict) else None
+    if type(written) is not int or written not in _READABLE:
         raise ContractError(f"this release reads the model formats {_READABLE[0]} to {_FORMAT} only", where=where)
     libraries = record.get("libraries")
     if not isinstance(record.get("metadata"), dict) or not isinstance(libraries, dict):
