@@ -111,7 +111,11 @@ def attack(cases: Iterable[tuple[Model, str, Alter]], work: Path, *, say: Callab
 def _outcome(snapshot: Snapshot, process: LimitedProcess, model: Model, folder: Path) -> tuple[str, str]:
     try:
         saved = exported_model(snapshot, folder)
-        question = Question(model.patients, saved.references, False, saved.examples)
+        # As the patients' inputs are made: the columns that the record names, and no other.
+        table = model.patients.with_columns(
+            pl.lit(0.0).alias(name) for name in saved.inputs.columns if name not in model.patients.columns
+        ).select(saved.inputs.columns)
+        question = Question(table, saved.references, False, saved.examples)
         answers = foreign_answers(saved.foreign, question, process)
     except (ContractError, NotFoundError) as error:
         died = "the model has no answer" in error.message

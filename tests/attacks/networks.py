@@ -155,10 +155,18 @@ def _onnx_cases() -> Iterator[Case]:
         yield "n.onnx", f"{kind} to 40 GB", onnx_file(grown, [one, _shape(10**5, 10**5)])
     own = helper.make_node("Own", ["images"], ["embedding"], domain="own.ops")
     yield "n.onnx", "operator of nobody", onnx_file([own])
-    yield "n.onnx", "log of a negative", onnx_file(
-        [helper.make_node("Neg", ["images"], ["a"]), helper.make_node("Abs", ["a"], ["b"]),
-         helper.make_node("Neg", ["b"], ["c"]), helper.make_node("Log", ["c"], ["d"]),
-         helper.make_node("Flatten", ["d"], ["embedding"])]
+    yield (
+        "n.onnx",
+        "log of a negative",
+        onnx_file(
+            [
+                helper.make_node("Neg", ["images"], ["a"]),
+                helper.make_node("Abs", ["a"], ["b"]),
+                helper.make_node("Neg", ["b"], ["c"]),
+                helper.make_node("Log", ["c"], ["d"]),
+                helper.make_node("Flatten", ["d"], ["embedding"]),
+            ]
+        ),
     )
     yield "n.onnx", "output of another length", onnx_file([helper.make_node("Constant", [], ["embedding"], value=one)])
     yield "n.onnx", "output that is not there", onnx_file(outputs=("other",))

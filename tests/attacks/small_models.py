@@ -150,8 +150,7 @@ def small_model(kind: str, folder: Path) -> tuple[ExportedFolder, pl.DataFrame, 
         "threshold": 0.5,
         "references": references,
     }
-    if kind != "dl_resnet10":
-        metadata["examples"] = example_answers(estimator, table, references)
+    metadata["examples"] = example_answers(estimator, table, references)
     sha256 = save_model(folder, estimator, metadata, f"# {kind}\n")
     files = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in (ESTIMATOR, RECORD, CARD)}
     manifest = ModelManifest(study="s", model=kind, version=1, sha256=sha256, mark="a patient was erased", files=files)
