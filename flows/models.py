@@ -14,6 +14,7 @@ from typing import Any
 
 from flows.dataset_words import dataset_words
 from schemas.errors import NotFoundError, UsageError
+from schemas.model_record import ModelManifest
 from store.home import Store
 from store.snapshot import Snapshot, refuse_unknown_study
 from zoo.model_folders import MANIFEST, local_model_folder, version_key
@@ -200,8 +201,9 @@ def model_card_text(snapshot: Snapshot, row: Mapping[str, Any]) -> str:
 def exported(store: Store, row: Mapping[str, Any], folder: Path) -> ExportedModel:
     """Copy a model's folder out of the store, with a manifest that tells whether it was changed since.
 
-    The manifest holds the hash of the folder, the catalogue's own, and that of each file; it is no signature:
-    whoever changes both is found out by comparing the hash with the one that was exported.
+    The manifest holds the hash of the folder, the catalogue's own, that of each file, the model's mark, and a hash of
+    all of these; it is no signature: whoever changes everything is found out by comparing the hash with the one that
+    was exported.
 
     Raises
     ------
@@ -213,15 +215,15 @@ def exported(store: Store, row: Mapping[str, Any], folder: Path) -> ExportedMode
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError("there is something here already", where=str(folder), hint="name a new or empty folder")
     contents = checked_contents(local_model_folder(store, row), row["sha256"])
-    manifest = {
-        "study": row["study"],
-        "model": row["model"],
-        "version": row["version"],
-        "sha256": row["sha256"],
-        "mark": row["mark"],
-        "trained_at": row["trained_at"],
-        "files": {name: sha256(content).hexdigest() for name, content in sorted(contents.items())},
-    }
+    manifest = ModelManifest(
+        study=row["study"],
+        model=row["model"],
+        version=row["version"],
+        sha256=row["sha256"],
+        mark=row["mark"],
+        trained_at=row["trained_at"],
+        files={name: sha256(content).hexdigest() for name, content in sorted(contents.items())},
+    ).sealed()
     unfinished = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)

@@ -29,7 +29,8 @@ from store.segments import EmbeddingRecord, embedding_segment
 from store.snapshot import Snapshot
 from store.writer import appended_as
 from zoo.feature_columns import stored_feature_set
-from zoo.network_files import embedded, loaded_network, network_libraries
+from zoo.network_files import network_libraries
+from zoo.network_process import NetworkProcess
 
 __all__ = ["refreshed_network_set"]
 
@@ -37,6 +38,10 @@ Row = dict[str, Any]
 
 _AT_ONCE = 256
 """Regions that are read from the store together: about 200 MB of three slices of 256 x 256 pixels."""
+
+
+_MOST_BYTES = 1 << 30
+"""Of a network's file."""
 
 
 @dataclass(frozen=True)
@@ -215,6 +220,10 @@ def _file_content(snapshot: Snapshot, study: Study, settings: NetworkFileSetting
         raise NotFoundError(
             "the network's file is not there", where=str(file), hint=f"correct 'file' in {study_file} and ingest again"
         )
+    if file.stat().st_size > _MOST_BYTES:
+        raise ContractError(
+            f"the network's file has {file.stat().st_size} bytes; {_MOST_BYTES} are read at most", where=str(file)
+        )
     content = file.read_bytes()
     digest = hashlib.sha256(content).hexdigest()
     if settings.sha256 is not None and digest != settings.sha256:
@@ -228,15 +237,17 @@ def _file_content(snapshot: Snapshot, study: Study, settings: NetworkFileSetting
 
 def _computed(snapshot: Snapshot, planned: _NetworkSet) -> dict[str, NDArray[np.float32] | str]:
     """Return each missing region's embedding, or why there is none, by the region's id."""
-    network = loaded_network(planned.content, planned.settings)
     ids = list(dict.fromkeys(each.region_id for each in planned.missing))
     found: dict[str, NDArray[np.float32] | str] = {}
-    with narrated(f"embedding by {planned.feature_set}", len(ids), "regions") as advance:
+    with (
+        NetworkProcess(planned.content, planned.settings) as network,
+        narrated(f"embedding by {planned.feature_set}", len(ids), "regions") as advance,
+    ):
         for start in range(0, len(ids), _AT_ONCE):
             some = ids[start : start + _AT_ONCE]
             arrays = stored_regions(snapshot, planned.regions, some)
             pixels = np.stack([arrays[identity] for identity in some])
-            found |= dict(zip(some, embedded(network, pixels, planned.settings), strict=True))
+            found |= dict(zip(some, network.embeddings(pixels), strict=True))
             advance(len(some))
     return found
 

@@ -14,6 +14,8 @@ TrainedOn = Literal["none", "these patients"]
 
 _SUFFIXES = {".pt": "torchscript", ".pts": "torchscript", ".torchscript": "torchscript", ".onnx": "onnx"}
 
+_NOT_DECIDING = {"file", "sha256", "regions", "batch_size", "seconds", "memory_gb"}
+
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Real = Annotated[float, Field(allow_inf_nan=False)]
 PositiveReal = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -47,6 +49,9 @@ class NetworkFileSettings(BaseModel):
         absent. What has more than one axis for each region is averaged over the others than the first.
     batch_size : int
         Regions that go through the network together; not part of what decides an embedding.
+    seconds, memory_gb : float
+        What a batch may take: a network runs in a process of its own, which ends there. Not part of what decides an
+        embedding either.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -61,6 +66,8 @@ class NetworkFileSettings(BaseModel):
     std: tuple[PositiveReal, ...] = (1.0,)
     output: str | None = None
     batch_size: Annotated[int, Field(ge=1)] = 16
+    seconds: Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)] = 10.0
+    memory_gb: Annotated[float, Field(gt=0, le=4096, allow_inf_nan=False)] = 2.0
 
     @model_validator(mode="after")
     def _can_be_trusted_and_read(self) -> Self:
@@ -79,4 +86,4 @@ class NetworkFileSettings(BaseModel):
 
     def deciding(self) -> dict[str, object]:
         """Return the settings that decide an embedding beside the file's content and the regions: JSON-ready."""
-        return self.model_dump(mode="json", exclude={"file", "sha256", "regions", "batch_size"})
+        return self.model_dump(mode="json", exclude=_NOT_DECIDING)

@@ -32,6 +32,8 @@ class Rights(NamedTuple):
     readable: tuple[str, ...] | None
     writable: tuple[str, ...]
     network: bool
+    modules: tuple[str, ...] = ()
+    """What is loaded before the first call."""
 
 
 def serve_as_started() -> None:
@@ -58,15 +60,22 @@ def serve(requests: int, answers: int, rights: Rights) -> NoReturn:
     # Its dump of a crash would reach the parent's terminal, by a copy of the handle.
     faulthandler.disable()
     logging.raiseExceptions = False
+    # Libraries that want the user's name would read the list of users, which they may not.
+    os.environ.setdefault("LOGNAME", "nobody")
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     readable = None if rights.readable is None else [*library_folders(), *map(Path, rights.readable)]
     bar(readable=readable, writable=map(Path, rights.writable), network=rights.network)
     try:
+        for module in rights.modules:
+            importlib.import_module(module)
         send(answers, ("ready", None))
         while True:
             _answer(requests, answers, rights)
     except (EOFError, BrokenPipeError):
         pass
+    except Exception as error:
+        # Its last words: what it was started for cannot be loaded.
+        os.write(2, f"{type(error).__name__}: {error}\n".encode(errors="replace"))
     finally:
         os._exit(0)
 

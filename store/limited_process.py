@@ -96,6 +96,8 @@ class LimitedProcess:
         What each call may take and touch.
     trusted : tuple of str
         Modules whose classes may come back, besides numpy's, the standard library's plain ones, schemas' and store's.
+    modules : tuple of str
+        Modules that the child loads when it starts; what that takes is no part of a call's time.
     by_fork : bool
         Copy this process instead of starting a fresh Python: cheap and with all modules loaded, for a process that
         has no threads yet that hold locks.
@@ -105,9 +107,17 @@ class LimitedProcess:
     Threads may share one; their calls wait for each other.
     """
 
-    def __init__(self, limits: Limits, *, trusted: tuple[str, ...] = (), by_fork: bool = False) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        *,
+        trusted: tuple[str, ...] = (),
+        modules: tuple[str, ...] = (),
+        by_fork: bool = False,
+    ) -> None:
         self._limits = limits
         self._trusted = trusted
+        self._modules = modules
         self._by_fork = by_fork
         self._lock = threading.Lock()
         self._child: Child | None = None
@@ -183,7 +193,7 @@ class LimitedProcess:
     def _running_child(self) -> Child:
         if self._child is None or not self._child.is_alive():
             self._end()
-            rights = self._limits.rights()
+            rights = self._limits.rights()._replace(modules=self._modules)
             self._child = forked_child(rights) if self._by_fork else started_child(rights)
             # Its start is no part of a call's time.
             self._heard(self._child, time.monotonic() + _START_S)

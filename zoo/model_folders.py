@@ -7,11 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from store.home import Store
+from zoo.model_files import MANIFEST
 
 __all__ = ["MANIFEST", "local_model_folder", "put_model_folder", "version_key"]
-
-MANIFEST = "manifest.json"
-"""The file beside an exported model's own that holds their hashes."""
 
 
 def version_key(row: Mapping[str, Any]) -> dict[str, Any]:

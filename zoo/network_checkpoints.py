@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import pickle
 import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 __all__ = ["TrainingState", "read_state", "write_state"]
 
@@ -35,14 +35,32 @@ class TrainingState:
 
 
 def read_state(file: Path) -> TrainingState | None:
-    """Return the state that a file holds; None where there is none, or none that can be read."""
+    """Return the state that a file holds; None where there is none, or none that can be read.
+
+    A damaged one is worth no more than its epochs, which are trained again.
+    """
     try:
-        return TrainingState(**torch.load(file, map_location="cpu", weights_only=True))
-    except FileNotFoundError:
+        # Opening a pipe in its place would wait for ever.
+        if not file.is_file():
+            return None
+        state = TrainingState(**torch.load(file, map_location="cpu", weights_only=True))
+    except Exception:  # bytes that were changed take zipfile and the unpickler anywhere
         return None
-    except (OSError, RuntimeError, EOFError, TypeError, pickle.UnpicklingError):
-        # A damaged one is worth no more than its epochs, which are trained again.
-        return None
+    return state if _is_whole(state) else None
+
+
+def _is_whole(state: TrainingState) -> bool:
+    courses = (state.losses, state.validation_losses, state.validation_aucs)
+    return (
+        all(isinstance(each, int) and not isinstance(each, bool) for each in (state.epoch, state.best_epoch))
+        and 0 <= state.best_epoch <= state.epoch
+        and isinstance(state.best_loss, float)
+        and isinstance(state.is_finished, bool)
+        and all(isinstance(course, list) and all(isinstance(each, float) for each in course) for course in courses)
+        and len(state.losses) == state.epoch
+        and all(isinstance(each, dict) for each in (state.network, state.optimiser, state.best))
+        and all(isinstance(each, Tensor) for weights in (state.network, state.best) for each in weights.values())
+    )
 
 
 def write_state(file: Path, state: TrainingState) -> None:

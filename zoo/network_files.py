@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from schemas.errors import ContractError, UsageError
 from schemas.network_file import NetworkFileSettings
+from zoo.onnx_weights import refuse_outside_weights
 
 if TYPE_CHECKING:
     import torch
@@ -43,8 +45,9 @@ def _resizing(settings: NetworkFileSettings) -> dict[str, str]:
 def loaded_network(content: bytes, settings: NetworkFileSettings) -> Embedder:
     """Return a network that was read from a file, on one thread of the CPU.
 
-    Of ONNX files nothing is run but the operators of ONNX Runtime. TorchScript is a program: who calls this has
-    compared the content's hash with one that somebody wrote down.
+    Of ONNX files nothing is run but the operators of ONNX Runtime, which may loop and allocate without end.
+    TorchScript is a program: who calls this has compared the content's hash with one that somebody wrote down. Both
+    belong into a process with limits (`zoo.network_process`).
 
     Parameters
     ----------
@@ -132,7 +135,12 @@ def _reason(error: Exception) -> str:
         return error.message
     # Libraries write pages; the last line that says something is the fault.
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {lines[-1][:300] if lines else ''}"
+    said = "".join(each for each in (lines[-1] if lines else "") if each.isprintable())
+    return f"{type(error).__name__}: {_ADDRESS.sub('an address', said)[:300]}"
+
+
+_ADDRESS = re.compile(r"0x[0-9a-fA-F]{6,}")
+"""Another in each process: a reason that holds one is never the same twice."""
 
 
 def _checked(numbers: Floats) -> list[Floats | str]:
@@ -144,7 +152,7 @@ def _of_torchscript(content: bytes, settings: NetworkFileSettings) -> Embedder:
 
     try:
         network = torch.jit.load(io.BytesIO(content), map_location="cpu")  # type: ignore[no-untyped-call]
-    except (RuntimeError, ValueError) as error:
+    except Exception as error:  # a damaged archive ends in whatever its reader raises
         raise ContractError(f"the file is no TorchScript: {_reason(error)}", where=settings.file) from error
     network.eval()
 
@@ -183,7 +191,14 @@ def _chosen(output: Any, settings: NetworkFileSettings) -> torch.Tensor:
 
 def _of_onnx(content: bytes, settings: NetworkFileSettings) -> Embedder:
     runtime = _onnxruntime()
+    try:
+        refuse_outside_weights(content)
+    except ValueError as error:
+        hint = "onnx.save_model(onnx.load(FILE), FILE, save_as_external_data=False) puts all weights into the file"
+        raise ContractError(f"the file is no ONNX that can be used: {error}", where=settings.file, hint=hint) from error
     options = runtime.SessionOptions()
+    # Its other format is recognised by four bytes, and was not looked at.
+    options.add_session_config_entry("session.load_model_format", "ONNX")
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
     try:
@@ -195,9 +210,13 @@ def _of_onnx(content: bytes, settings: NetworkFileSettings) -> Embedder:
         raise ContractError(
             f"the network has no output '{settings.output}'; it has {', '.join(names)}", where=settings.file
         )
-    (first, *others) = session.get_inputs()
-    if others:
-        raise ContractError(f"the network has {len(others) + 1} inputs; one that reads images has one")
+    inputs = session.get_inputs()
+    if len(inputs) != 1 or not names:
+        raise ContractError(
+            f"the network has {len(inputs)} inputs and {len(names)} outputs; one that reads images has one input",
+            where=settings.file,
+        )
+    first = inputs[0]
 
     def numbers(images: Floats) -> Floats:
         (found,) = session.run([settings.output or names[0]], {first.name: images})

@@ -7,6 +7,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from filelock import FileLock
 from numpy.typing import NDArray
 from torch import Tensor
 
-from schemas.errors import RadzooError, UsageError
+from schemas.errors import ContractError, RadzooError, UsageError
 from schemas.network_settings import NetworkSettings
 from zoo.networks import PhaseNetwork
 
@@ -26,8 +27,13 @@ Floats = NDArray[np.float32]
 
 _ALONE = threading.RLock()
 """Generator, threads and switches of PyTorch are the process's: two networks at once would set each other's."""
-_ALONE_ON_CUDA = FileLock(Path(tempfile.gettempdir()) / f"radzoo-cuda-{os.getuid()}.lock")
-"""There are as many workers as cores, but one device: with a batch of each in its memory it would not hold them."""
+
+
+@cache
+def _alone_on_cuda() -> FileLock:
+    # There are as many workers as cores, but one device: with a batch of each in its memory it would not hold them.
+    # Not when the module is loaded: a process without the right to write has no temporary folder.
+    return FileLock(Path(tempfile.gettempdir()) / f"radzoo-cuda-{os.getuid()}.lock")
 
 
 @contextmanager
@@ -74,7 +80,7 @@ def _on_cuda(settings: NetworkSettings) -> Iterator[None]:
     multiply = torch.backends.cuda.matmul
     was_fast, was_deterministic = multiply.allow_tf32, torch.are_deterministic_algorithms_enabled()
     warned_only = torch.is_deterministic_algorithms_warn_only_enabled()
-    with _ALONE_ON_CUDA:
+    with _alone_on_cuda():
         try:
             multiply.allow_tf32 = False
             torch.use_deterministic_algorithms(True, warn_only=True)
@@ -133,12 +139,35 @@ def restored(build: Callable[[], PhaseNetwork], weights: bytes) -> PhaseNetwork:
         Makes the network; no first weights are drawn.
     weights : bytes
         A safetensors file, as `weights_of` makes it.
+
+    Raises
+    ------
+    ContractError
+        If the file holds other tensors than the network has, or a weight that is no number.
     """
     with torch.device("meta"):
         network = build()
-    network.load_state_dict(safetensors.torch.load(weights), assign=True)
+    network.load_state_dict(_checked_weights(network, weights), assign=True)
     prepared: PhaseNetwork = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return prepared.eval()
+
+
+def _checked_weights(network: PhaseNetwork, weights: bytes) -> dict[str, Tensor]:
+    hint = "train the model again, or restore its folder from a backup"
+    try:
+        tensors: dict[str, Tensor] = safetensors.torch.load(weights)
+    except Exception as error:  # its own errors and those of Python's JSON have no common class
+        reason = " ".join(str(error).split())[:200]
+        raise ContractError(f"the network's weights cannot be read: {reason}", hint=hint) from error
+    expected = {name: (tensor.shape, tensor.dtype) for name, tensor in network.state_dict().items()}
+    if {name: (tensor.shape, tensor.dtype) for name, tensor in tensors.items()} != expected:
+        raise ContractError("the network's weights are those of another network", hint=hint)
+    for name, tensor in tensors.items():
+        if not bool(torch.isfinite(tensor).all()):
+            raise ContractError(f"the network's weights hold NaN or infinity, in '{name}'", hint=hint)
+        if name.endswith("running_var") and bool((tensor < 0).any()):
+            raise ContractError(f"the network's weights hold a negative variance, in '{name}'", hint=hint)
+    return tensors
 
 
 def scores_of(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -85,7 +86,7 @@ def trained_network(
         network = _initial_network(training, architecture, settings, seed).to(device)
         optimiser = _optimiser(network, settings)
         state = read_state(file) if file is not None else None
-        if state is None:
+        if state is None or not _fits(state, network, optimiser):
             state = TrainingState(network.state_dict(), optimiser.state_dict())
         else:
             if not state.is_finished:
@@ -105,6 +106,24 @@ def trained_network(
         return TrainedNetwork(
             weights_of(network), state.best_epoch, {name: np.array(values) for name, values in history.items()}
         )
+
+
+def _fits(state: TrainingState, network: PhaseNetwork, optimiser: torch.optim.Optimizer) -> bool:
+    """Return whether a state that was read is one of this network's; another is trained again."""
+    shapes = _shapes(network.state_dict())
+    if any(_shapes(weights) != shapes for weights in ([state.best] if state.is_finished else [state.network])):
+        return False
+    if state.is_finished:
+        return True
+    if state.best_epoch and _shapes(state.best) != shapes:
+        return False
+    groups, own = state.optimiser.get("param_groups"), optimiser.state_dict()["param_groups"]
+    steps = state.optimiser.get("state")
+    return isinstance(steps, dict) and isinstance(groups, list) and groups == own
+
+
+def _shapes(weights: Mapping[str, Tensor]) -> dict[str, tuple[torch.Size, torch.dtype]]:
+    return {name: (tensor.shape, tensor.dtype) for name, tensor in weights.items()}
 
 
 class _Course:

@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import uuid
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -17,52 +16,32 @@ from typing import TYPE_CHECKING, Any
 from pydantic import JsonValue
 
 from schemas.errors import ContractError, NotFoundError
-from zoo.model_archive import canonical_archive, joined_archive
+from schemas.strict_json import strict_json
+from zoo.archive_nodes import TRUSTED_TYPES
+from zoo.model_archive import canonical_archive, checked_archive
+from zoo.model_files import CARD, ESTIMATOR, RECORD, model_files, refuse_large_file
 
 # skops takes four seconds to load, and torch with it where that is installed: it is imported where a model is read or
 # written, for the list of models and every --help pass through here.
 if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
 
-__all__ = ["TRUSTED_TYPES", "LoadedModel", "checked_contents", "folder_sha256", "load_model", "save_model"]
+__all__ = [
+    "TRUSTED_TYPES",
+    "LoadedModel",
+    "checked_contents",
+    "folder_sha256",
+    "load_model",
+    "loaded_files",
+    "loaded_record",
+    "save_model",
+]
 
-_ESTIMATOR = "estimator.skops"
-_RECORD = "model.json"
-_CARD = "card.md"
 # 1 had no card, and knew neither the definition of its features nor the units of its variables; 2 had no networks.
 _FORMAT = 3
 _READABLE = (1, 2, 3)
 _LIBRARIES = ("numpy", "scipy", "scikit-learn", "skops", "radzoo")
 _NETWORK_LIBRARIES = ("torch", "monai", "safetensors")
-
-TRUSTED_TYPES: tuple[str, ...] = (
-    "numpy.dtype",
-    # The calibrated machine of models of before zoo.platt, the neighbours' search tree and the boosted trees: arrays
-    # behind scikit-learn's and XGBoost's own classes, whose private modules skops does not trust by itself.
-    "sklearn.calibration._CalibratedClassifier",
-    "sklearn.calibration._SigmoidCalibration",
-    "sklearn.metrics._dist_metrics.EuclideanDistance64",
-    "sklearn.model_selection._split.StratifiedKFold",
-    "sklearn.neighbors._kd_tree.KDTree",
-    "xgboost.core.Booster",
-    "xgboost.sklearn.XGBClassifier",
-    "zoo.clinical.ClinicalLogisticRegression",
-    "zoo.clinical.EliminationStep",
-    "zoo.combined.CombinedFeatures",
-    "zoo.clinical.ExcludedFactor",
-    "zoo.wald.FactorEffect",
-    "zoo.feasible_folds.FeasibleFolds",
-    "zoo.fusion.FusionClassifier",
-    "zoo.harmonise.ComBatHarmoniser",
-    "zoo.late_fusion.LateFusionClassifier",
-    "zoo.network_classifier.NetworkClassifier",
-    "zoo.platt.PlattClassifier",
-    "zoo.selection.lasso.LassoSelector",
-    "zoo.selection.univariable.UnivariableSelector",
-    "zoo.staging.estimators.ComparatorClassifier",
-    "zoo.tuned.TunedClassifier",
-)
-"""Types a model may hold beside arrays, plain values and scikit-learn's estimators, which skops trusts."""
 
 
 @dataclass(frozen=True)
@@ -119,13 +98,13 @@ def save_model(
     """
     archive, weights = _estimator_files(estimator, folder)
     contents = {
-        _ESTIMATOR: archive,
+        ESTIMATOR: archive,
         **weights,
-        _RECORD: _record_bytes(metadata, folder, _LIBRARIES + (_NETWORK_LIBRARIES if weights else ())),
-    } | ({} if card is None else {_CARD: card.encode()})
+        RECORD: _record_bytes(metadata, folder, _LIBRARIES + (_NETWORK_LIBRARIES if weights else ())),
+    } | ({} if card is None else {CARD: card.encode()})
     sha256 = folder_sha256(contents)
     if folder.exists():
-        if folder.is_dir() and folder_sha256(_contents(folder)) == sha256:
+        if folder.is_dir() and folder_sha256(model_files(folder)) == sha256:
             return sha256
         raise ContractError(
             "there is another model already, and a saved model is never changed",
@@ -148,17 +127,18 @@ def save_model(
     return sha256
 
 
-def load_model(folder: Path, expected_sha256: str | None = None, *, beside: Sequence[str] = ()) -> LoadedModel:
+def load_model(folder: Path, expected_sha256: str | None = None) -> LoadedModel:
     """Return the model of a folder; nothing of it is run before its hash and every type in it are checked.
+
+    For a folder of a store, whose hash the catalogue has. One from elsewhere is loaded in a process of its own
+    (`zoo.foreign_models`).
 
     Parameters
     ----------
     folder : Path
         Written by ``save_model``.
     expected_sha256 : str, optional
-        The catalogue's hash; without it a changed folder is not noticed, and only the types are checked.
-    beside : sequence of str, optional
-        Files in the folder that are not the model's: the manifest of an exported one, which holds the hash.
+        The catalogue's hash; without it a changed folder is not noticed, and only what it is made of is checked.
 
     Raises
     ------
@@ -168,15 +148,77 @@ def load_model(folder: Path, expected_sha256: str | None = None, *, beside: Sequ
         If the hash differs, a type is not on the allow-list (the message names it), or the files cannot be
         read.
     """
+    return loaded_files(checked_contents(folder, expected_sha256), folder)
+
+
+def loaded_files(contents: Mapping[str, bytes], folder: Path, *, finite: bool = False) -> LoadedModel:
+    """Return the model that the files of a folder hold.
+
+    Parameters
+    ----------
+    contents : mapping of str to bytes
+        From `checked_contents`.
+    folder : Path
+        Named in errors.
+    finite : bool
+        Whether a number of the estimator that is NaN or infinite is refused; those that decide no probability are not.
+
+    Raises
+    ------
+    ContractError
+        If a type is not on the allow-list, or the files are not what a model's are.
+    """
     import skops.io
 
-    contents = checked_contents(folder, expected_sha256, beside=beside)
-    record = _record(contents[_RECORD], folder)
-    archive = joined_archive(contents[_ESTIMATOR], contents, folder)
-    _refuse_foreign_types(archive, folder)
-    estimator = skops.io.loads(archive, trusted=list(TRUSTED_TYPES))
-    card = contents[_CARD].decode() if _CARD in contents else None
-    return LoadedModel(estimator, record["metadata"], record["libraries"], folder_sha256(contents), card)
+    record = loaded_record(contents, folder)
+    archive = checked_archive(contents[ESTIMATOR], contents, folder, finite=finite)
+    try:
+        estimator = skops.io.loads(archive, trusted=list(TRUSTED_TYPES))
+    except Exception as error:  # attributes that no class expects end in whatever the class raises
+        raise ContractError(
+            f"the estimator cannot be made of its file: {type(error).__name__}: {' '.join(str(error).split())[:200]}",
+            where=str(folder / ESTIMATOR),
+            hint=f"it was written with {_written_with(record)}; train the model again, or restore the folder",
+        ) from error
+    return LoadedModel(
+        estimator, record["metadata"], record["libraries"], folder_sha256(contents), _card(contents, folder)
+    )
+
+
+def loaded_record(contents: Mapping[str, bytes], folder: Path) -> dict[str, Any]:
+    """Return what ``model.json`` says: its format, libraries and metadata.
+
+    Raises
+    ------
+    ContractError
+        If it is no such document.
+    """
+    where = str(folder / RECORD)
+    try:
+        record = strict_json(contents[RECORD])
+    except ValueError as error:
+        raise ContractError(f"the file is not JSON: {error}", where=where) from error
+    written = record.get("format") if isinstance(record, dict) else None
+    if type(written) is not int or written not in _READABLE:
+        raise ContractError(f"this release reads the model formats {_READABLE[0]} to {_FORMAT} only", where=where)
+    libraries = record.get("libraries")
+    if not isinstance(record.get("metadata"), dict) or not isinstance(libraries, dict):
+        raise ContractError("the file does not say what the model is", where=where)
+    if not all(isinstance(each, str) for each in libraries.values()):
+        raise ContractError("the file does not say which libraries wrote the model", where=where)
+    return record
+
+
+def _written_with(record: Mapping[str, Any]) -> str:
+    named = ("scikit-learn", "numpy", "skops")
+    return ", ".join(f"{name} {record['libraries'][name][:20]}" for name in named if name in record["libraries"])
+
+
+def _card(contents: Mapping[str, bytes], folder: Path) -> str | None:
+    try:
+        return contents[CARD].decode() if CARD in contents else None
+    except UnicodeDecodeError as error:
+        raise ContractError("the card is not text in UTF-8", where=str(folder / CARD)) from error
 
 
 def checked_contents(
@@ -186,16 +228,25 @@ def checked_contents(
 
     What is hashed is what is returned: every file is read once.
 
+    Parameters
+    ----------
+    folder : Path
+        Written by ``save_model``.
+    expected_sha256 : str, optional
+        What the folder must hash to.
+    beside : sequence of str, optional
+        Files in the folder that are not the model's: the manifest of an exported one, which holds the hash.
+
     Raises
     ------
     NotFoundError
         If there is no model.
     ContractError
-        If the hash differs.
+        If the hash differs, or the folder holds what no model's does: other names, links, pipes.
     """
-    if not (folder / _ESTIMATOR).is_file() or not (folder / _RECORD).is_file():
+    if not all(os.path.lexists(folder / name) for name in (ESTIMATOR, RECORD)):
         raise NotFoundError("there is no model here", where=str(folder), hint="radzoo models list")
-    contents = {name: content for name, content in _contents(folder).items() if name not in beside}
+    contents = model_files(folder, beside=beside)
     sha256 = folder_sha256(contents)
     if expected_sha256 is not None and sha256 != expected_sha256:
         raise ContractError(
@@ -215,24 +266,12 @@ def _estimator_files(estimator: BaseEstimator, folder: Path) -> tuple[bytes, dic
         dumped = skops.io.dumps(estimator)
     except UnsupportedTypeException as error:
         raise ContractError(f"the estimator cannot be stored: {error}", where=str(folder)) from error
-    _refuse_foreign_types(dumped, folder)
-    return canonical_archive(dumped)
-
-
-def _refuse_foreign_types(content: bytes, folder: Path) -> None:
-    import skops.io
-
-    where = str(folder / _ESTIMATOR)
-    try:
-        foreign = sorted(set(skops.io.get_untrusted_types(data=content)) - set(TRUSTED_TYPES))
-    except (zipfile.BadZipFile, KeyError, TypeError, ValueError) as error:
-        raise ContractError(f"the file is not a skops archive: {error}", where=where) from error
-    if foreign:
-        raise ContractError(
-            f"the estimator holds types that are not on the allow-list: {', '.join(foreign)}",
-            where=where,
-            hint="use only models that this project saved; types of a new member go to TRUSTED_TYPES",
-        )
+    archive, weights = canonical_archive(dumped)
+    # What could not be loaded again is not saved.
+    checked_archive(archive, weights, folder, finite=False)
+    for name, content in {ESTIMATOR: archive, **weights}.items():
+        refuse_large_file(name, len(content), str(folder / name))
+    return archive, weights
 
 
 def _record_bytes(metadata: Mapping[str, JsonValue], folder: Path, libraries: Sequence[str]) -> bytes:
@@ -244,25 +283,8 @@ def _record_bytes(metadata: Mapping[str, JsonValue], folder: Path, libraries: Se
     try:
         text = json.dumps(record, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
     except (TypeError, ValueError) as error:
-        raise ContractError(f"the metadata are not JSON: {error}", where=str(folder / _RECORD)) from error
+        raise ContractError(f"the metadata are not JSON: {error}", where=str(folder / RECORD)) from error
     return f"{text}\n".encode()
-
-
-def _record(content: bytes, folder: Path) -> dict[str, Any]:
-    where = str(folder / _RECORD)
-    try:
-        record = json.loads(content)
-    except ValueError as error:
-        raise ContractError(f"the file is not JSON: {error}", where=where) from error
-    if not isinstance(record, dict) or record.get("format") not in _READABLE:
-        raise ContractError(f"this release reads the model formats {_READABLE[0]} to {_FORMAT} only", where=where)
-    return record
-
-
-def _contents(folder: Path) -> dict[str, bytes]:
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()
-    }
 
 
 def folder_sha256(contents: Mapping[str, bytes]) -> str:

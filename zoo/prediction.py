@@ -5,18 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-import polars as pl
-from sklearn.base import BaseEstimator
-from sklearn.pipeline import Pipeline
-
 from schemas.errors import ContractError, NotFoundError
 from schemas.study import Study
 from store.snapshot import Snapshot
-from zoo.combined import CombinedFeatures
-from zoo.explain import Contributions, contributions, last_step
-from zoo.harmonise import BATCH_PREFIX, ComBatHarmoniser
-from zoo.patient_inputs import PatientInputs, patient_inputs
+from zoo.explain import Contributions
+from zoo.foreign_models import foreign_answers
+from zoo.model_answers import Answers, Question, model_answers
+from zoo.patient_inputs import patient_inputs
 from zoo.region_columns import region_columns
 from zoo.saved_models import SavedModel
 
@@ -108,14 +103,13 @@ def predictions(
             hint=f"radzoo models explain {saved.name} --patient P --out maps shows where it looks",
         )
     found = patient_inputs(snapshot, study, saved.inputs, asked)
-    estimator = saved.loaded.estimator
-    answered, reasons = _of_known_batches(estimator, found)
-    table = answered.select(saved.inputs.columns)
-    probabilities = np.asarray(estimator.predict_proba(table))[:, 1] if table.height else np.empty(0)
-    parts: Contributions | None = None
-    if explain and table.height:
-        parts = contributions(last_step(estimator, table, saved.references))
-    position = {patient: number for number, patient in enumerate(answered["patient"])}
+    table = found.frame.select(saved.inputs.columns)
+    answers = _answers(saved, Question(table, saved.references, explain, saved.examples))
+    here = found.frame["patient"].to_list()
+    unknown = {patient: why for patient, why in zip(here, answers.reasons, strict=True) if why is not None}
+    reasons, probabilities, parts = found.reasons | unknown, answers.probabilities, answers.parts
+    answered = (patient for patient, is_known in zip(here, answers.known, strict=True) if is_known)
+    position = {patient: number for number, patient in enumerate(answered)}
     rows = []
     for patient in asked:
         at = position.get(patient)
@@ -167,28 +161,13 @@ def _cohort(saved: SavedModel, patient: str) -> str:
     return "unknown" if saved.cohorts is None else saved.cohorts.get(patient, "new")
 
 
-def _of_known_batches(estimator: BaseEstimator, found: PatientInputs) -> tuple[pl.DataFrame, dict[str, str]]:
-    """Return the rows whose batch the model's training had, and why the other patients have no answer."""
-    harmoniser = _harmoniser(estimator)
-    if harmoniser is None:
-        return found.frame, found.reasons
-    column = pl.col(str(harmoniser.batch))
-    is_known = column.is_in(harmoniser.batches_.tolist())
-    strange = found.frame.filter(~is_known).select("patient", column)
-    variable = str(harmoniser.batch).removeprefix(BATCH_PREFIX)
-    unknown = {
-        patient: f"no training patient was of this batch, {variable} = {code:g}"
-        for patient, code in strange.iter_rows()
-    }
-    return found.frame.filter(is_known), found.reasons | unknown
-
-
-def _harmoniser(estimator: BaseEstimator) -> ComBatHarmoniser | None:
-    """Return the step that harmonises, in a pipeline or in the selection of a combined model."""
-    steps = [step for _, step in estimator.steps] if isinstance(estimator, Pipeline) else []
-    if steps and isinstance(steps[0], CombinedFeatures):
-        steps = [step for _, step in steps[0].selection_.steps]
-    return next((step for step in steps if isinstance(step, ComBatHarmoniser)), None)
+def _answers(saved: SavedModel, question: Question) -> Answers:
+    if saved.foreign is not None:
+        return foreign_answers(saved.foreign, question)
+    try:
+        return model_answers(saved.loaded.estimator, question)
+    except ContractError as error:
+        raise ContractError(error.message, where=error.where or saved.name, hint=error.hint) from error
 
 
 def _refuse_training(study: Study, saved: SavedModel, cohorts: dict[str, str]) -> None:
@@ -204,7 +183,7 @@ def _refuse_training(study: Study, saved: SavedModel, cohorts: dict[str, str]) -
 
 
 def _warnings(saved: SavedModel) -> tuple[str, ...]:
-    found = []
+    found = list(saved.warnings)
     if saved.mark is not None:
         found.append(f"{saved.name} of study '{saved.study}' is marked: {saved.mark}")
     if saved.cohorts is None:

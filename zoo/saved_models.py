@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pyarrow.parquet as pq
+from pydantic import ValidationError
 
 from schemas.errors import ContractError, NotFoundError
+from schemas.feature_names import PHASE_SEPARATOR
+from schemas.model_record import ModelManifest, ModelRecord, record_faults
 from schemas.model_settings import FactorRule, Missing, ModelSettings
+from schemas.strict_json import strict_json
 from schemas.study import Study
 from store.snapshot import Snapshot
 from zoo.explain import column_references
 from zoo.feature_columns import stored_feature_set
-from zoo.model_folders import MANIFEST, local_model_folder
+from zoo.foreign_models import ForeignFiles
+from zoo.harmonise import batch_column
+from zoo.imputation import INDICATOR
+from zoo.model_archive import checked_archive
+from zoo.model_files import ESTIMATOR, MANIFEST, RECORD, read_model_file
+from zoo.model_folders import local_model_folder
 from zoo.model_inputs import ModelInputs, model_inputs
-from zoo.persist import LoadedModel, load_model
+from zoo.persist import LoadedModel, checked_contents, load_model, loaded_record
+from zoo.region_columns import is_region_column
 from zoo.registry import model_spec
 from zoo.staging.bclc import bclc_comparator
 from zoo.staging.description import Comparator
@@ -78,6 +90,11 @@ class SavedModel:
     references: Mapping[str, Any]
     cohorts: Mapping[str, str] | None
     """The cohort of each patient of the dataset it was trained from; None where this store has not got it."""
+    examples: Mapping[str, Any] | None = None
+    """What it said of made-up patients when it was saved; None where a former release saved it."""
+    foreign: ForeignFiles | None = None
+    """The files of a model from elsewhere; None for one of the store, whose hash the catalogue has."""
+    warnings: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -103,7 +120,8 @@ def stored_model(snapshot: Snapshot, row: Mapping[str, Any]) -> SavedModel:
     ContractError
         If the folder is not what the catalogue has on record, or holds a type that is not trusted.
     """
-    loaded = load_model(local_model_folder(snapshot.store, row), row["sha256"])
+    folder = local_model_folder(snapshot.store, row)
+    loaded = load_model(folder, row["sha256"])
     frame = pinned_rows(snapshot, row["dataset_id"])
     metadata = dict(loaded.metadata)
     if "inputs" not in metadata:
@@ -118,13 +136,15 @@ def stored_model(snapshot: Snapshot, row: Mapping[str, Any]) -> SavedModel:
         training = frame.filter(pl.col("cohort") == "training")
         columns = [str(name) for name in metadata["columns"]]  # type: ignore[union-attr]
         metadata["references"] = column_references(loaded.estimator, training.select(columns))
-    return _saved(metadata, loaded, row["version"], row["mark"], frame)
+    return _saved(metadata, loaded, row["version"], row["mark"], frame, folder / RECORD)
 
 
 def exported_model(snapshot: Snapshot, folder: Path) -> SavedModel:
     """Return a model of an exported folder, its hash compared with the manifest's.
 
-    Whether patients were in its training cohort can be told only where the store has the model's dataset.
+    Its estimator is not made in this process (`zoo.foreign_models`): the hash beside a folder does not keep anybody
+    from writing both. Whether patients were in its training cohort can be told only where the store has the model's
+    dataset.
 
     Raises
     ------
@@ -134,25 +154,51 @@ def exported_model(snapshot: Snapshot, folder: Path) -> SavedModel:
         If the folder is not what the manifest says, or the model is of a format without pinned definitions.
     """
     file = folder / MANIFEST
-    if not file.is_file():
+    if not os.path.lexists(file):
         raise NotFoundError(
             "there is no exported model here", where=str(folder), hint=f"radzoo models export MODEL {folder} makes one"
         )
-    try:
-        manifest = json.loads(file.read_text(encoding="utf-8"))
-        expected = str(manifest["sha256"])
-        version, mark = manifest.get("version"), manifest.get("mark")
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ContractError("the manifest cannot be read", where=str(file), hint="export the model again") from error
-    loaded = load_model(folder, expected, beside=(MANIFEST,))
-    if "inputs" not in loaded.metadata:
+    manifest = _manifest(file)
+    contents = checked_contents(folder, manifest.sha256, beside=(MANIFEST,))
+    if manifest.files is not None and manifest.files != {
+        name: hashlib.sha256(content).hexdigest() for name, content in contents.items()
+    }:
+        raise ContractError("the manifest names other files", where=str(file), hint=_EXPORT_AGAIN)
+    record = loaded_record(contents, folder)
+    metadata = record["metadata"]
+    if "inputs" not in metadata:
         raise ContractError(
             "the model was saved by an older release and does not say what its columns mean",
             where=str(folder),
             hint="apply it in the store that trained it, or train it again there",
         )
-    frame = pinned_rows(snapshot, str(loaded.metadata["dataset_id"]))
-    return _saved(loaded.metadata, loaded, version, mark, frame)
+    # Reading alone; the estimator itself is made elsewhere.
+    checked_archive(contents[ESTIMATOR], contents, folder, finite=True)
+    frame = pinned_rows(snapshot, str(metadata.get("dataset_id")))
+    loaded = LoadedModel(None, metadata, record["libraries"], manifest.sha256)
+    saved = _saved(metadata, loaded, manifest.version, manifest.mark, frame, folder / RECORD)
+    if manifest.format > 1 and (manifest.study, manifest.model) != (saved.study, saved.model):
+        raise ContractError("the manifest is that of another model", where=str(file), hint=_EXPORT_AGAIN)
+    unsealed = f"the manifest of {saved.name} is of an older release: nothing tells whether its mark was taken out"
+    return replace(saved, foreign=ForeignFiles(contents, folder), warnings=(unsealed,) if manifest.format == 1 else ())
+
+
+_EXPORT_AGAIN = "export the model again: radzoo models export MODEL FOLDER"
+
+
+def _manifest(file: Path) -> ModelManifest:
+    try:
+        manifest = ModelManifest.model_validate(strict_json(read_model_file(file)))
+    except ValidationError as error:
+        reason = f"the manifest cannot be read: {record_faults(error)}"
+        raise ContractError(reason, where=str(file), hint=_EXPORT_AGAIN) from error
+    except ValueError as error:
+        raise ContractError(f"the manifest cannot be read: {error}", where=str(file), hint=_EXPORT_AGAIN) from error
+    if not manifest.is_whole:
+        raise ContractError(
+            "the manifest changed after it was written: its hash is another", where=str(file), hint=_EXPORT_AGAIN
+        )
+    return manifest
 
 
 def pinned_rows(snapshot: Snapshot, dataset_id: str) -> pl.DataFrame | None:
@@ -218,43 +264,76 @@ def patient_of(frame: pl.DataFrame, row: Mapping[str, Any], patient: str, *, hin
 
 
 def _saved(
-    metadata: Mapping[str, Any], loaded: LoadedModel, version: int | None, mark: str | None, frame: pl.DataFrame | None
+    metadata: Mapping[str, Any],
+    loaded: LoadedModel,
+    version: int | None,
+    mark: str | None,
+    frame: pl.DataFrame | None,
+    where: Path,
 ) -> SavedModel:
+    hint = "train the model again, or restore the folder from a backup"
+    try:
+        record = ModelRecord.model_validate(metadata)
+    except ValidationError as error:
+        reason = f"the record does not say what the model reads: {record_faults(error)}"
+        raise ContractError(reason, where=str(where), hint=hint) from error
+    inputs = _pinned_inputs(record, str(where), hint)
     return SavedModel(
-        study=metadata["study"],
-        model=metadata["model"],
+        study=record.study,
+        model=record.model,
         version=version,
-        threshold=metadata["threshold"],
+        threshold=record.threshold,
         mark=mark,
         loaded=loaded,
-        inputs=_pinned_inputs(metadata),
-        references=metadata["references"],
+        inputs=inputs,
+        references={name: reference.model_dump() for name, reference in record.references.items()},
         cohorts=None if frame is None else dict(frame.select("patient", "cohort").iter_rows()),
+        examples=record.examples,
     )
 
 
-def _pinned_inputs(metadata: Mapping[str, Any]) -> PinnedInputs:
-    inputs, features = metadata["inputs"], metadata["feature_set"]
-    comparator = COMPARATORS[inputs["comparator"]] if inputs["comparator"] else None
-    if comparator is not None and metadata["settings"].get("single_over_5cm_is_b"):
-        comparator = bclc_comparator(single_over_5cm_is_b=True)
-    return PinnedInputs(
-        columns=tuple(metadata["columns"]),
-        feature_set=features["feature_set"] if features else None,
-        definition_sha256=features["definition_sha256"] if features else None,
-        phases=tuple(inputs["phases"]),
-        factors=tuple(FactorRule.model_validate(rule) for rule in inputs["factors"]),
+def _pinned_inputs(record: ModelRecord, where: str, hint: str) -> PinnedInputs:
+    inputs, features, regions = record.inputs, record.feature_set, record.regions
+    comparator = None
+    if inputs.comparator is not None:
+        comparator = COMPARATORS.get(inputs.comparator)
+        if comparator is None:
+            raise ContractError(f"no release knows a score '{inputs.comparator}'", where=where, hint=hint)
+        if record.settings.get("single_over_5cm_is_b"):
+            comparator = bclc_comparator(single_over_5cm_is_b=True)
+    pinned = PinnedInputs(
+        columns=record.columns,
+        feature_set=features.feature_set if features else None,
+        definition_sha256=features.definition_sha256 if features else None,
+        phases=inputs.phases,
+        factors=inputs.factors,
         comparator=comparator,
-        renamed=inputs["variables"],
-        words=inputs["words"],
-        # Datasets that were pinned before there was harmonisation do not speak of it.
-        harmonise=inputs.get("harmonise"),
-        missing=inputs.get("missing", "exclude"),
-        variables=metadata["variables"],
-        # Networks came with a later release.
-        regions=(metadata.get("regions") or {}).get("feature_set"),
-        regions_sha256=(metadata.get("regions") or {}).get("definition_sha256"),
+        renamed=inputs.variables,
+        words=inputs.words,
+        harmonise=inputs.harmonise,
+        missing=inputs.missing,
+        variables={name: variable.model_dump(mode="json") for name, variable in record.variables.items()},
+        regions=regions.feature_set if regions else None,
+        regions_sha256=regions.definition_sha256 if regions else None,
     )
+    if orphans := _orphan_columns(pinned):
+        raise ContractError(f"nothing in the record gives its column '{orphans[0][:120]}'", where=where, hint=hint)
+    return pinned
+
+
+def _orphan_columns(inputs: PinnedInputs) -> list[str]:
+    """Return the columns that neither a factor, a score, a feature set, regions nor a batch gives."""
+    labels = {rule.label for rule in inputs.factors}
+    given = labels | {f"{rule.variable}{INDICATOR}" for rule in inputs.factors}
+    given |= {inputs.comparator.name} if inputs.comparator is not None else set()
+    given |= {batch_column(inputs.harmonise)} if inputs.harmonise is not None else set()
+    return [
+        name
+        for name in inputs.columns
+        if name not in given
+        and not (is_region_column(name) and inputs.regions is not None)
+        and not (PHASE_SEPARATOR in name and inputs.feature_set is not None and not is_region_column(name))
+    ]
 
 
 def _as_trained(snapshot: Snapshot, row: Mapping[str, Any]) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from store.snapshot import Snapshot
 from zoo.card import model_card
 from zoo.evaluation.auc import auc
 from zoo.evaluation.threshold import youden_threshold
+from zoo.example_answers import example_answers
 from zoo.explain import column_references, last_step
 from zoo.feature_columns import stored_feature_set
 from zoo.importances import training_importances
@@ -179,6 +180,7 @@ def trained_model(store: Store, study: Study, plan: TrainingPlan, trained_at: st
         threshold = youden_threshold(target, probabilities)
         # What a network makes of regions is explained by maps, not column by column.
         references = {} if spec.is_network else column_references(estimator, inputs)
+        examples = example_answers(estimator, inputs, references)
         summary = model_summary(estimator, target) | chosen_penalties(estimator)
     if spec.is_network:
         summary["network"] |= {"device": _device(study.settings_of(plan.model).network)}
@@ -187,6 +189,7 @@ def trained_model(store: Store, study: Study, plan: TrainingPlan, trained_at: st
         "threshold_rule": _THRESHOLD_RULE,
         "training_auc": auc(target, probabilities),
         "references": references,
+        "examples": examples,
     }
     local = store.models.scratch()
     sha256 = save_model(local, estimator, metadata, model_card(spec, metadata, summary))

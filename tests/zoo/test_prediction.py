@@ -7,6 +7,7 @@ import os
 import shutil
 import tarfile
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 from schemas.errors import ContractError, NotFoundError
 from schemas.feature_sets import FeatureSetDefinition
+from schemas.model_record import ModelManifest
 from schemas.radiomics_settings import RadiomicsSettings
 from schemas.study import Study
 from schemas.study_text import parsed_study
@@ -430,7 +432,9 @@ def exported_copy(written, folder, model="cr"):
     """Return a folder outside the store with a model's files and a manifest."""
     row = written.snapshot.row("models", model=model, study="s")
     shutil.copytree(local_model_folder(written.store, row), folder)
-    (folder / "manifest.json").write_text(json.dumps({"sha256": row["sha256"], "version": 1, "mark": None}))
+    files = {file.name: sha256(file.read_bytes()).hexdigest() for file in folder.iterdir()}
+    manifest = ModelManifest(study="s", model=model, version=1, sha256=row["sha256"], files=files)
+    (folder / "manifest.json").write_text(json.dumps(manifest.sealed()))
     return folder
 
 
@@ -481,8 +485,8 @@ def test_a_foreign_type_is_refused_whatever_the_manifest_says(newcomers, tmp_pat
     pipeline[0].func = os.system
     skops.io.dump(pipeline, folder / "estimator.skops")
     names = ("estimator.skops", "model.json", "card.md")
-    sha256 = folder_sha256({name: (folder / name).read_bytes() for name in names})
-    (folder / "manifest.json").write_text(json.dumps({"sha256": sha256}))
+    digest = folder_sha256({name: (folder / name).read_bytes() for name in names})
+    (folder / "manifest.json").write_text(json.dumps({"sha256": digest}))
     with pytest.raises(ContractError, match=r"not on the allow-list: posix\.system") as error:
         exported_model(newcomers.written.snapshot, folder)
     assert error.value.exit_code == 4
