@@ -15,7 +15,7 @@ from typing import Literal, TextIO
 from zoneinfo import ZoneInfo
 
 from flows.failure_counts import known_failures
-from flows.faults import fault_of, without_line_breaks
+from flows.faults import fault_of, is_interruption, without_line_breaks
 from schemas.errors import NotFoundError, RadzooError
 from store.home import Store
 from store.snapshot import Snapshot
@@ -87,6 +87,8 @@ def run_on_schedule(verb: str, study: str, store: Path, zone: ZoneInfo, work: Ca
                 before = _failures(earlier, done)
                 after = _failures(_snapshot(store), done)
             except Exception as error:
+                if is_interruption(error):
+                    raise KeyboardInterrupt from error
                 traceback.print_exc()
                 fault = fault_of(error)
     except BaseException:
