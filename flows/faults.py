@@ -13,6 +13,7 @@ from pathlib import Path
 
 from flows.missing_library import missing_library
 from schemas.errors import ContractError, NotFoundError, RadzooError, StoreBusyError, UsageError
+from schemas.foreign_text import printable
 
 __all__ = ["fault_of", "is_interruption", "without_line_breaks"]
 
@@ -96,8 +97,8 @@ def is_interruption(error: BaseException) -> bool:
 
 
 def without_line_breaks(text: str) -> str:
-    """Return a text as one line."""
-    return " ".join(text.split())
+    """Return a text as one line, which a terminal may have."""
+    return printable(" ".join(text.split()))
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

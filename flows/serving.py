@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from flows.bench import bench
@@ -189,7 +189,7 @@ def serve_until_stopped(scheduled: list[ScheduledFlow]) -> None:
             # A file's path would put the folder `flows` itself on the import path.
             entrypoint_type=EntrypointType.MODULE_PATH,
         )
-        _refuse_parameters(deployment)
+        _refuse_parameters(cast("UUID", deployment))
     with suppress(KeyboardInterrupt):
         asyncio.run(runner.start())
 
