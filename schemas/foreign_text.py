@@ -66,7 +66,7 @@ def _json_code(number: int) -> str:
 # UCUM writes arbitrary units in brackets, and [IU]/mL is no link.
 _UNIT = r"\[(?![xX]\])[A-Za-z][\w']*\](?![(\[:])"
 _MARKS = re.compile(
-    rf"(?P<kept>{_UNIT})|(?P<mark>[\\`*<\[\]|~$]|(?<![^\W_])_|_(?![^\W_])|&(?=#?\w+;)|(?<=:)/(?=/)|(?<=\w)@(?=\w)"
+    rf"(?P<kept>{_UNIT})|(?P<mark>[\\`*<\[\]|~$]|(?<![^\W_])_|_(?![^\W_])|&(?=#?\w+;)|(?<=:)/(?=/)|(?<=[\w.+-])@(?=[\w-]+\.\w)"
     r"|(?<=\bwww)\.)",
     re.IGNORECASE,
 )

@@ -81,6 +81,7 @@ def test_what_a_spreadsheet_may_run_gets_a_quote(text):
         ("[IU]: http", "\\[IU\\]: http"),
         ("www.page.example", "www\\.page.example"),
         ("a|b", "a\\|b"),
+        ("quick@1 and me@page.example", "quick@1 and me\\@page.example"),
         ("`code`", "\\`code\\`"),
         ("**bold** _it_ a_b", "\\*\\*bold\\*\\* \\_it\\_ a_b"),
         ("&lt;b&gt; R&D", "\\&lt;b\\&gt; R&D"),
