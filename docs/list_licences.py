@@ -48,8 +48,8 @@ $ pip install --constraint constraints.txt --editable .   # radzoo and torch: al
 ```
 
 The hashes are those that the index names on the day: keep the file, and it tells a file that was changed since. torch
-is left out, since its builds for CPU and GPU share a version and come from different indexes. Two packages are built from
-source (docopt, pyradiomics-bhklab); what their building fetches has no hash.
+is left out, since its builds for CPU and GPU share a version and come from different indexes. docopt and
+pyradiomics-bhklab are built from source; what their building fetches has no hash.
 """
 # What metadata say in a sentence, or not at all; read off the licence file that the package brings along.
 READ_BY_HAND = {"skops": "MIT", "matplotlib": "PSF-based (matplotlib)", "kiwisolver": "BSD-3-Clause"}

@@ -65,9 +65,10 @@ def _json_code(number: int) -> str:
 
 # UCUM writes arbitrary units in brackets, and [IU]/mL is no link.
 _UNIT = r"\[(?![xX]\])[A-Za-z][\w']*\](?![(\[:])"
+_INSIDE_A_NAME = r"(?<=[^\W_])_+(?=[^\W_])"
 _MARKS = re.compile(
-    rf"(?P<kept>{_UNIT})|(?P<mark>[\\`*<\[\]|~$]|(?<![^\W_])_|_(?![^\W_])|&(?=#?\w+;)|(?<=:)/(?=/)|(?<=[\w.+-])@(?=[\w-]+\.\w)"
-    r"|(?<=\bwww)\.)",
+    rf"(?P<kept>{_UNIT}|{_INSIDE_A_NAME})"
+    r"|(?P<mark>[\\`*_<\[\]|~$]|&(?=#?\w+;)|(?<=:)/(?=/)|(?<=[\w.+-])@(?=[\w-]+\.\w)|(?<=\bwww)\.)",
     re.IGNORECASE,
 )
 _OPENING = re.compile(r"^(?:(?P<sign>[#>+=-])|(?P<number>\d+)(?P<stop>[.)])(?=\s|$))")

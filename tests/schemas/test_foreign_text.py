@@ -89,6 +89,8 @@ def test_what_a_spreadsheet_may_run_gets_a_quote(text):
         ("=====", "\\====="),
         ("\x1b[31m", "\\\\x1b\\[31m"),
         ("diameter_mm>50", "diameter_mm>50"),
+        ("AP__original_glcm_Contrast", "AP__original_glcm_Contrast"),
+        ("__init__ a_ _b", "\\_\\_init\\_\\_ a\\_ \\_b"),
         ("[IU]/mL", "[IU]/mL"),
         ("original_firstorder_10Percentile", "original_firstorder_10Percentile"),
         ("P-1: 0.5 (n = 3)", "P-1: 0.5 (n = 3)"),
