@@ -21,15 +21,36 @@ OPTIONAL = ("onnx", "postgresql")
 """The extras that a user may install; those of development do not come along."""
 
 REMARKS = {
-    "docopt": "No release since 2014. It comes with pykwalify, for a command of its own that is never called.",
+    "docopt": "No release since 2014. It comes with pykwalify, for a command of its own that is never called. "
+    "The way out: it goes with pykwalify.",
     "pykwalify": "No release since 2020. pyradiomics checks parameter files with it; radzoo hands over no such file. "
-    "It goes when the features are computed without pyradiomics.",
+    "The way out: it goes when the features are computed without pyradiomics.",
     "text-unidecode": "No release since 2019. Of its two licences the Artistic one is used. It comes with "
-    "Prefect, by python-slugify; radzoo does not call it.",
-    "toml": "No release since 2020. It comes with Prefect, for its profiles; radzoo reads TOML with tomllib.",
+    "Prefect, by python-slugify; radzoo does not call it, and passes it on to nobody: pip fetches it. "
+    "The way out: it goes when Prefect makes its names without python-slugify.",
+    "toml": "No release since 2020. It comes with Prefect, for its profiles; radzoo reads TOML with tomllib. "
+    "The way out: it goes when Prefect does the same.",
     "xgboost-cpu": "XGBoost without 300 MB of GPU libraries, by the same authors.",
     "pyradiomics-bhklab": "pyradiomics for Python 3.12 and later, see adr/0003.",
 }
+HASHES = """\
+## Hashes of what is installed
+
+`constraints.txt` pins versions, without hashes: pip (tried with 23.2.1, which Python 3.11 brings, and 26.3) takes a
+hash in a constraint as `--require-hashes` for the whole call. It then refuses radzoo itself ("The editable requirement
+cannot be installed when requiring hashes, because there is no single file to hash") and each package without a hash,
+such as a torch that was built for one's own GPU. Who wants hashes installs in two steps:
+
+```console
+$ python docs/write_hashes.py > hashes.txt
+$ pip install --no-deps --require-hashes -r hashes.txt    # all that is pinned but torch; another file is refused
+$ pip install --constraint constraints.txt --editable .   # radzoo and torch: all else is there
+```
+
+The hashes are those that the index names on the day: keep the file, and it tells a file that was changed since. torch
+is left out, since its builds for CPU and GPU share a version and come from different indexes. docopt and
+pyradiomics-bhklab are built from source; what their building fetches has no hash.
+"""
 # What metadata say in a sentence, or not at all; read off the licence file that the package brings along.
 READ_BY_HAND = {"skops": "MIT", "matplotlib": "PSF-based (matplotlib)", "kiwisolver": "BSD-3-Clause"}
 
@@ -58,6 +79,8 @@ def page() -> str:
         f"Only with the extras {' and '.join(OPTIONAL)}:",
         "",
         *table({name: each for name, each in optional.items() if name not in needed}),
+        "",
+        HASHES.rstrip(),
     ]
     return "\n".join(lines) + "\n"
 

@@ -13,8 +13,9 @@ from pathlib import Path
 
 from flows.missing_library import missing_library
 from schemas.errors import ContractError, NotFoundError, RadzooError, StoreBusyError, UsageError
+from schemas.foreign_text import printable
 
-__all__ = ["fault_of", "without_line_breaks"]
+__all__ = ["fault_of", "is_interruption", "without_line_breaks"]
 
 _SHOWN = "RADZOO_TRACEBACK"
 _NO_SPACE = "free some space (df -h shows each disk; TMPDIR moves temporary files), then run the command again"
@@ -87,9 +88,17 @@ def fault_of(error: BaseException, *, store: Path | None = None) -> RadzooError:
     return _own_fault(error)
 
 
+def is_interruption(error: BaseException) -> bool:
+    """Return whether an exception is a Ctrl-C, which DuckDB makes an error of its own of."""
+    return any(
+        isinstance(each, KeyboardInterrupt) or (isinstance(each, RuntimeError) and str(each) == "Query interrupted")
+        for each in _chain(error)
+    )
+
+
 def without_line_breaks(text: str) -> str:
-    """Return a text as one line."""
-    return " ".join(text.split())
+    """Return a text as one line, which a terminal may have."""
+    return printable(" ".join(text.split()))
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

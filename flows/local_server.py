@@ -7,31 +7,37 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import IO, NamedTuple
+from dataclasses import dataclass, field
+from typing import IO
 
-from flows.prefect_settings import checked_settings, refuse_unusable_database
+from flows.prefect_settings import checked_settings, loaded_settings, refuse_unusable_database
 from flows.progress import said
-from flows.server_process import ending_reason, is_healthy, server_environment
+from flows.server_process import LOOPBACK, ending_reason, is_healthy, server_command, server_environment
+from flows.server_secret import SECRET_VARIABLES, secret_file, share_secret
+from flows.server_watcher import end_with_this_process
 from schemas.errors import NotFoundError
 
 __all__ = ["PrefectApi", "prefect_api", "running"]
 
 _API = "PREFECT_API_URL"
-_HOST = "127.0.0.1"
 _STARTUP_S = 120
+_FINAL = {"PREFECT__SERVER_FINAL": "1"}
+"""Prefect's mark of a process that makes one server only."""
 
 
-class PrefectApi(NamedTuple):
+@dataclass(frozen=True)
+class PrefectApi:
     """Where a Prefect API is."""
 
     url: str
     port: int | None
     """Of a server on this machine that `running` starts; None for one that somebody else runs."""
+    secret: str | None = field(default=None, repr=False)
+    """What the server on this machine asks for."""
 
 
 @contextmanager
@@ -45,15 +51,23 @@ def prefect_api(port: int) -> Iterator[PrefectApi]:
     port : int
         Where a local server listens, on the loopback address only.
     """
-    if url := os.environ.get(_API):
-        yield PrefectApi(url, None)
+    settings = loaded_settings()
+    if settings.api.url:
+        yield PrefectApi(settings.api.url, None)
         return
-    # Read by Prefect when it is imported, here and in the processes that run the flows.
-    os.environ[_API] = f"http://{_HOST}:{port}/api"
+    before = {name: os.environ.get(name) for name in (_API, *SECRET_VARIABLES)}
+    chosen = settings.server.api.auth_string or settings.api.auth_string
+    # Read by Prefect when flows are loaded, here and in the processes that run them.
+    os.environ[_API] = f"http://{LOOPBACK}:{port}/api"
+    secret = share_secret(os.environ, chosen.get_secret_value() if chosen is not None else None)
     try:
-        yield PrefectApi(os.environ[_API], port)
+        yield PrefectApi(os.environ[_API], port, secret)
     finally:
-        os.environ.pop(_API, None)
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 @contextmanager
@@ -67,22 +81,35 @@ def running(api: PrefectApi) -> Iterator[None]:
     NotFoundError
         When the local server does not come up, or the other one does not answer.
     """
-    if (port := api.port) is None:
+    if (port := api.port) is None or api.secret is None:
         # Imported here: Prefect reads its settings when it is loaded.
         from flows.server_check import refuse_unreachable_server
 
         refuse_unreachable_server()
         yield
         return
-    refuse_unusable_database(checked_settings())
-    said(f"starting a Prefect server at {_HOST}:{port} (set {_API} to use another)")
-    command = [sys.executable, "-m", "prefect", "server", "start", "--host", _HOST, "--port", str(port)]
-    own = {name: value for name, value in server_environment().items() if name != _API}
+    settings = checked_settings()
+    refuse_unusable_database(settings)
+    said(f"starting a Prefect server at {LOOPBACK}:{port} (set {_API} to use another)")
+    place = {"PREFECT_SERVER_API_HOST": LOOPBACK, "PREFECT_SERVER_API_PORT": str(port)}
+    own = {name: value for name, value in server_environment(place | _FINAL).items() if name != _API}
     # A pipe that nobody reads would fill up and stop the server.
-    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log:
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=log, env=own)  # noqa: S603
+    with (
+        secret_file(api.secret, settings.home, port) as file,
+        tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log,
+    ):
+        process = subprocess.Popen(  # noqa: S603
+            server_command(port),
+            stdout=subprocess.DEVNULL,
+            stderr=log,
+            env=own,
+            # A terminal's Ctrl-C would end it before runs have told it that they end.
+            start_new_session=True,
+        )
+        end_with_this_process(process.pid)
         try:
-            _wait(process, port, log)
+            _wait(process, port, api.secret, log)
+            said(f"its page http://{LOOPBACK}:{port} asks for a password: copy it from {file}, which is yours alone")
             yield
         finally:
             process.terminate()
@@ -92,17 +119,17 @@ def running(api: PrefectApi) -> Iterator[None]:
                 process.kill()
 
 
-def _wait(process: subprocess.Popen[bytes], port: int, log: IO[str]) -> None:
+def _wait(process: subprocess.Popen[bytes], port: int, secret: str, log: IO[str]) -> None:
     deadline = time.monotonic() + _STARTUP_S
     while time.monotonic() < deadline:
         if process.poll() is not None:
             log.seek(0)
             raise NotFoundError(
                 f"the Prefect server ends at once: {ending_reason(log.read())}",
-                where=f"{_HOST}:{port}",
+                where=f"{LOOPBACK}:{port}",
                 hint="radzoo doctor looks at what it needs; where another program uses the port: --port 4300",
             )
-        if is_healthy(port):
+        if is_healthy(port, secret):
             return
         time.sleep(0.5)
-    raise NotFoundError(f"the Prefect server does not come up within {_STARTUP_S} s", where=f"{_HOST}:{port}")
+    raise NotFoundError(f"the Prefect server does not come up within {_STARTUP_S} s", where=f"{LOOPBACK}:{port}")

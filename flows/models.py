@@ -15,6 +15,7 @@ from typing import Any
 from flows.dataset_words import dataset_words
 from schemas.errors import NotFoundError, UsageError
 from schemas.model_record import ModelManifest
+from schemas.foreign_text import markdown_text
 from store.home import Store
 from store.snapshot import Snapshot, refuse_unknown_study
 from zoo.model_folders import MANIFEST, local_model_folder, version_key
@@ -195,7 +196,7 @@ def model_card_text(snapshot: Snapshot, row: Mapping[str, Any]) -> str:
             where=str(row["path"]),
             hint=f"radzoo models show {row['study']}/{row['model']}@{row['version']}",
         )
-    return f"> Marked: {row['mark']}\n\n{card}" if row["mark"] is not None else card
+    return f"> Marked: {markdown_text(row['mark'])}\n\n{card}" if row["mark"] is not None else card
 
 
 def exported(store: Store, row: Mapping[str, Any], folder: Path) -> ExportedModel:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 
+from schemas.foreign_text import printable
+
 __all__ = ["BriefFormatter", "LeftToTheVerb"]
 
 _OF_RUNS = ("prefect.flow_runs", "prefect.task_runs")
@@ -21,7 +23,7 @@ class BriefFormatter(logging.Formatter):
         line = f"{self.formatTime(record, self.datefmt)} {record.levelname} {record.name}: {record.getMessage()}"
         if record.exc_info and (error := record.exc_info[1]) is not None:
             line += f" ({type(error).__name__}: {error})"
-        return " ".join(line.split())
+        return printable(" ".join(line.split()))
 
 
 class LeftToTheVerb(logging.Filter):

@@ -17,12 +17,13 @@ from urllib.parse import urlsplit
 
 from flows.prefect_environment import DEFAULTS, PROXY_VARIABLES, is_loopback
 from flows.progress import said
+from flows.server_secret import SECRET_VARIABLES
 from schemas.errors import NotFoundError, RadzooError, UsageError
 
 if TYPE_CHECKING:
     from prefect.settings.models.root import Settings
 
-__all__ = ["checked_settings", "masked", "next_look", "one_line", "refuse_unusable_database"]
+__all__ = ["checked_settings", "loaded_settings", "masked", "next_look", "one_line", "refuse_unusable_database"]
 
 _API = "PREFECT_API_URL"
 _PATIENCE_S = 5.0
@@ -40,7 +41,7 @@ def checked_settings() -> Settings:
     NotFoundError
         If the database that its server is to use does not answer.
     """
-    settings = _loaded_settings()
+    settings = loaded_settings()
     _refuse_unknown_profile(settings)
     _refuse_missing_certificates()
     url = settings.api.url
@@ -73,11 +74,19 @@ def masked(text: str) -> str:
 
 def next_look() -> str:
     """Return where to look for a setting that Prefect fails on without naming it."""
-    own = sorted(name for name in os.environ if name.upper().startswith("PREFECT_") and name not in DEFAULTS)
+    ours = (*DEFAULTS, *SECRET_VARIABLES)
+    own = sorted(name for name in os.environ if name.upper().startswith("PREFECT_") and name not in ours)
     return f"unset {', '.join(own)}, one after the other" if own else "look into prefect.toml and .env of this folder"
 
 
-def _loaded_settings() -> Settings:
+def loaded_settings() -> Settings:
+    """Return Prefect's settings, each of which is a value of its kind; what they name is not looked at.
+
+    Raises
+    ------
+    UsageError
+        If a variable, a profile or a file of settings is wrong.
+    """
     try:
         # What Prefect would print of its settings here is refused below, in a line.
         with warnings.catch_warnings(), redirect_stderr(StringIO()):

@@ -18,6 +18,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from schemas.foreign_text import one_line
+
 __all__ = ["Advance", "narrated", "said", "said_elsewhere"]
 
 _LINE_EVERY_S = 10.0
@@ -32,7 +34,7 @@ class Advance(Protocol):
 
 def said(line: str) -> None:
     """Say a line to the person who watches."""
-    _tell(line)
+    _tell(one_line(line))
 
 
 @contextmanager
@@ -50,15 +52,15 @@ def narrated(what: str, total: int, unit: str) -> Iterator[Advance]:
     """
     if sys.stderr.isatty():
         columns = (
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=None),
             MofNCompleteColumn(),
-            TextColumn(unit),
+            TextColumn(unit, markup=False),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
         )
         with Progress(*columns, console=Console(stderr=True)) as bar:
-            task = bar.add_task(what, total=total)
+            task = bar.add_task(one_line(what), total=total)
             yield lambda steps=1: bar.advance(task, steps)
         return
     done, started, spoken = 0, time.monotonic(), time.monotonic()

@@ -15,8 +15,9 @@ from typing import Literal, TextIO
 from zoneinfo import ZoneInfo
 
 from flows.failure_counts import known_failures
-from flows.faults import fault_of, without_line_breaks
+from flows.faults import fault_of, is_interruption, without_line_breaks
 from schemas.errors import NotFoundError, RadzooError
+from schemas.foreign_text import one_line, printable
 from store.home import Store
 from store.snapshot import Snapshot
 
@@ -87,7 +88,9 @@ def run_on_schedule(verb: str, study: str, store: Path, zone: ZoneInfo, work: Ca
                 before = _failures(earlier, done)
                 after = _failures(_snapshot(store), done)
             except Exception as error:
-                traceback.print_exc()
+                if is_interruption(error):
+                    raise KeyboardInterrupt from error
+                print(printable(traceback.format_exc()), file=sys.stderr)
                 fault = fault_of(error)
     except BaseException:
         _write_line(f"{dated(zone)} {verb} {study}: interrupted; what was finished is kept", log)
@@ -151,6 +154,7 @@ def _fault_text(fault: RadzooError) -> str:
 
 
 def _write_line(line: str, log: Path) -> None:
+    line = one_line(line)
     for write in (_to_stderr, lambda text: _append(log, text)):
         # A full disk or a closed terminal must not end the schedule.
         try:

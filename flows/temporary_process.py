@@ -7,16 +7,14 @@ from __future__ import annotations
 
 import atexit
 import subprocess
-import sys
 import tempfile
 import time
 from typing import IO, Any
 
-import prefect
 from prefect.server.api.server import SubprocessASGIServer
 from prefect.settings import PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS, get_current_settings
 
-from flows.server_process import ending_reason, is_healthy, server_environment
+from flows.server_process import ending_reason, is_healthy, server_command, server_environment
 from schemas.errors import NotFoundError
 
 __all__ = ["TemporaryServer"]
@@ -67,12 +65,9 @@ class TemporaryServer(SubprocessASGIServer):
                 )
 
     def _started(self, port: int, log: IO[str]) -> subprocess.Popen[Any]:
-        command = [sys.executable, "-m", "uvicorn", "--app-dir", str(prefect.__module_path__.parent), "--factory"]
-        command += ["prefect.server.api.server:create_app", "--host", "127.0.0.1", "--port", str(port)]
-        command += ["--log-level", "error", "--lifespan", "on"]
         own = {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__SERVER_FINAL": "1"}
         settings = get_current_settings().to_environment_variables(exclude_unset=True)
-        return subprocess.Popen(command, stderr=log, env=server_environment(own | settings))  # noqa: S603
+        return subprocess.Popen(server_command(port), stderr=log, env=server_environment(own | settings))  # noqa: S603
 
     def _came_up(self, process: subprocess.Popen[Any], port: int, patience: float) -> bool:
         deadline = time.monotonic() + patience

@@ -6,13 +6,19 @@ it from here, where what is wrong is a line with the next step.
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 
 from flows.prefect_settings import checked_settings, next_look, one_line
+from flows.server_secret import share_secret
 from schemas.errors import RadzooError
 
 # Before Prefect itself is loaded.
-checked_settings()
+_settings = checked_settings()
+if _settings.api.url is None:
+    # A temporary server will be started, which asks for it.
+    _chosen = _settings.server.api.auth_string or _settings.api.auth_string
+    share_secret(os.environ, _chosen.get_secret_value() if _chosen is not None else None)
 try:
     # By itself, for `from prefect import flow` would hide what its loading fails of.
     import_module("prefect.main")
@@ -20,14 +26,17 @@ try:
     from prefect.cache_policies import NO_CACHE
     from prefect.client.base import ServerType
     from prefect.client.schemas.objects import StateType
-    from prefect.deployments.runner import RunnerDeployment
+    from prefect.context import refresh_global_settings_context
+    from prefect.flows import Flow
     from prefect.runner import Runner
-    from prefect.schedules import Cron
+    from prefect.schedules import Cron, Schedule
     from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
     from prefect.task_runners import ThreadPoolTaskRunner
     from prefect.types.entrypoint import EntrypointType
 except Exception as error:
     raise RadzooError(f"Prefect cannot be loaded: {one_line(error)}", hint=next_look()) from error
+# To load the settings was to fix them, before the secret was among them.
+refresh_global_settings_context()
 
 __all__ = [
     "NO_CACHE",
@@ -35,8 +44,9 @@ __all__ = [
     "PREFECT_CLIENT_MAX_RETRIES",
     "Cron",
     "EntrypointType",
+    "Flow",
     "Runner",
-    "RunnerDeployment",
+    "Schedule",
     "ServerType",
     "State",
     "StateType",

@@ -11,6 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from schemas.foreign_text import begins_like_a_formula, markdown_text
 from store.files import file_sha256
 
 __all__ = ["Resource", "TableField", "data_package", "read_me"]
@@ -47,6 +48,8 @@ class Resource:
     sha256: str
     description: str
     fields: tuple[TableField, ...]
+    like_formulas: tuple[str, ...] = ()
+    """Columns with a text that a spreadsheet would run."""
 
     @classmethod
     def of(cls, name: str, file: Path, table: pa.Table, description: str, columns: Mapping[str, str]) -> Resource:
@@ -66,7 +69,16 @@ class Resource:
             What each column means; a unit stands first, in brackets.
         """
         fields = tuple(_field(each, columns.get(each.name, "")) for each in table.schema)
-        return cls(name, file.name, table.num_rows, file.stat().st_size, file_sha256(file), description, fields)
+        return cls(
+            name,
+            file.name,
+            table.num_rows,
+            file.stat().st_size,
+            file_sha256(file),
+            description,
+            fields,
+            _like_formulas(table),
+        )
 
 
 def data_package(resources: Sequence[Resource], study: str | None, commit: Mapping[str, Any] | None) -> str:
@@ -113,9 +125,13 @@ def data_package(resources: Sequence[Resource], study: str | None, commit: Mappi
 
 def read_me(resources: Sequence[Resource], study: str | None, commit: Mapping[str, Any] | None, format: str) -> str:  # noqa: A002
     """Return the text of ``README.md``: what is what, as of which commit."""
-    when = f'commit {commit["commit_id"]} of {commit["committed_at"]}, "{commit["message"]}"' if commit else "no commit"
+    when = (
+        f'commit {commit["commit_id"]} of {commit["committed_at"]}, "{markdown_text(commit["message"])}"'
+        if commit
+        else "no commit"
+    )
     lines = [
-        f"# {_title(study)}",
+        f"# {markdown_text(_title(study))}",
         "",
         f"Exported from a radzoo store as of {when}. {_WARNING}",
         "",
@@ -133,8 +149,25 @@ def read_me(resources: Sequence[Resource], study: str | None, commit: Mapping[st
         lines += [
             "- CSV, UTF-8, comma, header; numbers have all their digits; a missing value is an empty field, an empty",
             '  text is `""`; nested values are JSON.',
+            "- Cells are as stored, for programs. A spreadsheet runs a text that begins with = + - or @: import these",
+            f"  files as text. Such texts are in: {_named_columns(resources)}.",
         ]
     return "\n".join(lines) + "\n"
+
+
+def _like_formulas(table: pa.Table) -> tuple[str, ...]:
+    # By the values that differ, of which a column of texts has few.
+    return tuple(
+        name
+        for name, column in zip(table.column_names, table.columns, strict=True)
+        if pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
+        if any(begins_like_a_formula(text) for text in column.unique().to_pylist() if text)
+    )
+
+
+def _named_columns(resources: Sequence[Resource]) -> str:
+    found = [f"{each.path} ({', '.join(map(markdown_text, each.like_formulas))})" for each in resources]
+    return "; ".join(text for each, text in zip(resources, found, strict=True) if each.like_formulas) or "no column"
 
 
 def _title(study: str | None) -> str:
@@ -142,7 +175,7 @@ def _title(study: str | None) -> str:
 
 
 def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
+    return markdown_text(text)
 
 
 def _field(field: pa.Field, comment: str) -> TableField:

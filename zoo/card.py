@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from schemas.foreign_text import markdown_words
 from zoo.model_words import network_words, penalty_words, region_words, step_words, unit_words
 from zoo.region_columns import is_region_column
 from zoo.registry import ModelSpec
@@ -36,6 +37,8 @@ def model_card(spec: ModelSpec, metadata: Mapping[str, Any], summary: Mapping[st
     summary : mapping
         What `zoo.summary.model_summary` gave.
     """
+    # All of it but what this module says itself may be somebody's words.
+    metadata, summary = markdown_words(metadata), markdown_words(summary)
     sections = (
         ("What it is", _what_it_is(spec, metadata)),
         ("Intended use", [_INTENDED_USE]),
@@ -212,5 +215,5 @@ def _citation(spec: ModelSpec, metadata: Mapping[str, Any]) -> list[str]:
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[str]:
     lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
-    # A bar inside a cell would end it.
-    return lines + [f"| {' | '.join(str(cell).replace('|', chr(92) + '|') for cell in row)} |" for row in rows]
+    # A bar inside a cell would end it: `markdown_words` has marked each.
+    return lines + [f"| {' | '.join(map(str, row))} |" for row in rows]

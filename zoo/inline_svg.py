@@ -11,6 +11,8 @@ from html import escape
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
+from schemas.foreign_text import printable
+
 __all__ = ["drawing_settings", "inline_svg"]
 
 
@@ -48,7 +50,7 @@ def inline_svg(figure: Figure, key: str, label: str, colours: Mapping[str, str])
     """
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    drawn = buffer.getvalue()
+    drawn = printable(buffer.getvalue())
     body = drawn[drawn.index("<svg") :].strip()
     body = re.sub(r"<metadata>.*?</metadata>\s*", "", body, flags=re.DOTALL)
     # A style element inside an inline SVG would hold for the whole page.
@@ -62,6 +64,6 @@ def inline_svg(figure: Figure, key: str, label: str, colours: Mapping[str, str])
     width, height = (round(float(inches) * 72) for inches in figure.get_size_inches())
     opening = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" '
-        f'aria-label="{escape(label)}" stroke-linejoin="round" stroke-linecap="butt" class="figure">'
+        f'aria-label="{escape(printable(label))}" stroke-linejoin="round" stroke-linecap="butt" class="figure">'
     )
     return re.sub(r"<svg[^>]*>", lambda _: opening, body, count=1)

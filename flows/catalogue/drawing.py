@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
+from schemas.foreign_text import printable
+
 __all__ = ["lineage_drawing"]
 
 Row = dict[str, Any]
@@ -53,7 +55,7 @@ def lineage_drawing(study: Row, sets: Sequence[Row], models: Sequence[Row]) -> s
     parts += [_edge(by_key[parent], node) for node in nodes for parent in node.parents]
     parts += [_box(node) for node in nodes]
     label = f"Lineage of {study['study']}: {', '.join(LAYERS)}; the table below has the same numbers"
-    return (
+    return printable(
         f'<svg class="lineage" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height:g}" '
         f'width="{width}" height="{height:g}" role="img" aria-label="{escape(label)}">' + "".join(parts) + "</svg>"
     )

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 from pathlib import Path
-from shlex import quote
 from typing import Any
 
 import duckdb
@@ -67,16 +66,16 @@ def write_catalogue(store: Store, folder: Path | None = None) -> Path:
     if target.is_file():
         raise UsageError(f"'{target}' is a file", hint="--out names the folder that index.html goes to")
     with snapshot_connection(Snapshot(store)) as connection:
-        text = catalogue_text(store, connection)
+        text = catalogue_text(connection)
     return write_page(target / "index.html", text)
 
 
-def catalogue_text(store: Store, connection: duckdb.DuckDBPyConnection) -> str:
+def catalogue_text(connection: duckdb.DuckDBPyConnection) -> str:
     """Return the catalogue's HTML; the same state of the store gives the same text."""
-    return page_text("catalogue", _contents(store, connection))
+    return page_text("catalogue", _contents(connection))
 
 
-def _contents(store: Store, connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
+def _contents(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     """Return all that the page shows; every part of it comes from an answer that keeps its SQL."""
     questions = Questions(connection, "catalogue")
     sets, studies = questions.ask("feature_sets"), questions.ask("studies")
@@ -90,7 +89,6 @@ def _contents(store: Store, connection: duckdb.DuckDBPyConnection) -> dict[str, 
         "reasons": questions.ask("reasons"),
         "studies": studies,
         "lineages": [_lineage(row, questions) for row in studies.rows],
-        "quoted_store": quote(str(store.root)),
     }
 
 

@@ -48,7 +48,9 @@ def file_format(out: Path, asked: str | None) -> FileFormat:
     return cast("FileFormat", suffix if suffix in _KNOWN else asked)
 
 
-def write_answer(question: Question, out: Path, kind: FileFormat, *, limit: int | None, force: bool) -> int:
+def write_answer(
+    question: Question, out: Path, kind: FileFormat, *, limit: int | None, force: bool, verbatim: bool = False
+) -> int:
     """Write an answer into a file, which appears when it is whole, and return its number of rows.
 
     Parameters
@@ -63,6 +65,8 @@ def write_answer(question: Question, out: Path, kind: FileFormat, *, limit: int 
         How many rows at the most.
     force : bool
         Replace a file that is there.
+    verbatim : bool
+        Write texts into CSV and TSV as they are, also those that a spreadsheet would run.
 
     Raises
     ------
@@ -77,7 +81,7 @@ def write_answer(question: Question, out: Path, kind: FileFormat, *, limit: int 
     counted = _Count()
     try:
         with _put_in_place(out, force=force) as stream:
-            _writers(question, limit, counted)[kind](stream)
+            _writers(question, limit, counted, verbatim=verbatim)[kind](stream)
     except pa.ArrowException as error:
         raise ContractError(
             f"{kind} cannot hold this answer: {str(error).splitlines()[0]}",
@@ -132,7 +136,9 @@ class _Count:
             yield batch
 
 
-def _writers(question: Question, limit: int | None, counted: _Count) -> dict[str, Callable[[IO[bytes]], None]]:
+def _writers(
+    question: Question, limit: int | None, counted: _Count, *, verbatim: bool
+) -> dict[str, Callable[[IO[bytes]], None]]:
     columns = plain_columns(question.relation)
 
     def plain() -> Iterator[pa.RecordBatch]:
@@ -145,8 +151,8 @@ def _writers(question: Question, limit: int | None, counted: _Count) -> dict[str
                 writer.write_batch(batch)
 
     return {
-        "csv": lambda stream: stream.writelines(csv_chunks(plain(), columns)),
-        "tsv": lambda stream: stream.writelines(csv_chunks(plain(), columns, "\t")),
+        "csv": lambda stream: stream.writelines(csv_chunks(plain(), columns, verbatim=verbatim)),
+        "tsv": lambda stream: stream.writelines(csv_chunks(plain(), columns, "\t", verbatim=verbatim)),
         "json": lambda stream: stream.writelines(json_chunks(plain(), columns)),
         "parquet": parquet,
         "xlsx": lambda stream: write_workbook(plain(), columns, stream),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
@@ -13,13 +12,15 @@ import pyarrow as pa
 import pyarrow.csv
 
 from flows.cli.outcome import fitting_columns, json_text, table_text
+from schemas.foreign_text import printable, sheet_text
 from store.plain_rows import PlainColumn
 
 __all__ = ["cells", "csv_chunks", "json_chunks", "shown_table"]
 
 _LONGEST_CELL = 400
 _MOST_WIDTH = 4000
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_PLAN = ["explain_key", "explain_value"]
+"""DuckDB draws a plan in one cell."""
 
 
 def cells(batch: pa.RecordBatch, columns: Sequence[PlainColumn]) -> Iterator[dict[str, Any]]:
@@ -30,11 +31,27 @@ def cells(batch: pa.RecordBatch, columns: Sequence[PlainColumn]) -> Iterator[dic
 
 
 def csv_chunks(
-    batches: Iterable[pa.RecordBatch], columns: Sequence[PlainColumn], delimiter: str = ","
+    batches: Iterable[pa.RecordBatch], columns: Sequence[PlainColumn], delimiter: str = ",", *, verbatim: bool = False
 ) -> Iterator[bytes]:
-    """Yield an answer as CSV with a header; numbers keep all their digits, nested values are JSON."""
+    """Yield an answer as CSV with a header; numbers keep all their digits, nested values are JSON.
+
+    Parameters
+    ----------
+    batches : iterable of RecordBatch
+        From `store.plain_rows.plain_batches`.
+    columns : sequence of PlainColumn
+        Their columns.
+    delimiter : str
+        Between cells.
+    verbatim : bool
+        Leave texts as they are; else one that a spreadsheet would run gets a quote in front
+        (`schemas.foreign_text.sheet_text`).
+    """
     options = pyarrow.csv.WriteOptions(quoting_style="needed", quoting_header="needed", delimiter=delimiter)
     nested = [place for place, each in enumerate(columns) if each.kind == "json"]
+    texts_of = [place for place, each in enumerate(columns) if each.kind == "text"]
+    shown = (lambda text: text) if verbatim else sheet_text
+    names = [shown(each.name) for each in columns]
     for number, batch in enumerate(batches):
         table = pa.Table.from_batches([batch])
         for place in nested:
@@ -42,6 +59,10 @@ def csv_chunks(
                 None if text is None else json_text(json.loads(text), indent=None) for text in batch[place].to_pylist()
             ]
             table = table.set_column(place, table.field(place), pa.array(texts, pa.string()))
+        for place in () if verbatim else texts_of:
+            texts = [None if text is None else sheet_text(text) for text in batch[place].to_pylist()]
+            table = table.set_column(place, table.field(place), pa.array(texts, pa.string()))
+        table = table.rename_columns(names)
         sink = pa.BufferOutputStream()
         options.include_header = number == 0
         pyarrow.csv.write_csv(table, sink, options)
@@ -68,7 +89,7 @@ def shown_table(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> str:
     if not sys.stdout.isatty():
         fitting = _narrower(shown, fitting)
     more = len(columns) - len(fitting)
-    return table_text(shown, fitting) + (
+    return table_text(shown, fitting, with_breaks=list(columns) == _PLAN) + (
         f"\nand {more} more column{'s' if more > 1 else ''}; --format csv or --out FILE has all" if more else ""
     )
 
@@ -102,5 +123,5 @@ def _shown(value: Any) -> Any:
         value = json_text(value, indent=None)
     if not isinstance(value, str):
         return value
-    text = _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", value[: _LONGEST_CELL + 1])
+    text = printable(value[: _LONGEST_CELL + 1])
     return text if len(value) <= _LONGEST_CELL else f"{text[:_LONGEST_CELL]}…"

@@ -19,7 +19,8 @@ from flows.cli.usage import VERSION_FLAGS, refuse_urls, refuse_version_of_verb, 
 from flows.cli.verbs import DATASETS_VERBS, FEATURES_VERBS, MODELS_VERBS, STORE_VERBS, VERBS
 from flows.faults import fault_of
 from flows.prefect_environment import set_prefect_environment
-from schemas.errors import RadzooError
+from schemas.errors import ContractError, RadzooError
+from schemas.foreign_text import one_line, printable
 from schemas.settings import DEFAULT_STORE, store_path
 
 __all__ = ["DATASETS_VERBS", "FEATURES_VERBS", "MODELS_VERBS", "STORE_VERBS", "VERBS", "app", "main"]
@@ -138,7 +139,7 @@ def _printed_outcome(outcome: Outcome, *, as_json: bool) -> int:
     text = json_text(outcome.data) if as_json else outcome.text
     try:
         if text and sys.stdout is not None:
-            print(_printable(text, as_json=as_json), flush=True)
+            print(_writable(text if as_json else printable(text), as_json=as_json), flush=True)
     except BrokenPipeError:
         # The reader of a pipe has had enough; Python would complain once more while closing stdout.
         _give_up(sys.stdout)
@@ -151,20 +152,30 @@ def _printed_outcome(outcome: Outcome, *, as_json: bool) -> int:
 
 
 def _printed_fault(fault: RadzooError, *, as_json: bool) -> int:
-    _to_stderr(json_text(fault.as_dict()) if as_json else f"error: {fault}")
+    _to_stderr(json_text(fault.as_dict()) if as_json else f"error: {_fault_text(fault)}")
     return fault.exit_code
+
+
+def _fault_text(fault: RadzooError) -> str:
+    """Return a fault's lines: only where it lists several faults has a part of it more than one."""
+    text = str(fault)
+    listed = fault.faults if isinstance(fault, ContractError) else ()
+    for each in (*listed, *(() if listed else (fault,))):
+        for part in filter(None, (each.where, each.message, each.hint)):
+            text = text.replace(part, one_line(part))
+    return text
 
 
 def _to_stderr(text: str) -> None:
     # Where nobody can be told, the exit code still tells.
     try:
         if sys.stderr is not None:
-            print(text.encode("utf-8", "backslashreplace").decode(), file=sys.stderr, flush=True)
+            print(printable(text), file=sys.stderr, flush=True)
     except OSError:
         _give_up(sys.stderr)
 
 
-def _printable(text: str, *, as_json: bool) -> str:
+def _writable(text: str, *, as_json: bool) -> str:
     """Return a text in letters that stdout can write; a letter that it lacks as its code."""
     encoding = sys.stdout.encoding or "utf-8"
     try:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from schemas.errors import RadzooError
+from schemas.foreign_text import one_line
 
 __all__ = ["publish_after_move"]
 
@@ -26,7 +27,7 @@ def publish_after_move(root: Path) -> None:
     except (RadzooError, OSError, RuntimeError):
         return
     if before is not None:
-        print(f"published analyst.duckdb again: it was published in {before}", file=sys.stderr)
+        print(one_line(f"published analyst.duckdb again: it was published in {before}"), file=sys.stderr)
 
 
 def _is_noted(root: Path) -> bool:

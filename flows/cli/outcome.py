@@ -19,6 +19,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from schemas.foreign_text import json_printable, one_line, printable
+
 __all__ = ["Context", "Outcome", "Workers", "fitting_columns", "json_text", "table_text"]
 
 Workers = Annotated[int | None, Parameter(validator=Number(gte=1))]
@@ -58,17 +60,28 @@ class Outcome:
 
 def json_text(value: Any, *, indent: int | None = 2) -> str:
     """Return a value as JSON: dataclasses as mappings, NaN as null, what JSON lacks (dates, paths, ...) as text."""
-    return json.dumps(_plain(value), ensure_ascii=False, indent=indent, allow_nan=False)
+    return json_printable(json.dumps(_plain(value), ensure_ascii=False, indent=indent, allow_nan=False))
 
 
-def table_text(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
-    """Return rows as an aligned table, numbers to the right and shortened to six digits."""
+def table_text(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, with_breaks: bool = False) -> str:
+    """Return rows as an aligned table, numbers to the right and shortened to six digits.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        Values by column.
+    columns : sequence of str
+        Which, in their order.
+    with_breaks : bool
+        Let a text be of several lines; else a line break in it is shown as one, for it might look like a row.
+    """
+    shown = printable if with_breaks else one_line
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for name in columns:
         is_numeric = any(isinstance(row[name], (int, float)) for row in rows)
-        table.add_column(name, justify="right" if is_numeric else "left", overflow="fold")
+        table.add_column(one_line(name), justify="right" if is_numeric else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(_cell(row[name]) for name in columns))
+        table.add_row(*(shown(_cell(row[name])) for name in columns))
     console = Console(width=_width(), highlight=False, markup=False)
     with console.capture() as captured:
         console.print(table)
@@ -81,7 +94,7 @@ def fitting_columns(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -
     widest = _LEGIBLE if sys.stdout.isatty() else _NO_TERMINAL_WIDTH
     left = _width()
     for number, name in enumerate(columns):
-        texts = (line for row in rows for line in _cell(row[name]).splitlines())
+        texts = (line for row in rows for line in printable(_cell(row[name])).split("\n"))
         needed = max([len(name), *map(len, texts)])
         left -= min(needed, widest) + _GAP
         if left < -_GAP and number:

@@ -52,11 +52,10 @@ def serve(
     crons = {verb: cron for verb, cron in (("refresh", refresh), ("bench", bench)) if cron is not None}
     with prefect_api(port) as api:
         # Imported here: Prefect reads its settings when it is loaded.
-        from flows.serving import deployments, serve_until_stopped
+        from flows.serving import ServedStudy, scheduled_flows, serve_until_stopped
 
-        scheduled = deployments(
-            study_file, study.id, context.store, refresh_cron=refresh, bench_cron=bench, timezone=zone.key
-        )
+        served = ServedStudy(study_file, study.id, context.store, zone.key)
+        scheduled = scheduled_flows(served, refresh_cron=refresh, bench_cron=bench)
         with running(api):
             for verb, cron in crons.items():
                 said(
@@ -65,4 +64,4 @@ def serve(
                 )
             serve_until_stopped(scheduled)
     said(f"{dated(zone)} stopped")
-    return Outcome("", {"schedules": [f"{each.flow_name}/{each.name}" for each in scheduled]})
+    return Outcome("", {"schedules": [each.deployment for each in scheduled]})

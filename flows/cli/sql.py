@@ -17,6 +17,7 @@ from flows.cli.answer_files import file_format, refuse_place, write_answer
 from flows.cli.answer_text import cells, csv_chunks, json_chunks, shown_table
 from flows.cli.outcome import Context, Outcome
 from schemas.errors import RadzooError, UsageError
+from schemas.foreign_text import printable
 from store.home import Store
 from store.plain_rows import counted_rows, plain_batches, plain_columns
 from store.query import Question, asked, sql_errors
@@ -40,6 +41,7 @@ def sql(
     limit: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
     out: Path | None = None,
     force: Annotated[bool, Parameter(negative="")] = False,
+    verbatim: Annotated[bool, Parameter(negative="")] = False,
     context: Annotated[Context, Parameter(parse=False)],
 ) -> Outcome:
     """Ask the store one read-only SQL question, in DuckDB's dialect.
@@ -62,6 +64,8 @@ def sql(
         Write the answer to this file instead of stdout: .csv, .tsv, .json, .parquet or .xlsx.
     force
         Replace the file of --out where it is there already.
+    verbatim
+        Write texts into CSV and TSV as they are; else one that begins like a formula gets a quote in front.
     """
     if out is not None:
         kind = file_format(out, format)
@@ -73,10 +77,10 @@ def sql(
     snapshot = snapshot_as_of(Store(context.store), as_of)
     with asked(snapshot, text, _parameters(param)) as question:
         if out is not None:
-            rows = write_answer(question, out, kind, limit=limit, force=force)
+            rows = write_answer(question, out, kind, limit=limit, force=force, verbatim=verbatim)
             return Outcome(f"{rows:,} row{'' if rows == 1 else 's'} in {out}", {"rows": rows, "file": str(out)})
         if context.as_json or format in ("csv", "tsv", "json"):
-            return _streamed(question, "json" if context.as_json else str(format), limit)
+            return _streamed(question, "json" if context.as_json else str(format), limit, verbatim=verbatim)
         return _table(question, limit or _SHOWN)
 
 
@@ -95,10 +99,16 @@ def _table(question: Question, limit: int) -> Outcome:
     return Outcome(shown_table(rows[:limit], [each.name for each in columns]), rows[:limit])
 
 
-def _streamed(question: Question, kind: str, limit: int | None) -> Outcome:
+def _streamed(question: Question, kind: str, limit: int | None, *, verbatim: bool) -> Outcome:
     columns = plain_columns(question.relation)
     batches = plain_batches(question.relation, limit)
-    chunks = json_chunks(batches, columns) if kind == "json" else csv_chunks(batches, columns, _DELIMITERS[kind])
+    if kind == "json":
+        chunks = json_chunks(batches, columns)
+    else:
+        chunks = csv_chunks(batches, columns, _DELIMITERS[kind], verbatim=verbatim)
+        if sys.stdout.isatty():
+            # A terminal obeys what a file only keeps.
+            chunks = (printable(each.decode()).encode() for each in chunks)
     _print_all(chunks)
     return Outcome("", None, is_printed=True)
 

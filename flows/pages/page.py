@@ -11,6 +11,7 @@ from typing import Any
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
 from flows.pages import words
+from schemas.foreign_text import printable, without_folders
 
 __all__ = ["page_text", "write_page"]
 
@@ -60,6 +61,12 @@ def write_page(file: Path, text: str) -> Path:
     return file
 
 
+def _shown(value: Any) -> Any:
+    """Return a value as a page may have it: nothing that turns text round, and of absolute paths the names."""
+    # What is a part of a page already was made of such texts.
+    return without_folders(printable(value)) if type(value) is str else value
+
+
 def _environment(package: str) -> Environment:
     def source(name: str) -> str:
         own = files("flows").joinpath(package, "templates", name)
@@ -70,6 +77,7 @@ def _environment(package: str) -> Environment:
         loader=FunctionLoader(source),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_shown,
         trim_blocks=True,
         lstrip_blocks=True,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import datetime
+from pathlib import PurePath
 from typing import Any
 
 __all__ = [
@@ -116,4 +117,8 @@ def facts(text: str | None) -> str:
 def _plain(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    if isinstance(value, list):
+        return ", ".join(map(_plain, value))
+    text = str(value)
+    # Of a file that was read, its name: folders are nobody's business who reads a page.
+    return PurePath(text).name if text.startswith("/") else text

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from shlex import quote
 from typing import Any
 
 from flows.catalogue.page import FOLDER, catalogue_text
@@ -52,13 +51,13 @@ def write_report(store: Store, study: str | None, out: Path | None = None) -> Pa
     if file.is_dir():
         raise UsageError(f"'{file}' is a folder", hint=f"--out {file / asked}.html")
     with snapshot_connection(snapshot) as connection:
-        page = page_text("report", _contents(store, Questions(connection, "report", study=asked)))
-        catalogue = catalogue_text(store, connection)
+        page = page_text("report", _contents(Questions(connection, "report", study=asked)))
+        catalogue = catalogue_text(connection)
     write_page(file.parent / FOLDER / "index.html", catalogue)
     return write_page(file, page)
 
 
-def _contents(store: Store, questions: Questions) -> dict[str, Any]:
+def _contents(questions: Questions) -> dict[str, Any]:
     """Return all that the page shows; every part of it comes from an answer that keeps its SQL."""
     study, cohorts = questions.ask("study"), questions.ask("cohorts")
     suites = performance(questions)
@@ -89,7 +88,4 @@ def _contents(store: Store, questions: Questions) -> dict[str, Any]:
         "commit_answer": questions.ask("commit"),
         "runs": questions.ask("runs"),
         "versions": questions.ask("versions"),
-        "store": store,
-        "quoted_store": quote(str(store.root)),
-        "quoted_analyst_file": quote(str(store.analyst_file)),
     }

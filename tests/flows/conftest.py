@@ -247,6 +247,12 @@ def small_study(tmp_path: Path) -> SmallStudy:
     return SmallStudy(tmp_path / "study", tmp_path / "store").write()
 
 
+@pytest.fixture(scope="session")
+def write_small_study() -> Callable[[Path], SmallStudy]:
+    """Return a function that writes a small study and the place of its store below a folder."""
+    return lambda folder: SmallStudy(folder / "study", folder / "store").write()
+
+
 @pytest.fixture
 def another_study(tmp_path: Path) -> Callable[..., SmallStudy]:
     """Return a function that writes a second study for the same store."""

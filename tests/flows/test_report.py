@@ -332,21 +332,25 @@ def test_the_same_store_gives_the_same_page(judged_study, tmp_path):
 
 
 def test_provenance_names_the_commit_and_how_to_ask(judged_study, judged_page):
-    """The page says at which commit it was made, where the store lies and how to ask it."""
+    """The page says at which commit it was made and how to ask; no folder of this machine, no account's name."""
     newest = judged_study.snapshot.commit_id
     root = judged_study.store.root
     assert f"sql --as-of {newest} -" in judged_page.text
-    assert str(root / "analyst.duckdb") in judged_page.text
+    assert "$STORE/analyst.duckdb" in judged_page.text
+    assert str(root.parent) not in judged_page.html
+    authors = {row["author"] for row in judged_study.sql("from commits")}
+    assert not any(f">{author}<" in judged_page.html or f", {author}:" in judged_page.html for author in authors)
     flows = [cells[0] for cells in judged_page.table("Runs of this study").rows[1:]]
     assert flows == ["ingest", "refresh", "train", "bench"]
 
 
 def test_the_commands_of_the_page_work_as_they_stand(judged_study, judged_page):
-    """The example for the command line, pasted into a shell, prints the leaderboard's figures."""
+    """The example for the command line, pasted into a shell that has STORE, prints the leaderboard's figures."""
     (example,) = [text for text in judged_page.code if text.startswith("radzoo ")]
     done = subprocess.run(
         ["bash", "-c", example],
-        env=os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+        env=os.environ
+        | {"STORE": str(judged_study.store_root), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
         capture_output=True,
         text=True,
         check=False,

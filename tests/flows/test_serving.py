@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from flows.scheduled_run import WorkDone, log_file, run_on_schedule
-from flows.serving import bench_study, deployments, refresh_study
+from flows.serving import ServedStudy, bench_study, refresh_study, scheduled_flows
 from flows.time_zone import local_time_zone, named_time_zone
 from schemas.errors import StoreBusyError, UsageError
 
@@ -14,9 +14,9 @@ UTC = ZoneInfo("UTC")
 
 
 def scheduled(study, **crons):
-    """Return a study's deployments."""
-    wanted = {"refresh_cron": None, "bench_cron": None, "timezone": "Europe/Berlin"} | crons
-    return deployments(study.file, "small", study.store_root, **wanted)
+    """Return the flows of a study's schedules."""
+    served = ServedStudy(study.file, "small", study.store_root, "Europe/Berlin")
+    return scheduled_flows(served, **({"refresh_cron": None, "bench_cron": None} | crons))
 
 
 def lines(text):
@@ -24,26 +24,28 @@ def lines(text):
     return [re.sub(r"; \d+ s$", "", line) for line in text.splitlines()]
 
 
-def test_each_schedule_is_a_deployment(small_study):
-    """Refresh and bench are deployed by module path, with absolute paths, and no limit that outlives a process."""
+def test_each_schedule_is_a_flow_without_parameters(small_study):
+    """Refresh and bench are flows that take no parameter, each with its cron text in the study's time zone."""
     both = scheduled(small_study, refresh_cron="0 3 * * *", bench_cron="30 4 * * 1")
-    assert [(each.flow_name, each.name) for each in both] == [("refresh-study", "small"), ("bench-study", "small")]
-    assert [each.schedules[0].schedule.cron for each in both] == ["0 3 * * *", "30 4 * * 1"]
+    assert [each.deployment for each in both] == ["refresh-study/small", "bench-study/small"]
+    assert [each.schedule.cron for each in both] == ["0 3 * * *", "30 4 * * 1"]
     for each in both:
-        assert each.parameters == {
-            "study_file": str(small_study.file.resolve()),
-            "store": str(small_study.store_root.resolve()),
-            "study": "small",
-            "timezone": "Europe/Berlin",
-        }
-        assert each.schedules[0].schedule.timezone == "Europe/Berlin"
-        assert each.concurrency_limit is None
-    assert [each.entrypoint for each in both] == ["flows.serving.refresh_study", "flows.serving.bench_study"]
+        assert each.flow.parameters.properties == {}
+        assert each.schedule.timezone == "Europe/Berlin"
+        assert str(small_study.store_root.resolve()) in each.description
+
+
+def test_a_run_that_is_given_another_study_file_or_store_does_not_begin(small_study, prefect_server):
+    """Whatever parameters a run is given, the flow refuses them: what it works on is its own."""
+    (each,) = scheduled(small_study, refresh_cron="0 3 * * *")
+    with pytest.raises(TypeError):
+        each.flow(study_file="/elsewhere/study.toml", store="/elsewhere/store")
+    assert not small_study.store_root.exists()
 
 
 def test_only_what_is_asked_for_is_scheduled(small_study):
     """One cron text gives one deployment, none gives none."""
-    assert [each.flow_name for each in scheduled(small_study, bench_cron="0 4 * * *")] == ["bench-study"]
+    assert [each.flow.name for each in scheduled(small_study, bench_cron="0 4 * * *")] == ["bench-study"]
     assert scheduled(small_study) == []
 
 
@@ -73,15 +75,10 @@ def test_a_scheduled_refresh_tells_known_failures_from_new_ones(small_study, pre
     small_study.ingest()
     small_study.stage()
     capsys.readouterr()
-    arguments = {
-        "study_file": str(small_study.file),
-        "store": str(small_study.store_root),
-        "study": "small",
-        "timezone": "Europe/Berlin",
-    }
+    refresh = refresh_study(ServedStudy(small_study.file, "small", small_study.store_root, "Europe/Berlin"))
 
     def run():
-        state = refresh_study(**arguments, return_state=True)
+        state = refresh(return_state=True)
         (line,) = lines(capsys.readouterr().err)
         date, message = re.fullmatch(r"(\S+ \S+ CES?T) refresh small: (.*)", line).groups()
         assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d CES?T", date)
@@ -109,11 +106,11 @@ def test_a_scheduled_refresh_tells_known_failures_from_new_ones(small_study, pre
 def test_a_run_that_cannot_do_its_work_is_broken_and_raises_nothing(small_study, prefect_server, capsys):
     """A fault of the study file is a failed state and one line with the cause; so is a folder that is gone."""
     small_study.ingest()
-    arguments = {"study_file": str(small_study.file), "store": str(small_study.store_root), "study": "small"}
+    refresh = refresh_study(ServedStudy(small_study.file, "small", small_study.store_root, "UTC"))
 
     def run():
         capsys.readouterr()
-        state = refresh_study(**arguments, timezone="UTC", return_state=True)
+        state = refresh(return_state=True)
         (line,) = lines(capsys.readouterr().err)
         assert (state.name, state.is_failed()) == ("Broken", True)
         assert "UTC refresh small: broken: " in line
@@ -165,11 +162,12 @@ def test_a_run_needs_no_log_and_a_full_log_is_put_aside(tmp_path, capfd):
     assert len(capfd.readouterr().err.splitlines()) == 2
 
 
-def test_an_interrupted_run_says_so(tmp_path, capfd):
-    """Ctrl-C ends a run, which says that it was interrupted."""
+@pytest.mark.parametrize("raised", [KeyboardInterrupt(), RuntimeError("Query interrupted")])
+def test_an_interrupted_run_says_so(tmp_path, capfd, raised):
+    """Ctrl-C ends a run, which says that it was interrupted; also where DuckDB makes an error of it."""
 
     def work():
-        raise KeyboardInterrupt
+        raise raised
 
     with pytest.raises(KeyboardInterrupt):
         run_on_schedule("refresh", "small", tmp_path, UTC, work)
@@ -179,12 +177,12 @@ def test_an_interrupted_run_says_so(tmp_path, capfd):
 def test_a_scheduled_bench_judges_the_studys_models(tmp_path, clinical_study, prefect_server, capsys):
     """A scheduled bench trains what is missing and judges; a second one finds every figure there already."""
     file, store = clinical_study(tmp_path)
-    arguments = {"study_file": str(file), "store": str(store), "study": "hcc", "timezone": "UTC", "return_state": True}
-    first = bench_study(**arguments)
+    bench = bench_study(ServedStudy(file, "hcc", store, "UTC"))
+    first = bench(return_state=True)
     assert first.message.startswith("models 1, trained 1, computed ")
     assert "; commit " in first.message
     assert first.is_completed()
-    again = bench_study(**arguments)
+    again = bench(return_state=True)
     assert again.message.startswith("models 1, trained 0, computed 0, ")
     assert again.message.endswith("; no commit")
     assert len(capsys.readouterr().err.splitlines()) == 2

@@ -1,1 +1,1 @@
-select commit_id, committed_at, author, message from commits order by commit_id desc limit 1
+select commit_id, committed_at, message from commits order by commit_id desc limit 1

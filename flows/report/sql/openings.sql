@@ -1,4 +1,4 @@
-select split, cohort, model, version, suite, opened_at, author
+select split, cohort, model, version, suite, opened_at
 from openings
 where study = $study
 order by opened_at, model, version
