@@ -23,6 +23,7 @@ from flows.study_tables import CohortPatient
 from schemas.cohort import Phase, Reading
 from schemas.errors import ContractError
 from schemas.keys import MaskKey
+from schemas.path_patterns import filled_pattern
 from schemas.study import Study
 
 __all__ = ["Inventory", "PatientInventory", "image_inventory"]
@@ -195,10 +196,7 @@ class _PatientReading:
         self.found.study_masks.append({"study": self.study.id, **key._asdict(), "is_primary": is_primary})
 
     def _file(self, pattern: str, phase: str, reading: Reading) -> Path:
-        filled = pattern.format(
-            patient=self.patient.written, phase=phase, reader=reading.reader, reading=reading.reading
-        )
-        return self.folder / filled
+        return self.folder / filled_pattern(pattern, self.patient.pattern_values(phase, reading))
 
     @staticmethod
     def _known(row: Row | None, file: Path) -> Row | None:

@@ -44,6 +44,10 @@ class CohortPatient:
     """The date at which the study predicts for this patient."""
     readings: tuple[Reading, ...]
 
+    def pattern_values(self, phase: str, reading: Reading) -> dict[str, str | int]:
+        """Return what stands for each field of a path pattern."""
+        return {"patient": self.written, "phase": phase, "reader": reading.reader, "reading": reading.reading}
+
 
 @dataclass
 class StudyTables:

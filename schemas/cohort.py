@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from string import Formatter
 from typing import Annotated
 
 from pydantic import Field, field_validator
 
 from schemas.day_window import DayWindow, WrittenWindow
 from schemas.keys import ReaderName
+from schemas.path_patterns import pattern_fault
 from schemas.written import Written
 
 __all__ = ["Cohort", "Phase", "Reading"]
@@ -69,11 +69,9 @@ class Phase(Written):
 
     @field_validator("image", "mask")
     @classmethod
-    def _uses_known_fields(cls, pattern: str) -> str:
-        known = {"patient", "phase", "reader", "reading"}
-        unknown = {field for _, field, _, _ in Formatter().parse(pattern) if field is not None} - known
-        if unknown:
-            raise ValueError(f"unknown field {{{min(unknown)}}}; known are {', '.join(sorted(known))}")
+    def _has_plain_fields(cls, pattern: str) -> str:
+        if fault := pattern_fault(pattern):
+            raise ValueError(fault)
         return pattern
 
 
