@@ -8,7 +8,15 @@ from schemas.path_patterns import PATTERN_FIELDS, filled_pattern, pattern_fault,
 from schemas.study_text import study_reading
 
 VALUES = {"patient": "P1", "phase": "AP", "reader": "R1", "reading": 2}
-TEXT = (
+TEXT = """[study]
+id = "s"
+title = "t"
+[cohort]
+table = "p.csv"
+[phases.AP]
+image = {}
+mask = "{{patient}}_m.nii"
+"""
     '[study]\nid = "s"\ntitle = "t"\n[cohort]\ntable = "p.csv"\n[phases.AP]\nimage = {}\nmask = "{{patient}}_m.nii"\n'
 )
 FOREIGN = [
@@ -46,7 +54,7 @@ def test_what_is_no_plain_field_is_one_fault_with_what_is_allowed(field):
 def test_the_study_file_names_the_line_of_a_pattern(field):
     """The fault stands where the study file is read, on the pattern's line, and is the only one."""
     written = '"' + f"images/{field}.nii".replace("\n", "\\n") + '"'
-    study, faults = study_reading(TEXT.format(written), "study.toml")
+    faults = study_reading(TEXT.format(written), "study.toml").faults
     (fault,) = faults
     assert fault.where == "study.toml:7"
     assert fault.message.startswith("phases.AP.image: ")
