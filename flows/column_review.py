@@ -90,13 +90,18 @@ def _telling(values: Numbers, labels: NDArray[Any], columns: int) -> str | None:
     if not len(negative) or not len(positive):
         return None
     # How often one of so many random columns would part the classes by chance.
-    if 2 * columns / math.comb(len(negative) + len(positive), len(positive)) > _BY_CHANCE:
+    if math.log(2 * columns) - _log_combinations(len(negative), len(positive)) > math.log(_BY_CHANCE):
         return None
     below = np.searchsorted(negative, positive, side="left") + np.searchsorted(negative, positive, side="right")
     auc = float(below.mean()) / (2 * len(negative))
     if max(auc, 1 - auc) < _NEAR_PERFECT:
         return None
     return f"tells the outcome almost alone (AUC {max(auc, 1 - auc):.3f} over all patients)"
+
+
+def _log_combinations(one: int, other: int) -> float:
+    """Return the logarithm of how many ways there are to choose ``one`` of ``one + other``."""
+    return math.lgamma(one + other + 1) - math.lgamma(one + 1) - math.lgamma(other + 1)
 
 
 def _is_rising(values: Sequence[float] | Numbers) -> bool:

@@ -121,7 +121,11 @@ def column_numbers(
     """
     numbers: dict[str, NDArray[np.float64]] = {}
     left_out: list[ColumnNote] = []
+    plain = {} if frame.has_decimal_commas else _plain_numbers(frame.frame, columns)
     for column in columns:
+        if column in plain:
+            numbers[column] = plain[column]
+            continue
         series = frame.frame[column]
         if series.dtype.is_temporal() and not is_asked:
             left_out.append(ColumnNote(column, _AS_DATE))
@@ -146,6 +150,18 @@ def column_numbers(
             source.faults.add(_no_number(frame, column, row, str(series[row]).strip(), int(wrong.sum()) - 1))
         numbers[column] = values.fill_null(float("nan")).to_numpy()
     return numbers, left_out
+
+
+def _plain_numbers(frame: pl.DataFrame, columns: Sequence[str]) -> dict[str, NDArray[np.float64]]:
+    """Return the columns of text whose every cell is a finite number, all read at once: of most tables nearly all."""
+    schema = frame.schema
+    texts = [column for column in columns if schema[column] == pl.String]
+    values = frame.select(pl.col(texts).str.strip_chars().cast(pl.Float64, strict=False))
+    return {
+        series.name: array
+        for series in values
+        if not series.null_count() and np.isfinite(array := series.to_numpy()).all()
+    }
 
 
 def _parsed(cells: pl.Series, *, has_decimal_commas: bool) -> pl.Series:

@@ -190,22 +190,27 @@ def _records(
 ) -> tuple[list[ExtractionRecord], list[Row]]:
     records: list[ExtractionRecord] = []
     failures: list[Row] = []
+    columns = definition.columns
     digest, there = definition.sha256, set()
+    # A row at a time is read across all columns: a matrix lays each row's numbers side by side.
+    matrices = {
+        phase: np.column_stack([numbers[features[column]] if column in features else absent for column in columns])
+        for absent in (np.full(source.frame.height, np.nan),)
+        for phase, features in by_phase.items()
+    }
     for row in rows:
-        for phase_of_columns, features in by_phase.items():
+        for phase_of_columns, matrix in matrices.items():
             phase = phase_of_columns or row.phase
             key = MaskKey(row.patient, study.cohort.exam, phase, row.lesion, READER, 1)
-            found = {feature: numbers[column][row.position] for feature, column in features.items()}
-            values = {
-                column: None if np.isnan(value := found.get(column, np.nan)) else float(value)
-                for column in definition.columns
-            }
+            cells = matrix[row.position]
+            values = dict(zip(columns, cells.tolist(), strict=True))
+            values |= {columns[at]: None for at in np.flatnonzero(np.isnan(cells))}
             there.add((row.patient, phase))
             if all(value is None for value in values.values()):
                 failures.append(_failure(study.id, name, key, f"no cell of {source.file.name} has a value"))
                 continue
             # The row takes the place of an image: its key and values decide the identity.
-            content = sha256_of_json([list(key), [values[column] for column in definition.columns]])
+            content = sha256_of_json([list(key), list(values.values())])
             records.append(ExtractionRecord(extraction_id(content, "", digest), key, content, "", values))
     # Which phases a column names, its rows tell; of each a patient has a row or a failure.
     phases = table.declared_phases or tuple(dict.fromkeys(row.phase for row in rows))
@@ -242,9 +247,8 @@ def _row_keys(
         written = row[patient_column]
         try:
             if written not in stored:
-                raise frame.fault(
-                    line, patient_column, known.stranger(written) if written else pseudonym_fault(written, row)
-                )
+                empty = pseudonym_fault("", is_empty_row=not written and frame.is_empty_line(line))
+                raise frame.fault(line, patient_column, known.stranger(written) if written else empty)
             phase = _named(frame, line, table.phase, row, _phase, "phase") if table.phase else ONLY_PHASE
             if table.phase and (alike := phases.setdefault(phase.strip().casefold(), phase)) != phase:
                 words = f"'{phase}' and '{alike}' are probably one phase: they differ in capitals or blanks only"

@@ -17,8 +17,6 @@ table = "p.csv"
 image = {}
 mask = "{{patient}}_m.nii"
 """
-    '[study]\nid = "s"\ntitle = "t"\n[cohort]\ntable = "p.csv"\n[phases.AP]\nimage = {}\nmask = "{{patient}}_m.nii"\n'
-)
 FOREIGN = [
     "{patient:{x}}",
     "{reading:>2000000000}",
