@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from schemas.day_window import WrittenWindow
 
@@ -102,7 +102,7 @@ class ClinicalVariable(BaseModel):
     column: str | None = None
     """The table's column; the variable's own name where absent."""
     unit: UcumUnit | None = None
-    levels: tuple[str, ...] | None = None
+    levels: Annotated[tuple[str, ...], Field(max_length=1_000)] | None = None
     range: tuple[float, float] | None = None
     """Plausible values, both ends included, in ``unit``."""
     window_days: WrittenWindow | None = None

@@ -57,10 +57,10 @@ class NetworkFileSettings(BaseModel):
     trained_on: TrainedOn
     channels: Literal["slices", "middle"] = "slices"
     size: Annotated[int, Field(ge=1, le=2048)] | None = None
-    mean: tuple[Real, ...] = (0.0,)
-    std: tuple[PositiveReal, ...] = (1.0,)
+    mean: Annotated[tuple[Real, ...], Field(max_length=64)] = (0.0,)
+    std: Annotated[tuple[PositiveReal, ...], Field(max_length=64)] = (1.0,)
     output: str | None = None
-    batch_size: Annotated[int, Field(ge=1)] = 16
+    batch_size: Annotated[int, Field(ge=1, le=65_536)] = 16
 
     @model_validator(mode="after")
     def _can_be_trusted_and_read(self) -> Self:
