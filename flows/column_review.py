@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,13 +11,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ColumnNote", "ColumnReview", "identifying_columns"]
+__all__ = ["ColumnNote", "ColumnReview", "identifying_columns", "numbering_columns"]
 
 _FEWEST_ROWS = 8
 _FEWEST_OF_A_CLASS = 6
 _NEAR_PERFECT = 0.98
 _BY_CHANCE = 0.01
 _FEWEST_DIFFERENT = 20
+_MOSTLY = 0.8
+_FIRST_DAY, _LAST_DAY = 19000101, 21001231
+_YEAR_2000_S, _YEAR_2035_S = 946_684_800, 2_051_222_400
+_FIRST_YEAR, _LAST_YEAR, _FEWEST_YEARS = 1900, 2035, 6
+_DIGITS_RISING, _DIGITS_OF_IDENTIFIER = 4, 7
+_NAMED_FEATURE = re.compile(r"(?i)(shape|shape2d|firstorder|glcm|gldm|glrlm|glszm|ngtdm|volume|energy|count|voxel)")
 
 Numbers = NDArray[np.float64]
 
@@ -61,6 +68,56 @@ def identifying_columns(numbers: Mapping[str, Numbers], labels: NDArray[Any]) ->
         if reason is not None:
             found.append(ColumnNote(column, reason))
     return found
+
+
+def numbering_columns(numbers: Mapping[str, Numbers]) -> list[ColumnNote]:
+    """Return the columns that are identifiers, dates or numbers of rows by what they hold, whatever they are called.
+
+    Only what hardly any measurement is: whole numbers that count or rise from row to row, that have as many digits as
+    an identifier and never stand twice, or that read as days, as seconds since 1970 or as years. Features whose names
+    say what they are, as pyradiomics', are never among them.
+
+    Parameters
+    ----------
+    numbers : mapping of str to ndarray of shape (n_patients,)
+        As for `identifying_columns`.
+    """
+    found = []
+    for column, values in numbers.items():
+        there = values[~np.isnan(values)]
+        if len(there) < _FEWEST_DIFFERENT or len(there) < _MOSTLY * len(values) or not np.all(there == np.round(there)):
+            continue
+        if not _NAMED_FEATURE.search(column) and (reason := _certain(there)) is not None:
+            found.append(ColumnNote(column, reason))
+    return found
+
+
+def _certain(values: Numbers) -> str | None:
+    low, high, different = float(values.min()), float(values.max()), len(np.unique(values))
+    if low >= _FIRST_DAY and high <= _LAST_DAY and _are_days(values):
+        return "as dates: whole numbers that read as YYYYMMDD"
+    for unit, factor in (("seconds", 1), ("milliseconds", 1_000)):
+        if low >= _YEAR_2000_S * factor and high <= _YEAR_2035_S * factor:
+            return f"as times: whole numbers that read as {unit} since 1970, from 2000 on"
+    if low >= _FIRST_YEAR and high <= _LAST_YEAR and different >= _FEWEST_YEARS:
+        return f"as years: whole numbers from {low:.0f} to {high:.0f}"
+    if different < len(values):
+        return None
+    if high - low == len(values) - 1:
+        return f"as running numbers: every whole number from {low:.0f} to {high:.0f} once"
+    digits = len(f"{low:.0f}")
+    if low <= 0 or digits != len(f"{high:.0f}"):
+        return None
+    if digits >= _DIGITS_RISING and _is_rising(values):
+        return f"as an identifier: whole numbers of {digits} digits that rise or fall from row to row"
+    if digits >= _DIGITS_OF_IDENTIFIER:
+        return f"as an identifier: whole numbers of {digits} digits, a different one in every row"
+    return None
+
+
+def _are_days(values: Numbers) -> bool:
+    months, days = values // 100 % 100, values % 100
+    return bool(np.all((months >= 1) & (months <= 12) & (days >= 1) & (days <= 31)))
 
 
 def _numbering(values: Numbers, labels: NDArray[Any]) -> str | None:

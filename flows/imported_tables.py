@@ -12,7 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
-from flows.column_review import ColumnNote, ColumnReview, identifying_columns
+from flows.column_review import ColumnNote, ColumnReview, identifying_columns, numbering_columns
 from flows.file_faults import real_path
 from flows.imported_columns import chosen_columns, column_numbers
 from flows.patient_ids import KnownIds, pseudonym_fault, with_ids
@@ -99,6 +99,11 @@ def imported_rows(study: Study, name: str, text: str, study_file: Path, tables: 
             frame = with_ids(frame, *keys)
     chosen = chosen_columns(source, name, table, frame, {*keys, *decided_columns(study)})
     numbers, not_numeric = column_numbers(source, frame, chosen.chosen, is_asked=bool(table.columns.include))
+    rows = _row_keys(source, frame, keys, table, tables.patients) if all(has_keys) and tables.patients else []
+    numbering = numbering_columns(_of_patients(rows, numbers))
+    if not table.columns.include:
+        not_numeric += numbering
+        numbers = {column: values for column, values in numbers.items() if column not in {n.column for n in numbering}}
     for prefix in table.phases.values():
         if not any(each.startswith(prefix) for each in numbers):
             faults.add(
@@ -114,7 +119,6 @@ def imported_rows(study: Study, name: str, text: str, study_file: Path, tables: 
         with faults.gathered():
             _refuse_confusable(frame, columns)
     definition = ImportedDefinition(source=table.source, columns=columns, phases=table.phases)
-    rows = _row_keys(source, frame, keys, table, tables.patients) if all(has_keys) and tables.patients else []
     faults.raise_any(file.name)
     records, failures = _records(study, name, frame, table, tables.patients, rows, by_phase, numbers, definition)
     left_out = (*chosen.left_out, *not_numeric)
@@ -123,18 +127,28 @@ def imported_rows(study: Study, name: str, text: str, study_file: Path, tables: 
     return ImportedRows(name, file, table.description, definition, tuple(records), review, tuple(failures), frame.notes)
 
 
-def _identifying(
-    rows: Sequence[_RowKey], numbers: Mapping[str, NDArray[np.float64]], tables: StudyTables
-) -> list[ColumnNote]:
-    """Return the columns that may number the patients, looked at in one row of each: the first one of one phase."""
+def _first_rows(rows: Sequence[_RowKey]) -> dict[str, int]:
+    """Return the position of one row of each patient: the first one of one phase."""
     first: dict[str, int] = {}
     for row in rows:
         if row.phase == rows[0].phase:
             first.setdefault(row.patient, row.position)
+    return first
+
+
+def _of_patients(rows: Sequence[_RowKey], numbers: Mapping[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:
+    """Return each column's numbers in one row of each patient, in the order of the rows."""
+    positions = list(_first_rows(rows).values())
+    return {column: values[positions] for column, values in numbers.items()}
+
+
+def _identifying(
+    rows: Sequence[_RowKey], numbers: Mapping[str, NDArray[np.float64]], tables: StudyTables
+) -> list[ColumnNote]:
+    """Return the columns that may number the patients, looked at in one row of each."""
     labels = {each["patient"]: each["label"] for each in tables.labels if each["label"] is not None}
-    known = np.array([labels.get(patient, np.nan) for patient in first], dtype=float)
-    positions = list(first.values())
-    return identifying_columns({column: values[positions] for column, values in numbers.items()}, known)
+    known = np.array([labels.get(patient, np.nan) for patient in _first_rows(rows)], dtype=float)
+    return identifying_columns(_of_patients(rows, numbers), known)
 
 
 def _features_by_phase(table: ImportedTable, columns: Sequence[str]) -> dict[str, dict[str, str]]:

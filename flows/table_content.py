@@ -15,7 +15,7 @@ from flows.file_faults import read_content
 from schemas.errors import ContractError
 from schemas.table_limits import TABLE_CELLS, TABLE_COLUMNS, TABLE_MB, TableLimits
 
-__all__ = ["PackedTable", "refuse_many_cells", "table_content", "table_limits"]
+__all__ = ["PackedTable", "refuse_many_cells", "refuse_many_megabytes", "table_content", "table_limits"]
 
 _GZIP, _XZ = b"\x1f\x8b", b"\xfd7zXZ\x00"
 _DAMAGED = (OSError, EOFError, lzma.LZMAError, zlib.error, ValueError)
@@ -89,6 +89,19 @@ def refuse_many_cells(file: str, rows: int, columns: int) -> None:
             hint=f"take columns out of it, or allow more: {TABLE_CELLS}={rows * columns}, at about 100 bytes a cell; "
             "nothing was written",
         )
+
+
+def refuse_many_megabytes(file: str, size: int) -> None:
+    """Refuse a file that says it unpacks to more than a table may have.
+
+    Raises
+    ------
+    ContractError
+        With the setting that allows more.
+    """
+    most = table_limits().bytes
+    if size > most:
+        raise _too_large(Path(file), f"unpacks to {size / 1e6:,.0f} MB", most)
 
 
 def _too_large(file: Path, message: str, most: int) -> ContractError:

@@ -10,10 +10,9 @@ import zlib
 from collections.abc import Collection
 from pathlib import Path
 
-import polars as pl
-
 from flows.delimited_text import delimited_table
 from flows.file_faults import FILE_ERRORS, file_fault
+from flows.parquet_tables import parquet_frame
 from flows.table_content import PackedTable, table_content
 from flows.text_table import TextTable
 from schemas.errors import ContractError, NotFoundError
@@ -100,7 +99,7 @@ def read_table(file: Path, where: str, *, missing: Collection[str] = (), as_text
 def _table(file: Path, packed: PackedTable, missing: Collection[str], *, as_text: bool) -> TextTable:
     content, name = packed
     if content.startswith(_PARQUET):
-        return TextTable(file, _parquet(file, content, as_text=as_text), missing=missing)
+        return TextTable(file, parquet_frame(file, content, as_text=as_text), missing=missing)
     if (kind := _kind(content)) is not None:
         raise _fault(f"is {kind}, not a table", file, _SAVE)
     if name.suffix.lower() == ".parquet":
@@ -112,27 +111,6 @@ def _table(file: Path, packed: PackedTable, missing: Collection[str], *, as_text
 
 def _fault(message: str, file: Path, hint: str) -> ContractError:
     return ContractError(f"'{file.name}' {message}", where=str(file), hint=f"{hint}; nothing was written")
-
-
-def _parquet(file: Path, content: bytes, *, as_text: bool) -> pl.DataFrame:
-    try:
-        frame = pl.read_parquet(io.BytesIO(content))
-    except (pl.exceptions.PolarsError, ValueError, OSError) as error:
-        raise _fault(
-            f"is damaged Parquet: {str(error).splitlines()[0]}", file, "write the file again, or copy it again"
-        ) from error
-    if frame.is_empty():
-        raise _fault("has columns and no rows", file, "add a row for each patient")
-    return frame.with_columns(_as_text(series) for series in frame) if as_text else frame
-
-
-def _as_text(series: pl.Series) -> pl.Series:
-    if series.dtype.is_nested() or series.dtype in (pl.Binary, pl.Object):
-        # Whatever reads the column as a number, a date or a name refuses this cell with its line.
-        return pl.Series(series.name, [f"<{series.dtype}>"] * len(series))
-    if series.dtype == pl.Duration:
-        return series.dt.to_string("iso")
-    return series.cast(pl.String)
 
 
 def _kind(content: bytes) -> str | None:
