@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ColumnNote", "ColumnReview", "identifying_columns", "numbering_columns"]
+from schemas.bookkeeping import bookkeeping_reason
+from schemas.study import Study
+
+__all__ = ["ColumnNote", "ColumnReview", "identifying_columns", "identifying_variables", "numbering_columns"]
 
 _FEWEST_ROWS = 8
 _FEWEST_OF_A_CLASS = 6
@@ -22,6 +25,7 @@ _MOSTLY = 0.8
 _FIRST_DAY, _LAST_DAY = 19000101, 21001231
 _YEAR_2000_S, _YEAR_2035_S = 946_684_800, 2_051_222_400
 _FIRST_YEAR, _LAST_YEAR, _FEWEST_YEARS = 1900, 2035, 6
+_IDENTIFYING = ("as an identifier", "as personal data", "as a date or a time", "as an index of rows")
 _DIGITS_RISING, _DIGITS_OF_IDENTIFIER = 4, 7
 _NAMED_FEATURE = re.compile(r"(?i)(shape|shape2d|firstorder|glcm|gldm|glrlm|glszm|ngtdm|volume|energy|count|voxel)")
 
@@ -90,6 +94,36 @@ def numbering_columns(numbers: Mapping[str, Numbers]) -> list[ColumnNote]:
         if not _NAMED_FEATURE.search(column) and (reason := _certain(there)) is not None:
             found.append(ColumnNote(column, reason))
     return found
+
+
+def identifying_variables(study: Study, clinical: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Return a sentence for each clinical variable that identifies patients, by its heading or by its values.
+
+    Parameters
+    ----------
+    study : Study
+        The study: a model reads a clinical variable only where its ``factors`` name it.
+    clinical : iterable of mapping
+        Rows of ``clinical``.
+    """
+    first: dict[str, dict[str, float]] = {name: {} for name in study.clinical.variables}
+    for row in clinical:
+        if row["value"] is not None:
+            first[row["variable"]].setdefault(row["patient"], row["value"])
+    by_value = {
+        note.column: note.reason.partition(":")[0]
+        for note in numbering_columns({name: np.array([*of.values()], dtype=float) for name, of in first.items() if of})
+    }
+    found = []
+    for name, variable in study.clinical.variables.items():
+        by_name = (bookkeeping_reason(each) for each in (name, variable.column or name))
+        reason = next((each for each in by_name if each in _IDENTIFYING), by_value.get(name))
+        if reason is not None:
+            found.append(
+                f"clinical variable '{name}' is known {reason}: no model reads it unless its 'factors' name it; take "
+                "it out of [clinical.variables] unless you need it"
+            )
+    return tuple(found)
 
 
 def _certain(values: Numbers) -> str | None:

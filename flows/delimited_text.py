@@ -79,10 +79,10 @@ def delimited_table(content: bytes, file: str, separator: str) -> DelimitedTable
     if found != separator:
         notes += (f"cells are separated by {_SEPARATORS.get(found, repr(found))}",)
     # Before any cell is an object of its own; a separator within quotes counts here, which a table of this size bears.
-    lines = text.count("\n") + 1
-    refuse_many_cells(file, lines, max(1, text.count(found) // lines))
+    rows = text.count("\n") - text.endswith("\n")
+    refuse_many_cells(file, rows, text.count(found) // (rows + 1) + 1)
     header = _header(text, found, file, first_line)
-    refuse_many_cells(file, lines, len(header))
+    refuse_many_cells(file, rows, len(header))
     starts, widths = _records(text, found, file, first_line)
     _refuse_ragged(file, len(header), starts, widths)
     if len(starts) < 2:

@@ -21,7 +21,7 @@ __all__ = ["parquet_frame"]
 _SECONDS = 60.0
 _MEMORY = 2 << 30
 _HINT = "write the file again, or copy it again; nothing was written"
-_PLAIN = {
+_PLAIN: dict[Any, Any] = {
     **dict.fromkeys((pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.UInt8, pl.UInt16, pl.UInt32), pl.Int64),
     **dict.fromkeys((pl.Float32, pl.Float64), pl.Float64),
     pl.Boolean: pl.Boolean,

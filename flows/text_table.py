@@ -127,8 +127,8 @@ class TextTable:
         elif self.has_decimal_commas and "." in cell:
             raise self.fault(line, column, f"'{cell}' has a point in a table whose decimals are commas")
         try:
-            # Python reads 1_000 as a thousand.
-            value = float(text.replace("_", "?"))
+            # Python reads 1_000 as a thousand, and digits of all scripts.
+            value = float(text.replace("_", "?") if text.isascii() else "?")
         except ValueError as error:
             known = comma_number(cell)
             raise self.fault(line, column, f"'{cell}' is no number" + (f": {known}" if known else "")) from error

@@ -12,8 +12,8 @@ from schemas.shown_text import shown_text
 
 __all__ = ["DEPTH", "STUDY_FILE_BYTES", "document_faults", "text_fault"]
 
-STUDY_FILE_BYTES: Final = 4_000_000
-"""Of a study file: one that lists 50,000 columns has two million."""
+STUDY_FILE_BYTES: Final = 2_000_000
+"""Of a study file: one that lists 50,000 columns has one million."""
 
 DEPTH: Final = 12
 """Of tables and lists within each other: no key of a study file lies half as deep."""
@@ -22,7 +22,7 @@ _LARGEST = 2**63
 _NAMES = 20_000
 _LONGEST_NAME = 200
 _LONGEST_TEXT = 20_000
-_DEEP_NAME = re.compile(r"""(?:(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){50}""")
+_DEEP_NAME = re.compile(r"""(?<![\w-])(?:(?>[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){50}""")
 _DEEP_LIST = re.compile(r"(?:[\[{][ \t\r\n]*){50}")
 _LINES = "\n\r\t"  # of a heading in a spreadsheet, or of a description
 

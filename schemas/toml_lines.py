@@ -40,8 +40,10 @@ def line_of(text: str, path: Sequence[str | int]) -> int:
     path : sequence of str or int
         Keys and array positions from the root, as pydantic gives them in ``loc``.
     """
-    scan = _scan(text)
     wanted = tuple(path)
+    if not wanted:
+        return 1
+    scan = _scan(text)
     while wanted:
         for lines in (scan.written, scan.implied):
             if wanted in lines:
