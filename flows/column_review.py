@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,8 +32,7 @@ _NAMED_FEATURE = re.compile(r"(?i)(shape|shape2d|firstorder|glcm|gldm|glrlm|glsz
 Numbers = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class ColumnNote:
+class ColumnNote(NamedTuple):
     """A column and what is to be known of it."""
 
     column: str

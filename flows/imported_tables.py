@@ -100,10 +100,13 @@ def imported_rows(study: Study, name: str, text: str, study_file: Path, tables: 
     chosen = chosen_columns(source, name, table, frame, {*keys, *decided_columns(study)})
     numbers, not_numeric = column_numbers(source, frame, chosen.chosen, is_asked=bool(table.columns.include))
     rows = _row_keys(source, frame, keys, table, tables.patients) if all(has_keys) and tables.patients else []
-    numbering = numbering_columns(_of_patients(rows, numbers))
-    if not table.columns.include:
+    numbering, included = numbering_columns(_of_patients(rows, numbers)), []
+    if table.columns.include:
+        included = [ColumnNote(column, f"is included, and is known {reason}") for column, reason in numbering]
+    else:
         not_numeric += numbering
-        numbers = {column: values for column, values in numbers.items() if column not in {n.column for n in numbering}}
+        unfit = {note.column for note in numbering}
+        numbers = {column: values for column, values in numbers.items() if column not in unfit}
     for prefix in table.phases.values():
         if not any(each.startswith(prefix) for each in numbers):
             faults.add(
@@ -122,7 +125,7 @@ def imported_rows(study: Study, name: str, text: str, study_file: Path, tables: 
     faults.raise_any(file.name)
     records, failures = _records(study, name, frame, table, tables.patients, rows, by_phase, numbers, definition)
     left_out = (*chosen.left_out, *not_numeric)
-    warned = (*chosen.warned, *_identifying(rows, numbers, tables))
+    warned = (*chosen.warned, *included, *_identifying(rows, numbers, tables))
     review = ColumnReview(tuple(numbers), left_out, chosen.excluded, warned)
     return ImportedRows(name, file, table.description, definition, tuple(records), review, tuple(failures), frame.notes)
 

@@ -31,7 +31,7 @@ def study_file_text(study_file: Path) -> str:
                 where=str(study_file),
                 hint="give the study file, not a table or an image; nothing was written",
             )
-        content = read_content(study_file)
+        content = read_content(study_file, STUDY_FILE_BYTES + 1)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise NotFoundError(
             f"the study file {file_fault(study_file, error)}",

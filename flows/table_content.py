@@ -49,7 +49,9 @@ def table_content(file: Path) -> PackedTable:
     most = table_limits().bytes
     if (size := file.stat().st_size) > most and file.is_file():
         raise _too_large(file, f"has {size / 1e6:,.0f} MB", most)
-    content = read_content(file)
+    content = read_content(file, most + 1)
+    if len(content) > most:
+        raise _too_large(file, f"has more than {most / 1e6:,.0f} MB", most)
     unpacked = _unpacked(content)
     if unpacked is None:
         return PackedTable(content, file)

@@ -32,7 +32,7 @@ class Cohort(Written):
     """Cells of this and the clinical table that mean 'not given', as an empty one does."""
     max_removed_share: Annotated[float, Field(ge=0, le=1)] = 0.2
     """An ingest that would remove more than this share of the study's patients, masks, values or rows stops."""
-    exam: Annotated[str, StringConstraints(min_length=1, max_length=200)] = "baseline"
+    exam: Annotated[str, StringConstraints(max_length=200)] = "baseline"
     exam_date: str | None = None
     """The column with the exam's date (ISO 8601)."""
     reference_date: str | None = None

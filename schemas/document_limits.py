@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 import re
-import unicodedata
 from collections.abc import Iterator
 from typing import Any, Final
 
-from schemas.shown_text import shown_text
+from schemas.shown_text import control_character, shown_text
 
 __all__ = ["DEPTH", "STUDY_FILE_BYTES", "document_faults", "text_fault"]
 
@@ -72,28 +71,17 @@ def document_faults(document: dict[str, Any]) -> Iterator[tuple[Path, str]]:
 def _name_fault(name: str) -> str | None:
     if len(name) > _LONGEST_NAME:
         return f"a name has at most {_LONGEST_NAME} characters"
-    return None if (control := _control(name, "")) is None else f"a name with {control}"
+    return None if (control := control_character(name)) is None else f"a name with {control}"
 
 
 def _value_fault(value: Any) -> str | None:
     if isinstance(value, str):
         if len(value) > _LONGEST_TEXT:
             return f"a text has at most {_LONGEST_TEXT:,} characters"
-        control = _control(value, _LINES)
+        control = control_character(value, _LINES)
         return None if control is None else f"a text with {control}: '{shown_text(value, 80)}'"
     if isinstance(value, float) and not math.isfinite(value):
         return "Input should be a finite number"
     if isinstance(value, int) and not -_LARGEST <= value < _LARGEST:
         return "Input should be a whole number of at most 64 bits"
-    return None
-
-
-def _control(text: str, allowed: str) -> str | None:
-    if text.isprintable():
-        return None
-    for each in text:
-        if each not in allowed and unicodedata.category(each) in ("Cc", "Cs", "Zl", "Zp"):
-            return f"a control character (U+{ord(each):04X})"
-        if unicodedata.bidirectional(each) in ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"):
-            return f"a character that turns the direction of writing (U+{ord(each):04X})"
     return None

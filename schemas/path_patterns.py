@@ -11,6 +11,8 @@ import re
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
+from schemas.shown_text import control_character
+
 __all__ = ["PATTERN_FIELDS", "PatternPart", "filled_pattern", "pattern_fault", "pattern_parts"]
 
 PATTERN_FIELDS: Final = ("patient", "phase", "reader", "reading")
@@ -53,9 +55,8 @@ def pattern_fault(pattern: str) -> str | None:
         return "a pattern has the path of a file"
     if "\0" in pattern:
         return "it has a character that no path has (NUL)"
-    if not pattern.isprintable():
-        character = next(each for each in pattern if not each.isprintable())
-        return f"it has a character that is not printable (U+{ord(character):04X})"
+    if control := control_character(pattern):
+        return f"it has {control}"
     if "\\" in pattern:
         return "it has a backslash: write / between folders"
     if "*" in pattern or "?" in pattern:

@@ -62,8 +62,8 @@ def test_the_study_file_names_the_line_of_a_pattern(field):
     ("pattern", "message"),
     [
         ("a\0{patient}.nii", "it has a character that no path has (NUL)"),
-        ("a\x1b[2J{patient}.nii", "it has a character that is not printable (U+001B)"),
-        ("a\u202e{patient}.nii", "it has a character that is not printable (U+202E)"),
+        ("a\x1b[2J{patient}.nii", "it has a control character (U+001B)"),
+        ("a\u202e{patient}.nii", "it has a character that turns the direction of writing (U+202E)"),
         ("images\\{patient}.nii", "it has a backslash: write / between folders"),
         ("images/{patient}*.nii", "it has a wildcard, and a pattern names one file; known are"),
         ("images/{patient}?.nii", "it has a wildcard, and a pattern names one file; known are"),
