@@ -6,11 +6,13 @@ import lzma
 import os
 import struct
 from collections import deque
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import polars as pl
 import pytest
 
+from flows.ingest import ingest
 from flows.patient_ids import KnownIds
 from flows.table_content import table_content
 from flows.table_files import read_table
@@ -146,3 +148,21 @@ def test_strangers_without_end_are_compared_a_few_times(monkeypatch):
     sentences = [known.stranger(f"Q{number}") for number in range(1000)]
     assert len(sentences) == 1000
     assert len(looks) == 20
+
+
+def test_a_list_of_columns_as_long_as_the_table_is_wide_is_looked_up(tmp_path, monkeypatch):
+    """Names among the patterns are not compared with every column; those that fit none are named."""
+    looks = []
+    monkeypatch.setattr("flows.imported_columns.fnmatchcase", lambda *pair: looks.append(pair) or fnmatchcase(*pair))
+    names = [f"f{number}" for number in range(300)]
+    (tmp_path / "t.csv").write_text(
+        f"id,y,{','.join(names)}\n" + "".join(f"P{n},{n % 2}{',1.5' * 300}\n" for n in (1, 2))
+    )
+    patterns = ", ".join(f'"{name}"' for name in [*names, "g7", "f?"])
+    (tmp_path / "study.toml").write_text(
+        '[study]\nid = "s"\ntitle = "t"\n[cohort]\ntable = "t.csv"\npatient = "id"\n'
+        f'[imported.fs]\ntable = "t.csv"\ncolumns = {{ include = [{patterns}] }}\n'
+    )
+    with pytest.raises(ContractError, match=r"no column of t\.csv fits 'g7'"):
+        ingest(tmp_path / "study.toml", tmp_path / "store")
+    assert len(looks) < 2 * 302
