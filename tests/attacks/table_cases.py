@@ -345,7 +345,6 @@ def _study_files() -> Iterator[tuple[str, Case]]:
         '"a; drop table x"',
         '"<script>"',
         '"a.b"',
-        '"select"',
         '""',
         '"é"',
         '"' + "n" * 300 + '"',
@@ -366,6 +365,7 @@ def _study_files() -> Iterator[tuple[str, Case]]:
             f"study: {setting}",
             _study("[models.radiomics_lr]", f"[define.x.radiomics]\n{setting}\n[models.radiomics_lr]"),
         )
+    yield "study: a variable that is a word of SQL", _study("variables.age]", "variables.select]", READ)
     yield "study: a window of ages", _study('unit = "a"', 'unit = "a"\nwindow_days = [-99999999999, 0]')
     yield "study: a prefix that is a path", _study('patient = "id"', 'patient = "id"\nprefix = "../"')
     yield "study: an exam with a control character", _study('patient = "id"', 'patient = "id"\nexam = "\\u001b[2J"')
