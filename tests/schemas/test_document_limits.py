@@ -82,3 +82,11 @@ def test_an_error_has_a_bounded_message_without_control_characters():
 def test_long_names_are_near_none():
     """A name of a megabyte is not compared letter by letter."""
     assert nearest_names("x" * 1_000_000, ["x" * 999_999, "y"]) == []
+
+
+@pytest.mark.parametrize("unit", ["(" * 10_000, "m" + ".m" * 5_000, "(" * 39 + "a" + ")" * 39])
+def test_a_unit_that_no_quantity_has_is_refused_or_read_at_once(unit):
+    """The grammar of units is asked for short texts alone."""
+    found = faults(TEXT.replace('unit = "a"', f'unit = "{unit}"'))
+    assert all(where == "study.toml:7" for where, _ in found)
+    assert bool(found) == (len(unit) > 80)
