@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import codecs
 import csv
-import io
 import re
+from array import array
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
 import polars as pl
 
+from flows.table_content import refuse_many_cells
 from schemas.errors import ContractError
 
 __all__ = ["DelimitedTable", "comma_number", "delimited_table"]
@@ -28,6 +29,7 @@ _SEPARATORS = {",": "','", ";": "';'", "\t": "tabs", "|": "'|'"}
 _SAMPLED_ROWS = 50
 _SAMPLED_CHARACTERS = 500_000
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?\r?\n', re.IGNORECASE)
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 _NEXT = "save the table as CSV (UTF-8) or Parquet"
 _MISSING_WORDS = ["", "NA", "N/A", "NaN", "nan", "?", "-", "NULL", "null"]
 _COMMA_OR_WHOLE = r"^[+-]?(?:\d+(?:,\d+)?|,\d+)(?:[eE][+-]?\d+)?$"
@@ -76,7 +78,11 @@ def delimited_table(content: bytes, file: str, separator: str) -> DelimitedTable
         found = _separator(text, separator)
     if found != separator:
         notes += (f"cells are separated by {_SEPARATORS.get(found, repr(found))}",)
+    # Before any cell is an object of its own; a separator within quotes counts here, which a table of this size bears.
+    rows = text.count("\n") - text.endswith("\n")
+    refuse_many_cells(file, rows, text.count(found) // (rows + 1) + 1)
     header = _header(text, found, file, first_line)
+    refuse_many_cells(file, rows, len(header))
     starts, widths = _records(text, found, file, first_line)
     _refuse_ragged(file, len(header), starts, widths)
     if len(starts) < 2:
@@ -137,7 +143,7 @@ def _separator(text: str, default: str) -> str:
     sample = text[:_SAMPLED_CHARACTERS]
     widths: dict[str, list[int]] = {}
     for each in (default, *(other for other in _SEPARATORS if other != default)):
-        records = list(islice(csv.reader(io.StringIO(sample, newline=""), delimiter=each), _SAMPLED_ROWS))
+        records = _sampled(sample, each)
         # The sample's last record may be cut.
         whole = records[:-1] if len(sample) < len(text) and len(records) > 1 else records
         widths[each] = [len(record) for record in whole if record] or [0]
@@ -151,22 +157,45 @@ def _separator(text: str, default: str) -> str:
     return max(widths, key=lambda each: widths[each][0])
 
 
+def _lines(text: str) -> Iterator[str]:
+    """Yield a text's lines with their breaks; StringIO would take four bytes a character."""
+    return (match[0] for match in _LINE.finditer(text))
+
+
+def _sampled(sample: str, separator: str) -> list[list[str]]:
+    try:
+        return list(islice(csv.reader(_lines(sample), delimiter=separator), _SAMPLED_ROWS))
+    except csv.Error:  # a cell longer than any is: of 20,000 columns the header is one, with another separator
+        return []
+
+
 def _header(text: str, separator: str, file: str, line: int) -> list[str]:
     # The header is read here: polars renames a column that stands twice, and leaves quotes in quoted names.
-    header = [each.strip() for each in next(csv.reader(io.StringIO(text, newline=""), delimiter=separator), [])]
+    try:
+        header = [each.strip() for each in next(csv.reader(_lines(text), delimiter=separator), [])]
+    except csv.Error as error:
+        raise _unreadable(error, f"{file}:{line}") from error
     if twice := next((each for each, number in Counter(header).items() if each and number > 1), None):
         raise _fault(f"column '{twice}' stands twice in the header", f"{file}:{line}", "name each column once")
     return [each or f"(column {number}, without a name)" for number, each in enumerate(header, start=1)]
 
 
-def _records(text: str, separator: str, file: str, first_line: int) -> tuple[list[int], list[int]]:
+def _unreadable(error: csv.Error, where: str) -> ContractError:
+    words = str(error)
+    if "field limit" in words:
+        words = f"a cell has more than {csv.field_size_limit():,} characters"
+        return _fault(words, where, "shorten it, or close the quote that it begins with")
+    message = "a cell's quote is not closed" if "unexpected end" in words else f"cannot be read: {words}"
+    return _fault(message, where, 'close it, or write a quote within a quoted cell as ""')
+
+
+def _records(text: str, separator: str, file: str, first_line: int) -> tuple[Sequence[int], Sequence[int]]:
     """Return the line on which each record begins, the header's first, and how many cells it has.
 
     A quoted cell may hold line breaks, which makes its row several lines long.
     """
-    records = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    starts: list[int] = []
-    widths: list[int] = []
+    records = csv.reader(_lines(text), delimiter=separator, strict=True)
+    starts, widths = array("q"), array("q")
     line = 1
     try:
         for record in records:
@@ -174,10 +203,7 @@ def _records(text: str, separator: str, file: str, first_line: int) -> tuple[lis
             widths.append(len(record))
             line = records.line_num + 1
     except csv.Error as error:
-        message = "a cell's quote is not closed" if "unexpected end" in str(error) else f"cannot be read: {error}"
-        raise _fault(
-            message, f"{file}:{first_line - 1 + line}", 'close it, or write a quote within a quoted cell as ""'
-        ) from error
+        raise _unreadable(error, f"{file}:{first_line - 1 + line}") from error
     while len(widths) > 1 and not widths[-1]:  # blank lines at the end
         starts.pop()
         widths.pop()
@@ -208,10 +234,10 @@ def _frame(text: str, separator: str, header: Sequence[str], rows: int) -> pl.Da
         frame = pl.read_csv(text.encode(), separator=separator, infer_schema=False)
         if frame.height == rows:
             return frame.rename(dict(zip(frame.columns, header, strict=True)))
-    except (pl.exceptions.PolarsError, ValueError):
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, ValueError):
         pass
     # The two readers differ, as on quotes within a cell: the one that counted the rows decides.
-    records = list(islice(csv.reader(io.StringIO(text, newline=""), delimiter=separator), 1, rows + 1))
+    records = list(islice(csv.reader(_lines(text), delimiter=separator), 1, rows + 1))
     columns = {name: [record[at] if at < len(record) else None for record in records] for at, name in enumerate(header)}
     return pl.DataFrame(columns, schema=dict.fromkeys(header, pl.String))
 

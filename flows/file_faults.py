@@ -54,8 +54,15 @@ def file_fault(file: Path, error: OSError | ValueError) -> str:
     return _SENTENCES.get(error.errno or 0, f"cannot be opened: {error.strerror or error}")
 
 
-def read_content(file: Path) -> bytes:
+def read_content(file: Path, most: int = -1) -> bytes:
     """Return a regular file's content.
+
+    Parameters
+    ----------
+    file : Path
+        The file.
+    most : int
+        Bytes that are read at most; all of them where negative.
 
     Raises
     ------
@@ -70,7 +77,12 @@ def read_content(file: Path) -> bytes:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(file))
     if not stat.S_ISREG(mode):
         raise OSError(errno.EINVAL, "it is a pipe or a device; save its content as a file", str(file))
-    return file.read_bytes()
+    # Files of the kernel look like regular ones, and some wait for what comes.
+    with os.fdopen(os.open(file, os.O_RDONLY | os.O_NONBLOCK), "rb") as stream:
+        content: bytes | None = stream.read(most)
+    if content is None:
+        raise BlockingIOError(errno.EAGAIN, "it has nothing to read now", str(file))
+    return content
 
 
 def real_path(file: Path) -> Path:

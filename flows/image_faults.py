@@ -15,6 +15,7 @@ from schemas.cohort import Reading
 from schemas.errors import ContractError
 from schemas.fault_list import FaultList
 from schemas.keys import MaskKey
+from schemas.path_patterns import filled_pattern
 from schemas.study import Study
 from schemas.toml_lines import line_of
 from store.snapshot import Snapshot
@@ -53,10 +54,7 @@ def refuse_missing_phase(
             if 0 < wanted == missing.count(name):
                 first = next(each for each in admitted if each.readings or what == "image")
                 reading = first.readings[0] if first.readings else Reading()
-                filled = pattern.format(
-                    patient=first.written, phase=name, reader=reading.reader, reading=reading.reading
-                )
-                tried = study_file.parent / filled
+                tried = study_file.parent / filled_pattern(pattern, first.pattern_values(name, reading))
                 fault = file_fault(tried, FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)))
                 faults.add(
                     ContractError(

@@ -23,6 +23,7 @@ from flows.study_tables import CohortPatient
 from schemas.cohort import Phase, Reading
 from schemas.errors import ContractError
 from schemas.keys import MaskKey
+from schemas.path_patterns import filled_pattern
 from schemas.study import Study
 
 __all__ = ["Inventory", "PatientInventory", "image_inventory"]
@@ -202,10 +203,7 @@ class _PatientReading:
         return grid
 
     def _file(self, pattern: str, phase: str, reading: Reading) -> Path:
-        filled = pattern.format(
-            patient=self.patient.written, phase=phase, reader=reading.reader, reading=reading.reading
-        )
-        return self.folder / filled
+        return self.folder / filled_pattern(pattern, self.patient.pattern_values(phase, reading))
 
     def _known(self, row: Row | None, file: Path) -> Row | None:
         """Return a row of the store where its files are as they were."""

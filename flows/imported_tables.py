@@ -12,7 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
-from flows.column_review import ColumnNote, ColumnReview, identifying_columns
+from flows.column_review import ColumnNote, ColumnReview, identifying_columns, numbering_columns
 from flows.file_faults import real_path
 from flows.imported_columns import chosen_columns, column_numbers
 from flows.patient_ids import KnownIds, pseudonym_fault, with_ids
@@ -99,6 +99,14 @@ def imported_rows(study: Study, name: str, text: str, study_file: Path, tables: 
             frame = with_ids(frame, *keys)
     chosen = chosen_columns(source, name, table, frame, {*keys, *decided_columns(study)})
     numbers, not_numeric = column_numbers(source, frame, chosen.chosen, is_asked=bool(table.columns.include))
+    rows = _row_keys(source, frame, keys, table, tables.patients) if all(has_keys) and tables.patients else []
+    numbering, included = numbering_columns(_of_patients(rows, numbers)), []
+    if table.columns.include:
+        included = [ColumnNote(column, f"is included, and is known {reason}") for column, reason in numbering]
+    else:
+        not_numeric += numbering
+        unfit = {note.column for note in numbering}
+        numbers = {column: values for column, values in numbers.items() if column not in unfit}
     for prefix in table.phases.values():
         if not any(each.startswith(prefix) for each in numbers):
             faults.add(
@@ -114,27 +122,36 @@ def imported_rows(study: Study, name: str, text: str, study_file: Path, tables: 
         with faults.gathered():
             _refuse_confusable(frame, columns)
     definition = ImportedDefinition(source=table.source, columns=columns, phases=table.phases)
-    rows = _row_keys(source, frame, keys, table, tables.patients) if all(has_keys) and tables.patients else []
     faults.raise_any(file.name)
     records, failures = _records(study, name, frame, table, tables.patients, rows, by_phase, numbers, definition)
     left_out = (*chosen.left_out, *not_numeric)
-    warned = (*chosen.warned, *_identifying(rows, numbers, tables))
+    warned = (*chosen.warned, *included, *_identifying(rows, numbers, tables))
     review = ColumnReview(tuple(numbers), left_out, chosen.excluded, warned)
     return ImportedRows(name, file, table.description, definition, tuple(records), review, tuple(failures), frame.notes)
+
+
+def _first_rows(rows: Sequence[_RowKey]) -> dict[str, int]:
+    """Return the position of one row of each patient: the first one of one phase."""
+    first: dict[str, int] = {}
+    for row in rows:
+        if row.phase == rows[0].phase:
+            first.setdefault(row.patient, row.position)
+    return first
+
+
+def _of_patients(rows: Sequence[_RowKey], numbers: Mapping[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:
+    """Return each column's numbers in one row of each patient, in the order of the rows."""
+    positions = list(_first_rows(rows).values())
+    return {column: values[positions] for column, values in numbers.items()}
 
 
 def _identifying(
     rows: Sequence[_RowKey], numbers: Mapping[str, NDArray[np.float64]], tables: StudyTables
 ) -> list[ColumnNote]:
-    """Return the columns that may number the patients, looked at in one row of each: the first one of one phase."""
-    first: dict[str, int] = {}
-    for row in rows:
-        if row.phase == rows[0].phase:
-            first.setdefault(row.patient, row.position)
+    """Return the columns that may number the patients, looked at in one row of each."""
     labels = {each["patient"]: each["label"] for each in tables.labels if each["label"] is not None}
-    known = np.array([labels.get(patient, np.nan) for patient in first], dtype=float)
-    positions = list(first.values())
-    return identifying_columns({column: values[positions] for column, values in numbers.items()}, known)
+    known = np.array([labels.get(patient, np.nan) for patient in _first_rows(rows)], dtype=float)
+    return identifying_columns(_of_patients(rows, numbers), known)
 
 
 def _features_by_phase(table: ImportedTable, columns: Sequence[str]) -> dict[str, dict[str, str]]:
@@ -196,22 +213,27 @@ def _records(
 ) -> tuple[list[ExtractionRecord], list[Row]]:
     records: list[ExtractionRecord] = []
     failures: list[Row] = []
+    columns = definition.columns
     digest, there = definition.sha256, set()
+    # A row at a time is read across all columns: a matrix lays each row's numbers side by side.
+    matrices = {
+        phase: np.column_stack([numbers[features[column]] if column in features else absent for column in columns])
+        for absent in (np.full(source.frame.height, np.nan),)
+        for phase, features in by_phase.items()
+    }
     for row in rows:
-        for phase_of_columns, features in by_phase.items():
+        for phase_of_columns, matrix in matrices.items():
             phase = phase_of_columns or row.phase
             key = MaskKey(row.patient, study.cohort.exam, phase, row.lesion, READER, 1)
-            found = {feature: numbers[column][row.position] for feature, column in features.items()}
-            values = {
-                column: None if np.isnan(value := found.get(column, np.nan)) else float(value)
-                for column in definition.columns
-            }
+            cells = matrix[row.position]
+            values = dict(zip(columns, cells.tolist(), strict=True))
+            values |= {columns[at]: None for at in np.flatnonzero(np.isnan(cells))}
             there.add((row.patient, phase))
             if all(value is None for value in values.values()):
                 failures.append(_failure(study.id, name, key, f"no cell of {source.file.name} has a value"))
                 continue
             # The row takes the place of an image: its key and values decide the identity.
-            content = sha256_of_json([list(key), [values[column] for column in definition.columns]])
+            content = sha256_of_json([list(key), list(values.values())])
             records.append(ExtractionRecord(extraction_id(content, "", digest), key, content, "", values))
     # Which phases a column names, its rows tell; of each a patient has a row or a failure.
     phases = table.declared_phases or tuple(dict.fromkeys(row.phase for row in rows))
@@ -248,9 +270,8 @@ def _row_keys(
         written = row[patient_column]
         try:
             if written not in stored:
-                raise frame.fault(
-                    line, patient_column, known.stranger(written) if written else pseudonym_fault(written, row)
-                )
+                empty = pseudonym_fault("", is_empty_row=not written and frame.is_empty_line(line))
+                raise frame.fault(line, patient_column, known.stranger(written) if written else empty)
             phase = _named(frame, line, table.phase, row, _phase, "phase") if table.phase else ONLY_PHASE
             if table.phase and (alike := phases.setdefault(phase.strip().casefold(), phase)) != phase:
                 words = f"'{phase}' and '{alike}' are probably one phase: they differ in capitals or blanks only"

@@ -10,7 +10,7 @@ from typing import Any
 
 from flows.abandoned import abandoned_masks, abandoned_values
 from flows.checked_study import CheckedStudy, checked_study
-from flows.column_review import ColumnReview
+from flows.column_review import ColumnReview, identifying_variables
 from flows.compact import compact_scattered
 from flows.exam_window import exam_failures, exam_fault
 from flows.file_faults import real_path
@@ -145,6 +145,7 @@ def ingest(
     tables.splits = frozen_splits(study, tables.splits, before, labels=labels, person=people.person)
     refuse_shared_people(study, tables.splits, people)
     warnings = (
+        *identifying_variables(study, tables.clinical),
         *unlisted_patients(study, study_file.parent, tables.patients),
         *people_warnings(study, tables, inventory, people, before),
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 
 import polars as pl
@@ -20,6 +20,8 @@ from schemas.written_levels import whole_number_text
 __all__ = ["KnownIds", "pseudonym_fault", "with_ids"]
 
 _SHORTENED = r"^[0-9](?:[.,][0-9]+)?[eE]\+[0-9]+$|^[0-9][.,][0-9]+[eE][0-9]+$"
+_LOOK_UPS = 20
+"""Of the nearest ids: each compares one with thousands, and no more faults are listed."""
 _EXACT = 2**53
 """Above it floating-point numbers do not hold every whole number."""
 
@@ -58,19 +60,18 @@ def _ids(table: TextTable, column: str) -> pl.Series:
     return text
 
 
-def pseudonym_fault(cell: str, row: Mapping[str, str] | None = None) -> str:
+def pseudonym_fault(cell: str, *, is_empty_row: bool = False) -> str:
     """Return what is wrong with a cell that is no pseudonym.
 
     Parameters
     ----------
     cell : str
         The cell.
-    row : mapping of str to str, optional
-        Its row: one without a value is an empty line.
+    is_empty_row : bool
+        No other cell of its row has a value: it is an empty line.
     """
     if not cell:
-        is_empty = row is not None and not any(row.values())
-        return "'' is no pseudonym" + (": the row is empty, delete it" if is_empty else ": the cell is empty")
+        return "'' is no pseudonym" + (": the row is empty, delete it" if is_empty_row else ": the cell is empty")
     if re.fullmatch(_SHORTENED, cell):
         return f"'{cell}' is no pseudonym: a program has shortened a long number; format the column as text"
     foreign = sorted(set(re.findall(r"[^A-Za-z0-9._:-]", cell)))
@@ -90,6 +91,7 @@ class KnownIds:
 
     def __init__(self, ids: Iterable[str]) -> None:
         self._ids = list(ids)
+        self._look_ups = _LOOK_UPS
         self._alike = {_without_all(each): each for each in reversed(self._ids)}
 
     def like(self, patient: str) -> str | None:
@@ -101,7 +103,9 @@ class KnownIds:
         """Return the fault of an id that the cohort table does not have, with the nearest one that it has."""
         known = self.like(patient)
         if known is None:
-            return f"'{patient}' is not in the cohort table{nearest_words(patient, self._ids)}"
+            self._look_ups -= 1
+            nearest = nearest_words(patient, self._ids) if self._look_ups >= 0 else ""
+            return f"'{patient}' is not in the cohort table{nearest}"
         return f"'{patient}' is not in the cohort table, which has '{known}': {_difference(patient, known)}"
 
     def twin(self, patient: str) -> str | None:

@@ -6,6 +6,7 @@ import codecs
 from pathlib import Path
 
 from flows.file_faults import FILE_ERRORS, file_fault, read_content
+from schemas.document_limits import STUDY_FILE_BYTES
 from schemas.errors import ContractError, NotFoundError
 
 __all__ = ["study_file_text"]
@@ -24,7 +25,13 @@ def study_file_text(study_file: Path) -> str:
         When it cannot be read or is not UTF-8 text.
     """
     try:
-        content = read_content(study_file)
+        if (size := study_file.stat().st_size) > STUDY_FILE_BYTES and study_file.is_file():
+            raise ContractError(
+                f"it has {size / 1e6:,.0f} MB, and a study file at most {STUDY_FILE_BYTES / 1e6:.0f} MB",
+                where=str(study_file),
+                hint="give the study file, not a table or an image; nothing was written",
+            )
+        content = read_content(study_file, STUDY_FILE_BYTES + 1)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise NotFoundError(
             f"the study file {file_fault(study_file, error)}",

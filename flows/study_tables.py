@@ -44,6 +44,10 @@ class CohortPatient:
     """The date at which the study predicts for this patient."""
     readings: tuple[Reading, ...]
 
+    def pattern_values(self, phase: str, reading: Reading) -> dict[str, str | int]:
+        """Return what stands for each field of a path pattern."""
+        return {"patient": self.written, "phase": phase, "reader": reading.reader, "reading": reading.reading}
+
 
 @dataclass
 class StudyTables:
@@ -124,7 +128,7 @@ def _checked_cohort(source: StudySource, cohort: TextTable) -> TextTable | None:
         if study.cohort.repeated:
             read = [name for name in _cohort_columns(study) if name in cohort.frame.columns]
             cohort = cohort.first_of_each(study.cohort.patient, read)
-        return cohort
+        return cohort.narrowed((study.cohort.patient, *_cohort_columns(study)))
     return None
 
 
@@ -155,7 +159,8 @@ def _patients(source: StudySource, cohort: TextTable) -> list[CohortPatient]:
         try:
             patient = _pseudonym.validate_python(study.stored_patient(_pseudonym.validate_python(cell)))
         except ValidationError:
-            source.cell_fault(cohort, column, cohort.fault(line, column, pseudonym_fault(cell, row)))
+            words = pseudonym_fault(cell, is_empty_row=not cell and cohort.is_empty_line(line))
+            source.cell_fault(cohort, column, cohort.fault(line, column, words))
             continue
         fault = f"patient '{cell}' stands here a second time" if patient in found else known.twin(cell)
         if fault:
@@ -191,6 +196,8 @@ def _clinical_rows(source: StudySource, table: TextTable, patients: Mapping[str,
         except ContractError as error:
             source.faults.add(error)
             return []
+    read = {variable.column or name for name, variable in variables.items()}
+    table = table.narrowed((study.cohort.patient, *([observed_at] if observed_at else []), *read))
     rows: list[Row] = []
     known = KnownIds(patients)
     seen: set[tuple[str, str]] = set()

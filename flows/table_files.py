@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-import gzip
 import io
 import lzma
+import struct
 import zipfile
 import zlib
 from collections.abc import Collection
 from pathlib import Path
 
-import polars as pl
-
 from flows.delimited_text import delimited_table
-from flows.file_faults import FILE_ERRORS, file_fault, read_content
+from flows.file_faults import FILE_ERRORS, file_fault
+from flows.parquet_tables import parquet_frame
+from flows.table_content import PackedTable, table_content
 from flows.text_table import TextTable
 from schemas.errors import ContractError, NotFoundError
 
 __all__ = ["read_table"]
 
-_DECOMPRESSED = {b"\x1f\x8b": gzip.decompress, b"\xfd7zXZ\x00": lzma.decompress}
-_DAMAGED = (OSError, EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile)
+# All that zipfile raises for an archive that somebody altered.
+_DAMAGED = (OSError, EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile, ValueError, KeyError, IndexError)
+_UNREADABLE = (*_DAMAGED, NotImplementedError, RuntimeError, OverflowError, struct.error)
 _PARQUET = b"PAR1"
+_MIME_LENGTH = 200
 _SAVE = "save its table as CSV (UTF-8) or Parquet, and name that file"
 _KINDS = {
     b"\xd0\xcf\x11\xe0": "an Excel workbook (.xls)",
@@ -78,7 +80,7 @@ def read_table(file: Path, where: str, *, missing: Collection[str] = (), as_text
         When the file is missing and an option of the command line names it.
     """
     try:
-        content = read_content(file)
+        packed = table_content(file)
     except FILE_ERRORS as error:
         is_option = where.startswith("--")
         is_absent = isinstance(error, (FileNotFoundError, NotADirectoryError))
@@ -91,21 +93,13 @@ def read_table(file: Path, where: str, *, missing: Collection[str] = (), as_text
             if is_option
             else f"correct the {'path in the study file' if is_absent else 'file or its path'}; nothing was written",
         ) from error
-    return _table(file, content, missing, as_text=as_text)
+    return _table(file, packed, missing, as_text=as_text)
 
 
-def _table(file: Path, content: bytes, missing: Collection[str], *, as_text: bool) -> TextTable:
-    name = file
-    for start, decompressed in _DECOMPRESSED.items():
-        if content.startswith(start):
-            try:
-                content = decompressed(content)
-            except _DAMAGED as error:
-                raise _fault(f"is damaged or cut off: {error}", file, "copy the compressed file again") from error
-            name = file.with_suffix("") if file.suffix in (".gz", ".xz") else file
-            break
+def _table(file: Path, packed: PackedTable, missing: Collection[str], *, as_text: bool) -> TextTable:
+    content, name = packed
     if content.startswith(_PARQUET):
-        return TextTable(file, _parquet(file, content, as_text=as_text), missing=missing)
+        return TextTable(file, parquet_frame(file, content, as_text=as_text), missing=missing)
     if (kind := _kind(content)) is not None:
         raise _fault(f"is {kind}, not a table", file, _SAVE)
     if name.suffix.lower() == ".parquet":
@@ -117,27 +111,6 @@ def _table(file: Path, content: bytes, missing: Collection[str], *, as_text: boo
 
 def _fault(message: str, file: Path, hint: str) -> ContractError:
     return ContractError(f"'{file.name}' {message}", where=str(file), hint=f"{hint}; nothing was written")
-
-
-def _parquet(file: Path, content: bytes, *, as_text: bool) -> pl.DataFrame:
-    try:
-        frame = pl.read_parquet(io.BytesIO(content))
-    except (pl.exceptions.PolarsError, ValueError, OSError) as error:
-        raise _fault(
-            f"is damaged Parquet: {str(error).splitlines()[0]}", file, "write the file again, or copy it again"
-        ) from error
-    if frame.is_empty():
-        raise _fault("has columns and no rows", file, "add a row for each patient")
-    return frame.with_columns(_as_text(series) for series in frame) if as_text else frame
-
-
-def _as_text(series: pl.Series) -> pl.Series:
-    if series.dtype.is_nested() or series.dtype in (pl.Binary, pl.Object):
-        # Whatever reads the column as a number, a date or a name refuses this cell with its line.
-        return pl.Series(series.name, [f"<{series.dtype}>"] * len(series))
-    if series.dtype == pl.Duration:
-        return series.dt.to_string("iso")
-    return series.cast(pl.String)
 
 
 def _kind(content: bytes) -> str | None:
@@ -155,8 +128,10 @@ def _archive_kind(content: bytes) -> str:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             names = [name.lower() for name in archive.namelist()]
-            if "mimetype" in names and b"opendocument" in archive.read("mimetype"):
-                return "an OpenDocument file (.ods)"
-    except (*_DAMAGED, ValueError, KeyError):
+            if "mimetype" in archive.namelist():
+                with archive.open("mimetype") as member:  # of which no more is read than a word's length
+                    if b"opendocument" in member.read(_MIME_LENGTH):
+                        return "an OpenDocument file (.ods)"
+    except _UNREADABLE:
         return "a damaged zip archive"
     return next((kind for start, kind in _MEMBERS if any(name.startswith(start) for name in names)), "a zip archive")

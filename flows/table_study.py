@@ -95,6 +95,7 @@ def study_text(table: TableOfFeatures, folder: Path) -> str:
             with faults.gathered():
                 source.require(column, option)
     faults.raise_any(str(table.file))
+    source = source.narrowed((table.patient, table.outcome, *([table.phase] if table.phase else [])))
     positive, negative = _levels(source, table)
     _refuse_too_few(source, table, positive, negative)
     models = table.models or [name for name, spec in REGISTRY.items() if spec.inputs == ("radiomics",)]

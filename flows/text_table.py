@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import polars as pl
 from flows.delimited_text import comma_number
 from schemas.errors import ContractError
 from schemas.nearest import nearest_words
+from schemas.shown_text import shown_text
 from schemas.written_dates import iso_date
 from schemas.written_levels import level_of
 
@@ -19,6 +21,7 @@ __all__ = ["TextTable"]
 
 _FIRST_LINE = 2
 _SHOWN_COLUMNS = 12
+_SHOWN_OF_CELL = 400
 _YES = {"yes", "true", "1", "1.0", "y"}
 _NO = {"no", "false", "0", "0.0", "n", ""}
 
@@ -37,6 +40,20 @@ class TextTable:
     """Numbers are written with decimal commas."""
     notes: tuple[str, ...] = ()
     """How the file was read, where that is not what its name says."""
+    whole: pl.DataFrame | None = field(default=None, repr=False)
+    """All columns, where the table was narrowed to those that a study reads."""
+
+    def narrowed(self, columns: Iterable[str]) -> TextTable:
+        """Return the table with these of its columns alone: a row of the others is not made text cell by cell."""
+        wanted = {*columns}
+        kept = [name for name in self.frame.columns if name in wanted]
+        return replace(self, frame=self.frame.select(kept), whole=self.frame if self.whole is None else self.whole)
+
+    def is_empty_line(self, line: int) -> bool:
+        """Return whether no cell of a row has a value, whatever columns a study reads."""
+        row = line - _FIRST_LINE if self.lines is None else bisect_left(self.lines, line)
+        frame = self.frame if self.whole is None else self.whole
+        return not any(str(cell).strip() for cell in frame.row(row) if cell is not None)
 
     def line_of(self, row: int) -> int:
         """Return the line on which a row stands, the first row being 0."""
@@ -71,7 +88,8 @@ class TextTable:
                         f"'{row[column]}' here, '{known[column]}' on line {known_line}, {key} '{row[key]}' both times"
                     )
                     raise self.fault(line, column, said)
-        return replace(self, frame=self.frame[kept], lines=[self.line_of(number) for number in kept])
+        whole = None if self.whole is None else self.whole[kept]
+        return replace(self, frame=self.frame[kept], lines=[self.line_of(number) for number in kept], whole=whole)
 
     def require(self, column: str, where: str) -> None:
         """Refuse a table without a column that the study file, or an option such as ``--patient``, names.
@@ -81,10 +99,10 @@ class TextTable:
         ContractError
             Where there is no such column; the message has the first ones and the nearest names.
         """
-        names = self.frame.columns
+        names = (self.frame if self.whole is None else self.whole).columns
         if column not in names:
             more = f", ... and {len(names) - _SHOWN_COLUMNS} more" if len(names) > _SHOWN_COLUMNS else ""
-            there_are = f"{', '.join(names[:_SHOWN_COLUMNS])}{more}"
+            there_are = f"{shown_text(', '.join(names[:_SHOWN_COLUMNS]), 1_000)}{more}"
             is_option = where.startswith("--")
             raise ContractError(
                 f"column '{column}' is not in {self.file.name}; it has {there_are}{nearest_words(column, names)}",
@@ -96,7 +114,7 @@ class TextTable:
     def fault(self, line: int, column: str, message: str) -> ContractError:
         """Return the error of a cell."""
         return ContractError(
-            f"column '{column}': {message}",
+            shown_text(f"column '{column}': {message}", _SHOWN_OF_CELL),
             where=f"{self.file}:{line}",
             hint="correct the table and run the command again; nothing was written",
         )
@@ -109,8 +127,8 @@ class TextTable:
         elif self.has_decimal_commas and "." in cell:
             raise self.fault(line, column, f"'{cell}' has a point in a table whose decimals are commas")
         try:
-            # Python reads 1_000 as a thousand.
-            value = float(text.replace("_", "?"))
+            # Python reads 1_000 as a thousand, and digits of all scripts.
+            value = float(text.replace("_", "?") if text.isascii() else "?")
         except ValueError as error:
             known = comma_number(cell)
             raise self.fault(line, column, f"'{cell}' is no number" + (f": {known}" if known else "")) from error

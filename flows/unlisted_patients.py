@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-import glob
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
-from string import Formatter
 from typing import NamedTuple
 
 from flows.patient_ids import KnownIds
 from flows.study_tables import CohortPatient
+from schemas.path_patterns import pattern_parts
 from schemas.study import Study
 
 __all__ = ["unlisted_patients"]
 
 _LOOKED_AT = 20_000
+_PSEUDONYM = r"[A-Za-z0-9][A-Za-z0-9._:-]*"
 _NAMED = 5
 
 
 class _Pattern(NamedTuple):
     phase: str
-    wildcard: str
     expression: re.Pattern[str]
+    parts: tuple[str | re.Pattern[str], ...]
+    """What each part of the path is, from the root on: a name, or what it may be."""
     is_image: bool
     literal: int
     """How many characters it fixes: of two patterns that fit a file the one that fixes more is meant."""
@@ -69,31 +71,37 @@ def unlisted_patients(study: Study, folder: Path, patients: Iterable[CohortPatie
 
 
 def _pattern(folder: Path, phase: str, pattern: str, *, is_image: bool) -> _Pattern:
-    # A pattern may climb out of the folder; what is compared are plain absolute paths.
-    whole = os.path.normpath(folder / pattern)
-    wildcard, expression, literal = "", "", 0
-    has_patient = False
-    for text, field, _, _ in Formatter().parse(whole):
-        wildcard += glob.escape(text)
-        expression += re.escape(text)
-        literal += len(text)
-        if field == "phase":
-            wildcard += glob.escape(phase)
-            expression += re.escape(phase)
-            literal += len(phase)
-        elif field == "patient":
-            wildcard += "*"
-            expression += "(?P=patient)" if has_patient else r"(?P<patient>[A-Za-z0-9][A-Za-z0-9._:-]*)"
-            has_patient = True
-        elif field is not None:
-            wildcard += "*"
-            expression += r"[^/]+"
-    return _Pattern(phase, wildcard, re.compile(expression), is_image, literal)
+    # A pattern may climb out of the folder; what is compared are plain absolute paths. No path has a NUL: it marks
+    # where the fields are, for a folder's own name may have braces.
+    marked = "".join(
+        f"\0{text}\0" if is_field and text != "phase" else phase if is_field else text
+        for text, is_field in pattern_parts(pattern)
+    )
+    whole = os.path.normpath(folder / marked)
+    expression, literal, seen = "", 0, False
+    for at, text in enumerate(whole.split("\0")):
+        if at % 2 == 0:
+            expression += re.escape(text)
+            literal += len(text)
+        elif text == "patient" and not seen:
+            expression += f"(?P<patient>{_PSEUDONYM})"
+            seen = True
+        else:
+            expression += "(?P=patient)" if text == "patient" else "[^/]+"
+    parts = tuple(_part(each) for each in whole.split("/") if each)
+    return _Pattern(phase, re.compile(expression), parts, is_image, literal)
+
+
+def _part(marked: str) -> str | re.Pattern[str]:
+    pieces = marked.split("\0")
+    if len(pieces) == 1:
+        return marked
+    return re.compile("".join(_PSEUDONYM if at % 2 else re.escape(text) for at, text in enumerate(pieces)))
 
 
 def _strangers(pattern: _Pattern, patterns: Sequence[_Pattern], known: frozenset[str]) -> tuple[str, ...]:
     found = set()
-    for file in islice(glob.iglob(pattern.wildcard), _LOOKED_AT):  # noqa: PTH207  (a Path cannot glob an absolute one)
+    for file in _files(pattern.parts):
         match = pattern.expression.fullmatch(file)
         if match is None or match["patient"] in known:
             continue
@@ -101,3 +109,24 @@ def _strangers(pattern: _Pattern, patterns: Sequence[_Pattern], known: frozenset
         if not any(other.literal > pattern.literal and other.expression.fullmatch(file) for other in patterns):
             found.add(match["patient"])
     return tuple(sorted(found))
+
+
+def _files(parts: Sequence[str | re.Pattern[str]]) -> Iterator[str]:
+    """Yield the paths whose parts fit, of so many entries that a pattern over a whole disk ends soon."""
+    left = _LOOKED_AT
+    waiting = [("", 0)]
+    while waiting:
+        at, depth = waiting.pop()
+        if depth == len(parts):
+            yield at
+            continue
+        part = parts[depth]
+        if isinstance(part, str):  # not listed: the folder may be large, or one may be in it without seeing it
+            if os.path.lexists(f"{at}/{part}"):
+                waiting.append((f"{at}/{part}", depth + 1))
+            continue
+        with suppress(OSError), os.scandir(at or "/") as entries:
+            for entry in islice(entries, left):
+                left -= 1
+                if part.fullmatch(entry.name):
+                    waiting.append((f"{at}/{entry.name}", depth + 1))

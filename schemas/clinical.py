@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from schemas.day_window import WrittenWindow
 
@@ -69,7 +69,7 @@ def _ucum(unit: str) -> str:
     return unit
 
 
-UcumUnit = Annotated[str, AfterValidator(_ucum)]
+UcumUnit = Annotated[str, StringConstraints(max_length=80), AfterValidator(_ucum)]
 """A unit in the Unified Code for Units of Measure (ucum.org), case-sensitive; ``1`` is dimensionless."""
 
 
@@ -102,7 +102,7 @@ class ClinicalVariable(BaseModel):
     column: str | None = None
     """The table's column; the variable's own name where absent."""
     unit: UcumUnit | None = None
-    levels: tuple[str, ...] | None = None
+    levels: Annotated[tuple[str, ...], Field(max_length=1_000)] | None = None
     range: tuple[float, float] | None = None
     """Plausible values, both ends included, in ``unit``."""
     window_days: WrittenWindow | None = None

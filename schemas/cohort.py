@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from string import Formatter
 from typing import Annotated
 
-from pydantic import Field, field_validator
+from pydantic import Field, StringConstraints, field_validator
 
 from schemas.day_window import DayWindow, WrittenWindow
 from schemas.keys import ReaderName
+from schemas.path_patterns import pattern_fault
 from schemas.written import Written
 
 __all__ = ["Cohort", "Phase", "Reading"]
@@ -20,7 +20,7 @@ class Cohort(Written):
     table: str
     patient: str = "patient"
     """The column that holds the pseudonym."""
-    prefix: str = ""
+    prefix: Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9][A-Za-z0-9._:-]*)?$", max_length=63)] = ""
     """Put before every pseudonym, where two studies use the same ones for different people."""
     person: str | None = None
     """The column that says whose pseudonym a row has, where a person has several; an empty cell: nobody else's."""
@@ -32,7 +32,7 @@ class Cohort(Written):
     """Cells of this and the clinical table that mean 'not given', as an empty one does."""
     max_removed_share: Annotated[float, Field(ge=0, le=1)] = 0.2
     """An ingest that would remove more than this share of the study's patients, masks, values or rows stops."""
-    exam: str = "baseline"
+    exam: Annotated[str, StringConstraints(max_length=200)] = "baseline"
     exam_date: str | None = None
     """The column with the exam's date (ISO 8601)."""
     reference_date: str | None = None
@@ -62,18 +62,16 @@ class Phase(Written):
 
     image: str
     mask: str
-    label: Annotated[int, Field(ge=1)] = 1
+    label: Annotated[int, Field(ge=1, lt=2**32)] = 1
     """The value of the lesion's voxels in the mask file."""
     modality: str = ""
     description: str = ""
 
     @field_validator("image", "mask")
     @classmethod
-    def _uses_known_fields(cls, pattern: str) -> str:
-        known = {"patient", "phase", "reader", "reading"}
-        unknown = {field for _, field, _, _ in Formatter().parse(pattern) if field is not None} - known
-        if unknown:
-            raise ValueError(f"unknown field {{{min(unknown)}}}; known are {', '.join(sorted(known))}")
+    def _has_plain_fields(cls, pattern: str) -> str:
+        if fault := pattern_fault(pattern):
+            raise ValueError(fault)
         return pattern
 
 
@@ -81,6 +79,6 @@ class Reading(Written):
     """One reader's one drawing of the lesions; the first reading listed is the one models use."""
 
     reader: ReaderName = "R1"
-    reading: Annotated[int, Field(ge=1)] = 1
+    reading: Annotated[int, Field(ge=1, le=10_000)] = 1
     where: str | None = None
     """A yes/no column of the cohort table: only patients with ``yes`` have this reading."""

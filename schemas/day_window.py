@@ -31,8 +31,14 @@ def days(number: int) -> str:
     return f"{number} day" if number == 1 else f"{number} days"
 
 
+_LONGEST = 100_000
+"""Days: no value is older than a patient."""
+
+
 def _in_the_past(window: tuple[int, int]) -> tuple[int, int]:
     first, last = window
+    if first < -_LONGEST:
+        raise ValueError(f"the window {list(window)} begins more than {_LONGEST} days before the reference date")
     if first > last:
         raise ValueError(f"the window {list(window)} is upside down: the earlier day comes first, as in [-30, 0]")
     if last > 0:

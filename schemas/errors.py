@@ -15,6 +15,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+from schemas.shown_text import shown_text
+
 __all__ = [
     "ContractError",
     "NotFoundError",
@@ -23,6 +25,10 @@ __all__ = [
     "UnfinishedError",
     "UsageError",
 ]
+
+
+_MOST, _MOST_OF_SEVERAL = 5_000, 100_000
+"""Characters of a message: one has room for the longest path, or some."""
 
 
 class RadzooError(Exception):
@@ -41,10 +47,12 @@ class RadzooError(Exception):
     exit_code: ClassVar[int] = 1
 
     def __init__(self, message: str, *, where: str | None = None, hint: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.where = where
-        self.hint = hint
+        # What a message names may be hostile: a terminal obeys control characters, and a cell may have a gigabyte.
+        most = _MOST_OF_SEVERAL if "\n" in message else _MOST
+        self.message = shown_text(message, most, keep_lines=True)
+        self.where = None if where is None else shown_text(where, _MOST)
+        self.hint = None if hint is None else shown_text(hint, _MOST, keep_lines=True)
+        super().__init__(self.message)
 
     def __str__(self) -> str:
         lines = [f"{self.where}: {self.message}" if self.where else self.message]

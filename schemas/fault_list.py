@@ -12,6 +12,8 @@ __all__ = ["LISTED_FAULTS", "FaultList"]
 LISTED_FAULTS = 20
 """A message lists as many faults; the rest is counted."""
 _OF_ONE_KIND = 3
+_ENOUGH = 10_000
+"""After so many faults nothing more is looked at: to count a million takes longer than to correct their cause."""
 _HINTS = 3
 _NOTHING_WRITTEN = "; nothing was written"
 
@@ -32,6 +34,8 @@ class FaultList:
         self._faults: list[ContractError] = []
         self._kinds: Counter[str] = Counter()
         self._last_of: dict[str, int] = {}
+        self.is_full = False
+        """Whether there were so many that nothing more was looked at."""
 
     def __len__(self) -> int:
         return len(self._faults) + sum(max(0, number - _OF_ONE_KIND) for number in self._kinds.values())
@@ -48,13 +52,26 @@ class FaultList:
         return _Gathering(self, kind)
 
     def add(self, error: ContractError, kind: str | None = None) -> None:
-        """Take over an error, or the single faults of one that stands for several."""
+        """Take over an error, or the single faults of one that stands for several.
+
+        Raises
+        ------
+        ContractError
+            With all faults, where they are so many that reading on would only count more of them.
+        """
         if kind is not None and not error.faults:
             self._kinds[kind] += 1
             if self._kinds[kind] > _OF_ONE_KIND:
+                self._refuse_more(error)
                 return
             self._last_of[kind] = len(self._faults)
         self._faults += error.faults or [error]
+        self._refuse_more(error)
+
+    def _refuse_more(self, error: ContractError) -> None:
+        if len(self) >= _ENOUGH:
+            self.is_full = True
+            self.raise_any(str(error.where or "").rpartition(":")[0])
 
     def raise_any(self, what: str) -> None:
         """Raise what was gathered, if anything: one fault as it is, several as one error that lists them.
@@ -69,8 +86,9 @@ class FaultList:
         ContractError
             Where there is a fault.
         """
+        more = {last: self._kinds[kind] - _OF_ONE_KIND for kind, last in self._last_of.items()}
         faults = [
-            _with_more(fault, self._more_of(position)) if self._more_of(position) else fault
+            _with_more(fault, more[position]) if more.get(position, 0) > 0 else fault
             for position, fault in enumerate(self._faults)
         ]
         if len(faults) == 1:
@@ -80,16 +98,13 @@ class FaultList:
         lines = [f"{fault.where}: {fault.message}" if fault.where else fault.message for fault in faults]
         if len(lines) > LISTED_FAULTS:
             lines[LISTED_FAULTS:] = [f"and {len(lines) - LISTED_FAULTS} more"]
+        number = f"{len(self)} faults" + (", and nothing was looked at after them" if self.is_full else "")
         raise ContractError(
-            "\n  ".join([f"{len(self)} faults", *lines]),
+            "\n  ".join([number, *lines]),
             where=what,
             hint=_common_hint(faults),
-            faults=faults,
+            faults=faults[:_ENOUGH],
         )
-
-    def _more_of(self, position: int) -> int:
-        kind = next((kind for kind, last in self._last_of.items() if last == position), None)
-        return 0 if kind is None else max(0, self._kinds[kind] - _OF_ONE_KIND)
 
 
 class _Gathering:
@@ -102,7 +117,7 @@ class _Gathering:
 
     # Written out and not by contextlib: bool says that a block may end early.
     def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> bool:
-        if isinstance(error, ContractError):
+        if isinstance(error, ContractError) and not self._faults.is_full:
             self._faults.add(error, self._kind)
             return True
         return False

@@ -62,7 +62,7 @@ class FactorRule(Written):
 
     variable: Name
     name: str | None = None
-    above: float | None = None
+    above: Annotated[float, Field(allow_inf_nan=False)] | None = None
     equals: str | None = None
 
     @model_validator(mode="after")

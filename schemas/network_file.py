@@ -62,10 +62,10 @@ class NetworkFileSettings(BaseModel):
     trained_on: TrainedOn
     channels: Literal["slices", "middle"] = "slices"
     size: Annotated[int, Field(ge=1, le=2048)] | None = None
-    mean: tuple[Real, ...] = (0.0,)
-    std: tuple[PositiveReal, ...] = (1.0,)
+    mean: Annotated[tuple[Real, ...], Field(max_length=64)] = (0.0,)
+    std: Annotated[tuple[PositiveReal, ...], Field(max_length=64)] = (1.0,)
     output: str | None = None
-    batch_size: Annotated[int, Field(ge=1)] = 16
+    batch_size: Annotated[int, Field(ge=1, le=65_536)] = 16
     seconds: Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)] = 10.0
     memory_gb: Annotated[float, Field(gt=0, le=4096, allow_inf_nan=False)] = 2.0
 

@@ -13,7 +13,10 @@ ARCHITECTURES: tuple[Architecture, ...] = get_args(Architecture)
 NetworkFusion = Literal["shared", "separate", "early"]
 Optimiser = Literal["sgd", "adam"]
 
-PositiveCount = Annotated[int, Field(gt=0)]
+# Bounds far above what anybody trains with, so that a slip of the keyboard is a fault and no run without an end.
+Epochs = Annotated[int, Field(gt=0, le=100_000)]
+BatchSize = Annotated[int, Field(gt=0, le=65_536)]
+Threads = Annotated[int, Field(gt=0, le=1_024)]
 PositiveReal = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 
@@ -85,8 +88,8 @@ class NetworkSettings(_Written):
     """
 
     fusion: NetworkFusion = "shared"
-    epochs: PositiveCount = 200
-    batch_size: PositiveCount = 64
+    epochs: Epochs = 200
+    batch_size: BatchSize = 64
     optimiser: Optimiser = "sgd"
     learning_rate: PositiveReal = 1e-4
     weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1e-4
@@ -94,8 +97,8 @@ class NetworkSettings(_Written):
     class_weights: bool = True
     augmentation: AugmentationSettings = AugmentationSettings()
     validation_fraction: Annotated[float, Field(ge=0, le=0.5)] = 0.2
-    patience: PositiveCount | None = 20
-    inner_folds: Annotated[int, Field(ge=2)] = 3
+    patience: Epochs | None = 20
+    inner_folds: Annotated[int, Field(ge=2, le=50)] = 3
     device: Literal["auto", "cpu", "cuda"] = "auto"
     mixed_precision: bool = True
-    threads: PositiveCount | None = 1
+    threads: Threads | None = 1

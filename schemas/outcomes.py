@@ -59,4 +59,4 @@ class StratifiedSplit(Written):
 
     kind: Literal["stratified"]
     validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
-    seed: int = 0
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0

@@ -10,6 +10,7 @@ from itertools import product
 from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -18,6 +19,8 @@ from pydantic import (
     model_serializer,
     model_validator,
 )
+
+from schemas.grey_levels import MOST_BINS
 
 __all__ = ["CT", "HCC_CEMRI", "MR", "Family", "Interpolator", "RadiomicsSettings"]
 
@@ -36,10 +39,24 @@ Interpolator = Literal[
 WeightingNorm = Literal["no_weighting", "euclidean", "manhattan", "infinity"]
 ResegmentMode = Literal["absolute", "relative", "sigma"]
 
+_SMALLEST_SPACING_MM = 0.01
+
+
+def _spacing(spacing: float) -> float:
+    if 0 < spacing < _SMALLEST_SPACING_MM:
+        raise ValueError(f"a grid finer than {_SMALLEST_SPACING_MM} mm has more voxels than any memory")
+    return spacing
+
+
 PositiveReal = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegativeReal = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Real = Annotated[float, Field(allow_inf_nan=False)]
 PositiveCount = Annotated[int, Field(gt=0)]
+
+# Bounds far above what the field works with: beyond them an extraction takes days or all memory, and means nothing.
+Spacing = Annotated[float, Field(ge=0, le=1_000, allow_inf_nan=False), AfterValidator(_spacing)]
+Sigma = Annotated[float, Field(gt=0, le=1_000, allow_inf_nan=False)]
+Distance = Annotated[int, Field(gt=0, le=100)]
 
 _FAMILIES: tuple[Family, ...] = get_args(Family)
 _SIMPLEITK_INTERPOLATOR: dict[Interpolator, str] = {
@@ -118,28 +135,28 @@ class RadiomicsSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     normalize: bool = False
-    normalize_scale: PositiveReal = 1.0
+    normalize_scale: Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False)] = 1.0
     remove_outliers: PositiveReal | None = None
-    resampled_spacing_mm: tuple[NonNegativeReal, NonNegativeReal, NonNegativeReal] | None = None
+    resampled_spacing_mm: tuple[Spacing, Spacing, Spacing] | None = None
     interpolator: Interpolator = "bspline"
     bin_width: PositiveReal | None = 25.0
-    bin_count: PositiveCount | None = None
-    pad_distance_voxels: Annotated[int, Field(ge=0)] = 5
-    wavelet: Annotated[str, Field(min_length=1)] | None = None
-    wavelet_start_level: Annotated[int, Field(ge=0)] = 0
-    wavelet_levels: PositiveCount = 1
-    log_sigma_mm: tuple[PositiveReal, ...] = ()
+    bin_count: Annotated[int, Field(gt=0, le=MOST_BINS)] | None = None
+    pad_distance_voxels: Annotated[int, Field(ge=0, le=1_000)] = 5
+    wavelet: Annotated[str, Field(min_length=1, max_length=50)] | None = None
+    wavelet_start_level: Annotated[int, Field(ge=0, le=10)] = 0
+    wavelet_levels: Annotated[int, Field(gt=0, le=10)] = 1
+    log_sigma_mm: Annotated[tuple[Sigma, ...], Field(max_length=100)] = ()
     families: Annotated[tuple[Family, ...], Field(min_length=1)] = _FAMILIES
     minimum_roi_dimensions: Annotated[int, Field(ge=1, le=3)] = 2
     minimum_roi_size: PositiveCount | None = None
     geometry_tolerance: PositiveReal = 1e-6
     force_2d: bool = False
     force_2d_dimension: Annotated[int, Field(ge=0, le=2)] = 0
-    distances_voxels: Annotated[tuple[PositiveCount, ...], Field(min_length=1)] = (1,)
+    distances_voxels: Annotated[tuple[Distance, ...], Field(min_length=1, max_length=100)] = (1,)
     weighting_norm: WeightingNorm | None = None
     symmetrical_glcm: bool = True
-    gldm_alpha: Annotated[int, Field(ge=0)] = 0
-    voxel_array_shift: int = 0
+    gldm_alpha: Annotated[int, Field(ge=0, le=10**6)] = 0
+    voxel_array_shift: Annotated[int, Field(ge=-(10**9), le=10**9)] = 0
     resegment_range: Annotated[tuple[Real, ...], Field(min_length=1, max_length=2)] | None = None
     resegment_mode: ResegmentMode = "absolute"
     resegment_shape: bool = False

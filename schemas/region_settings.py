@@ -13,7 +13,6 @@ __all__ = ["HCC_REGIONS", "RegionSettings", "RegistrationMethod", "RegistrationS
 RegistrationMethod = Literal["simpleitk", "ants", "none"]
 
 PositiveReal = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NonNegativeReal = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class _Settings(BaseModel):
@@ -46,7 +45,7 @@ class RegistrationSettings(_Settings):
     method: RegistrationMethod = "simpleitk"
     histogram_bins: Annotated[int, Field(ge=8, le=256)] = 32
     voxels_mm: Annotated[tuple[PositiveReal, ...], Field(min_length=1, max_length=6)] = (6.0,)
-    smoothing_mm: NonNegativeReal = 1.0
+    smoothing_mm: Annotated[float, Field(ge=0, le=1_000, allow_inf_nan=False)] = 1.0
     largest_step_mm: PositiveReal = 2.0
     smallest_step_mm: PositiveReal = 0.002
     iterations: Annotated[int, Field(ge=1, le=1000)] = 100
@@ -76,7 +75,7 @@ class RegionSettings(_Settings):
 
     size: Annotated[int, Field(ge=8, le=1024)] = 256
     slices: Annotated[int, Field(ge=1, le=64)] = 3
-    margin_mm: NonNegativeReal = 10.0
+    margin_mm: Annotated[float, Field(ge=0, le=10_000, allow_inf_nan=False)] = 10.0
     normalize: Literal["image", "none"] = "image"
     phases: tuple[Name, ...] | None = None
     fixed_phase: Name | None = None

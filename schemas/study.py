@@ -104,8 +104,8 @@ class Study(Written):
 
     study: Header
     cohort: Cohort
-    phases: dict[Name, Phase] = Field(default_factory=dict)
-    readings: tuple[Reading, ...] = (Reading(),)
+    phases: Annotated[dict[Name, Phase], Field(max_length=200)] = Field(default_factory=dict)
+    readings: Annotated[tuple[Reading, ...], Field(max_length=200)] = (Reading(),)
     clinical: Clinical = Clinical()
     outcome: Annotated[BinaryOutcome | EventOutcome, Field(discriminator="kind")] | None = None
     splits: dict[Name, Annotated[ColumnSplit | StratifiedSplit, Field(discriminator="kind")]] = Field(

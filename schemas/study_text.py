@@ -5,13 +5,15 @@ from __future__ import annotations
 import copy
 import re
 import tomllib
+from itertools import islice
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
+from schemas.document_limits import DEPTH, document_faults, text_fault
 from schemas.errors import ContractError
-from schemas.fault_list import FaultList
+from schemas.fault_list import LISTED_FAULTS, FaultList
 from schemas.nearest import nearest_names
 from schemas.study import ReferenceFaults, Study
 from schemas.study_keys import keys_at
@@ -20,6 +22,7 @@ from schemas.toml_lines import line_of
 __all__ = ["StudyReading", "parsed_study", "study_reading"]
 
 _HINT = "correct the line named and run the command again; nothing was written"
+_FAULTS = 1_000
 _LOWER_CASE = r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$"
 _PLACEHOLDER = {"id": "unnamed", "title": "unnamed"}
 
@@ -63,24 +66,44 @@ def study_reading(text: str, file: str) -> StudyReading:
     file : str
         Its name, for the faults.
     """
-    try:
-        document: dict[str, Any] = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        named = re.search(r"at line (\d+)", str(error))
-        where = f"{file}:{named[1] if named else text.count(chr(10)) + 1}"
-        return StudyReading(None, [ContractError(f"not valid TOML: {error}", where=where, hint=_HINT)])
+    document = _document(text, file)
+    if isinstance(document, ContractError):
+        return StudyReading(None, [document])
+    unfit = dict(islice(document_faults(document), _FAULTS))
+    if () in unfit or any(len(path) >= DEPTH for path in unfit):
+        return StudyReading(None, [_fault(text, file, *each)[1] for each in unfit.items()])
     references = ReferenceFaults()
     try:
         study: Study | None = Study.model_validate(document, context=references)
         found = references.found
         written: list[tuple[int, ContractError]] = []
     except ValidationError as error:
-        written = [_fault(text, file, *each) for each in _messages(error)]
+        messages = _messages(error)
+        unfit = {path: message for path, message in unfit.items() if path not in dict(messages)}
+        written = [_fault(text, file, *each) for each in messages]
         study, found = _study_without_faults(document, error)
+    written += [_fault(text, file, *each) for each in unfit.items()]
     for each in found:
         context = each.context or {}
         written.append(_fault(text, file, tuple(context["path"]), str(context["message"])))
     return StudyReading(study, [fault for _, fault in sorted(written, key=lambda pair: pair[0])])
+
+
+def _document(text: str, file: str) -> dict[str, Any] | ContractError:
+    """Return what a TOML text holds, or the fault of one that cannot be read."""
+    if fault := text_fault(text):
+        line, message = fault
+        return ContractError(message, where=f"{file}:{line}", hint=_HINT)
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        named = re.search(r"at line (\d+)", str(error))
+        where = f"{file}:{named[1] if named else text.count(chr(10)) + 1}"
+        return ContractError(f"not valid TOML: {error}", where=where, hint=_HINT)
+    except ValueError as error:  # a number or a date that Python does not read
+        return ContractError(f"a number or a date is beyond what can be read: {error}", where=file, hint=_HINT)
+    except RecursionError:
+        return ContractError("lists are nested too deeply to be read", where=file, hint=_HINT)
 
 
 def _fault(text: str, file: str, path: Path, message: str) -> tuple[int, ContractError]:
@@ -90,11 +113,11 @@ def _fault(text: str, file: str, path: Path, message: str) -> tuple[int, Contrac
 
 def _messages(error: ValidationError) -> list[tuple[Path, str]]:
     """Return each fault's place in the file and its sentence."""
-    faults = error.errors(include_url=False)
+    faults = error.errors(include_url=False)[:_FAULTS]
+    unknown = [fault["loc"] for fault in faults if fault["type"] == "extra_forbidden"]
     nearest: dict[Path, list[str]] = {
-        fault["loc"]: nearest_names(str(fault["loc"][-1]), keys_at(fault["loc"][:-1]))
-        for fault in faults
-        if fault["type"] == "extra_forbidden"
+        loc: nearest_names(str(loc[-1]), keys_at(loc[:-1])) if at < LISTED_FAULTS else []
+        for at, loc in enumerate(unknown)
     }
     # A misspelt key is also a missing one: the key that stands in the file is the one to name.
     misspelt = {(*loc[:-1], name) for loc, names in nearest.items() for name in names}

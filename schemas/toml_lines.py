@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 __all__ = ["line_of"]
@@ -39,8 +40,10 @@ def line_of(text: str, path: Sequence[str | int]) -> int:
     path : sequence of str or int
         Keys and array positions from the root, as pydantic gives them in ``loc``.
     """
-    scan = _Scan(text)
     wanted = tuple(path)
+    if not wanted:
+        return 1
+    scan = _scan(text)
     while wanted:
         for lines in (scan.written, scan.implied):
             if wanted in lines:
@@ -143,6 +146,12 @@ class _Scan:
                 self.written[*path, position] = self._next.line
                 self._value((*path, position))
                 position += 1
+
+
+@lru_cache(maxsize=2)
+def _scan(text: str) -> _Scan:
+    """Return a text's scan: a file with many faults is asked for as many lines."""
+    return _Scan(text)
 
 
 def _tokens(text: str) -> Iterator[_Token]:

@@ -11,6 +11,7 @@ _MIDNIGHT = re.compile(
     r"(?P<day>\d{4}-?\d{2}-?\d{2})[T ]00:?00(?::?00(?:[.,]0+)?)?"
     r"\s*(?:Z|[A-Z]{3,5}|[+-]\d{2}(?::?\d{2})?|[A-Za-z]+/[A-Za-z_]+)?"
 )
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{8}")
 _TIME_OF_DAY = re.compile(r"\d{4}-?\d{2}-?\d{2}[T ]\d{1,2}:?\d{2}.*")
 _DAY_NUMBER = re.compile(r"[2-5]\d{4}(?:\.\d+)?")
 _SPREADSHEET_EPOCH = date(1899, 12, 30)
@@ -51,9 +52,12 @@ def iso_date(cell: str) -> str:
     midnight = _MIDNIGHT.fullmatch(cell)
     day = midnight["day"] if midnight else re.sub(r"^(\d{8})\.0+$", r"\1", cell)
     try:
-        return date.fromisoformat(day).isoformat()
+        # Python reads weeks (2020-W01-1) as well.
+        if _DAY.fullmatch(day):
+            return date.fromisoformat(day).isoformat()
     except ValueError:
-        raise ValueError(f"'{cell}' is no date (YYYY-MM-DD){_looks_like(cell)}") from None
+        pass
+    raise ValueError(f"'{cell}' is no date (YYYY-MM-DD){_looks_like(cell)}")
 
 
 def _looks_like(cell: str) -> str:

@@ -29,11 +29,27 @@ SEGMENT_FILE = "segment_file"
 """The column in which a view's query has the path of each row's segment, where no feature has that name."""
 
 
+_MOST_COMMENTED = 2_500
+"""Columns of a view that has comments on all of them: twice those of any built-in set."""
+_KEYS_COMMENTED = 8
+"""Columns with comments of a wider view: those before its features."""
+_AT_ONCE = 50
+
+
 def commented(connection: duckdb.DuckDBPyConnection, view: str, description: str, columns: Mapping[str, str]) -> None:
-    """Put comments on a view and its columns."""
-    connection.execute(f'comment on view "{view}" is {quoted_text(description)}')
-    for column, comment in columns.items():
-        connection.execute(f'comment on column "{view}".{quoted_name(column)} is {quoted_text(comment)}')
+    """Put comments on a view and its columns, of a very wide view on the first ones.
+
+    DuckDB copies a view's whole entry with each comment: time, and within a transaction memory, grow with the square of
+    the columns.
+    """
+    items = list(columns.items())
+    if len(items) > _MOST_COMMENTED:
+        items = items[:_KEYS_COMMENTED]
+        description += " (so many columns have no comments of their own: the view features describes them)"
+    statements = [f'comment on view "{view}" is {quoted_text(description)}']
+    statements += [f'comment on column "{view}".{quoted_name(name)} is {quoted_text(text)}' for name, text in items]
+    for start in range(0, len(statements), _AT_ONCE):
+        connection.execute(";".join(("begin", *statements[start : start + _AT_ONCE], "commit")))
 
 
 def segment_paths(snapshot: Snapshot, feature_set: str) -> str:

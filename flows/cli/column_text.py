@@ -10,6 +10,8 @@ __all__ = ["column_lines"]
 
 _SHOWN = 12
 _SHOWN_IN_FULL = 60
+_UNASKED = ("as text", "as a column of no phase")
+"""Reasons that nobody asks such a column back for."""
 
 
 def column_lines(feature_set: str, review: ColumnReview, *, in_full: bool) -> Iterator[str]:
@@ -32,6 +34,9 @@ def column_lines(feature_set: str, review: ColumnReview, *, in_full: bool) -> It
     for reason in dict.fromkeys(note.reason for note in review.left_out):
         columns = [note.column for note in review.left_out if note.reason == reason]
         yield f"{feature_set}: left out {reason}: {_listed(columns, shown)}"
+    if any(note.reason not in _UNASKED for note in review.left_out):
+        name = feature_set.partition("@")[0]
+        yield f"{feature_set}: a column left out is taken where [imported.{name}] has columns = {{ include = [...] }}"
     for note in review.warned[:shown]:
         yield f"warning: {feature_set}: column '{note.column}' {note.reason}; exclude it unless it is a feature"
     if len(review.warned) > shown:

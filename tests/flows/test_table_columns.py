@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from flows.cli.main import exit_code
-from flows.column_review import identifying_columns
+from flows.column_review import identifying_columns, numbering_columns
 from flows.ingest import ingest
 from schemas.bookkeeping import bookkeeping_reason
 
@@ -101,12 +101,12 @@ def test_a_dry_run_lists_kept_left_out_and_doubtful_columns(table, capsys):
     command = ["--store", "s", "ingest", "--features", str(table), "--patient", "ID", "--outcome", "label"]
     assert exit_code([*command, "--dry-run"]) == 0
     assert capsys.readouterr().out.splitlines()[1:] == [
-        "t: 3 columns are features: f, g, patient_num",
+        "t: 2 columns are features: f, g",
         "t: left out as an index of rows: (column 1, without a name), Unnamed: 0",
         "t: left out as PyRadiomics's record of its run: diagnostics_Mask-original_VoxelNum",
+        "t: left out as an identifier: patient_num",
         "t: left out as personal data: zip",
-        "warning: t: column 'patient_num' counts within each class of the outcome, so that the number may tell the "
-        "class; exclude it unless it is a feature",
+        "t: a column left out is taken where [imported.t] has columns = { include = [...] }",
         "nothing was written (--dry-run)",
     ]
     assert exit_code(command) == 0
@@ -145,3 +145,73 @@ def test_dates_of_parquet_are_no_features(tmp_path, monkeypatch, capsys):
     ]
     assert exit_code(command) == 0
     assert "d: left out as a date or a time: mri" in capsys.readouterr().out
+
+
+NUMBERED = {
+    "as running numbers": np.random.default_rng(3).permutation(40) + 100,
+    "as dates": np.random.default_rng(4).choice([20240131, 20231224, 19991201, 20240229], 40),
+    "as times: whole numbers that read as seconds": 1_700_000_000 + np.random.default_rng(5).integers(0, 10**7, 40),
+    "as times: whole numbers that read as milli": 1_700_000_000_000 + np.random.default_rng(6).integers(0, 10**9, 40),
+    "as years": np.random.default_rng(7).integers(1930, 1999, 40),
+    "as an identifier: whole numbers of 4 digits that rise": 1_000 + np.arange(40) * 31 + np.arange(40) % 3,
+    "as an identifier: whole numbers of 8 digits": np.random.default_rng(8).choice(9 * 10**7, 40, replace=False)
+    + 10**7,
+}
+
+
+@pytest.mark.parametrize(("reason", "values"), NUMBERED.items())
+def test_what_a_column_holds_tells_that_it_is_no_feature(reason, values):
+    """Running numbers, days, times, years and hospital numbers are known under any name but a feature's."""
+    (note,) = numbering_columns({"x": values.astype(float)})
+    assert note.reason.startswith(reason)
+    assert numbering_columns({"original_shape_VoxelVolume": values.astype(float)}) == []
+    assert numbering_columns({"x": np.where(np.arange(40) < 15, np.nan, values)}) == []
+    assert numbering_columns({"x": values[:19].astype(float)}) == []
+
+
+def test_counts_ages_and_volumes_in_whole_numbers_stay():
+    """Whole numbers as measurements have them are no identifiers, sorted by size or not."""
+    rng = np.random.default_rng(9)
+    volumes = np.unique(np.round(np.exp(rng.normal(9, 1.2, 60)))).astype(float)
+    kept = {
+        "age": rng.integers(20, 90, 60),
+        "lesions": rng.integers(1, 9, 60),
+        "volume of sorted lesions": volumes,
+        "platelets": rng.integers(40, 600, 60) * 1000,
+        "mean HU": rng.integers(-200, 1200, 60),
+        "Hounsfield units, all of one size": rng.integers(1000, 3000, 60),
+        "grade": rng.integers(1, 4, 60),
+        "constant": np.full(60, 2000),
+        "score": rng.integers(0, 100, 60),
+        "negative": -np.arange(60) * 7,
+    }
+    assert numbering_columns({name: np.asarray(values, dtype=float) for name, values in kept.items()}) == []
+
+
+HEADINGS = {
+    "as an identifier": "patientMRN|pat_mrn|medicalRecordNumber|socialSecurityNo|InsuranceNo|Versicherungsnummer|"
+    "Fall-Nr.|PatNr|Patientennummer|accessionNo|seriesUID|numero_dossier|Numéro patient|NHC|"
+    "住院号|病案号|患者编号|身份证号|診察券番号|환자번호",
+    "as personal data": "patientZip|PLZ|Postleitzahl|code_postal|código postal|homePhone|Telefonnummer|birthYear|"
+    "Geburtsjahr|"
+    "année de naissance|fecha_nacimiento|geboortejaar|email|Nachname|prénom|姓名|出生日期|邮编|手机号|生年月日",
+    "as a date or a time": "unix_time|StudyDate|time_stamp|Aufnahmedatum|入院日期",
+    "as an index of rows": "row_number|rowNumber|lfd_nr|serial_number",
+}
+
+
+@pytest.mark.parametrize(("reason", "columns"), HEADINGS.items())
+def test_headings_of_hospitals_are_known(reason, columns):
+    """Capitals within a word, what stands before, accents and other languages change nothing."""
+    names = columns.split("|")
+    assert {column: bookkeeping_reason(column) for column in names} == dict.fromkeys(names, reason)
+
+
+@pytest.mark.parametrize(
+    "column",
+    ["Geburtsgewicht", "birth_weight", "lesion_number", "number_of_tumors", "PatientWeight", "patient_age", "CAP",
+     "telomere_length", "echo_time", "platelets", "phonation", "年龄", "体积", "Größe_ml", "line_length", "SUVmax"],
+)  # fmt: skip
+def test_measurements_with_like_names_are_features(column):
+    """A word that also stands in an identifier's heading makes none."""
+    assert bookkeeping_reason(column) is None

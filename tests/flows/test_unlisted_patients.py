@@ -58,3 +58,18 @@ def test_patterns_of_every_shape_are_followed(tmp_path, image):
 def test_a_pattern_without_a_patient_says_nothing(tmp_path):
     """One image for all names nobody."""
     assert warnings(tmp_path, ["atlas.nii.gz", "x_m.nii.gz"], image="atlas.nii.gz") == ()
+
+
+def test_a_folder_with_braces_in_its_name_is_a_folder(tmp_path):
+    """Braces of the study's own folder are no fields."""
+    (tmp_path / "{reading} {x:>9}").mkdir()
+    (sentence,) = warnings(tmp_path / "{reading} {x:>9}", ["Z9.nii.gz"])
+    assert sentence.endswith("not in the cohort table: Z9")
+
+
+def test_a_pattern_over_many_folders_looks_at_so_many_entries(tmp_path, monkeypatch):
+    """A pattern whose every part is a field ends, however many files there are, and says what it found until then."""
+    monkeypatch.setattr("flows.unlisted_patients._LOOKED_AT", 30)
+    files = [f"a{one}/b{two}/Z{one}{two}.nii.gz" for one in range(10) for two in range(10)]
+    (sentence,) = warnings(tmp_path, files, image="{reader}/{reading}/{patient}.nii.gz")
+    assert int(sentence.split()[0]) < 30

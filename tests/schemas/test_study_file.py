@@ -212,7 +212,11 @@ def test_unknown_key_at_every_level(old, new, key):
             "phases.AP.image: unknown field {patiend}; known are",
         ),
         ('image = "images/{patient}', '>>>image = "images/{}', "phases.AP.image: unknown field {}"),
-        ('image = "images/{patient}', '>>>image = "images/{patient', "phases.AP.image: unexpected '{'"),
+        (
+            'image = "images/{patient}',
+            '>>>image = "images/{patient',
+            "phases.AP.image: it has a brace that belongs to no field",
+        ),
         ('mask = "masks/{patient}', '>>>mask = "masks/{patient.name}', "phases.AP.mask: unknown field {patient.name}"),
         ("[phases.AP]", '>>>[phases."A P"]', "phases.A P: 'A P' is not allowed: letters and digits"),
         (

@@ -56,3 +56,12 @@ def test_any_text_is_a_day_or_refused(cell):
     """No cell makes another error than the refusal."""
     with suppress(ValueError):
         assert len(iso_date(cell)) == 10
+
+
+@pytest.mark.parametrize(
+    "cell", ["2020-W01-1", "2020W011", "\uff12\uff10\uff12\uff10-01-01", "0000-01-01", "99999-01-01"]
+)
+def test_weeks_foreign_digits_and_years_without_a_calendar_are_no_days(cell):
+    """What Python would read beyond YYYY-MM-DD is refused as any other notation."""
+    with pytest.raises(ValueError, match="is no date"):
+        iso_date(cell)

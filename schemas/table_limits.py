@@ -1,0 +1,62 @@
+"""How large a table may be: bounds by what a file says of itself, and while it is unpacked, each a setting."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from schemas.errors import UsageError
+
+__all__ = ["TABLE_CELLS", "TABLE_COLUMNS", "TABLE_MB", "TableLimits"]
+
+TABLE_MB: Final = "RADZOO_TABLE_MB"
+"""The environment's variable for the megabytes of a table, packed or unpacked."""
+TABLE_CELLS: Final = "RADZOO_TABLE_CELLS"
+"""The environment's variable for the cells of a table: rows times columns."""
+TABLE_COLUMNS: Final = "RADZOO_TABLE_COLUMNS"
+"""The environment's variable for the columns of a table."""
+
+_MEGABYTES = 200
+_CELLS = 12_000_000
+_COLUMNS = 50_000
+_MOST = 10**12
+
+
+class TableLimits(NamedTuple):
+    """The largest table that is read.
+
+    The defaults hold 100,000 patients of 100 features, or 500 of 20,000: such a table takes about 2 GB of memory.
+    """
+
+    megabytes: int = _MEGABYTES
+    cells: int = _CELLS
+    columns: int = _COLUMNS
+
+    @property
+    def bytes(self) -> int:
+        """Return how many bytes a table may have."""
+        return self.megabytes * 1_000_000
+
+    @classmethod
+    def of_environment(cls, environment: Mapping[str, str]) -> TableLimits:
+        """Return the limits that the environment sets, defaults where it sets none.
+
+        Raises
+        ------
+        UsageError
+            When a variable is no whole number above 0.
+        """
+        return cls(
+            _number(environment, TABLE_MB, _MEGABYTES),
+            _number(environment, TABLE_CELLS, _CELLS),
+            _number(environment, TABLE_COLUMNS, _COLUMNS),
+        )
+
+
+def _number(environment: Mapping[str, str], name: str, default: int) -> int:
+    text = environment.get(name, "").strip()
+    if not text:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(_MOST)) and 0 < int(text) <= _MOST):
+        raise UsageError(f"{name} is '{text[:40]}', no whole number above 0", hint=f"{name}={default}, or unset it")
+    return int(text)
