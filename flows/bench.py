@@ -17,7 +17,7 @@ from schemas.results import FOLDS, REPEATS, ControlRow, LeaderboardRow, Suite
 from schemas.study import Study
 from store.commit import commit_to, utc_now
 from store.home import Store
-from store.publish import published
+from store.publish import is_published, published
 from store.runs import recorded_run
 from store.snapshot import Snapshot
 from zoo.benchmark import comparison_rows, judged_model
@@ -120,7 +120,7 @@ def bench(
             store, asked, judged, suite=suite, repeats=control_repeats, folds=folds, workers=workers
         )
         commit_id = control_commit or commit_id
-    if commit_id is not None or not store.analyst_file.exists():
+    if not is_published(store):
         published(Snapshot(store))
     snapshot = Snapshot(store)
     splits = [model_inputs(asked, model_spec(model)).split for model in versions]

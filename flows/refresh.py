@@ -21,9 +21,9 @@ from schemas.keys import MaskKey
 from schemas.study import Study
 from store.commit import Commit, commit_to
 from store.home import Store
-from store.publish import published, published_commit
+from store.publish import is_published, published
 from store.runs import recorded_run
-from store.snapshot import Snapshot, newest_commit
+from store.snapshot import Snapshot
 from store.staging import discard_staged, discard_unfinished
 
 __all__ = ["FeatureSetReport", "refresh", "stored_study"]
@@ -138,8 +138,9 @@ def refresh(
     reports += _of_networks(store, asked, networks, dry_run=False, retry_failed=retry_failed)
     update_descriptions(store, asked, [plan.bound for plan in plans if plan.is_current])
     compact_scattered(store, [each.feature_set for each in reports if each.commit_id is not None])
-    # A run that was killed after its commit has not published it, and nothing is left to compute.
-    if published_commit(store) != newest_commit(store):
+    # A run that was killed after its commit has not published it, and nothing is left to compute; or a client has
+    # written to the file.
+    if not is_published(store):
         published(Snapshot(store))
     return _with_counts(reports, Snapshot(store), asked.id)
 
