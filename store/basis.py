@@ -69,7 +69,7 @@ def erased_among(receipts: Iterable[Receipt], patients: Iterable[str]) -> dict[s
     return {name: by_sha256[digest] for name in patients if (digest := patient_sha256(name)) in by_sha256}
 
 
-def moved_files(receipts: Iterable[Receipt]) -> dict[str, Mapping[str, Any]]:
+def moved_files(receipts: Iterable[Receipt]) -> Mapping[str, Mapping[str, Any]]:
     """Return what became of the datasets' files that erasures rewrote, by their former path below the store.
 
     Parameters

@@ -29,7 +29,7 @@ from typing import Any
 from sqlalchemy import Connection, insert, select, update
 
 from schemas.keys import canonical_json
-from store.basis import Receipt, patient_sha256
+from store.basis import Basis, Receipt, erased_among, patient_sha256, receipts_since
 from store.connection import is_postgresql, read_transaction, write_transaction
 from store.datasets import PinnedDataset
 from store.erased_datasets import all_receipts, mark_of, settled_datasets
@@ -44,7 +44,7 @@ from store.snapshot import Snapshot
 from store.tables import erasures, versioned_table
 from store.times import utc_now
 
-__all__ = ["Receipt", "erased", "mark_fitted", "planned_erasure", "take_out_again"]
+__all__ = ["Receipt", "erased", "erased_meanwhile", "mark_fitted", "planned_erasure", "take_out_again"]
 
 _UNFINISHED, _FINISHED = "unfinished", "finished"
 
@@ -113,6 +113,24 @@ def erased(store: Store, patient: str, *, author: str | None = None) -> Receipt:
     return receipt if is_done else erased(store, patient, author=author)
 
 
+def erased_meanwhile(store: Store, basis: Basis) -> int:
+    """Erase once more the patients who were erased since some work began, and return how many erasures there were.
+
+    Parameters
+    ----------
+    store : Store
+        The store.
+    basis : Basis
+        What the work was based on.
+    """
+    with read_transaction(store.engine) as connection:
+        since = receipts_since(connection, basis)
+        there = set(connection.execute(select(versioned_table("patients").c.patient).distinct()).scalars())
+    for patient in sorted(erased_among(since, basis.patients - there)):
+        erased(store, patient)
+    return len(since)
+
+
 def take_out_again(store: Store, connection: Connection, patient: str, receipt: Receipt) -> None:
     """Take an erased patient out of what an open commit brings, which was computed before the erasure.
 
@@ -163,7 +181,7 @@ def _take_out(store: Store, connection: Connection, plan: ErasurePlan, receipt: 
     before = {each.path: each for each in (*plan.segments, *plan.datasets, *plan.unpinned)}
     for path, new in (*segments.items(), *datasets.items()):
         folder = "segments/" if path in segments else ""
-        rewritten = {
+        rewritten: dict[str, Any] = {
             "path": f"{folder}{path}",
             "sha256": before[path].sha256,
             "new_path": None if new is None else f"{folder}{new.path}",
