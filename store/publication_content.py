@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import duckdb
@@ -50,7 +51,7 @@ def content_of(connection: duckdb.DuckDBPyConnection, database: str) -> Content:
         "and not internal",
         named,
     ).fetchall()
-    found: Content = {"columns": dict(columns), "views": dict(views), "rows": {}}
+    found: Content = {"columns": dict(columns), "views": {name: _ordered(sql) for name, sql in views}, "rows": {}}
     for name, _ in columns:
         schema, _, table = name.partition(".")
         place = ".".join(map(quoted_name, (database, schema, table)))
@@ -63,6 +64,15 @@ def content_of(connection: duckdb.DuckDBPyConnection, database: str) -> Content:
             query = f"select * exclude (segment_id) from {place}"
             found["rows"][f"{name}{WITHOUT_LAYOUT}"] = _sums(connection, query)
     return found
+
+
+def _ordered(definition: str) -> str:
+    """Return a definition whose lists of excluded columns are in order: DuckDB writes them in any."""
+
+    def in_order(found: re.Match[str]) -> str:
+        return f"EXCLUDE ({', '.join(sorted(found[1].split(', ')))})"
+
+    return re.sub(r"EXCLUDE \(([^()]*)\)", in_order, definition)
 
 
 def _sums(connection: duckdb.DuckDBPyConnection, query: str) -> list[int]:

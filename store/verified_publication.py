@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
@@ -14,8 +15,9 @@ from store.findings import Check, Finding
 from store.home import Store
 from store.limited_process import LimitedProcess, LimitedProcessError, Limits
 from store.publication_content import LATER, Content, content_of, file_content
-from store.publish import publication_note, published_commit, writer_of_files
+from store.publish import STORAGE_VERSION, publication_note, published_commit, writer_of_files
 from store.snapshot import Snapshot, newest_commit
+from store.view_parts import quoted_name, quoted_text
 
 __all__ = ["publication_check"]
 
@@ -70,7 +72,7 @@ def _found(store: Store, file: Path, *, quick: bool) -> tuple[list[Finding], lis
         return [Finding(f"the file cannot be read: {error}", where, _PUBLISH)], notes
     found, behind = _differences(Snapshot(store, commit), theirs)
     if behind:
-        what = "it was published before files of the store were last rewritten, or by another release"
+        what = "it was published before files of the store were last rewritten, elsewhere, or by another release"
         notes.append(Finding(what, where, _PUBLISH, tuple(behind)))
     what = f"{len(found)} of its tables and views are not what the catalogue says as of commit {commit}"
     return [Finding(what, where, _PUBLISH, tuple(found))] if found else [], notes
@@ -83,10 +85,12 @@ def _differences(snapshot: Snapshot, theirs: Content) -> tuple[list[str], list[s
         connection.execute("use analyst")
         define_analyst_views(connection, snapshot.to_publish(), documented=False)
         connection.execute("use memory")
-        ours = content_of(connection, "analyst")
+        ours = content_of(connection, "analyst") | {"views": _views_as_written(connection)}
     note = publication_note(snapshot.store) or {}
-    found, behind = [], []
-    of_release = found if note.get("writer") == writer_of_files() else behind
+    found: list[str] = []
+    behind: list[str] = []
+    is_as_now = note.get("writer") == writer_of_files() and note.get("store") == str(snapshot.store.root)
+    of_release = found if is_as_now else behind
     for table in sorted({*ours["columns"], *theirs["columns"]}):
         if fault := _fault(ours["columns"], theirs["columns"], table):
             of_release.append(f"table {table}: {fault}")
@@ -102,6 +106,29 @@ def _differences(snapshot: Snapshot, theirs: Content) -> tuple[list[str], list[s
             is_layout = is_moved and "read_parquet" in str(ours["views"].get(view))
             (behind if is_layout else of_release).append(f"view {view}: {fault}")
     return found, behind
+
+
+def _views_as_written(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    """Return the definitions of the database ``analyst`` as a file gives them, which writes types otherwise.
+
+    The file has no row of any table.
+    """
+    views = "select sql from duckdb_views() where database_name = 'analyst' and not internal order by view_oid"
+    statements = connection.execute(views).fetchall()
+    tables = connection.execute("select table_name from duckdb_tables() where database_name = 'analyst'").fetchall()
+    with TemporaryDirectory() as folder:
+        file = str(Path(folder) / "views.duckdb")
+        connection.execute(f"attach {quoted_text(file)} as written (storage_version '{STORAGE_VERSION}')")
+        connection.execute("create schema written.catalogue")
+        for (table,) in tables:
+            place = f"catalogue.{quoted_name(table)}"
+            connection.execute(f"create table written.{place} as from analyst.{place} limit 0")
+        connection.execute("use written")
+        for (statement,) in statements:
+            connection.execute(statement)
+        connection.execute("use memory")
+        connection.execute("detach written")
+        return file_content(file)["views"]
 
 
 def _is_within(table: str, there: Any, rows: Any) -> bool:

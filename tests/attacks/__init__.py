@@ -1,0 +1,1 @@
+"""Attacks on a store, by the hundred: each module is a script with ``--count`` and ``--seed``."""
