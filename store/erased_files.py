@@ -99,7 +99,8 @@ def cleared_folders(store: Store) -> int:
         found += sum(each.is_file() for each in folder.rglob("*"))
         shutil.rmtree(folder, ignore_errors=True)
     half = [each for part in (store.segments, store.datasets) for each in part.half_written(before=datetime.now(UTC))]
-    for path in (*half, *store.root.glob("analyst-*.partial")):
+    # Half-written published files are not among them: publishing removes those of others, when it is alone.
+    for path in half:
         path.unlink(missing_ok=True)
         found += 1
     return found

@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import stat
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -19,8 +20,9 @@ from typing import Any
 import duckdb
 from sqlalchemy import func, select
 
-from schemas.errors import ContractError
+from schemas.errors import ContractError, StoreBusyError
 from schemas.keys import sha256_of_json
+from schemas.settings import BUSY_TIMEOUT_S
 from store.analyst import define_analyst_views
 from store.connection import read_transaction
 from store.faults import ASK_FOR_WRITING, disk_faults
@@ -61,6 +63,8 @@ def published(snapshot: Snapshot) -> Path:
     ------
     ContractError
         When a folder lies in the file's place, or the disk does not take it.
+    StoreBusyError
+        When another process publishes, for longer than a writer waits.
     """
     store = snapshot.store
     with _faults(store), _alone(store):
@@ -207,13 +211,29 @@ def _faults(store: Store) -> Iterator[None]:
 
 @contextmanager
 def _alone(store: Store) -> Iterator[None]:
-    """Let no other process publish meanwhile; a killed one lets go."""
+    """Let no other process publish meanwhile; a killed one lets go, a stopped one does not."""
     folder = os.open(store.root, os.O_RDONLY)
     try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
+        until = time.monotonic() + BUSY_TIMEOUT_S
+        while not _is_taken(folder):
+            if time.monotonic() > until:
+                raise StoreBusyError(
+                    "another process is publishing the store",
+                    where=str(store.root),
+                    hint="wait for it to finish, then run the command again",
+                )
+            time.sleep(0.02)
         yield
     finally:
         os.close(folder)
+
+
+def _is_taken(folder: int) -> bool:
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _write(snapshot: Snapshot, target: Path) -> None:

@@ -16,6 +16,7 @@ import random
 import signal
 import sys
 import tempfile
+import threading
 import time
 import zipfile
 from collections import Counter
@@ -130,19 +131,20 @@ def trial(stages: Stages, verb: str, moment_s: float, *, is_stopped: bool) -> Ou
         running.send(signal.SIGSTOP)
     store = Store(root, busy_timeout_s=5)
     faults = []
+    # It may have been stopped with a lock in its hand.
+    going_on = threading.Timer(8, running.send, [signal.SIGCONT])
+    going_on.start()
     try:
         for _ in range(20):
             try:
                 erased(store, PATIENT)
             except StoreBusyError:
-                # It was stopped with the lock in its hand, or reads.
-                if is_running and is_stopped:
-                    running.send(signal.SIGCONT)
                 continue
             break
         else:
             faults.append("the erasure found the store busy 20 times")
     finally:
+        going_on.cancel()
         if is_running:
             running.send(signal.SIGCONT)
     code = running.wait()
@@ -195,17 +197,17 @@ def main() -> int:
                 parser.error("PostgreSQL is not installed")
             catalogue = stack.enter_context(running_postgresql(binaries))
         stages = Stages(folder, launcher, catalogue)
-        for verb in asked.verbs.split(","):
-            took = undisturbed_s(stages, verb)
-            print(f"{verb}: {took:.1f} s undisturbed", flush=True)
-            for number in range(asked.count):
-                moment = draw.uniform(0, took)
-                found = trial(stages, verb, moment, is_stopped=number % 2 == 0)
+        verbs = asked.verbs.split(",")
+        took = {verb: undisturbed_s(stages, verb) for verb in verbs}
+        print("; ".join(f"{verb} {seconds:.1f} s" for verb, seconds in took.items()), "undisturbed", flush=True)
+        for number in range(asked.count):
+            for verb in verbs:
+                found = trial(stages, verb, draw.uniform(0, took[verb]), is_stopped=number % 2 == 0)
                 counts[f"{verb} {'running' if found.erased_while_running else 'ended'} exit {found.exit_code}"] += 1
                 bad += [found] if found.faults else []
                 print(
-                    f"  {moment:5.1f} s{' stopped' if found.is_stopped else '        '} exit {found.exit_code} "
-                    f"{'running' if found.erased_while_running else 'had ended'} "
+                    f"{verb:>8} {found.moment_s:5.1f} s{' stopped' if found.is_stopped else '        '} "
+                    f"exit {found.exit_code} {'running' if found.erased_while_running else 'had ended'} "
                     f"{'BAD ' + ' | '.join(found.faults) if found.faults else 'ok'}",
                     flush=True,
                 )
