@@ -90,6 +90,7 @@ VERBS: dict[str, tuple[str, tuple[str, ...]]] = {
     "compact": ("scattered", ("store", "compact", "--grace-hours", "0")),
     "publish": ("benched", ("store", "publish")),
     "report": ("benched", ("report",)),
+    "erase": ("benched", ("store", "erase", PATIENT, "--yes")),
 }
 
 

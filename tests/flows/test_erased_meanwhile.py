@@ -23,7 +23,7 @@ from store import commit as commits
 from store.basis import basis_of
 from store.commit import commit_to
 from store.connection import read_transaction
-from store.erasure import erased
+from store.erasure import erased, erased_meanwhile
 from store.home import Store
 from store.snapshot import Snapshot
 from store.tables import VERSIONED
@@ -92,7 +92,6 @@ def test_train(own_trained, patient, is_marked):
     """A model that was fitted to an erased patient lands marked, one that was only to be judged on the patient not."""
     study = stored_study(Snapshot(own_trained), "tried")
     basis = basis_of(own_trained)
-    study.models["radiomics_knn"].minimum_icc = 0.5
     plans = training_plans(Snapshot(own_trained), study, ["cr", "radiomics_knn"])
     trained = [trained_model(own_trained, study, plan, "2026-01-01T00:00:00+00:00") for plan in plans]
     erased(own_trained, patient)
@@ -102,6 +101,7 @@ def test_train(own_trained, patient, is_marked):
         commit.put("models", rows)
     late = Snapshot(own_trained).rows("models", version=2)
     assert [bool(row["mark"]) for row in late] == [is_marked, is_marked]
+    erased_meanwhile(own_trained, basis)
     assert_nothing_is_left(own_trained, patient)
 
 

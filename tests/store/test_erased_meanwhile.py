@@ -205,7 +205,8 @@ def test_an_export_is_not_written_with_whom_an_erasure_met_meanwhile(filled, tmp
     class Erasing(Snapshot):
         def arrow(self, table):
             found = super().arrow(table)
-            if table == "commits" and not receipts(filled):
+            # Not while the catalogue is being read, which would keep the erasure waiting.
+            if table == "commits" and self._held is None:
                 erased(filled, PATIENT)
             return found
 
