@@ -9,6 +9,7 @@ from typing import Any
 
 from flows.attention import example_rows
 from flows.controls import control_rows
+from flows.erased_meanwhile import carry_out
 from flows.honest_suite import fold_notes, honest_suite
 from flows.publication import publish_landed
 from flows.refresh import stored_study
@@ -16,8 +17,10 @@ from flows.train import TrainReport, study_models, train
 from schemas.errors import NotFoundError
 from schemas.results import FOLDS, REPEATS, ControlRow, LeaderboardRow, Suite
 from schemas.study import Study
+from store.basis import Basis, basis_of
 from store.commit import commit_to, utc_now
 from store.home import Store
+from store.publish import is_published
 from store.runs import recorded_run
 from store.snapshot import Snapshot
 from zoo.benchmark import comparison_rows, judged_model
@@ -93,6 +96,24 @@ def bench(
     workers : int, optional
         Worker processes; as many as the machine has cores where absent.
     """
+
+    def work(_: Basis) -> BenchReport:
+        return _bench(store, study, models, suite, repeats, folds, controls, control_repeats, workers)
+
+    return carry_out(store, work)
+
+
+def _bench(
+    store: Store,
+    study: str | None,
+    models: Sequence[str],
+    suite: Suite,
+    repeats: int,
+    folds: int | None,
+    controls: bool,
+    control_repeats: int,
+    workers: int | None,
+) -> BenchReport:
     asked = stored_study(Snapshot(store), study)
     chosen = [name for name in study_models(asked) if not models or name in models]
     if unknown := sorted(set(models) - set(chosen)):
@@ -120,7 +141,7 @@ def bench(
             store, asked, judged, suite=suite, repeats=control_repeats, folds=folds, workers=workers
         )
         commit_id = control_commit or commit_id
-    if commit_id is not None or not store.analyst_file.exists():
+    if not is_published(store):
         publish_landed(store)
     snapshot = Snapshot(store)
     splits = [model_inputs(asked, model_spec(model)).split for model in versions]
@@ -144,6 +165,7 @@ def _paper_suite(
     store: Store, study: Study, trained: Mapping[str, int], workers: int | None
 ) -> tuple[list[LeaderboardRow], int | None]:
     """Judge trained models on the cohorts of their split, enter them in the ledger, and return the leaderboard."""
+    basis = basis_of(store)
     snapshot = Snapshot(store)
     versions = {(row["model"], row["version"]): row for row in snapshot.rows("models", study=study.id)}
     current = [versions[model, version] for model, version in trained.items()]
@@ -152,7 +174,7 @@ def _paper_suite(
         version_of = {each.model: each.version for each in judged}
         scope: dict[str, Any] = {"study": study.id, "suite": "paper"}
         looked_at = example_rows(snapshot, current, workers=workers)  # before the commit: networks take their time
-        with commit_to(store, f"bench {study.id}: paper suite", run_id=run.run_id) as commit:
+        with commit_to(store, f"bench {study.id}: paper suite", basis=basis, run_id=run.run_id) as commit:
             for table in ("predictions", "leaderboard"):
                 rows = [row.model_dump() for each in judged for row in getattr(each, table)]
                 commit.put(table, [row | {"version": version_of[row["model"]]} for row in rows], replacing=scope)

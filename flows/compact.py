@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 
+from flows.erased_meanwhile import carry_out
 from flows.progress import narrated, said
 from flows.publication import publish_landed
 from schemas.errors import NotFoundError, StoreBusyError
@@ -55,6 +56,10 @@ def compact(
     NotFoundError
         When the store has no rows of that feature set.
     """
+    return carry_out(store, lambda _: _compact(store, feature_set, target_rows, grace_hours))
+
+
+def _compact(store: Store, feature_set: str | None, target_rows: int, grace_hours: float) -> CompactReport:
     known = feature_sets_with_segments(store)
     if feature_set is not None and feature_set not in known:
         raise NotFoundError(

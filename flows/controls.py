@@ -12,6 +12,7 @@ from flows.refresh import refresh
 from schemas.radiomics_settings import RadiomicsSettings
 from schemas.results import Control, ControlRow, Suite
 from schemas.study import Study
+from store.basis import Basis, basis_of
 from store.commit import commit_to
 from store.home import Store
 from store.runs import recorded_run
@@ -78,6 +79,7 @@ def _permuted(
     folds: int | None,
     workers: int | None,
 ) -> tuple[list[ControlRow], int | None]:
+    basis = basis_of(store)
     snapshot = Snapshot(store)
     splits = sorted({model_inputs(study, model_spec(model)).split for model in models})
     labels = {}
@@ -87,7 +89,7 @@ def _permuted(
         labels[split] = permuted_labels(split_labels(snapshot, study, split), groups, seed=RANDOM_STATE)
     drawn = _folds(snapshot, study, labels, suite, repeats, folds)
     planned = cross_validation(snapshot, study, models, labels=labels, folds=drawn, with_inner=False)
-    return _carried_out(store, study, suite, "permuted_labels", models, planned, workers)
+    return _carried_out(store, study, suite, "permuted_labels", models, planned, workers, basis)
 
 
 def _shuffled(
@@ -118,6 +120,7 @@ def _shuffled(
         found = sets[model]
         return replace(own[model], feature_set=found[0] if found else None)
 
+    basis = basis_of(store)
     snapshot = Snapshot(store)
     splits = sorted({own[model].split for model in models})
     labels = {split: split_labels(snapshot, study, split) for split in splits}
@@ -134,7 +137,7 @@ def _shuffled(
         inputs_of=inputs_of,
         readings_of=readings_of,
     )
-    return _carried_out(store, study, suite, "shuffled_voxels", models, planned, workers)
+    return _carried_out(store, study, suite, "shuffled_voxels", models, planned, workers, basis)
 
 
 def _folds(
@@ -154,6 +157,7 @@ def _carried_out(
     models: Sequence[str],
     planned: CrossValidation,
     workers: int | None,
+    basis: Basis,
 ) -> tuple[list[ControlRow], int | None]:
     """Carry out a control's fits, commit its rows and return them; those in the store where nothing changed."""
     snapshot, decided_by = Snapshot(store), planned.sha256
@@ -172,7 +176,9 @@ def _carried_out(
                 unfit.append(error.message)
         for reason in unfit:
             said(f"control {control.replace('_', ' ')}: {reason}")
-        with commit_to(store, f"bench {study.id}: {suite} suite, control {control}", run_id=run.run_id) as commit:
+        with commit_to(
+            store, f"bench {study.id}: {suite} suite, control {control}", basis=basis, run_id=run.run_id
+        ) as commit:
             put_datasets(commit, snapshot, planned)
             commit.put("controls", [row.model_dump() for row in rows], replacing=scope)
         discard_fits(store, study, planned)

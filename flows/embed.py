@@ -14,12 +14,14 @@ from flows.embedding_records import (
     out_of_fold_records,
     trained_records,
 )
+from flows.erased_meanwhile import carry_out
 from flows.publication import publish_landed
 from flows.refresh import stored_study
 from flows.train import train
 from schemas.errors import ContractError
 from schemas.keys import canonical_json, sha256_of_json
 from schemas.study import Study
+from store.basis import Basis
 from store.commit import commit_to
 from store.home import Store
 from store.runs import recorded_run
@@ -98,6 +100,16 @@ def embed(
     ContractError
         When the model is no network of regions, or its phases have one embedding together.
     """
+
+    def work(basis: Basis) -> EmbedReport:
+        return _embed(store, model, study, basis, folds=folds, in_training=in_training, workers=workers)
+
+    return carry_out(store, work)
+
+
+def _embed(
+    store: Store, model: str, study: str | None, basis: Basis, *, folds: int, in_training: bool, workers: int | None
+) -> EmbedReport:
     asked = stored_study(Snapshot(store), study)
     if model_spec(model).inputs != ("regions",):
         raise ContractError(
@@ -138,7 +150,7 @@ def embed(
         ]
         size = len(records[0].embedding)
         own = {"study": asked.id, "feature_set": feature_set}
-        with commit_to(store, f"embed {asked.id}: {feature_set}", run_id=run.run_id) as commit:
+        with commit_to(store, f"embed {asked.id}: {feature_set}", basis=basis, run_id=run.run_id) as commit:
             commit.put("feature_sets", [_catalogue_row(feature_set, version, model, size, definition)])
             appended_as(
                 commit, feature_set, records, lambda new: embedding_segment(store.segments, feature_set, size, new)

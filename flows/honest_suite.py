@@ -9,6 +9,7 @@ from flows.unfit_models import put_unfit_models, reason_of, unfit_models
 from schemas.keys import sha256_of_json
 from schemas.results import FOLDS, LeaderboardRow
 from schemas.study import Study
+from store.basis import basis_of
 from store.commit import Commit, commit_to
 from store.home import Store
 from store.runs import recorded_run
@@ -55,6 +56,7 @@ def honest_suite(
     workers : int, optional
         Worker processes.
     """
+    basis = basis_of(store)
     snapshot = Snapshot(store)
     planned = honest_plan(snapshot, study, list(versions), repeats=repeats, folds=folds)
     decided_by = sha256_of_json([planned.sha256, dict(versions)])
@@ -64,7 +66,7 @@ def honest_suite(
         # What the fits said is on record; what follows from it may be asked of other subgroups now.
         fit = {model: version for model, version in versions.items() if model not in unfit}
         judged = stored_out_of_fold(snapshot, study.id, fit)
-        with commit_to(store, f"bench {study.id}: figures of the honest suite") as commit:
+        with commit_to(store, f"bench {study.id}: figures of the honest suite", basis=basis) as commit:
             _put_figures(commit, snapshot, study, judged)
         return [each.leaderboard for each in judged], commit.landed_id, unfit
     parameters = {
@@ -83,7 +85,7 @@ def honest_suite(
             except UnfitError as error:
                 errors[model] = error
         scope = {"study": study.id, "suite": "honest"}
-        with commit_to(store, f"bench {study.id}: honest suite", run_id=run.run_id) as commit:
+        with commit_to(store, f"bench {study.id}: honest suite", basis=basis, run_id=run.run_id) as commit:
             put_datasets(commit, snapshot, planned)
             rows = [row.model_dump() | {"version": each.version} for each in judged for row in each.predictions]
             commit.put("predictions", rows, replacing=scope)

@@ -12,6 +12,7 @@ from flows.abandoned import abandoned_masks, abandoned_values
 from flows.checked_study import CheckedStudy, checked_study
 from flows.column_review import ColumnReview, identifying_variables
 from flows.compact import compact_scattered
+from flows.erased_meanwhile import carry_out
 from flows.exam_window import exam_failures, exam_fault
 from flows.file_faults import real_path
 from flows.frozen_splits import frozen_splits
@@ -39,6 +40,7 @@ from schemas.errors import NotFoundError
 from schemas.intended_use import modality_warnings
 from schemas.study import Study
 from schemas.study_text import parsed_study
+from store.basis import Basis
 from store.commit import Commit, commit_to
 from store.home import Store
 from store.runs import recorded_run
@@ -114,6 +116,33 @@ def ingest(
     """
     study_file = real_path(study_file)
 
+    def work(basis: Basis) -> IngestReport:
+        return _ingest(
+            study_file,
+            store_root,
+            basis,
+            dry_run=dry_run,
+            workers=workers,
+            supersede=supersede,
+            read_again=read_again,
+            allow_removals=allow_removals,
+        )
+
+    before = _snapshot_before(store_root)
+    return work(Basis()) if before is None else carry_out(before.store, work)
+
+
+def _ingest(
+    study_file: Path,
+    store_root: Path,
+    basis: Basis,
+    *,
+    dry_run: bool,
+    workers: int | None,
+    supersede: bool,
+    read_again: bool,
+    allow_removals: bool,
+) -> IngestReport:
     def stored_sets() -> set[str]:
         snapshot = _snapshot_before(store_root)
         return {row["name"] for row in snapshot.rows("feature_sets")} if snapshot is not None else set()
@@ -160,7 +189,7 @@ def ingest(
     if allow_removals:
         parameters |= {"allow_removals": True}
     with recorded_run(store, "ingest", study.id, parameters) as run:
-        with commit_to(store, message, run_id=run.run_id) as commit:
+        with commit_to(store, message, basis=basis, run_id=run.run_id) as commit:
             put_study(commit, study, study_file, tables, inventory)
             commit.remove("masks", abandoned_masks(Snapshot(store), study.id, inventory.study_masks))
             commit.remove("clinical", abandoned_values(Snapshot(store), study.id, tables.clinical))

@@ -21,6 +21,7 @@ from schemas.feature_sets import FeatureSetRef, NetworkDefinition
 from schemas.keys import MaskKey, canonical_json, extraction_id, sha256_of_json
 from schemas.network_file import NetworkFileSettings
 from schemas.study import Study
+from store.basis import basis_of
 from store.commit import commit_to
 from store.home import Store
 from store.regions import region_ids, stored_regions
@@ -111,6 +112,7 @@ def refreshed_network_set(
     ContractError
         When the file is another than the study file says, or cannot be read.
     """
+    basis = basis_of(store)
     snapshot = Snapshot(store)
     planned = _network_set(snapshot, study, ref, retry_failed=retry_failed)
     if dry_run or planned.is_current:
@@ -124,7 +126,7 @@ def refreshed_network_set(
         ]
         size = len(records[0].embedding) if records else planned.size
         own = {"study": study.id, "feature_set": planned.feature_set}
-        with commit_to(store, f"refresh {study.id} {planned.feature_set}", run_id=run.run_id) as commit:
+        with commit_to(store, f"refresh {study.id} {planned.feature_set}", basis=basis, run_id=run.run_id) as commit:
             # Asked under the writer's lock: who was erased meanwhile must not be written back.
             there = {MaskKey.of(row) for row in Snapshot(store).rows("study_masks", study=study.id)}
             if size:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.compact import compact_scattered
+from flows.erased_meanwhile import carry_out
 from flows.extract.kinds import appended_staged
 from flows.failure_counts import failure_counts
 from flows.feature_sets import BoundFeatureSet, asked_feature_sets, bound_feature_sets
@@ -21,11 +22,12 @@ from schemas.feature_sets import FeatureSetRef
 from schemas.intended_use import modality_warnings
 from schemas.keys import MaskKey
 from schemas.study import Study
+from store.basis import Basis
 from store.commit import Commit, commit_to
 from store.home import Store
-from store.publish import published_commit
+from store.publish import is_published
 from store.runs import recorded_run
-from store.snapshot import Snapshot, newest_commit
+from store.snapshot import Snapshot
 from store.staging import discard_staged, discard_unfinished
 
 __all__ = ["FeatureSetReport", "refresh", "stored_study"]
@@ -115,6 +117,23 @@ def refresh(
     retry_failed : bool
         Compute again what failed before on the same image and mask.
     """
+
+    def work(basis: Basis) -> list[FeatureSetReport]:
+        return _refresh(store, study, feature_set, workers, basis, dry_run=dry_run, retry_failed=retry_failed)
+
+    return carry_out(store, work)
+
+
+def _refresh(
+    store: Store,
+    study: Study | str | None,
+    feature_set: str | None,
+    workers: int | None,
+    basis: Basis,
+    *,
+    dry_run: bool,
+    retry_failed: bool,
+) -> list[FeatureSetReport]:
     snapshot = Snapshot(store)
     asked = stored_study(snapshot, study)
     networks = [ref for ref in asked_feature_sets(asked, feature_set) if asked.is_of_network(str(ref))]
@@ -134,14 +153,15 @@ def refresh(
     reports = [
         _report(plan, asked.id, [], None)
         if plan.is_current
-        else _carried_out(store, asked.id, plan, workers or os.cpu_count() or 1)
+        else _carried_out(store, asked.id, plan, workers or os.cpu_count() or 1, basis)
         for plan in plans
     ]
     reports += _of_networks(store, asked, networks, dry_run=False, retry_failed=retry_failed)
     update_descriptions(store, asked, [plan.bound for plan in plans if plan.is_current])
     compact_scattered(store, [each.feature_set for each in reports if each.commit_id is not None])
-    # A run that was killed after its commit has not published it, and nothing is left to compute.
-    if published_commit(store) != newest_commit(store):
+    # A run that was killed after its commit has not published it, and nothing is left to compute; or a client has
+    # written to the file.
+    if not is_published(store):
         publish_landed(store)
     return _with_counts(reports, Snapshot(store), asked.id)
 
@@ -166,7 +186,7 @@ def _of_networks(
     return [refreshed_network_set(store, study, ref, dry_run=dry_run, retry_failed=retry_failed) for ref in networks]
 
 
-def _carried_out(store: Store, study: str, plan: RefreshPlan, workers: int) -> FeatureSetReport:
+def _carried_out(store: Store, study: str, plan: RefreshPlan, workers: int, basis: Basis) -> FeatureSetReport:
     bound, staging = plan.bound, staging_folder(store, plan.bound)
     with recorded_run(store, "refresh", study, {"feature_set": bound.feature_set, "workers": workers}) as run:
         if plan.staged:
@@ -188,7 +208,7 @@ def _carried_out(store: Store, study: str, plan: RefreshPlan, workers: int) -> F
                 )
             failures = {r.planned.key: r.failure for r in receipts if r.failure is not None}
         staged = [each.extraction_id for each in (*plan.staged, *plan.missing) if each.key not in failures]
-        with commit_to(store, f"refresh {study} {bound.feature_set}", run_id=run.run_id) as commit:
+        with commit_to(store, f"refresh {study} {bound.feature_set}", basis=basis, run_id=run.run_id) as commit:
             # Asked under the writer's lock: who was erased since the plan was made must not be written back.
             plan = plan.among({MaskKey.of(row) for row in Snapshot(store).rows("study_masks", study=study)})
             failures = {each.key: failures[each.key] for each in plan.missing if each.key in failures}

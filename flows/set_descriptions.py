@@ -37,7 +37,7 @@ def update_descriptions(store: Store, study: Study, feature_sets: Iterable[Bound
     if not outdated:
         return
     names = ", ".join(bound.feature_set for bound in outdated)
-    with commit_to(store, f"describe {names} for {study.id}") as commit:
+    with commit_to(store, f"describe {names} for {study.id}", basis=None) as commit:
         for bound in outdated:
             own = {"feature_set": bound.feature_set}
             # Asked under the writer's lock.

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from flows.erased_meanwhile import carry_out
 from schemas.errors import NotFoundError, UsageError
 from schemas.study import Study
 from store.commit import commit_to
@@ -50,7 +51,7 @@ def keep_stability(store: Store, study: Study, wanted: Iterable[tuple[str, str]]
     stale = [pair for pair in sorted(set(wanted)) if not stability_is_current(before, study, *pair)]
     if not stale:
         return False
-    with commit_to(store, f"stability of {study.id}") as commit:
+    with commit_to(store, f"stability of {study.id}", basis=None) as commit:
         # Read inside the commit, which no other writer can enter: its id then says what the ICCs are made of.
         snapshot = Snapshot(store)
         for split, feature_set in stale:
@@ -81,6 +82,10 @@ def study_stability(store: Store, study: Study, feature_set: str, split: str | N
     NotFoundError
         When the feature set has not been computed, or too few training patients were read repeatedly.
     """
+    return carry_out(store, lambda _: _study_stability(store, study, feature_set, split))
+
+
+def _study_stability(store: Store, study: Study, feature_set: str, split: str | None) -> StudyStability:
     snapshot = Snapshot(store)
     splits = [row["split"] for row in snapshot.rows("splits", study=study.id)]
     asked = split or next((name for name in study.splits if name in splits), None)

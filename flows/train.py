@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from flows.erased_meanwhile import carry_out
 from flows.patients_left_out import PatientsLeftOut, patients_left_out
 from flows.progress import narrated
 from flows.refresh import stored_study
@@ -12,6 +13,7 @@ from flows.stability import keep_stability
 from flows.unfit_models import put_unfit_models, record_unfit_models
 from schemas.errors import ContractError
 from schemas.study import Study
+from store.basis import Basis
 from store.commit import commit_to
 from store.datasets import PinnedDataset
 from store.home import Store
@@ -69,6 +71,10 @@ def train(store: Store, study: str | None, models: Sequence[str] = ()) -> list[T
     ContractError
         When a split has one person in both cohorts, and the study file does not declare it.
     """
+    return carry_out(store, lambda basis: _train(store, study, models, basis))
+
+
+def _train(store: Store, study: str | None, models: Sequence[str], basis: Basis) -> list[TrainReport]:
     asked = stored_study(Snapshot(store), study)
     # A library that is not installed is missed before anything is computed.
     library_versions(*(models or study_models(asked)))
@@ -82,8 +88,8 @@ def train(store: Store, study: str | None, models: Sequence[str] = ()) -> list[T
     plans, errors = _plans(snapshot, asked, names)
     missing = [plan for plan in plans if plan.current_version is None]
     if missing:
-        errors |= _carry_out(store, asked, missing)
-    record_unfit_models(store, asked.id, "train", names, errors)
+        errors |= _carry_out(store, asked, missing, basis)
+    record_unfit_models(store, asked.id, "train", names, errors, basis)
     planned = {plan.model: plan for plan in plans}
     return [_report(snapshot, asked, name, planned.get(name), errors.get(name)) for name in names]
 
@@ -128,7 +134,7 @@ def study_models(study: Study) -> list[str]:
     return asked
 
 
-def _carry_out(store: Store, study: Study, plans: Sequence[TrainingPlan]) -> dict[str, UnfitError]:
+def _carry_out(store: Store, study: Study, plans: Sequence[TrainingPlan], basis: Basis) -> dict[str, UnfitError]:
     """Train and commit models, and return why some of them cannot be fitted."""
     # Imported here: with nothing to train, Prefect is not even loaded.
     from flows.training_flow import trained_models
@@ -140,7 +146,7 @@ def _carry_out(store: Store, study: Study, plans: Sequence[TrainingPlan]) -> dic
         errors = {plan.model: e for plan, e in zip(plans, found, strict=True) if isinstance(e, UnfitError)}
         names = ", ".join(plan.model for plan in plans if plan.model not in errors)
         message = f"train {study.id}: {names or 'no model could be fitted'}"
-        with commit_to(store, message, run_id=run.run_id) as commit:
+        with commit_to(store, message, basis=basis, run_id=run.run_id) as commit:
             commit.put("datasets", [vars(each.dataset) for each in trained])
             commit.put("models", [each.row for each in trained])
             commit.put("importances", [row for each in trained for row in each.importances])

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from schemas.keys import MaskKey
 from schemas.study import Study
+from store.basis import Basis
 from store.commit import Commit, commit_to
 from store.home import Store
 from store.snapshot import Snapshot
@@ -50,7 +51,7 @@ def put_unfit_models(
 
 
 def record_unfit_models(
-    store: Store, study: str, stage: Stage, models: Sequence[str], errors: Mapping[str, UnfitError]
+    store: Store, study: str, stage: Stage, models: Sequence[str], errors: Mapping[str, UnfitError], basis: Basis
 ) -> None:
     """Do what `put_unfit_models` does in a commit of its own, where the record differs."""
     snapshot = Snapshot(store)
@@ -60,7 +61,7 @@ def record_unfit_models(
     now = {model: reason_of(error) for model, error in errors.items()}
     if {model: reason for model, reason in stored.items() if model in tried} == now:
         return
-    with commit_to(store, f"{stage} {study}: models that cannot be fitted") as commit:
+    with commit_to(store, f"{stage} {study}: models that cannot be fitted", basis=basis) as commit:
         put_unfit_models(commit, study, stage, tried, errors)
 
 

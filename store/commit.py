@@ -2,24 +2,29 @@
 
 A commit is one transaction of the catalogue. Rows are compared with the live ones by key: equal rows
 stay, changed rows are superseded, and a commit that would change nothing is not made.
+
+What a commit brings was computed from an earlier state. A patient who was erased since is taken out of it in the same
+transaction, just as if it had landed before the erasure (`Basis`).
 """
 
 from __future__ import annotations
 
 import getpass
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, Table, func, insert, select, tuple_, update
 
+from store.basis import Basis, Receipt, erased_among, moved_files, receipts_since
 from store.connection import write_transaction, written_sums
+from store.erasure import mark_fitted, take_out_again
 from store.home import Store
 from store.readable_commit import refuse_unreadable
 from store.row_sums import COUNTED
 from store.tables import KEYS, commits, versioned_table
+from store.times import utc_now
 
 __all__ = ["Changes", "Commit", "commit_to", "utc_now"]
 
@@ -27,11 +32,6 @@ Row = Mapping[str, Any]
 
 _BATCH = 200  # keys per look-up: SQLite's limit on bound variables, with room
 _KNOWN_SINCE = "recorded_at"  # when the store learned a value: not a difference between two values
-
-
-def utc_now() -> str:
-    """Return the time now, ISO 8601 in UTC, to the millisecond."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,12 @@ class Commit:
     commit_id: int
     committed_at: str
     changes: dict[str, Changes] = field(default_factory=dict)
+    moved: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Datasets' files that erasures rewrote since what is written was computed, by their former path."""
+    patients: set[str] = field(default_factory=set)
+    """Whom rows that were put are about."""
+    fitted: dict[str, str] = field(default_factory=dict)
+    """Datasets that had an erased patient in training when models were fitted to them, and when that one was erased."""
 
     @property
     def landed_id(self) -> int | None:
@@ -82,12 +88,14 @@ class Commit:
             The rows are all there is where these columns have these values: live rows there that are
             not among ``rows`` are removed.
         """
-        rows, target, keys = list(rows), versioned_table(table), KEYS[table]
+        rows, target, keys = [self._as_moved(table, row) for row in rows], versioned_table(table), KEYS[table]
         columns = [c.name for c in target.columns if c.name not in ("row_id", "added_commit", "removed_commit")]
         # A row of a snapshot may come back with the commit it is live since; anything else is a slip.
         if unknown := sorted({name for row in rows for name in row} - {*columns, "added_commit"}):
             raise ValueError(f"{table} has no column {', '.join(unknown)}")
         wanted = {tuple(row[key] for key in keys): {name: _storable(row.get(name)) for name in columns} for row in rows}
+        if "patient" in columns:
+            self.patients |= {row["patient"] for row in rows}
         scope = dict(replacing or {})
         if outside := [key for key, row in wanted.items() if any(row[name] != value for name, value in scope.items())]:
             raise ValueError(f"{len(outside)} rows of {table} lie outside {scope}, the first: {outside[0]}")
@@ -117,6 +125,15 @@ class Commit:
         wanted = {tuple(row[key] for key in keys): row for row in rows}
         ended = [row_id for row_id, _ in self._live(table, keys, wanted, None).values()]
         return self._counted(table, Changes(removed=self._ended(target, ended)))
+
+    def _as_moved(self, table: str, row: Row) -> Row:
+        moved = self.moved.get(row.get("path") or "") if table == "datasets" else None
+        if moved is None:
+            return row
+        if moved.get("trained", True):
+            self.fitted[row["dataset_id"]] = moved["erased_at"]
+        # The hash stays with the file: what was pinned with the patient is named by what is left of it.
+        return {**row, "path": moved["new_path"], "sha256": moved["new_sha256"], "patients": moved["patients"]}
 
     def _ended(self, target: Table, row_ids: Sequence[int]) -> int:
         for batch in _batches(row_ids):
@@ -153,15 +170,37 @@ class Commit:
 
 
 @contextmanager
-def commit_to(store: Store, message: str, *, run_id: str | None = None, author: str | None = None) -> Iterator[Commit]:
+def commit_to(
+    store: Store,
+    message: str,
+    *,
+    basis: Basis | None = None,
+    run_id: str | None = None,
+    author: str | None = None,
+) -> Iterator[Commit]:
     """Give an open commit that lands when the block ends, or leaves no trace where it raises.
 
     Where nothing differs from before, no commit is made; ``Commit.changes`` tells. One that could not be read again
     (`refuse_unreadable`) does not land.
+
+    Parameters
+    ----------
+    store : Store
+        The store.
+    message : str
+        What the commit does.
+    basis : Basis, optional
+        What the rows were computed from. Whoever was erased since is in none of what lands, files included, and
+        models that were trained on such a patient are marked. None where everything is read inside the block.
+    run_id, author : str, optional
+        The run that this is part of; who commits, the user of the process where absent.
     """
     with write_transaction(store.engine) as connection:
         newest = connection.execute(select(func.max(commits.c.commit_id))).scalar() or 0
-        commit = Commit(connection, newest + 1, utc_now())
+        since = receipts_since(connection, basis) if basis is not None else []
+        # Asked before the first row is written: who is here now was brought back after the erasure.
+        erased = _erased(connection, since, basis)
+        commit = Commit(connection, newest + 1, utc_now(), moved=moved_files(since))
         written_sums(connection).commit_id = commit.commit_id
         yield commit
         if commit.landed_id is not None:
@@ -176,6 +215,20 @@ def commit_to(store: Store, message: str, *, run_id: str | None = None, author: 
                     committed_at=commit.committed_at,
                 )
             )
+            mark_fitted(connection, commit.commit_id, commit.fitted)
+            for patient, receipt in erased(commit.patients).items():
+                take_out_again(store, connection, patient, receipt)
+
+
+def _erased(
+    connection: Connection, receipts: Sequence[Receipt], basis: Basis | None
+) -> Callable[[Iterable[str]], dict[str, Receipt]]:
+    """Return what tells, of patients whom a commit wrote rows of and those of its basis, who was erased since."""
+    if basis is None or not receipts:
+        return lambda _: {}
+    table = versioned_table("patients")
+    there = set(connection.execute(select(table.c.patient).distinct()).scalars())
+    return lambda written: erased_among(receipts, (basis.patients | set(written)) - there)
 
 
 def _storable(value: Any) -> Any:

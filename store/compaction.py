@@ -25,7 +25,6 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from schemas.errors import ContractError, StoreBusyError
 from schemas.keys import MaskKey, canonical_json
-from store.commit import utc_now
 from store.connection import read_transaction, write_transaction
 from store.files import DataFolder
 from store.home import Store
@@ -33,6 +32,7 @@ from store.merge_plan import TARGET_ROWS, Merge, batches, even_files, homes, pla
 from store.runs import Run
 from store.segments import KEY_COLUMNS, Segment, stored_segment
 from store.tables import runs, versioned_table
+from store.times import utc_now
 
 __all__ = ["CompactedSet", "compacted_set", "retired_files"]
 

@@ -19,6 +19,7 @@ from schemas.settings import BUSY_TIMEOUT_S
 from store.connection import LOCK_NOT_AVAILABLE, is_postgresql
 from store.datasets import PinnedDataset, pinned_dataset
 from store.erasure_plan import AffectedFile, ErasurePlan
+from store.files import is_being_written
 from store.home import Store
 from store.mentions import is_named_in, mention_of
 from store.segments import Segment, stored_segment
@@ -32,10 +33,11 @@ def without_rows(store: Store, plan: ErasurePlan) -> tuple[dict[str, Segment | N
     """Write the affected segments and datasets anew and return the new ones by the former path.
 
     A row of an image and mask that another patient has too stays, under that patient's key. Nothing names the
-    new files yet.
+    new files yet. Datasets that no row names are among them: a training that is under way will name them, and finds
+    by the receipt what became of them.
     """
     segments = {each.path: _rewritten_segment(store, each, plan) for each in plan.segments}
-    datasets = {each.path: _rewritten_dataset(store, each, plan.patient) for each in plan.datasets}
+    datasets = {each.path: _rewritten_dataset(store, each, plan.patient) for each in (*plan.datasets, *plan.unpinned)}
     return segments, datasets
 
 
@@ -69,6 +71,8 @@ def removed_staged(store: Store, plan: ErasurePlan) -> int:
     """
     found = 0
     for file in sorted(each for each in store.staging.rglob("*") if each.is_file()):
+        if file.name.endswith(".partial") and is_being_written(file):
+            continue  # what comes of it is looked through when the run ends
         try:
             content = json.loads(file.read_text())
         except (ValueError, OSError):
@@ -95,7 +99,8 @@ def cleared_folders(store: Store) -> int:
         found += sum(each.is_file() for each in folder.rglob("*"))
         shutil.rmtree(folder, ignore_errors=True)
     half = [each for part in (store.segments, store.datasets) for each in part.half_written(before=datetime.now(UTC))]
-    for path in (*half, *store.root.glob("analyst-*.partial")):
+    # Half-written published files are not among them: publishing removes those of others, when it is alone.
+    for path in half:
         path.unlink(missing_ok=True)
         found += 1
     return found

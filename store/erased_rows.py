@@ -17,6 +17,7 @@ from store.tables import VERSIONED, commits, runs, versioned_table
 
 __all__ = [
     "TEXTS",
+    "add_mark",
     "erased_rows",
     "forget_declared_person",
     "marked_models",
@@ -137,12 +138,20 @@ def marked_models(connection: Connection, plan: ErasurePlan, mark: str) -> list[
     table, found = versioned_table("models"), []
     key = tuple_(table.c.study, table.c.model, table.c.version)
     for batch in in_batches(plan.models):
-        for row_id, known in connection.execute(select(table.c.row_id, table.c.mark).where(key.in_(batch))).all():
-            marks = [] if known is None else known.split("; ")
-            text = "; ".join(dict.fromkeys([*marks, mark]))
-            connection.execute(update(table).where(table.c.row_id == row_id).values(mark=text))
-        found += [f"{study}/{model}@{version}" for study, model, version in batch]
+        found += add_mark(connection, mark, key.in_(batch))
     return found
+
+
+def add_mark(connection: Connection, mark: str, *condition: Any) -> list[str]:
+    """Add a mark to the rows of models of which a condition holds, and return the models' names."""
+    table, found = versioned_table("models"), []
+    columns = (table.c.row_id, table.c.mark, table.c.study, table.c.model, table.c.version)
+    for row_id, known, study, model, version in connection.execute(select(*columns).where(*condition)).all():
+        marks = [] if known is None else known.split("; ")
+        text = "; ".join(dict.fromkeys([*marks, mark]))
+        connection.execute(update(table).where(table.c.row_id == row_id).values(mark=text))
+        found.append(f"{study}/{model}@{version}")
+    return list(dict.fromkeys(found))
 
 
 def redacted_texts(connection: Connection, patient: str) -> dict[str, int]:

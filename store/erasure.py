@@ -10,6 +10,10 @@ is replaced, and the catalogue's free pages are overwritten; the receipt is fini
 transaction leaves the store as it was and some files that name nobody; a kill behind it, a store that answers
 without the patient and whose unfinished receipt makes the same command go on.
 
+Work that is under way meanwhile was computed with the patient, and lands later. Its commit takes the patient out of
+what it brings (`take_out_again`, in the same transaction), and when it ends the store is looked through again: the
+same erasure, carried out once more. That can be done at any time, by anyone who knows the pseudonym.
+
 What stays, and the receipt says so: the sha256 of a split, which is the hash of the split as it was frozen; a
 dataset's id, although its file is another; figures over many patients (leaderboard, comparisons, importances);
 and trained models, marked as trained on a patient who was erased.
@@ -18,8 +22,6 @@ and trained models, marked as trained on a patient who was erased.
 from __future__ import annotations
 
 import getpass
-import hashlib
-import json
 import uuid
 from collections.abc import Mapping
 from typing import Any
@@ -27,27 +29,28 @@ from typing import Any
 from sqlalchemy import Connection, insert, select, update
 
 from schemas.keys import canonical_json
-from store.commit import utc_now
+from store.basis import Basis, Receipt, erased_among, patient_sha256, receipts_since
 from store.connection import is_postgresql, read_transaction, write_transaction
+from store.datasets import PinnedDataset
+from store.erased_datasets import all_receipts, mark_of, settled_datasets
 from store.erased_files import cleared_folders, removed_staged, scrubbed_catalogue, without_rows
-from store.erased_rows import erased_rows, marked_models, moved_datasets, moved_segments, redacted_texts
+from store.erased_rows import add_mark, erased_rows, marked_models, moved_datasets, moved_segments, redacted_texts
 from store.erasure_plan import ErasurePlan, erasure_plan, unknown_patient
 from store.home import Store
 from store.leftovers import unnamed_files
 from store.migrations import FORMAT_VERSION
 from store.publish import published
 from store.snapshot import Snapshot
-from store.tables import erasures
+from store.tables import erasures, versioned_table
+from store.times import utc_now
 
-__all__ = ["Receipt", "erased", "planned_erasure"]
-
-Receipt = dict[str, Any]
+__all__ = ["Receipt", "erased", "erased_meanwhile", "mark_fitted", "planned_erasure", "take_out_again"]
 
 _UNFINISHED, _FINISHED = "unfinished", "finished"
 
 
 def planned_erasure(store: Store, patient: str) -> ErasurePlan:
-    """Return what erasing a patient would take out; an empty plan where an unfinished erasure only goes on.
+    """Return what erasing a patient would take out; an empty plan where a former erasure is only looked after.
 
     Raises
     ------
@@ -56,13 +59,17 @@ def planned_erasure(store: Store, patient: str) -> ErasurePlan:
     """
     with read_transaction(store.engine) as connection:
         plan = erasure_plan(store, connection, patient)
-        if plan.is_empty and _unfinished(connection, _sha256(patient)) is None:
+        if plan.is_empty and _former(connection, plan) is None:
             raise unknown_patient(store, connection, patient)
     return plan
 
 
 def erased(store: Store, patient: str, *, author: str | None = None) -> Receipt:
     """Take a patient out of the store and return the receipt, which does not name the patient.
+
+    Of a patient who was erased before, and whom nobody brought back, the store is looked through again: an erasure
+    that was interrupted is finished, and what work under way has left of the patient since goes. The receipt is that
+    of before, brought up to date.
 
     Parameters
     ----------
@@ -76,27 +83,90 @@ def erased(store: Store, patient: str, *, author: str | None = None) -> Receipt:
     Raises
     ------
     NotFoundError
-        When the store has no such patient, and no erasure of that patient was interrupted.
+        When the store has no such patient, and has erased none of that name.
     StoreBusyError
         When others hold the catalogue; where its old pages are the only thing left, the next call goes on.
     """
     with write_transaction(store.engine) as connection:
         plan = erasure_plan(store, connection, patient)
-        receipt = _unfinished(connection, _sha256(patient))
+        receipt = _former(connection, plan)
         if receipt is None:
             if plan.is_empty:
                 raise unknown_patient(store, connection, patient)
             receipt = _new_receipt(store, patient, author or getpass.getuser())
             connection.execute(insert(erasures).values(**_row(receipt)))
+        elif not plan.is_empty:
+            # Work that began since the last time was computed with what goes now.
+            connection.execute(_own(receipt).values(erased_at=utc_now()))
         _take_out(store, connection, plan, receipt)
         connection.execute(_stored(receipt))
+        left = canonical_json(receipt)
     _clear_away(store, plan, receipt)
     receipt["status"] = _FINISHED
     receipt["finished_at"] = utc_now()
     del receipt["pending"]
     with write_transaction(store.engine) as connection:
-        connection.execute(_stored(receipt))
-    return receipt
+        # A commit that landed meanwhile may have been rid of the patient too, and have left files to remove.
+        is_done = connection.execute(select(erasures.c.receipt).where(_is_own(receipt))).scalar_one() == left
+        if is_done:
+            connection.execute(_stored(receipt))
+    return receipt if is_done else erased(store, patient, author=author)
+
+
+def erased_meanwhile(store: Store, basis: Basis) -> int:
+    """Erase once more the patients who were erased since some work began, and return how many erasures there were.
+
+    Parameters
+    ----------
+    store : Store
+        The store.
+    basis : Basis
+        What the work was based on.
+    """
+    with read_transaction(store.engine) as connection:
+        since = receipts_since(connection, basis)
+        there = set(connection.execute(select(versioned_table("patients").c.patient).distinct()).scalars())
+    for patient in sorted(erased_among(since, basis.patients - there)):
+        erased(store, patient)
+    return len(since)
+
+
+def take_out_again(store: Store, connection: Connection, patient: str, receipt: Receipt) -> None:
+    """Take an erased patient out of what an open commit brings, which was computed before the erasure.
+
+    The receipt is unfinished afterwards: what only the commit's end lets go, the next call of `erased` removes.
+
+    Parameters
+    ----------
+    store : Store
+        The store.
+    connection : Connection
+        Of the commit's transaction.
+    patient : str
+        The pseudonym, which nobody has brought back since.
+    receipt : Receipt
+        Of the erasure.
+    """
+    _take_out(store, connection, erasure_plan(store, connection, patient), receipt)
+    connection.execute(_stored(receipt))
+
+
+def mark_fitted(connection: Connection, commit_id: int, fitted: Mapping[str, str]) -> None:
+    """Mark the models of a commit that were fitted to datasets which had an erased patient then.
+
+    Parameters
+    ----------
+    connection : Connection
+        Of the commit's transaction.
+    commit_id : int
+        The commit.
+    fitted : mapping of str to str
+        When the patient was erased, by dataset.
+    """
+    models = versioned_table("models")
+    for dataset, erased_at in fitted.items():
+        is_fitted = (models.c.dataset_id == dataset) & (models.c.added_commit == commit_id)
+        add_mark(connection, mark_of(erased_at), is_fitted)
 
 
 def _take_out(store: Store, connection: Connection, plan: ErasurePlan, receipt: Receipt) -> None:
@@ -105,18 +175,22 @@ def _take_out(store: Store, connection: Connection, plan: ErasurePlan, receipt: 
     redacted = redacted_texts(connection, plan.patient)
     moved_segments(connection, segments)
     changed = moved_datasets(connection, datasets)
-    marked = marked_models(connection, plan, f"trained on a patient erased on {receipt['erased_at'][:10]}")
-    before = {each.path: each.sha256 for each in (*plan.segments, *plan.datasets)}
+    marked = marked_models(connection, plan, mark_of(receipt["erased_at"])) + settled_datasets(store, connection)
+    receipt["status"] = _UNFINISHED
+    receipt.setdefault("pending", [])
+    before = {each.path: each for each in (*plan.segments, *plan.datasets, *plan.unpinned)}
     for path, new in (*segments.items(), *datasets.items()):
         folder = "segments/" if path in segments else ""
-        receipt["files_rewritten"].append(
-            {
-                "path": f"{folder}{path}",
-                "sha256": before[path],
-                "new_path": None if new is None else f"{folder}{new.path}",
-                "new_sha256": None if new is None else new.sha256,
-            }
-        )
+        rewritten: dict[str, Any] = {
+            "path": f"{folder}{path}",
+            "sha256": before[path].sha256,
+            "new_path": None if new is None else f"{folder}{new.path}",
+            "new_sha256": None if new is None else new.sha256,
+        }
+        if isinstance(new, PinnedDataset):
+            rewritten |= {"patients": new.patients, "trained": before[path].trained}
+        if rewritten not in receipt["files_rewritten"]:
+            receipt["files_rewritten"].append(rewritten)
         receipt["pending"].append(f"{folder}{path}")
     receipt["pending"] = sorted({*receipt["pending"], *plan.unnamed})
     receipt["files_removed"] = sorted({*receipt["files_removed"], *plan.unnamed})
@@ -160,7 +234,7 @@ def _new_receipt(store: Store, patient: str, author: str) -> Receipt:
         "author": author,
         "status": _UNFINISHED,
         "store_format": FORMAT_VERSION,
-        "patient_sha256": _sha256(patient),
+        "patient_sha256": patient_sha256(patient),
         "rows_removed": [],
         "texts_changed": [],
         "extractions_removed": 0,
@@ -193,12 +267,14 @@ def _what_stays(store: Store) -> list[str]:
     return found
 
 
-def _unfinished(connection: Connection, patient_sha256: str) -> Receipt | None:
-    for text in connection.execute(select(erasures.c.receipt)).scalars():
-        receipt: Receipt = json.loads(text)
-        if receipt["status"] == _UNFINISHED and receipt["patient_sha256"] == patient_sha256:
-            return receipt
-    return None
+def _former(connection: Connection, plan: ErasurePlan) -> Receipt | None:
+    """Return the receipt that an erasure goes on with: unfinished, or of a patient whom no ingest brought back."""
+    digest = patient_sha256(plan.patient)
+    receipts = [each for each in all_receipts(connection) if each["patient_sha256"] == digest]
+    unfinished = [each for each in receipts if each["status"] == _UNFINISHED]
+    if unfinished or not receipts:
+        return unfinished[-1] if unfinished else None
+    return receipts[-1] if "patients" not in plan.rows else None
 
 
 def _row(receipt: Receipt) -> dict[str, str]:
@@ -207,8 +283,15 @@ def _row(receipt: Receipt) -> dict[str, str]:
 
 
 def _stored(receipt: Receipt) -> Any:
-    own = erasures.c.erasure_id == receipt["erasure_id"]
-    return update(erasures).where(own).values(receipt=canonical_json(receipt))
+    return _own(receipt).values(receipt=canonical_json(receipt))
+
+
+def _own(receipt: Receipt) -> Any:
+    return update(erasures).where(_is_own(receipt))
+
+
+def _is_own(receipt: Receipt) -> Any:
+    return erasures.c.erasure_id == receipt["erasure_id"]
 
 
 def _summed(known: list[dict[str, Any]], more: Mapping[str, int], name: str) -> list[dict[str, Any]]:
@@ -216,7 +299,3 @@ def _summed(known: list[dict[str, Any]], more: Mapping[str, int], name: str) -> 
     for key, rows in more.items():
         counts[key] = counts.get(key, 0) + rows
     return [{name: key, "rows": rows} for key, rows in sorted(counts.items())]
-
-
-def _sha256(patient: str) -> str:
-    return hashlib.sha256(patient.encode()).hexdigest()

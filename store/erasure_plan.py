@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -14,7 +15,7 @@ from sqlalchemy import Connection, func, select, tuple_
 
 from schemas.errors import ContractError, NotFoundError
 from schemas.keys import MaskKey
-from store.files import DataFolder
+from store.files import DataFolder, file_sha256
 from store.home import Store
 from store.leftovers import unnamed_files
 from store.tables import VERSIONED, versioned_table
@@ -35,6 +36,8 @@ class AffectedFile:
     """How many rows of it are the patient's, or are kept under another patient's key."""
     feature_set: str = ""
     """Of a segment; the first release did not write it into the file."""
+    trained: bool = False
+    """Of a dataset: whether the patient is in its training cohort."""
 
 
 @dataclass
@@ -52,8 +55,10 @@ class ErasurePlan:
     studies_of_shared: dict[Content, set[str]] = field(default_factory=dict)
     segments: list[AffectedFile] = field(default_factory=list)
     datasets: list[AffectedFile] = field(default_factory=list)
+    unpinned: list[AffectedFile] = field(default_factory=list)
+    """Datasets that the catalogue does not name: a training that is under way, or was killed, has written them."""
     unnamed: list[str] = field(default_factory=list)
-    """Files of the patient that the catalogue does not name, below the store."""
+    """Other files of the patient that the catalogue does not name, below the store."""
     missing: list[str] = field(default_factory=list)
     """Files that the catalogue names and that are not there."""
     models: list[tuple[str, str, int]] = field(default_factory=list)
@@ -63,7 +68,7 @@ class ErasurePlan:
     @property
     def is_empty(self) -> bool:
         """Return whether the store has nothing of the patient."""
-        return not (self.rows or self.segments or self.datasets or self.unnamed)
+        return not (self.rows or self.segments or self.datasets or self.unpinned or self.unnamed)
 
 
 def erasure_plan(store: Store, connection: Connection, patient: str) -> ErasurePlan:
@@ -177,7 +182,7 @@ def _segments(store: Store, connection: Connection, plan: ErasurePlan) -> None:
         if rows_of_patient := pc.sum(is_own).as_py():
             row = rows[path]
             plan.segments.append(AffectedFile(path, row["sha256"], rows_of_patient, row["feature_set"]))
-    plan.unnamed += _unnamed(store.segments, connection, "segments", plan.patient)
+    plan.unnamed += _unnamed_segments(store.segments, connection, plan.patient)
 
 
 def _datasets(store: Store, connection: Connection, plan: ErasurePlan) -> None:
@@ -197,34 +202,54 @@ def _datasets(store: Store, connection: Connection, plan: ErasurePlan) -> None:
             if (row["study"], row["split"]) in in_training:
                 trained.add((row["study"], row["dataset_id"]))
             continue
-        names = [name for name in ("patient", "cohort") if name in pq.read_schema(file).names]
-        if "patient" not in names:
-            continue
-        held = pq.read_table(file, columns=names)
-        own = held.filter(pc.equal(held["patient"], plan.patient))
-        if own.num_rows:
-            affected[row["path"]] = AffectedFile(row["path"], row["sha256"], own.num_rows)
-            if "cohort" not in names or "training" in own["cohort"].to_pylist():
+        if (found := _dataset(file, row["path"], row["sha256"], plan.patient)) is not None:
+            affected[row["path"]] = found
+            if found.trained:
                 trained.add((row["study"], row["dataset_id"]))
     plan.datasets = list(affected.values())
     rows = connection.execute(select(models.c.study, models.c.model, models.c.version, models.c.dataset_id))
     plan.models = sorted({(row[0], row[1], row[2]) for row in rows if (row[0], row[3]) in trained})
-    plan.unnamed += _unnamed(store.datasets, connection, "datasets", plan.patient)
+    for name in unnamed_files(connection, store.datasets, "datasets"):
+        if not name.endswith(".parquet"):
+            continue
+        try:
+            affected_file = _dataset(store.datasets.local(name), f"datasets/{name}", "", plan.patient)
+        except (OSError, pa.ArrowException):
+            plan.unnamed.append(f"datasets/{name}")  # unreadable, and nobody's: what it holds cannot be told
+        except ContractError:
+            continue  # removed meanwhile
+        else:
+            plan.unpinned += [affected_file] if affected_file is not None else []
 
 
-def _unnamed(folder: DataFolder, connection: Connection, table: str, patient: str) -> list[str]:
+def _dataset(file: Path, path: str, sha256: str, patient: str) -> AffectedFile | None:
+    """Return a dataset's file as one that has the patient, None where it has not."""
+    names = [name for name in ("patient", "cohort") if name in pq.read_schema(file).names]
+    if "patient" not in names:
+        return None
+    held = pq.read_table(file, columns=names)
+    own = held.filter(pc.equal(held["patient"], patient))
+    if not own.num_rows:
+        return None
+    trained = "cohort" not in names or "training" in own["cohort"].to_pylist()
+    return AffectedFile(path, sha256 or file_sha256(file), own.num_rows, trained=trained)
+
+
+def _unnamed_segments(folder: DataFolder, connection: Connection, patient: str) -> list[str]:
     found = []
-    for path in unnamed_files(connection, folder, table):
+    for path in unnamed_files(connection, folder, "segments"):
         if not path.endswith(".parquet"):
             continue
-        file = folder.local(path)
         try:
+            file = folder.local(path)
             names = pq.read_schema(file).names
             held = pq.read_table(file, columns=["patient"])["patient"].to_pylist() if "patient" in names else []
-        except (OSError, pa.ArrowInvalid):
+        except ContractError:
+            continue  # removed meanwhile
+        except (OSError, pa.ArrowException):
             held = [patient]  # unreadable, and nobody's: what it holds cannot be told
         if patient in held:
-            found.append(f"{table}/{path}")
+            found.append(f"segments/{path}")
     return found
 
 

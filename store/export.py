@@ -15,10 +15,13 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from schemas.errors import UsageError
+from schemas.errors import StoreBusyError, UsageError
 from schemas.keys import MaskKey, canonical_json, sql_name
 from store.analyst import quoted_name
+from store.basis import Basis, basis_of, receipts_since
+from store.connection import read_transaction
 from store.data_package import Resource, data_package, read_me
+from store.home import Store
 from store.query import snapshot_connection
 from store.snapshot import Snapshot, refuse_unknown_study
 
@@ -99,11 +102,14 @@ def exported(snapshot: Snapshot, folder: Path, *, study: str | None = None, form
         When the folder holds something.
     NotFoundError
         When there is no such study.
+    StoreBusyError
+        When a patient was erased meanwhile.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError("there is something here already", where=str(folder), hint="name a new or empty folder")
     if study is not None:
         refuse_unknown_study(snapshot, study)
+    basis = basis_of(snapshot.store)
     folder.parent.mkdir(parents=True, exist_ok=True)
     partial = folder.with_name(f".{folder.name}-{uuid.uuid4().hex[:8]}.partial")
     partial.mkdir()
@@ -123,11 +129,22 @@ def exported(snapshot: Snapshot, folder: Path, *, study: str | None = None, form
         commit = next((row for row in snapshot.arrow("commits").to_pylist()[::-1]), None)
         (partial / "datapackage.json").write_text(data_package(resources, study, commit), encoding="utf-8")
         (partial / "README.md").write_text(read_me(resources, study, commit, format), encoding="utf-8")
+        _refuse_after_erasure(snapshot.store, basis)
         partial.replace(folder)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
     return Export(str(folder), snapshot.commit_id, study, resources)
+
+
+def _refuse_after_erasure(store: Store, basis: Basis) -> None:
+    with read_transaction(store.engine) as connection:
+        if receipts_since(connection, basis):
+            raise StoreBusyError(
+                "a patient was erased while this was being exported; nothing was written",
+                where=str(store.root),
+                hint="run the command again",
+            )
 
 
 def csv_table(table: pa.Table) -> pa.Table:

@@ -17,7 +17,7 @@ import pyarrow.fs as pafs
 from schemas.errors import ContractError, UsageError
 from store.checked_files import PUT_BACK, CheckedFiles
 
-__all__ = ["DataFolder", "damaged_file", "file_sha256"]
+__all__ = ["DataFolder", "damaged_file", "file_sha256", "is_being_written"]
 
 _CHUNK = 8 * 2**20
 
@@ -228,12 +228,11 @@ class DataFolder:
         for path in sorted(self.local_root.rglob("*.partial*")):
             if ".partial" in path.relative_to(self.local_root).parent.as_posix():
                 continue  # inside of one that is yielded
-            writer = re.search(r"(?:writing-|\.)(\d+)(?:-[0-9a-f]{8})?\.partial", path.name)
             try:
                 is_old = _modified_at(path) < before
             except FileNotFoundError:
                 continue
-            if is_old and not (writer and _is_running(int(writer[1]))):
+            if is_old and not is_being_written(path):
                 yield path
 
     def sha256(self, path: str) -> str | None:
@@ -300,6 +299,12 @@ def _missing(folder: DataFolder, path: str) -> ContractError:
 
 def _modified_at(path: Path) -> datetime:
     return datetime.fromtimestamp(path.stat().st_mtime, UTC)
+
+
+def is_being_written(path: Path) -> bool:
+    """Return whether the process of this machine that began a half-written file or folder still runs."""
+    writer = re.search(r"(?:writing-|\.)(\d+)(?:-[0-9a-f]{8})?\.partial", path.name)
+    return writer is not None and _is_running(int(writer[1]))
 
 
 def _is_running(process: int) -> bool:

@@ -1,4 +1,7 @@
-"""``analyst.duckdb``: the snapshot for any DuckDB client, swapped in whole."""
+"""``analyst.duckdb``: the snapshot for any DuckDB client, swapped in whole.
+
+Nothing is ever read out of the file to decide anything: any client may have written to it, or put something else there.
+"""
 
 from __future__ import annotations
 
@@ -6,30 +9,42 @@ import fcntl
 import json
 import os
 import shutil
+import stat
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import duckdb
+from sqlalchemy import func, select
 
-from schemas.errors import ContractError
+from schemas.errors import ContractError, StoreBusyError
+from schemas.keys import sha256_of_json
+from schemas.settings import BUSY_TIMEOUT_S
 from store.analyst import define_analyst_views
+from store.connection import read_transaction
 from store.faults import ASK_FOR_WRITING, disk_faults
 from store.home import Store
 from store.snapshot import Snapshot
+from store.tables import commits, erasures
 
 __all__ = [
     "PUBLICATION_NOTE",
     "STORAGE_VERSION",
+    "is_published",
+    "publication_note",
     "published",
     "published_after_move",
     "published_commit",
     "published_root",
+    "writer_of_files",
 ]
 
 PUBLICATION_NOTE = "publication.json"
-"""The file beside ``analyst.duckdb`` that says in which folder the store was when it was published."""
+"""The file beside ``analyst.duckdb`` that says what was published, and in which folder the store was then."""
 
 STORAGE_VERSION = "v1.2.0"
 """The DuckDB file format written: clients from 1.2 on open it, whatever wrote it."""
@@ -40,29 +55,90 @@ def published(snapshot: Snapshot) -> Path:
 
     The file is built beside the old one and takes its place by rename, so a client that has the old
     one open keeps reading it, and a refresh never waits for a client. Views name the segments by
-    absolute path: the file can be opened from any folder, and says so where it was moved or copied. A file of a
-    newer commit is left as it is, unless it was published elsewhere.
+    absolute path: the file can be opened from any folder, and says so where it was moved or copied.
+
+    Whatever was there is replaced, of whichever commit it says it is. A snapshot of the newest commit is taken again
+    once nobody else publishes: of two commits in quick succession the newer one stays.
+
+    Raises
+    ------
+    ContractError
+        When a folder lies in the file's place, or the disk does not take it.
+    StoreBusyError
+        When another process publishes, for longer than a writer waits.
     """
-    with _faults(snapshot.store), _alone(snapshot.store):
-        target = snapshot.store.analyst_file
-        # Two commits in quick succession may come to be published in the other order.
-        is_elsewhere = published_root(snapshot.store) != str(snapshot.store.root)
-        if not is_elsewhere and (published_commit(snapshot.store) or 0) > snapshot.commit_id:
-            return target
+    store = snapshot.store
+    with _faults(store), _alone(store):
+        target = store.analyst_file
+        for name in (target, store.root / PUBLICATION_NOTE):
+            _refuse_folder(name)
         for left in target.parent.glob("analyst-*.partial*"):
-            left.unlink()
-        written = _written(snapshot, target)
-        _note_root(snapshot.store)
-        return written
+            _remove(left)
+        while True:
+            state = _state(store)
+            _write(Snapshot(store) if snapshot.is_newest else snapshot, target)
+            # Another machine's erasure, which waits for no lock of this one.
+            if _state(store)["erasures"] == state["erasures"]:
+                break
+        # What a client that wrote to the old file has left would be read into the new one.
+        target.with_name(f"{target.name}.wal").unlink(missing_ok=True)
+        _note(store, state)
+        return target
+
+
+def is_published(store: Store) -> bool:
+    """Return whether ``analyst.duckdb`` is the file that was last published, and of the catalogue as it is.
+
+    Nothing of the file is read. Whoever changes it in place and sets its time back is found by `store verify` alone.
+    """
+    note = publication_note(store)
+    return (
+        note is not None
+        and note.get("store") == str(store.root)
+        and note.get("state") == _state(store)
+        and note.get("file") == _file_identity(store.analyst_file)
+    )
+
+
+def publication_note(store: Store) -> dict[str, Any] | None:
+    """Return what the note beside the file says, None where there is none that can be read."""
+    file = store.root / PUBLICATION_NOTE
+    try:
+        if not stat.S_ISREG(file.lstat().st_mode):
+            return None
+        note = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return note if isinstance(note, dict) else None
+
+
+def writer_of_files() -> dict[str, str]:
+    """Return the versions of what decides how a published file looks."""
+    return {name: version(name) for name in ("radzoo", "duckdb")}
+
+
+def _state(store: Store) -> dict[str, Any]:
+    """Return what tells this state of the catalogue from others that have as many commits."""
+    newest = select(commits.c.commit_id, commits.c.committed_at).order_by(commits.c.commit_id.desc()).limit(1)
+    receipts = select(erasures.c.erasure_id, erasures.c.erased_at, func.length(erasures.c.receipt))
+    with read_transaction(store.engine) as connection:
+        row = connection.execute(newest).first()
+        known = sorted(list(each) for each in connection.execute(receipts).all())
+    return {"commit": None if row is None else list(row), "erasures": sha256_of_json(known)}
+
+
+def _file_identity(file: Path) -> list[int] | None:
+    try:
+        found = file.lstat()
+    except OSError:
+        return None
+    return [found.st_ino, found.st_size, found.st_mtime_ns] if stat.S_ISREG(found.st_mode) else None
 
 
 def published_root(store: Store) -> str | None:
     """Return the store's folder as ``analyst.duckdb`` knows it, None where no note says so."""
-    try:
-        note = json.loads((store.root / PUBLICATION_NOTE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return str(note["store"]) if isinstance(note, dict) and "store" in note else None
+    note = publication_note(store)
+    return str(note["store"]) if note is not None and "store" in note else None
 
 
 def published_after_move(root: Path) -> str | None:
@@ -75,21 +151,28 @@ def published_after_move(root: Path) -> str | None:
     """
     store = Store(root)
     before = published_root(store)
-    if not store.analyst_file.exists() or before == str(store.root) or not os.access(store.root, os.W_OK):
+    if not store.analyst_file.is_file() or before == str(store.root) or not os.access(store.root, os.W_OK):
         return None
     published(Snapshot(store))
     return before or "another folder, or by an older release"
 
 
-def _note_root(store: Store) -> None:
+def _note(store: Store, state: dict[str, Any]) -> None:
     note, partial = store.root / PUBLICATION_NOTE, store.root / f"{PUBLICATION_NOTE}.{os.getpid()}.partial"
-    partial.write_text(json.dumps({"store": str(store.root)}) + "\n", encoding="utf-8")
+    said = {
+        "store": str(store.root),
+        "state": state,
+        "file": _file_identity(store.analyst_file),
+        "writer": writer_of_files(),
+    }
+    _remove(partial)
+    partial.write_text(json.dumps(said) + "\n", encoding="utf-8")
     partial.replace(note)
 
 
 def published_commit(store: Store) -> int | None:
-    """Return the commit that ``analyst.duckdb`` shows, None where there is no file that can be read."""
-    if not store.analyst_file.exists():
+    """Return the commit that ``analyst.duckdb`` says it shows, None where there is no file that can be read."""
+    if _file_identity(store.analyst_file) is None:
         return None
     try:
         with duckdb.connect(str(store.analyst_file), read_only=True) as client:
@@ -97,6 +180,20 @@ def published_commit(store: Store) -> int | None:
     except duckdb.Error:
         return None
     return int(row[0] or 0) if row else None
+
+
+def _refuse_folder(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        raise ContractError(
+            f"a folder lies where {path.name} goes", where=str(path), hint="move it away, then radzoo store publish"
+        )
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -115,16 +212,32 @@ def _faults(store: Store) -> Iterator[None]:
 
 @contextmanager
 def _alone(store: Store) -> Iterator[None]:
-    """Let no other process publish meanwhile; a killed one lets go."""
+    """Let no other process publish meanwhile; a killed one lets go, a stopped one does not."""
     folder = os.open(store.root, os.O_RDONLY)
     try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
+        until = time.monotonic() + BUSY_TIMEOUT_S
+        while not _is_taken(folder):
+            if time.monotonic() > until:
+                raise StoreBusyError(
+                    "another process is publishing the store",
+                    where=str(store.root),
+                    hint="wait for it to finish, then run the command again",
+                )
+            time.sleep(0.02)
         yield
     finally:
         os.close(folder)
 
 
-def _written(snapshot: Snapshot, target: Path) -> Path:
+def _is_taken(folder: int) -> bool:
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _write(snapshot: Snapshot, target: Path) -> None:
     if "\\" in str(target):
         raise ContractError(
             "analyst.duckdb cannot be written: DuckDB takes the backslash in its path for a slash",
@@ -151,4 +264,3 @@ def _written(snapshot: Snapshot, target: Path) -> Path:
         partial.unlink(missing_ok=True)
         if apart is not None:
             shutil.rmtree(apart, ignore_errors=True)
-    return target

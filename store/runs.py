@@ -14,10 +14,10 @@ from sqlalchemy import insert, update
 
 from schemas.errors import RadzooError
 from schemas.keys import canonical_json
-from store.commit import utc_now
 from store.connection import write_transaction
 from store.home import Store
 from store.tables import runs
+from store.times import utc_now
 
 __all__ = ["Run", "recorded_run"]
 

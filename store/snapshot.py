@@ -50,6 +50,8 @@ class Snapshot:
         self.store = store
         self.commit_id = newest if as_of is None else as_of
         self._is_past = self.commit_id < newest
+        self.is_newest = as_of is None
+        """Whether no commit was named: then it stands for the newest one, whichever that is later."""
         self._held: Connection | None = None
         self._is_open = False
         self.is_published = False

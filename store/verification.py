@@ -9,10 +9,12 @@ from sqlalchemy.exc import DatabaseError
 
 from schemas.errors import ContractError, NotFoundError
 from store.connection import read_transaction
+from store.erased_datasets import all_receipts
 from store.findings import RESTORE_CATALOGUE, Verification
 from store.home import Store
 from store.tables import commits, versioned_table
 from store.verified_catalogue import catalogue_checks, identity_checks, unfinished_runs
+from store.verified_erasures import erasure_check, named_patients, not_to_be_restored, unfinished_erasures
 from store.verified_files import (
     FolderHash,
     copies_check,
@@ -22,6 +24,7 @@ from store.verified_files import (
     staging_check,
     unnamed,
 )
+from store.verified_publication import publication_check
 
 __all__ = ["verified"]
 
@@ -55,10 +58,13 @@ def verified(store: Store, *, quick: bool = False, folder_hash: FolderHash | Non
             newest = connection.execute(select(func.max(commits.c.commit_id))).scalar() or 0
             checks = list(catalogue_checks(connection))
             notes = unfinished_runs(connection)
+            receipts = all_receipts(connection)
+            notes += unfinished_erasures(receipts)
             rows = {
                 name: [dict(row) for row in connection.execute(versioned_table(name).select()).mappings()]
                 for name in _READ
             }
+            named = named_patients(connection)
     except DatabaseError as error:
         raise ContractError(
             f"the catalogue cannot be read: {error.orig}", where=str(store.root), hint=RESTORE_CATALOGUE
@@ -73,6 +79,7 @@ def verified(store: Store, *, quick: bool = False, folder_hash: FolderHash | Non
         checks += segment_checks(store.segments, rows["segments"], rows["extractions"], rows["features"], quick=quick)
         checks.append(dataset_check(store, rows["datasets"], quick=quick))
         checks.append(model_check(store, rows["models"], folder_hash, quick=quick))
+        checks.append(erasure_check(store, receipts, named, quick=quick))
         notes += unnamed(store, {*segments, *datasets, *models})
     except OSError as error:
         raise NotFoundError(
@@ -83,4 +90,6 @@ def verified(store: Store, *, quick: bool = False, folder_hash: FolderHash | Non
     if store.files.is_remote and not quick:
         checks.append(copies_check(store.files, segments | datasets))
     check, waiting = staging_check(store.staging)
-    return Verification(newest, [*checks, check], [*notes, *waiting])
+    published, told = publication_check(store, quick=quick)
+    checks = not_to_be_restored(checks, receipts, store)
+    return Verification(newest, [*checks, check, *published], [*notes, *waiting, *told])

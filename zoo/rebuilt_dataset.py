@@ -119,6 +119,8 @@ def rebuilt_dataset(store: Store, row: PinnedDataset) -> RebuiltDataset:
     row : PinnedDataset
         The dataset.
     """
+    if not row.path:
+        return _found(row, "failed", "its file went with a patient who was erased", None, "missing")
     state: FileState = _state(store, row)
     try:
         table = model_table(*as_pinned(store, row)).frame.to_arrow()

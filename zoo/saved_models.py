@@ -202,9 +202,9 @@ def _manifest(file: Path) -> ModelManifest:
 
 
 def pinned_rows(snapshot: Snapshot, dataset_id: str) -> pl.DataFrame | None:
-    """Return the rows of a pinned dataset, None where the store has none of this id."""
+    """Return the rows of a pinned dataset, None where the store has none of this id, or its file was erased."""
     rows = snapshot.rows("datasets", dataset_id=dataset_id)
-    if not rows:
+    if not rows or rows[0]["path"] is None:
         return None
     file = snapshot.store.files.local(rows[0]["path"], sha256=rows[0]["sha256"])
     return pl.DataFrame(pq.read_table(file))

@@ -11,9 +11,11 @@ from typing import Any
 import duckdb
 
 from flows.catalogue.drawing import lineage_drawing
+from flows.erased_meanwhile import carry_out
 from flows.pages.page import page_text, write_page
 from flows.pages.questions import Answer, Questions
 from schemas.errors import UsageError
+from store.basis import Basis
 from store.feature_set_difference import definition_changes_sql
 from store.home import Store
 from store.query import snapshot_connection
@@ -65,9 +67,13 @@ def write_catalogue(store: Store, folder: Path | None = None) -> Path:
     target = (folder or store.root / "report" / FOLDER).resolve()
     if target.is_file():
         raise UsageError(f"'{target}' is a file", hint="--out names the folder that index.html goes to")
-    with snapshot_connection(Snapshot(store)) as connection:
-        text = catalogue_text(connection)
-    return write_page(target / "index.html", text)
+
+    def work(_: Basis) -> Path:
+        with snapshot_connection(Snapshot(store)) as connection:
+            text = catalogue_text(connection)
+        return write_page(target / "index.html", text)
+
+    return carry_out(store, work, only_reads=True)
 
 
 def catalogue_text(connection: duckdb.DuckDBPyConnection) -> str:

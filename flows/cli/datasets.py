@@ -10,8 +10,10 @@ from cyclopts import Parameter
 
 from flows.cli.outcome import Context, Outcome, table_text
 from flows.dataset_words import dataset_words
+from flows.erased_meanwhile import carry_out
 from flows.progress import narrated
 from schemas.errors import NotFoundError, UsageError
+from store.basis import Basis
 from store.home import Store
 from store.snapshot import Snapshot, refuse_unknown_study
 from zoo.pinned_tables import known_dataset
@@ -89,13 +91,17 @@ def rebuild(
     if (dataset is None) != all:
         raise UsageError("which dataset?", hint="radzoo datasets rebuild ID, or radzoo datasets rebuild --all")
     store = Store(context.store)
-    snapshot = Snapshot(store)
-    rows = _rows(snapshot, study) if dataset is None else [_named(snapshot, dataset)]
-    found = []
-    with narrated("rebuilding", len(rows), "datasets") as advance:
-        for row in rows:
-            found.append(rebuilt_dataset(store, known_dataset(row)))
-            advance()
+
+    def work(_: Basis) -> Sequence[RebuiltDataset]:
+        snapshot, made = Snapshot(store), []
+        rows = _rows(snapshot, study) if dataset is None else [_named(snapshot, dataset)]
+        with narrated("rebuilding", len(rows), "datasets") as advance:
+            for row in rows:
+                made.append(rebuilt_dataset(store, known_dataset(row)))
+                advance()
+        return made
+
+    found = carry_out(store, work)
     text = "\n".join(_rebuilt_text(each) for each in found) or "no dataset was pinned yet\nnext: radzoo train"
     is_as_pinned = not [each for each in found if not each.holds]
     return Outcome(text, found, 0 if is_as_pinned else _DIFFERS)

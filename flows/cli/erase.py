@@ -32,7 +32,8 @@ def erase(
 ) -> Outcome:
     """Remove a patient from every snapshot and file of the store, and give a receipt. It cannot be undone.
 
-    Models that were trained on the patient are marked. Where it was interrupted, the same command goes on.
+    Models that were trained on the patient are marked. What runs meanwhile leaves the patient out. Where it was
+    interrupted the same command goes on; of a patient who was erased before, it looks through the store again.
 
     Parameters
     ----------
@@ -86,12 +87,13 @@ def _ask(plan: ErasurePlan) -> None:
 
 def _plan_text(plan: ErasurePlan) -> str:
     if plan.is_empty:
-        return "an erasure of this patient was interrupted; it goes on"
+        return "this patient was erased before, or an erasure was interrupted: the store is looked through again"
     rows = [{"table": name, "rows": count} for name, count in sorted(plan.rows.items())]
     lines = [table_text(rows, ["table", "rows"])] if rows else []
+    datasets = len(plan.datasets) + len(plan.unpinned)
     lines.append(
         f"{_counted(len(plan.extraction_ids), 'extraction')} removed, {len(plan.shared_ids)} kept for other patients; "
-        f"{_counted(len(plan.segments), 'segment')} and {_counted(len(plan.datasets), 'dataset')} written anew"
+        f"{_counted(len(plan.segments), 'segment')} and {_counted(datasets, 'dataset')} written anew"
     )
     names = ", ".join(f"{study}/{model}@{version}" for study, model, version in plan.models)
     lines.append(f"models trained on the patient, to be marked: {names or 'none'}")
@@ -104,7 +106,7 @@ def _plan_data(plan: ErasurePlan) -> dict[str, Any]:
         "extractions": len(plan.extraction_ids),
         "extractions_kept_for_others": len(plan.shared_ids),
         "segments": [each.path for each in plan.segments],
-        "datasets": [each.path for each in plan.datasets],
+        "datasets": [each.path for each in (*plan.datasets, *plan.unpinned)],
         "unnamed_files": plan.unnamed,
         "missing_files": plan.missing,
         "models": [f"{study}/{model}@{version}" for study, model, version in plan.models],
@@ -128,7 +130,10 @@ def _receipt_text(receipt: Receipt, left: list[str], running: int) -> str:
     if left:
         lines += ["files below the store that are not radzoo's and name the patient:", *(f"  {each}" for each in left)]
     if running:
-        lines.append(f"{_counted(running, 'run')} without an end: if one still runs, erase again when it is done")
+        counted = _counted(running, "run")
+        lines.append(
+            f"{counted} without an end: one that still runs leaves the patient out; was it killed, erase again"
+        )
     return "\n".join([*lines, "next: take the patient out of study tables, images and masks"])
 
 

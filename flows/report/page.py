@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.catalogue.page import FOLDER, catalogue_text
+from flows.erased_meanwhile import carry_out
 from flows.pages import words
 from flows.pages.page import page_text, write_page
 from flows.pages.questions import Questions
@@ -45,6 +46,10 @@ def write_report(store: Store, study: str | None, out: Path | None = None) -> Pa
     UsageError
         When ``out`` is a folder.
     """
+    return carry_out(store, lambda _: _write(store, study, out), only_reads=True)
+
+
+def _write(store: Store, study: str | None, out: Path | None) -> Path:
     snapshot = Snapshot(store)
     asked = stored_study(snapshot, study).id
     file = (out or store.root / "report" / f"{asked}.html").resolve()

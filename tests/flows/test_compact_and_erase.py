@@ -12,6 +12,7 @@ import pytest
 
 from flows.cli.main import exit_code
 from flows.refresh import _carried_out
+from store.basis import basis_of
 from store.commit import commit_to
 from store.erasure import erased
 from store.home import Store
@@ -136,7 +137,9 @@ def test_erase(ask, own_store, tmp_path):
     assert row["rows_removed"] == sum(each["rows"] for each in given["rows_removed"])
     assert {each["patient"] for each in answer(Snapshot(store), QUERY).to_pylist()} == {"P1", "P3", "P4"}
     assert ask("store", "verify")[0] == 0
-    assert ask("store", "erase", "P2", "--yes")[0] == 3
+    code, out, _ = ask("store", "erase", "P2", "--yes")
+    assert (code, given["erasure_id"] in out) == (0, True)
+    assert ask("store", "erase", "P22", "--yes")[0] == 3
 
 
 def test_erase_asks_on_a_terminal(own_store, monkeypatch, ask):
@@ -157,14 +160,15 @@ def test_a_refresh_does_not_write_an_erased_patient_back(small_study):
     """A patient who is erased between a refresh's plan and its commit is in no row, file or staged result."""
     small_study.ingest()
     small_study.stage()
-    plan, store = small_study.plan(), small_study.store
+    store = small_study.store
+    basis, plan = basis_of(store), small_study.plan()
     (folder,) = store.staging.iterdir()
     finished = {file: file.read_bytes() for file in folder.iterdir()}
     erased(store, "P2")
     # Workers that were still at it finish the patient's extractions after the erasure.
     for file, content in finished.items():
         file.write_bytes(content)
-    report = _carried_out(store, "small", plan, workers=1)
+    report = _carried_out(store, "small", plan, 1, basis)
     assert (report.reused, report.computed, report.commit_id) == (6, 0, 2)
     assert {row["patient"] for row in small_study.sql("from quick")} == {"P1", "P3", "P4"}
     (segment,) = small_study.snapshot.rows("segments")

@@ -157,8 +157,10 @@ def test_nothing_of_the_patient_is_left(store_anywhere, writing):
     assert json.loads(kept["receipt"]) == receipt
     assert (kept["author"], receipt["status"]) == ("keeper", "finished")
     assert receipt["patient_sha256"] == hashlib.sha256(PATIENT.encode()).hexdigest()
-    with pytest.raises(NotFoundError, match="has no patient"):
-        erased(store, PATIENT)
+    again = erased(store, PATIENT)
+    counted = ("erasure_id", "rows_removed", "texts_changed", "files_rewritten", "models_marked", "staged_removed")
+    assert {name: again[name] for name in counted} == {name: receipt[name] for name in counted}
+    assert Snapshot(store).arrow("erasures").num_rows == 1
 
 
 def test_the_receipt_counts_what_went(store, writing):

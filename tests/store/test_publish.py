@@ -17,9 +17,10 @@ from schemas.errors import ContractError
 from schemas.keys import RESERVED_VIEWS, MaskKey
 from store.commit import commit_to
 from store.home import Store
-from store.publish import published, published_after_move, published_root
+from store.publish import is_published, published, published_after_move, published_root
 from store.query import snapshot_connection
 from store.snapshot import Snapshot
+from store.verification import verified
 
 CLIENT = """
 import json, sys
@@ -169,3 +170,115 @@ def test_a_link_to_the_store_is_no_other_place(filled, tmp_path):
     published(Snapshot(filled))
     (tmp_path / "link").symlink_to(filled.root)
     assert asked(tmp_path / "link" / "analyst.duckdb", "select count(*) from two_features") == [[6]]
+
+
+def broken(store):
+    """Return what verify finds broken of the published file, and what it only tells of it."""
+    found = verified(store)
+    findings = [each for check in found.checks if check.name == "published file" for each in check.findings]
+    return findings, [each for each in found.notes if each.where == str(store.analyst_file)]
+
+
+FORGERIES = {
+    "a commit of the future": "insert into catalogue.commits select * replace (99 as commit_id) from catalogue.commits "
+    "where commit_id = 1",
+    "an AUC": "update catalogue.leaderboard set auc = 0.999",
+    "a view": "create or replace view labels as select * from catalogue.labels where false",
+    "a table": "create table more as select 1 as a",
+    "a macro": "create macro auc() as 0.999",
+    "a run": "insert into catalogue.runs select * replace ('forged' as run_id) from catalogue.runs limit 1",
+}
+
+
+@pytest.mark.parametrize("forgery", FORGERIES)
+def test_what_a_client_wrote_is_found_and_replaced(filled, forgery):
+    """Verify names what is not the catalogue's and the command that corrects it; publishing replaces it."""
+    published(Snapshot(filled))
+    published_bytes = filled.analyst_file.stat().st_size
+    assert is_published(filled)
+    with duckdb.connect(str(filled.analyst_file)) as client:
+        client.execute(FORGERIES[forgery])
+    assert not is_published(filled)
+    ((finding,), _) = broken(filled)
+    assert "radzoo store publish" in finding.hint
+    published(Snapshot(filled))
+    assert is_published(filled)
+    assert filled.analyst_file.stat().st_size == published_bytes
+
+
+def test_a_file_of_a_newer_commit_is_replaced(filled, tmp_path):
+    """After going back to an older catalogue the file shows that one, and not what was erased or taken back since."""
+    filled.engine.dispose()
+    older = shutil.copytree(filled.root, tmp_path / "older")
+    with commit_to(filled, "later") as commit:
+        commit.put("patients", [{"patient": "of-later"}])
+    published(Snapshot(filled))
+    filled.engine.dispose()
+    for left in filled.root.glob("catalogue.sqlite*"):
+        left.unlink()
+    shutil.copy(older / "catalogue.sqlite", filled.root / "catalogue.sqlite")
+    back = Store(filled.root)
+    assert not is_published(back)
+    ((finding,), _) = broken(back)
+    assert "it shows commit 4, the store has 3" in finding.what
+    published(Snapshot(back))
+    assert asked(back.analyst_file, "select max(commit_id) from commits") == [[3]]
+    assert asked(back.analyst_file, "select count(*) from patients where patient = 'of-later'") == [[0]]
+
+
+def test_of_two_commits_the_newer_stays_published(filled):
+    """A snapshot that was taken before another commit landed is published as of that one."""
+    before = Snapshot(filled)
+    with commit_to(filled, "later") as commit:
+        commit.put("patients", [{"patient": "of-later"}])
+    assert asked(published(before), "select max(commit_id) from commits") == [[4]]
+
+
+def test_a_file_of_an_older_commit_is_told(filled):
+    """A commit that nobody published breaks no promise."""
+    published(Snapshot(filled))
+    with commit_to(filled, "later") as commit:
+        commit.put("patients", [{"patient": "of-later"}])
+    findings, notes = broken(filled)
+    assert findings == []
+    assert [each.what for each in notes] == ["it shows commit 3, the newest is 4"]
+
+
+@pytest.mark.parametrize("kind", ["link", "dangling link", "pipe", "text"])
+def test_whatever_lies_in_its_place_is_replaced(filled, tmp_path, kind):
+    """A link is replaced and not followed, a pipe is not opened, and verify names either."""
+    other = tmp_path / "other.duckdb"
+    if kind == "link":
+        other.write_bytes(b"somebody else's")
+    if kind == "pipe":
+        os.mkfifo(filled.analyst_file)
+    elif kind == "text":
+        filled.analyst_file.write_text("nothing")
+    else:
+        filled.analyst_file.symlink_to(other)
+    ((finding,), _) = broken(filled)
+    assert "radzoo store publish" in finding.hint
+    assert not is_published(filled)
+    published(Snapshot(filled))
+    assert not filled.analyst_file.is_symlink()
+    assert other.exists() is (kind == "link")
+    assert kind != "link" or other.read_bytes() == b"somebody else's"
+
+
+@pytest.mark.parametrize("name", ["analyst.duckdb", "publication.json"])
+def test_a_folder_in_its_place_is_refused(filled, name):
+    """A folder may hold anything: it is named, and left alone."""
+    (filled.root / name).mkdir()
+    with pytest.raises(ContractError, match=f"a folder lies where {name} goes") as caught:
+        published(Snapshot(filled))
+    assert "store publish" in str(caught.value.hint)
+    assert (filled.root / name).is_dir()
+
+
+def test_a_log_that_a_client_left_is_removed(filled):
+    """What a client that crashed had written would be read into the new file."""
+    published(Snapshot(filled))
+    log = filled.root / "analyst.duckdb.wal"
+    log.write_bytes(b"of the old file")
+    published(Snapshot(filled))
+    assert not log.exists()
