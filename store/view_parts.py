@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import duckdb
 
+from store.kept_snapshot import KeptSnapshot
 from store.snapshot import Snapshot
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "quoted_name",
     "quoted_text",
     "segment_paths",
+    "segment_rows",
 ]
 
 STORE_VARIABLE = "radzoo_store"
@@ -44,6 +46,17 @@ def segment_paths(snapshot: Snapshot, feature_set: str) -> str:
     root = str(snapshot.store.root)
     start = f"coalesce(getvariable('{STORE_VARIABLE}'), {quoted_text(root)})"
     return ", ".join(f"{start} || {quoted_text(path.removeprefix(root))}" for path in paths)
+
+
+def segment_rows(snapshot: Snapshot, feature_set: str) -> str:
+    """Return what stands behind FROM for the rows of a feature set's segments, empty where it has none.
+
+    Besides the segments' columns there is `SEGMENT_FILE`.
+    """
+    if isinstance(snapshot, KeptSnapshot):
+        return snapshot.relation_of(feature_set)
+    paths = segment_paths(snapshot, feature_set)
+    return paths and f"read_parquet([{paths}], union_by_name = true, filename = '{SEGMENT_FILE}')"
 
 
 def live_extractions(snapshot: Snapshot, feature_set: str) -> str:
