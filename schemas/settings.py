@@ -1,10 +1,11 @@
-"""Settings of a radzoo installation: where the store lies, how long a writer waits, what hostile files may take."""
+"""Settings of a radzoo installation: where the store lies, and what waiting, files and questions may take."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from schemas.errors import UsageError
 
@@ -15,9 +16,12 @@ __all__ = [
     "EXTRACTION_SECONDS",
     "IMAGE_BYTES",
     "IMAGE_SECONDS",
+    "SQL_VARIABLES",
     "STORE_VARIABLE",
     "LimitSetting",
+    "SqlLimits",
     "limit_setting",
+    "sql_limits",
     "store_path",
 ]
 
@@ -70,3 +74,69 @@ def store_path(option: str | None, environment: Mapping[str, str]) -> Path | Non
     """Return where the user says the store lies: ``--store``, else ``RADZOO_STORE``, else None."""
     named = option or environment.get(STORE_VARIABLE)
     return Path(named) if named else None
+
+
+@dataclass(frozen=True)
+class SqlLimits:
+    """What one SQL question of a user's may take.
+
+    Parameters
+    ----------
+    seconds : float
+        How long the store works on it; the time in which nobody takes its rows is not counted.
+    memory_gb : float
+        Memory, in GB of 10^9 bytes. Sorting, joining and grouping go to disk before it ends.
+    rows : int
+        Rows of the answer.
+    spill_gb : float
+        What may go to disk.
+    """
+
+    seconds: float = 600.0
+    memory_gb: float = 4.0
+    rows: int = 100_000_000
+    spill_gb: float = 20.0
+
+
+SQL_VARIABLES = {
+    "seconds": "RADZOO_SQL_SECONDS",
+    "memory_gb": "RADZOO_SQL_MEMORY_GB",
+    "rows": "RADZOO_SQL_ROWS",
+    "spill_gb": "RADZOO_SQL_SPILL_GB",
+}
+"""The environment's variable for each limit of a question."""
+
+_LEAST_MEMORY_GB = 0.1
+_MOST = 10**9  # GB: more is no number of bytes in 64 bits
+
+
+def sql_limits(environment: Mapping[str, str]) -> SqlLimits:
+    """Return the limits of a question: what the environment says, else the defaults.
+
+    Raises
+    ------
+    UsageError
+        When a variable is no number that can be a limit.
+    """
+    defaults, found = SqlLimits(), {}
+    for name, variable in SQL_VARIABLES.items():
+        text = environment.get(variable, "").strip()
+        if text:
+            kind, least = type(getattr(defaults, name)), _LEAST_MEMORY_GB if name == "memory_gb" else 0
+            found[name] = _limit(variable, text, kind, least)
+    return replace(defaults, **found)
+
+
+def _limit(variable: str, text: str, kind: type[int] | type[float], least: float) -> Any:
+    try:
+        value = kind(text)
+    except ValueError:
+        value = kind(-1)
+    # NaN is no number that anything is less than.
+    if not (value >= least and 0 < value <= _MOST * (1 if kind is float else 10**9)):
+        what = "a whole number" if kind is int else "a number"
+        above = f"of at least {least:g}" if least else "above 0"
+        raise UsageError(
+            f"{variable}='{text}' is no limit: it takes {what} {above}", hint=f"unset {variable}, or correct it"
+        )
+    return value

@@ -13,19 +13,18 @@ from schemas.errors import ContractError
 from schemas.keys import RESERVED_VIEWS, MaskKey, sql_name
 from store.cohort_views import define_cohort_views
 from store.commit_changes import commit_changes
+from store.kept_snapshot import KEPT_TABLES, KeptSnapshot
 from store.primary_views import IS_PRIMARY, define_newest_view, define_primary_view, primary_masks
 from store.region_views import define_region_views
 from store.segments import EMBEDDING_COLUMNS
 from store.snapshot import Snapshot
-from store.tables import VERSIONED
 from store.view_parts import (
-    SEGMENT_FILE,
     commented,
     live_extractions,
     quoted_name,
     quoted_text,
     segment_file_column,
-    segment_paths,
+    segment_rows,
 )
 
 __all__ = ["MEASURED", "define_analyst_views", "lay_out_views", "quoted_name", "quoted_text", "view_documentation"]
@@ -105,12 +104,13 @@ def define_analyst_views(connection: duckdb.DuckDBPyConnection, snapshot: Snapsh
 
 def _copy_catalogue(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> None:
     connection.execute("create schema catalogue")
-    for table in (*VERSIONED, "commits", "runs", "erasures"):
+    for table in KEPT_TABLES:
         rows = snapshot.arrow(table)
         connection.register("arriving", rows)
         connection.execute(f"create table catalogue.{table} as select * from arriving")
         connection.unregister("arriving")
-    connection.register("arriving", commit_changes(snapshot))
+    changes = snapshot.changes if isinstance(snapshot, KeptSnapshot) else commit_changes(snapshot)
+    connection.register("arriving", changes)
     connection.execute("create table catalogue.commit_changes as select * from arriving")
     connection.unregister("arriving")
 
@@ -191,25 +191,21 @@ def _define_wide_view(
     features: Sequence[Mapping[str, Any]],
 ) -> None:
     feature_set, is_imported = row["feature_set"], row["kind"] == "imported"
-    paths = segment_paths(snapshot, feature_set)
+    file_column = segment_file_column(each["feature"] for each in features)
+    rows = segment_rows(snapshot, feature_set, file_column)
     names = [quoted_name(each["feature"]) for each in features]
     details = () if is_imported else MEASURED
     # An imported row carries its keys; a computed one is a mask's, under each key that the mask has.
     keyed = "s" if is_imported else "m"
     keys = ", ".join(f"{keyed}.{name}" for name in MaskKey._fields)
-    if paths:
+    if rows:
         columns = ", ".join(f"s.{name}" for name in ("extraction_id", *details, *names))
         masks = (
             ""
             if is_imported
             else "join catalogue.masks m on s.image_sha256 = m.image_sha256 and s.mask_sha256 = m.mask_sha256 "
         )
-        file_column = segment_file_column(each["feature"] for each in features)
-        query = (
-            f"select {keys}, {columns} "
-            f"from read_parquet([{paths}], union_by_name = true, filename = '{file_column}') s {masks}"
-            f"{live_extractions(snapshot, feature_set, file_column)}"
-        )
+        query = f"select {keys}, {columns} from {rows} s {masks}{live_extractions(snapshot, feature_set, file_column)}"
     else:
         keys = ", ".join(f"m.{name}" for name in MaskKey._fields)
         types = {"extraction_id": "varchar", "grey_levels": "integer"}
@@ -265,14 +261,14 @@ def _define_embeddings_view(
 ) -> None:
     parts = []
     for feature_set in sets:
-        paths = segment_paths(snapshot, feature_set)
-        if paths:
+        rows = segment_rows(snapshot, feature_set)
+        if rows:
             keys = ", ".join(f"m.{name}" for name in MaskKey._fields)
             told = ", ".join(f"s.{name}" for name in ("extraction_id", *EMBEDDING_COLUMNS))
             parts.append(
                 # Sets of different sizes stand below one another: the size is no part of the column's type.
                 f"select {quoted_text(feature_set)} as feature_set, {keys}, {told}, s.embedding::float[] as embedding "
-                f"from read_parquet([{paths}], union_by_name = true, filename = '{SEGMENT_FILE}') s "
+                f"from {rows} s "
                 "join catalogue.masks m on s.image_sha256 = m.image_sha256 and s.mask_sha256 = m.mask_sha256 "
                 f"{live_extractions(snapshot, feature_set)}"
             )

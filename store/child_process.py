@@ -128,15 +128,20 @@ def started_child(rights: Rights) -> Child:
 def forked_child(rights: Rights) -> Child:
     """Fork this process into one that serves calls with these rights."""
     requests, answers, errors = _pipes()
-    with warnings.catch_warnings():
-        # Python 3.12 warns where other threads run; the docstring of LimitedProcess says when a fork is right.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        pid = os.fork()
-    if pid == 0:
-        _become_child(requests, answers, errors, rights)
-    for pipe in (requests[0], answers[1], errors[1]):
-        os.close(pipe)
-    return Child(pid, requests[1], answers[0], errors[0])
+    # Python swallows an interrupt that comes while the hooks of a fork run: it is kept until they have run.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        with warnings.catch_warnings():
+            # Python 3.12 warns where other threads run; the docstring of LimitedProcess says when a fork is right.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            pid = os.fork()
+        if pid == 0:
+            _become_child(requests, answers, errors, rights)
+        for pipe in (requests[0], answers[1], errors[1]):
+            os.close(pipe)
+        return Child(pid, requests[1], answers[0], errors[0])
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _become_child(requests: tuple[int, int], answers: tuple[int, int], errors: tuple[int, int], rights: Rights) -> None:

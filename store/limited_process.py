@@ -158,7 +158,14 @@ class LimitedProcess:
             try:
                 while True:
                     began = time.monotonic()
-                    kind, value = self._heard(child, began + left)
+                    try:
+                        kind, value = self._heard(child, began + left)
+                    except LimitedProcessError:
+                        raise
+                    except Exception:
+                        # The function's own: the child waits for the next call.
+                        is_over = True
+                        raise
                     left -= time.monotonic() - began
                     if kind == "end":
                         is_over = True

@@ -11,7 +11,9 @@ import duckdb
 import pyarrow as pa
 
 from schemas.errors import ContractError, UsageError
-from store.query import Question, sql_errors
+from schemas.settings import SQL_VARIABLES, SqlLimits
+from store.query import Question, over_limit, sql_errors
+from store.statement import first_line
 from store.view_parts import quoted_name
 
 __all__ = ["Kind", "PlainColumn", "counted_rows", "plain_batches", "plain_columns", "typed_batches"]
@@ -47,42 +49,54 @@ def plain_columns(relation: duckdb.DuckDBPyRelation) -> list[PlainColumn]:
     return [PlainColumn(*each) for each in zip(_distinct(relation.columns), kinds, strict=True)]
 
 
-def plain_batches(relation: duckdb.DuckDBPyRelation, limit: int | None = None) -> Iterator[pa.RecordBatch]:
+def plain_batches(question: Question, limit: int | None = None) -> Iterator[pa.RecordBatch]:
     """Yield the rows of an answer, a few thousand at a time; the first batch is empty and has the columns.
 
     Parameters
     ----------
-    relation : DuckDBPyRelation
+    question : Question
         From `store.query.asked`.
     limit : int, optional
         How many rows at the most.
+
+    Raises
+    ------
+    UsageError
+        Where there are more than a question's answer may have, and where SQL fails on the way.
     """
-    columns = plain_columns(relation)
+    columns = plain_columns(question.relation)
     casts = {"number": "", "flag": "", "json": "to_json"}
     parts = [
         f"{casts.get(each.kind, '')}(#{place}){'' if each.kind in ('number', 'flag') else '::varchar'} "
         f"as {quoted_name(each.name)}"
         for place, each in enumerate(columns, start=1)
     ]
-    yield from _batches(relation.project(", ".join(parts)), limit)
+    yield from _batches(question, question.relation.project(", ".join(parts)), limit)
 
 
-def typed_batches(relation: duckdb.DuckDBPyRelation, limit: int | None = None) -> Iterator[pa.RecordBatch]:
+def typed_batches(question: Question, limit: int | None = None) -> Iterator[pa.RecordBatch]:
     """Yield the rows of an answer with their types, those as text that a Parquet file has none for; as `plain_batches`.
 
     Parameters
     ----------
-    relation : DuckDBPyRelation
+    question : Question
         From `store.query.asked`.
     limit : int, optional
         How many rows at the most.
+
+    Raises
+    ------
+    UsageError
+        As `plain_batches`.
     """
     parts = []
-    for place, (column, kind) in enumerate(zip(plain_columns(relation), relation.types, strict=True), start=1):
+    for place, (column, kind) in enumerate(
+        zip(plain_columns(question.relation), question.relation.types, strict=True), start=1
+    ):
         is_text = any(word in str(kind) for word in _NO_PARQUET) and str(kind.id) != "enum"
         value = f"{'to_json' if column.kind == 'json' else ''}(#{place})::varchar" if is_text else f"#{place}"
         parts.append(f"{value} as {quoted_name(column.name)}")
-    yield from _batches(relation.project(", ".join(parts)), limit)
+    yield from _batches(question, question.relation.project(", ".join(parts)), limit)
 
 
 def counted_rows(question: Question, within_s: float) -> int | None:
@@ -107,21 +121,31 @@ def counted_rows(question: Question, within_s: float) -> int | None:
     return int(rows)
 
 
-def _batches(relation: duckdb.DuckDBPyRelation, limit: int | None) -> Iterator[pa.RecordBatch]:
-    with sql_errors(), (relation if limit is None else relation.limit(limit)).to_arrow_reader(_BATCH) as reader:
+def _batches(question: Question, relation: duckdb.DuckDBPyRelation, limit: int | None) -> Iterator[pa.RecordBatch]:
+    most, rows = question.limits.rows, 0
+    limited = relation if limit is None else relation.limit(limit)
+    with sql_errors(question.limits), limited.to_arrow_reader(_BATCH) as reader:
         yield pa.RecordBatch.from_pylist([], schema=reader.schema)
-        while (batch := _next(reader)) is not None:
+        while (batch := _next(reader, question.limits)) is not None:
+            rows += batch.num_rows
+            if rows > most:
+                raise UsageError(
+                    f"the answer has more than {most:,} rows",
+                    hint=f"ask for fewer (--limit N, or where), or set {SQL_VARIABLES['rows']} to more",
+                )
             yield batch
 
 
-def _next(reader: pa.RecordBatchReader) -> pa.RecordBatch | None:
+def _next(reader: pa.RecordBatchReader, limits: SqlLimits) -> pa.RecordBatch | None:
     """Return the next rows; what DuckDB says of them comes through Arrow as an error of another class."""
     try:
         return reader.read_next_batch()
     except StopIteration:
         return None
     except (OSError, pa.ArrowException) as error:
-        message = str(error).strip().splitlines()[0]
+        message = first_line(error)
+        if (limit := over_limit(str(error), limits)) is not None:
+            raise limit from error
         if message.startswith("IO Error"):
             raise ContractError(message, hint="radzoo store verify lists what is missing or damaged") from error
         hint = "correct the query; try_cast(x as type) is NULL where x is no such value"

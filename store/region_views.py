@@ -8,7 +8,7 @@ import pyarrow as pa
 from schemas.keys import MaskKey, sql_name
 from store.regions import REGION_COLUMNS
 from store.snapshot import Snapshot
-from store.view_parts import SEGMENT_FILE, commented, live_extractions, quoted_text, segment_paths
+from store.view_parts import commented, live_extractions, quoted_text, segment_rows
 
 __all__ = ["define_region_views"]
 
@@ -86,14 +86,14 @@ def _column_comments() -> dict[str, str]:
 
 
 def _described(snapshot: Snapshot, feature_set: str) -> str:
-    paths = segment_paths(snapshot, feature_set)
-    if not paths:
+    rows = segment_rows(snapshot, feature_set)
+    if not rows:
         return _empty([_nothing()])
     keys = ", ".join(f"m.{name}" for name in MaskKey._fields)
     told = ", ".join(f"s.{name}" for name in ("extraction_id", *REGION_COLUMNS))
     # A region of which another phase has changed since is an extraction of the same image and mask still.
     return (
-        f"select {keys}, {told} from read_parquet([{paths}], union_by_name = true, filename = '{SEGMENT_FILE}') s "
+        f"select {keys}, {told} from {rows} s "
         "join catalogue.masks m on s.image_sha256 = m.image_sha256 and s.mask_sha256 = m.mask_sha256 "
         f"{live_extractions(snapshot, feature_set)} where exists (from catalogue.study_extractions x "
         f"where x.feature_set = {quoted_text(feature_set)} and x.extraction_id = s.extraction_id)"
@@ -101,11 +101,11 @@ def _described(snapshot: Snapshot, feature_set: str) -> str:
 
 
 def _arrays(snapshot: Snapshot, feature_set: str) -> str:
-    paths = segment_paths(snapshot, feature_set)
-    return paths and (
+    rows = segment_rows(snapshot, feature_set)
+    return rows and (
         f"select {quoted_text(feature_set)} as feature_set, s.extraction_id, s.region::float[] as region, "
         "s.mask::boolean[] as mask "
-        f"from read_parquet([{paths}], union_by_name = true, filename = '{SEGMENT_FILE}') s "
+        f"from {rows} s "
         f"{live_extractions(snapshot, feature_set)}"
     )
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 import duckdb
 
 from schemas.errors import ContractError
+from store.kept_snapshot import KeptSnapshot
 from store.snapshot import Snapshot
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "quoted_text",
     "segment_file_column",
     "segment_paths",
+    "segment_rows",
 ]
 
 STORE_VARIABLE = "radzoo_store"
@@ -92,6 +94,17 @@ def segment_file_column(features: Iterable[str]) -> str:
     while column in taken:
         column += "_"
     return column
+
+
+def segment_rows(snapshot: Snapshot, feature_set: str, file_column: str = SEGMENT_FILE) -> str:
+    """Return what stands behind FROM for the rows of a feature set's segments, empty where it has none.
+
+    Besides the segments' columns there is ``file_column``, from `segment_file_column`.
+    """
+    if isinstance(snapshot, KeptSnapshot):
+        return snapshot.relation_of(feature_set)
+    paths = segment_paths(snapshot, feature_set)
+    return paths and f"read_parquet([{paths}], union_by_name = true, filename = '{file_column}')"
 
 
 def live_extractions(snapshot: Snapshot, feature_set: str, file_column: str = SEGMENT_FILE) -> str:

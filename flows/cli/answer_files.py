@@ -4,21 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Literal, cast, get_args
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from flows.cli.answer_text import csv_chunks, json_chunks
-from flows.cli.workbook import write_workbook
 from schemas.errors import ContractError, RadzooError, UsageError
-from store.plain_rows import plain_batches, plain_columns, typed_batches
-from store.query import Question
 
-__all__ = ["FileFormat", "file_format", "write_answer"]
+__all__ = ["FileFormat", "file_format", "write_pieces"]
 
 FileFormat = Literal["csv", "tsv", "json", "parquet", "xlsx"]
 _KNOWN = get_args(FileFormat)
@@ -48,53 +41,39 @@ def file_format(out: Path, asked: str | None) -> FileFormat:
     return cast("FileFormat", suffix if suffix in _KNOWN else asked)
 
 
-def write_answer(
-    question: Question, out: Path, kind: FileFormat, *, limit: int | None, force: bool, verbatim: bool = False
-) -> int:
-    """Write an answer into a file, which appears when it is whole, and return its number of rows.
+def write_pieces(pieces: Iterable[bytes], out: Path, *, force: bool) -> None:
+    """Write an answer into a file, which appears when it is whole.
 
     Parameters
     ----------
-    question : Question
-        What is asked.
+    pieces : iterable of bytes
+        The file's bytes.
     out : Path
         The file.
-    kind : str
-        Its format.
-    limit : int, optional
-        How many rows at the most.
     force : bool
         Replace a file that is there.
-    verbatim : bool
-        Write texts into CSV and TSV as they are, also those that a spreadsheet would run.
 
     Raises
     ------
     UsageError
         When the file is there already, or cannot be written where it shall be.
-    ContractError
-        When the format cannot hold what was asked for; nothing is left.
     RadzooError
-        When the disk does not take it; nothing is left.
+        When the disk does not take it, or what making the pieces raises; nothing is left.
     """
     refuse_place(out, force=force)
-    counted = _Count()
     try:
         with _put_in_place(out, force=force) as stream:
-            _writers(question, limit, counted, verbatim=verbatim)[kind](stream)
-    except pa.ArrowException as error:
-        raise ContractError(
-            f"{kind} cannot hold this answer: {str(error).splitlines()[0]}",
-            where=str(out),
-            hint="cast the column to text (column::varchar), or name FILE.csv",
-        ) from error
+            stream.writelines(pieces)
+    except ContractError as error:
+        # The format cannot hold the answer.
+        error.where = error.where or str(out)
+        raise
     except OSError as error:
         is_forbidden = error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
         step = "name an --out FILE where you may write" if is_forbidden else "make room, or name another --out FILE"
         raise RadzooError(
             f"the file cannot be written: {error.strerror or error}", where=str(out), hint=f"{step}; nothing was left"
         ) from error
-    return counted.rows
 
 
 def refuse_place(out: Path, *, force: bool) -> None:
@@ -122,41 +101,6 @@ def refuse_place(out: Path, *, force: bool) -> None:
         raise UsageError(
             f"this place cannot be used: {said}", where=str(out), hint="name another --out FILE"
         ) from error
-
-
-class _Count:
-    """How many rows went by."""
-
-    def __init__(self) -> None:
-        self.rows = 0
-
-    def of(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            self.rows += batch.num_rows
-            yield batch
-
-
-def _writers(
-    question: Question, limit: int | None, counted: _Count, *, verbatim: bool
-) -> dict[str, Callable[[IO[bytes]], None]]:
-    columns = plain_columns(question.relation)
-
-    def plain() -> Iterator[pa.RecordBatch]:
-        return counted.of(plain_batches(question.relation, limit))
-
-    def parquet(stream: IO[bytes]) -> None:
-        batches = counted.of(typed_batches(question.relation, limit))
-        with pq.ParquetWriter(stream, next(batches).schema) as writer:
-            for batch in batches:
-                writer.write_batch(batch)
-
-    return {
-        "csv": lambda stream: stream.writelines(csv_chunks(plain(), columns, verbatim=verbatim)),
-        "tsv": lambda stream: stream.writelines(csv_chunks(plain(), columns, "\t", verbatim=verbatim)),
-        "json": lambda stream: stream.writelines(json_chunks(plain(), columns)),
-        "parquet": parquet,
-        "xlsx": lambda stream: write_workbook(plain(), columns, stream),
-    }
 
 
 @contextmanager

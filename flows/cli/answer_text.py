@@ -15,7 +15,7 @@ from flows.cli.outcome import fitting_columns, json_text, table_text
 from schemas.foreign_text import printable, sheet_text
 from store.plain_rows import PlainColumn
 
-__all__ = ["cells", "csv_chunks", "json_chunks", "shown_table"]
+__all__ = ["cells", "csv_chunks", "json_chunks", "shown_cells", "shown_table"]
 
 _LONGEST_CELL = 400
 _MOST_WIDTH = 4000
@@ -82,9 +82,16 @@ def json_chunks(batches: Iterable[pa.RecordBatch], columns: Sequence[PlainColumn
     yield b"[]\n" if is_first else b"\n]\n"
 
 
-def shown_table(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> str:
-    """Return rows as an aligned table that fits the terminal, and a line on the columns that it has no room for."""
-    shown = [{name: _shown(value) for name, value in row.items()} for row in rows]
+def shown_cells(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row as a terminal may have it: no control characters, and of a long text the beginning."""
+    return {name: _shown(value) for name, value in row.items()}
+
+
+def shown_table(shown: Sequence[dict[str, Any]], columns: Sequence[str]) -> str:
+    """Return rows of `shown_cells` as an aligned table that fits the terminal.
+
+    A line says how many columns it has no room for.
+    """
     fitting = fitting_columns(shown, columns)
     if not sys.stdout.isatty():
         fitting = _narrower(shown, fitting)
@@ -116,7 +123,6 @@ def _json_row(row: dict[str, Any]) -> str:
 
 
 def _shown(value: Any) -> Any:
-    """Return a cell as a terminal may have it: no control characters, and of a long text the beginning."""
     if isinstance(value, Decimal):
         return float(value)
     if isinstance(value, (dict, list)):

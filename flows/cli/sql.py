@@ -6,30 +6,26 @@ import io
 import os
 import sys
 from collections.abc import Iterable
-from itertools import chain
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from flows.cli.answer_files import file_format, refuse_place, write_answer
-from flows.cli.answer_text import cells, csv_chunks, json_chunks, shown_table
+from flows.cli.answer_files import file_format, refuse_place, write_pieces
+from flows.cli.answer_parts import SHOWN_ROWS, Format, Shown
+from flows.cli.answer_text import shown_table
 from flows.cli.outcome import Context, Outcome
+from flows.cli.sandbox import sandboxed_answer
 from schemas.errors import RadzooError, UsageError
 from schemas.foreign_text import printable
+from schemas.settings import sql_limits
 from store.home import Store
-from store.plain_rows import counted_rows, plain_batches, plain_columns
-from store.query import Question, asked, sql_errors
 from store.snapshot import snapshot_as_of
 
 __all__ = ["sql"]
 
-Format = Literal["table", "csv", "tsv", "json", "parquet", "xlsx"]
-
 _ROOM = "make room there, or name a file elsewhere with --out FILE"
-_SHOWN = 100
-_COUNTING_S = 3.0
 
 
 def sql(
@@ -75,45 +71,34 @@ def sql(
         raise UsageError(f"{format} is no text: it needs a file", hint=f"add --out FILE.{format}")
     text = sys.stdin.read() if query == "-" else query
     snapshot = snapshot_as_of(Store(context.store), as_of)
-    with asked(snapshot, text, _parameters(param)) as question:
+    form: Format = kind if out is not None else "json" if context.as_json else format or "table"
+    with sandboxed_answer(
+        snapshot, text, _parameters(param), form, limit, sql_limits(os.environ), verbatim=verbatim
+    ) as answer:
         if out is not None:
-            rows = write_answer(question, out, kind, limit=limit, force=force, verbatim=verbatim)
+            write_pieces(answer.pieces(), out, force=force)
+            rows = answer.rows
             return Outcome(f"{rows:,} row{'' if rows == 1 else 's'} in {out}", {"rows": rows, "file": str(out)})
-        if context.as_json or format in ("csv", "tsv", "json"):
-            return _streamed(question, "json" if context.as_json else str(format), limit, verbatim=verbatim)
-        return _table(question, limit or _SHOWN)
+        if form != "table":
+            # A terminal obeys what a file only keeps.
+            is_read_by_people = form in ("csv", "tsv") and sys.stdout.isatty()
+            _print_all(map(_harmless, answer.pieces()) if is_read_by_people else answer.pieces())
+            return Outcome("", None, is_printed=True)
+        return _table(answer.shown(), limit or SHOWN_ROWS)
 
 
-def _table(question: Question, limit: int) -> Outcome:
+def _table(shown: Shown, limit: int) -> Outcome:
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A table has characters that not every terminal has.
         sys.stdout.reconfigure(errors="backslashreplace")
-    columns = plain_columns(question.relation)
-    found = chain.from_iterable(cells(batch, columns) for batch in plain_batches(question.relation, limit + 1))
-    rows = list(found)
-    if len(rows) > limit:
-        with sql_errors():
-            every = counted_rows(question, _COUNTING_S)
-        of = f"{limit:,} of {every:,} rows" if every is not None else f"the first {limit:,} of more rows"
+    if not shown.is_complete:
+        of = f"{limit:,} of {shown.every:,} rows" if shown.every is not None else f"the first {limit:,} of more rows"
         print(f"{of}; --limit N shows more, --out FILE.csv has all", file=sys.stderr)
-    return Outcome(shown_table(rows[:limit], [each.name for each in columns]), rows[:limit])
+    return Outcome(shown_table(shown.rows, shown.columns), shown.rows)
 
 
-def _streamed(question: Question, kind: str, limit: int | None, *, verbatim: bool) -> Outcome:
-    columns = plain_columns(question.relation)
-    batches = plain_batches(question.relation, limit)
-    if kind == "json":
-        chunks = json_chunks(batches, columns)
-    else:
-        chunks = csv_chunks(batches, columns, _DELIMITERS[kind], verbatim=verbatim)
-        if sys.stdout.isatty():
-            # A terminal obeys what a file only keeps.
-            chunks = (printable(each.decode()).encode() for each in chunks)
-    _print_all(chunks)
-    return Outcome("", None, is_printed=True)
-
-
-_DELIMITERS = {"csv": ",", "tsv": "\t"}
+def _harmless(piece: bytes) -> bytes:
+    return printable(piece.decode()).encode()
 
 
 def _print_all(chunks: Iterable[bytes]) -> None:

@@ -262,12 +262,14 @@ def test_files_outside_the_segments_are_out_of_reach(shared_store, refused, tmp_
     duckdb.sql("select 42 as private").write_parquet(str(outside))
     root = str(shared_store.root).replace("'", "''")
     message = refused(query.format(root=root, outside=outside, home=Path.home()))
-    assert "disabled by configuration" in message
+    assert "disabled by configuration" in message or "not among those that a question may use" in message
 
 
 def test_settings_are_locked(refused):
     """A function that would change a setting from within a SELECT is refused."""
-    assert "configuration has been locked" in refused("from enable_logging()")
+    assert refused("from enable_logging()") == (
+        "the function enable_logging is not among those that a question may use"
+    )
 
 
 def test_a_folder_whose_name_only_begins_alike_is_out_of_reach(filled):
@@ -276,7 +278,7 @@ def test_a_folder_whose_name_only_begins_alike_is_out_of_reach(filled):
     beside.mkdir()
     duckdb.sql("select 42 as private").write_parquet(str(beside / "x.parquet"))
     with pytest.raises(UsageError, match="disabled by configuration"):
-        rows(filled, f"from read_parquet('{beside}/x.parquet')")
+        rows(filled, f"from '{beside}/x.parquet'")
 
 
 def test_nothing_is_left_in_the_working_directory(shared_store, tmp_path, monkeypatch):
