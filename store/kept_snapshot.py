@@ -76,7 +76,7 @@ class KeptSnapshot(Snapshot):
         yield self
 
     @contextmanager
-    def reading(self) -> Iterator[Connection]:
+    def reading(self, *tables: str) -> Iterator[Connection]:
         """Refuse to give a connection: there is none."""
         raise TypeError("a kept snapshot has no catalogue")
 
