@@ -467,6 +467,8 @@ def _make_store(folder: Path, root: Path) -> None:
     )
     if code:
         raise SystemExit(f"the store could not be made:\n{text}")
+    # SQLite puts the ingest's log into the catalogue when the next reader ends.
+    _run("--store", str(root), "sql", "select 1")
 
 
 if __name__ == "__main__":
