@@ -304,7 +304,7 @@ _NRRD: dict[str, tuple[Make, str]] = {
     "kinds of vectors": (_nrrd(b"kinds: domain domain domain", b"kinds: vector domain domain"), "a vector image"),
     "unknown field": (_nrrd(_SIZES, b"sizes: 8 7 6\nsurprise: 1"), "no field of NRRD"),
     "a line of noise": (_nrrd(_SIZES, b"sizes: 8 7 6\n\xff\xfe\xfd"), "no field of NRRD"),
-    "a NUL": (_nrrd(_SIZES, b"sizes: 8 7 6\x00"), "whole numbers"),
+    "a NUL": (_nrrd(_SIZES, b"sizes: 8 7 6\x00"), "belongs to no number"),
     "a key and a value": (_nrrd(_SIZES, b"sizes: 8 7 6\nkey:=value: x"), READ),
     "a comment of a MB": (_nrrd(_SIZES, b"# " + b"x" * (1 << 20) + b"\nsizes: 8 7 6"), READ),
     "a header without end": (_plain(b"NRRD0004\ntype: short\n" + b"# x\n" * 1000), "lacks|blank line"),
