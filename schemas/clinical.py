@@ -7,6 +7,7 @@ any other variable is stored under the unit and range the study gives.
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Self
 
@@ -56,7 +57,10 @@ def _registry() -> pint.UnitRegistry[Any]:
 @lru_cache(maxsize=512)
 def _parsed(unit: str) -> pint.Quantity[Any]:
     try:
-        quantity: pint.Quantity[Any] = _registry().from_ucum(unit)  # type: ignore[operator]  # pint reads attributes as units
+        read: Any = _registry().from_ucum(unit)  # type: ignore[operator]  # pint reads attributes as units
+        # An annotation alone, such as {score}, is the unit 1; the parser gives it back as a word.
+        quantity: pint.Quantity[Any] = _registry().Quantity(1) if re.fullmatch(r"\{[^{}]*\}", unit) else read
+        _ = quantity.dimensionality
     except Exception as error:  # the grammar raises its own tree of parser errors
         raise ValueError(
             f"'{unit}' is not a UCUM unit (examples: mm, U/L, umol/L, [IU]/mL, 10*9/L, a, mo, 1)"

@@ -122,3 +122,12 @@ def test_kind():
     """A unit makes a number, levels make a category."""
     assert ClinicalVariable(unit="1").kind == "number"
     assert ClinicalVariable(levels=("a",)).kind == "category"
+
+
+def test_a_unit_that_is_an_annotation_alone_is_dimensionless():
+    """UCUM takes {score} for 1; what measures a known quantity is refused with it, as with 1."""
+    variable = ClinicalVariable(unit="{score}")
+    assert variable.plausible_range("points") == (float("-inf"), float("inf"))
+    with pytest.raises(ValueError, match="cannot be expressed"):
+        variable.plausible_range("age")
+    assert converted(3, "{score}", "1") == 3
