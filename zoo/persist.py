@@ -206,7 +206,8 @@ def loaded_record(contents: Mapping[str, bytes], folder: Path) -> dict[str, Any]
         raise ContractError("the file does not say what the model is", where=where)
     if not all(isinstance(each, str) for each in libraries.values()):
         raise ContractError("the file does not say which libraries wrote the model", where=where)
-    return record
+    found: dict[str, Any] = record
+    return found
 
 
 def _written_with(record: Mapping[str, Any]) -> str:

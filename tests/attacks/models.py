@@ -70,7 +70,7 @@ def small_models(folder: Path, kinds: Iterable[str] = KINDS) -> list[Model]:
 def mutants(models: list[Model], seed: int, count: int) -> Iterator[tuple[Model, str, Alter]]:
     """Give models, and what alters a copy of each; the same for the same seed."""
     for number in range(count):
-        draw = random.Random(1_000_003 * seed + number)
+        draw = random.Random(1_000_003 * seed + number)  # noqa: S311
         model = draw.choice(models)
         yield model, f"{model.kind} {seed}/{number}", lambda copy, draw=draw, kind=model.kind: mutate(draw, copy, kind)
 

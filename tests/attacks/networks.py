@@ -1,7 +1,7 @@
 """Altered and hostile network files: ``python -m tests.attacks.networks --count 300 --seed 1``.
 
-ONNX and TorchScript files that a study brings along, mutated by a seed and made by hand. Wrong is: an error that is none
-of the project's, more time than the limits give, a file that is written, and an embedding that is no number.
+ONNX and TorchScript files that a study brings along, mutated by a seed and made by hand. Wrong is: an error that is
+none of the project's, more time than the limits give, a file that is written, and an embedding that is no number.
 """
 
 from __future__ import annotations

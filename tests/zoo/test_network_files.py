@@ -17,6 +17,7 @@ from torch.nn import functional
 from schemas.errors import ContractError, UsageError
 from schemas.network_file import NetworkFileSettings
 from zoo.network_files import embedded, loaded_network, network_input, network_libraries
+from zoo.network_process import NetworkProcess, network_process
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
 
@@ -197,3 +198,46 @@ def test_path_and_batch_do_not_decide_an_embedding():
     first = settings("a/net.onnx", batch_size=1)
     assert first.deciding() == settings("b/net.onnx", batch_size=64).deciding()
     assert first.deciding() != settings("a/net.onnx", size=8).deciding()
+
+
+def test_weights_in_other_files_are_refused():
+    """An ONNX file that names other files is refused, in a constant of a node too, before ONNX Runtime reads it."""
+    model = onnx.load_from_string(onnx_file())
+    tensor = model.graph.initializer[0]
+    node = model.graph.node.add(op_type="Constant", output=["constant"])
+    node.attribute.add(name="value", type=onnx.AttributeProto.TENSOR).t.CopyFrom(tensor)
+    for outside in (tensor, node.attribute[0].t):
+        changed = onnx.ModelProto()
+        outside.data_location = TensorProto.EXTERNAL
+        outside.external_data.add(key="location", value="/etc/passwd")
+        changed.CopyFrom(model)
+        outside.data_location = TensorProto.DEFAULT
+        del outside.external_data[:]
+        with pytest.raises(ContractError, match="keeps weights in other files"):
+            loaded_network(changed.SerializeToString(), settings("net.onnx"))
+    assert loaded_network(model.SerializeToString(), settings("net.onnx")) is not None
+
+
+def test_a_hostile_program_ends_within_its_limits(tmp_path):
+    """A TorchScript file cannot write, and one that never ends is refused after its seconds; another one answers."""
+    target = tmp_path / "target"
+    target.write_bytes(bytes(4000))
+    program = settings("net.pt", seconds=2)
+    with network_process(program) as process:
+        for code in (
+            f'x = torch.from_file("{target}", True, 1000).fill_(1.0)\nreturn images.flatten(1) + x.sum()',
+            "while True:\n    images = images + 1\nreturn images",
+        ):
+            module = type("Network", (torch.jit.ScriptModule,), {})()
+            lines = "".join(f"    {line}\n" for line in code.splitlines())
+            module.define(f"def forward(self, images: Tensor):\n{lines}")
+            buffer = io.BytesIO()
+            torch.jit.save(module, buffer)
+            with NetworkProcess(buffer.getvalue(), program, process) as network:
+                if "while" in code:
+                    with pytest.raises(ContractError, match="cannot be applied: it takes longer than 2 s"):
+                        network.embeddings(REGIONS[:1])
+                else:
+                    (reason,) = network.embeddings(REGIONS[:1])
+                    assert "Permission denied" in reason
+    assert target.read_bytes() == bytes(4000)
