@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import unicodedata
 
-__all__ = ["control_character", "shown_text"]
+from schemas.foreign_text import one_line, printable
 
-_OBEYED = {"Cc", "Cf", "Cs", "Zl", "Zp"}
-"""Controls, directions and invisible marks, halves of characters, and separators of lines."""
+__all__ = ["control_character", "shown_text"]
 
 
 def shown_text(text: str, most: int, *, keep_lines: bool = False) -> str:
@@ -32,9 +31,7 @@ def shown_text(text: str, most: int, *, keep_lines: bool = False) -> str:
     if len(text) > most:
         tail = most // 4
         text = f"{text[: most - tail - 3]}...{text[len(text) - tail :]}"
-    if text.isprintable():
-        return text
-    return "".join(each if (each == "\n" and keep_lines) or not _is_obeyed(each) else _escaped(each) for each in text)
+    return printable(text) if keep_lines else one_line(text)
 
 
 def control_character(text: str, allowed: str = "") -> str | None:
@@ -55,11 +52,3 @@ def control_character(text: str, allowed: str = "") -> str | None:
         if unicodedata.bidirectional(each) in ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"):
             return f"a character that turns the direction of writing (U+{ord(each):04X})"
     return None
-
-
-def _is_obeyed(character: str) -> bool:
-    return unicodedata.category(character) in _OBEYED
-
-
-def _escaped(character: str) -> str:
-    return character.encode("unicode_escape").decode("ascii")

@@ -8,7 +8,13 @@ from itertools import chain
 from pathlib import Path
 
 from flows.doctor.finding import EVERY_VERB, Finding, carefully
-from flows.doctor.machine import cache_findings, encoding_findings, memory_findings, temporary_findings
+from flows.doctor.machine import (
+    cache_findings,
+    encoding_findings,
+    memory_findings,
+    sandbox_findings,
+    temporary_findings,
+)
 from flows.doctor.probe import probe_findings
 
 __all__ = ["machine_findings"]
@@ -32,6 +38,7 @@ def machine_findings(store: Path) -> list[Finding]:
         lambda: _probed("store_place", "store", EVERY_VERB, str(store)),
         lambda: carefully("memory", "refresh, train, bench", memory_findings),
         lambda: carefully("temporary folder", EVERY_VERB, temporary_findings),
+        lambda: carefully("sandbox", "ingest, refresh, sql, predict", sandbox_findings),
         lambda: carefully("fonts", "report", cache_findings),
         lambda: carefully("characters", EVERY_VERB, encoding_findings),
     ]

@@ -11,13 +11,22 @@ from contextlib import suppress
 from pathlib import Path
 
 from flows.doctor.finding import EVERY_VERB, Finding
+from store.landlock import landlock_version
 
-__all__ = ["cache_findings", "encoding_findings", "memory_findings", "room_finding", "temporary_findings"]
+__all__ = [
+    "cache_findings",
+    "encoding_findings",
+    "memory_findings",
+    "room_finding",
+    "sandbox_findings",
+    "temporary_findings",
+]
 
 _GB = 1e9
 _TIGHT_MEMORY_GB = 2.0
 _TIGHT_ROOM_GB = 5.0
 _NO_ROOM_GB = 0.1
+_NETWORK_FROM = 4
 _EXTRACTION = "refresh, train, bench"
 
 
@@ -66,6 +75,18 @@ def temporary_findings() -> Iterator[Finding]:
         found = f"{folder}, for TMPDIR={named} cannot be written"
         yield Finding("warning", "temporary folder", found, EVERY_VERB, f"mkdir -p {named}, or unset TMPDIR")
     yield room_finding("temporary folder", folder, EVERY_VERB)
+
+
+def sandbox_findings() -> Iterator[Finding]:
+    """Look at what the kernel can bar child processes from that read what strangers made."""
+    version, needed_for = landlock_version(), "ingest, refresh, sql, predict"
+    if version >= _NETWORK_FROM:
+        found = f"Landlock {version}: children that read foreign files can write nothing and reach no server"
+        yield Finding("ok", "sandbox", found, needed_for)
+        return
+    found = "no Landlock" if not version else f"Landlock {version}, which does not know the network"
+    lacks = "crashes and hangs are contained, writing is not" if not version else "connections are not barred"
+    yield Finding("warning", "sandbox", f"{found}: {lacks}", needed_for, "docs/security.md says what that means")
 
 
 def cache_findings() -> Iterator[Finding]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.doctor import libraries
+from flows.doctor import libraries, machine
 from flows.doctor.finding import Finding, carefully
 from flows.doctor.libraries import DECIDING, pyradiomics_findings, version_findings
 from flows.doctor.machine import cache_findings, room_finding, temporary_findings
@@ -220,6 +220,21 @@ MOUNTS = """22 1 8:1 / / rw shared:1 - ext4 /dev/vda rw
 def test_file_systems_over_a_network_are_told(folder, kind):
     """The mount nearest above a folder decides; blanks in its path are the kernel's."""
     assert network_file_system(MOUNTS, Path(folder)) == kind
+
+
+@pytest.mark.parametrize(
+    ("version", "state", "text"),
+    [
+        (0, "warning", "no Landlock: crashes and hangs are contained, writing is not"),
+        (3, "warning", "Landlock 3, which does not know the network: connections are not barred"),
+        (4, "ok", "Landlock 4: children that read foreign files can write nothing and reach no server"),
+    ],
+)
+def test_what_the_kernel_can_bar_is_told(version, state, text, monkeypatch):
+    """A machine without Landlock works, and knows that its children may write."""
+    monkeypatch.setattr(machine, "landlock_version", lambda: version)
+    (found,) = machine.sandbox_findings()
+    assert (found.state, found.found) == (state, text)
 
 
 def test_folders_that_cannot_be_written_and_a_full_disk_are_told(tmp_path, monkeypatch):
