@@ -1,8 +1,8 @@
 """Sums over the catalogue's rows: each transaction adds what it writes, and whoever reads a table compares.
 
 A table's sum is the sum of its rows' hashes modulo 2^128, whatever their order, with their number. A row that was
-altered, removed or put there by anything but radzoo makes it another one; a transaction that follows adds to the sum
-what it changes itself, so that it stays another one.
+altered, removed or put there by anything but this program makes it another one; a transaction that follows adds to the
+sum what it changes itself, so that it stays another one.
 """
 
 from __future__ import annotations

@@ -210,7 +210,7 @@ def _keys(connection: Connection) -> Check:
 
 
 def _sums(connection: Connection) -> Check:
-    """Return the check that nothing but radzoo wrote into the tables."""
+    """Return the check that nothing but this program wrote into the tables."""
     findings: list[Finding] = []
     # Where tables or columns are missing, the format's check says so.
     there = inspect(connection)

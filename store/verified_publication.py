@@ -9,7 +9,7 @@ from typing import Any
 
 import duckdb
 
-from schemas.errors import RadzooError
+from schemas.errors import ContractError, RadzooError
 from store.analyst import define_analyst_views
 from store.findings import Check, Finding
 from store.home import Store
@@ -22,6 +22,7 @@ from store.view_parts import quoted_name, quoted_text
 __all__ = ["publication_check"]
 
 _PUBLISH = "radzoo store publish writes it again"
+_REPAIR = "radzoo store verify --repair"
 _LAYOUT = ("catalogue.segments", "catalogue.extractions")
 """What compaction and erasure change in every snapshot: the file is behind until it is published again."""
 
@@ -70,7 +71,11 @@ def _found(store: Store, file: Path, *, quick: bool) -> tuple[list[Finding], lis
             theirs = process.call(file_content, where)
     except (LimitedProcessError, RadzooError) as error:
         return [Finding(f"the file cannot be read: {error}", where, _PUBLISH)], notes
-    found, behind = _differences(Snapshot(store, commit), theirs)
+    try:
+        found, behind = _differences(Snapshot(store, commit), theirs)
+    except ContractError as error:
+        notes.append(Finding(f"it is compared once the store itself is whole: {error.message}", where, _REPAIR))
+        return [], notes
     if behind:
         what = "it was published before files of the store were last rewritten, elsewhere, or by another release"
         notes.append(Finding(what, where, _PUBLISH, tuple(behind)))

@@ -16,6 +16,7 @@ import flows.report.page
 from flows.bench import bench
 from flows.compact import compact
 from flows.erased_meanwhile import carry_out
+from flows.publication import publish_landed
 from flows.refresh import stored_study
 from flows.report.page import write_report
 from schemas.errors import NotFoundError
@@ -133,13 +134,12 @@ def test_report(own_trained, monkeypatch, tmp_path):
 def test_compact(own_trained, monkeypatch):
     """A compaction during which a patient is erased leaves no file that has the patient."""
 
-    def publishing(snapshot):
+    def publishing(store):
         if not Snapshot(own_trained).arrow("erasures").num_rows:
             erased(own_trained, "T02")
-        return published(snapshot)
+        publish_landed(store)
 
-    published = flows.compact.published
-    monkeypatch.setattr(flows.compact, "published", publishing)
+    monkeypatch.setattr(flows.compact, "publish_landed", publishing)
     compact(own_trained)
     assert_nothing_is_left(own_trained, "T02")
 

@@ -19,11 +19,13 @@ from flows.cli.main import exit_code
 from flows.progress import said
 from flows.report.page import write_report
 from schemas.foreign_text import printable
+from store.commit import commit_to
 
 ESCAPE = "\x1b]8;;http://page.example\x07\x1b[31mred\u202egpj.exe\x9b2J"
 TAGS = "<script>alert(1)</script><img src=x onerror=alert(1)>\"' onload='x"
 HEADING = "study\n\n# Approved for clinical use\n\n[link](javascript:alert(1)) ![i](http://page.example/i.png)"
-TITLE = f"{HEADING} {TAGS} {ESCAPE}"
+WRITTEN = f"{HEADING} {TAGS}"
+TITLE = f"{WRITTEN} {ESCAPE}"
 FORMULA = "=cmd|' /C calc'!A0"
 LEVELS = [FORMULA, "+1-2", "@SUM(A1)", f"male{TAGS}|`x`"]
 OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
@@ -36,11 +38,14 @@ def _quoted(text: str) -> str:
 
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory, write_small_study):
-    """Return a study that is ingested, whose title, question, description and levels are hostile."""
+    """Return a study that is ingested, whose title, question, description and levels are hostile.
+
+    A study file may hold no control characters; a store that an older release wrote may.
+    """
     study = write_small_study(tmp_path_factory.mktemp("hostile"))
-    study.edit('title = "A small study"', f"title = {_quoted(TITLE)}\nquestion = {_quoted(TITLE)}")
+    study.edit('title = "A small study"', f"title = {_quoted(WRITTEN)}\nquestion = {_quoted(WRITTEN)}")
     levels = ", ".join(map(_quoted, LEVELS))
-    study.edit('levels = ["female", "male"]', f"levels = [{levels}]\ndescription = {_quoted(TITLE)}")
+    study.edit('levels = ["female", "male"]', f"levels = [{levels}]\ndescription = {_quoted(WRITTEN)}")
     stream = io.StringIO()
     rows = [
         ["P1", 1, "training", 12],
@@ -54,7 +59,17 @@ def hostile(tmp_path_factory, write_small_study):
     (study.folder / "patients.csv").write_text(stream.getvalue())
     study.mask_file("P4", "AP").unlink()
     study.ingest()
+    with commit_to(study.store, "as an older release wrote it") as commit:
+        for table in ("studies", "variables"):
+            rows = study.snapshot.rows(table)
+            commit.put(table, [{name: _with_escapes(value) for name, value in row.items()} for row in rows])
     return study
+
+
+def _with_escapes(value):
+    if not isinstance(value, str):
+        return value
+    return value.replace(json.dumps(WRITTEN)[1:-1], json.dumps(TITLE)[1:-1]).replace(WRITTEN, TITLE)
 
 
 @pytest.fixture

@@ -517,7 +517,7 @@ def test_a_table_alone_can_be_trained_on(table, capsys):
         (("--patient", "pid"), 4, "error: --patient: column 'pid' is not in Small table.csv; it has id, "),
         (("--outcome", "lable"), 4, "error: --outcome: column 'lable' is not in Small table.csv"),
         (("--positive", "1"), 4, "error: --positive: column 'label' has no '1'; it has 'yes', 'no'"),
-        (("--outcome", "a", "--positive", "3"), 4, "error: --negative: column 'a' has '1', '2', '3'"),
+        (("--outcome", "a", "--positive", "3"), 4, "error: --negative: column 'a' has '0.25', '0.5', '0.75'"),
         (("--models", "radiomics_rl"), 3, "error: the zoo has no model 'radiomics_rl'; nearest: radiomics_"),
         (("--drop", "logit"), 4, "error: small/study.toml"),
         (("--id", "a b"), 2, "error: --id: 'a b' is no study id"),

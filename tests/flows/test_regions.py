@@ -24,6 +24,7 @@ from schemas.errors import ContractError, NotFoundError
 from schemas.region_settings import RegionSettings, RegistrationSettings
 from store.compaction import compacted_set
 from store.erasure import erased
+from store.publish import published
 from store.regions import region_ids, stored_region_masks, stored_regions
 from store.runs import recorded_run
 from store.verification import verified
@@ -343,6 +344,7 @@ def test_regions_survive_compaction_and_verification_and_go_with_their_patient(r
     assert (done.files_before, done.files_after, done.rows) == (2, 1, 6)
     after = stored_regions(region_study.snapshot, "crops@1", every)
     assert all(before[each].tobytes() == after[each].tobytes() for each in every)
+    published(region_study.snapshot)
     assert not [c.name for c in verified(region_study.store).checks if c.findings]
     gone = ids["P2"]["AP"]
     erased(region_study.store, "P2")

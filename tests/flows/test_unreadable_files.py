@@ -93,20 +93,15 @@ def test_a_socket_is_no_image(tmp_path, monkeypatch):
         read_volume(tmp_path / "A.nii.gz")
 
 
-PATHS = {
-    "too long": ("n" * 300 + "{patient}", "cannot be opened: File name too long"),
-    "NUL": ("a\\u0000{patient}", "the path cannot be one of a file: embedded null byte"),
-    "below a file": ("patients.csv/{patient}", "cannot be opened: Not a directory"),
-}
-
-
-@pytest.mark.parametrize(("pattern", "words"), PATHS.values(), ids=list(PATHS))
-def test_a_path_that_no_file_can_have_is_a_failure_in_words(small_study, pattern, words):
-    """Patterns that give impossible paths fail row by row in the system's words, printable and stored."""
-    small_study.edit("images/{patient}_AP.nii.gz", pattern)
+def test_a_path_that_no_file_can_have_is_a_failure_in_words(small_study):
+    """A pattern that gives paths below a file fails row by row in the system's words, printable and stored."""
+    small_study.edit("images/{patient}_AP.nii.gz", "patients.csv/{patient}")
     report = small_study.ingest()
     assert len(report.failures) == report.masks == 4
-    assert all(row["reason"].endswith(words) and row["reason"].isprintable() for row in report.failures)
+    assert all(
+        row["reason"].endswith("cannot be opened: Not a directory") and row["reason"].isprintable()
+        for row in report.failures
+    )
 
 
 @pytest.mark.parametrize("locked", ["image", "folder"])

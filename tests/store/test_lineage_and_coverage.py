@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from schemas.keys import MaskKey
 from store.commit import commit_to
 from store.coverage import study_coverage
+from store.files import file_sha256
 from store.home import Store
 from store.query import answer, snapshot_connection
 from store.snapshot import Snapshot
@@ -87,9 +90,12 @@ def test_lineage_tells_what_a_network_reads(filled: Store) -> None:
         for row in masks
         for context in "ab"
     ]
+    file = filled.segments.local_root / "x"
+    pq.write_table(pa.table({"extraction_id": [row["extraction_id"] for row in named]}), file)
+    sha256 = file_sha256(file)
     with commit_to(filled, "regions") as commit:
         commit.put("feature_sets", [{"feature_set": "boxes@1"} | kind])
-        commit.put("segments", [{"segment_id": "s" * 20, "feature_set": "boxes@1", "path": "x", "sha256": "9" * 64}])
+        commit.put("segments", [{"segment_id": "s" * 20, "feature_set": "boxes@1", "path": "x", "sha256": sha256}])
         commit.put("extractions", [{"feature_set": "boxes@1", "segment_id": "s" * 20} | row for row in named])
         # Another phase was replaced: of each mask's two regions the study uses one.
         used = [row["extraction_id"] for row in named if row["context_sha256"].startswith("b")]
@@ -104,7 +110,7 @@ def test_lineage_tells_what_a_network_reads(filled: Store) -> None:
     counts = ("feature_set", "regions", "images", "masks", "extractions", "segments", "as_trained")
     assert [lineage(filled, "net")[name] for name in counts] == [None, "boxes@1", 3, 3, 3, 1, True]
     assert [lineage(filled, "fused")[name] for name in counts] == [FEATURE_SET, "boxes@1", 3, 3, 6, 2, True]
-    assert lineage(filled, "net")["segment_sha256"] == ["9" * 64]
+    assert lineage(filled, "net")["segment_sha256"] == [sha256]
 
 
 def test_coverage_counts_rows_failures_and_single_values(filled: Store) -> None:

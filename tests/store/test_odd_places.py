@@ -10,7 +10,7 @@ from store.backup import backed_up
 from store.export import exported
 from store.home import Store
 from store.publish import published
-from store.query import answer
+from store.query import answer, snapshot_connection
 from store.reader import feature_table
 from store.snapshot import Snapshot
 from store.verification import verified
@@ -54,13 +54,14 @@ def test_a_store_may_lie_at_a_path_of_any_letters(tmp_path, right, name):
 
 
 def test_a_path_that_duckdb_cannot_name_is_told(tmp_path, right):
-    """A backslash beside a star cannot be read, one alone cannot be published: one line says why, and what to do."""
+    """Below a backslash questions are answered and nothing is published: one line says why, and what to do."""
     ordinary, _ = right
     ordinary.engine.dispose()
     shutil.copytree(ordinary.root, tmp_path / "back\\*" / "store")
     store = Store(tmp_path / "back\\*" / "store")
-    with pytest.raises(ContractError, match="backslash") as refused:
-        answer(Snapshot(store), QUESTION)
+    assert answer(Snapshot(store), QUESTION).num_rows > 0
+    with pytest.raises(ContractError, match="backslash") as refused, snapshot_connection(Snapshot(store)):
+        pass
     assert "move the store" in refused.value.hint
     store.engine.dispose()
     (tmp_path / "back\\*").rename(tmp_path / "back\\slash")

@@ -15,6 +15,7 @@ from schemas.errors import ContractError, NotFoundError, RadzooError, StoreBusyE
 from store.commit import commit_to
 from store.connection import read_transaction, write_transaction
 from store.home import Store
+from store.migrations import FORMAT_VERSION
 from store.publish import published
 from store.query import answer
 from store.snapshot import Snapshot
@@ -137,7 +138,7 @@ def test_an_old_store_that_may_only_be_read_says_what_to_do(filled, locked):
     locked(filled.root)
     kind, said = unprivileged(filled.root)
     assert kind == "ContractError"
-    assert said == "the store has format 1, this radzoo reads 2, and the store may only be read"
+    assert said == f"the store has format 1, this radzoo reads {FORMAT_VERSION}, and the store may only be read"
 
 
 def test_a_folder_that_may_not_be_entered(filled):
