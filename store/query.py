@@ -253,6 +253,6 @@ def _with_lists(connection: duckdb.DuckDBPyConnection, query: str, parameters: M
 
 
 def _nearest(error: Exception) -> str:
-    """Return DuckDB's own lines on what may have been meant, to stand before a hint."""
+    """Return DuckDB's own lines on what may have been meant, three names each, to stand before a hint."""
     lines = (line.strip() for line in str(error).splitlines()[1:])
-    return "".join(f"{line}\n" for line in lines if line.startswith(_MEANT))
+    return "".join(f"{', '.join(line.split(', ')[:3])}; " for line in lines if line.startswith(_MEANT))

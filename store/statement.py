@@ -43,7 +43,7 @@ _EXPRESSIONS = {
 }
 _OF_SETTINGS_AND_LOGS = {"pg_settings", "duckdb_logs"}
 _PIVOT_WITH_PARAMETERS = "pivot elements extracted from the data cannot have parameters"
-_READ_WITH = "is not allowed: the store is read with SELECT or EXPLAIN"
+_READ_WITH = "is not allowed: a question is one SELECT, FROM, PIVOT, DESCRIBE, SHOW, SUMMARIZE or EXPLAIN"
 
 
 class AllowedFunctions(NamedTuple):

@@ -56,12 +56,14 @@ def erase(
         _try_to_write(receipt)
     if not yes:
         _ask(plan)
+    known = set(Snapshot(store).arrow("erasures").column("erasure_id").to_pylist())
     given = erased(store, patient)
     if receipt is not None:
         receipt.write_text(json_text(given) + "\n", encoding="utf-8")
     left = naming_files(store, patient)
     running = [row for row in Snapshot(store).arrow("runs").to_pylist() if row["status"] == "running"]
-    return Outcome(_receipt_text(given, left, len(running)), given | {"files_that_name_the_patient": left})
+    text = _receipt_text(given, left, len(running), is_repeated=given["erasure_id"] in known)
+    return Outcome(text, given | {"files_that_name_the_patient": left})
 
 
 def _try_to_write(receipt: Path) -> None:
@@ -113,10 +115,12 @@ def _plan_data(plan: ErasurePlan) -> dict[str, Any]:
     }
 
 
-def _receipt_text(receipt: Receipt, left: list[str], running: int) -> str:
+def _receipt_text(receipt: Receipt, left: list[str], running: int, *, is_repeated: bool) -> str:
     rows = sum(each["rows"] for each in receipt["rows_removed"])
     lines = [
-        f"erased, receipt {receipt['erasure_id']}",
+        f"begun or erased before, and looked through again; what was removed in all, receipt {receipt['erasure_id']}"
+        if is_repeated
+        else f"erased, receipt {receipt['erasure_id']}",
         f"  {_counted(rows, 'row')} of the catalogue, {_counted(receipt['extractions_removed'], 'extraction')}; "
         f"{receipt['extractions_kept_for_others']} kept for other patients",
         f"  {_counted(len(receipt['files_rewritten']), 'file')} written anew, "

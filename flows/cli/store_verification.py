@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -11,13 +12,17 @@ from flows.cli.outcome import Context, Outcome
 from flows.verification import repair_store, verified_store
 from schemas.errors import ContractError, UsageError
 from store.faults import disk_faults
-from store.findings import Finding, Verification
+from store.findings import Check, Finding, Verification
 from store.home import Store
 from store.repaired_rows import Repair
 
 __all__ = ["verification_text", "verify"]
 
 _ROWS_SHOWN = 5
+_ONLY_A_BACKUP = (
+    "put it back from a backup of the store (docs/store.md); without one, ingest and refresh into a new --store, which "
+    "computes it again"
+)
 
 
 def verify(
@@ -44,11 +49,21 @@ def verify(
     with disk_faults(context.store):
         repairs = repair_store(store, from_) if repair else []
         found = verified_store(store, quick=quick)
+        if repair:
+            found = replace(found, checks=[_beyond_repair(check) for check in found.checks])
     data = {"commit_id": found.commit_id, "is_clean": found.is_clean, "checks": found.checks, "notes": found.notes}
     if repair:
         data["repairs"] = repairs
     text = "\n".join([*map(_repair_line, repairs), *([""] if repairs else []), verification_text(found)])
     return Outcome(text, data, 0 if found.is_clean else ContractError.exit_code)
+
+
+def _beyond_repair(check: Check) -> Check:
+    """Return a check whose findings no longer advise the repair that was just tried."""
+    hints = (_ONLY_A_BACKUP if "--repair" in each.hint else each.hint for each in check.findings)
+    return replace(
+        check, findings=tuple(replace(each, hint=hint) for each, hint in zip(check.findings, hints, strict=True))
+    )
 
 
 def _repair_line(repair: Repair) -> str:
