@@ -36,6 +36,8 @@ class LimitSetting(NamedTuple):
 
     variable: str
     default: int
+    most: int = 2**62 - 1
+    """The largest number that it may be set to."""
 
 
 IMAGE_BYTES = LimitSetting("RADZOO_IMAGE_BYTES", 640 << 20)
@@ -57,12 +59,13 @@ def limit_setting(setting: LimitSetting, environment: Mapping[str, str]) -> int:
     Raises
     ------
     UsageError
-        When the environment's is no whole number above 0.
+        When the environment's is no whole number above 0, or larger than it may be.
     """
     written = environment.get(setting.variable, "").strip()
     if not written:
         return setting.default
-    if not (written.isascii() and written.isdigit() and 0 < int(written[:20]) < 2**62):
+    is_number = written.isascii() and written.isdigit() and len(written) <= len(str(setting.most))
+    if not (is_number and 0 < int(written) <= setting.most):
         raise UsageError(
             f"{setting.variable} is '{written[:40]}', and must be a whole number above 0",
             hint=f"unset {setting.variable}, or set it to a number such as {setting.default}",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from schemas.errors import UsageError
+from schemas.settings import LimitSetting, limit_setting
 
 __all__ = ["TABLE_CELLS", "TABLE_COLUMNS", "TABLE_MB", "TableLimits"]
 
@@ -16,10 +16,10 @@ TABLE_CELLS: Final = "RADZOO_TABLE_CELLS"
 TABLE_COLUMNS: Final = "RADZOO_TABLE_COLUMNS"
 """The environment's variable for the columns of a table."""
 
-_MEGABYTES = 200
-_CELLS = 12_000_000
-_COLUMNS = 50_000
 _MOST = 10**12
+_MEGABYTES = LimitSetting(TABLE_MB, 200, _MOST)
+_CELLS = LimitSetting(TABLE_CELLS, 12_000_000, _MOST)
+_COLUMNS = LimitSetting(TABLE_COLUMNS, 50_000, _MOST)
 
 
 class TableLimits(NamedTuple):
@@ -28,9 +28,9 @@ class TableLimits(NamedTuple):
     The defaults hold 100,000 patients of 100 features, or 500 of 20,000: such a table takes about 2 GB of memory.
     """
 
-    megabytes: int = _MEGABYTES
-    cells: int = _CELLS
-    columns: int = _COLUMNS
+    megabytes: int = _MEGABYTES.default
+    cells: int = _CELLS.default
+    columns: int = _COLUMNS.default
 
     @property
     def bytes(self) -> int:
@@ -46,17 +46,4 @@ class TableLimits(NamedTuple):
         UsageError
             When a variable is no whole number above 0.
         """
-        return cls(
-            _number(environment, TABLE_MB, _MEGABYTES),
-            _number(environment, TABLE_CELLS, _CELLS),
-            _number(environment, TABLE_COLUMNS, _COLUMNS),
-        )
-
-
-def _number(environment: Mapping[str, str], name: str, default: int) -> int:
-    text = environment.get(name, "").strip()
-    if not text:
-        return default
-    if not (text.isascii() and text.isdigit() and len(text) <= len(str(_MOST)) and 0 < int(text) <= _MOST):
-        raise UsageError(f"{name} is '{text[:40]}', no whole number above 0", hint=f"{name}={default}, or unset it")
-    return int(text)
+        return cls(*(limit_setting(each, environment) for each in (_MEGABYTES, _CELLS, _COLUMNS)))
