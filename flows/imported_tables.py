@@ -100,7 +100,10 @@ def imported_rows(study: Study, name: str, text: str, study_file: Path, tables: 
     chosen = chosen_columns(source, name, table, frame, {*keys, *decided_columns(study)})
     numbers, not_numeric = column_numbers(source, frame, chosen.chosen, is_asked=bool(table.columns.include))
     rows = _row_keys(source, frame, keys, table, tables.patients) if all(has_keys) and tables.patients else []
-    numbering, included = numbering_columns(_of_patients(rows, numbers)), []
+    # One row of each patient tells what a column is: the first one of one phase.
+    first = _first_rows(rows)
+    per_patient = {column: values[list(first.values())] for column, values in numbers.items()}
+    numbering, included = numbering_columns(per_patient), []
     if table.columns.include:
         included = [ColumnNote(column, f"is included, and is known {reason}") for column, reason in numbering]
     else:
@@ -125,7 +128,11 @@ def imported_rows(study: Study, name: str, text: str, study_file: Path, tables: 
     faults.raise_any(file.name)
     records, failures = _records(study, name, frame, table, tables.patients, rows, by_phase, numbers, definition)
     left_out = (*chosen.left_out, *not_numeric)
-    warned = (*chosen.warned, *included, *_identifying(rows, numbers, tables))
+    warned = (
+        *chosen.warned,
+        *included,
+        *_identifying(first, {column: per_patient[column] for column in numbers}, tables),
+    )
     review = ColumnReview(tuple(numbers), left_out, chosen.excluded, warned)
     return ImportedRows(name, file, table.description, definition, tuple(records), review, tuple(failures), frame.notes)
 
@@ -139,19 +146,13 @@ def _first_rows(rows: Sequence[_RowKey]) -> dict[str, int]:
     return first
 
 
-def _of_patients(rows: Sequence[_RowKey], numbers: Mapping[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:
-    """Return each column's numbers in one row of each patient, in the order of the rows."""
-    positions = list(_first_rows(rows).values())
-    return {column: values[positions] for column, values in numbers.items()}
-
-
 def _identifying(
-    rows: Sequence[_RowKey], numbers: Mapping[str, NDArray[np.float64]], tables: StudyTables
+    first: Mapping[str, int], per_patient: Mapping[str, NDArray[np.float64]], tables: StudyTables
 ) -> list[ColumnNote]:
     """Return the columns that may number the patients, looked at in one row of each."""
     labels = {each["patient"]: each["label"] for each in tables.labels if each["label"] is not None}
-    known = np.array([labels.get(patient, np.nan) for patient in _first_rows(rows)], dtype=float)
-    return identifying_columns(_of_patients(rows, numbers), known)
+    known = np.array([labels.get(patient, np.nan) for patient in first], dtype=float)
+    return identifying_columns(per_patient, known)
 
 
 def _features_by_phase(table: ImportedTable, columns: Sequence[str]) -> dict[str, dict[str, str]]:

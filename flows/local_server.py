@@ -14,7 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import IO
 
-from flows.prefect_settings import checked_settings, loaded_settings, refuse_unusable_database
+from flows.kept_environment import kept_environment
+from flows.prefect_settings import checked_settings, chosen_secret, loaded_settings, refuse_unusable_database
 from flows.progress import said
 from flows.server_process import LOOPBACK, ending_reason, is_healthy, server_command, server_environment
 from flows.server_secret import SECRET_VARIABLES, secret_file, share_secret
@@ -55,19 +56,10 @@ def prefect_api(port: int) -> Iterator[PrefectApi]:
     if settings.api.url:
         yield PrefectApi(settings.api.url, None)
         return
-    before = {name: os.environ.get(name) for name in (_API, *SECRET_VARIABLES)}
-    chosen = settings.server.api.auth_string or settings.api.auth_string
-    # Read by Prefect when flows are loaded, here and in the processes that run them.
-    os.environ[_API] = f"http://{LOOPBACK}:{port}/api"
-    secret = share_secret(os.environ, chosen.get_secret_value() if chosen is not None else None)
-    try:
-        yield PrefectApi(os.environ[_API], port, secret)
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+    with kept_environment(_API, *SECRET_VARIABLES):
+        # Read by Prefect when flows are loaded, here and in the processes that run them.
+        os.environ[_API] = f"http://{LOOPBACK}:{port}/api"
+        yield PrefectApi(os.environ[_API], port, share_secret(os.environ, chosen_secret(settings)))
 
 
 @contextmanager

@@ -14,14 +14,13 @@ from dataclasses import replace
 import polars as pl
 
 from flows.text_table import TextTable
+from schemas.fault_list import LISTED_FAULTS
 from schemas.nearest import nearest_words
 from schemas.written_levels import whole_number_text
 
 __all__ = ["KnownIds", "pseudonym_fault", "with_ids"]
 
 _SHORTENED = r"^[0-9](?:[.,][0-9]+)?[eE]\+[0-9]+$|^[0-9][.,][0-9]+[eE][0-9]+$"
-_LOOK_UPS = 20
-"""Of the nearest ids: each compares one with thousands, and no more faults are listed."""
 _EXACT = 2**53
 """Above it floating-point numbers do not hold every whole number."""
 
@@ -91,7 +90,8 @@ class KnownIds:
 
     def __init__(self, ids: Iterable[str]) -> None:
         self._ids = list(ids)
-        self._look_ups = _LOOK_UPS
+        # Each compares an id with thousands, and no more faults are listed.
+        self._look_ups = LISTED_FAULTS
         self._alike = {_without_all(each): each for each in reversed(self._ids)}
 
     def like(self, patient: str) -> str | None:

@@ -23,7 +23,15 @@ from schemas.errors import NotFoundError, RadzooError, UsageError
 if TYPE_CHECKING:
     from prefect.settings.models.root import Settings
 
-__all__ = ["checked_settings", "loaded_settings", "masked", "next_look", "one_line", "refuse_unusable_database"]
+__all__ = [
+    "checked_settings",
+    "chosen_secret",
+    "loaded_settings",
+    "masked",
+    "next_look",
+    "one_line",
+    "refuse_unusable_database",
+]
 
 _API = "PREFECT_API_URL"
 _PATIENCE_S = 5.0
@@ -77,6 +85,12 @@ def next_look() -> str:
     ours = (*DEFAULTS, *SECRET_VARIABLES)
     own = sorted(name for name in os.environ if name.upper().startswith("PREFECT_") and name not in ours)
     return f"unset {', '.join(own)}, one after the other" if own else "look into prefect.toml and .env of this folder"
+
+
+def chosen_secret(settings: Settings) -> str | None:
+    """Return the secret that the user's own settings give a server, None where they give none."""
+    chosen = settings.server.api.auth_string or settings.api.auth_string
+    return chosen.get_secret_value() if chosen is not None else None
 
 
 def loaded_settings() -> Settings:

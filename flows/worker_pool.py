@@ -11,6 +11,7 @@ from concurrent.futures import Executor, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 
+from flows.kept_environment import kept_environment
 from schemas.errors import RadzooError
 
 __all__ = ["end_with_parent", "one_thread_each", "worker_pool"]
@@ -54,16 +55,9 @@ def one_thread_each() -> Iterator[None]:
     """Let the numerical libraries of processes that are started meanwhile use one thread: a process per core."""
     # Read by the libraries when a worker imports them.
     one_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    before = {name: os.environ.get(name) for name in one_thread}
-    os.environ.update(one_thread)
-    try:
+    with kept_environment(*one_thread):
+        os.environ.update(one_thread)
         yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
 
 
 def _started(prepared: Callable[[], None] | None) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from importlib import import_module
 
-from flows.prefect_settings import checked_settings, next_look, one_line
+from flows.prefect_settings import checked_settings, chosen_secret, next_look, one_line
 from flows.server_secret import share_secret
 from schemas.errors import RadzooError
 
@@ -17,8 +17,7 @@ from schemas.errors import RadzooError
 _settings = checked_settings()
 if _settings.api.url is None:
     # A temporary server will be started, which asks for it.
-    _chosen = _settings.server.api.auth_string or _settings.api.auth_string
-    share_secret(os.environ, _chosen.get_secret_value() if _chosen is not None else None)
+    share_secret(os.environ, chosen_secret(_settings))
 try:
     # By itself, for `from prefect import flow` would hide what its loading fails of.
     import_module("prefect.main")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import Final, NamedTuple
 
 from schemas.shown_text import control_character
@@ -71,6 +72,7 @@ def pattern_fault(pattern: str) -> str | None:
     return None
 
 
+@cache
 def pattern_parts(pattern: str) -> tuple[PatternPart, ...]:
     """Return the pieces of a pattern without fault, in order.
 
@@ -110,7 +112,7 @@ def filled_pattern(pattern: str, values: Mapping[str, str | int]) -> str:
 
 
 def _brace_fault(pattern: str, rest: str) -> str:
-    unknown = next((each for each in _LIKE_A_FIELD.findall(rest)), "}")
+    unknown = next(iter(_LIKE_A_FIELD.findall(rest)), "}")
     if not unknown.endswith("}") or unknown == "}":
         return f"it has a brace that belongs to no field; {_ALLOWED}"
     shown = unknown if len(unknown) <= _SHOWN else f"{unknown[:_SHOWN]}..."

@@ -158,7 +158,3 @@ def _held_bytes() -> int:
     except OSError:
         return 0
     return int(figures[5]) * _PAGE
-
-
-if __name__ == "__main__":
-    serve_as_started()

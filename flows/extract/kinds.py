@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from flows.extract.batch import Receipt
-from flows.extract.limited_units import failures_of_units, units_of
 from flows.feature_sets import BoundFeatureSet
-from flows.imaging.volumes import ReadingFolders
 from flows.plan import PlannedExtraction
-from schemas.feature_sets import ComputedSettings, RegionDefinition
+from schemas.feature_sets import RegionDefinition
 from store.commit import Commit
 from store.home import Store
 from store.regions import RegionRecord, region_segment
@@ -20,25 +18,9 @@ from store.segments import written_segment
 from store.staging import staged_as, staged_record
 from store.writer import added_segment, lacking
 
-__all__ = ["appended_staged", "batch_of", "receipts_of"]
+__all__ = ["appended_staged", "receipts_of"]
 
 _SEGMENT_BYTES = 256 * 2**20  # arrays that one writer holds in memory at a time
-
-
-def batch_of(settings: ComputedSettings) -> Callable[..., list[Receipt]]:
-    """Return the function that computes and stages a batch in this process: of planned extractions, settings, folder.
-
-    Without a child process: for those who trust their files.
-    """
-
-    def batch_in_this_process(
-        batch: Sequence[PlannedExtraction], settings: ComputedSettings, staging: Path
-    ) -> list[Receipt]:
-        units = units_of(batch, settings)
-        failures = failures_of_units(units, settings, staging, ReadingFolders())
-        return receipts_of(units, list(failures))
-
-    return batch_in_this_process
 
 
 def receipts_of(units: Sequence[Sequence[PlannedExtraction]], failures: Sequence[str | None]) -> list[Receipt]:

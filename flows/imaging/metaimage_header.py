@@ -172,8 +172,8 @@ def _refuse_scale(fields: dict[str, str]) -> None:
 
 def _geometry(fields: dict[str, str], axes: int, sizes: tuple[int, int, int], code: str) -> bytes:
     """Return a header for ITK with the geometry of the first three axes."""
-    name = "elementspacing" if "elementspacing" in fields else "elementsize"
-    spacings = numbers(fields.get(name, ""), "ElementSpacing")
+    spacing = fields.get("elementspacing", fields.get("elementsize", ""))
+    spacings = numbers(spacing, "ElementSpacing")
     if spacings and len(spacings) != axes:
         raise ContractError(f"ElementSpacing has {len(spacings)} numbers where {axes} belong")
     refuse_spacing(spacings, "ElementSpacing")
@@ -187,7 +187,6 @@ def _geometry(fields: dict[str, str], axes: int, sizes: tuple[int, int, int], co
             rows = range(3) if written == "TransformMatrix" else range(1)
             kept = [words[row * axes + column] for row in rows for column in range(3)]
             lines.append(f"{written} = {' '.join(kept)}")
-    spacing = fields.get("elementspacing", fields.get("elementsize", "")).split()[:3]
-    lines += [f"ElementSpacing = {' '.join(spacing)}", f"DimSize = {' '.join(map(str, sizes))}"]
+    lines += [f"ElementSpacing = {' '.join(spacing.split()[:3])}", f"DimSize = {' '.join(map(str, sizes))}"]
     lines += [f"ElementType = {_WRITTEN[code]}", "ElementDataFile = LOCAL"]
     return ("\n".join(lines) + "\n").encode()

@@ -135,7 +135,7 @@ class _Header:
                 raise ContractError(f"the header of a NRRD file lacks '{name}'")
         (self.dimension,) = whole_numbers(self.fields["dimension"], "dimension", least=1, most=_MOST_AXES, count=1)
         self.sizes = whole_numbers(self.fields["sizes"], "sizes", least=1, most=_FURTHEST, count=self.dimension)
-        self.axes = list(range(self.dimension))
+        self.axes: list[int] = []
 
     def text_header(self, following: list[str], length: int) -> TextHeader:
         """Return what the header says, every part of it checked."""

@@ -34,7 +34,6 @@ Parts = Iterator[bytes]
 _ZLIB_OR_GZIP = 47  # zlib's own number for either
 _GZIP = b"\x1f\x8b"
 _LONGEST_WORD = 64
-_MOST_LINE = 1 << 20
 
 
 def file_parts(stream: IO[bytes]) -> Parts:

@@ -28,8 +28,9 @@ os.environ |= {
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
 }
 
+from batches import computed_batch  # noqa: E402
+
 from flows.cli.main import exit_code  # noqa: E402  (after the environment)
-from flows.extract.kinds import batch_of  # noqa: E402
 from flows.feature_sets import bound_feature_sets  # noqa: E402
 from flows.ingest import IngestReport, ingest  # noqa: E402
 from flows.plan import RefreshPlan, refresh_plan, staging_folder  # noqa: E402
@@ -214,7 +215,7 @@ class SmallStudy:
         plan = self.plan()
         batch = [each for each in plan.missing if patients is None or each.key.patient in patients]
         settings = plan.bound.definition.settings
-        batch_of(settings)(batch, settings, staging_folder(self.store, plan.bound))
+        computed_batch(batch, settings, staging_folder(self.store, plan.bound))
 
     def refresh(self, **options: Any) -> FeatureSetReport:
         """Refresh the only feature set that the study asks for."""

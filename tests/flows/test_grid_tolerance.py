@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from batches import computed_batch
 
-from flows.extract.kinds import batch_of
 from flows.feature_sets import bound_feature_sets
 from flows.grid_tolerance import loosest_tolerance
 from flows.imaging.grids import GEOMETRY_TOLERANCE, geometry_difference
@@ -37,7 +37,7 @@ def test_ingest_takes_the_loosest_and_each_set_its_own(small_study):
     snapshot = small_study.snapshot
     for bound in bound_feature_sets(stored_study(snapshot, "small"), snapshot):
         plan, settings = refresh_plan(snapshot, "small", bound), bound.definition.settings
-        receipts = batch_of(settings)(plan.missing, settings, staging_folder(small_study.store, bound))
+        receipts = computed_batch(plan.missing, settings, staging_folder(small_study.store, bound))
         assert len(receipts) == 8
         failures |= {(bound.name, each.planned.key.patient): each.failure for each in receipts if each.failure}
     assert failures == {

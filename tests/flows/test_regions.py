@@ -8,13 +8,13 @@ import json
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from batches import computed_batch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from flows.catalogue.page import write_catalogue
 from flows.cli.main import exit_code
-from flows.extract.kinds import batch_of
 from flows.feature_sets import bound_feature_sets
 from flows.imaging.phantom import PHASES, LesionTraits, lesion_mask, phantom_phases, true_transform
 from flows.imaging.regions import PhaseImage, cropped_regions, largest_slices, square_box
@@ -196,7 +196,7 @@ def staged(study, **options):
         plan = refresh_plan(snapshot, study.study_id, bound, **options)
         for batch in plan.missing_by_patient():
             settings_ = bound.definition.settings
-            found += batch_of(settings_)(batch, settings_, staging_folder(study.store, bound))
+            found += computed_batch(batch, settings_, staging_folder(study.store, bound))
     return found
 
 
