@@ -18,11 +18,12 @@ from schemas.errors import NotFoundError
 from schemas.results import FOLDS, REPEATS, ControlRow, LeaderboardRow, Suite
 from schemas.study import Study
 from store.basis import Basis, basis_of
-from store.commit import commit_to, utc_now
+from store.commit import commit_to
 from store.home import Store
 from store.publish import is_published
 from store.runs import recorded_run
 from store.snapshot import Snapshot
+from store.times import utc_now
 from zoo.benchmark import comparison_rows, judged_model
 from zoo.characteristics import characteristic_rows
 from zoo.explained_models import validation_importances

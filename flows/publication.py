@@ -8,6 +8,7 @@ from schemas.errors import ContractError, RadzooError
 from store.home import Store
 from store.publish import published
 from store.snapshot import Snapshot
+from store.statement import first_line
 
 __all__ = ["publish_landed"]
 
@@ -27,7 +28,7 @@ def publish_landed(store: Store) -> None:
         published(snapshot)
     except (RadzooError, duckdb.Error, OSError) as error:
         landed = "the commit" if commit_id is None else f"commit {commit_id}"
-        reason = error.message if isinstance(error, RadzooError) else str(error).strip().splitlines()[0]
+        reason = error.message if isinstance(error, RadzooError) else first_line(error)
         hint = "radzoo store publish"
         raise ContractError(
             f"{landed} landed; analyst.duckdb could not be published: {reason}",

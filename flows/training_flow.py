@@ -13,8 +13,8 @@ from flows.temporary_server import started_server
 from flows.worker_lines import telling_pool
 from flows.workflow import NO_CACHE, ThreadPoolTaskRunner, flow, task, unmapped
 from schemas.study import Study
-from store.commit import utc_now
 from store.home import Store
+from store.times import utc_now
 from zoo.model_fits import UnfitError
 from zoo.registry import model_spec
 from zoo.training import TrainedModel, TrainingPlan, trained_model

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.resources import files
 from typing import Any, NamedTuple
 
 import duckdb
+import pyarrow as pa
 
 from schemas.errors import ContractError
 from schemas.keys import RESERVED_VIEWS, MaskKey, sql_name
 from store.cohort_views import define_cohort_views
 from store.commit_changes import commit_changes
-from store.kept_snapshot import KEPT_TABLES, KeptSnapshot
+from store.kept_snapshot import KEPT_TABLES
 from store.primary_views import IS_PRIMARY, define_newest_view, define_primary_view, primary_masks
 from store.region_views import define_region_views
 from store.segments import EMBEDDING_COLUMNS
@@ -27,7 +28,15 @@ from store.view_parts import (
     segment_rows,
 )
 
-__all__ = ["MEASURED", "define_analyst_views", "lay_out_views", "quoted_name", "quoted_text", "view_documentation"]
+__all__ = [
+    "MEASURED",
+    "copy_catalogue",
+    "define_analyst_views",
+    "lay_out_views",
+    "quoted_name",
+    "quoted_text",
+    "view_documentation",
+]
 
 _WIDE_COMMENTS = {
     "patient": "pseudonym",
@@ -97,22 +106,28 @@ def define_analyst_views(connection: duckdb.DuckDBPyConnection, snapshot: Snapsh
         Put comments on views and columns: a statement for each of some thousand columns, over a second.
     """
     # A compaction between two reads would leave rows in segments that the views do not name.
-    with snapshot.one_state() as unchanging:
-        _copy_catalogue(connection, unchanging)
+    with snapshot.one_state() as unchanging, unchanging.reading(*KEPT_TABLES):
+        # One at a time: no table's rows are in memory twice for longer than it takes.
+        copy_catalogue(connection, ((table, unchanging.arrow(table)) for table in KEPT_TABLES))
+        copy_catalogue(connection, [("commit_changes", commit_changes(unchanging))])
         lay_out_views(connection, unchanging, documented=documented)
 
 
-def _copy_catalogue(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> None:
-    connection.execute("create schema catalogue")
-    for table in KEPT_TABLES:
-        rows = snapshot.arrow(table)
+def copy_catalogue(connection: duckdb.DuckDBPyConnection, tables: Iterable[tuple[str, pa.Table]]) -> None:
+    """Create tables of the schema ``catalogue``.
+
+    Parameters
+    ----------
+    connection : DuckDBPyConnection
+        Where to create them.
+    tables : iterable of (str, pyarrow.Table)
+        Their names and rows.
+    """
+    connection.execute("create schema if not exists catalogue")
+    for name, rows in tables:
         connection.register("arriving", rows)
-        connection.execute(f"create table catalogue.{table} as select * from arriving")
+        connection.execute(f"create table catalogue.{name} as select * from arriving")
         connection.unregister("arriving")
-    changes = snapshot.changes if isinstance(snapshot, KeptSnapshot) else commit_changes(snapshot)
-    connection.register("arriving", changes)
-    connection.execute("create table catalogue.commit_changes as select * from arriving")
-    connection.unregister("arriving")
 
 
 def lay_out_views(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, *, documented: bool) -> None:

@@ -26,7 +26,7 @@ from store.row_sums import COUNTED
 from store.tables import KEYS, commits, versioned_table
 from store.times import utc_now
 
-__all__ = ["Changes", "Commit", "commit_to", "utc_now"]
+__all__ = ["Changes", "Commit", "commit_to"]
 
 Row = Mapping[str, Any]
 

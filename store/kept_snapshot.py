@@ -15,11 +15,11 @@ from sqlalchemy import Connection
 
 from store.commit_changes import commit_changes
 from store.snapshot import Snapshot
-from store.tables import VERSIONED
+from store.tables import UNVERSIONED, VERSIONED
 
 __all__ = ["KEPT_TABLES", "KeptRows", "KeptSnapshot", "kept_rows"]
 
-KEPT_TABLES = (*VERSIONED, "commits", "runs", "erasures")
+KEPT_TABLES = (*VERSIONED, *UNVERSIONED)
 """The catalogue's tables of which a kept snapshot has the rows."""
 
 
@@ -43,7 +43,8 @@ def kept_rows(snapshot: Snapshot) -> KeptRows:
     ContractError
         When a segment is missing.
     """
-    with snapshot.one_state() as unchanging:
+    # Named beforehand, the tables are compared with their sums at once.
+    with snapshot.one_state() as unchanging, unchanging.reading(*KEPT_TABLES):
         tables = {name: unchanging.arrow(name) for name in KEPT_TABLES}
         changes = commit_changes(unchanging)
     folder = snapshot.store.segments
@@ -67,13 +68,7 @@ class KeptSnapshot(Snapshot):
     def __init__(self, kept: KeptRows, relations: Mapping[str, str]) -> None:
         self._kept = kept
         self._relations = relations
-        self.changes = kept.changes
         self.is_published = False
-
-    @contextmanager
-    def one_state(self) -> Iterator[Snapshot]:
-        """Give this snapshot, which is of one state."""
-        yield self
 
     @contextmanager
     def reading(self, *tables: str) -> Iterator[Connection]:

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from schemas.errors import NotFoundError, UsageError
 from schemas.settings import SQL_VARIABLES, SqlLimits
-from store.analyst import define_analyst_views, quoted_text
+from store.analyst import copy_catalogue, define_analyst_views, lay_out_views, quoted_text
 from store.kept_snapshot import KeptRows, KeptSnapshot, kept_rows
 from store.pivot import listed_pivot
 from store.segment_dataset import segment_dataset
@@ -228,7 +228,8 @@ def shut_connection(
         if documented:
             connection.execute(f"comment on view set_{number} is 'rows of segments, which the views choose from'")
     connection.execute("set schema = 'main'")
-    define_analyst_views(connection, KeptSnapshot(kept, relations), documented=documented)
+    copy_catalogue(connection, [*kept.tables.items(), ("commit_changes", kept.changes)])
+    lay_out_views(connection, KeptSnapshot(kept, relations), documented=documented)
     connection.execute("set enable_external_access = false")
     connection.execute("set lock_configuration = true")
     return connection

@@ -7,16 +7,17 @@ from functools import cached_property
 from typing import Any
 
 import duckdb
-import pyarrow as pa
 from sqlalchemy import Connection, select
 
 from schemas.errors import ContractError
 from schemas.keys import sql_name
-from store.analyst import lay_out_views, quoted_name
+from store.analyst import copy_catalogue, lay_out_views, quoted_name
 from store.commit_changes import NO_CHANGES
 from store.home import Store
+from store.kept_snapshot import KEPT_TABLES
 from store.snapshot import Snapshot, empty_table
-from store.tables import VERSIONED, versioned_table
+from store.statement import first_line
+from store.tables import versioned_table
 
 __all__ = ["LAID_OUT", "refuse_unreadable"]
 
@@ -75,13 +76,15 @@ def refuse_unreadable(store: Store, connection: Connection, commit_id: int, chan
     snapshot = _ArrivingSnapshot.within(store, connection, commit_id)
     with duckdb.connect() as views:
         try:
-            _create_empty_tables(views)
+            copy_catalogue(
+                views, [*((name, empty_table(name)) for name in KEPT_TABLES), ("commit_changes", NO_CHANGES)]
+            )
             lay_out_views(views, snapshot, documented=False)
             for feature_set in sorted(snapshot.touched):
                 _refuse_other_names(views, snapshot, feature_set)
         except duckdb.Error as error:
             raise ContractError(
-                f"what this command adds could not be read again: {str(error).strip().splitlines()[0]}",
+                f"what this command adds could not be read again: {first_line(error)}",
                 where=str(store.root),
                 hint="rename the column, variable or set that is named; nothing was committed",
             ) from error
@@ -101,12 +104,3 @@ def _refuse_other_names(views: duckdb.DuckDBPyConnection, snapshot: Snapshot, fe
             where=str(snapshot.store.root),
             hint="rename the column; nothing was committed",
         )
-
-
-def _create_empty_tables(views: duckdb.DuckDBPyConnection) -> None:
-    views.execute("create schema catalogue")
-    tables: dict[str, pa.Table] = {name: empty_table(name) for name in (*VERSIONED, "commits", "runs", "erasures")}
-    for name, rows in (tables | {"commit_changes": NO_CHANGES}).items():
-        views.register("arriving", rows)
-        views.execute(f"create table catalogue.{name} as select * from arriving")
-        views.unregister("arriving")

@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Table, delete, event, insert, or_, select
 
-from store.tables import VERSIONED, commits, erasures, row_sums, runs
+from store.tables import UNVERSIONED, VERSIONED, row_sums
 
 __all__ = ["COUNTED", "SUMMED", "RowSum", "WrittenSums", "stored_sums", "sum_of", "sum_of_rows", "write_all_sums"]
 
-SUMMED: Mapping[str, Table] = {**VERSIONED, "commits": commits, "runs": runs, "erasures": erasures}
+SUMMED: Mapping[str, Table] = {**VERSIONED, **UNVERSIONED}
 """The tables that have a sum."""
 
 COUNTED = "radzoo_counted"

@@ -14,11 +14,9 @@ from schemas.errors import ContractError, NotFoundError
 from store.altered_rows import refuse_altered_rows
 from store.connection import read_transaction
 from store.home import Store
-from store.tables import VERSIONED, commits, erasures, runs, versioned_table
+from store.tables import UNVERSIONED, VERSIONED, commits, runs, versioned_table
 
 __all__ = ["Snapshot", "empty_table", "newest_commit", "refuse_unknown_study", "snapshot_as_of"]
-
-_UNVERSIONED = {"commits": commits, "runs": runs, "erasures": erasures}
 
 
 def newest_commit(store: Store) -> int:
@@ -147,7 +145,7 @@ class Snapshot:
         if table in VERSIONED:
             query = self._live(versioned_table(table), columns)
         else:
-            query = _UNVERSIONED[table].select()
+            query = UNVERSIONED[table].select()
             if table == "commits":
                 query = query.where(commits.c.commit_id <= self.commit_id).order_by(commits.c.commit_id)
             elif table == "runs" and self._is_past:
@@ -210,7 +208,7 @@ def empty_table(table: str) -> pa.Table:
 def _columns(table: str) -> list[Column[Any]]:
     if table in VERSIONED:
         return [c for c in versioned_table(table).columns if c.name not in ("row_id", "removed_commit")]
-    return list(_UNVERSIONED[table].columns)
+    return list(UNVERSIONED[table].columns)
 
 
 def _arrow_table(columns: Sequence[Column[Any]], rows: Iterable[Sequence[Any]]) -> pa.Table:

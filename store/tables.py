@@ -13,6 +13,7 @@ from sqlalchemy import BigInteger, Column, Float, Index, Integer, MetaData, Tabl
 
 __all__ = [
     "KEYS",
+    "UNVERSIONED",
     "VERSIONED",
     "columns_of",
     "commits",
@@ -72,6 +73,9 @@ row_sums = Table(
 
 KEYS: dict[str, tuple[str, ...]] = {}
 """The columns that name a row among the live ones of each versioned table."""
+
+UNVERSIONED: dict[str, Table] = {"commits": commits, "runs": runs, "erasures": erasures}
+"""What happened, and is never superseded."""
 
 VERSIONED: dict[str, Table] = {}
 

@@ -189,8 +189,6 @@ def _descend(node: Mapping[str, Any], walk: _Walk, above: tuple[int, ...], depth
                 if "__loader__" in each:
                     try:
                         _node(each, walk, ("", None), above, depth + 1)
-                    except ForeignTypesFault:
-                        raise
                     except ArchiveFault:
                         continue
                 else:

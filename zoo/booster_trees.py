@@ -16,6 +16,7 @@ from sklearn.pipeline import Pipeline
 from xgboost import XGBClassifier
 
 from schemas.errors import ContractError
+from zoo.model_files import RESTORE
 from zoo.tuned import TunedClassifier
 
 __all__ = ["refuse_broken_trees"]
@@ -41,7 +42,7 @@ def refuse_broken_trees(estimator: BaseEstimator) -> None:
         except (KeyError, TypeError, ValueError, IndexError) as error:
             raise ContractError(
                 f"the boosted trees are damaged: {error}",
-                hint="train the model again, or restore the folder from a backup",
+                hint=RESTORE,
             ) from error
 
 

@@ -21,6 +21,7 @@ from schemas.errors import ContractError
 from schemas.feature_names import PHASE_SEPARATOR
 from zoo.explain import last_step
 from zoo.harmonise import BATCH_PREFIX
+from zoo.model_files import RESTORE
 from zoo.region_columns import is_region_column
 
 __all__ = ["example_answers", "refuse_other_answers"]
@@ -169,7 +170,7 @@ def refuse_other_answers(
         )
 
 
-_HINT = "install the libraries that model.json names, or train the model again, or restore the folder from a backup"
+_HINT = f"install the libraries that model.json names, or {RESTORE}"
 
 
 def _made_up(column: pl.Series, position: int) -> list[float]:

@@ -21,11 +21,11 @@ from zoo.combined import CombinedFeatures
 from zoo.example_answers import refuse_other_answers
 from zoo.explain import Contributions, contributions, last_step
 from zoo.harmonise import BATCH_PREFIX, ComBatHarmoniser
+from zoo.model_files import RESTORE
 
 __all__ = ["Answers", "Question", "model_answers", "refuse_other_columns"]
 
 _OTHER = "the estimator is not the one that the record beside it describes"
-_RESTORE = "train the model again, or restore the folder from a backup"
 
 
 @dataclass(frozen=True)
@@ -85,13 +85,13 @@ def refuse_other_columns(estimator: BaseEstimator, columns: Sequence[str]) -> No
     """
     number = getattr(estimator, "n_features_in_", None)
     if number is not None and number != len(columns):
-        raise ContractError(f"{_OTHER}: it reads {number} columns, not {len(columns)}", hint=_RESTORE)
+        raise ContractError(f"{_OTHER}: it reads {number} columns, not {len(columns)}", hint=RESTORE)
     names = getattr(estimator, "feature_names_in_", None)
     if names is not None and [str(name) for name in names] != list(columns):
-        raise ContractError(f"{_OTHER}: it reads columns of other names", hint=_RESTORE)
+        raise ContractError(f"{_OTHER}: it reads columns of other names", hint=RESTORE)
     classes = getattr(estimator, "classes_", None)
     if classes is not None and np.asarray(classes).tolist() != [0, 1]:
-        raise ContractError(f"{_OTHER}: it tells other labels than 0 and 1", hint=_RESTORE)
+        raise ContractError(f"{_OTHER}: it tells other labels than 0 and 1", hint=RESTORE)
 
 
 def _probabilities(estimator: BaseEstimator, table: pl.DataFrame) -> NDArray[np.float64]:
@@ -100,7 +100,7 @@ def _probabilities(estimator: BaseEstimator, table: pl.DataFrame) -> NDArray[np.
     found = np.asarray(estimator.predict_proba(table), dtype=np.float64)
     if found.shape != (table.height, 2) or not ((found >= 0) & (found <= 1)).all():
         # NaN is neither; compared with a threshold it would be a negative answer.
-        raise ContractError("what the model gives are no probabilities: NaN, or not between 0 and 1", hint=_RESTORE)
+        raise ContractError("what the model gives are no probabilities: NaN, or not between 0 and 1", hint=RESTORE)
     return found[:, 1].copy()
 
 

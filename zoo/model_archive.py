@@ -16,6 +16,7 @@ from pydantic import JsonValue
 from schemas.errors import ContractError
 from schemas.strict_json import strict_json
 from zoo.archive_nodes import ArchiveFault, ForeignTypesFault, refuse_foreign_nodes
+from zoo.model_files import ESTIMATOR, RESTORE
 
 __all__ = ["WEIGHTS_ATTRIBUTE", "canonical_archive", "checked_archive"]
 
@@ -90,19 +91,19 @@ def checked_archive(content: bytes, files: Mapping[str, bytes], folder: Path, *,
         If the archive is none or says more than a saved model does, or weights are missing or others than those that
         were saved with it.
     """
-    where = str(folder / "estimator.skops")
+    where = str(folder / ESTIMATOR)
     try:
         schema, members = _unpacked(content)
     except Exception as error:  # a damaged archive takes zipfile anywhere
-        raise ContractError(f"the file is not a skops archive: {_phrase(error)}", where=where, hint=_RESTORE) from error
+        raise ContractError(f"the file is not a skops archive: {_phrase(error)}", where=where, hint=RESTORE) from error
     wanted = dict(_weights(schema))
     for name, sha256 in wanted.items():
         if name not in files or hashlib.sha256(files[name]).hexdigest() != sha256:
             what = "are missing" if name not in files else "changed after they were saved"
-            raise ContractError(f"the network's weights {what}", where=str(folder / name), hint=_RESTORE)
+            raise ContractError(f"the network's weights {what}", where=str(folder / name), hint=RESTORE)
     spare = sorted(name for name in files if name.endswith(".safetensors") and name not in wanted)
     if spare:
-        raise ContractError("no network of the model has these weights", where=str(folder / spare[0]), hint=_RESTORE)
+        raise ContractError("no network of the model has these weights", where=str(folder / spare[0]), hint=RESTORE)
     members |= {name: files[name] for name in wanted}
     try:
         refuse_foreign_nodes(schema, members, finite=finite)
@@ -113,11 +114,8 @@ def checked_archive(content: bytes, files: Mapping[str, bytes], folder: Path, *,
             hint="use only models that this project saved; types of a new member go to TRUSTED_TYPES",
         ) from fault
     except ArchiveFault as fault:
-        raise ContractError(f"the file is not a skops archive: {fault}", where=where, hint=_RESTORE) from fault
+        raise ContractError(f"the file is not a skops archive: {fault}", where=where, hint=RESTORE) from fault
     return _archive(schema, members) if wanted else content
-
-
-_RESTORE = "train the model again, or restore the folder from a backup"
 
 
 def _unpacked(content: bytes) -> tuple[Any, dict[str, bytes]]:

@@ -10,7 +10,17 @@ from pathlib import Path
 
 from schemas.errors import ContractError
 
-__all__ = ["CARD", "ESTIMATOR", "MANIFEST", "RECORD", "WEIGHTS", "model_files", "read_model_file", "refuse_large_file"]
+__all__ = [
+    "CARD",
+    "ESTIMATOR",
+    "MANIFEST",
+    "RECORD",
+    "RESTORE",
+    "WEIGHTS",
+    "model_files",
+    "read_model_file",
+    "refuse_large_file",
+]
 
 ESTIMATOR = "estimator.skops"
 RECORD = "model.json"
@@ -23,6 +33,8 @@ _MIB = 1 << 20
 _MOST_BYTES = {ESTIMATOR: 256 * _MIB, RECORD: 16 * _MIB, CARD: 4 * _MIB, MANIFEST: _MIB}
 _MOST_BYTES_OF_WEIGHTS = 1024 * _MIB
 """ResNet-34 on three phases has 260 MB."""
+RESTORE = "train the model again, or restore the folder from a backup"
+"""What to do where a model's files are not what was saved."""
 _AS_IT_WAS = "restore the folder from where it was saved or exported, with its own files only"
 
 

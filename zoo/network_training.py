@@ -111,7 +111,7 @@ def trained_network(
 def _fits(state: TrainingState, network: PhaseNetwork, optimiser: torch.optim.Optimizer) -> bool:
     """Return whether a state that was read is one of this network's; another is trained again."""
     shapes = _shapes(network.state_dict())
-    if any(_shapes(weights) != shapes for weights in ([state.best] if state.is_finished else [state.network])):
+    if _shapes(state.best if state.is_finished else state.network) != shapes:
         return False
     if state.is_finished:
         return True

@@ -19,7 +19,7 @@ from schemas.errors import ContractError, NotFoundError
 from schemas.strict_json import strict_json
 from zoo.archive_nodes import TRUSTED_TYPES
 from zoo.model_archive import canonical_archive, checked_archive
-from zoo.model_files import CARD, ESTIMATOR, RECORD, model_files, refuse_large_file
+from zoo.model_files import CARD, ESTIMATOR, RECORD, RESTORE, model_files, refuse_large_file
 
 # skops takes four seconds to load, and torch with it where that is installed: it is imported where a model is read or
 # written, for the list of models and every --help pass through here.
@@ -253,7 +253,7 @@ def checked_contents(
         raise ContractError(
             f"the model's files changed after they were saved: sha256 {sha256}, expected {expected_sha256}",
             where=str(folder),
-            hint="train the model again, or restore the folder from a backup",
+            hint=RESTORE,
         )
     return contents
 

@@ -27,7 +27,7 @@ from zoo.foreign_models import ForeignFiles
 from zoo.harmonise import batch_column
 from zoo.imputation import INDICATOR
 from zoo.model_archive import checked_archive
-from zoo.model_files import ESTIMATOR, MANIFEST, RECORD, read_model_file
+from zoo.model_files import ESTIMATOR, MANIFEST, RECORD, RESTORE, read_model_file
 from zoo.model_folders import local_model_folder
 from zoo.model_inputs import ModelInputs, model_inputs
 from zoo.persist import LoadedModel, checked_contents, load_model, loaded_record
@@ -271,13 +271,12 @@ def _saved(
     frame: pl.DataFrame | None,
     where: Path,
 ) -> SavedModel:
-    hint = "train the model again, or restore the folder from a backup"
     try:
         record = ModelRecord.model_validate(metadata)
     except ValidationError as error:
         reason = f"the record does not say what the model reads: {record_faults(error)}"
-        raise ContractError(reason, where=str(where), hint=hint) from error
-    inputs = _pinned_inputs(record, str(where), hint)
+        raise ContractError(reason, where=str(where), hint=RESTORE) from error
+    inputs = _pinned_inputs(record, str(where))
     return SavedModel(
         study=record.study,
         model=record.model,
@@ -292,13 +291,13 @@ def _saved(
     )
 
 
-def _pinned_inputs(record: ModelRecord, where: str, hint: str) -> PinnedInputs:
+def _pinned_inputs(record: ModelRecord, where: str) -> PinnedInputs:
     inputs, features, regions = record.inputs, record.feature_set, record.regions
     comparator = None
     if inputs.comparator is not None:
         comparator = COMPARATORS.get(inputs.comparator)
         if comparator is None:
-            raise ContractError(f"no release knows a score '{inputs.comparator}'", where=where, hint=hint)
+            raise ContractError(f"no release knows a score '{inputs.comparator}'", where=where, hint=RESTORE)
         if record.settings.get("single_over_5cm_is_b"):
             comparator = bclc_comparator(single_over_5cm_is_b=True)
     pinned = PinnedInputs(
@@ -317,7 +316,7 @@ def _pinned_inputs(record: ModelRecord, where: str, hint: str) -> PinnedInputs:
         regions_sha256=regions.definition_sha256 if regions else None,
     )
     if orphans := _orphan_columns(pinned):
-        raise ContractError(f"nothing in the record gives its column '{orphans[0][:120]}'", where=where, hint=hint)
+        raise ContractError(f"nothing in the record gives its column '{orphans[0][:120]}'", where=where, hint=RESTORE)
     return pinned
 
 

@@ -160,7 +160,7 @@ def _fault_text(fault: RadzooError) -> str:
     """Return a fault's lines: only where it lists several faults has a part of it more than one."""
     text = str(fault)
     listed = fault.faults if isinstance(fault, ContractError) else ()
-    for each in (*listed, *(() if listed else (fault,))):
+    for each in listed or (fault,):
         for part in filter(None, (each.where, each.message, each.hint)):
             text = text.replace(part, one_line(part))
     return text

@@ -13,7 +13,7 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from flows.cli.answer_files import file_format, refuse_place, write_pieces
-from flows.cli.answer_parts import SHOWN_ROWS, Format, Shown
+from flows.cli.answer_parts import Format, Shown
 from flows.cli.answer_text import shown_table
 from flows.cli.outcome import Context, Outcome
 from flows.cli.sandbox import sandboxed_answer
@@ -84,14 +84,15 @@ def sql(
             is_read_by_people = form in ("csv", "tsv") and sys.stdout.isatty()
             _print_all(map(_harmless, answer.pieces()) if is_read_by_people else answer.pieces())
             return Outcome("", None, is_printed=True)
-        return _table(answer.shown(), limit or SHOWN_ROWS)
+        return _table(answer.shown())
 
 
-def _table(shown: Shown, limit: int) -> Outcome:
+def _table(shown: Shown) -> Outcome:
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A table has characters that not every terminal has.
         sys.stdout.reconfigure(errors="backslashreplace")
     if not shown.is_complete:
+        limit = len(shown.rows)
         of = f"{limit:,} of {shown.every:,} rows" if shown.every is not None else f"the first {limit:,} of more rows"
         print(f"{of}; --limit N shows more, --out FILE.csv has all", file=sys.stderr)
     return Outcome(shown_table(shown.rows, shown.columns), shown.rows)

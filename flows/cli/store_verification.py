@@ -60,10 +60,11 @@ def verify(
 
 def _beyond_repair(check: Check) -> Check:
     """Return a check whose findings no longer advise the repair that was just tried."""
-    hints = (_ONLY_A_BACKUP if "--repair" in each.hint else each.hint for each in check.findings)
-    return replace(
-        check, findings=tuple(replace(each, hint=hint) for each, hint in zip(check.findings, hints, strict=True))
-    )
+    return replace(check, findings=tuple(map(_hint_after_repair, check.findings)))
+
+
+def _hint_after_repair(finding: Finding) -> Finding:
+    return replace(finding, hint=_ONLY_A_BACKUP) if "--repair" in finding.hint else finding
 
 
 def _repair_line(repair: Repair) -> str:

@@ -28,6 +28,7 @@ from torch import nn
 from schemas.errors import ContractError
 from schemas.network_file import NetworkFileSettings
 from tests.attacks.model_mutations import mutated_bytes
+from tests.attacks.small_models import zipped
 from zoo.network_process import NetworkProcess, network_process
 
 __all__ = ["attack", "hand_made", "mutants"]
@@ -184,7 +185,7 @@ def _onnx_cases() -> Iterator[Case]:
             break
     yield "n.onnx", "graphs in graphs", b"\x3a" + _length(nested) + nested
     yield "n.onnx", "many empty parts", b"\x3a" + _length(b"\x0a\x00" * 3_000_000) + b"\x0a\x00" * 3_000_000
-    yield "n.onnx", "a zip", zipfile_of({"a": b"a"})
+    yield "n.onnx", "a zip", zipped({"a": b"a"})
 
 
 def _length(content: bytes) -> bytes:
@@ -194,15 +195,6 @@ def _length(content: bytes) -> bytes:
         left >>= 7
         if not left:
             return bytes(found)
-
-
-def zipfile_of(members: dict[str, bytes], kind: int = zipfile.ZIP_STORED) -> bytes:
-    """Return an archive of these members."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", kind) as archive:
-        for name, content in members.items():
-            archive.writestr(name, content)
-    return buffer.getvalue()
 
 
 def _torchscript_cases(target: str) -> Iterator[Case]:
@@ -226,7 +218,7 @@ def _torchscript_cases(target: str) -> Iterator[Case]:
     ):
         yield torchscript(code)
     yield "net.pt", "nothing", b""
-    yield "net.pt", "a bomb", zipfile_of({"net/data.pkl": b"\0" * (400 << 20)}, zipfile.ZIP_DEFLATED)
+    yield "net.pt", "a bomb", zipped({"net/data.pkl": b"\0" * (400 << 20)}, zipfile.ZIP_DEFLATED)
     yield "net.pt", "a pickle", b"\x80\x02cposix\nsystem\nX\x04\0\0\0true\x85R."
 
 

@@ -10,9 +10,10 @@ from sqlalchemy import insert
 from schemas.feature_sets import FeatureSetDefinition
 from schemas.radiomics_settings import RadiomicsSettings
 from store import datasets
-from store.commit import commit_to, utc_now
+from store.commit import commit_to
 from store.connection import write_transaction
 from store.tables import VERSIONED, erasures
+from store.times import utc_now
 from zoo.matrix import model_table
 from zoo.model_inputs import model_inputs
 from zoo.pinned_tables import built_table, pinned_table, table_reads
