@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import sys
+import tempfile
+import time
 import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+
+os.environ |= {"PREFECT_HOME": tempfile.mkdtemp(prefix="radzoo-prefect-"), "PREFECT_LOGGING_LEVEL": "ERROR"}
+os.environ |= {"PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import numpy as np
 import pyarrow.parquet as pq
 import SimpleITK as sitk
+from prefect.settings import PREFECT_API_URL
+from prefect.testing.utilities import prefect_test_harness
+from servers import postgresql_binaries, running_postgresql
 from sqlalchemy import create_engine, make_url, text
 
 from attacks.launcher import Launcher, Running
@@ -20,7 +33,7 @@ from store.publish import published
 from store.segments import stored_segment
 from store.snapshot import Snapshot
 
-__all__ = ["PATIENT", "VERBS", "Stages", "written_study"]
+__all__ = ["PATIENT", "VERBS", "Stages", "race_stages", "written_study"]
 
 PATIENT = "zqrace-patient"
 """Whom the attacks erase: a text that nothing else in a store contains. In training, with all values."""
@@ -173,6 +186,26 @@ class Stages:
         changed = self.study.parent / "changed" / "study.toml"
         return self.launcher.start(root, [each.format(study=changed) for each in VERBS[verb][1]], log)
 
+    @contextmanager
+    def undisturbed(self, stage: str, *verbs: str) -> Iterator[tuple[Path, float]]:
+        """Give a copy of a stage after verbs that nobody disturbs, and how long the last one took; then remove it."""
+        root, log, took = self.copy(stage, "undisturbed"), self.folder / "undisturbed.log", 0.0
+        for verb in verbs:
+            began = time.monotonic()
+            code = self.start(verb, root, log).wait()
+            took = time.monotonic() - began
+            if code not in (0, 5):
+                raise RuntimeError(f"{verb} ended with {code}: {log.read_text()}")
+        yield root, took
+        self.remove(root)
+
+    def put_away(self, root: Path, faults: Sequence[str]) -> None:
+        """Remove a copy in which nothing is wrong, and keep another one under a name of its own."""
+        if faults:
+            root.rename(root.with_name(f"fault-{time.time_ns()}"))
+        else:
+            self.remove(root)
+
     def remove(self, root: Path) -> None:
         """Remove a copy, its database too."""
         if self.server is not None:
@@ -200,6 +233,27 @@ class Stages:
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.execute(text(statement))
         engine.dispose()
+
+
+@contextmanager
+def race_stages(prefix: str, *, on_postgresql: bool = False) -> Iterator[Stages]:
+    """Give the stages, with Prefect's server and, where asked, PostgreSQL's.
+
+    Raises
+    ------
+    RuntimeError
+        When PostgreSQL is asked for and not installed.
+    """
+    with ExitStack() as stack:
+        stack.enter_context(prefect_test_harness(server_startup_timeout=120))
+        launcher = stack.enter_context(Launcher(str(PREFECT_API_URL.value())))
+        catalogue = None
+        if on_postgresql:
+            binaries = postgresql_binaries()
+            if binaries is None:
+                raise RuntimeError("PostgreSQL is not installed")
+            catalogue = stack.enter_context(running_postgresql(binaries))
+        yield Stages(Path(tempfile.mkdtemp(prefix=prefix)), launcher, catalogue)
 
 
 def _scatter(store: Store, feature_set: str) -> None:
