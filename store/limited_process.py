@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ParamSpec, Self, TypeVar
 
+from schemas.errors import RadzooError
 from store.child_process import Child, forked_child, started_child
 from store.limited_child import Rights
 from store.message_pipe import LongMessageError, UntrustedError, received, send, unpickled
@@ -136,7 +137,8 @@ class LimitedProcess:
         OutOfTimeError, OutOfMemoryError, CrashedError
             When it has no answer.
         Exception
-            What the function raises, where its class is trusted; `CrashedError` with the class's name otherwise.
+            What the function raises, where it is an error of the project, of the system or of a trusted module;
+            `CrashedError` with the class's name otherwise.
         """
         with self._lock:
             child = self._asked(function, is_stream=False, args=args, kwargs=kwargs)
@@ -244,7 +246,12 @@ class LimitedProcess:
             error = unpickled(bytearray(pickled or b""), [], self._trusted)
         except Exception:
             return CrashedError(f"it ends in a {name}")
-        return error if isinstance(error, Exception) else CrashedError(f"it ends in a {name}")
+        if isinstance(error, RadzooError | OSError) or (
+            isinstance(error, Exception) and type(error).__module__.startswith(self._trusted)
+        ):
+            return error
+        # A fault of what was read, or of a library that met it: its text may hold anything.
+        return CrashedError(f"it ends in a {name}")
 
     def _death(self, child: Child) -> LimitedProcessError:
         code, last_words = child.ended()

@@ -32,7 +32,7 @@ def published_rows(store: Store, table: str) -> Iterator[dict[str, Any]]:
     with LimitedProcess(Limits(seconds=_SECONDS, memory_bytes=_MEMORY_BYTES, readable=(file,))) as process:
         try:
             names, rows = process.call(rows_of_file, file, table)
-        except (LimitedProcessError, duckdb.Error):
+        except LimitedProcessError:
             return
     columns = [column.name for column in SUMMED[table].columns if column.name not in ("row_id", "removed_commit")]
     if names == columns:

@@ -8,7 +8,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -94,6 +94,11 @@ def raise_untrusted() -> None:
     raise ForeignError("secret")
 
 
+def raise_of_interpreter() -> None:
+    """Raise what C code raises that ran out of memory and did not notice."""
+    raise SystemError("error return without exception set")
+
+
 class ForeignError(Exception):
     """A class of this test."""
 
@@ -101,6 +106,11 @@ class ForeignError(Exception):
 def fraction() -> Fraction:
     """Return an object of a class that is not trusted by default."""
     return Fraction(1, 3)
+
+
+def fraction_of_nothing() -> None:
+    """Raise an error of arithmetic."""
+    Fraction(1, 0)
 
 
 class Gadget:
@@ -157,6 +167,17 @@ def test_an_error_of_an_unknown_class_comes_back_by_its_name_alone(child: Limite
     """Its text may hold anything."""
     with pytest.raises(CrashedError, match=r"^it ends in a ForeignError$"):
         child.call(raise_untrusted)
+
+
+@pytest.mark.parametrize(
+    ("function", "name"), [(raise_of_interpreter, "SystemError"), (fraction_of_nothing, "ZeroDivisionError")]
+)
+def test_a_fault_that_nobody_meant_is_no_error_of_the_program(
+    child: LimitedProcess, function: Callable[[], None], name: str
+) -> None:
+    """Whoever calls with hostile input need not think of every class that a library may raise."""
+    with pytest.raises(CrashedError, match=rf"^it ends in a {name}$"):
+        child.call(function)
 
 
 @pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS])
