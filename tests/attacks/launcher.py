@@ -77,6 +77,10 @@ class Launcher:
 
 def _serve() -> None:
     sys.path.insert(0, str(Path(__file__).parents[2]))
+    from flows.prefect_environment import set_prefect_environment
+
+    # As the command line does, before Prefect is loaded.
+    set_prefect_environment(os.environ)
     import SimpleITK
     import sklearn.linear_model
     import torch
