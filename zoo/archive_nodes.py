@@ -15,9 +15,11 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["TRUSTED_TYPES", "ArchiveFault", "ForeignTypesFault", "refuse_foreign_nodes"]
+from zoo.type_names import OWN_TYPES
 
-TRUSTED_TYPES: tuple[str, ...] = (
+__all__ = ["FOREIGN_TYPES", "ArchiveFault", "ForeignTypesFault", "refuse_foreign_nodes"]
+
+FOREIGN_TYPES: tuple[str, ...] = (
     "numpy.dtype",
     # The calibrated machine of models of before zoo.platt, the neighbours' search tree and the boosted trees: arrays
     # behind scikit-learn's and XGBoost's own classes, whose private modules skops does not trust by itself.
@@ -28,23 +30,8 @@ TRUSTED_TYPES: tuple[str, ...] = (
     "sklearn.neighbors._kd_tree.KDTree",
     "xgboost.core.Booster",
     "xgboost.sklearn.XGBClassifier",
-    "zoo.clinical.ClinicalLogisticRegression",
-    "zoo.clinical.EliminationStep",
-    "zoo.combined.CombinedFeatures",
-    "zoo.clinical.ExcludedFactor",
-    "zoo.wald.FactorEffect",
-    "zoo.feasible_folds.FeasibleFolds",
-    "zoo.fusion.FusionClassifier",
-    "zoo.harmonise.ComBatHarmoniser",
-    "zoo.late_fusion.LateFusionClassifier",
-    "zoo.network_classifier.NetworkClassifier",
-    "zoo.platt.PlattClassifier",
-    "zoo.selection.lasso.LassoSelector",
-    "zoo.selection.univariable.UnivariableSelector",
-    "zoo.staging.estimators.ComparatorClassifier",
-    "zoo.tuned.TunedClassifier",
 )
-"""Types a model may hold that skops does not trust by itself."""
+"""Types of libraries that a model may hold and that skops does not trust by itself."""
 
 _SCIKIT_LEARN = (
     "sklearn.calibration.CalibratedClassifierCV",
@@ -73,7 +60,7 @@ _TYPES: Mapping[str, frozenset[str]] = {
     "JsonNode": frozenset({"builtins.str"}),
     "ListNode": frozenset({"builtins.list"}),
     "NdArrayNode": frozenset({"numpy.ndarray", *_NUMPY_SCALARS}),
-    "ObjectNode": frozenset({*TRUSTED_TYPES, *_SCIKIT_LEARN} - {"numpy.dtype"}),
+    "ObjectNode": frozenset({*FOREIGN_TYPES, *OWN_TYPES, *_SCIKIT_LEARN} - {"numpy.dtype"}),
     "RandomStateNode": frozenset({"numpy.random.mtrand.RandomState"}),
     "TupleNode": frozenset({"builtins.tuple"}),
     "TypeNode": frozenset({"builtins.str", "builtins.int", "builtins.float", "builtins.bool"}),
@@ -122,7 +109,7 @@ def refuse_foreign_nodes(schema: Any, members: Mapping[str, bytes], *, finite: b
     Parameters
     ----------
     schema : JSON value
-        The archive's ``schema.json``.
+        The archive's ``schema.json``, with the names that saved models have.
     members : mapping of str to bytes
         Its other files, and the weights beside it.
     finite : bool

@@ -60,11 +60,6 @@ class ExcludedFactor:
     reason: str
 
 
-for _record in (EliminationStep, ExcludedFactor):
-    # Saved models name them by the module that first held them and still gives them.
-    _record.__module__ = "zoo.clinical"
-
-
 class BackwardElimination:
     """What a clinical model does with the factors of a complete table; `ClinicalLogisticRegression` says what it is."""
 

@@ -17,6 +17,7 @@ from schemas.errors import ContractError
 from schemas.strict_json import strict_json
 from zoo.archive_nodes import ArchiveFault, ForeignTypesFault, refuse_foreign_nodes
 from zoo.model_files import ESTIMATOR, RESTORE
+from zoo.type_names import rename_as_imported, rename_as_saved
 
 __all__ = ["WEIGHTS_ATTRIBUTE", "canonical_archive", "checked_archive"]
 
@@ -38,7 +39,8 @@ def canonical_archive(content: bytes) -> tuple[bytes, dict[str, bytes]]:
 
     skops names objects and array files by memory address; here they are numbered in the order in which the
     schema mentions them. Weights leave the archive for files ``weights.safetensors``, ``weights-2.safetensors``, ...;
-    the schema keeps their names and sha256.
+    the schema keeps their names and sha256. The zoo's own types have the names that saved models have
+    (`zoo.type_names`).
     """
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         schema = json.loads(archive.read(_SCHEMA))
@@ -66,6 +68,7 @@ def canonical_archive(content: bytes) -> tuple[bytes, dict[str, bytes]]:
                 number(value, key)
 
     number(schema)
+    rename_as_saved(schema)
     return _archive(schema, {renamed: members[name] for name, renamed in files.items()}), weights
 
 
@@ -111,11 +114,12 @@ def checked_archive(content: bytes, files: Mapping[str, bytes], folder: Path, *,
         raise ContractError(
             f"the estimator holds types that are not on the allow-list: {fault}",
             where=where,
-            hint="use only models that this project saved; types of a new member go to TRUSTED_TYPES",
+            hint="use only models that this project saved; types of a new member go to OWN_TYPES",
         ) from fault
     except ArchiveFault as fault:
         raise ContractError(f"the file is not a skops archive: {fault}", where=where, hint=RESTORE) from fault
-    return _archive(schema, members) if wanted else content
+    rename_as_imported(schema)
+    return _archive(schema, members)
 
 
 def _unpacked(content: bytes) -> tuple[Any, dict[str, bytes]]:

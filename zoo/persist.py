@@ -17,9 +17,10 @@ from pydantic import JsonValue
 
 from schemas.errors import ContractError, NotFoundError
 from schemas.strict_json import strict_json
-from zoo.archive_nodes import TRUSTED_TYPES
+from zoo.archive_nodes import FOREIGN_TYPES
 from zoo.model_archive import canonical_archive, checked_archive
 from zoo.model_files import CARD, ESTIMATOR, RECORD, RESTORE, model_files, refuse_large_file
+from zoo.type_names import OWN_TYPES
 
 # skops takes four seconds to load, and torch with it where that is installed: it is imported where a model is read or
 # written, for the list of models and every --help pass through here.
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
 
 __all__ = [
-    "TRUSTED_TYPES",
     "LoadedModel",
     "checked_contents",
     "folder_sha256",
@@ -173,7 +173,7 @@ def loaded_files(contents: Mapping[str, bytes], folder: Path, *, finite: bool = 
     record = loaded_record(contents, folder)
     archive = checked_archive(contents[ESTIMATOR], contents, folder, finite=finite)
     try:
-        estimator = skops.io.loads(archive, trusted=list(TRUSTED_TYPES))
+        estimator = skops.io.loads(archive, trusted=[*FOREIGN_TYPES, *OWN_TYPES.values()])
     except Exception as error:  # attributes that no class expects end in whatever the class raises
         raise ContractError(
             f"the estimator cannot be made of its file: {type(error).__name__}: {' '.join(str(error).split())[:200]}",
