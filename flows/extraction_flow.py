@@ -11,9 +11,9 @@ from typing import Any
 from flows.extract.batch import Receipt
 from flows.extract.kinds import receipts_of
 from flows.extract.limited_units import extraction_limits, limited_failures, units_of
+from flows.extract.planned import PlannedExtraction
 from flows.image_reader import temporary_folder
 from flows.imaging.volumes import ReadingFolders
-from flows.plan import PlannedExtraction
 from flows.temporary_server import started_server
 from flows.worker_pool import one_thread_each
 from flows.workflow import NO_CACHE, ThreadPoolTaskRunner, flow, task, unmapped

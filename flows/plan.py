@@ -7,6 +7,7 @@ from collections.abc import Container, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from flows.extract.planned import PlannedExtraction, PlannedInput
 from flows.feature_sets import BoundFeatureSet
 from schemas.keys import MaskKey, extraction_id, joint_context
 from schemas.region_settings import RegionSettings
@@ -14,37 +15,7 @@ from store.home import Store
 from store.snapshot import Snapshot
 from store.staging import staged_ids
 
-__all__ = ["PlannedExtraction", "PlannedInput", "RefreshPlan", "refresh_plan", "staging_folder"]
-
-
-@dataclass(frozen=True)
-class PlannedInput:
-    """One scan and mask, and the files that they are in."""
-
-    key: MaskKey
-    image_source: str
-    mask_source: str
-    mask_label: int
-    image_sha256: str
-    mask_sha256: str
-
-    @property
-    def content(self) -> tuple[str, str]:
-        """Return the hashes of image and mask."""
-        return self.image_sha256, self.mask_sha256
-
-
-@dataclass(frozen=True)
-class PlannedExtraction(PlannedInput):
-    """One feature set on one scan and mask."""
-
-    extraction_id: str
-    context_sha256: str | None = None
-    """Of the inputs that are computed together; None where image and mask are all that goes in."""
-    together: tuple[PlannedInput, ...] = ()
-    """These inputs, of one exam and lesion: the fixed phase first, and this one among them."""
-    absent_phases: tuple[str, ...] = ()
-    """Phases that belong to them and that the study has no image and mask of."""
+__all__ = ["RefreshPlan", "refresh_plan", "staging_folder"]
 
 
 @dataclass

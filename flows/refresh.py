@@ -11,9 +11,10 @@ from typing import Any
 from flows.compact import compact_scattered
 from flows.erased_meanwhile import carry_out
 from flows.extract.kinds import appended_staged
+from flows.extract.planned import PlannedExtraction
 from flows.failure_counts import failure_counts
 from flows.feature_sets import BoundFeatureSet, asked_feature_sets, bound_feature_sets
-from flows.plan import PlannedExtraction, RefreshPlan, refresh_plan, staging_folder
+from flows.plan import RefreshPlan, refresh_plan, staging_folder
 from flows.progress import narrated, said
 from flows.publication import publish_landed
 from flows.set_descriptions import update_descriptions

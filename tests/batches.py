@@ -6,8 +6,8 @@ from pathlib import Path
 from flows.extract.batch import Receipt
 from flows.extract.kinds import receipts_of
 from flows.extract.limited_units import failures_of_units, units_of
+from flows.extract.planned import PlannedExtraction
 from flows.imaging.volumes import ReadingFolders
-from flows.plan import PlannedExtraction
 from schemas.feature_sets import ComputedSettings
 
 

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import SimpleITK as sitk
 
+from flows.extract.planned import PlannedExtraction, PlannedInput
 from flows.extract.radiomics import extract, normalised_image
 from flows.grid_tolerance import set_tolerance
 from flows.imaging.grids import geometry_difference
 from flows.imaging.labels import lesion_mask
 from flows.imaging.opened_files import library_words, shown_below
 from flows.imaging.volumes import ReadingFolders, image_sha256, mask_sha256, read_volume
-from flows.plan import PlannedExtraction, PlannedInput
 from schemas.errors import ContractError
 from schemas.radiomics_settings import RadiomicsSettings
 from schemas.settings import EXTRACTION_MEMORY

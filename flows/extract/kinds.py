@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from flows.extract.batch import Receipt
+from flows.extract.planned import PlannedExtraction
 from flows.feature_sets import BoundFeatureSet
-from flows.plan import PlannedExtraction
 from schemas.feature_sets import RegionDefinition
 from store.commit import Commit
 from store.home import Store

@@ -10,10 +10,10 @@ from typing import Any
 import SimpleITK as sitk
 
 from flows.extract.batch import failure_of, unchanged_image, unchanged_mask
+from flows.extract.planned import PlannedExtraction, PlannedInput
 from flows.imaging.grids import GEOMETRY_TOLERANCE
 from flows.imaging.regions import PhaseImage, Region, cropped_regions
 from flows.imaging.volumes import ReadingFolders, is_unoriented
-from flows.plan import PlannedExtraction, PlannedInput
 from schemas.errors import ContractError
 from schemas.region_settings import RegionSettings
 from store.regions import RegionRecord

@@ -1,0 +1,39 @@
+"""What is to be extracted: a scan, a mask, their files, and what they are computed with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from schemas.keys import MaskKey
+
+__all__ = ["PlannedExtraction", "PlannedInput"]
+
+
+@dataclass(frozen=True)
+class PlannedInput:
+    """One scan and mask, and the files that they are in."""
+
+    key: MaskKey
+    image_source: str
+    mask_source: str
+    mask_label: int
+    image_sha256: str
+    mask_sha256: str
+
+    @property
+    def content(self) -> tuple[str, str]:
+        """Return the hashes of image and mask."""
+        return self.image_sha256, self.mask_sha256
+
+
+@dataclass(frozen=True)
+class PlannedExtraction(PlannedInput):
+    """One feature set on one scan and mask."""
+
+    extraction_id: str
+    context_sha256: str | None = None
+    """Of the inputs that are computed together; None where image and mask are all that goes in."""
+    together: tuple[PlannedInput, ...] = ()
+    """These inputs, of one exam and lesion: the fixed phase first, and this one among them."""
+    absent_phases: tuple[str, ...] = ()
+    """Phases that belong to them and that the study has no image and mask of."""
