@@ -16,7 +16,7 @@ from flows.refresh import stored_study
 from flows.train import TrainReport, study_models, train
 from schemas.errors import NotFoundError
 from schemas.results import FOLDS, REPEATS, ControlRow, LeaderboardRow, Suite
-from schemas.study import Study
+from schemas.study.file import Study
 from store.basis import Basis, basis_of
 from store.commit import commit_to
 from store.home import Store

@@ -11,8 +11,8 @@ from flows.study_file import study_file_text
 from flows.study_names import name_faults, unfilled_faults
 from flows.study_tables import StudyTables, study_tables
 from schemas.fault_list import FaultList
-from schemas.study import Study
-from schemas.study_text import study_reading
+from schemas.study.file import Study
+from schemas.study.text import study_reading
 
 __all__ = ["CheckedStudy", "checked_study"]
 

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.bookkeeping import bookkeeping_reason
-from schemas.study import Study
+from schemas.study.bookkeeping import bookkeeping_reason
+from schemas.study.file import Study
 
 __all__ = ["ColumnNote", "ColumnReview", "identifying_columns", "identifying_variables", "numbering_columns"]
 

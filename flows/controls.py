@@ -9,9 +9,9 @@ from flows.cross_validate import carried_out, discard_fits, is_current, put_data
 from flows.honest_suite import drawn_folds
 from flows.progress import said
 from flows.refresh import refresh
-from schemas.radiomics_settings import RadiomicsSettings
+from schemas.features.radiomics_settings import RadiomicsSettings
 from schemas.results import Control, ControlRow, Suite
-from schemas.study import Study
+from schemas.study.file import Study
 from store.basis import Basis, basis_of
 from store.commit import commit_to
 from store.home import Store

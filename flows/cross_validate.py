@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.progress import narrated, said
-from schemas.study import Study
+from schemas.study.file import Study
 from store.commit import Commit
 from store.home import Store
 from store.snapshot import Snapshot

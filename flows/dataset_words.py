@@ -33,7 +33,7 @@ def dataset_words(snapshot: Snapshot, row: Mapping[str, Any]) -> str:
 
 def _as_read(snapshot: Snapshot, row: Mapping[str, Any], asked: str) -> str:
     # They bring scipy along, which the list of models does without.
-    from schemas.study import Study
+    from schemas.study.file import Study
     from zoo.feature_columns import stored_feature_set
 
     try:

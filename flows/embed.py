@@ -20,7 +20,7 @@ from flows.refresh import stored_study
 from flows.train import train
 from schemas.errors import ContractError
 from schemas.keys import canonical_json, sha256_of_json
-from schemas.study import Study
+from schemas.study.file import Study
 from store.basis import Basis
 from store.commit import commit_to
 from store.home import Store

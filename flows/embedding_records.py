@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from schemas.errors import ContractError
 from schemas.keys import MaskKey, extraction_id, sha256_of_json
-from schemas.study import Study
+from schemas.study.file import Study
 from store.segments import EmbeddingRecord
 from store.snapshot import Snapshot
 from zoo.cross_validation import CrossValidation

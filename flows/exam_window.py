@@ -8,7 +8,7 @@ from typing import Any
 
 from flows.study_tables import CohortPatient
 from schemas.day_window import days
-from schemas.study import Study
+from schemas.study.file import Study
 
 __all__ = ["exam_failures", "exam_fault"]
 

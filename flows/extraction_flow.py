@@ -17,7 +17,7 @@ from flows.imaging.volumes import ReadingFolders
 from flows.temporary_server import started_server
 from flows.worker_pool import one_thread_each
 from flows.workflow import NO_CACHE, ThreadPoolTaskRunner, flow, task, unmapped
-from schemas.feature_sets import ComputedSettings
+from schemas.features.sets import ComputedSettings
 from store.limited_process import LimitedProcess
 
 __all__ = ["extracted"]

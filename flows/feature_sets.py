@@ -9,8 +9,12 @@ from typing import Any
 from flows.extract.radiomics import library_versions
 from flows.imaging.register import registration_versions
 from schemas.errors import ContractError, NotFoundError
-from schemas.feature_names import FeatureName
-from schemas.feature_sets import (
+from schemas.features.ibsi import definition_of
+from schemas.features.ibsi_departures import calculation_departures, departures
+from schemas.features.ibsi_deviations import DEVIATIONS
+from schemas.features.names import FeatureName
+from schemas.features.radiomics_settings import RadiomicsSettings
+from schemas.features.sets import (
     RESERVED_NAMES,
     ComputedSettings,
     FeatureSetDefinition,
@@ -18,12 +22,8 @@ from schemas.feature_sets import (
     RegionDefinition,
     built_in_settings,
 )
-from schemas.ibsi import definition_of
-from schemas.ibsi_departures import calculation_departures, departures
-from schemas.ibsi_deviations import DEVIATIONS
 from schemas.keys import canonical_json
-from schemas.radiomics_settings import RadiomicsSettings
-from schemas.study import Study
+from schemas.study.file import Study
 from store.snapshot import Snapshot
 
 __all__ = [

@@ -6,9 +6,9 @@ import hashlib
 from collections.abc import Mapping
 
 from schemas.errors import ContractError
-from schemas.outcomes import StratifiedSplit
 from schemas.splits import checked_split
-from schemas.study import Study
+from schemas.study.file import Study
+from schemas.study.outcomes import StratifiedSplit
 from store.snapshot import Snapshot
 
 __all__ = ["frozen_splits"]

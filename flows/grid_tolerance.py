@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from flows.imaging.grids import GEOMETRY_TOLERANCE
-from schemas.feature_sets import BUILT_IN, FeatureSetRef
-from schemas.radiomics_settings import RadiomicsSettings
-from schemas.study import Study
+from schemas.features.radiomics_settings import RadiomicsSettings
+from schemas.features.sets import BUILT_IN, FeatureSetRef
+from schemas.study.file import Study
 
 __all__ = ["loosest_tolerance", "set_tolerance"]
 

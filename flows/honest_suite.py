@@ -8,7 +8,7 @@ from flows.cross_validate import carried_out, discard_fits, is_current, put_data
 from flows.unfit_models import put_unfit_models, reason_of, unfit_models
 from schemas.keys import sha256_of_json
 from schemas.results import FOLDS, LeaderboardRow
-from schemas.study import Study
+from schemas.study.file import Study
 from store.basis import basis_of
 from store.commit import Commit, commit_to
 from store.home import Store

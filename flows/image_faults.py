@@ -11,13 +11,13 @@ from typing import Any
 from flows.file_faults import file_fault
 from flows.image_inventory import Inventory
 from flows.study_tables import CohortPatient
-from schemas.cohort import Reading
 from schemas.errors import ContractError
 from schemas.fault_list import FaultList
 from schemas.keys import MaskKey
-from schemas.path_patterns import filled_pattern
-from schemas.study import Study
-from schemas.toml_lines import line_of
+from schemas.study.cohort import Reading
+from schemas.study.file import Study
+from schemas.study.path_patterns import filled_pattern
+from schemas.study.toml_lines import line_of
 from store.snapshot import Snapshot
 
 __all__ = ["refuse_missing_phase", "refuse_other_masks", "refuse_other_patients"]

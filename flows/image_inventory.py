@@ -20,11 +20,11 @@ from flows.imaging.image_files import source_path, source_stat
 from flows.imaging.labels import LabelAbsentError
 from flows.imaging.opened_files import is_absent, shown_below, system_words
 from flows.study_tables import CohortPatient
-from schemas.cohort import Phase, Reading
 from schemas.errors import ContractError
 from schemas.keys import MaskKey
-from schemas.path_patterns import filled_pattern
-from schemas.study import Study
+from schemas.study.cohort import Phase, Reading
+from schemas.study.file import Study
+from schemas.study.path_patterns import filled_pattern
 
 __all__ = ["Inventory", "PatientInventory", "image_inventory"]
 

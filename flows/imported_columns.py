@@ -14,11 +14,11 @@ from flows.column_review import ColumnNote
 from flows.delimited_text import comma_number
 from flows.study_source import StudySource
 from flows.text_table import TextTable
-from schemas.bookkeeping import bookkeeping_reason
 from schemas.errors import ContractError
 from schemas.fault_list import LISTED_FAULTS
-from schemas.imported import ImportedTable
 from schemas.nearest import nearest_words
+from schemas.study.bookkeeping import bookkeeping_reason
+from schemas.study.imported import ImportedTable
 
 __all__ = ["ChosenColumns", "chosen_columns", "column_numbers"]
 

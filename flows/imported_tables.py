@@ -23,10 +23,10 @@ from flows.table_files import read_table
 from flows.text_table import TextTable
 from schemas.errors import ContractError
 from schemas.fault_list import FaultList
-from schemas.feature_sets import ImportedDefinition
-from schemas.imported import ONLY_PHASE, ImportedTable
+from schemas.features.sets import ImportedDefinition
 from schemas.keys import MaskKey, Name, Pseudonym, extraction_id, sha256_of_json
-from schemas.study import Study
+from schemas.study.file import Study
+from schemas.study.imported import ONLY_PHASE, ImportedTable
 from store.segments import KEY_COLUMNS
 from store.staging import ExtractionRecord
 

@@ -37,9 +37,9 @@ from flows.study_rows import put_study
 from flows.study_tables import CohortPatient, StudyTables
 from flows.unlisted_patients import unlisted_patients
 from schemas.errors import NotFoundError
-from schemas.intended_use import modality_warnings
-from schemas.study import Study
-from schemas.study_text import parsed_study
+from schemas.study.file import Study
+from schemas.study.intended_use import modality_warnings
+from schemas.study.text import parsed_study
 from store.basis import Basis
 from store.commit import Commit, commit_to
 from store.home import Store

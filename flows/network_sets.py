@@ -17,10 +17,10 @@ from flows.progress import narrated
 from flows.publication import publish_landed
 from flows.refresh import FeatureSetReport
 from schemas.errors import ContractError, NotFoundError
-from schemas.feature_sets import FeatureSetRef, NetworkDefinition
+from schemas.features.sets import FeatureSetRef, NetworkDefinition
 from schemas.keys import MaskKey, canonical_json, extraction_id, sha256_of_json
-from schemas.network_file import NetworkFileSettings
-from schemas.study import Study
+from schemas.study.file import Study
+from schemas.study.network_file import NetworkFileSettings
 from store.basis import basis_of
 from store.commit import commit_to
 from store.home import Store

@@ -16,7 +16,7 @@ import polars as pl
 from flows.text_table import TextTable
 from schemas.fault_list import LISTED_FAULTS
 from schemas.nearest import nearest_words
-from schemas.written_levels import whole_number_text
+from schemas.written.levels import whole_number_text
 
 __all__ = ["KnownIds", "pseudonym_fault", "with_ids"]
 

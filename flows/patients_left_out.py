@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from schemas.study import Study
+from schemas.study.file import Study
 from store.snapshot import Snapshot
 
 __all__ = ["PatientsLeftOut", "patients_left_out"]

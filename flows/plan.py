@@ -9,8 +9,8 @@ from pathlib import Path
 
 from flows.extract.planned import PlannedExtraction, PlannedInput
 from flows.feature_sets import BoundFeatureSet
+from schemas.features.region_settings import RegionSettings
 from schemas.keys import MaskKey, extraction_id, joint_context
-from schemas.region_settings import RegionSettings
 from store.home import Store
 from store.snapshot import Snapshot
 from store.staging import staged_ids

@@ -19,10 +19,10 @@ from flows.progress import narrated, said
 from flows.publication import publish_landed
 from flows.set_descriptions import update_descriptions
 from schemas.errors import NotFoundError
-from schemas.feature_sets import FeatureSetRef
-from schemas.intended_use import modality_warnings
+from schemas.features.sets import FeatureSetRef
 from schemas.keys import MaskKey
-from schemas.study import Study
+from schemas.study.file import Study
+from schemas.study.intended_use import modality_warnings
 from store.basis import Basis
 from store.commit import Commit, commit_to
 from store.home import Store

@@ -17,7 +17,7 @@ from flows.imported_tables import ImportedRows
 from flows.study_tables import StudyTables
 from schemas.errors import ContractError
 from schemas.keys import MaskKey
-from schemas.study import Study
+from schemas.study.file import Study
 from store.segments import stored_keys
 from store.snapshot import Snapshot
 

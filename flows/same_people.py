@@ -10,7 +10,6 @@ from flows.image_inventory import Inventory
 from flows.imported_tables import ImportedRows
 from flows.study_tables import CohortPatient, StudyTables
 from schemas.errors import ContractError
-from schemas.outcomes import ColumnSplit
 from schemas.persons import (
     People,
     SharedData,
@@ -20,8 +19,9 @@ from schemas.persons import (
     same_rows,
     without_templates,
 )
-from schemas.study import Study
-from schemas.toml_lines import line_of
+from schemas.study.file import Study
+from schemas.study.outcomes import ColumnSplit
+from schemas.study.toml_lines import line_of
 from store.snapshot import Snapshot
 
 __all__ = ["cohort_people", "people_warnings", "refuse_common_files", "refuse_shared_people", "with_declared_people"]

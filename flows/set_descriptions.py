@@ -7,7 +7,7 @@ from typing import Any
 
 from flows.feature_sets import BoundFeatureSet
 from flows.progress import said
-from schemas.study import Study
+from schemas.study.file import Study
 from store.commit import commit_to
 from store.home import Store
 from store.snapshot import Snapshot

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from schemas.errors import ContractError
-from schemas.feature_names import FeatureName
-from schemas.feature_sets import FeatureSetRef
-from schemas.ibsi_departures import aggregation_of, preparation_departures
-from schemas.intended_use import intended_modalities, modality_warnings
-from schemas.radiomics_settings import RadiomicsSettings
-from schemas.study import Study
+from schemas.features.ibsi_departures import aggregation_of, preparation_departures
+from schemas.features.names import FeatureName
+from schemas.features.radiomics_settings import RadiomicsSettings
+from schemas.features.sets import FeatureSetRef
+from schemas.study.file import Study
+from schemas.study.intended_use import intended_modalities, modality_warnings
 from store.snapshot import Snapshot
 
 __all__ = ["SetUse", "column_preparation", "set_use"]

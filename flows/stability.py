@@ -8,7 +8,7 @@ from typing import Any
 
 from flows.erased_meanwhile import carry_out
 from schemas.errors import NotFoundError, UsageError
-from schemas.study import Study
+from schemas.study.file import Study
 from store.commit import commit_to
 from store.home import Store
 from store.snapshot import Snapshot

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from flows.study_template import TEMPLATE_MARKS, TEMPLATE_NAMES
 from schemas.errors import ContractError
-from schemas.feature_sets import BUILT_IN, RESERVED_NAMES, FeatureSetRef
-from schemas.model_settings import CLINICAL_MODELS, NETWORK_MODELS, RADIOMICS_MODELS, TABLE_KEYS
+from schemas.features.sets import BUILT_IN, RESERVED_NAMES, FeatureSetRef
 from schemas.nearest import nearest_words
-from schemas.study import Study
-from schemas.toml_lines import line_of
+from schemas.study.file import Study
+from schemas.study.models import CLINICAL_MODELS, NETWORK_MODELS, RADIOMICS_MODELS, TABLE_KEYS
+from schemas.study.toml_lines import line_of
 
 __all__ = ["known_models", "name_faults", "unfilled_faults"]
 

@@ -8,9 +8,9 @@ from typing import Any
 from flows.study_source import StudySource
 from flows.text_table import TextTable
 from schemas.errors import ContractError
-from schemas.outcomes import BinaryOutcome, ColumnSplit, EventOutcome, StratifiedSplit
 from schemas.splits import checked_split
-from schemas.study import Study
+from schemas.study.file import Study
+from schemas.study.outcomes import BinaryOutcome, ColumnSplit, EventOutcome, StratifiedSplit
 
 __all__ = ["decided_columns", "outcome_columns", "outcome_rows", "split_members"]
 

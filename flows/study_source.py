@@ -9,8 +9,8 @@ from flows.table_files import read_table
 from flows.text_table import TextTable
 from schemas.errors import ContractError
 from schemas.fault_list import FaultList
-from schemas.study import Study
-from schemas.toml_lines import line_of
+from schemas.study.file import Study
+from schemas.study.toml_lines import line_of
 
 __all__ = ["StudySource"]
 

@@ -17,12 +17,12 @@ from flows.study_outcomes import outcome_columns, outcome_rows, split_members
 from flows.study_source import StudySource
 from flows.text_table import TextTable
 from schemas.clinical import ClinicalVariable
-from schemas.cohort import Reading
 from schemas.errors import ContractError
 from schemas.fault_list import FaultList
 from schemas.keys import Pseudonym
-from schemas.outcomes import ColumnSplit
-from schemas.study import Study
+from schemas.study.cohort import Reading
+from schemas.study.file import Study
+from schemas.study.outcomes import ColumnSplit
 
 __all__ = ["CohortPatient", "StudyTables", "study_tables"]
 

@@ -16,10 +16,10 @@ from flows.table_files import read_table
 from flows.text_table import TextTable
 from schemas.errors import ContractError, UsageError
 from schemas.fault_list import FaultList
-from schemas.imported import ImportedTable
 from schemas.keys import FeatureSetName, Name, sql_name
-from schemas.study_text import parsed_study
-from schemas.written_levels import level_of
+from schemas.study.imported import ImportedTable
+from schemas.study.text import parsed_study
+from schemas.written.levels import level_of
 
 __all__ = ["TableOfFeatures", "study_text"]
 

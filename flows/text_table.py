@@ -14,8 +14,8 @@ from flows.delimited_text import comma_number
 from schemas.errors import ContractError
 from schemas.nearest import nearest_words
 from schemas.shown_text import shown_text
-from schemas.written_dates import iso_date
-from schemas.written_levels import level_of
+from schemas.written.dates import iso_date
+from schemas.written.levels import level_of
 
 __all__ = ["TextTable"]
 

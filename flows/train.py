@@ -12,7 +12,7 @@ from flows.refresh import stored_study
 from flows.stability import keep_stability
 from flows.unfit_models import put_unfit_models, record_unfit_models
 from schemas.errors import ContractError
-from schemas.study import Study
+from schemas.study.file import Study
 from store.basis import Basis
 from store.commit import commit_to
 from store.datasets import PinnedDataset

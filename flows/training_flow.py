@@ -12,7 +12,7 @@ from flows.network_watching import watched_networks
 from flows.temporary_server import started_server
 from flows.worker_lines import telling_pool
 from flows.workflow import NO_CACHE, ThreadPoolTaskRunner, flow, task, unmapped
-from schemas.study import Study
+from schemas.study.file import Study
 from store.home import Store
 from store.times import utc_now
 from zoo.model_fits import UnfitError

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from schemas.keys import MaskKey
-from schemas.study import Study
+from schemas.study.file import Study
 from store.basis import Basis
 from store.commit import Commit, commit_to
 from store.home import Store

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from flows.patient_ids import KnownIds
 from flows.study_tables import CohortPatient
-from schemas.path_patterns import pattern_parts
-from schemas.study import Study
+from schemas.study.file import Study
+from schemas.study.path_patterns import pattern_parts
 
 __all__ = ["unlisted_patients"]
 

@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from sqlalchemy import select
 
 from schemas.errors import ContractError, NotFoundError
+from schemas.features.region_settings import RegionSettings
 from schemas.keys import MaskKey, extraction_id, joint_context
-from schemas.region_settings import RegionSettings
-from schemas.study import Study
+from schemas.study.file import Study
 from store.files import DataFolder
 from store.segments import Segment, key_arrays, stored_segment
 from store.snapshot import Snapshot, refuse_unknown_study

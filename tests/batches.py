@@ -8,7 +8,7 @@ from flows.extract.kinds import receipts_of
 from flows.extract.limited_units import failures_of_units, units_of
 from flows.extract.planned import PlannedExtraction
 from flows.imaging.volumes import ReadingFolders
-from schemas.feature_sets import ComputedSettings
+from schemas.features.sets import ComputedSettings
 
 
 def computed_batch(batch: Sequence[PlannedExtraction], settings: ComputedSettings, staging: Path) -> list[Receipt]:

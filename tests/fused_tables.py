@@ -7,7 +7,7 @@ import polars as pl
 from numpy.typing import NDArray
 from synthetic_regions import region_table
 
-from schemas.network_settings import NetworkSettings
+from schemas.study.networks import NetworkSettings
 
 __all__ = ["FACTORS", "QUICK", "fused_table"]
 

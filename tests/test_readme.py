@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from flows.cli.main import DATASETS_VERBS, FEATURES_VERBS, MODELS_VERBS, STORE_VERBS, VERBS
-from schemas.study import Study
-from schemas.study_text import parsed_study
+from schemas.study.file import Study
+from schemas.study.text import parsed_study
 from store.home import Store
 from store.query import answer
 from store.snapshot import Snapshot

@@ -10,7 +10,7 @@ from monai.networks.layers.spatial_transforms import AffineTransform
 from monai.transforms.spatial.array import RandAffineGrid
 from torch import Tensor
 
-from schemas.network_settings import AugmentationSettings
+from schemas.study.networks import AugmentationSettings
 
 __all__ = ["Augmentation"]
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from schemas.clinical import ClinicalVariable
-from schemas.study import Study
+from schemas.study.file import Study
 from store.snapshot import Snapshot
 from zoo.clinical_values import clinical_values
 from zoo.evaluation.group_tests import GroupTest, counts_test, values_test

@@ -15,7 +15,7 @@ from sklearn.svm import SVC
 from xgboost import XGBClassifier
 
 from schemas.errors import UsageError
-from schemas.model_settings import ModelSettings
+from schemas.study.models import ModelSettings
 from zoo.combined import CombinedFeatures
 from zoo.feasible_folds import FeasibleFolds
 from zoo.harmonise import ComBatHarmoniser, batch_column

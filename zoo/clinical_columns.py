@@ -7,8 +7,8 @@ from typing import Any
 
 import polars as pl
 
-from schemas.model_settings import FactorRule, Missing
-from schemas.study import Study
+from schemas.study.file import Study
+from schemas.study.models import FactorRule, Missing
 from store.point_in_time import ClinicalAtReference
 from zoo.harmonise import batch_column
 from zoo.imputation import INDICATOR

@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from schemas.errors import ContractError
-from schemas.feature_names import PHASE_SEPARATOR
+from schemas.features.names import PHASE_SEPARATOR
 from zoo.clinical import ClinicalLogisticRegression
 from zoo.harmonise import BATCH_PREFIX
 from zoo.imputation import filled

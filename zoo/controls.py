@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from schemas.feature_sets import FeatureSetRef, built_in_settings
-from schemas.radiomics_settings import RadiomicsSettings
+from schemas.features.radiomics_settings import RadiomicsSettings
+from schemas.features.sets import FeatureSetRef, built_in_settings
 from schemas.results import Cohort, Control, ControlRow, Suite
-from schemas.study import FeatureSetSettings, Study
+from schemas.study.file import FeatureSetSettings, Study
 from zoo.cross_validation import CrossValidation
 from zoo.evaluation.auc import logit_bounds
 from zoo.evaluation.intervals import Interval

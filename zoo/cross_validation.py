@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 import polars as pl
 
-from schemas.feature_names import PHASE_SEPARATOR
+from schemas.features.names import PHASE_SEPARATOR
 from schemas.keys import canonical_json, sha256_of_json
-from schemas.model_settings import IccBound
-from schemas.study import Study
+from schemas.study.file import Study
+from schemas.study.models import IccBound
 from store.datasets import PinnedDataset
 from store.snapshot import Snapshot
 from zoo.embedding_columns import is_embedding, refuse_trained_embeddings

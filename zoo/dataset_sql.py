@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from schemas.feature_names import PHASE_SEPARATOR, split_phase, with_phase
+from schemas.features.names import PHASE_SEPARATOR, split_phase, with_phase
 from schemas.keys import MaskKey, sql_name
-from schemas.model_settings import FactorRule
-from schemas.study import Study
+from schemas.study.file import Study
+from schemas.study.models import FactorRule
 from store.analyst import MEASURED, quoted_name, quoted_text
 from store.datasets import SqlGives
 from store.snapshot import Snapshot

@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from schemas.errors import ContractError
-from schemas.feature_names import with_phase
+from schemas.features.names import with_phase
 from schemas.splits import split_sha256
 from store.query import snapshot_connection
 from store.snapshot import Snapshot

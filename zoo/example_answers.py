@@ -18,7 +18,7 @@ from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 
 from schemas.errors import ContractError
-from schemas.feature_names import PHASE_SEPARATOR
+from schemas.features.names import PHASE_SEPARATOR
 from zoo.explain import last_step
 from zoo.harmonise import BATCH_PREFIX
 from zoo.model_files import RESTORE

@@ -9,11 +9,11 @@ from typing import Any
 import polars as pl
 
 from schemas.errors import ContractError, NotFoundError
-from schemas.feature_names import with_phase
-from schemas.feature_sets import FeatureSetRef
+from schemas.features.names import with_phase
+from schemas.features.sets import FeatureSetRef
 from schemas.keys import MaskKey, sql_name
-from schemas.model_settings import IccBound
-from schemas.study import Study
+from schemas.study.file import Study
+from schemas.study.models import IccBound
 from store.analyst import quoted_name
 from store.query import snapshot_connection
 from store.reader import feature_table

@@ -9,8 +9,8 @@ import polars as pl
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 
-from schemas.model_settings import ModelSettings
-from schemas.network_settings import Architecture, NetworkSettings
+from schemas.study.models import ModelSettings
+from schemas.study.networks import Architecture, NetworkSettings
 from zoo.classifiers import DEFAULT_SETTINGS, combined_features
 from zoo.combined import CombinedFeatures
 from zoo.network_classifier import NetworkClassifier

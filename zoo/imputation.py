@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.feature_names import PHASE_SEPARATOR
+from schemas.features.names import PHASE_SEPARATOR
 
 __all__ = ["INDICATOR", "fill_values", "filled", "is_indicator"]
 

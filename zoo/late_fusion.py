@@ -16,8 +16,8 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from schemas.errors import ContractError
-from schemas.model_settings import ModelSettings
-from schemas.network_settings import NetworkSettings
+from schemas.study.models import ModelSettings
+from schemas.study.networks import NetworkSettings
 from zoo.classifiers import DEFAULT_SETTINGS, combined
 from zoo.network_classifier import NetworkClassifier
 from zoo.region_columns import is_region_column

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import polars as pl
 
 from schemas.errors import ContractError
-from schemas.model_settings import TABLE_KEYS
-from schemas.study import Study
+from schemas.study.file import Study
+from schemas.study.models import TABLE_KEYS
 from store.point_in_time import ClinicalAtReference, clinical_at_reference
 from store.snapshot import Snapshot
 from zoo.clinical_columns import batch_block, factor_block, outside_windows

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-from schemas.network_settings import ARCHITECTURES, Architecture
+from schemas.study.networks import ARCHITECTURES, Architecture
 from zoo.staging.comparators import COMPARATORS
 from zoo.staging.description import Comparator
 from zoo.staging.inputs import Category

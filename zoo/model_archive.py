@@ -13,8 +13,8 @@ from typing import Any
 
 from pydantic import JsonValue
 
+from schemas.documents.strict_json import strict_json
 from schemas.errors import ContractError
-from schemas.strict_json import strict_json
 from zoo.archive_nodes import ArchiveFault, ForeignTypesFault, refuse_foreign_nodes
 from zoo.model_files import ESTIMATOR, RESTORE
 from zoo.type_names import rename_as_imported, rename_as_saved

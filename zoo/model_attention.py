@@ -14,7 +14,7 @@ from sklearn.base import BaseEstimator
 
 from schemas.errors import ContractError
 from schemas.keys import canonical_json
-from schemas.study import Study
+from schemas.study.file import Study
 from store.query import snapshot_connection
 from store.regions import region_ids, stored_region_masks, stored_regions
 from store.snapshot import Snapshot

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
 from schemas.errors import ContractError
-from schemas.feature_names import PHASE_SEPARATOR
+from schemas.features.names import PHASE_SEPARATOR
 
 __all__ = ["TOO_FEW", "UnfitError", "fit_model", "plain_numerics"]
 

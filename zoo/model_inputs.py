@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from schemas.errors import ContractError
-from schemas.model_settings import FactorRule, IccBound, Missing, ModelSettings
-from schemas.study import Study
+from schemas.study.file import Study
+from schemas.study.models import FactorRule, IccBound, Missing, ModelSettings
 from zoo.registry import ModelSpec
 from zoo.staging.bclc import bclc_comparator
 from zoo.staging.description import Comparator

@@ -64,7 +64,7 @@ def region_words(settings: Mapping[str, Any], phases: Iterable[str]) -> list[str
     Parameters
     ----------
     settings : mapping
-        Of the set of regions, as its definition has them (`schemas.region_settings.RegionSettings`).
+        Of the set of regions, as its definition has them (`schemas.features.region_settings.RegionSettings`).
     phases : iterable of str
         That the model reads.
     """

@@ -16,7 +16,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from schemas.errors import ContractError
-from schemas.network_settings import Architecture, NetworkSettings
+from schemas.study.networks import Architecture, NetworkSettings
 from zoo.region_columns import region_column, region_images
 
 if TYPE_CHECKING:

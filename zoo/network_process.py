@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.errors import ContractError
-from schemas.network_file import NetworkFileSettings
+from schemas.study.network_file import NetworkFileSettings
 from store.limited_process import LimitedProcess, LimitedProcessError, Limits
 from zoo.network_files import Embedder, embedded, loaded_network
 

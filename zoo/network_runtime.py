@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from schemas.errors import ContractError, RadzooError, UsageError
-from schemas.network_settings import NetworkSettings
+from schemas.study.networks import NetworkSettings
 from zoo.networks import PhaseNetwork
 
 __all__ = ["autocast", "computing", "decided_by", "embeddings_of", "restored", "scores_of", "weights_of"]

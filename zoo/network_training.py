@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from schemas.errors import ContractError
 from schemas.keys import sha256_of_json
-from schemas.network_settings import Architecture, NetworkSettings
+from schemas.study.networks import Architecture, NetworkSettings
 from zoo.augmentation import Augmentation
 from zoo.evaluation.auc import auc
 from zoo.network_checkpoints import TrainingState, read_state, write_state

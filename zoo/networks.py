@@ -9,7 +9,7 @@ import torch
 from monai.networks.nets.resnet import ResNet
 from torch import Tensor, nn
 
-from schemas.network_settings import Architecture, NetworkFusion
+from schemas.study.networks import Architecture, NetworkFusion
 
 __all__ = ["N_LABELS", "PhaseNetwork", "ResidualTrunk"]
 
@@ -96,7 +96,7 @@ class PhaseNetwork(nn.Module):
     n_phases, n_slices : int
         What a patient's regions hold.
     fusion : {"shared", "separate", "early"}
-        See `schemas.network_settings.NetworkSettings`.
+        See `schemas.study.networks.NetworkSettings`.
     n_tabular : int, default=0
         Numbers a patient that go into the last layer beside the trunk's features: selected radiomics, clinical
         factors.

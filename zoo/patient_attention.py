@@ -12,7 +12,7 @@ from scipy.special import expit
 from torch import Tensor
 
 from schemas.errors import ContractError
-from schemas.network_settings import NetworkSettings
+from schemas.study.networks import NetworkSettings
 from zoo.attention import MARGIN_MM, STEPS, AttentionScores, attention_scores
 from zoo.network_classifier import NetworkClassifier
 from zoo.network_runtime import computing

@@ -10,8 +10,8 @@ from typing import Any
 import polars as pl
 
 from schemas.errors import ContractError
-from schemas.feature_names import split_phase
-from schemas.study import Study
+from schemas.features.names import split_phase
+from schemas.study.file import Study
 from store.point_in_time import ClinicalAtReference, clinical_at_reference
 from store.snapshot import Snapshot
 from zoo.clinical_columns import factor_value

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import JsonValue
 
+from schemas.documents.strict_json import strict_json
 from schemas.errors import ContractError, NotFoundError
-from schemas.strict_json import strict_json
 from zoo.archive_nodes import FOREIGN_TYPES
 from zoo.model_archive import canonical_archive, checked_archive
 from zoo.model_files import CARD, ESTIMATOR, RECORD, RESTORE, model_files, refuse_large_file

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from schemas.errors import ContractError, NotFoundError
-from schemas.outcomes import ColumnSplit
 from schemas.persons import (
     People,
     SharedData,
@@ -15,7 +14,8 @@ from schemas.persons import (
     same_rows,
     without_templates,
 )
-from schemas.study import Study
+from schemas.study.file import Study
+from schemas.study.outcomes import ColumnSplit
 from store.snapshot import Snapshot
 from zoo.feature_columns import phase_columns
 

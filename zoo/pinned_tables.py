@@ -10,9 +10,9 @@ from typing import Any
 import polars as pl
 import pyarrow.parquet as pq
 
-from schemas.feature_sets import FeatureSetRef
+from schemas.features.sets import FeatureSetRef
 from schemas.keys import canonical_json
-from schemas.study import Study
+from schemas.study.file import Study
 from store.changes import changed_since
 from store.datasets import PinnedDataset, pinned_dataset, writer_versions
 from store.files import file_sha256

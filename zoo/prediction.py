@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from schemas.errors import ContractError, NotFoundError
-from schemas.study import Study
+from schemas.study.file import Study
 from store.snapshot import Snapshot
 from zoo.explain import Contributions
 from zoo.foreign_models import foreign_answers

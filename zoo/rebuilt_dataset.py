@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from schemas.errors import RadzooError
-from schemas.study import Study
+from schemas.study.file import Study
 from store.datasets import PinnedDataset, writer_versions
 from store.files import file_sha256
 from store.home import Store

@@ -13,10 +13,10 @@ from sqlalchemy import Connection, select
 
 from schemas.errors import RadzooError
 from schemas.keys import sha256_of_json
-from schemas.outcomes import EventOutcome
 from schemas.results import LeaderboardRow, PredictionRow
 from schemas.splits import split_sha256
-from schemas.study import Study
+from schemas.study.file import Study
+from schemas.study.outcomes import EventOutcome
 from store.connection import read_transaction
 from store.findings import REPAIR, Check, Finding
 from store.home import Store

@@ -9,7 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from schemas.errors import ContractError
-from schemas.feature_names import PHASE_SEPARATOR
+from schemas.features.names import PHASE_SEPARATOR
 
 __all__ = ["REGION_SUFFIX", "is_region_column", "region_column", "region_columns", "region_images"]
 

@@ -10,8 +10,8 @@ from types import MappingProxyType
 from sklearn.base import BaseEstimator
 
 from schemas.errors import NotFoundError
-from schemas.model_settings import ModelSettings
-from schemas.network_settings import ARCHITECTURES, Architecture, NetworkSettings
+from schemas.study.models import ModelSettings
+from schemas.study.networks import ARCHITECTURES, Architecture, NetworkSettings
 from zoo.classifiers import (
     DEFAULT_SETTINGS,
     combined,

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Mapping
 from typing import Any
 
-from schemas.study import Study
+from schemas.study.file import Study
 from store.home import Store
 from store.snapshot import Snapshot
 from zoo.registry import model_spec

@@ -14,12 +14,12 @@ import polars as pl
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
+from schemas.documents.model_record import ModelManifest, ModelRecord, record_faults
+from schemas.documents.strict_json import strict_json
 from schemas.errors import ContractError, NotFoundError
-from schemas.feature_names import PHASE_SEPARATOR
-from schemas.model_record import ModelManifest, ModelRecord, record_faults
-from schemas.model_settings import FactorRule, Missing, ModelSettings
-from schemas.strict_json import strict_json
-from schemas.study import Study
+from schemas.features.names import PHASE_SEPARATOR
+from schemas.study.file import Study
+from schemas.study.models import FactorRule, Missing, ModelSettings
 from store.snapshot import Snapshot
 from zoo.explain import column_references
 from zoo.feature_columns import stored_feature_set

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from schemas.errors import ContractError
 from schemas.keys import sql_name
-from schemas.model_settings import IccBound
-from schemas.study import Study
+from schemas.study.file import Study
+from schemas.study.models import IccBound
 from store.changes import changed_since
 from store.query import snapshot_connection
 from store.snapshot import Snapshot

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from schemas.model_settings import IccBound
+from schemas.study.models import IccBound
 from zoo.stable_columns import passes
 
 __all__ = ["StabilityCount", "stability_counts"]

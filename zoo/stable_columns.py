@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from schemas.feature_names import with_phase
-from schemas.model_settings import IccBound
+from schemas.features.names import with_phase
+from schemas.study.models import IccBound
 
 __all__ = ["passes", "stable_columns"]
 

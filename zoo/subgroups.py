@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from schemas.errors import ContractError
 from schemas.results import Cohort, ComparisonRow, PredictionRow, SubgroupRow, Suite
-from schemas.study import Study
+from schemas.study.file import Study
 from store.snapshot import Snapshot
 from zoo.clinical_values import clinical_values
 from zoo.evaluation.auc import Placements, logit_bounds

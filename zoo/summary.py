@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 
-from schemas.network_settings import NetworkSettings
+from schemas.study.networks import NetworkSettings
 from zoo.classifiers import selected_features
 from zoo.clinical import ClinicalLogisticRegression
 from zoo.combined import CombinedFeatures

@@ -12,9 +12,9 @@ import numpy as np
 from pydantic import JsonValue
 
 from schemas.keys import canonical_json, sha256_of_json
-from schemas.network_settings import NetworkSettings
-from schemas.outcomes import EventOutcome
-from schemas.study import Study
+from schemas.study.file import Study
+from schemas.study.networks import NetworkSettings
+from schemas.study.outcomes import EventOutcome
 from store.datasets import PinnedDataset
 from store.home import Store
 from store.snapshot import Snapshot

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from flows.cli.outcome import table_text
-from schemas.grey_levels import grey_level_flags
+from schemas.features.grey_levels import grey_level_flags
 from store.coverage import Coverage
 from store.feature_search import FoundFeature
 from store.feature_set_difference import FeatureSetDifference

@@ -19,7 +19,7 @@ from flows.imaging.labels import lesion_mask
 from flows.imaging.opened_files import library_words, shown_below
 from flows.imaging.volumes import ReadingFolders, image_sha256, mask_sha256, read_volume
 from schemas.errors import ContractError
-from schemas.radiomics_settings import RadiomicsSettings
+from schemas.features.radiomics_settings import RadiomicsSettings
 from schemas.settings import EXTRACTION_MEMORY
 from store.staging import ExtractionRecord, stage
 

@@ -10,8 +10,8 @@ import numpy.typing as npt
 from radiomics import imageoperations
 
 from flows.extract.calculators import FEATURES
-from schemas.grey_levels import MOST_BINS, grey_levels, histogram_fault, texture_fault
-from schemas.radiomics_settings import RadiomicsSettings
+from schemas.features.grey_levels import MOST_BINS, grey_levels, histogram_fault, texture_fault
+from schemas.features.radiomics_settings import RadiomicsSettings
 
 __all__ = ["Discretisation", "discretisation"]
 

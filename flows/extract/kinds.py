@@ -10,7 +10,7 @@ from typing import Any
 from flows.extract.batch import Receipt
 from flows.extract.planned import PlannedExtraction
 from flows.feature_sets import BoundFeatureSet
-from schemas.feature_sets import RegionDefinition
+from schemas.features.sets import RegionDefinition
 from store.commit import Commit
 from store.home import Store
 from store.regions import RegionRecord, region_segment

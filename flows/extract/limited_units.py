@@ -18,8 +18,8 @@ from flows.extract.region_batch import cropped_units, exam_units
 from flows.imaging.volumes import ReadingFolders
 from flows.worker_pool import end_with_parent
 from schemas.errors import RadzooError
-from schemas.feature_sets import ComputedSettings
-from schemas.region_settings import RegionSettings
+from schemas.features.region_settings import RegionSettings
+from schemas.features.sets import ComputedSettings
 from schemas.settings import EXTRACTION_MEMORY, EXTRACTION_SECONDS, limit_setting
 from store.limited_process import LimitedProcess, LimitedProcessError, Limits, OutOfMemoryError, OutOfTimeError
 

@@ -27,7 +27,7 @@ from flows.extract.process_state import geometry_tolerance, one_thread, quiet
 from flows.extract.shuffle import shuffled_inside
 from flows.imaging.grids import geometry_difference
 from schemas.errors import ContractError
-from schemas.radiomics_settings import RadiomicsSettings
+from schemas.features.radiomics_settings import RadiomicsSettings
 from schemas.settings import IMAGE_BYTES, limit_setting
 
 __all__ = ["Extraction", "extract", "library_versions", "normalised_image", "use_single_thread"]

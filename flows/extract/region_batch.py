@@ -15,7 +15,7 @@ from flows.imaging.grids import GEOMETRY_TOLERANCE
 from flows.imaging.regions import PhaseImage, Region, cropped_regions
 from flows.imaging.volumes import ReadingFolders, is_unoriented
 from schemas.errors import ContractError
-from schemas.region_settings import RegionSettings
+from schemas.features.region_settings import RegionSettings
 from store.regions import RegionRecord
 from store.staging import stage
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from flows.imaging.register import Registration, registered
 from schemas.errors import ContractError
-from schemas.region_settings import RegionSettings
+from schemas.features.region_settings import RegionSettings
 
 __all__ = ["Box", "PhaseImage", "Region", "cropped_regions", "largest_slices", "square_box"]
 

@@ -23,7 +23,7 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from schemas.errors import UsageError
-from schemas.region_settings import RegistrationSettings
+from schemas.features.region_settings import RegistrationSettings
 
 __all__ = ["Registration", "registered", "registration_versions", "similarities"]
 

@@ -16,7 +16,7 @@ from flows.report.sections import clinical_table, feature_sets, model_parts
 from flows.report.summary import cautions, summary
 from flows.report.table_one import table_one
 from schemas.errors import UsageError
-from schemas.grey_levels import FEWEST_LEVELS
+from schemas.features.grey_levels import FEWEST_LEVELS
 from store.home import Store
 from store.query import snapshot_connection
 from store.snapshot import Snapshot

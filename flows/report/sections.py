@@ -10,7 +10,7 @@ from typing import Any
 from flows.pages.questions import Answer, Questions
 from flows.pages.words import EN_DASH, compact, percent, readable_name, readable_unit, readable_variable
 from flows.report.attention import AttentionPart, attention_part
-from schemas.grey_levels import FEWEST_LEVELS
+from schemas.features.grey_levels import FEWEST_LEVELS
 
 __all__ = ["ClinicalTable", "FeatureSetPart", "ModelPart", "clinical_table", "feature_sets", "model_parts"]
 

@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 
 from flows.verification import repair_store, verified_store
 from schemas.errors import RadzooError
-from schemas.study import Study
+from schemas.study.file import Study
 from store.backup import backed_up
 from store.export import exported
 from store.home import Store

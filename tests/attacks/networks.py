@@ -26,7 +26,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 from schemas.errors import ContractError
-from schemas.network_file import NetworkFileSettings
+from schemas.study.network_file import NetworkFileSettings
 from tests.attacks.model_mutations import mutated_bytes
 from tests.attacks.small_models import zipped
 from zoo.network_process import NetworkProcess, network_process

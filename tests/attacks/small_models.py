@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from schemas.model_record import ModelManifest
-from schemas.model_settings import ModelSettings
-from schemas.network_settings import NetworkSettings
+from schemas.documents.model_record import ModelManifest
+from schemas.study.models import ModelSettings
+from schemas.study.networks import NetworkSettings
 from zoo.example_answers import example_answers
 from zoo.explain import column_references
 from zoo.model_files import CARD, ESTIMATOR, MANIFEST, RECORD

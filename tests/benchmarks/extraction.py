@@ -17,7 +17,7 @@ from radiomics.featureextractor import RadiomicsFeatureExtractor
 from scipy.ndimage import gaussian_filter
 
 from flows.extract.radiomics import extract, library_versions, use_single_thread
-from schemas.radiomics_settings import HCC_CEMRI
+from schemas.features.radiomics_settings import HCC_CEMRI
 
 
 def spherical_lesion(diameter_mm):

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from schemas.feature_names import column_names
+from schemas.features.names import column_names
+from schemas.features.radiomics_settings import HCC_CEMRI
 from schemas.keys import MaskKey, extraction_id, sha256_of_json
-from schemas.radiomics_settings import HCC_CEMRI
 from store.commit import commit_to
 from store.home import Store
 from store.segments import stored_segment

@@ -26,7 +26,7 @@ from sklearn.metrics import roc_auc_score
 from torch import nn
 from torch.nn import functional
 
-from schemas.network_settings import ARCHITECTURES, AugmentationSettings, NetworkSettings
+from schemas.study.networks import ARCHITECTURES, AugmentationSettings, NetworkSettings
 from zoo.augmentation import Augmentation
 from zoo.network_data import NetworkData, class_weights, inner_validation
 from zoo.network_runtime import autocast, computing, restored, scores_of

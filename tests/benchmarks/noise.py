@@ -18,7 +18,7 @@ import polars as pl
 from sklearn.feature_selection import VarianceThreshold
 from sklearn.pipeline import Pipeline
 
-from schemas.model_settings import ModelSettings
+from schemas.study.models import ModelSettings
 from zoo.evaluation.auc import auc, component_variance
 from zoo.evaluation.repeated import averaged_placements
 from zoo.fold_fits import FitTask, Recipe, fitted_task

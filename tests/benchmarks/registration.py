@@ -19,7 +19,7 @@ from flows.demo.lesions import lesion_traits, patient_seed
 from flows.imaging.motion import Motion
 from flows.imaging.phantom import liver_mask, phantom_phases, true_transform
 from flows.imaging.register import registered
-from schemas.region_settings import RegistrationSettings
+from schemas.features.region_settings import RegistrationSettings
 
 ENGINES = {
     "6 mm": RegistrationSettings(voxels_mm=(6.0,)),

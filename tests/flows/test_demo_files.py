@@ -15,7 +15,7 @@ from flows.imaging.labels import lesion_mask
 from flows.imaging.phantom import PHASES
 from flows.imaging.volumes import mask_sha256, read_volume
 from schemas.errors import UsageError
-from schemas.study_text import parsed_study
+from schemas.study.text import parsed_study
 
 
 @pytest.fixture(scope="module")

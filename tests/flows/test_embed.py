@@ -16,10 +16,10 @@ from flows.bench import bench
 from flows.embed import embed
 from flows.train import train
 from schemas.errors import ContractError
-from schemas.feature_sets import RegionDefinition
+from schemas.features.region_settings import RegionSettings, RegistrationSettings
+from schemas.features.sets import RegionDefinition
 from schemas.keys import MaskKey, canonical_json, extraction_id, joint_context
-from schemas.region_settings import RegionSettings, RegistrationSettings
-from schemas.study_text import parsed_study
+from schemas.study.text import parsed_study
 from store.commit import commit_to
 from store.home import Store
 from store.query import answer

@@ -18,7 +18,7 @@ from radiomics.featureextractor import RadiomicsFeatureExtractor
 
 from flows.extract.radiomics import extract, library_versions, normalised_image, use_single_thread
 from schemas.errors import ContractError
-from schemas.radiomics_settings import HCC_CEMRI, RadiomicsSettings
+from schemas.features.radiomics_settings import HCC_CEMRI, RadiomicsSettings
 
 NATIVE = RadiomicsSettings()
 FAMILIES = ("shape", "firstorder", "glcm", "gldm", "glrlm", "glszm", "ngtdm")

@@ -8,7 +8,7 @@ import pytest
 
 from flows.frozen_splits import frozen_splits
 from schemas.keys import canonical_json
-from schemas.study import Study
+from schemas.study.file import Study
 from store.commit import commit_to
 from store.home import Store
 from store.snapshot import Snapshot

@@ -7,7 +7,7 @@ import pytest
 from golden_values import GOLDEN, formula_scan
 
 from flows.extract.radiomics import extract, library_versions
-from schemas.radiomics_settings import HCC_CEMRI
+from schemas.features.radiomics_settings import HCC_CEMRI
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from flows.grid_tolerance import loosest_tolerance
 from flows.imaging.grids import GEOMETRY_TOLERANCE, geometry_difference
 from flows.plan import refresh_plan, staging_folder
 from flows.refresh import stored_study
-from schemas.study_text import parsed_study
+from schemas.study.text import parsed_study
 
 STRICT = '[define.strict.radiomics]\nfamilies = ["firstorder"]\ngeometry_tolerance = 0.001\n'
 

@@ -19,7 +19,7 @@ from flows.imaging.opened_files import library_words
 from flows.imaging.volumes import ReadingFolders, read_volume
 from flows.plan import staging_folder
 from schemas.errors import ContractError, UsageError
-from schemas.radiomics_settings import RadiomicsSettings
+from schemas.features.radiomics_settings import RadiomicsSettings
 from schemas.settings import IMAGE_BYTES, limit_setting
 from store.limited_process import LimitedProcess, Limits
 from store.staging import staged_ids

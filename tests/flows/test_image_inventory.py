@@ -8,7 +8,7 @@ import SimpleITK as sitk
 
 from flows.image_inventory import image_inventory
 from flows.study_tables import study_tables
-from schemas.study_text import parsed_study
+from schemas.study.text import parsed_study
 
 
 def inventory_of(study, *, scans=(), masks=()):

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from flows.cli.main import exit_code
 from flows.ingest import ingest
 from flows.refresh import stored_study
-from schemas.bookkeeping import bookkeeping_reason
 from schemas.errors import ContractError, NotFoundError
+from schemas.study.bookkeeping import bookkeeping_reason
 from store.home import Store
 from store.query import answer
 from store.snapshot import Snapshot

@@ -8,7 +8,7 @@ import SimpleITK as sitk
 
 from flows.extract.batch import failure_of
 from flows.extract.radiomics import extract
-from schemas.radiomics_settings import RadiomicsSettings
+from schemas.features.radiomics_settings import RadiomicsSettings
 
 IMAGE = sitk.GetImageFromArray(np.random.default_rng(5).gamma(2, 2, (6, 8, 9)).astype(np.float32) * 5000)
 VOXELS = np.zeros((6, 8, 9), np.uint8)

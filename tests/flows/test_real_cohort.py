@@ -15,7 +15,7 @@ import pytest
 import SimpleITK as sitk
 from radiomics.featureextractor import RadiomicsFeatureExtractor
 
-from schemas.radiomics_settings import HCC_CEMRI
+from schemas.features.radiomics_settings import HCC_CEMRI
 
 pytestmark = pytest.mark.slow
 

@@ -17,7 +17,7 @@ from radiomics.featureextractor import RadiomicsFeatureExtractor
 from flows.cli.main import exit_code
 from flows.refresh import refresh
 from schemas.errors import ContractError
-from schemas.radiomics_settings import HCC_CEMRI
+from schemas.features.radiomics_settings import HCC_CEMRI
 from store.connection import write_transaction
 from store.tables import VERSIONED
 

@@ -21,7 +21,7 @@ from flows.imaging.regions import PhaseImage, cropped_regions, largest_slices, s
 from flows.plan import refresh_plan, staging_folder
 from flows.refresh import refresh, stored_study
 from schemas.errors import ContractError, NotFoundError
-from schemas.region_settings import RegionSettings, RegistrationSettings
+from schemas.features.region_settings import RegionSettings, RegistrationSettings
 from store.compaction import compacted_set
 from store.erasure import erased
 from store.publish import published

@@ -14,7 +14,7 @@ from flows.imaging.motion import Motion
 from flows.imaging.phantom import LesionTraits, liver_mask, phantom_phases, true_transform
 from flows.imaging.register import registered, registration_versions, similarities
 from schemas.errors import UsageError
-from schemas.region_settings import RegistrationSettings
+from schemas.features.region_settings import RegistrationSettings
 
 LIVER = 5  # in the labels of abdomen_mr_ct, see its SOURCE.txt
 ANTS = RegistrationSettings(method="ants")

@@ -9,7 +9,7 @@ from flows.ingest import ingest
 from flows.refresh import stored_study
 from flows.train import train
 from schemas.errors import ContractError
-from schemas.study import Study
+from schemas.study.file import Study
 from store.commit import commit_to
 from store.erasure import erased
 from store.home import Store

@@ -7,8 +7,8 @@ import json
 import pytest
 
 from flows.cli.main import exit_code
-from schemas.ibsi_departures import departures
-from schemas.radiomics_settings import RadiomicsSettings
+from schemas.features.ibsi_departures import departures
+from schemas.features.radiomics_settings import RadiomicsSettings
 from store.commit import commit_to
 
 SETTINGS = """[define.quick.radiomics]

@@ -8,7 +8,7 @@ import SimpleITK as sitk
 
 from flows.extract.radiomics import extract, normalised_image
 from flows.extract.shuffle import shuffled_inside
-from schemas.radiomics_settings import RadiomicsSettings
+from schemas.features.radiomics_settings import RadiomicsSettings
 
 PLAIN = RadiomicsSettings(families=("shape", "firstorder", "glcm"), normalize=True, normalize_scale=100.0, bin_width=10)
 SHUFFLED = RadiomicsSettings.model_validate(PLAIN.model_dump() | {"shuffled_voxels": True})

@@ -10,7 +10,7 @@ import pytest
 
 from flows.cli.main import exit_code
 from flows.study_names import known_models
-from schemas.feature_sets import BUILT_IN
+from schemas.features.sets import BUILT_IN
 from zoo.registry import model_names
 
 STUDY = """feature_sets = ["quick"]

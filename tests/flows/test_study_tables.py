@@ -7,7 +7,7 @@ import pytest
 
 from flows.study_tables import study_tables
 from schemas.errors import ContractError
-from schemas.study_text import parsed_study
+from schemas.study.text import parsed_study
 
 STUDY = """[study]
 id = "s"

@@ -7,7 +7,7 @@ import pytest
 from flows.cli.main import exit_code
 from flows.column_review import identifying_columns, numbering_columns
 from flows.ingest import ingest
-from schemas.bookkeeping import bookkeeping_reason
+from schemas.study.bookkeeping import bookkeeping_reason
 
 KNOWN = {
     "as an index of rows": "Unnamed: 0|Unnamed: 0.1|index|__index_level_0__|level_0|...1|row_id|RowNumber",

@@ -12,8 +12,8 @@ from flows.patient_ids import with_ids
 from flows.study_tables import study_tables
 from flows.table_files import read_table
 from schemas.errors import ContractError
-from schemas.study_text import parsed_study
-from schemas.written_levels import level_of, whole_number_text
+from schemas.study.text import parsed_study
+from schemas.written.levels import level_of, whole_number_text
 
 PLAIN = "patient,afp,note\nA1,1.5,x\nA2,20,y\n"
 

@@ -6,8 +6,8 @@ import pytest
 
 from flows.study_tables import CohortPatient
 from flows.unlisted_patients import unlisted_patients
-from schemas.cohort import Reading
-from schemas.study_text import parsed_study
+from schemas.study.cohort import Reading
+from schemas.study.text import parsed_study
 
 
 def warnings(folder, files, image="{patient}.nii.gz", mask="{patient}_m.nii.gz", cohort=("A1", "A2"), phases=("T1",)):

@@ -5,7 +5,7 @@ import pytest
 from schemas.errors import ContractError
 from schemas.nearest import nearest_names
 from schemas.shown_text import shown_text
-from schemas.study_text import study_reading
+from schemas.study.text import study_reading
 
 TEXT = '[study]\nid = "s"\ntitle = "t"\n[cohort]\ntable = "p.csv"\n[clinical.variables.age]\nunit = "a"\n'
 

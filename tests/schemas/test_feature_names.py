@@ -14,7 +14,8 @@ from radiomics.featureextractor import RadiomicsFeatureExtractor
 from radiomics.imageoperations import getWaveletImage
 
 from schemas.errors import ContractError
-from schemas.feature_names import (
+from schemas.features.ibsi import FEATURES
+from schemas.features.names import (
     FAMILIES,
     FeatureName,
     column_names,
@@ -24,7 +25,6 @@ from schemas.feature_names import (
     wavelet_image_type,
     with_phase,
 )
-from schemas.ibsi import FEATURES
 
 radiomics.setVerbosity(60)  # its log would flood the report; what matters here is returned or raised
 

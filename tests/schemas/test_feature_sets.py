@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.errors import ContractError, NotFoundError
-from schemas.feature_sets import BUILT_IN, FeatureSetDefinition, FeatureSetRef, built_in_settings
-from schemas.ibsi_departures import departures
+from schemas.features.ibsi_departures import departures
+from schemas.features.radiomics_settings import CT, HCC_CEMRI, MR, RadiomicsSettings
+from schemas.features.sets import BUILT_IN, FeatureSetDefinition, FeatureSetRef, built_in_settings
 from schemas.keys import canonical_json, sha256_of_json
-from schemas.radiomics_settings import CT, HCC_CEMRI, MR, RadiomicsSettings
 
 LIBRARIES = {"pyradiomics": "3.0.1", "PyWavelets": "1.8.0"}
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from radiomics.imageoperations import getBinEdges
 
-from schemas.grey_levels import MOST_BINS, MOST_LEVELS, grey_levels, histogram_fault, texture_fault
+from schemas.features.grey_levels import MOST_BINS, MOST_LEVELS, grey_levels, histogram_fault, texture_fault
 
 INTENSITIES = st.floats(-1e4, 1e4)
 

@@ -23,7 +23,7 @@ from radiomics.featureextractor import RadiomicsFeatureExtractor, getFeatureClas
 from ucumvert import get_ucum_parser
 
 from schemas.errors import NotFoundError
-from schemas.ibsi import FEATURES, definition_of
+from schemas.features.ibsi import FEATURES, definition_of
 
 radiomics.setVerbosity(60)  # its log would flood the report; what matters here is returned or raised
 

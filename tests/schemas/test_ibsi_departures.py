@@ -16,11 +16,11 @@ import SimpleITK
 from ibsi_consensus import REFERENCE_TAGS, read_consensus, read_phantom, three_digits
 
 from flows.extract.radiomics import extract
-from schemas.feature_names import FeatureName
-from schemas.feature_sets import BUILT_IN
-from schemas.ibsi_departures import aggregation_of, calculation_departures, departures, preparation_departures
-from schemas.ibsi_deviations import DEVIATIONS, FEATURE_DEVIATIONS, SETTING_DEVIATIONS
-from schemas.radiomics_settings import RadiomicsSettings
+from schemas.features.ibsi_departures import aggregation_of, calculation_departures, departures, preparation_departures
+from schemas.features.ibsi_deviations import DEVIATIONS, FEATURE_DEVIATIONS, SETTING_DEVIATIONS
+from schemas.features.names import FeatureName
+from schemas.features.radiomics_settings import RadiomicsSettings
+from schemas.features.sets import BUILT_IN
 
 radiomics.setVerbosity(60)  # its log would flood the report; what matters here is returned or raised
 

@@ -17,8 +17,8 @@ from radiomics.imageoperations import (
     resampleImage,
 )
 
-from schemas.ibsi import FEATURES
-from schemas.ibsi_deviations import (
+from schemas.features.ibsi import FEATURES
+from schemas.features.ibsi_deviations import (
     DEVIATIONS,
     DISCRETISATION_DEVIATIONS,
     FEATURE_DEVIATIONS,

@@ -9,8 +9,8 @@ import radiomics
 import SimpleITK
 from radiomics.imageoperations import getLoGImage, getWaveletImage
 
-from schemas.ibsi_departures import departures
-from schemas.radiomics_settings import RadiomicsSettings
+from schemas.features.ibsi_departures import departures
+from schemas.features.radiomics_settings import RadiomicsSettings
 
 radiomics.setVerbosity(60)  # its log would flood the report; what matters here is returned or raised
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from schemas.errors import ContractError
-from schemas.feature_sets import FeatureSetDefinition
-from schemas.intended_use import intended_modalities, modality_warnings
-from schemas.modalities import modalities_in
-from schemas.study_text import parsed_study
+from schemas.features.modalities import modalities_in
+from schemas.features.sets import FeatureSetDefinition
+from schemas.study.intended_use import intended_modalities, modality_warnings
+from schemas.study.text import parsed_study
 
 HEAD = """feature_sets = {sets}
 [study]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 from strategies import mask_keys, pseudonyms, sha256s
 
-from schemas.feature_names import split_phase, with_phase
+from schemas.features.names import split_phase, with_phase
 from schemas.keys import (
     RESERVED_VIEWS,
     FeatureSetName,

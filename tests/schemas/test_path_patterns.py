@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.path_patterns import PATTERN_FIELDS, filled_pattern, pattern_fault, pattern_parts
-from schemas.study_text import study_reading
+from schemas.study.path_patterns import PATTERN_FIELDS, filled_pattern, pattern_fault, pattern_parts
+from schemas.study.text import study_reading
 
 VALUES = {"patient": "P1", "phase": "AP", "reader": "R1", "reading": 2}
 TEXT = """[study]

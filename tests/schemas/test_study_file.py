@@ -12,10 +12,10 @@ from strategies import study_texts
 import flows
 from flows.study_template import STUDY_TEMPLATE
 from schemas.errors import ContractError
-from schemas.model_settings import FactorRule
-from schemas.outcomes import EventOutcome
-from schemas.study import Study
-from schemas.study_text import parsed_study
+from schemas.study.file import Study
+from schemas.study.models import FactorRule
+from schemas.study.outcomes import EventOutcome
+from schemas.study.text import parsed_study
 
 DEMO = (Path(flows.__file__).parent / "demo" / "study.toml").read_text(encoding="utf-8")
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from strategies import toml_documents
 
-from schemas.toml_lines import line_of
+from schemas.study.toml_lines import line_of
 
 
 @settings(max_examples=150, deadline=None)

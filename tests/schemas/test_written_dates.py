@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.written_dates import iso_date
+from schemas.written.dates import iso_date
 
 MIDNIGHTS = ["", " 00:00", "T00:00:00", " 00:00:00.000000", "T00:00:00Z", "T00:00:00+01:00", " 00:00:00 UTC"]
 

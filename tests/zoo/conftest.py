@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from schemas.feature_sets import FeatureSetDefinition
+from schemas.features.radiomics_settings import RadiomicsSettings
+from schemas.features.sets import FeatureSetDefinition
 from schemas.keys import MaskKey, canonical_json, sha256_of_json
-from schemas.radiomics_settings import RadiomicsSettings
-from schemas.study import Study
-from schemas.study_text import parsed_study
+from schemas.study.file import Study
+from schemas.study.text import parsed_study
 from store.commit import commit_to
 from store.home import Store
 from store.segments import EmbeddingRecord, embedding_segment, written_segment

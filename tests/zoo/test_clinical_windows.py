@@ -2,7 +2,7 @@
 
 import pytest
 
-from schemas.model_settings import FactorRule
+from schemas.study.models import FactorRule
 from store.datasets import pinned_dataset
 from store.snapshot import Snapshot
 from zoo.matrix import model_table

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from schemas.radiomics_settings import HCC_CEMRI
+from schemas.features.radiomics_settings import HCC_CEMRI
 from schemas.results import ControlRow
-from schemas.study import Study
+from schemas.study.file import Study
 from zoo.controls import control_row, permuted_labels, shuffled_set, split_fold, with_shuffled_set
 from zoo.cross_validation import cross_validation, split_cohorts, split_labels
 from zoo.fold_fits import fitted_task

@@ -9,7 +9,7 @@ from fused_tables import QUICK, fused_table
 from sklearn.model_selection import StratifiedKFold
 
 from schemas.errors import ContractError
-from schemas.model_settings import ModelSettings
+from schemas.study.models import ModelSettings
 from zoo.classifiers import combined, combined_features
 from zoo.fusion import dlrcr
 from zoo.late_fusion import late_fusion

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from schemas.errors import ContractError
-from schemas.model_settings import ModelSettings
+from schemas.study.models import ModelSettings
 from zoo.harmonise import ComBatHarmoniser
 from zoo.matrix import model_table
 from zoo.model_inputs import model_inputs

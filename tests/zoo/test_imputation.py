@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.impute import SimpleImputer
 
-from schemas.model_settings import ModelSettings
+from schemas.study.models import ModelSettings
 from zoo.classifiers import combined
 from zoo.clinical import ClinicalLogisticRegression, MissingValuesError
 from zoo.imputation import fill_values, filled

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.errors import ContractError
-from schemas.model_settings import ModelSettings
+from schemas.study.models import ModelSettings
 from zoo.attention import AttentionScores
 from zoo.model_attention import attention_panels, example_patients, network_of
 from zoo.registry import model_spec

@@ -6,9 +6,9 @@ import polars as pl
 import pytest
 
 from schemas.errors import ContractError, NotFoundError
-from schemas.feature_sets import FeatureSetDefinition
-from schemas.model_settings import FactorRule
-from schemas.radiomics_settings import RadiomicsSettings
+from schemas.features.radiomics_settings import RadiomicsSettings
+from schemas.features.sets import FeatureSetDefinition
+from schemas.study.models import FactorRule
 from zoo.matrix import KEY_COLUMNS, model_table
 from zoo.model_fits import UnfitError
 from zoo.model_inputs import ModelInputs, model_inputs

@@ -8,9 +8,9 @@ import os
 import numpy as np
 import pytest
 
+from schemas.documents.model_record import ModelManifest
+from schemas.documents.strict_json import strict_json
 from schemas.errors import ContractError
-from schemas.model_record import ModelManifest
-from schemas.strict_json import strict_json
 from store.home import Store
 from store.snapshot import Snapshot
 from tests.attacks.models import attack, hand_made, mutants, small_models

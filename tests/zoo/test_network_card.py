@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 from fused_tables import QUICK, fused_table
 
-from schemas.model_settings import FactorRule, ModelSettings
-from schemas.region_settings import RegionSettings
+from schemas.features.region_settings import RegionSettings
+from schemas.study.models import FactorRule, ModelSettings
 from zoo.card import model_card
 from zoo.model_inputs import ModelInputs
 from zoo.model_words import inputs_words, network_words, penalty_words, region_words, step_words, unit_words

@@ -13,7 +13,7 @@ from sklearn.base import clone, is_classifier
 from synthetic_regions import region_table, table_of
 
 from schemas.errors import ContractError, UsageError
-from schemas.network_settings import NetworkSettings
+from schemas.study.networks import NetworkSettings
 from zoo.network_classifier import NetworkClassifier
 from zoo.region_columns import is_region_column, region_images
 

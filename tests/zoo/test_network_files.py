@@ -15,7 +15,7 @@ from torch import nn
 from torch.nn import functional
 
 from schemas.errors import ContractError, UsageError
-from schemas.network_file import NetworkFileSettings
+from schemas.study.network_file import NetworkFileSettings
 from zoo.network_files import embedded, loaded_network, network_input, network_libraries
 from zoo.network_process import NetworkProcess, network_process
 

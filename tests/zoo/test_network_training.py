@@ -15,7 +15,7 @@ from sklearn.model_selection import StratifiedKFold
 from synthetic_regions import region_table, table_of
 
 from schemas.errors import ContractError
-from schemas.network_settings import AugmentationSettings, NetworkSettings
+from schemas.study.networks import AugmentationSettings, NetworkSettings
 from zoo import network_training
 from zoo.network_classifier import NetworkClassifier
 from zoo.network_data import NetworkData, class_weights, inner_validation
@@ -33,7 +33,7 @@ KILLED = """
 import sys, time
 from pathlib import Path
 from synthetic_regions import region_table
-from schemas.network_settings import NetworkSettings
+from schemas.study.networks import NetworkSettings
 from zoo.network_classifier import NetworkClassifier
 from zoo.network_watch import NetworkWatch, watched_training
 def told(report):

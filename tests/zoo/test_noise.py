@@ -14,8 +14,8 @@ from flows.bench import bench
 from flows.cli.main import exit_code
 from flows.train import train
 from schemas.errors import ContractError
-from schemas.model_settings import ModelSettings
-from schemas.study_text import parsed_study
+from schemas.study.models import ModelSettings
+from schemas.study.text import parsed_study
 from zoo.classifiers import DEFAULT_SETTINGS
 from zoo.cross_validation import cross_validation, split_labels
 from zoo.evaluation.repeated import averaged_placements

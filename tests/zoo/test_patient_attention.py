@@ -12,7 +12,7 @@ from synthetic_regions import region_table, table_of
 from torchcam.methods import ScoreCAM
 
 from schemas.errors import ContractError
-from schemas.network_settings import AugmentationSettings, NetworkSettings
+from schemas.study.networks import AugmentationSettings, NetworkSettings
 from zoo.attention import margin_band
 from zoo.evaluation.auc import auc
 from zoo.network_classifier import NetworkClassifier

@@ -7,8 +7,8 @@ import json
 import pytest
 from sqlalchemy import insert
 
-from schemas.feature_sets import FeatureSetDefinition
-from schemas.radiomics_settings import RadiomicsSettings
+from schemas.features.radiomics_settings import RadiomicsSettings
+from schemas.features.sets import FeatureSetDefinition
 from store import datasets
 from store.commit import commit_to
 from store.connection import write_transaction

@@ -19,12 +19,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
+from schemas.documents.model_record import ModelManifest
 from schemas.errors import ContractError, NotFoundError
-from schemas.feature_sets import FeatureSetDefinition
-from schemas.model_record import ModelManifest
-from schemas.radiomics_settings import RadiomicsSettings
-from schemas.study import Study
-from schemas.study_text import parsed_study
+from schemas.features.radiomics_settings import RadiomicsSettings
+from schemas.features.sets import FeatureSetDefinition
+from schemas.study.file import Study
+from schemas.study.text import parsed_study
 from store.commit import commit_to
 from store.home import Store
 from store.snapshot import Snapshot

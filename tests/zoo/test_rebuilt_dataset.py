@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from schemas.feature_sets import FeatureSetDefinition
-from schemas.radiomics_settings import RadiomicsSettings
+from schemas.features.radiomics_settings import RadiomicsSettings
+from schemas.features.sets import FeatureSetDefinition
 from store.commit import commit_to
 from store.files import file_sha256
 from store.home import Store

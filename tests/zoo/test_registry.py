@@ -10,8 +10,8 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
 from schemas.errors import NotFoundError, UsageError
-from schemas.model_settings import CLINICAL_MODELS, NETWORK_MODELS, RADIOMICS_MODELS, ModelSettings
-from schemas.network_settings import NetworkSettings
+from schemas.study.models import CLINICAL_MODELS, NETWORK_MODELS, RADIOMICS_MODELS, ModelSettings
+from schemas.study.networks import NetworkSettings
 from zoo.classifiers import radiomics_lr, selected_features
 from zoo.registry import REGISTRY, model_names, model_spec
 

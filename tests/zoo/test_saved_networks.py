@@ -16,7 +16,7 @@ import safetensors.numpy
 from fused_tables import QUICK, fused_table
 
 from schemas.errors import ContractError
-from schemas.model_settings import ModelSettings
+from schemas.study.models import ModelSettings
 from zoo.persist import load_model, save_model
 from zoo.registry import model_spec
 

@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 
-from schemas.model_settings import ModelSettings
+from schemas.study.models import ModelSettings
 from zoo.registry import model_spec
 from zoo.selection.lasso import LassoSelector
 from zoo.shared_fits import SharedFits

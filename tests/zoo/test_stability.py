@@ -11,7 +11,7 @@ import pytest
 from flows.stability import keep_stability
 from schemas.errors import ContractError
 from schemas.keys import MaskKey
-from schemas.study import Study
+from schemas.study.file import Study
 from store.commit import commit_to
 from store.home import Store
 from store.reader import feature_table

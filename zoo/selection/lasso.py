@@ -17,7 +17,7 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.utils import ClassifierTags, Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from schemas.model_settings import LassoRule
+from schemas.study.models import LassoRule
 from zoo.two_classes import two_classes
 
 __all__ = ["LassoSelector"]

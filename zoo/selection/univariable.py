@@ -12,7 +12,7 @@ from sklearn.feature_selection import SelectorMixin
 from sklearn.utils import ClassifierTags, Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from schemas.model_settings import Correction
+from schemas.study.models import Correction
 from zoo.two_classes import two_classes
 
 __all__ = ["UnivariableSelector"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
-from schemas.ibsi_definition import (
+from schemas.features.ibsi_definition import (
     BIT,
     INTENSITY,
     INTENSITY_SQUARED,
@@ -18,7 +18,7 @@ from schemas.ibsi_definition import (
     FeatureDefinition,
     feature_definition,
 )
-from schemas.ibsi_deviations import AXES_POPULATION_COVARIANCE, KURTOSIS_NOT_EXCESS
+from schemas.features.ibsi_deviations import AXES_POPULATION_COVARIANCE, KURTOSIS_NOT_EXCESS
 
 __all__ = ["FIRSTORDER", "SHAPE"]
 

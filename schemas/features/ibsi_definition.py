@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from schemas.ibsi_deviations import NOT_IN_IBSI
+from schemas.features.ibsi_deviations import NOT_IN_IBSI
 
 __all__ = [
     "BIT",
@@ -49,9 +49,9 @@ class FeatureDefinition:
     ibsi_compliant : bool
         Whether pyradiomics gives IBSI's value when both start from the same voxels and grey levels, under its
         default settings. What others change, and how voxels and grey levels came about, is the business of
-        `schemas.ibsi_departures`.
+        `schemas.features.ibsi_departures`.
     deviation : str or None
-        Identifier in `schemas.ibsi_deviations.FEATURE_DEVIATIONS` of what keeps it from being compliant.
+        Identifier in `schemas.features.ibsi_deviations.FEATURE_DEVIATIONS` of what keeps it from being compliant.
     unit : str
         UCUM unit. Grey levels are bin numbers, hence dimensionless; entropies are in bits (logarithm to
         base 2).

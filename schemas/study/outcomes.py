@@ -8,7 +8,7 @@ from pydantic import Field
 
 from schemas.clinical import UcumUnit
 from schemas.keys import Name
-from schemas.written import Written
+from schemas.written.values import Written
 
 __all__ = ["BinaryOutcome", "ColumnSplit", "EventOutcome", "StratifiedSplit"]
 

@@ -14,13 +14,15 @@ from pydantic import Field, SerializerFunctionWrapHandler, ValidationInfo, model
 from pydantic_core import PydanticCustomError
 
 from schemas.clinical import ClinicalVariable
-from schemas.cohort import Cohort, Phase, Reading
 from schemas.day_window import DayWindow, WrittenWindow
-from schemas.feature_sets import BUILT_IN, RESERVED_NAMES, ComputedSettings, FeatureSetRef
-from schemas.imported import ImportedTable
+from schemas.features.modalities import Modalities
+from schemas.features.radiomics_settings import RadiomicsSettings
+from schemas.features.region_settings import RegionSettings
+from schemas.features.sets import BUILT_IN, RESERVED_NAMES, ComputedSettings, FeatureSetRef
 from schemas.keys import FeatureSetName, FeatureSetReference, Name, Pseudonym
-from schemas.modalities import Modalities
-from schemas.model_settings import (
+from schemas.study.cohort import Cohort, Phase, Reading
+from schemas.study.imported import ImportedTable
+from schemas.study.models import (
     CLINICAL_MODELS,
     NETWORK_MODELS,
     RADIOMICS_MODELS,
@@ -28,11 +30,9 @@ from schemas.model_settings import (
     FactorRule,
     ModelSettings,
 )
-from schemas.network_file import NetworkFileSettings
-from schemas.outcomes import BinaryOutcome, ColumnSplit, EventOutcome, StratifiedSplit
-from schemas.radiomics_settings import RadiomicsSettings
-from schemas.region_settings import RegionSettings
-from schemas.written import Written
+from schemas.study.network_file import NetworkFileSettings
+from schemas.study.outcomes import BinaryOutcome, ColumnSplit, EventOutcome, StratifiedSplit
+from schemas.written.values import Written
 
 __all__ = ["FeatureSetSettings", "ReferenceFaults", "Study"]
 

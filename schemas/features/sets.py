@@ -13,10 +13,10 @@ from typing import Any, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict
 
 from schemas.errors import ContractError, NotFoundError
-from schemas.feature_names import column_names
+from schemas.features.names import column_names
+from schemas.features.radiomics_settings import CT, HCC_CEMRI, MR, RadiomicsSettings
+from schemas.features.region_settings import HCC_REGIONS, RegionSettings
 from schemas.keys import sha256_of_json
-from schemas.radiomics_settings import CT, HCC_CEMRI, MR, RadiomicsSettings
-from schemas.region_settings import HCC_REGIONS, RegionSettings
 
 __all__ = [
     "BUILT_IN",

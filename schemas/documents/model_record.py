@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from schemas.keys import Name, sha256_of_json
-from schemas.model_settings import FactorRule, Missing
+from schemas.study.models import FactorRule, Missing
 
 __all__ = [
     "MODEL_MANIFEST_FORMAT",

@@ -15,9 +15,9 @@ from schemas.document_limits import DEPTH, document_faults, text_fault
 from schemas.errors import ContractError
 from schemas.fault_list import LISTED_FAULTS, FaultList
 from schemas.nearest import nearest_names
-from schemas.study import ReferenceFaults, Study
-from schemas.study_keys import keys_at
-from schemas.toml_lines import line_of
+from schemas.study.file import ReferenceFaults, Study
+from schemas.study.keys import keys_at
+from schemas.study.toml_lines import line_of
 
 __all__ = ["StudyReading", "parsed_study", "study_reading"]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from schemas.feature_sets import BUILT_IN, BuiltIn, ComputedSettings, FeatureSetRef
-from schemas.modalities import modalities_in
-from schemas.radiomics_settings import RadiomicsSettings
-from schemas.region_settings import RegionSettings
-from schemas.study import Study
+from schemas.features.modalities import modalities_in
+from schemas.features.radiomics_settings import RadiomicsSettings
+from schemas.features.region_settings import RegionSettings
+from schemas.features.sets import BUILT_IN, BuiltIn, ComputedSettings, FeatureSetRef
+from schemas.study.file import Study
 
 __all__ = ["intended_modalities", "modality_warnings"]
 

@@ -1,8 +1,8 @@
 """Where pyradiomics 3.0.1 leaves the IBSI reference: one identifier and one sentence or two each.
 
 Some change how a feature is calculated from voxels and grey levels: always, or under some settings. The others come
-with how the image was discretised, prepared or filtered. `schemas.ibsi_departures` tells which settings bring which,
-and whose values they touch.
+with how the image was discretised, prepared or filtered. `schemas.features.ibsi_departures` tells which settings bring
+which, and whose values they touch.
 
 Sources: IBSI-1 reference manual (arXiv:1612.07003), IBSI-2 filters (doi:10.1148/radiol.231319), and the
 behaviour of pyradiomics 3.0.1, which the tests measure.

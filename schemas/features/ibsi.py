@@ -1,7 +1,7 @@
 """The dictionary of the 107 features that pyradiomics 3.0.1 computes by default, tied to IBSI-1.
 
 The entries lie in one module per kind of feature; here they are joined. The deviations are described in
-`schemas.ibsi_deviations`; `schemas.ibsi_departures` tells which settings bring which.
+`schemas.features.ibsi_deviations`; `schemas.features.ibsi_departures` tells which settings bring which.
 
 Sources
 -------
@@ -17,11 +17,11 @@ from types import MappingProxyType
 from typing import Final
 
 from schemas.errors import NotFoundError
-from schemas.ibsi_definition import FeatureDefinition
-from schemas.ibsi_glcm import GLCM
-from schemas.ibsi_neighbours import GLDM, NGTDM
-from schemas.ibsi_runs_zones import GLRLM, GLSZM
-from schemas.ibsi_shape_firstorder import FIRSTORDER, SHAPE
+from schemas.features.ibsi_definition import FeatureDefinition
+from schemas.features.ibsi_glcm import GLCM
+from schemas.features.ibsi_neighbours import GLDM, NGTDM
+from schemas.features.ibsi_runs_zones import GLRLM, GLSZM
+from schemas.features.ibsi_shape_firstorder import FIRSTORDER, SHAPE
 
 __all__ = [
     "FEATURES",

@@ -7,8 +7,8 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from schemas.keys import FeatureSetReference, Name
-from schemas.network_settings import NetworkSettings
-from schemas.written import Written
+from schemas.study.networks import NetworkSettings
+from schemas.written.values import Written
 
 __all__ = [
     "CLINICAL_MODELS",

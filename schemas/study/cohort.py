@@ -8,8 +8,8 @@ from pydantic import Field, StringConstraints, field_validator
 
 from schemas.day_window import DayWindow, WrittenWindow
 from schemas.keys import ReaderName
-from schemas.path_patterns import pattern_fault
-from schemas.written import Written
+from schemas.study.path_patterns import pattern_fault
+from schemas.written.values import Written
 
 __all__ = ["Cohort", "Phase", "Reading"]
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
-from schemas.ibsi_definition import BIT, NUMBER, FeatureDefinition, feature_definition
+from schemas.features.ibsi_definition import BIT, NUMBER, FeatureDefinition, feature_definition
 
 __all__ = ["GLDM", "NGTDM"]
 

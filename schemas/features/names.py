@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 from schemas.errors import ContractError
-from schemas.ibsi import FEATURES
+from schemas.features.ibsi import FEATURES
 
 __all__ = [
     "FAMILIES",
@@ -56,7 +56,7 @@ class FeatureName:
         pyradiomics' feature class; ``shape`` exists only for ``original``, as it is measured on the mask.
     name : str
         The feature within its family, letters and digits. Whether pyradiomics has such a feature is for
-        `schemas.ibsi.definition_of` to say.
+        `schemas.features.ibsi.definition_of` to say.
 
     Raises
     ------

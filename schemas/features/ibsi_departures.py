@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from schemas.feature_names import ORIGINAL, SHAPE, FeatureName
-from schemas.ibsi import FEATURES, definition_of
-from schemas.ibsi_deviations import DEVIATIONS
-from schemas.radiomics_settings import RadiomicsSettings
+from schemas.features.ibsi import FEATURES, definition_of
+from schemas.features.ibsi_deviations import DEVIATIONS
+from schemas.features.names import ORIGINAL, SHAPE, FeatureName
+from schemas.features.radiomics_settings import RadiomicsSettings
 
 __all__ = ["aggregation_of", "calculation_departures", "departures", "preparation_departures"]
 

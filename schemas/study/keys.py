@@ -7,7 +7,7 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 
-from schemas.study import Study
+from schemas.study.file import Study
 
 __all__ = ["keys_at"]
 

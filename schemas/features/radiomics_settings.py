@@ -20,7 +20,7 @@ from pydantic import (
     model_validator,
 )
 
-from schemas.grey_levels import MOST_BINS
+from schemas.features.grey_levels import MOST_BINS
 
 __all__ = ["CT", "HCC_CEMRI", "MR", "Family", "Interpolator", "RadiomicsSettings"]
 

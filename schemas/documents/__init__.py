@@ -1,0 +1,1 @@
+"""JSON documents that cross from one program to another: their fields, read strictly."""

@@ -1,0 +1,1 @@
+"""Features: names, sets, settings, and the IBSI's definitions of them."""
