@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from schemas.keys import MaskKey
-from store.snapshot import Snapshot
+from store.history.snapshot import Snapshot
 
 __all__ = ["abandoned_masks", "abandoned_values"]
 

@@ -12,8 +12,8 @@ from typing import Any, Literal
 from flows.progress import narrated
 from flows.worker_pool import worker_pool
 from schemas.errors import UsageError
+from store.history.snapshot import Snapshot
 from store.home import Store
-from store.snapshot import Snapshot
 from zoo.model_folders import version_key
 from zoo.registry import model_spec
 

@@ -17,12 +17,12 @@ from flows.train import TrainReport, study_models, train
 from schemas.errors import NotFoundError
 from schemas.results import FOLDS, REPEATS, ControlRow, LeaderboardRow, Suite
 from schemas.study.file import Study
-from store.basis import Basis, basis_of
-from store.commit import commit_to
+from store.analyst.publish import is_published
+from store.commits.commit import commit_to
+from store.history.basis import Basis, basis_of
+from store.history.runs import recorded_run
+from store.history.snapshot import Snapshot
 from store.home import Store
-from store.publish import is_published
-from store.runs import recorded_run
-from store.snapshot import Snapshot
 from store.times import utc_now
 from zoo.benchmark import comparison_rows, judged_model
 from zoo.characteristics import characteristic_rows

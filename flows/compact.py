@@ -10,11 +10,11 @@ from flows.erased_meanwhile import carry_out
 from flows.progress import narrated, said
 from flows.publication import publish_landed
 from schemas.errors import NotFoundError, StoreBusyError
-from store.compaction import CompactedSet, compacted_set
+from store.compaction.compact import CompactedSet, compacted_set
+from store.compaction.leftovers import GRACE_HOURS, Leftover, removed_leftovers
+from store.compaction.merge_plan import TARGET_ROWS, feature_sets_with_segments, files_to_merge
+from store.history.runs import recorded_run
 from store.home import Store
-from store.leftovers import GRACE_HOURS, Leftover, removed_leftovers
-from store.merge_plan import TARGET_ROWS, feature_sets_with_segments, files_to_merge
-from store.runs import recorded_run
 
 __all__ = ["MOST_SMALL_FILES", "CompactReport", "compact", "compact_scattered"]
 

@@ -12,11 +12,11 @@ from flows.refresh import refresh
 from schemas.features.radiomics_settings import RadiomicsSettings
 from schemas.results import Control, ControlRow, Suite
 from schemas.study.file import Study
-from store.basis import Basis, basis_of
-from store.commit import commit_to
+from store.commits.commit import commit_to
+from store.history.basis import Basis, basis_of
+from store.history.runs import recorded_run
+from store.history.snapshot import Snapshot
 from store.home import Store
-from store.runs import recorded_run
-from store.snapshot import Snapshot
 from zoo.controls import control_row, permuted_labels, shuffled_set, split_fold, with_shuffled_set
 from zoo.cross_validation import CrossValidation, cross_validation, split_cohorts, split_labels
 from zoo.folds import Fold

@@ -9,10 +9,10 @@ from typing import Any
 
 from flows.progress import narrated, said
 from schemas.study.file import Study
-from store.commit import Commit
+from store.commits.commit import Commit
+from store.history.snapshot import Snapshot
 from store.home import Store
-from store.snapshot import Snapshot
-from store.staged_units import discard_units, staged_keys, staged_unit
+from store.rows.staged_units import discard_units, staged_keys, staged_unit
 from zoo.cross_validation import CrossValidation
 
 __all__ = ["carried_out", "discard_fits", "is_current", "put_datasets"]

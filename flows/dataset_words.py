@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from schemas.errors import RadzooError
-from store.snapshot import Snapshot
+from store.history.snapshot import Snapshot
 from zoo.model_words import inputs_words
 
 __all__ = ["dataset_words"]

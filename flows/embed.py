@@ -21,13 +21,13 @@ from flows.train import train
 from schemas.errors import ContractError
 from schemas.keys import canonical_json, sha256_of_json
 from schemas.study.file import Study
-from store.basis import Basis
-from store.commit import commit_to
+from store.commits.commit import commit_to
+from store.commits.writer import appended_as
+from store.history.basis import Basis
+from store.history.runs import recorded_run
+from store.history.snapshot import Snapshot
 from store.home import Store
-from store.runs import recorded_run
-from store.segments import embedding_segment
-from store.snapshot import Snapshot
-from store.writer import appended_as
+from store.rows.segments import embedding_segment
 from zoo.cross_validation import cross_validation, split_cohorts, split_labels
 from zoo.embedding_columns import EMBEDDING
 from zoo.folds import repeated_folds

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from schemas.errors import ContractError
 from schemas.keys import MaskKey, extraction_id, sha256_of_json
 from schemas.study.file import Study
-from store.segments import EmbeddingRecord
-from store.snapshot import Snapshot
+from store.history.snapshot import Snapshot
+from store.rows.segments import EmbeddingRecord
 from zoo.cross_validation import CrossValidation
 from zoo.embedding_columns import split_hash
 from zoo.feature_columns import primary_extractions, stored_feature_set

@@ -8,8 +8,8 @@ from typing import TypeVar
 
 from flows.progress import said
 from schemas.errors import StoreBusyError
-from store.basis import Basis, basis_of
-from store.erasure import erased_meanwhile
+from store.erasure.erase import erased_meanwhile
+from store.history.basis import Basis, basis_of
 from store.home import Store
 
 __all__ = ["carry_out"]

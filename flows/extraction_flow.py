@@ -18,7 +18,7 @@ from flows.temporary_server import started_server
 from flows.worker_pool import one_thread_each
 from flows.workflow import NO_CACHE, ThreadPoolTaskRunner, flow, task, unmapped
 from schemas.features.sets import ComputedSettings
-from store.limited_process import LimitedProcess
+from store.limits.process import LimitedProcess
 
 __all__ = ["extracted"]
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from store.snapshot import Snapshot
+from store.history.snapshot import Snapshot
 
 __all__ = ["FailureCounts", "failure_counts", "known_failures"]
 

@@ -24,7 +24,7 @@ from schemas.features.sets import (
 )
 from schemas.keys import canonical_json
 from schemas.study.file import Study
-from store.snapshot import Snapshot
+from store.history.snapshot import Snapshot
 
 __all__ = [
     "BoundFeatureSet",

@@ -10,7 +10,7 @@ from flows.network_watching import watched_networks
 from flows.temporary_server import started_server
 from flows.worker_pool import worker_pool
 from flows.workflow import NO_CACHE, ThreadPoolTaskRunner, flow, task, unmapped
-from store.staged_units import stage_unit
+from store.rows.staged_units import stage_unit
 from zoo.fold_fits import FitTask, fitted_task
 
 __all__ = ["fitted_folds", "staged_fit"]

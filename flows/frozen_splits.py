@@ -9,7 +9,7 @@ from schemas.errors import ContractError
 from schemas.splits import checked_split
 from schemas.study.file import Study
 from schemas.study.outcomes import StratifiedSplit
-from store.snapshot import Snapshot
+from store.history.snapshot import Snapshot
 
 __all__ = ["frozen_splits"]
 

@@ -9,11 +9,11 @@ from flows.unfit_models import put_unfit_models, reason_of, unfit_models
 from schemas.keys import sha256_of_json
 from schemas.results import FOLDS, LeaderboardRow
 from schemas.study.file import Study
-from store.basis import basis_of
-from store.commit import Commit, commit_to
+from store.commits.commit import Commit, commit_to
+from store.history.basis import basis_of
+from store.history.runs import recorded_run
+from store.history.snapshot import Snapshot
 from store.home import Store
-from store.runs import recorded_run
-from store.snapshot import Snapshot
 from zoo.cross_validation import CrossValidation, cross_validation, split_labels
 from zoo.folds import Fold, most_folds, repeated_folds
 from zoo.model_fits import UnfitError

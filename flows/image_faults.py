@@ -18,7 +18,7 @@ from schemas.study.cohort import Reading
 from schemas.study.file import Study
 from schemas.study.path_patterns import filled_pattern
 from schemas.study.toml_lines import line_of
-from store.snapshot import Snapshot
+from store.history.snapshot import Snapshot
 
 __all__ = ["refuse_missing_phase", "refuse_other_masks", "refuse_other_patients"]
 

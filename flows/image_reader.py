@@ -20,7 +20,7 @@ from flows.imaging.image_files import source_path, source_stat
 from flows.imaging.volumes import is_unoriented, read_volume
 from schemas.errors import ContractError
 from schemas.settings import IMAGE_BYTES, IMAGE_SECONDS, limit_setting
-from store.limited_process import CrashedError, LimitedProcess, LimitedProcessError, Limits, OutOfTimeError
+from store.limits.process import CrashedError, LimitedProcess, LimitedProcessError, Limits, OutOfTimeError
 
 __all__ = ["ImageReader", "file_limits", "limit_words", "temporary_folder"]
 

@@ -14,11 +14,11 @@ from flows.file_faults import real_path
 from flows.imported_tables import ImportedRows
 from schemas.errors import ContractError
 from schemas.keys import MaskKey, canonical_json
-from store.commit import Commit
+from store.commits.commit import Commit
+from store.commits.writer import appended
+from store.history.snapshot import Snapshot
 from store.home import Store
-from store.segments import stored_keys
-from store.snapshot import Snapshot
-from store.writer import appended
+from store.rows.segments import stored_keys
 
 __all__ = ["ImportedReport", "put_imported", "remove_abandoned"]
 

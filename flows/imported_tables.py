@@ -27,8 +27,8 @@ from schemas.features.sets import ImportedDefinition
 from schemas.keys import MaskKey, Name, Pseudonym, extraction_id, sha256_of_json
 from schemas.study.file import Study
 from schemas.study.imported import ONLY_PHASE, ImportedTable
-from store.segments import KEY_COLUMNS
-from store.staging import ExtractionRecord
+from store.rows.segments import KEY_COLUMNS
+from store.rows.staging import ExtractionRecord
 
 __all__ = ["READER", "ImportedRows", "imported_rows"]
 

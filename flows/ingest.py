@@ -40,11 +40,11 @@ from schemas.errors import NotFoundError
 from schemas.study.file import Study
 from schemas.study.intended_use import modality_warnings
 from schemas.study.text import parsed_study
-from store.basis import Basis
-from store.commit import Commit, commit_to
+from store.commits.commit import Commit, commit_to
+from store.history.basis import Basis
+from store.history.runs import recorded_run
+from store.history.snapshot import Snapshot
 from store.home import Store
-from store.runs import recorded_run
-from store.snapshot import Snapshot
 
 __all__ = ["IngestReport", "ingest"]
 

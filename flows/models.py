@@ -16,8 +16,8 @@ from flows.dataset_words import dataset_words
 from schemas.documents.model_record import ModelManifest
 from schemas.errors import NotFoundError, UsageError
 from schemas.foreign_text import markdown_text
+from store.history.snapshot import Snapshot, refuse_unknown_study
 from store.home import Store
-from store.snapshot import Snapshot, refuse_unknown_study
 from zoo.model_folders import MANIFEST, local_model_folder, version_key
 from zoo.persist import checked_contents, load_model
 

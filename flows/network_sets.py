@@ -21,14 +21,14 @@ from schemas.features.sets import FeatureSetRef, NetworkDefinition
 from schemas.keys import MaskKey, canonical_json, extraction_id, sha256_of_json
 from schemas.study.file import Study
 from schemas.study.network_file import NetworkFileSettings
-from store.basis import basis_of
-from store.commit import commit_to
+from store.commits.commit import commit_to
+from store.commits.writer import appended_as
+from store.history.basis import basis_of
+from store.history.runs import recorded_run
+from store.history.snapshot import Snapshot
 from store.home import Store
-from store.regions import region_ids, stored_regions
-from store.runs import recorded_run
-from store.segments import EmbeddingRecord, embedding_segment
-from store.snapshot import Snapshot
-from store.writer import appended_as
+from store.rows.regions import region_ids, stored_regions
+from store.rows.segments import EmbeddingRecord, embedding_segment
 from zoo.feature_columns import stored_feature_set
 from zoo.network_files import network_libraries
 from zoo.network_process import NetworkProcess

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from flows.table_content import refuse_many_cells, refuse_many_megabytes
 from schemas.errors import ContractError
-from store.limited_process import LimitedProcess, LimitedProcessError, Limits
+from store.limits.process import LimitedProcess, LimitedProcessError, Limits
 
 __all__ = ["parquet_frame"]
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from schemas.study.file import Study
-from store.snapshot import Snapshot
+from store.history.snapshot import Snapshot
 
 __all__ = ["PatientsLeftOut", "patients_left_out"]
 

@@ -11,9 +11,9 @@ from flows.extract.planned import PlannedExtraction, PlannedInput
 from flows.feature_sets import BoundFeatureSet
 from schemas.features.region_settings import RegionSettings
 from schemas.keys import MaskKey, extraction_id, joint_context
+from store.history.snapshot import Snapshot
 from store.home import Store
-from store.snapshot import Snapshot
-from store.staging import staged_ids
+from store.rows.staging import staged_ids
 
 __all__ = ["RefreshPlan", "refresh_plan", "staging_folder"]
 

@@ -15,8 +15,8 @@ from flows.models import model_row
 from flows.progress import said
 from flows.refresh import stored_study
 from schemas.errors import UsageError
+from store.history.snapshot import Snapshot
 from store.home import Store
-from store.snapshot import Snapshot
 from zoo.model_folders import MANIFEST
 from zoo.prediction import Predictions, predictions
 from zoo.saved_models import exported_model, stored_model

@@ -5,10 +5,10 @@ from __future__ import annotations
 import duckdb
 
 from schemas.errors import ContractError, RadzooError
+from store.analyst.publish import published
+from store.analyst.statement import first_line
+from store.history.snapshot import Snapshot
 from store.home import Store
-from store.publish import published
-from store.snapshot import Snapshot
-from store.statement import first_line
 
 __all__ = ["publish_landed"]
 

@@ -23,13 +23,13 @@ from schemas.features.sets import FeatureSetRef
 from schemas.keys import MaskKey
 from schemas.study.file import Study
 from schemas.study.intended_use import modality_warnings
-from store.basis import Basis
-from store.commit import Commit, commit_to
+from store.analyst.publish import is_published
+from store.commits.commit import Commit, commit_to
+from store.history.basis import Basis
+from store.history.runs import recorded_run
+from store.history.snapshot import Snapshot
 from store.home import Store
-from store.publish import is_published
-from store.runs import recorded_run
-from store.snapshot import Snapshot
-from store.staging import discard_staged, discard_unfinished
+from store.rows.staging import discard_staged, discard_unfinished
 
 __all__ = ["FeatureSetReport", "refresh", "stored_study"]
 

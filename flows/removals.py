@@ -18,8 +18,8 @@ from flows.study_tables import StudyTables
 from schemas.errors import ContractError
 from schemas.keys import MaskKey
 from schemas.study.file import Study
-from store.segments import stored_keys
-from store.snapshot import Snapshot
+from store.history.snapshot import Snapshot
+from store.rows.segments import stored_keys
 
 __all__ = ["Removal", "refuse_removals", "removals"]
 

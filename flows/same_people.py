@@ -22,7 +22,7 @@ from schemas.persons import (
 from schemas.study.file import Study
 from schemas.study.outcomes import ColumnSplit
 from schemas.study.toml_lines import line_of
-from store.snapshot import Snapshot
+from store.history.snapshot import Snapshot
 
 __all__ = ["cohort_people", "people_warnings", "refuse_common_files", "refuse_shared_people", "with_declared_people"]
 

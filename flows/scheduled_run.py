@@ -18,8 +18,8 @@ from flows.failure_counts import known_failures
 from flows.faults import fault_of, is_interruption, without_line_breaks
 from schemas.errors import NotFoundError, RadzooError
 from schemas.foreign_text import one_line, printable
+from store.history.snapshot import Snapshot
 from store.home import Store
-from store.snapshot import Snapshot
 
 __all__ = ["RunOutcome", "WorkDone", "dated", "log_file", "run_on_schedule"]
 

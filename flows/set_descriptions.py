@@ -8,9 +8,9 @@ from typing import Any
 from flows.feature_sets import BoundFeatureSet
 from flows.progress import said
 from schemas.study.file import Study
-from store.commit import commit_to
+from store.commits.commit import commit_to
+from store.history.snapshot import Snapshot
 from store.home import Store
-from store.snapshot import Snapshot
 
 __all__ = ["update_descriptions"]
 

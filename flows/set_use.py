@@ -14,7 +14,7 @@ from schemas.features.radiomics_settings import RadiomicsSettings
 from schemas.features.sets import FeatureSetRef
 from schemas.study.file import Study
 from schemas.study.intended_use import intended_modalities, modality_warnings
-from store.snapshot import Snapshot
+from store.history.snapshot import Snapshot
 
 __all__ = ["SetUse", "column_preparation", "set_use"]
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from flows.study_tables import StudyTables
 from schemas.errors import ContractError
-from store.snapshot import Snapshot
+from store.history.snapshot import Snapshot
 
 __all__ = ["Conflict", "conflicts", "kept_outcomes", "refuse_conflicts", "superseding_message"]
 

@@ -9,9 +9,9 @@ from typing import Any
 from flows.erased_meanwhile import carry_out
 from schemas.errors import NotFoundError, UsageError
 from schemas.study.file import Study
-from store.commit import commit_to
+from store.commits.commit import commit_to
+from store.history.snapshot import Snapshot
 from store.home import Store
-from store.snapshot import Snapshot
 from zoo.feature_columns import stored_feature_set
 from zoo.stability import FEWEST_PATIENTS, FewReadings, few_readings, stability_is_current, stability_rows
 

@@ -10,7 +10,7 @@ from flows.study_tables import StudyTables
 from schemas.keys import canonical_json, sha256_of_json
 from schemas.splits import split_sha256
 from schemas.study.file import Study
-from store.commit import Commit
+from store.commits.commit import Commit
 
 __all__ = ["put_study"]
 

@@ -13,12 +13,12 @@ from flows.stability import keep_stability
 from flows.unfit_models import put_unfit_models, record_unfit_models
 from schemas.errors import ContractError
 from schemas.study.file import Study
-from store.basis import Basis
-from store.commit import commit_to
-from store.datasets import PinnedDataset
+from store.commits.commit import commit_to
+from store.history.basis import Basis
+from store.history.runs import recorded_run
+from store.history.snapshot import Snapshot
 from store.home import Store
-from store.runs import recorded_run
-from store.snapshot import Snapshot
+from store.rows.datasets import PinnedDataset
 from zoo.matrix import ModelTable
 from zoo.model_fits import UnfitError
 from zoo.model_inputs import model_inputs

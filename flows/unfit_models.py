@@ -7,10 +7,10 @@ from typing import Any, Literal
 
 from schemas.keys import MaskKey
 from schemas.study.file import Study
-from store.basis import Basis
-from store.commit import Commit, commit_to
+from store.commits.commit import Commit, commit_to
+from store.history.basis import Basis
+from store.history.snapshot import Snapshot
 from store.home import Store
-from store.snapshot import Snapshot
 from zoo.model_fits import UnfitError
 
 __all__ = ["Stage", "put_unfit_models", "reason_of", "record_unfit_models", "unfit_models"]

@@ -6,13 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from schemas.errors import NotFoundError, RadzooError
-from store.findings import Verification
+from store.analyst.publish import published
+from store.history.snapshot import Snapshot
 from store.home import Store
-from store.publish import published
-from store.repaired_files import remove_staged_trash, repair_files, repair_models
-from store.repaired_rows import Repair, repair_rows
-from store.snapshot import Snapshot
-from store.verification import verified
+from store.repair.files import remove_staged_trash, repair_files, repair_models
+from store.repair.rows import Repair, repair_rows
+from store.verification.findings import Verification
+from store.verification.verify import verified
 from zoo.persist import folder_sha256
 from zoo.recomputed import recomputed_checks, recomputed_rows, remade_dataset
 from zoo.remade_models import remade_model

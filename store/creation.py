@@ -15,11 +15,11 @@ from sqlalchemy.exc import DBAPIError
 
 from schemas.errors import ContractError, NotFoundError
 from store.address import ADDRESS_FILE, StoreAddress, write_address
-from store.connection import catalogue_place, driver_message, read_transaction, server_engine
+from store.catalogue.connection import catalogue_place, driver_message, read_transaction, server_engine
+from store.catalogue.tables import versioned_table
 from store.files import DataFolder
+from store.history.snapshot import newest_commit
 from store.home import CATALOGUE_FILE, Store
-from store.snapshot import newest_commit
-from store.tables import versioned_table
 
 __all__ = ["CreatedStore", "created_store"]
 

@@ -14,13 +14,13 @@ from sqlalchemy import Engine, inspect
 from schemas.errors import ContractError, NotFoundError
 from schemas.settings import BUSY_TIMEOUT_S
 from store.address import stored_address
+from store.catalogue.connection import catalogue_engine, read_transaction, server_engine, write_transaction
+from store.catalogue.migrations import FORMAT_VERSION, migrate
+from store.catalogue.read_only import is_read_only
+from store.catalogue.tables import store_format
 from store.checked_files import CheckedFiles
-from store.connection import catalogue_engine, read_transaction, server_engine, write_transaction
 from store.faults import disk_faults
 from store.files import DataFolder
-from store.migrations import FORMAT_VERSION, migrate
-from store.read_only import is_read_only
-from store.tables import store_format
 
 __all__ = ["CATALOGUE_FILE", "CHECKED_FILES", "Store"]
 
@@ -68,7 +68,7 @@ class Store:
             self.root.mkdir(parents=True, exist_ok=True)
             is_remote = self.address.data is not None
             self.believed: dict[str, tuple[Any, ...]] = {}
-            """What each table's rows were compared with last (`store.altered_rows`)."""
+            """What each table's rows were compared with last (`store.history.altered_rows`)."""
             checked = CheckedFiles(self.root / f"{CHECKED_FILES}-{os.geteuid()}.jsonl")
             self.files = DataFolder(self.root / "copies" if is_remote else self.root, self.address.data, checked)
             self.engine: Engine = (

@@ -20,11 +20,11 @@ import SimpleITK as sitk
 
 from flows.ingest import ingest
 from flows.refresh import refresh
+from store.analyst.publish import published_commit
+from store.analyst.query import answer
+from store.history.snapshot import Snapshot
 from store.home import Store
-from store.publish import published_commit
-from store.query import answer
-from store.snapshot import Snapshot
-from store.verification import verified
+from store.verification.verify import verified
 
 __all__ = ["Moment", "Outcome", "Timing", "damage", "drawn_moments", "end_state", "ingested", "killed", "timed"]
 

@@ -23,13 +23,13 @@ from typing import Any
 import duckdb
 
 from schemas.keys import MaskKey, extraction_id, sha256_of_json
-from store.commit import commit_to
+from store.analyst.publish import published
+from store.analyst.query import answer
+from store.commits.commit import commit_to
+from store.history.snapshot import Snapshot
 from store.home import Store
-from store.publish import published
-from store.query import answer
-from store.segments import written_segment
-from store.snapshot import Snapshot
-from store.staging import ExtractionRecord
+from store.rows.segments import written_segment
+from store.rows.staging import ExtractionRecord
 
 __all__ = ["Race", "race"]
 

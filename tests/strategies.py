@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from schemas.keys import MaskKey, extraction_id
-from store.staging import ExtractionRecord
+from store.rows.staging import ExtractionRecord
 
 HEX = "0123456789abcdef"
 

@@ -10,9 +10,9 @@ import pytest
 from flows.cli.main import DATASETS_VERBS, FEATURES_VERBS, MODELS_VERBS, STORE_VERBS, VERBS
 from schemas.study.file import Study
 from schemas.study.text import parsed_study
+from store.analyst.query import answer
+from store.history.snapshot import Snapshot
 from store.home import Store
-from store.query import answer
-from store.snapshot import Snapshot
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

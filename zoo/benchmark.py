@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from schemas.results import Cohort, ComparisonRow, LeaderboardRow, PredictionRow, Suite
-from store.snapshot import Snapshot
+from store.history.snapshot import Snapshot
 from zoo.evaluation.auc import FEWEST_OF_A_CLASS
 from zoo.evaluation.delong import DeLongTest, paired_delong, unpaired_delong
 from zoo.evaluation.multiplicity import holm

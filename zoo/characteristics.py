@@ -10,7 +10,7 @@ import numpy as np
 
 from schemas.clinical import ClinicalVariable
 from schemas.study.file import Study
-from store.snapshot import Snapshot
+from store.history.snapshot import Snapshot
 from zoo.clinical_values import clinical_values
 from zoo.evaluation.group_tests import GroupTest, counts_test, values_test
 

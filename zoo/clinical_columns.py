@@ -9,7 +9,7 @@ import polars as pl
 
 from schemas.study.file import Study
 from schemas.study.models import FactorRule, Missing
-from store.point_in_time import ClinicalAtReference
+from store.rows.point_in_time import ClinicalAtReference
 from zoo.harmonise import batch_column
 from zoo.imputation import INDICATOR
 

@@ -13,8 +13,8 @@ from schemas.features.names import PHASE_SEPARATOR
 from schemas.keys import canonical_json, sha256_of_json
 from schemas.study.file import Study
 from schemas.study.models import IccBound
-from store.datasets import PinnedDataset
-from store.snapshot import Snapshot
+from store.history.snapshot import Snapshot
+from store.rows.datasets import PinnedDataset
 from zoo.embedding_columns import is_embedding, refuse_trained_embeddings
 from zoo.feature_columns import stored_feature_set
 from zoo.fold_fits import FitTask, Recipe

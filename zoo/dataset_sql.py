@@ -8,9 +8,9 @@ from schemas.features.names import PHASE_SEPARATOR, split_phase, with_phase
 from schemas.keys import MaskKey, sql_name
 from schemas.study.file import Study
 from schemas.study.models import FactorRule
-from store.analyst import MEASURED, quoted_name, quoted_text
-from store.datasets import SqlGives
-from store.snapshot import Snapshot
+from store.analyst.define import MEASURED, quoted_name, quoted_text
+from store.history.snapshot import Snapshot
+from store.rows.datasets import SqlGives
 from zoo.embedding_columns import EMBEDDING, embedding_name, is_embedding, split_hash
 from zoo.feature_columns import stored_feature_set
 from zoo.harmonise import batch_column

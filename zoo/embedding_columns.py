@@ -16,8 +16,8 @@ import polars as pl
 from schemas.errors import ContractError
 from schemas.features.names import with_phase
 from schemas.splits import split_sha256
-from store.query import snapshot_connection
-from store.snapshot import Snapshot
+from store.analyst.query import snapshot_connection
+from store.history.snapshot import Snapshot
 
 __all__ = [
     "EMBEDDING",

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from store.snapshot import Snapshot
+from store.history.snapshot import Snapshot
 from zoo.explain import contributions, last_step
 from zoo.importances import permutation_importances
 from zoo.model_folders import version_key

@@ -14,10 +14,10 @@ from schemas.features.sets import FeatureSetRef
 from schemas.keys import MaskKey, sql_name
 from schemas.study.file import Study
 from schemas.study.models import IccBound
-from store.analyst import quoted_name
-from store.query import snapshot_connection
-from store.reader import feature_table
-from store.snapshot import Snapshot
+from store.analyst.define import quoted_name
+from store.analyst.query import snapshot_connection
+from store.history.snapshot import Snapshot
+from store.rows.reader import feature_table
 from zoo.stable_columns import stable_columns
 
 __all__ = ["agreeing_columns", "phase_columns", "primary_extractions", "primary_rows", "stored_feature_set"]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from schemas.errors import ContractError, RadzooError
-from store.limited_process import LimitedProcess, LimitedProcessError, Limits
+from store.limits.process import LimitedProcess, LimitedProcessError, Limits
 from zoo.booster_trees import refuse_broken_trees
 from zoo.explain import Contributions
 from zoo.model_answers import Answers, Question, model_answers

@@ -11,8 +11,8 @@ import polars as pl
 from schemas.errors import ContractError
 from schemas.study.file import Study
 from schemas.study.models import TABLE_KEYS
-from store.point_in_time import ClinicalAtReference, clinical_at_reference
-from store.snapshot import Snapshot
+from store.history.snapshot import Snapshot
+from store.rows.point_in_time import ClinicalAtReference, clinical_at_reference
 from zoo.clinical_columns import batch_block, factor_block, outside_windows
 from zoo.embedding_columns import embedding_columns, is_embedding
 from zoo.feature_columns import agreeing_columns, phase_columns, stored_feature_set

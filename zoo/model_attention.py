@@ -15,9 +15,9 @@ from sklearn.base import BaseEstimator
 from schemas.errors import ContractError
 from schemas.keys import canonical_json
 from schemas.study.file import Study
-from store.query import snapshot_connection
-from store.regions import region_ids, stored_region_masks, stored_regions
-from store.snapshot import Snapshot
+from store.analyst.query import snapshot_connection
+from store.history.snapshot import Snapshot
+from store.rows.regions import region_ids, stored_region_masks, stored_regions
 from zoo.attention import MARGIN_MM, AttentionScores
 from zoo.attention_figures import AttentionPanel
 from zoo.feature_columns import stored_feature_set

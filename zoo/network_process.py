@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from schemas.errors import ContractError
 from schemas.study.network_file import NetworkFileSettings
-from store.limited_process import LimitedProcess, LimitedProcessError, Limits
+from store.limits.process import LimitedProcess, LimitedProcessError, Limits
 from zoo.network_files import Embedder, embedded, loaded_network
 
 __all__ = ["NetworkProcess", "network_process"]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from schemas.results import Suite
-from store.snapshot import Snapshot
+from store.history.snapshot import Snapshot
 
 __all__ = ["HELD_OUT", "new_openings", "times_opened"]
 

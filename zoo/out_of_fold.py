@@ -10,7 +10,7 @@ from typing import Any
 
 from schemas.errors import ContractError
 from schemas.results import ComparisonRow, LeaderboardRow, PredictionRow
-from store.snapshot import Snapshot
+from store.history.snapshot import Snapshot
 from zoo.benchmark import corrected_rows
 from zoo.cross_validation import CrossValidation
 from zoo.evaluation.delong import paired_placements_test

@@ -12,8 +12,8 @@ import polars as pl
 from schemas.errors import ContractError
 from schemas.features.names import split_phase
 from schemas.study.file import Study
-from store.point_in_time import ClinicalAtReference, clinical_at_reference
-from store.snapshot import Snapshot
+from store.history.snapshot import Snapshot
+from store.rows.point_in_time import ClinicalAtReference, clinical_at_reference
 from zoo.clinical_columns import factor_value
 from zoo.embedding_columns import is_embedding
 from zoo.feature_columns import primary_rows

@@ -16,7 +16,7 @@ from schemas.persons import (
 )
 from schemas.study.file import Study
 from schemas.study.outcomes import ColumnSplit
-from store.snapshot import Snapshot
+from store.history.snapshot import Snapshot
 from zoo.feature_columns import phase_columns
 
 __all__ = ["one_person_in_both", "refuse_people_in_both_cohorts", "study_people"]

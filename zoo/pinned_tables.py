@@ -13,10 +13,10 @@ import pyarrow.parquet as pq
 from schemas.features.sets import FeatureSetRef
 from schemas.keys import canonical_json
 from schemas.study.file import Study
-from store.changes import changed_since
-from store.datasets import PinnedDataset, pinned_dataset, writer_versions
 from store.files import file_sha256
-from store.snapshot import Snapshot
+from store.history.changes import changed_since
+from store.history.snapshot import Snapshot
+from store.rows.datasets import PinnedDataset, pinned_dataset, writer_versions
 from zoo.dataset_sql import dataset_sql
 from zoo.feature_columns import stored_feature_set
 from zoo.matrix import ModelTable, model_table

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from schemas.errors import ContractError, NotFoundError
 from schemas.study.file import Study
-from store.snapshot import Snapshot
+from store.history.snapshot import Snapshot
 from zoo.explain import Contributions
 from zoo.foreign_models import foreign_answers
 from zoo.model_answers import Answers, Question, model_answers

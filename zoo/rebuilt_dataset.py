@@ -13,10 +13,10 @@ import pyarrow.parquet as pq
 
 from schemas.errors import RadzooError
 from schemas.study.file import Study
-from store.datasets import PinnedDataset, writer_versions
 from store.files import file_sha256
+from store.history.snapshot import Snapshot
 from store.home import Store
-from store.snapshot import Snapshot
+from store.rows.datasets import PinnedDataset, writer_versions
 from zoo.dataset_sql import dataset_sql
 from zoo.matrix import model_table
 from zoo.model_inputs import ModelInputs

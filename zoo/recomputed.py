@@ -17,11 +17,11 @@ from schemas.results import LeaderboardRow, PredictionRow
 from schemas.splits import split_sha256
 from schemas.study.file import Study
 from schemas.study.outcomes import EventOutcome
-from store.connection import read_transaction
-from store.findings import REPAIR, Check, Finding
+from store.catalogue.connection import read_transaction
+from store.catalogue.tables import erasures, versioned_table
+from store.history.snapshot import Snapshot
 from store.home import Store
-from store.snapshot import Snapshot
-from store.tables import erasures, versioned_table
+from store.verification.findings import REPAIR, Check, Finding
 from zoo.benchmark import judged_model
 from zoo.leaderboard import leaderboard_row
 from zoo.model_fits import plain_numerics
@@ -57,7 +57,7 @@ def recomputed_checks(store: Store) -> list[Check]:
 
 
 def recomputed_rows(store: Store) -> Any:
-    """Return the source of what rows may have been that `store.repaired_rows` asks."""
+    """Return the source of what rows may have been that `store.repair.rows` asks."""
 
     def source(connection: Connection, table: str) -> Iterator[tuple[int, Row, str]]:
         for row_id, columns, of in _of_table(store, connection, table):
@@ -69,7 +69,7 @@ def recomputed_rows(store: Store) -> Any:
 
 
 def remade_dataset(store: Store) -> Any:
-    """Return what makes the file of a dataset's row again, as `store.repaired_files` asks for it."""
+    """Return what makes the file of a dataset's row again, as `store.repair.files` asks for it."""
     return lambda row: rebuilt_dataset(store, known_dataset(row)).file == "put back"
 
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from store.regions import region_ids, stored_regions
-from store.snapshot import Snapshot
+from store.history.snapshot import Snapshot
+from store.rows.regions import region_ids, stored_regions
 from zoo.region_columns import region_column
 
 __all__ = ["region_tables"]

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from schemas.study.file import Study
+from store.history.snapshot import Snapshot
 from store.home import Store
-from store.snapshot import Snapshot
 from zoo.registry import model_spec
 from zoo.training import trained_model, training_plan
 

@@ -20,7 +20,7 @@ from schemas.errors import ContractError, NotFoundError
 from schemas.features.names import PHASE_SEPARATOR
 from schemas.study.file import Study
 from schemas.study.models import FactorRule, Missing, ModelSettings
-from store.snapshot import Snapshot
+from store.history.snapshot import Snapshot
 from zoo.explain import column_references
 from zoo.feature_columns import stored_feature_set
 from zoo.foreign_models import ForeignFiles

@@ -13,9 +13,9 @@ from schemas.errors import ContractError
 from schemas.keys import sql_name
 from schemas.study.file import Study
 from schemas.study.models import IccBound
-from store.changes import changed_since
-from store.query import snapshot_connection
-from store.snapshot import Snapshot
+from store.analyst.query import snapshot_connection
+from store.history.changes import changed_since
+from store.history.snapshot import Snapshot
 from zoo.evaluation.agreement import IccEstimate, icc_agreement
 from zoo.feature_columns import stored_feature_set
 from zoo.stable_columns import stable_columns

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from schemas.errors import ContractError
 from schemas.results import Cohort, ComparisonRow, PredictionRow, SubgroupRow, Suite
 from schemas.study.file import Study
-from store.snapshot import Snapshot
+from store.history.snapshot import Snapshot
 from zoo.clinical_values import clinical_values
 from zoo.evaluation.auc import Placements, logit_bounds
 from zoo.evaluation.delong import DeLongTest, unpaired_placements_test

@@ -15,9 +15,9 @@ from schemas.keys import canonical_json, sha256_of_json
 from schemas.study.file import Study
 from schemas.study.networks import NetworkSettings
 from schemas.study.outcomes import EventOutcome
-from store.datasets import PinnedDataset
+from store.history.snapshot import Snapshot
 from store.home import Store
-from store.snapshot import Snapshot
+from store.rows.datasets import PinnedDataset
 from zoo.card import model_card
 from zoo.evaluation.auc import auc
 from zoo.evaluation.threshold import youden_threshold

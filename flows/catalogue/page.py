@@ -15,11 +15,11 @@ from flows.erased_meanwhile import carry_out
 from flows.pages.page import page_text, write_page
 from flows.pages.questions import Answer, Questions
 from schemas.errors import UsageError
-from store.basis import Basis
-from store.feature_set_difference import definition_changes_sql
+from store.analyst.query import snapshot_connection
+from store.dictionary.difference import definition_changes_sql
+from store.history.basis import Basis
+from store.history.snapshot import Snapshot
 from store.home import Store
-from store.query import snapshot_connection
-from store.snapshot import Snapshot
 
 __all__ = ["FOLDER", "catalogue_text", "write_catalogue"]
 

@@ -16,9 +16,9 @@ from flows.cli.answer_text import cells, csv_chunks, json_chunks, shown_cells
 from flows.cli.workbook import write_workbook
 from schemas.errors import ContractError
 from schemas.settings import SqlLimits
-from store.kept_snapshot import KeptRows
-from store.plain_rows import counted_rows, plain_batches, plain_columns, typed_batches
-from store.query import Question, asked, sql_errors
+from store.analyst.plain_rows import counted_rows, plain_batches, plain_columns, typed_batches
+from store.analyst.query import Question, asked, sql_errors
+from store.history.kept_snapshot import KeptRows
 
 __all__ = ["SHOWN_ROWS", "Format", "Request", "Shown", "answer_parts"]
 

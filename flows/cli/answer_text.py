@@ -13,7 +13,7 @@ import pyarrow.csv
 
 from flows.cli.outcome import fitting_columns, json_text, table_text
 from schemas.foreign_text import printable, sheet_text
-from store.plain_rows import PlainColumn
+from store.analyst.plain_rows import PlainColumn
 
 __all__ = ["cells", "csv_chunks", "json_chunks", "shown_cells", "shown_table"]
 
@@ -38,7 +38,7 @@ def csv_chunks(
     Parameters
     ----------
     batches : iterable of RecordBatch
-        From `store.plain_rows.plain_batches`.
+        From `store.analyst.plain_rows.plain_batches`.
     columns : sequence of PlainColumn
         Their columns.
     delimiter : str

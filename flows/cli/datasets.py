@@ -13,9 +13,9 @@ from flows.dataset_words import dataset_words
 from flows.erased_meanwhile import carry_out
 from flows.progress import narrated
 from schemas.errors import NotFoundError, UsageError
-from store.basis import Basis
+from store.history.basis import Basis
+from store.history.snapshot import Snapshot, refuse_unknown_study
 from store.home import Store
-from store.snapshot import Snapshot, refuse_unknown_study
 from zoo.pinned_tables import known_dataset
 from zoo.rebuilt_dataset import RebuiltDataset, rebuilt_dataset, rebuilt_sql
 

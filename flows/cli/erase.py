@@ -11,11 +11,11 @@ from cyclopts import Parameter
 from flows.cli.outcome import Context, Outcome, json_text, table_text
 from flows.progress import said
 from schemas.errors import NotFoundError, UsageError
-from store.erased_files import naming_files
-from store.erasure import Receipt, erased, planned_erasure
-from store.erasure_plan import ErasurePlan
+from store.erasure.erase import Receipt, erased, planned_erasure
+from store.erasure.files import naming_files
+from store.erasure.plan import ErasurePlan
+from store.history.snapshot import Snapshot
 from store.home import Store
-from store.snapshot import Snapshot
 
 __all__ = ["erase"]
 

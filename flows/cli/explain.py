@@ -12,8 +12,8 @@ from flows.attention import PictureFormat, explained_patients, shown_rows
 from flows.cli.outcome import Context, Outcome, table_text
 from flows.models import importance_rows, model_row
 from schemas.errors import NotFoundError, UsageError
+from store.history.snapshot import Snapshot
 from store.home import Store
-from store.snapshot import Snapshot
 from zoo.explained_models import patient_explanation
 from zoo.registry import model_spec
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from flows.cli.outcome import table_text
 from schemas.features.grey_levels import grey_level_flags
-from store.coverage import Coverage
-from store.feature_search import FoundFeature
-from store.feature_set_difference import FeatureSetDifference
-from store.feature_sets import ColumnDescription, FeatureSetDescription
+from store.dictionary.coverage import Coverage
+from store.dictionary.difference import FeatureSetDifference
+from store.dictionary.feature_sets import ColumnDescription, FeatureSetDescription
+from store.dictionary.search import FoundFeature
 
 if TYPE_CHECKING:
     from flows.set_use import SetUse

@@ -18,13 +18,13 @@ from flows.cli.feature_text import (
 )
 from flows.cli.outcome import Context, Outcome
 from schemas.errors import UsageError
-from store.coverage import study_coverage
-from store.feature_search import found_features
-from store.feature_set_difference import feature_set_difference
-from store.feature_sets import described_column, described_feature_set, feature_set_rows, named_feature_set
+from store.analyst.query import snapshot_connection
+from store.dictionary.coverage import study_coverage
+from store.dictionary.difference import feature_set_difference
+from store.dictionary.feature_sets import described_column, described_feature_set, feature_set_rows, named_feature_set
+from store.dictionary.search import found_features
+from store.history.snapshot import Snapshot, refuse_unknown_study
 from store.home import Store
-from store.query import snapshot_connection
-from store.snapshot import Snapshot, refuse_unknown_study
 
 __all__ = ["coverage", "describe", "diff", "list", "search", "stability"]
 

@@ -17,8 +17,8 @@ from flows.models import (
     model_row,
     shown_model,
 )
+from store.history.snapshot import Snapshot
 from store.home import Store
-from store.snapshot import Snapshot
 from zoo.model_words import network_words, penalty_words, step_words
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ def publish_after_move(root: Path) -> None:
         if not (root / "analyst.duckdb").is_file() or _is_noted(root):
             return
         # What is wrong with the store is said by the verb itself.
-        from store.publish import published_after_move
+        from store.analyst.publish import published_after_move
 
         before = published_after_move(root)
     except (RadzooError, OSError, RuntimeError):

@@ -14,11 +14,11 @@ from typing import cast
 from flows.cli.answer_parts import Format, Request, Shown, answer_parts
 from schemas.errors import RadzooError, UsageError
 from schemas.settings import SQL_VARIABLES, SqlLimits
+from store.analyst.query import over_memory
+from store.history.kept_snapshot import KeptRows, kept_rows
+from store.history.snapshot import Snapshot
 from store.home import Store
-from store.kept_snapshot import KeptRows, kept_rows
-from store.limited_process import CrashedError, LimitedProcess, Limits, OutOfMemoryError, OutOfTimeError
-from store.query import over_memory
-from store.snapshot import Snapshot
+from store.limits.process import CrashedError, LimitedProcess, Limits, OutOfMemoryError, OutOfTimeError
 
 __all__ = ["SandboxedAnswer", "sandbox_rights", "sandboxed_answer"]
 

@@ -20,8 +20,8 @@ from flows.cli.sandbox import sandboxed_answer
 from schemas.errors import RadzooError, UsageError
 from schemas.foreign_text import printable
 from schemas.settings import sql_limits
+from store.history.snapshot import snapshot_as_of
 from store.home import Store
-from store.snapshot import snapshot_as_of
 
 __all__ = ["sql"]
 

@@ -12,12 +12,12 @@ from flows.catalogue.page import write_catalogue
 from flows.cli.outcome import Context, Outcome, table_text
 from flows.compact import CompactReport
 from flows.compact import compact as compact_store
+from store.analyst.publish import published
+from store.compaction.leftovers import GRACE_HOURS
+from store.compaction.merge_plan import TARGET_ROWS
 from store.faults import disk_faults
+from store.history.snapshot import Snapshot
 from store.home import Store
-from store.leftovers import GRACE_HOURS
-from store.merge_plan import TARGET_ROWS
-from store.publish import published
-from store.snapshot import Snapshot
 
 __all__ = ["catalogue", "compact", "log", "publish"]
 

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from flows.cli.outcome import Context, Outcome
 from flows.cli.store_verification import verification_text
 from schemas.errors import ContractError
-from store.backup import Backup, backed_up
+from store.backup.copy import Backup, backed_up
 from store.home import Store
 from zoo.persist import folder_sha256
 

@@ -9,11 +9,11 @@ from cyclopts import Parameter
 
 from flows.cli.outcome import Context, Outcome
 from store.address import StoreAddress
+from store.analyst.export import exported
 from store.creation import created_store
-from store.export import exported
 from store.faults import disk_faults
+from store.history.snapshot import snapshot_as_of
 from store.home import Store
-from store.snapshot import snapshot_as_of
 
 __all__ = ["export", "init"]
 

@@ -12,9 +12,9 @@ from flows.cli.outcome import Context, Outcome
 from flows.verification import repair_store, verified_store
 from schemas.errors import ContractError, UsageError
 from store.faults import disk_faults
-from store.findings import Check, Finding, Verification
 from store.home import Store
-from store.repaired_rows import Repair
+from store.repair.rows import Repair
+from store.verification.findings import Check, Finding, Verification
 
 __all__ = ["verification_text", "verify"]
 

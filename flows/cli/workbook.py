@@ -14,7 +14,7 @@ import pyarrow as pa
 from flows.cli.answer_text import cells
 from flows.cli.outcome import json_text
 from schemas.errors import ContractError, UsageError
-from store.plain_rows import PlainColumn
+from store.analyst.plain_rows import PlainColumn
 
 __all__ = ["write_workbook"]
 
@@ -34,7 +34,7 @@ def write_workbook(batches: Iterable[pa.RecordBatch], columns: Sequence[PlainCol
     Parameters
     ----------
     batches : iterable of RecordBatch
-        From `store.plain_rows.plain_batches`.
+        From `store.analyst.plain_rows.plain_batches`.
     columns : sequence of PlainColumn
         Their columns.
     stream : file

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from flows.doctor.finding import EVERY_VERB, Finding
-from store.landlock import landlock_version
+from store.limits.landlock import landlock_version
 
 __all__ = [
     "cache_findings",

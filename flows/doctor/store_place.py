@@ -110,7 +110,7 @@ def network_file_system(mountinfo: str, folder: Path) -> str | None:
 def _catalogue_findings(file: Path) -> Iterator[Finding]:
     if not file.exists():
         return
-    from store.migrations import FORMAT_VERSION
+    from store.catalogue.migrations import FORMAT_VERSION
 
     try:
         found = _stored_format(file)
@@ -159,8 +159,8 @@ def _server_findings(url: str, root: Path) -> Iterator[Finding]:
         return
     from sqlalchemy import inspect, text
 
-    from store.connection import catalogue_place, read_transaction, server_engine
-    from store.migrations import FORMAT_VERSION
+    from store.catalogue.connection import catalogue_place, read_transaction, server_engine
+    from store.catalogue.migrations import FORMAT_VERSION
 
     engine = server_engine(url)
     place, step = catalogue_place(engine), f"start the server, or correct the URL in {root / ADDRESS_FILE}"

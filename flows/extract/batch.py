@@ -21,7 +21,7 @@ from flows.imaging.volumes import ReadingFolders, image_sha256, mask_sha256, rea
 from schemas.errors import ContractError
 from schemas.features.radiomics_settings import RadiomicsSettings
 from schemas.settings import EXTRACTION_MEMORY
-from store.staging import ExtractionRecord, stage
+from store.rows.staging import ExtractionRecord, stage
 
 __all__ = ["Receipt", "extracted_units", "failure_of", "mask_units", "unchanged_image", "unchanged_mask"]
 

@@ -11,12 +11,12 @@ from flows.extract.batch import Receipt
 from flows.extract.planned import PlannedExtraction
 from flows.feature_sets import BoundFeatureSet
 from schemas.features.sets import RegionDefinition
-from store.commit import Commit
+from store.commits.commit import Commit
+from store.commits.writer import added_segment, lacking
 from store.home import Store
-from store.regions import RegionRecord, region_segment
-from store.segments import written_segment
-from store.staging import staged_as, staged_record
-from store.writer import added_segment, lacking
+from store.rows.regions import RegionRecord, region_segment
+from store.rows.segments import written_segment
+from store.rows.staging import staged_as, staged_record
 
 __all__ = ["appended_staged", "receipts_of"]
 

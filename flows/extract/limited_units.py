@@ -21,7 +21,7 @@ from schemas.errors import RadzooError
 from schemas.features.region_settings import RegionSettings
 from schemas.features.sets import ComputedSettings
 from schemas.settings import EXTRACTION_MEMORY, EXTRACTION_SECONDS, limit_setting
-from store.limited_process import LimitedProcess, LimitedProcessError, Limits, OutOfMemoryError, OutOfTimeError
+from store.limits.process import LimitedProcess, LimitedProcessError, Limits, OutOfMemoryError, OutOfTimeError
 
 __all__ = ["extraction_limits", "failures_of_units", "limited_failures", "units_of"]
 

@@ -16,8 +16,8 @@ from flows.imaging.regions import PhaseImage, Region, cropped_regions
 from flows.imaging.volumes import ReadingFolders, is_unoriented
 from schemas.errors import ContractError
 from schemas.features.region_settings import RegionSettings
-from store.regions import RegionRecord
-from store.staging import stage
+from store.rows.regions import RegionRecord
+from store.rows.staging import stage
 
 __all__ = ["cropped_units", "exam_units"]
 

@@ -34,7 +34,7 @@ class Questions:
     Parameters
     ----------
     connection : DuckDBPyConnection
-        From `store.query.snapshot_connection`; one connection serves all questions, since making it costs
+        From `store.analyst.query.snapshot_connection`; one connection serves all questions, since making it costs
         more than asking.
     package : str
         The package below ``flows`` that has the folder ``sql``.

@@ -17,9 +17,9 @@ from flows.report.summary import cautions, summary
 from flows.report.table_one import table_one
 from schemas.errors import UsageError
 from schemas.features.grey_levels import FEWEST_LEVELS
+from store.analyst.query import snapshot_connection
+from store.history.snapshot import Snapshot
 from store.home import Store
-from store.query import snapshot_connection
-from store.snapshot import Snapshot
 from zoo.registry import REGISTRY
 
 __all__ = ["write_report"]

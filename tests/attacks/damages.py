@@ -26,13 +26,13 @@ import pyarrow.parquet as pq
 from flows.verification import repair_store, verified_store
 from schemas.errors import RadzooError
 from schemas.study.file import Study
-from store.backup import backed_up
-from store.export import exported
+from store.analyst.export import exported
+from store.analyst.publish import published
+from store.analyst.query import snapshot_connection
+from store.backup.copy import backed_up
+from store.history.snapshot import Snapshot
 from store.home import Store
-from store.publish import published
-from store.query import snapshot_connection
-from store.reader import feature_table
-from store.snapshot import Snapshot
+from store.rows.reader import feature_table
 from zoo.benchmark import judged_model
 from zoo.persist import folder_sha256
 from zoo.saved_models import pinned_rows

@@ -31,12 +31,12 @@ from sqlalchemy import select
 
 from attacks.race_study import PATIENT, VERBS, Stages, race_stages
 from schemas.errors import StoreBusyError
-from store.connection import read_transaction
-from store.erasure import erased
+from store.catalogue.connection import read_transaction
+from store.catalogue.tables import metadata
+from store.erasure.erase import erased
+from store.history.snapshot import Snapshot
 from store.home import Store
-from store.snapshot import Snapshot
-from store.tables import metadata
-from store.verification import verified
+from store.verification.verify import verified
 from zoo.persist import folder_sha256
 
 __all__ = ["Outcome", "faults_after", "naming_places", "trial"]

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from store.history.snapshot import Snapshot, newest_commit
 from store.home import Store
-from store.snapshot import Snapshot, newest_commit
 
 from .image_seeds import SEEDS, Files, voxels_of
 

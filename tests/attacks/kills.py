@@ -21,11 +21,11 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from attacks.race_study import VERBS, Stages, race_stages
+from store.analyst.query import answer
+from store.catalogue.tables import VERSIONED
+from store.history.snapshot import Snapshot
 from store.home import Store
-from store.query import answer
-from store.snapshot import Snapshot
-from store.tables import VERSIONED
-from store.verification import verified
+from store.verification.verify import verified
 from zoo.persist import folder_sha256
 
 __all__ = ["content", "findings", "killed", "pair_of"]

@@ -18,8 +18,8 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 
+from store.history.snapshot import Snapshot
 from store.home import Store
-from store.snapshot import Snapshot
 
 from .image_seeds import SEEDS, nifti_bytes, voxels_of
 from .image_study import FORBIDDEN, GOOD, Study, command, commits_of, faults_of_run, outcome_of, written_study

@@ -25,9 +25,9 @@ import numpy as np
 import polars as pl
 
 from schemas.errors import ContractError, NotFoundError
+from store.history.snapshot import Snapshot
 from store.home import Store
-from store.limited_process import LimitedProcess
-from store.snapshot import Snapshot
+from store.limits.process import LimitedProcess
 from tests.attacks.hand_made_models import HAND_MADE
 from tests.attacks.model_mutations import mutate
 from tests.attacks.small_models import KINDS, ExportedFolder, small_model

@@ -27,11 +27,11 @@ from sqlalchemy import create_engine, make_url, text
 
 from attacks.launcher import Launcher, Running
 from store.address import StoreAddress, stored_address, write_address
-from store.commit import commit_to
+from store.analyst.publish import published
+from store.commits.commit import commit_to
+from store.history.snapshot import Snapshot
 from store.home import Store
-from store.publish import published
-from store.segments import stored_segment
-from store.snapshot import Snapshot
+from store.rows.segments import stored_segment
 
 __all__ = ["PATIENT", "VERBS", "Stages", "race_stages", "written_study"]
 

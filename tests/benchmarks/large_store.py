@@ -12,11 +12,11 @@ import pyarrow as pa
 from schemas.features.names import column_names
 from schemas.features.radiomics_settings import HCC_CEMRI
 from schemas.keys import MaskKey, extraction_id, sha256_of_json
-from store.commit import commit_to
+from store.commits.commit import commit_to
+from store.commits.writer import appended
 from store.home import Store
-from store.segments import stored_segment
-from store.staging import ExtractionRecord
-from store.writer import appended
+from store.rows.segments import stored_segment
+from store.rows.staging import ExtractionRecord
 
 SET = "hcc-cemri@1"
 COLUMNS = column_names(HCC_CEMRI.image_types(), HCC_CEMRI.families)

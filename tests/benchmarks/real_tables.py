@@ -25,8 +25,8 @@ from flows.bench import FOLDS, bench
 from flows.ingest import ingest
 from flows.refresh import stored_study
 from flows.table_study import TableOfFeatures, study_text
+from store.history.snapshot import Snapshot
 from store.home import Store
-from store.snapshot import Snapshot
 from zoo.controls import control_row, permuted_labels
 from zoo.cross_validation import cross_validation, split_labels
 from zoo.fold_fits import fitted_task

@@ -16,8 +16,8 @@ from time import perf_counter
 import numpy as np
 
 from flows.refresh import stored_study
+from store.history.snapshot import Snapshot
 from store.home import Store
-from store.snapshot import Snapshot
 from zoo.evaluation.agreement import icc_agreement
 from zoo.stability import stability_rows
 

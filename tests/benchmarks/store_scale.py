@@ -27,14 +27,14 @@ import pyarrow.parquet as pq
 from large_store import COLUMNS, DEFINITION, SET, add_rows, append_seconds, filled_store, hash_day, keys_of
 
 from schemas.keys import MaskKey, extraction_id
-from store.analyst import quoted_text
-from store.commit import commit_to
-from store.compaction import compacted_set
+from store.analyst.define import quoted_text
+from store.analyst.query import answer
+from store.commits.commit import commit_to
+from store.compaction.compact import compacted_set
+from store.history.runs import recorded_run
+from store.history.snapshot import Snapshot
 from store.home import Store
-from store.query import answer
-from store.reader import feature_table
-from store.runs import recorded_run
-from store.snapshot import Snapshot
+from store.rows.reader import feature_table
 
 REPEATS = 5
 COSTS = ("append 3 rows", "read a study of 300 rows", "read all rows", "ask in SQL")

@@ -35,9 +35,9 @@ from flows.feature_sets import bound_feature_sets  # noqa: E402
 from flows.ingest import IngestReport, ingest  # noqa: E402
 from flows.plan import RefreshPlan, refresh_plan, staging_folder  # noqa: E402
 from flows.refresh import FeatureSetReport, refresh, stored_study  # noqa: E402
+from store.analyst.query import answer  # noqa: E402
+from store.history.snapshot import Snapshot  # noqa: E402
 from store.home import Store  # noqa: E402
-from store.query import answer  # noqa: E402
-from store.snapshot import Snapshot  # noqa: E402
 
 RADZOO = str(Path(sys.executable).with_name("radzoo"))
 
@@ -318,7 +318,7 @@ def tried_study(root: Path) -> SmallStudy:
 def trained_study(tmp_path_factory: pytest.TempPathFactory) -> SmallStudy:
     """Return a study of 60 patients whose images tell the label, with models trained and judged; only read it."""
     from flows.bench import bench
-    from store.commit import commit_to
+    from store.commits.commit import commit_to
     from zoo.training import trained_model, training_plans
 
     study = tried_study(tmp_path_factory.mktemp("trained"))

@@ -16,9 +16,9 @@ from flows.catalogue.page import write_catalogue
 from flows.cli.main import exit_code
 from flows.report.page import write_report
 from schemas.errors import UsageError
+from store.analyst.query import answer
+from store.history.snapshot import Snapshot
 from store.home import Store
-from store.query import answer
-from store.snapshot import Snapshot
 
 MODELS = """
 [models.cr]

@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from store.analyst.query import answer
+from store.history.snapshot import Snapshot
 from store.home import Store
-from store.query import answer
-from store.snapshot import Snapshot
 
 LR = "radiomics_lr@1"
 
@@ -139,8 +139,8 @@ def test_rebuild_after_a_correction_a_new_feature_version_and_a_compaction(ask, 
 
 def with_other_hash(store, dataset_id, table):
     """Put another table on record as the dataset's."""
-    from store.commit import commit_to
-    from store.datasets import pinned_dataset
+    from store.commits.commit import commit_to
+    from store.rows.datasets import pinned_dataset
 
     row = Snapshot(store).row("datasets", dataset_id=dataset_id)
     other = pinned_dataset(store, table, study=row["study"], split=row["split"], inputs={}, commit_id=row["commit_id"])

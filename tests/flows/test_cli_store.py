@@ -7,8 +7,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from flows.cli.main import exit_code
+from store.history.snapshot import Snapshot
 from store.home import Store
-from store.snapshot import Snapshot
 
 
 @pytest.fixture

@@ -12,14 +12,14 @@ import pytest
 
 from flows.cli.main import exit_code
 from flows.refresh import _carried_out
-from store.basis import basis_of
-from store.commit import commit_to
-from store.erasure import erased
+from store.analyst.query import answer
+from store.commits.commit import commit_to
+from store.erasure.erase import erased
+from store.history.basis import basis_of
+from store.history.snapshot import Snapshot
 from store.home import Store
-from store.query import answer
-from store.segments import stored_segment
-from store.snapshot import Snapshot
-from store.verification import verified
+from store.rows.segments import stored_segment
+from store.verification.verify import verified
 
 QUERY = "from quick order by patient, phase"
 

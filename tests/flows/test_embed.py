@@ -20,13 +20,13 @@ from schemas.features.region_settings import RegionSettings, RegistrationSetting
 from schemas.features.sets import RegionDefinition
 from schemas.keys import MaskKey, canonical_json, extraction_id, joint_context
 from schemas.study.text import parsed_study
-from store.commit import commit_to
+from store.analyst.query import answer
+from store.commits.commit import commit_to
+from store.commits.writer import appended_as
+from store.history.snapshot import Snapshot
 from store.home import Store
-from store.query import answer
-from store.regions import RegionRecord, region_segment
-from store.snapshot import Snapshot
-from store.verification import verified
-from store.writer import appended_as
+from store.rows.regions import RegionRecord, region_segment
+from store.verification.verify import verified
 from zoo.benchmark import judged_model
 from zoo.evaluation.auc import auc
 from zoo.prediction import predictions

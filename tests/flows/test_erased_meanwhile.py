@@ -20,15 +20,15 @@ from flows.publication import publish_landed
 from flows.refresh import stored_study
 from flows.report.page import write_report
 from schemas.errors import NotFoundError
-from store import commit as commits
-from store.basis import basis_of
-from store.commit import commit_to
-from store.connection import read_transaction
-from store.erasure import erased, erased_meanwhile
+from store.catalogue.connection import read_transaction
+from store.catalogue.tables import VERSIONED
+from store.commits import commit as commits
+from store.commits.commit import commit_to
+from store.erasure.erase import erased, erased_meanwhile
+from store.history.basis import basis_of
+from store.history.snapshot import Snapshot
 from store.home import Store
-from store.snapshot import Snapshot
-from store.tables import VERSIONED
-from store.verification import verified
+from store.verification.verify import verified
 from zoo.persist import folder_sha256
 from zoo.training import trained_model, training_plans
 

@@ -19,7 +19,7 @@ from flows.cli.main import exit_code
 from flows.progress import said
 from flows.report.page import write_report
 from schemas.foreign_text import printable
-from store.commit import commit_to
+from store.commits.commit import commit_to
 
 ESCAPE = "\x1b]8;;http://page.example\x07\x1b[31mred\u202egpj.exe\x9b2J"
 TAGS = "<script>alert(1)</script><img src=x onerror=alert(1)>\"' onload='x"

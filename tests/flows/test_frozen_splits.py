@@ -9,9 +9,9 @@ import pytest
 from flows.frozen_splits import frozen_splits
 from schemas.keys import canonical_json
 from schemas.study.file import Study
-from store.commit import commit_to
+from store.commits.commit import commit_to
+from store.history.snapshot import Snapshot
 from store.home import Store
-from store.snapshot import Snapshot
 
 FIRST = {"A": "training", "B": "validation", "C": "training"}
 

@@ -20,9 +20,9 @@ from flows.bench import bench
 from flows.cli.main import exit_code
 from flows.ingest import ingest
 from flows.report.page import write_report
+from store.analyst.query import answer
+from store.history.snapshot import Snapshot
 from store.home import Store
-from store.query import answer
-from store.snapshot import Snapshot
 
 # Seven models without images; their 30 fits take seconds.
 MODELS = "\n".join(f"[models.{name}]\n" for name in ("nlr", "plr", "lmr"))

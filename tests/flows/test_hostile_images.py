@@ -21,8 +21,8 @@ from flows.plan import staging_folder
 from schemas.errors import ContractError, UsageError
 from schemas.features.radiomics_settings import RadiomicsSettings
 from schemas.settings import IMAGE_BYTES, limit_setting
-from store.limited_process import LimitedProcess, Limits
-from store.staging import staged_ids
+from store.limits.process import LimitedProcess, Limits
+from store.rows.staging import staged_ids
 
 BOMBS = [name for name in made_images.CASES if "bomb" in name or "billion" in name or "million" in name]
 QUICK = [name for name in made_images.CASES if name not in BOMBS]

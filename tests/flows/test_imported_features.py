@@ -20,9 +20,9 @@ from flows.ingest import ingest
 from flows.refresh import stored_study
 from schemas.errors import ContractError, NotFoundError
 from schemas.study.bookkeeping import bookkeeping_reason
+from store.analyst.query import answer
+from store.history.snapshot import Snapshot
 from store.home import Store
-from store.query import answer
-from store.snapshot import Snapshot
 from zoo.feature_columns import phase_columns, stored_feature_set
 from zoo.matrix import model_table
 from zoo.model_inputs import model_inputs

@@ -9,10 +9,10 @@ import pytest
 from killing import PATIENTS, Moment, damage, ingested, killed, timed
 
 from flows.refresh import refresh
-from store.connection import write_transaction
+from store.analyst.publish import published, published_commit
+from store.catalogue.connection import write_transaction
+from store.catalogue.tables import versioned_table
 from store.home import Store
-from store.publish import published, published_commit
-from store.tables import versioned_table
 
 
 @pytest.fixture(scope="module")

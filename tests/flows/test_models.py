@@ -13,9 +13,9 @@ from flows.bench import bench
 from flows.models import model_row
 from flows.train import train
 from schemas.errors import NotFoundError, UsageError
-from store.commit import commit_to
+from store.commits.commit import commit_to
+from store.history.snapshot import Snapshot
 from store.home import Store
-from store.snapshot import Snapshot
 
 MODELS = ("cr", "radiomics_knn", "radiomics_lr")
 VALIDATION = [f"T{number:02}" for number in range(40, 60)]

@@ -12,9 +12,9 @@ from flows.bench import bench
 from flows.cli.main import exit_code
 from flows.refresh import stored_study
 from flows.report.page import write_report
-from store.commit import commit_to
-from store.query import answer
-from store.snapshot import Snapshot
+from store.analyst.query import answer
+from store.commits.commit import commit_to
+from store.history.snapshot import Snapshot
 
 MODELS = """
 [define.crops.regions]

@@ -16,8 +16,8 @@ from torch import nn
 from flows.cli.main import exit_code
 from flows.refresh import refresh, stored_study
 from schemas.errors import ContractError, NotFoundError
-from store.regions import stored_regions
-from store.verification import verified
+from store.rows.regions import stored_regions
+from store.verification.verify import verified
 from zoo.matrix import model_table
 from zoo.model_inputs import model_inputs
 from zoo.registry import model_spec

@@ -6,10 +6,10 @@ import pytest
 
 from flows.ingest import ingest
 from schemas.errors import ContractError
+from store.analyst.publish import published
+from store.analyst.query import answer
+from store.history.snapshot import Snapshot
 from store.home import Store
-from store.publish import published
-from store.query import answer
-from store.snapshot import Snapshot
 
 STUDY = """[study]
 id = "s"

@@ -6,8 +6,8 @@ from flows.feature_sets import bound_feature_sets
 from flows.plan import refresh_plan, staging_folder
 from flows.refresh import refresh, stored_study
 from schemas.errors import ContractError, NotFoundError
-from store.commit import commit_to
-from store.staging import staged_ids
+from store.commits.commit import commit_to
+from store.rows.staging import staged_ids
 
 
 def keys(planned):

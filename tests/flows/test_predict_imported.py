@@ -11,9 +11,9 @@ from flows.bench import bench
 from flows.ingest import ingest
 from flows.predict import predict
 from schemas.errors import ContractError
+from store.analyst.query import answer
+from store.history.snapshot import Snapshot
 from store.home import Store
-from store.query import answer
-from store.snapshot import Snapshot
 
 STUDY = """[study]
 id = "{id}"

@@ -7,9 +7,9 @@ import pytest
 from flows.cli.usage import refuse_urls
 from flows.publication import publish_landed
 from schemas.errors import ContractError, UsageError
-from store.commit import commit_to
+from store.commits.commit import commit_to
+from store.history.snapshot import newest_commit
 from store.home import Store
-from store.snapshot import newest_commit
 
 
 def test_a_commit_that_cannot_be_published_says_that_it_landed(tmp_path):

@@ -12,9 +12,9 @@ from flows.bench import bench
 from flows.cli.main import exit_code
 from flows.demo.published import FACTORS
 from flows.ingest import ingest
+from store.analyst.query import answer
+from store.history.snapshot import Snapshot
 from store.home import Store
-from store.query import answer
-from store.snapshot import Snapshot
 
 
 @pytest.fixture(scope="module")

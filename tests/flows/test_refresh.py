@@ -18,8 +18,8 @@ from flows.cli.main import exit_code
 from flows.refresh import refresh
 from schemas.errors import ContractError
 from schemas.features.radiomics_settings import HCC_CEMRI
-from store.connection import write_transaction
-from store.tables import VERSIONED
+from store.catalogue.connection import write_transaction
+from store.catalogue.tables import VERSIONED
 
 pytestmark = pytest.mark.usefixtures("_server_address")
 

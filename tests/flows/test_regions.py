@@ -22,12 +22,12 @@ from flows.plan import refresh_plan, staging_folder
 from flows.refresh import refresh, stored_study
 from schemas.errors import ContractError, NotFoundError
 from schemas.features.region_settings import RegionSettings, RegistrationSettings
-from store.compaction import compacted_set
-from store.erasure import erased
-from store.publish import published
-from store.regions import region_ids, stored_region_masks, stored_regions
-from store.runs import recorded_run
-from store.verification import verified
+from store.analyst.publish import published
+from store.compaction.compact import compacted_set
+from store.erasure.erase import erased
+from store.history.runs import recorded_run
+from store.rows.regions import region_ids, stored_region_masks, stored_regions
+from store.verification.verify import verified
 
 UNREGISTERED = RegistrationSettings(method="none")
 MASKS = arrays(np.bool_, st.tuples(st.integers(1, 6), st.integers(1, 12), st.integers(1, 12))).filter(np.any)

@@ -20,10 +20,10 @@ from flows.pages.words import compact, decimals, p_value, percent
 from flows.report.page import write_report
 from schemas.errors import NotFoundError, UsageError
 from schemas.keys import RESERVED_VIEWS
-from store.commit import commit_to
+from store.analyst.query import answer
+from store.commits.commit import commit_to
+from store.history.snapshot import Snapshot
 from store.home import Store
-from store.query import answer
-from store.snapshot import Snapshot
 
 pytestmark = pytest.mark.slow  # the module's one benchmark takes some twenty seconds
 

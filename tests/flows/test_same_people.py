@@ -10,11 +10,11 @@ from flows.refresh import stored_study
 from flows.train import train
 from schemas.errors import ContractError
 from schemas.study.file import Study
-from store.commit import commit_to
-from store.erasure import erased
+from store.analyst.query import answer
+from store.commits.commit import commit_to
+from store.erasure.erase import erased
+from store.history.snapshot import Snapshot
 from store.home import Store
-from store.query import answer
-from store.snapshot import Snapshot
 from zoo.folds import repeated_folds
 from zoo.persons import study_people
 

@@ -9,7 +9,7 @@ import pytest
 from flows.cli.main import exit_code
 from schemas.features.ibsi_departures import departures
 from schemas.features.radiomics_settings import RadiomicsSettings
-from store.commit import commit_to
+from store.commits.commit import commit_to
 
 SETTINGS = """[define.quick.radiomics]
 families = ["shape", "firstorder"]

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from flows.cli.main import exit_code
+from store.analyst.query import answer
+from store.history.snapshot import Snapshot
 from store.home import Store
-from store.query import answer
-from store.snapshot import Snapshot
 
 STUDY = """subgroups = ["sex"]
 

@@ -7,9 +7,9 @@ import re
 import pyarrow.parquet as pq
 import pytest
 
+from store.analyst.query import answer
+from store.history.snapshot import Snapshot
 from store.home import Store
-from store.query import answer
-from store.snapshot import Snapshot
 
 FIGURES = "from leaderboard order by all"
 PINNED = "select dataset_id, sha256, patients, columns from datasets order by all"

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from schemas.results import ComparisonRow, LeaderboardRow, PredictionRow, SubgroupRow
-from store.tables import VERSIONED
+from store.catalogue.tables import VERSIONED
 
 
 @pytest.mark.parametrize(

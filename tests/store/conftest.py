@@ -10,11 +10,11 @@ import pytest
 
 from schemas.keys import MaskKey, extraction_id, sha256_of_json
 from store.address import StoreAddress, write_address
-from store.commit import Commit, commit_to
+from store.commits.commit import Commit, commit_to
+from store.history.runs import recorded_run
 from store.home import Store
-from store.runs import recorded_run
-from store.segments import Segment, written_segment
-from store.staging import ExtractionRecord
+from store.rows.segments import Segment, written_segment
+from store.rows.staging import ExtractionRecord
 
 FEATURE_SET = "two-features@1"
 DEFINITION_JSON = '{"about":"two-features"}'

@@ -11,15 +11,15 @@ from strategies import AWKWARD_COLUMNS, AWKWARD_FLOATS
 
 from schemas.errors import ContractError, NotFoundError
 from schemas.keys import RESERVED_VIEWS, MaskKey
-from store.analyst import quoted_text, view_documentation
-from store.commit import commit_to
-from store.connection import read_transaction
+from store.analyst.define import quoted_text, view_documentation
+from store.analyst.query import answer, snapshot_connection
+from store.catalogue.connection import read_transaction
+from store.catalogue.tables import VERSIONED
+from store.commits.commit import commit_to
+from store.history.snapshot import Snapshot
 from store.home import Store
-from store.query import answer, snapshot_connection
-from store.segments import written_segment
-from store.snapshot import Snapshot
-from store.staging import ExtractionRecord
-from store.tables import VERSIONED
+from store.rows.segments import written_segment
+from store.rows.staging import ExtractionRecord
 
 DOCUMENTED = {view.name: view for view in view_documentation()}
 KEY = ("patient", "exam", "phase", "lesion", "reader", "reading")

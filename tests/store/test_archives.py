@@ -14,22 +14,22 @@ import pytest
 from sqlalchemy import MetaData, create_engine, make_url
 
 from store.address import write_address
-from store.commit import commit_to
-from store.compaction import compacted_set
-from store.connection import read_transaction
-from store.erasure import erased
+from store.analyst.query import answer
+from store.catalogue.connection import read_transaction
+from store.catalogue.format_1 import format_1
+from store.catalogue.migrations import FORMAT_VERSION
+from store.catalogue.tables import metadata, row_sums, store_format
+from store.commits.commit import commit_to
+from store.compaction.compact import compacted_set
+from store.compaction.merge_plan import feature_sets_with_segments
+from store.erasure.erase import erased
 from store.files import file_sha256
-from store.format_1 import format_1
+from store.history.runs import recorded_run
+from store.history.snapshot import Snapshot
 from store.home import Store
-from store.merge_plan import feature_sets_with_segments
-from store.migrations import FORMAT_VERSION
-from store.query import answer
-from store.reader import feature_table
-from store.runs import recorded_run
-from store.segments import stored_segment
-from store.snapshot import Snapshot
-from store.tables import metadata, row_sums, store_format
-from store.verification import verified
+from store.rows.reader import feature_table
+from store.rows.segments import stored_segment
+from store.verification.verify import verified
 
 ARCHIVES = sorted((Path(__file__).parents[1] / "archives").glob("format_*.tar.gz"))
 

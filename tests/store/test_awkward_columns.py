@@ -19,18 +19,18 @@ from strategies import AWKWARD_COLUMNS, AWKWARD_FLOATS, finite_floats
 
 from schemas.errors import ContractError
 from schemas.keys import MaskKey
-from store.analyst import quoted_name
-from store.commit import commit_to
-from store.compaction import compacted_set
-from store.erasure import erased
+from store.analyst.define import quoted_name
+from store.analyst.publish import published
+from store.analyst.query import answer, snapshot_connection
+from store.commits.commit import commit_to
+from store.compaction.compact import compacted_set
+from store.erasure.erase import erased
 from store.files import DataFolder
+from store.history.runs import recorded_run
+from store.history.snapshot import Snapshot
 from store.home import Store
-from store.publish import published
-from store.query import answer, snapshot_connection
-from store.runs import recorded_run
-from store.segments import EMBEDDING_COLUMNS, KEY_COLUMNS, EmbeddingRecord, embedding_segment
-from store.snapshot import Snapshot
-from store.staging import ExtractionRecord
+from store.rows.segments import EMBEDDING_COLUMNS, KEY_COLUMNS, EmbeddingRecord, embedding_segment
+from store.rows.staging import ExtractionRecord
 
 KEY = MaskKey("p1", "baseline", "AP", "1", "R1", 1)
 HASH = "5" * 64

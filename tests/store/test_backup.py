@@ -10,14 +10,14 @@ import pytest
 
 from schemas.errors import ContractError, NotFoundError, StoreBusyError, UsageError
 from schemas.keys import MaskKey
-from store.backup import MARKER, backed_up
-from store.commit import commit_to
-from store.connection import read_transaction, write_transaction
-from store.erasure import erased
+from store.analyst.query import answer
+from store.backup.copy import MARKER, backed_up
+from store.catalogue.connection import read_transaction, write_transaction
+from store.commits.commit import commit_to
+from store.erasure.erase import erased
+from store.history.snapshot import Snapshot
 from store.home import Store
-from store.query import answer
-from store.snapshot import Snapshot
-from store.verification import verified
+from store.verification.verify import verified
 
 
 def more(store: Store, writing, patient: str = "p4") -> None:

@@ -9,16 +9,16 @@ import duckdb
 import pytest
 
 from schemas.errors import ContractError
+from store.analyst.export import exported
+from store.analyst.publish import published
+from store.analyst.query import answer
 from store.checked_files import CheckedFiles
-from store.commit import commit_to
-from store.export import exported
+from store.commits.commit import commit_to
 from store.files import file_sha256
+from store.history.snapshot import Snapshot
 from store.home import Store
-from store.publish import published
-from store.query import answer
-from store.reader import feature_table
-from store.segments import stored_keys
-from store.snapshot import Snapshot
+from store.rows.reader import feature_table
+from store.rows.segments import stored_keys
 
 SET = "two-features@1"
 

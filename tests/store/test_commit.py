@@ -13,12 +13,12 @@ import pytest
 
 from schemas.errors import ContractError, StoreBusyError
 from schemas.settings import BUSY_TIMEOUT_S
-from store.commit import Changes, commit_to
-from store.connection import read_transaction, write_transaction
+from store.analyst.query import answer
+from store.catalogue.connection import read_transaction, write_transaction
+from store.catalogue.tables import KEYS, VERSIONED, commits
+from store.commits.commit import Changes, commit_to
+from store.history.snapshot import Snapshot, newest_commit
 from store.home import Store
-from store.query import answer
-from store.snapshot import Snapshot, newest_commit
-from store.tables import KEYS, VERSIONED, commits
 
 VALUE = {
     "patient": "p1",
@@ -221,7 +221,7 @@ def test_ids_are_consecutive(store):
 WRITER = """
 import sys
 from pathlib import Path
-from store.commit import commit_to
+from store.commits.commit import commit_to
 from store.home import Store
 
 store, name = Store(Path(sys.argv[1]), create=True), sys.argv[2]

@@ -15,16 +15,16 @@ from hypothesis import strategies as st
 
 from schemas.errors import StoreBusyError
 from schemas.keys import MaskKey
-from store import compaction
-from store.commit import commit_to
-from store.compaction import compacted_set
-from store.connection import read_transaction
+from store.analyst.query import answer
+from store.catalogue.connection import read_transaction
+from store.commits.commit import commit_to
+from store.compaction import compact as compaction
+from store.compaction.compact import compacted_set
+from store.compaction.leftovers import removed_leftovers
+from store.history.runs import recorded_run
+from store.history.snapshot import Snapshot, newest_commit
 from store.home import Store
-from store.leftovers import removed_leftovers
-from store.query import answer
-from store.runs import recorded_run
-from store.snapshot import Snapshot, newest_commit
-from store.staging import ExtractionRecord
+from store.rows.staging import ExtractionRecord
 
 FEATURE_SET = "two-features@1"
 QUERY = "from two_features order by patient, phase"

@@ -9,11 +9,11 @@ import sys
 import pytest
 from rivals import asked, counted, of_client, race, whole
 
-from store.connection import read_transaction
+from store.analyst.publish import published
+from store.catalogue.connection import read_transaction
+from store.catalogue.tables import KEYS, VERSIONED
+from store.history.snapshot import Snapshot
 from store.home import Store
-from store.publish import published
-from store.snapshot import Snapshot
-from store.tables import KEYS, VERSIONED
 
 WRITERS, COMMITS = 4, 20
 
@@ -58,7 +58,8 @@ def test_no_row_is_doubled_and_each_segment_is_named_once(store_of_any_catalogue
 def test_processes_that_open_a_new_store_at_once_make_one(tmp_path):
     """Many processes that find no store make one together: none fails, and the store is whole."""
     code = (
-        "import sys; from pathlib import Path; from store.home import Store; from store.commit import commit_to\n"
+        "import sys; from pathlib import Path; from store.home import Store\n"
+        "from store.commits.commit import commit_to\n"
         "print('ready', flush=True); sys.stdin.readline()\n"
         "with commit_to(Store(Path(sys.argv[1]), create=True), 'first') as commit:\n"
         "    commit.put('patients', [{'patient': sys.argv[2]}])"

@@ -7,7 +7,7 @@ from pyarrow.fs import FileSelector, FileSystem
 
 from schemas.errors import ContractError, NotFoundError, UsageError
 from store.address import StoreAddress, stored_address
-from store.commit import commit_to
+from store.commits.commit import commit_to
 from store.creation import created_store
 from store.home import Store
 

@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from store.commit import commit_to
-from store.datasets import pinned_dataset
-from store.snapshot import Snapshot
+from store.commits.commit import commit_to
+from store.history.snapshot import Snapshot
+from store.rows.datasets import pinned_dataset
 
 TABLE = pa.table({"patient": ["p1", "p2"], "label": [1, 0], "AP__Mixed_case_y": [5e-324, None]})
 WHOSE = {"study": "er", "split": "main", "inputs": {"phases": ["AP"], "factors": []}, "commit_id": 3}

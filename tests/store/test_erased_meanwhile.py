@@ -12,17 +12,17 @@ import pytest
 
 from schemas.errors import StoreBusyError
 from schemas.keys import MaskKey, canonical_json
-from store.basis import Basis, basis_of
-from store.commit import commit_to
-from store.connection import write_transaction
-from store.datasets import pinned_dataset
-from store.erasure import erased, erased_meanwhile
-from store.export import exported
+from store.analyst.export import exported
+from store.catalogue.connection import write_transaction
+from store.catalogue.tables import VERSIONED, erasures
+from store.commits.commit import commit_to
+from store.erasure.erase import erased, erased_meanwhile
+from store.history.basis import Basis, basis_of
+from store.history.snapshot import Snapshot
 from store.home import Store
-from store.snapshot import Snapshot
-from store.staged_units import stage_unit
-from store.tables import VERSIONED, erasures
-from store.verification import verified
+from store.rows.datasets import pinned_dataset
+from store.rows.staged_units import stage_unit
+from store.verification.verify import verified
 
 PATIENT, OTHER, STUDY = "p1", "p2", {"study": "er"}
 TRAINED = pa.table(

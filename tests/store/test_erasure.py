@@ -13,18 +13,18 @@ from sqlalchemy import text
 
 from schemas.errors import NotFoundError, StoreBusyError
 from schemas.keys import RESERVED_VIEWS, MaskKey
-from store import erasure
-from store.commit import commit_to
-from store.connection import is_postgresql
-from store.datasets import pinned_dataset
-from store.erasure import erased, planned_erasure
-from store.mentions import ERASED, without_patient
-from store.publish import published
-from store.query import snapshot_connection
-from store.runs import recorded_run
-from store.snapshot import Snapshot, newest_commit
-from store.staged_units import stage_unit
-from store.staging import stage
+from store.analyst.publish import published
+from store.analyst.query import snapshot_connection
+from store.catalogue.connection import is_postgresql
+from store.commits.commit import commit_to
+from store.erasure import erase as erasure
+from store.erasure.erase import erased, planned_erasure
+from store.erasure.mentions import ERASED, without_patient
+from store.history.runs import recorded_run
+from store.history.snapshot import Snapshot, newest_commit
+from store.rows.datasets import pinned_dataset
+from store.rows.staged_units import stage_unit
+from store.rows.staging import stage
 
 FEATURE_SET = "two-features@1"
 PATIENT = "zq-patient"
@@ -250,7 +250,7 @@ def test_killed_at_any_step(store, writing, monkeypatch, step):
 def test_a_reader_who_keeps_old_pages(store, writing, monkeypatch):
     """While a reader holds the catalogue's old pages the erasure is unfinished and says so; later it goes on."""
     lived_in(store, writing)
-    monkeypatch.setattr("store.erased_files.BUSY_TIMEOUT_S", 0.1)
+    monkeypatch.setattr("store.erasure.files.BUSY_TIMEOUT_S", 0.1)
     reader = sqlite3.connect(store.catalogue_file, isolation_level=None)
     reader.execute("begin")
     assert reader.execute("select count(*) from patients").fetchone() == (3,)

@@ -10,11 +10,11 @@ import pytest
 
 from schemas.errors import NotFoundError, UsageError
 from schemas.keys import MaskKey
-from store.commit import commit_to
-from store.export import exported
+from store.analyst.export import exported
+from store.analyst.query import answer
+from store.commits.commit import commit_to
 from store.files import file_sha256
-from store.query import answer
-from store.snapshot import Snapshot
+from store.history.snapshot import Snapshot
 
 # Doubles whose shortest text needs 17 digits, and the extremes of what a double holds.
 AWKWARD = (0.1 + 0.2, 1 / 3, 5e-324, 1.7976931348623157e308, -math.pi * 1e-17, 123456789.12345679)

@@ -11,13 +11,13 @@ import pytest
 
 from schemas.errors import NotFoundError
 from schemas.keys import MaskKey
-from store.commit import commit_to
-from store.feature_search import found_features
-from store.feature_set_difference import feature_set_difference
-from store.feature_sets import described_column, described_feature_set, feature_set_rows, named_feature_set
+from store.analyst.query import snapshot_connection
+from store.commits.commit import commit_to
+from store.dictionary.difference import feature_set_difference
+from store.dictionary.feature_sets import described_column, described_feature_set, feature_set_rows, named_feature_set
+from store.dictionary.search import found_features
+from store.history.snapshot import Snapshot
 from store.home import Store
-from store.query import snapshot_connection
-from store.snapshot import Snapshot
 
 COLUMNS = ("original_firstorder_Mean", "wavelet-LLH_glcm_Idm")
 KEYS = tuple(MaskKey(f"p{number}", "baseline", phase, "1", "R1", 1) for number in (1, 2, 3) for phase in ("AP", "PVP"))

@@ -10,15 +10,16 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from schemas.keys import canonical_json
-from store import connection, verified_catalogue
-from store.commit import commit_to
-from store.format_1 import format_1
-from store.migrations import FORMAT_VERSION
-from store.query import answer
-from store.segments import KEY_COLUMNS
-from store.snapshot import Snapshot
-from store.staging import stage
-from store.tables import KEYS, VERSIONED, metadata
+from store.analyst.query import answer
+from store.catalogue import connection
+from store.catalogue.format_1 import format_1
+from store.catalogue.migrations import FORMAT_VERSION
+from store.catalogue.tables import KEYS, VERSIONED, metadata
+from store.commits.commit import commit_to
+from store.history.snapshot import Snapshot
+from store.rows.segments import KEY_COLUMNS
+from store.rows.staging import stage
+from store.verification import catalogue as verified_catalogue
 
 PAGE = (Path(__file__).parents[2] / "store" / "FORMAT.md").read_text(encoding="utf-8")
 VERSION_COLUMNS = ("row_id", "added_commit", "removed_commit")

@@ -15,17 +15,17 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from schemas.errors import NotFoundError
 from schemas.keys import MaskKey, extraction_id, sha256_of_json
 from store.address import StoreAddress, write_address
-from store.commit import Commit, commit_to
-from store.compaction import compacted_set
-from store.erasure import erased
+from store.analyst.query import answer
+from store.catalogue.tables import KEYS
+from store.commits.commit import Commit, commit_to
+from store.commits.writer import appended
+from store.compaction.compact import compacted_set
+from store.erasure.erase import erased
+from store.history.runs import recorded_run
+from store.history.snapshot import Snapshot
 from store.home import Store
-from store.query import answer
-from store.runs import recorded_run
-from store.snapshot import Snapshot
-from store.staging import ExtractionRecord
-from store.tables import KEYS
-from store.verification import verified
-from store.writer import appended
+from store.rows.staging import ExtractionRecord
+from store.verification.verify import verified
 
 Row = dict[str, Any]
 State = dict[str, dict[tuple, Row]]

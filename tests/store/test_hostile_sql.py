@@ -17,12 +17,12 @@ from flows.cli.main import exit_code
 from flows.cli.sandbox import sandbox_rights
 from schemas.errors import RadzooError, UsageError
 from schemas.settings import SqlLimits, sql_limits
-from store.kept_snapshot import kept_rows
-from store.landlock import landlock_version
-from store.limited_process import LimitedProcess, LimitedProcessError
-from store.query import shut_connection, snapshot_connection
-from store.snapshot import Snapshot
-from store.statement import allowed_functions, reading_statement
+from store.analyst.query import shut_connection, snapshot_connection
+from store.analyst.statement import allowed_functions, reading_statement
+from store.history.kept_snapshot import kept_rows
+from store.history.snapshot import Snapshot
+from store.limits.landlock import landlock_version
+from store.limits.process import LimitedProcess, LimitedProcessError
 
 
 @pytest.fixture(scope="module")

@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 
 from schemas.errors import ContractError
-from store.landlock import landlock_version
-from store.limited_process import (
+from store.limits.landlock import landlock_version
+from store.limits.process import (
     CrashedError,
     LimitedProcess,
     LimitedProcessError,

@@ -10,12 +10,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from schemas.keys import MaskKey
-from store.commit import commit_to
-from store.coverage import study_coverage
+from store.analyst.query import answer, snapshot_connection
+from store.commits.commit import commit_to
+from store.dictionary.coverage import study_coverage
 from store.files import file_sha256
+from store.history.snapshot import Snapshot
 from store.home import Store
-from store.query import answer, snapshot_connection
-from store.snapshot import Snapshot
 
 FEATURE_SET = "two-features@1"
 COLUMNS = ("original_firstorder_Mean", "wavelet-LLH_glcm_Idm")

@@ -10,10 +10,10 @@ import pytest
 from sqlalchemy import insert, inspect, select
 
 from schemas.errors import ContractError, NotFoundError
-from store.connection import read_transaction, write_transaction
+from store.catalogue.connection import read_transaction, write_transaction
+from store.catalogue.migrations import FORMAT_VERSION, migrate
+from store.catalogue.tables import metadata, store_format
 from store.home import Store
-from store.migrations import FORMAT_VERSION, migrate
-from store.tables import metadata, store_format
 
 
 def formats(store: Store) -> list[int]:

@@ -6,14 +6,14 @@ import duckdb
 import pytest
 
 from schemas.errors import ContractError
-from store.backup import backed_up
-from store.export import exported
+from store.analyst.export import exported
+from store.analyst.publish import published
+from store.analyst.query import answer, snapshot_connection
+from store.backup.copy import backed_up
+from store.history.snapshot import Snapshot
 from store.home import Store
-from store.publish import published
-from store.query import answer, snapshot_connection
-from store.reader import feature_table
-from store.snapshot import Snapshot
-from store.verification import verified
+from store.rows.reader import feature_table
+from store.verification.verify import verified
 
 NAMES = ("a?b", "a#%20b", 'it\'s "here"\n', "ünïcödé", "[!a]*", "x" * 200)
 QUESTION = "from two_features order by all"

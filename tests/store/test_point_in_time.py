@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.day_window import DayWindow
-from store.commit import commit_to
+from store.analyst.query import answer
+from store.commits.commit import commit_to
+from store.history.snapshot import Snapshot, newest_commit
 from store.home import Store
-from store.point_in_time import clinical_at_reference, value_at_reference
-from store.query import answer
-from store.snapshot import Snapshot, newest_commit
+from store.rows.point_in_time import clinical_at_reference, value_at_reference
 
 DAY_0 = date(2020, 3, 1)
 PATIENTS, VARIABLES, STUDIES = ("p1", "p2"), ("afp", "ast"), ("a", "b")

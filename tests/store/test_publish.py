@@ -15,12 +15,12 @@ import pytest
 
 from schemas.errors import ContractError
 from schemas.keys import RESERVED_VIEWS, MaskKey
-from store.commit import commit_to
+from store.analyst.publish import is_published, published, published_after_move, published_root
+from store.analyst.query import snapshot_connection
+from store.commits.commit import commit_to
+from store.history.snapshot import Snapshot
 from store.home import Store
-from store.publish import is_published, published, published_after_move, published_root
-from store.query import snapshot_connection
-from store.snapshot import Snapshot
-from store.verification import verified
+from store.verification.verify import verified
 
 CLIENT = """
 import json, sys

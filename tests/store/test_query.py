@@ -9,9 +9,9 @@ import duckdb
 import pytest
 
 from schemas.errors import NotFoundError, UsageError
-from store.commit import commit_to
-from store.query import answer
-from store.snapshot import Snapshot
+from store.analyst.query import answer
+from store.commits.commit import commit_to
+from store.history.snapshot import Snapshot
 
 
 def rows(store, query: str, parameters=None, as_of: int | None = None) -> list[tuple]:

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 
 from schemas.errors import ContractError
 from schemas.keys import MaskKey
-from store import segments
-from store.commit import commit_to
+from store.analyst.query import answer
+from store.catalogue.tables import KEYS
+from store.commits.commit import commit_to
+from store.history.snapshot import Snapshot
 from store.home import Store
-from store.query import answer
-from store.reader import feature_table
-from store.snapshot import Snapshot
-from store.tables import KEYS
+from store.rows import segments
+from store.rows.reader import feature_table
 
 FEATURE_SET = "two-features@1"
 DAY = date(2020, 6, 1)

@@ -9,8 +9,8 @@ from importlib.metadata import version
 import pytest
 
 from schemas.errors import NotFoundError
-from store.runs import recorded_run
-from store.snapshot import Snapshot, newest_commit
+from store.history.runs import recorded_run
+from store.history.snapshot import Snapshot, newest_commit
 
 
 @pytest.fixture

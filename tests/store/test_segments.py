@@ -20,7 +20,7 @@ from strategies import AWKWARD_COLUMNS, AWKWARD_FLOATS, extraction_records
 
 from schemas.keys import MaskKey
 from store.files import DataFolder, file_sha256
-from store.segments import KEY_COLUMNS, ROWS_PER_GROUP, stored_segment, written_segment
+from store.rows.segments import KEY_COLUMNS, ROWS_PER_GROUP, stored_segment, written_segment
 
 records = st.lists(extraction_records(), min_size=1, max_size=3, unique_by=lambda record: record.key)
 

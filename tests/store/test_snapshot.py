@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.errors import ContractError, NotFoundError
-from store.commit import commit_to
+from store.catalogue.tables import VERSIONED
+from store.commits.commit import commit_to
+from store.history.runs import recorded_run
+from store.history.snapshot import Snapshot, newest_commit
 from store.home import Store
-from store.runs import recorded_run
-from store.snapshot import Snapshot, newest_commit
-from store.tables import VERSIONED
 
 Key = tuple[str, str, str]
 State = dict[Key, tuple[float | None, str]]

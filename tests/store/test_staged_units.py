@@ -6,7 +6,7 @@ import struct
 
 from strategies import AWKWARD_FLOATS
 
-from store.staged_units import discard_units, stage_unit, staged_keys, staged_unit
+from store.rows.staged_units import discard_units, stage_unit, staged_keys, staged_unit
 
 
 def test_a_unit_reads_back_bit_for_bit(tmp_path):

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from strategies import AWKWARD_FLOATS, extraction_records
 
 from schemas.keys import MaskKey
-from store.staging import discard_staged, discard_unfinished, stage, staged_ids, staged_record
+from store.rows.staging import discard_staged, discard_unfinished, stage, staged_ids, staged_record
 
 KEY = MaskKey("p1", "baseline", "AP", "1", "R1", 1)
 

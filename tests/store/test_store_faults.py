@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 
 from schemas.errors import ContractError, NotFoundError, RadzooError, StoreBusyError
-from store.commit import commit_to
-from store.connection import read_transaction, write_transaction
+from store.analyst.publish import published
+from store.analyst.query import answer
+from store.catalogue.connection import read_transaction, write_transaction
+from store.catalogue.migrations import FORMAT_VERSION
+from store.commits.commit import commit_to
+from store.history.snapshot import Snapshot
 from store.home import Store
-from store.migrations import FORMAT_VERSION
-from store.publish import published
-from store.query import answer
-from store.snapshot import Snapshot
-from store.verification import verified
+from store.verification.verify import verified
 
 UNPRIVILEGED = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
 
@@ -27,12 +27,12 @@ ASKED = """
 import json, sys
 from pathlib import Path
 from schemas.errors import RadzooError
-from store.commit import commit_to
+from store.commits.commit import commit_to
 from store.home import Store
-from store.publish import published
-from store.query import answer
-from store.snapshot import Snapshot
-from store.verification import verified
+from store.analyst.publish import published
+from store.analyst.query import answer
+from store.history.snapshot import Snapshot
+from store.verification.verify import verified
 
 def told(does):
     try:
@@ -228,7 +228,7 @@ def test_a_full_disk_leaves_the_old_state(filled):
 def test_what_changes_under_an_unlocked_reader_is_told(filled, monkeypatch):
     """Where a catalogue was opened as one that does not change and somebody writes, the answer is not given."""
     filled.engine.dispose()
-    monkeypatch.setattr("store.connection.may_only_be_read", lambda _file: True)
+    monkeypatch.setattr("store.catalogue.connection.may_only_be_read", lambda _file: True)
     reader = Store(filled.root)
     monkeypatch.undo()
     assert reader.is_read_only

@@ -14,15 +14,15 @@ from sqlalchemy import delete, insert, update
 
 from schemas.errors import ContractError
 from schemas.keys import MaskKey
-from store.commit import commit_to
-from store.connection import write_transaction
-from store.datasets import pinned_dataset
+from store.catalogue.connection import write_transaction
+from store.catalogue.tables import VERSIONED, commits, store_format
+from store.commits.commit import commit_to
 from store.files import file_sha256
+from store.history.runs import recorded_run
 from store.home import Store
-from store.runs import recorded_run
-from store.staging import stage
-from store.tables import VERSIONED, commits, store_format
-from store.verification import verified
+from store.rows.datasets import pinned_dataset
+from store.rows.staging import stage
+from store.verification.verify import verified
 
 ARCHIVE = Path(__file__).parents[1] / "archives" / "format_1.tar.gz"
 FEATURE_SET = "two-features@1"

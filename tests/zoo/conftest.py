@@ -16,12 +16,12 @@ from schemas.features.sets import FeatureSetDefinition
 from schemas.keys import MaskKey, canonical_json, sha256_of_json
 from schemas.study.file import Study
 from schemas.study.text import parsed_study
-from store.commit import commit_to
+from store.commits.commit import commit_to
+from store.commits.writer import appended_as
+from store.history.snapshot import Snapshot
 from store.home import Store
-from store.segments import EmbeddingRecord, embedding_segment, written_segment
-from store.snapshot import Snapshot
-from store.staging import ExtractionRecord
-from store.writer import appended_as
+from store.rows.segments import EmbeddingRecord, embedding_segment, written_segment
+from store.rows.staging import ExtractionRecord
 
 STUDY = """feature_sets = ["quick"]
 

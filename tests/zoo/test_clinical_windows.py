@@ -3,8 +3,8 @@
 import pytest
 
 from schemas.study.models import FactorRule
-from store.datasets import pinned_dataset
-from store.snapshot import Snapshot
+from store.history.snapshot import Snapshot
+from store.rows.datasets import pinned_dataset
 from zoo.matrix import model_table
 from zoo.model_inputs import ModelInputs, model_inputs
 from zoo.registry import model_spec

@@ -7,8 +7,8 @@ import polars as pl
 import pyarrow.parquet as pq
 import pytest
 
-from store.query import answer
-from store.snapshot import Snapshot
+from store.analyst.query import answer
+from store.history.snapshot import Snapshot
 from zoo.model_inputs import ModelInputs, model_inputs
 from zoo.pinned_tables import built_table
 from zoo.registry import model_spec

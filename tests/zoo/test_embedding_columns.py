@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from schemas.errors import ContractError
-from store.query import answer
+from store.analyst.query import answer
 from zoo.cross_validation import cross_validation
 from zoo.embedding_columns import embedding_columns, split_hash
 from zoo.folds import Fold, repeated_folds

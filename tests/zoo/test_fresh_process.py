@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from store.commit import commit_to
+from store.commits.commit import commit_to
 from zoo.explain import contributions, last_step
 from zoo.model_folders import local_model_folder
 from zoo.persist import load_model
@@ -44,7 +44,7 @@ import sys
 from pathlib import Path
 import numpy as np
 from store.home import Store
-from store.snapshot import Snapshot
+from store.history.snapshot import Snapshot
 from zoo.saved_models import pinned_rows, stored_model
 snapshot = Snapshot(Store(Path(sys.argv[1])))
 for row in snapshot.rows("models"):

@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from schemas.results import PredictionRow
-from store.query import answer
+from store.analyst.query import answer
 from zoo.benchmark import judged_model
 from zoo.cross_validation import cross_validation, split_labels
 from zoo.evaluation.multiplicity import holm

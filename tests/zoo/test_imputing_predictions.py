@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from store.commit import commit_to
+from store.commits.commit import commit_to
 from zoo.benchmark import judged_model
 from zoo.prediction import predictions
 from zoo.saved_models import pinned_rows, stored_model

@@ -11,8 +11,8 @@ import pytest
 from schemas.documents.model_record import ModelManifest
 from schemas.documents.strict_json import strict_json
 from schemas.errors import ContractError
+from store.history.snapshot import Snapshot
 from store.home import Store
-from store.snapshot import Snapshot
 from tests.attacks.models import attack, hand_made, mutants, small_models
 from zoo.model_answers import Question, model_answers
 from zoo.model_files import MANIFEST, model_files

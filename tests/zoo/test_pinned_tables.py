@@ -9,10 +9,10 @@ from sqlalchemy import insert
 
 from schemas.features.radiomics_settings import RadiomicsSettings
 from schemas.features.sets import FeatureSetDefinition
-from store import datasets
-from store.commit import commit_to
-from store.connection import write_transaction
-from store.tables import VERSIONED, erasures
+from store.catalogue.connection import write_transaction
+from store.catalogue.tables import VERSIONED, erasures
+from store.commits.commit import commit_to
+from store.rows import datasets
 from store.times import utc_now
 from zoo.matrix import model_table
 from zoo.model_inputs import model_inputs

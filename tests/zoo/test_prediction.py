@@ -25,9 +25,9 @@ from schemas.features.radiomics_settings import RadiomicsSettings
 from schemas.features.sets import FeatureSetDefinition
 from schemas.study.file import Study
 from schemas.study.text import parsed_study
-from store.commit import commit_to
+from store.commits.commit import commit_to
+from store.history.snapshot import Snapshot
 from store.home import Store
-from store.snapshot import Snapshot
 from zoo.benchmark import judged_model
 from zoo.explained_models import patient_explanation, validation_importances
 from zoo.model_folders import local_model_folder

@@ -13,11 +13,11 @@ import pytest
 
 from schemas.features.radiomics_settings import RadiomicsSettings
 from schemas.features.sets import FeatureSetDefinition
-from store.commit import commit_to
+from store.analyst.query import answer
+from store.commits.commit import commit_to
 from store.files import file_sha256
+from store.history.snapshot import Snapshot
 from store.home import Store
-from store.query import answer
-from store.snapshot import Snapshot
 from zoo.model_inputs import ModelInputs, model_inputs
 from zoo.pinned_tables import built_table, known_dataset
 from zoo.rebuilt_dataset import rebuilt_dataset, rebuilt_sql, table_difference

@@ -3,8 +3,8 @@
 import shutil
 
 from flows.verification import repair_store, verified_store
-from store.commit import commit_to
-from store.snapshot import Snapshot
+from store.commits.commit import commit_to
+from store.history.snapshot import Snapshot
 from zoo.persist import folder_sha256
 from zoo.training import trained_model, training_plan
 

@@ -12,12 +12,12 @@ from flows.stability import keep_stability
 from schemas.errors import ContractError
 from schemas.keys import MaskKey
 from schemas.study.file import Study
-from store.commit import commit_to
+from store.commits.commit import commit_to
+from store.history.snapshot import Snapshot
 from store.home import Store
-from store.reader import feature_table
-from store.segments import written_segment
-from store.snapshot import Snapshot
-from store.staging import ExtractionRecord
+from store.rows.reader import feature_table
+from store.rows.segments import written_segment
+from store.rows.staging import ExtractionRecord
 from zoo.cross_validation import CrossValidation, cross_validation, split_labels
 from zoo.feature_columns import agreeing_columns
 from zoo.folds import Fold, repeated_folds

@@ -9,7 +9,7 @@ import pytest
 
 from schemas.errors import ContractError
 from schemas.results import PredictionRow
-from store.query import answer
+from store.analyst.query import answer
 from zoo.evaluation.auc import auc, logit_interval
 from zoo.evaluation.delong import unpaired_delong
 from zoo.evaluation.multiplicity import holm

@@ -8,8 +8,8 @@ import statsmodels.api as sm
 from sklearn.metrics import brier_score_loss, roc_auc_score, roc_curve
 
 from schemas.errors import ContractError
-from store.commit import commit_to
-from store.query import answer
+from store.analyst.query import answer
+from store.commits.commit import commit_to
 from zoo.benchmark import comparison_rows, judged_model
 from zoo.evaluation.classification import classification
 from zoo.evaluation.intervals import wilson_interval

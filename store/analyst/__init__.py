@@ -1,0 +1,1 @@
+"""What analysts ask: views, questions, the published file, exports."""

@@ -1,0 +1,1 @@
+"""A second store, brought up to date and checked."""

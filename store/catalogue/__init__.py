@@ -1,0 +1,1 @@
+"""The catalogue's tables, their migrations, and connections to them."""

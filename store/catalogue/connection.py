@@ -1,0 +1,232 @@
+"""Connections to the catalogue, SQLite or PostgreSQL: readers never wait, writers come one after another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+
+from schemas.errors import ContractError, NotFoundError, StoreBusyError, UsageError
+from schemas.settings import BUSY_TIMEOUT_S
+from store.catalogue.read_only import is_read_only, may_only_be_read, read_only_engine, unchanged_meanwhile
+from store.catalogue.row_sums import WrittenSums
+from store.faults import ASK_FOR_WRITING, catalogue_fault
+
+__all__ = [
+    "LOCK_NOT_AVAILABLE",
+    "catalogue_engine",
+    "catalogue_place",
+    "driver_message",
+    "is_postgresql",
+    "read_transaction",
+    "server_engine",
+    "write_transaction",
+    "written_sums",
+]
+
+_WRITER = "radzoo_writer"
+_SUMS = "radzoo_sums"
+_TIMEOUT = "radzoo_busy_timeout_s"
+# The number of the lock that writers take in turn; PostgreSQL's advisory locks are numbers agreed upon.
+_WRITERS_LOCK = 0x7261647A6F6F
+LOCK_NOT_AVAILABLE = "55P03"
+"""PostgreSQL's code of a lock that was waited for too long."""
+
+
+def catalogue_engine(file: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Engine:
+    """Return an engine on a catalogue in an SQLite file.
+
+    A reader sees the state at its transaction's start and never blocks a writer (WAL). A writer takes
+    its lock at the start (``BEGIN IMMEDIATE``), so that two never deadlock half-way.
+
+    A file that may only be read is opened so that SQLite writes nothing beside it (`is_read_only`).
+    """
+    if may_only_be_read(file):
+        return read_only_engine(file, busy_timeout_s=busy_timeout_s)
+    engine = create_engine(URL.create("sqlite", database=str(file)), connect_args={"timeout": busy_timeout_s})
+
+    @event.listens_for(engine, "connect")
+    def _configure(connection: Any, _record: Any) -> None:
+        # The driver's own transaction handling would begin deferred, and too late.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode = WAL")
+        cursor.execute("PRAGMA synchronous = FULL")
+        cursor.execute("PRAGMA foreign_keys = ON")
+        # What erasing removes must not stay readable in the file's free pages.
+        cursor.execute("PRAGMA secure_delete = ON")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        is_writer = connection.get_execution_options().get(_WRITER, False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if is_writer else "BEGIN")
+
+    return engine
+
+
+def server_engine(url: str, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Engine:
+    """Return an engine on a catalogue in a PostgreSQL database.
+
+    A reader's transaction is a repeatable read: it sees one state and waits for nobody. A writer first
+    takes the writers' advisory lock of the database, which PostgreSQL frees when the transaction or the
+    process ends.
+
+    Parameters
+    ----------
+    url : str
+        ``postgresql://user:password@host:port/database``.
+    busy_timeout_s : float
+        How long a writer waits for another one.
+
+    Raises
+    ------
+    UsageError
+        When the URL is not one of PostgreSQL, or its driver is not installed.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise UsageError(f"'{url}' is no database URL", hint="postgresql://user@host/database") from error
+    if parsed.get_backend_name() != "postgresql":
+        raise UsageError(
+            f"'{parsed.get_backend_name()}' is no catalogue that radzoo writes",
+            hint="postgresql://user@host/database, or leave it out for a file in the store's folder",
+        )
+    try:
+        engine = create_engine(parsed.set(drivername="postgresql+pg8000"), pool_pre_ping=True)
+    except (NoSuchModuleError, ModuleNotFoundError) as error:
+        raise UsageError(
+            "a catalogue on PostgreSQL needs the driver pg8000",
+            hint="pip install 'radzoo[postgresql]'",
+        ) from error
+    return engine.execution_options(**{_TIMEOUT: busy_timeout_s})
+
+
+def is_postgresql(engine: Engine) -> bool:
+    """Return whether a catalogue lies in PostgreSQL."""
+    return engine.dialect.name == "postgresql"
+
+
+@contextmanager
+def read_transaction(engine: Engine) -> Iterator[Connection]:
+    """Give a connection that sees one unchanging state of the catalogue.
+
+    Raises
+    ------
+    NotFoundError
+        When the catalogue's server does not answer.
+    """
+    connecting = engine
+    if is_postgresql(engine):
+        connecting = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+    with _translated(engine), unchanged_meanwhile(engine), _connected(connecting) as connection, connection.begin():
+        yield connection
+
+
+@contextmanager
+def write_transaction(engine: Engine, *, keeps_sums: bool = True) -> Iterator[Connection]:
+    """Give the one connection that may write; all it did lands at the end, or nothing does.
+
+    Parameters
+    ----------
+    engine : Engine
+        On the catalogue.
+    keeps_sums : bool
+        Add what is written to the tables' sums (`store.catalogue.row_sums`); not where a migration makes the tables.
+
+    Raises
+    ------
+    StoreBusyError
+        When another writer holds the catalogue for longer than the busy timeout.
+    ContractError
+        When the store may only be read, the catalogue is damaged, or its disk is full.
+    NotFoundError
+        When the catalogue's server does not answer.
+    """
+    if is_read_only(engine):
+        raise ContractError("the store may only be read here", where=catalogue_place(engine), hint=ASK_FOR_WRITING)
+    with _translated(engine), _connected(engine.execution_options(**{_WRITER: True})) as connection:
+        try:
+            transaction = connection.begin()
+            if is_postgresql(engine):
+                _take_writers_lock(connection)
+        except DBAPIError as error:
+            if _is_busy(error):
+                raise StoreBusyError(
+                    "another writer holds the store",
+                    where=catalogue_place(engine),
+                    hint="wait for it to finish, then run the command again",
+                ) from error
+            raise
+        with transaction:
+            if not keeps_sums:
+                yield connection
+                return
+            sums = WrittenSums(connection)
+            connection.info[_SUMS] = sums
+            yield connection
+            sums.write()
+
+
+def written_sums(connection: Connection) -> WrittenSums:
+    """Return what counts the rows that a writer's transaction writes."""
+    found: WrittenSums = connection.info[_SUMS]
+    return found
+
+
+@contextmanager
+def _translated(engine: Engine) -> Iterator[None]:
+    try:
+        yield
+    except DBAPIError as error:
+        fault = None if is_postgresql(engine) else catalogue_fault(error, catalogue_place(engine))
+        if fault is None:
+            raise
+        raise fault from error
+
+
+@contextmanager
+def _connected(engine: Engine) -> Iterator[Connection]:
+    try:
+        connection = engine.connect()
+    except DBAPIError as error:
+        if not is_postgresql(engine):
+            raise
+        raise NotFoundError(
+            f"the catalogue's server does not answer: {driver_message(error)}",
+            where=catalogue_place(engine),
+            hint="start the server, or correct the URL in the store's store.toml",
+        ) from error
+    with connection:
+        yield connection
+
+
+def driver_message(error: DBAPIError) -> str:
+    """Return what the database itself says of an error, in one line."""
+    said = error.orig.args[0] if error.orig is not None and error.orig.args else str(error)
+    # The driver of PostgreSQL gives the server's answer as a mapping: M is its message.
+    return str(said["M"] if isinstance(said, dict) and "M" in said else said).splitlines()[0]
+
+
+def catalogue_place(engine: Engine) -> str:
+    """Return where a catalogue lies, a file or a URL without its password."""
+    if not is_postgresql(engine):
+        return str(engine.url.database)
+    return engine.url.set(drivername="postgresql").render_as_string(hide_password=True)
+
+
+def _take_writers_lock(connection: Connection) -> None:
+    seconds = connection.get_execution_options().get(_TIMEOUT, BUSY_TIMEOUT_S)
+    connection.execute(text(f"SET LOCAL lock_timeout = {max(1, round(seconds * 1000))}"))
+    connection.execute(text(f"SELECT pg_advisory_xact_lock({_WRITERS_LOCK})"))
+
+
+def _is_busy(error: DBAPIError) -> bool:
+    message = str(error.orig)
+    return "locked" in message or "busy" in message or LOCK_NOT_AVAILABLE in message

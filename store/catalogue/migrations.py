@@ -1,0 +1,82 @@
+"""Numbered steps that bring a catalogue to the newest format; a store of an old release opens for ever."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlalchemy import Connection, insert, inspect, select
+
+from schemas.errors import ContractError
+from store.catalogue.format_1 import format_1
+from store.catalogue.row_sums import write_all_sums
+from store.catalogue.tables import VERSIONED, columns_of, metadata, row_sums, store_format
+
+__all__ = ["FORMAT_VERSION", "migrate"]
+
+_STEPS: list[Callable[[Connection], None]] = []
+
+
+def _step(function: Callable[[Connection], None]) -> Callable[[Connection], None]:
+    _STEPS.append(function)
+    return function
+
+
+@_step
+def m001_first_tables(connection: Connection) -> None:
+    """Create the first format's tables."""
+    format_1().create_all(connection)
+
+
+_COLUMNS_OF_FORMAT_2 = {
+    "datasets": "feature_set sql sql_gives versions",
+    "extractions": "context_sha256",
+    "models": "mark",
+    "predictions": "repeat:int threshold:real",
+    "variables": "window_first:int window_last:int",
+}
+
+
+@_step
+def m002_evidence_and_erasure(connection: Connection) -> None:
+    """Add what honest benchmarks, explanations, point-in-time values and erasure write down."""
+    for name, text in _COLUMNS_OF_FORMAT_2.items():
+        for column in columns_of(text):
+            kind = column.type.compile(connection.dialect)
+            connection.exec_driver_sql(f"alter table {name} add column {column.name} {kind}")
+    for name in ("masks", "extractions"):
+        for index in VERSIONED[name].indexes:
+            index.create(connection, checkfirst=True)
+    metadata.create_all(connection, [table for table in metadata.sorted_tables if table is not row_sums])
+
+
+@_step
+def m003_sums_of_rows(connection: Connection) -> None:
+    """Add the sums over each table's rows, by which one that was altered is known."""
+    # The newest format's tables are the live ones: a step that follows freezes them, as format_1 does.
+    metadata.create_all(connection)
+    write_all_sums(connection)
+
+
+FORMAT_VERSION = len(_STEPS)
+
+
+def migrate(connection: Connection) -> int:
+    """Apply the steps that a catalogue lacks and return the format version it had before.
+
+    Raises
+    ------
+    ContractError
+        When the store was written by a newer release.
+    """
+    exists = inspect(connection).has_table("store_format")
+    found = (connection.execute(select(store_format.c.version)).scalars().all() if exists else []) or [0]
+    version = max(found)
+    if version > FORMAT_VERSION:
+        raise ContractError(
+            f"the store has format {version}, this radzoo reads up to {FORMAT_VERSION}",
+            hint="install a newer radzoo",
+        )
+    for number, step in enumerate(_STEPS[version:], start=version + 1):
+        step(connection)
+        connection.execute(insert(store_format).values(version=number))
+    return int(version)

@@ -1,0 +1,1 @@
+"""Commits: what lands, and what of it must be readable before it does."""

@@ -1,0 +1,106 @@
+"""A commit that could not be read again does not land: the views over what it adds are laid out first."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from functools import cached_property
+from typing import Any
+
+import duckdb
+from sqlalchemy import Connection, select
+
+from schemas.errors import ContractError
+from schemas.keys import sql_name
+from store.analyst.define import copy_catalogue, lay_out_views, quoted_name
+from store.analyst.statement import first_line
+from store.catalogue.tables import versioned_table
+from store.history.commit_changes import NO_CHANGES
+from store.history.kept_snapshot import KEPT_TABLES
+from store.history.snapshot import Snapshot, empty_table
+from store.home import Store
+
+__all__ = ["LAID_OUT", "refuse_unreadable"]
+
+LAID_OUT = frozenset(["feature_sets", "features", "segments", "studies", "variables", "splits"])
+"""The tables whose rows decide how views are laid out: names that people chose, and files."""
+
+
+class _ArrivingSnapshot(Snapshot):
+    """The store as an open commit leaves it: its new files alone, and of sets that it adds nothing to one feature."""
+
+    def rows(self, table: str, **equal: Any) -> list[dict[str, Any]]:
+        """Return a table's live rows, of segments and features those that tell of the commit."""
+        rows = super().rows(table, **equal)
+        if table == "segments":
+            return [row for row in rows if row["added_commit"] == self.commit_id]
+        if table == "features":
+            is_touched = equal.get("feature_set") in self.touched
+            return rows if is_touched else rows[:1]
+        return rows
+
+    @cached_property
+    def touched(self) -> set[str]:
+        """Return the sets that the commit adds something to."""
+        found: set[str] = set()
+        with self.reading() as connection:
+            for table in map(versioned_table, ("feature_sets", "features", "segments")):
+                own = select(table.c.feature_set).where(table.c.added_commit == self.commit_id)
+                found |= set(connection.execute(own.distinct()).scalars())
+        return found
+
+
+def refuse_unreadable(store: Store, connection: Connection, commit_id: int, changed: Collection[str]) -> None:
+    """Refuse an open commit over which the analyst views cannot be laid out.
+
+    The catalogue's tables are left empty, segments that are there already are not opened, and sets that nothing is
+    added to are laid out by one feature: it takes some hundredths of a second, whatever the store holds.
+
+    Parameters
+    ----------
+    store : Store
+        The store.
+    connection : Connection
+        The writer's, with the commit's rows.
+    commit_id : int
+        The commit.
+    changed : collection of str
+        The tables that the commit changes.
+
+    Raises
+    ------
+    ContractError
+        When DuckDB refuses a view or cannot read a new segment.
+    """
+    if LAID_OUT.isdisjoint(changed):
+        return
+    snapshot = _ArrivingSnapshot.within(store, connection, commit_id)
+    with duckdb.connect() as views:
+        try:
+            copy_catalogue(
+                views, [*((name, empty_table(name)) for name in KEPT_TABLES), ("commit_changes", NO_CHANGES)]
+            )
+            lay_out_views(views, snapshot, documented=False)
+            for feature_set in sorted(snapshot.touched):
+                _refuse_other_names(views, snapshot, feature_set)
+        except duckdb.Error as error:
+            raise ContractError(
+                f"what this command adds could not be read again: {first_line(error)}",
+                where=str(store.root),
+                hint="rename the column, variable or set that is named; nothing was committed",
+            ) from error
+
+
+def _refuse_other_names(views: duckdb.DuckDBPyConnection, snapshot: Snapshot, feature_set: str) -> None:
+    """Refuse a set whose view has its features under other names: DuckDB renames the second of two that are one."""
+    features = [row["feature"] for row in snapshot.rows("features", feature_set=feature_set)]
+    kinds = [row["kind"] for row in snapshot.rows("feature_sets", feature_set=feature_set)]
+    if not features or kinds[:1] not in (["radiomics"], ["imported"]):
+        return
+    shown = views.table(quoted_name(sql_name(feature_set))).columns[-len(features) :]
+    if other := next((name for name, column in zip(features, shown, strict=True) if name != column), None):
+        raise ContractError(
+            f"what this command adds could not be read again: column {other!r} of {feature_set} has a name that SQL "
+            "takes for another one's",
+            where=str(snapshot.store.root),
+            hint="rename the column; nothing was committed",
+        )

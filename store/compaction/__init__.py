@@ -1,0 +1,1 @@
+"""Small segments merged; files that nothing names removed."""

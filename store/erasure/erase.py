@@ -1,0 +1,301 @@
+"""Erasure: a patient is taken out of every snapshot and every file, and a receipt says so.
+
+This is the one operation that changes history: rows of all commits go, and every snapshot, however old, answers
+as if the patient had never been in it. Commits stay, so that their numbers mean what they meant.
+
+The order makes a kill harmless. Under the writer's lock the affected files are written anew, without the patient;
+nothing names them yet. One transaction then deletes and changes rows, lets the catalogue name the new files, and
+keeps a receipt that is marked unfinished and lists the old files. Only then old files go, the published file
+is replaced, and the catalogue's free pages are overwritten; the receipt is finished last. A kill before the
+transaction leaves the store as it was and some files that name nobody; a kill behind it, a store that answers
+without the patient and whose unfinished receipt makes the same command go on.
+
+Work that is under way meanwhile was computed with the patient, and lands later. Its commit takes the patient out of
+what it brings (`take_out_again`, in the same transaction), and when it ends the store is looked through again: the
+same erasure, carried out once more. That can be done at any time, by anyone who knows the pseudonym.
+
+What stays, and the receipt says so: the sha256 of a split, which is the hash of the split as it was frozen; a
+dataset's id, although its file is another; figures over many patients (leaderboard, comparisons, importances);
+and trained models, marked as trained on a patient who was erased.
+"""
+
+from __future__ import annotations
+
+import getpass
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, update
+
+from schemas.keys import canonical_json
+from store.analyst.publish import published
+from store.catalogue.connection import is_postgresql, read_transaction, write_transaction
+from store.catalogue.migrations import FORMAT_VERSION
+from store.catalogue.tables import erasures, versioned_table
+from store.compaction.leftovers import unnamed_files
+from store.erasure.datasets import all_receipts, mark_of, settled_datasets
+from store.erasure.files import cleared_folders, removed_staged, scrubbed_catalogue, without_rows
+from store.erasure.plan import ErasurePlan, erasure_plan, unknown_patient
+from store.erasure.rows import add_mark, erased_rows, marked_models, moved_datasets, moved_segments, redacted_texts
+from store.history.basis import Basis, Receipt, erased_among, patient_sha256, receipts_since
+from store.history.snapshot import Snapshot
+from store.home import Store
+from store.rows.datasets import PinnedDataset
+from store.times import utc_now
+
+__all__ = ["Receipt", "erased", "erased_meanwhile", "mark_fitted", "planned_erasure", "take_out_again"]
+
+_UNFINISHED, _FINISHED = "unfinished", "finished"
+
+
+def planned_erasure(store: Store, patient: str) -> ErasurePlan:
+    """Return what erasing a patient would take out; an empty plan where a former erasure is only looked after.
+
+    Raises
+    ------
+    NotFoundError
+        When the store has no such patient.
+    """
+    with read_transaction(store.engine) as connection:
+        plan = erasure_plan(store, connection, patient)
+        if plan.is_empty and _former(connection, plan) is None:
+            raise unknown_patient(store, connection, patient)
+    return plan
+
+
+def erased(store: Store, patient: str, *, author: str | None = None) -> Receipt:
+    """Take a patient out of the store and return the receipt, which does not name the patient.
+
+    Of a patient who was erased before, and whom nobody brought back, the store is looked through again: an erasure
+    that was interrupted is finished, and what work under way has left of the patient since goes. The receipt is that
+    of before, brought up to date.
+
+    Parameters
+    ----------
+    store : Store
+        The store. Its writers wait until the rows are gone.
+    patient : str
+        The pseudonym.
+    author : str, optional
+        Who asks for it; the user of the process where absent.
+
+    Raises
+    ------
+    NotFoundError
+        When the store has no such patient, and has erased none of that name.
+    StoreBusyError
+        When others hold the catalogue; where its old pages are the only thing left, the next call goes on.
+    """
+    with write_transaction(store.engine) as connection:
+        plan = erasure_plan(store, connection, patient)
+        receipt = _former(connection, plan)
+        if receipt is None:
+            if plan.is_empty:
+                raise unknown_patient(store, connection, patient)
+            receipt = _new_receipt(store, patient, author or getpass.getuser())
+            connection.execute(insert(erasures).values(**_row(receipt)))
+        elif not plan.is_empty:
+            # Work that began since the last time was computed with what goes now.
+            connection.execute(_own(receipt).values(erased_at=utc_now()))
+        _take_out(store, connection, plan, receipt)
+        connection.execute(_stored(receipt))
+        left = canonical_json(receipt)
+    _clear_away(store, plan, receipt)
+    receipt["status"] = _FINISHED
+    receipt["finished_at"] = utc_now()
+    del receipt["pending"]
+    with write_transaction(store.engine) as connection:
+        # A commit that landed meanwhile may have been rid of the patient too, and have left files to remove.
+        is_done = connection.execute(select(erasures.c.receipt).where(_is_own(receipt))).scalar_one() == left
+        if is_done:
+            connection.execute(_stored(receipt))
+    return receipt if is_done else erased(store, patient, author=author)
+
+
+def erased_meanwhile(store: Store, basis: Basis) -> int:
+    """Erase once more the patients who were erased since some work began, and return how many erasures there were.
+
+    Parameters
+    ----------
+    store : Store
+        The store.
+    basis : Basis
+        What the work was based on.
+    """
+    with read_transaction(store.engine) as connection:
+        since = receipts_since(connection, basis)
+        there = set(connection.execute(select(versioned_table("patients").c.patient).distinct()).scalars())
+    for patient in sorted(erased_among(since, basis.patients - there)):
+        erased(store, patient)
+    return len(since)
+
+
+def take_out_again(store: Store, connection: Connection, patient: str, receipt: Receipt) -> None:
+    """Take an erased patient out of what an open commit brings, which was computed before the erasure.
+
+    The receipt is unfinished afterwards: what only the commit's end lets go, the next call of `erased` removes.
+
+    Parameters
+    ----------
+    store : Store
+        The store.
+    connection : Connection
+        Of the commit's transaction.
+    patient : str
+        The pseudonym, which nobody has brought back since.
+    receipt : Receipt
+        Of the erasure.
+    """
+    _take_out(store, connection, erasure_plan(store, connection, patient), receipt)
+    connection.execute(_stored(receipt))
+
+
+def mark_fitted(connection: Connection, commit_id: int, fitted: Mapping[str, str]) -> None:
+    """Mark the models of a commit that were fitted to datasets which had an erased patient then.
+
+    Parameters
+    ----------
+    connection : Connection
+        Of the commit's transaction.
+    commit_id : int
+        The commit.
+    fitted : mapping of str to str
+        When the patient was erased, by dataset.
+    """
+    models = versioned_table("models")
+    for dataset, erased_at in fitted.items():
+        is_fitted = (models.c.dataset_id == dataset) & (models.c.added_commit == commit_id)
+        add_mark(connection, mark_of(erased_at), is_fitted)
+
+
+def _take_out(store: Store, connection: Connection, plan: ErasurePlan, receipt: Receipt) -> None:
+    segments, datasets = without_rows(store, plan)
+    rows = erased_rows(connection, plan)
+    redacted = redacted_texts(connection, plan.patient)
+    moved_segments(connection, segments)
+    changed = moved_datasets(connection, datasets)
+    marked = marked_models(connection, plan, mark_of(receipt["erased_at"])) + settled_datasets(store, connection)
+    receipt["status"] = _UNFINISHED
+    receipt.setdefault("pending", [])
+    before = {each.path: each for each in (*plan.segments, *plan.datasets, *plan.unpinned)}
+    for path, new in (*segments.items(), *datasets.items()):
+        folder = "segments/" if path in segments else ""
+        rewritten: dict[str, Any] = {
+            "path": f"{folder}{path}",
+            "sha256": before[path].sha256,
+            "new_path": None if new is None else f"{folder}{new.path}",
+            "new_sha256": None if new is None else new.sha256,
+        }
+        if isinstance(new, PinnedDataset):
+            rewritten |= {"patients": new.patients, "trained": before[path].trained}
+        if rewritten not in receipt["files_rewritten"]:
+            receipt["files_rewritten"].append(rewritten)
+        receipt["pending"].append(f"{folder}{path}")
+    receipt["pending"] = sorted({*receipt["pending"], *plan.unnamed})
+    receipt["files_removed"] = sorted({*receipt["files_removed"], *plan.unnamed})
+    receipt["missing_files"] = sorted({*receipt["missing_files"], *plan.missing})
+    receipt["rows_removed"] = _summed(receipt["rows_removed"], rows, "table")
+    receipt["texts_changed"] = _summed(receipt["texts_changed"], redacted, "column")
+    receipt["extractions_removed"] += len(plan.extraction_ids)
+    receipt["extractions_kept_for_others"] += len(plan.shared_ids)
+    receipt["datasets"] += changed
+    receipt["models_marked"] = sorted({*receipt["models_marked"], *marked})
+    receipt["splits"] += [each for each in plan.splits if each not in receipt["splits"]]
+
+
+def _clear_away(store: Store, plan: ErasurePlan, receipt: Receipt) -> None:
+    published(Snapshot(store))
+    _remove_pending(store, receipt)
+    receipt["staged_removed"] += removed_staged(store, plan)
+    receipt["pages_removed"] += cleared_folders(store)
+    touched = {each["table"] for each in receipt["rows_removed"]}
+    touched |= {each["column"].partition(".")[0] for each in receipt["texts_changed"]}
+    scrubbed_catalogue(store, sorted(touched | {"segments", "extractions", "datasets", "models"}))
+
+
+def _remove_pending(store: Store, receipt: Receipt) -> None:
+    # Under the lock: a file that is named again meanwhile, by equal content, must stay.
+    with write_transaction(store.engine) as connection:
+        for name in ("segments", "datasets"):
+            folder = store.files.below(name)
+            unnamed = set(unnamed_files(connection, folder, name))
+            for path in receipt["pending"]:
+                if path.removeprefix(f"{name}/") in unnamed and path.startswith(f"{name}/"):
+                    folder.remove(path.removeprefix(f"{name}/"))
+            for path in set(folder.copies()) & unnamed:
+                folder.forget_copy(path)
+
+
+def _new_receipt(store: Store, patient: str, author: str) -> Receipt:
+    return {
+        "erasure_id": uuid.uuid4().hex,
+        "erased_at": utc_now(),
+        "author": author,
+        "status": _UNFINISHED,
+        "store_format": FORMAT_VERSION,
+        "patient_sha256": patient_sha256(patient),
+        "rows_removed": [],
+        "texts_changed": [],
+        "extractions_removed": 0,
+        "extractions_kept_for_others": 0,
+        "files_rewritten": [],
+        "files_removed": [],
+        "missing_files": [],
+        "datasets": [],
+        "models_marked": [],
+        "splits": [],
+        "staged_removed": 0,
+        "pages_removed": 0,
+        "pending": [],
+        "what_stays": _what_stays(store),
+    }
+
+
+def _what_stays(store: Store) -> list[str]:
+    found = [
+        "a split's sha256 is that of the split as it was frozen, with the patient",
+        "a dataset keeps its id, although its file is now without the patient's row",
+        "marked models were fitted to the patient's values, which some of them hold; figures over many patients stay",
+        "study tables, images and masks outside the store: the next ingest brings back a patient who stands there",
+        "backups, exported files and copies of analyst.duckdb",
+    ]
+    if is_postgresql(store.engine):
+        found.append("PostgreSQL's write-ahead log, its archives, replicas and statistics until they are replaced")
+    if store.files.is_remote:
+        found.append("copies of remote files on other machines, and old versions where the bucket keeps them")
+    return found
+
+
+def _former(connection: Connection, plan: ErasurePlan) -> Receipt | None:
+    """Return the receipt that an erasure goes on with: unfinished, or of a patient whom no ingest brought back."""
+    digest = patient_sha256(plan.patient)
+    receipts = [each for each in all_receipts(connection) if each["patient_sha256"] == digest]
+    unfinished = [each for each in receipts if each["status"] == _UNFINISHED]
+    if unfinished or not receipts:
+        return unfinished[-1] if unfinished else None
+    return receipts[-1] if "patients" not in plan.rows else None
+
+
+def _row(receipt: Receipt) -> dict[str, str]:
+    named = {name: receipt[name] for name in ("erasure_id", "author", "erased_at")}
+    return named | {"receipt": canonical_json(receipt)}
+
+
+def _stored(receipt: Receipt) -> Any:
+    return _own(receipt).values(receipt=canonical_json(receipt))
+
+
+def _own(receipt: Receipt) -> Any:
+    return update(erasures).where(_is_own(receipt))
+
+
+def _is_own(receipt: Receipt) -> Any:
+    return erasures.c.erasure_id == receipt["erasure_id"]
+
+
+def _summed(known: list[dict[str, Any]], more: Mapping[str, int], name: str) -> list[dict[str, Any]]:
+    counts = {each[name]: each["rows"] for each in known}
+    for key, rows in more.items():
+        counts[key] = counts.get(key, 0) + rows
+    return [{name: key, "rows": rows} for key, rows in sorted(counts.items())]

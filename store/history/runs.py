@@ -1,0 +1,74 @@
+"""Runs: what was executed, with which parameters and library versions, and how it ended."""
+
+from __future__ import annotations
+
+import platform
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from typing import Any
+
+from sqlalchemy import insert, update
+
+from schemas.errors import RadzooError
+from schemas.keys import canonical_json
+from store.catalogue.connection import write_transaction
+from store.catalogue.tables import runs
+from store.home import Store
+from store.times import utc_now
+
+__all__ = ["Run", "recorded_run"]
+
+_LIBRARIES = ("radzoo", "duckdb", "numpy", "pyarrow", "pyradiomics-bhklab", "scikit-learn", "SimpleITK")
+
+
+@dataclass
+class Run:
+    """One execution of a flow; what is put in ``summary`` is recorded when it ends."""
+
+    run_id: str
+    summary: dict[str, Any] = field(default_factory=dict)
+
+
+@contextmanager
+def recorded_run(store: Store, flow: str, study: str | None, parameters: Mapping[str, Any]) -> Iterator[Run]:
+    """Give a run whose start, end and outcome are recorded in the store's own table.
+
+    The record survives where the workflow engine's does not: it says ``running`` from the start and
+    ``done``, ``failed`` or ``interrupted`` at the end, so a killed run is seen as one still running.
+    """
+    run = Run(uuid.uuid4().hex)
+    versions = {"python": platform.python_version()} | {name: version(name) for name in _LIBRARIES}
+    with write_transaction(store.engine) as connection:
+        connection.execute(
+            insert(runs).values(
+                run_id=run.run_id,
+                flow=flow,
+                study=study,
+                started_at=utc_now(),
+                status="running",
+                parameters=canonical_json(dict(parameters)),
+                versions=canonical_json(versions),
+            )
+        )
+    status = "interrupted"
+    try:
+        yield run
+        status = "done"
+    except RadzooError as error:
+        status = "failed"
+        run.summary.setdefault("error", error.message)
+        raise
+    except Exception as error:
+        status = "failed"
+        run.summary.setdefault("error", f"{type(error).__name__}: {error}")
+        raise
+    finally:
+        with write_transaction(store.engine) as connection:
+            connection.execute(
+                update(runs)
+                .where(runs.c.run_id == run.run_id)
+                .values(ended_at=utc_now(), status=status, summary=canonical_json(run.summary))
+            )

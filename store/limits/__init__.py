@@ -1,0 +1,1 @@
+"""Calls in a child process that may not write, with limits of memory and time."""

@@ -1,0 +1,158 @@
+"""A child process and its pipes: started as a fresh Python or forked, heard with a deadline, ended."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+import warnings
+import weakref
+from pathlib import Path
+
+from store.limits.child import Rights, serve
+
+__all__ = ["Child", "forked_child", "started_child"]
+
+_START = "from store.limits.child import serve_as_started; serve_as_started()"
+_PATIENCE_S = 2.0
+
+
+class Child:
+    """A running child and the parent's ends of its three pipes."""
+
+    def __init__(self, pid: int, requests: int, answers: int, errors: int) -> None:
+        self.pid = pid
+        self.requests = requests
+        self._answers = answers
+        self._errors = errors
+        self._code: int | None = None
+        self._last_words = b""
+        os.set_blocking(errors, False)
+        _RUNNING.add(self)
+
+    def fill(self, view: memoryview, deadline: float) -> None:
+        """Fill a view with what the child answers, or raise `TimeoutError`, or `EOFError` at its end."""
+        while view:
+            left = deadline - time.monotonic()
+            if left <= 0 or not select.select([self._answers], [], [], left)[0]:
+                raise TimeoutError
+            count = os.readv(self._answers, [view])
+            if not count:
+                raise EOFError
+            view = view[count:]
+
+    def heard_of_errors(self) -> None:
+        """Empty the pipe of the child's stderr, and keep its last words."""
+        with contextlib.suppress(OSError):
+            while text := os.read(self._errors, 1 << 16):
+                self._last_words = (self._last_words + text)[-4096:]
+
+    def is_alive(self) -> bool:
+        """Return whether the child runs."""
+        if self._code is None:
+            try:
+                pid, status = os.waitpid(self.pid, os.WNOHANG)
+            except ChildProcessError:
+                pid, status = self.pid, 0  # somebody else waited for it
+            if pid:
+                self._code = os.waitstatus_to_exitcode(status)
+        return self._code is None
+
+    def ended(self) -> tuple[int, bytes]:
+        """Wait for the child's end; return its exit code, the signal's number negated, and its last words."""
+        deadline = time.monotonic() + _PATIENCE_S
+        while self.is_alive():
+            # It closed its pipe and goes on.
+            if time.monotonic() > deadline:
+                os.kill(self.pid, signal.SIGKILL)
+            time.sleep(0.001)
+        self.heard_of_errors()
+        self._close()
+        return self._code or 0, self._last_words
+
+    def kill(self) -> None:
+        """End the child now."""
+        if self.is_alive():
+            os.kill(self.pid, signal.SIGKILL)
+        self.ended()
+
+    def close_copies(self) -> None:
+        """Close what a fork of the parent copied: the child would never see its pipe's end."""
+        self._close()
+
+    def _close(self) -> None:
+        for pipe in (self.requests, self._answers, self._errors):
+            with contextlib.suppress(OSError):
+                os.close(pipe)
+        _RUNNING.discard(self)
+
+
+_RUNNING: weakref.WeakSet[Child] = weakref.WeakSet()
+
+
+def _pipes() -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
+    requests, answers, errors = os.pipe(), os.pipe(), os.pipe()
+    # A child that says more than the pipe holds goes on; what it says is lost.
+    os.set_blocking(errors[1], False)
+    return requests, answers, errors
+
+
+def started_child(rights: Rights) -> Child:
+    """Start a fresh Python that serves calls with these rights."""
+    requests, answers, errors = _pipes()
+    kept = requests[0], answers[1]
+    # The path is set by the child: an environment variable would reach what it starts.
+    first_path = str(Path(__file__).resolve().parents[2])
+    started = f"import sys; sys.path.insert(0, {first_path!r}); {_START}"
+    arguments = [str(kept[0]), str(kept[1]), json.dumps(rights._asdict()), json.dumps(sys.path)]
+    process = subprocess.Popen(  # noqa: S603  (this Python, and code of the program's own)
+        [sys.executable, "-P", "-c", started, *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=errors[1],
+        pass_fds=kept,
+    )
+    for pipe in (*kept, errors[1]):
+        os.close(pipe)
+    child = Child(process.pid, requests[1], answers[0], errors[0])
+    # The child is waited for by its number; the object would warn that nobody did.
+    process.returncode = 0
+    return child
+
+
+def forked_child(rights: Rights) -> Child:
+    """Fork this process into one that serves calls with these rights."""
+    requests, answers, errors = _pipes()
+    # Python swallows an interrupt that comes while the hooks of a fork run: it is kept until they have run.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        with warnings.catch_warnings():
+            # Python 3.12 warns where other threads run; the docstring of LimitedProcess says when a fork is right.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            pid = os.fork()
+        if pid == 0:
+            _become_child(requests, answers, errors, rights)
+        for pipe in (requests[0], answers[1], errors[1]):
+            os.close(pipe)
+        return Child(pid, requests[1], answers[0], errors[0])
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _become_child(requests: tuple[int, int], answers: tuple[int, int], errors: tuple[int, int], rights: Rights) -> None:
+    try:
+        for other in list(_RUNNING):
+            other.close_copies()
+        for pipe in (requests[1], answers[0], errors[0]):
+            os.close(pipe)
+        nothing = os.open(os.devnull, os.O_RDWR)
+        for stream, target in ((0, nothing), (1, nothing), (2, errors[1])):
+            os.dup2(target, stream)
+        serve(requests[0], answers[1], rights)
+    finally:
+        os._exit(1)

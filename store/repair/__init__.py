@@ -1,0 +1,1 @@
+"""What is broken, put back where a sum or a hash proves it."""

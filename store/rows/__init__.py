@@ -1,0 +1,1 @@
+"""What the catalogue speaks of: segments, staged rows, regions, datasets."""
