@@ -14,8 +14,8 @@ from flows.worker_pool import worker_pool
 from schemas.errors import UsageError
 from store.history.snapshot import Snapshot
 from store.home import Store
-from zoo.model_folders import version_key
 from zoo.registry import model_spec
+from zoo.saving.folders import version_key
 
 __all__ = ["ExplainedPatient", "PictureFormat", "example_rows", "explained_patients", "shown_rows"]
 
@@ -83,7 +83,7 @@ def example_rows(snapshot: Snapshot, models: Sequence[Mapping[str, Any]], *, wor
 def _computed_rows(root: Path, commit_id: int, row: Mapping[str, Any]) -> list[Row]:
     """Return a network's rows, in a worker process."""
     # Imported here: PyTorch takes seconds, and only networks need it.
-    from zoo.model_attention import example_attention
+    from zoo.attention.stored import example_attention
 
     return example_attention(Snapshot(Store(root), commit_id), row)
 
@@ -117,8 +117,8 @@ def explained_patients(
     NotFoundError
         If a patient is not in the model's dataset.
     """
-    from zoo.attention_figures import written_attention
-    from zoo.model_attention import stored_attention
+    from zoo.attention.panels import written_attention
+    from zoo.attention.stored import stored_attention
 
     if out is not None and out.exists() and not out.is_dir():
         raise UsageError(f"'{out}' is a file", hint=f"--out {out.with_suffix('')}")

@@ -24,14 +24,14 @@ from store.history.runs import recorded_run
 from store.history.snapshot import Snapshot
 from store.home import Store
 from store.times import utc_now
-from zoo.benchmark import comparison_rows, judged_model
-from zoo.characteristics import characteristic_rows
-from zoo.explained_models import validation_importances
-from zoo.model_inputs import model_inputs
-from zoo.openings import new_openings, times_opened
-from zoo.persons import one_person_in_both, study_people
+from zoo.benchmark.characteristics import characteristic_rows
+from zoo.benchmark.holdout import comparison_rows, judged_model
+from zoo.benchmark.openings import new_openings, times_opened
+from zoo.benchmark.subgroups import subgroup_comparisons, subgroup_levels, subgroup_rows
+from zoo.models.explained import validation_importances
 from zoo.registry import model_spec
-from zoo.subgroups import subgroup_comparisons, subgroup_levels, subgroup_rows
+from zoo.tables.inputs import model_inputs
+from zoo.tables.persons import one_person_in_both, study_people
 
 __all__ = ["FOLDS", "REPEATS", "BenchReport", "bench"]
 

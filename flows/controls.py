@@ -17,14 +17,14 @@ from store.history.basis import Basis, basis_of
 from store.history.runs import recorded_run
 from store.history.snapshot import Snapshot
 from store.home import Store
-from zoo.controls import control_row, permuted_labels, shuffled_set, split_fold, with_shuffled_set
-from zoo.cross_validation import CrossValidation, cross_validation, split_cohorts, split_labels
-from zoo.folds import Fold
-from zoo.model_fits import UnfitError
-from zoo.model_inputs import ModelInputs, model_inputs
-from zoo.persons import study_people
+from zoo.benchmark.controls import control_row, permuted_labels, shuffled_set, split_fold, with_shuffled_set
+from zoo.benchmark.cross_validation import CrossValidation, cross_validation, split_cohorts, split_labels
+from zoo.benchmark.folds import Fold
+from zoo.models.training import RANDOM_STATE
 from zoo.registry import model_spec
-from zoo.training import RANDOM_STATE
+from zoo.tables.fits import UnfitError
+from zoo.tables.inputs import ModelInputs, model_inputs
+from zoo.tables.persons import study_people
 
 __all__ = ["control_rows"]
 

@@ -13,7 +13,7 @@ from store.commits.commit import Commit
 from store.history.snapshot import Snapshot
 from store.home import Store
 from store.rows.staged_units import discard_units, staged_keys, staged_unit
-from zoo.cross_validation import CrossValidation
+from zoo.benchmark.cross_validation import CrossValidation
 
 __all__ = ["carried_out", "discard_fits", "is_current", "put_datasets"]
 

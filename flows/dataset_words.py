@@ -8,7 +8,7 @@ from typing import Any
 
 from schemas.errors import RadzooError
 from store.history.snapshot import Snapshot
-from zoo.model_words import inputs_words
+from zoo.models.words import inputs_words
 
 __all__ = ["dataset_words"]
 
@@ -34,7 +34,7 @@ def dataset_words(snapshot: Snapshot, row: Mapping[str, Any]) -> str:
 def _as_read(snapshot: Snapshot, row: Mapping[str, Any], asked: str) -> str:
     # They bring scipy along, which the list of models does without.
     from schemas.study.file import Study
-    from zoo.feature_columns import stored_feature_set
+    from zoo.tables.feature_columns import stored_feature_set
 
     try:
         then = Snapshot(snapshot.store, row["commit_id"])

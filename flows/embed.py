@@ -28,13 +28,13 @@ from store.history.runs import recorded_run
 from store.history.snapshot import Snapshot
 from store.home import Store
 from store.rows.segments import embedding_segment
-from zoo.cross_validation import cross_validation, split_cohorts, split_labels
-from zoo.embedding_columns import EMBEDDING
-from zoo.folds import repeated_folds
-from zoo.out_of_fold import refuse_unfit
-from zoo.persons import study_people
+from zoo.benchmark.cross_validation import cross_validation, split_cohorts, split_labels
+from zoo.benchmark.folds import repeated_folds
+from zoo.benchmark.nested_cv import refuse_unfit
+from zoo.models.training import RANDOM_STATE, library_versions
 from zoo.registry import model_spec
-from zoo.training import RANDOM_STATE, library_versions
+from zoo.tables.embedding_columns import EMBEDDING
+from zoo.tables.persons import study_people
 
 __all__ = ["FOLDS", "EmbedReport", "embed"]
 

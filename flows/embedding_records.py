@@ -15,14 +15,14 @@ from schemas.keys import MaskKey, extraction_id, sha256_of_json
 from schemas.study.file import Study
 from store.history.snapshot import Snapshot
 from store.rows.segments import EmbeddingRecord
-from zoo.cross_validation import CrossValidation
-from zoo.embedding_columns import split_hash
-from zoo.feature_columns import primary_extractions, stored_feature_set
-from zoo.matrix import model_table
-from zoo.model_folders import local_model_folder
-from zoo.model_inputs import ModelInputs, model_inputs
-from zoo.persist import load_model
+from zoo.benchmark.cross_validation import CrossValidation
 from zoo.registry import model_spec
+from zoo.saving.folders import local_model_folder
+from zoo.saving.persist import load_model
+from zoo.tables.embedding_columns import split_hash
+from zoo.tables.feature_columns import primary_extractions, stored_feature_set
+from zoo.tables.inputs import ModelInputs, model_inputs
+from zoo.tables.model_table import model_table
 
 __all__ = ["EmbeddingNetwork", "embedding_network", "out_of_fold_records", "trained_records"]
 

@@ -11,7 +11,7 @@ from flows.temporary_server import started_server
 from flows.worker_pool import worker_pool
 from flows.workflow import NO_CACHE, ThreadPoolTaskRunner, flow, task, unmapped
 from store.rows.staged_units import stage_unit
-from zoo.fold_fits import FitTask, fitted_task
+from zoo.benchmark.fold_fits import FitTask, fitted_task
 
 __all__ = ["fitted_folds", "staged_fit"]
 

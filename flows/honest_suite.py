@@ -14,15 +14,15 @@ from store.history.basis import basis_of
 from store.history.runs import recorded_run
 from store.history.snapshot import Snapshot
 from store.home import Store
-from zoo.cross_validation import CrossValidation, cross_validation, split_labels
-from zoo.folds import Fold, most_folds, repeated_folds
-from zoo.model_fits import UnfitError
-from zoo.model_inputs import model_inputs
-from zoo.out_of_fold import JudgedOutOfFold, comparisons_out_of_fold, judged_out_of_fold, stored_out_of_fold
-from zoo.persons import study_people
+from zoo.benchmark.cross_validation import CrossValidation, cross_validation, split_labels
+from zoo.benchmark.folds import Fold, most_folds, repeated_folds
+from zoo.benchmark.nested_cv import JudgedOutOfFold, comparisons_out_of_fold, judged_out_of_fold, stored_out_of_fold
+from zoo.benchmark.subgroups import subgroup_comparisons, subgroup_levels, subgroup_rows
+from zoo.models.training import RANDOM_STATE
 from zoo.registry import model_spec
-from zoo.subgroups import subgroup_comparisons, subgroup_levels, subgroup_rows
-from zoo.training import RANDOM_STATE
+from zoo.tables.fits import UnfitError
+from zoo.tables.inputs import model_inputs
+from zoo.tables.persons import study_people
 
 __all__ = ["drawn_folds", "fold_notes", "honest_plan", "honest_suite"]
 

@@ -18,8 +18,8 @@ from schemas.errors import NotFoundError, UsageError
 from schemas.foreign_text import markdown_text
 from store.history.snapshot import Snapshot, refuse_unknown_study
 from store.home import Store
-from zoo.model_folders import MANIFEST, local_model_folder, version_key
-from zoo.persist import checked_contents, load_model
+from zoo.saving.folders import MANIFEST, local_model_folder, version_key
+from zoo.saving.persist import checked_contents, load_model
 
 __all__ = [
     "ExportedModel",

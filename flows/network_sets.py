@@ -29,9 +29,9 @@ from store.history.snapshot import Snapshot
 from store.home import Store
 from store.rows.regions import region_ids, stored_regions
 from store.rows.segments import EmbeddingRecord, embedding_segment
-from zoo.feature_columns import stored_feature_set
-from zoo.network_files import network_libraries
-from zoo.network_process import NetworkProcess
+from zoo.networks.external import network_libraries
+from zoo.networks.process import NetworkProcess
+from zoo.tables.feature_columns import stored_feature_set
 
 __all__ = ["refreshed_network_set"]
 

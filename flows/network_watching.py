@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from flows.progress import said
-from zoo.network_watch import EpochReport, NetworkWatch, watched_training
+from zoo.networks.watch import EpochReport, NetworkWatch, watched_training
 
 __all__ = ["CHECKPOINTS", "watched_networks"]
 

@@ -17,9 +17,9 @@ from flows.refresh import stored_study
 from schemas.errors import UsageError
 from store.history.snapshot import Snapshot
 from store.home import Store
-from zoo.model_folders import MANIFEST
-from zoo.prediction import Predictions, predictions
-from zoo.saved_models import exported_model, stored_model
+from zoo.models.prediction import Predictions, predictions
+from zoo.models.saved import exported_model, stored_model
+from zoo.saving.folders import MANIFEST
 
 __all__ = ["checked_out_file", "predict", "write_predictions"]
 
@@ -58,7 +58,7 @@ def predict(
     folder : Path, optional
         An exported model instead of one of the store.
     patients, include_training, explain
-        As `zoo.prediction.predictions` takes them.
+        As `zoo.models.prediction.predictions` takes them.
     """
     if (model is None) == (folder is None):
         raise UsageError("name a model of the store or the folder of an exported one", hint="radzoo models list")

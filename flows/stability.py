@@ -12,8 +12,8 @@ from schemas.study.file import Study
 from store.commits.commit import commit_to
 from store.history.snapshot import Snapshot
 from store.home import Store
-from zoo.feature_columns import stored_feature_set
-from zoo.stability import FEWEST_PATIENTS, FewReadings, few_readings, stability_is_current, stability_rows
+from zoo.tables.feature_columns import stored_feature_set
+from zoo.tables.stability import FEWEST_PATIENTS, FewReadings, few_readings, stability_is_current, stability_rows
 
 __all__ = ["StudyStability", "keep_stability", "study_stability"]
 

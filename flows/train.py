@@ -19,12 +19,12 @@ from store.history.runs import recorded_run
 from store.history.snapshot import Snapshot
 from store.home import Store
 from store.rows.datasets import PinnedDataset
-from zoo.matrix import ModelTable
-from zoo.model_fits import UnfitError
-from zoo.model_inputs import model_inputs
-from zoo.persons import refuse_people_in_both_cohorts, study_people
+from zoo.models.training import TrainingPlan, library_versions, training_plan
 from zoo.registry import model_names, model_spec
-from zoo.training import TrainingPlan, library_versions, training_plan
+from zoo.tables.fits import UnfitError
+from zoo.tables.inputs import model_inputs
+from zoo.tables.model_table import ModelTable
+from zoo.tables.persons import refuse_people_in_both_cohorts, study_people
 
 __all__ = ["TrainReport", "train"]
 

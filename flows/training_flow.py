@@ -15,9 +15,9 @@ from flows.workflow import NO_CACHE, ThreadPoolTaskRunner, flow, task, unmapped
 from schemas.study.file import Study
 from store.home import Store
 from store.times import utc_now
-from zoo.model_fits import UnfitError
+from zoo.models.training import TrainedModel, TrainingPlan, trained_model
 from zoo.registry import model_spec
-from zoo.training import TrainedModel, TrainingPlan, trained_model
+from zoo.tables.fits import UnfitError
 
 __all__ = ["trained_models"]
 

@@ -11,7 +11,7 @@ from store.commits.commit import Commit, commit_to
 from store.history.basis import Basis
 from store.history.snapshot import Snapshot
 from store.home import Store
-from zoo.model_fits import UnfitError
+from zoo.tables.fits import UnfitError
 
 __all__ = ["Stage", "put_unfit_models", "reason_of", "record_unfit_models", "unfit_models"]
 

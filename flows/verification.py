@@ -13,9 +13,9 @@ from store.repair.files import remove_staged_trash, repair_files, repair_models
 from store.repair.rows import Repair, repair_rows
 from store.verification.findings import Verification
 from store.verification.verify import verified
-from zoo.persist import folder_sha256
-from zoo.recomputed import recomputed_checks, recomputed_rows, remade_dataset
-from zoo.remade_models import remade_model
+from zoo.benchmark.recomputed import recomputed_checks, recomputed_rows, remade_dataset
+from zoo.models.remade import remade_model
+from zoo.saving.persist import folder_sha256
 
 __all__ = ["repair_store", "verified_store"]
 

@@ -12,7 +12,12 @@ from sklearn.base import BaseEstimator
 from schemas.errors import NotFoundError
 from schemas.study.models import ModelSettings
 from schemas.study.networks import ARCHITECTURES, Architecture, NetworkSettings
-from zoo.classifiers import (
+from zoo.logistic.clinical import ClinicalLogisticRegression
+from zoo.members import MEMBERS, Member, ModelInput
+from zoo.networks.classifier import NetworkClassifier
+from zoo.networks.fusion import dlrcr
+from zoo.networks.late_fusion import late_fusion
+from zoo.radiomics.pipelines import (
     DEFAULT_SETTINGS,
     combined,
     radiomics_knn,
@@ -21,11 +26,6 @@ from zoo.classifiers import (
     radiomics_svm,
     radiomics_xgb,
 )
-from zoo.clinical import ClinicalLogisticRegression
-from zoo.fusion import dlrcr
-from zoo.late_fusion import late_fusion
-from zoo.members import MEMBERS, Member, ModelInput
-from zoo.network_classifier import NetworkClassifier
 from zoo.staging.comparators import COMPARATORS
 from zoo.staging.description import Comparator
 from zoo.staging.estimators import ComparatorClassifier

@@ -16,8 +16,8 @@ from schemas.errors import NotFoundError, UsageError
 from store.history.basis import Basis
 from store.history.snapshot import Snapshot, refuse_unknown_study
 from store.home import Store
-from zoo.pinned_tables import known_dataset
-from zoo.rebuilt_dataset import RebuiltDataset, rebuilt_dataset, rebuilt_sql
+from zoo.tables.pinned import known_dataset
+from zoo.tables.rebuilt import RebuiltDataset, rebuilt_dataset, rebuilt_sql
 
 __all__ = ["list", "rebuild", "show"]
 

@@ -14,7 +14,7 @@ from flows.models import importance_rows, model_row
 from schemas.errors import NotFoundError, UsageError
 from store.history.snapshot import Snapshot
 from store.home import Store
-from zoo.explained_models import patient_explanation
+from zoo.models.explained import patient_explanation
 from zoo.registry import model_spec
 
 __all__ = ["explain"]

@@ -156,8 +156,8 @@ def stability(
     # Imported here: the other verbs do not need the study file's schema and the numerical libraries.
     from flows.refresh import stored_study
     from flows.stability import study_stability
-    from zoo.stability_counts import stability_counts
-    from zoo.stable_columns import stable_columns
+    from zoo.tables.stability_counts import stability_counts
+    from zoo.tables.stable_columns import stable_columns
 
     store = Store(context.store)
     snapshot = Snapshot(store)

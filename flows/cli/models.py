@@ -19,10 +19,10 @@ from flows.models import (
 )
 from store.history.snapshot import Snapshot
 from store.home import Store
-from zoo.model_words import network_words, penalty_words, step_words
+from zoo.models.words import network_words, penalty_words, step_words
 
 if TYPE_CHECKING:
-    from zoo.prediction import Predictions
+    from zoo.models.prediction import Predictions
 
 __all__ = ["card", "export", "list", "predict", "show"]
 

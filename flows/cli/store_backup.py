@@ -12,7 +12,7 @@ from flows.cli.store_verification import verification_text
 from schemas.errors import ContractError
 from store.backup.copy import Backup, backed_up
 from store.home import Store
-from zoo.persist import folder_sha256
+from zoo.saving.persist import folder_sha256
 
 __all__ = ["backup"]
 

@@ -47,8 +47,8 @@ def attention_part(questions: Questions, row: Row) -> AttentionPart | None:
     if not answer:
         return None
     # Imported here: PyTorch takes seconds, and only studies with networks need it.
-    from zoo.attention_figures import attention_figure
-    from zoo.model_attention import attention_panels
+    from zoo.attention.panels import attention_figure
+    from zoo.attention.stored import attention_panels
 
     regions = questions.ask("attention_regions", **of_model)
     part = AttentionPart(answer, regions, [])

@@ -12,9 +12,9 @@ from flows.pages.words import readable_name, readable_unit, readable_variable
 from zoo.evaluation.calibration import calibration_in_the_large, calibration_line
 from zoo.evaluation.decision_curve import DecisionCurve, decision_curve
 from zoo.evaluation.recalibration import recalibration_curve
-from zoo.figure_parts import SeriesStyle, series_styles
-from zoo.figures import AucInterval, RocOf, auc_forest, roc_plot
-from zoo.panel_figures import BenefitOf, CalibrationOf, calibration_panels, net_benefit_panels
+from zoo.figures.curves import AucInterval, RocOf, auc_forest, roc_plot
+from zoo.figures.panels import BenefitOf, CalibrationOf, calibration_panels, net_benefit_panels
+from zoo.figures.parts import SeriesStyle, series_styles
 
 __all__ = ["Performance", "performance"]
 

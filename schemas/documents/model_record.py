@@ -99,7 +99,7 @@ class ModelRecord(_Recorded):
     variables: dict[Name, RecordedVariable]
     references: dict[str, Reference]
     examples: dict[str, Any] | None = None
-    """Known answers (`zoo.example_answers`); models of former releases have none."""
+    """Known answers (`zoo.models.example_answers`); models of former releases have none."""
 
     @model_validator(mode="after")
     def _hangs_together(self) -> Self:

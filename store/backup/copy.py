@@ -60,7 +60,7 @@ def backed_up(store: Store, folder: Path, *, quick: bool = False, folder_hash: F
     quick : bool
         Compare sizes of what is there already, hash only what is copied.
     folder_hash : callable, optional
-        What hashes a model's folder (`zoo.persist.folder_sha256`).
+        What hashes a model's folder (`zoo.saving.persist.folder_sha256`).
 
     Raises
     ------

@@ -44,7 +44,7 @@ def verified(store: Store, *, quick: bool = False, folder_hash: FolderHash | Non
     quick : bool
         Compare sizes and numbers of rows, hash no file.
     folder_hash : callable, optional
-        What hashes a model's folder (`zoo.persist.folder_sha256`): the store knows no models.
+        What hashes a model's folder (`zoo.saving.persist.folder_sha256`): the store knows no models.
 
     Raises
     ------

@@ -33,9 +33,9 @@ from store.backup.copy import backed_up
 from store.history.snapshot import Snapshot
 from store.home import Store
 from store.rows.reader import feature_table
-from zoo.benchmark import judged_model
-from zoo.persist import folder_sha256
-from zoo.saved_models import pinned_rows
+from zoo.benchmark.holdout import judged_model
+from zoo.models.saved import pinned_rows
+from zoo.saving.persist import folder_sha256
 
 ARCHIVE = Path(__file__).parents[1] / "archives" / "format_2.tar.gz"
 

@@ -37,7 +37,7 @@ from store.erasure.erase import erased
 from store.history.snapshot import Snapshot
 from store.home import Store
 from store.verification.verify import verified
-from zoo.persist import folder_sha256
+from zoo.saving.persist import folder_sha256
 
 __all__ = ["Outcome", "faults_after", "naming_places", "trial"]
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from tests.attacks.small_models import ExportedFolder, nodes, zipped
-from zoo.model_files import ESTIMATOR
+from zoo.saving.files import ESTIMATOR
 
 __all__ = ["archives", "boosters", "estimators", "weights"]
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from tests.attacks.hand_made_estimators import archives, boosters, estimators, weights
 from tests.attacks.small_models import ExportedFolder
-from zoo.model_files import CARD, ESTIMATOR, MANIFEST, RECORD
+from zoo.saving.files import CARD, ESTIMATOR, MANIFEST, RECORD
 
 __all__ = ["HAND_MADE"]
 

@@ -26,7 +26,7 @@ from store.catalogue.tables import VERSIONED
 from store.history.snapshot import Snapshot
 from store.home import Store
 from store.verification.verify import verified
-from zoo.persist import folder_sha256
+from zoo.saving.persist import folder_sha256
 
 __all__ = ["content", "findings", "killed", "pair_of"]
 

@@ -92,8 +92,8 @@ def _serve() -> None:
     import flows.fold_flow
     import flows.report.page
     import flows.training_flow
-    import zoo.attention
-    import zoo.network_classifier
+    import zoo.attention.scores
+    import zoo.networks.classifier
     from flows.cli.main import exit_code
 
     # A pool of threads does not survive a fork.

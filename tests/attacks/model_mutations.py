@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from tests.attacks.small_models import ExportedFolder, nodes
-from zoo.model_files import CARD, MANIFEST, RECORD
+from zoo.saving.files import CARD, MANIFEST, RECORD
 
 __all__ = ["MUTATIONS", "mutate", "mutated_bytes"]
 

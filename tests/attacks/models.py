@@ -31,9 +31,9 @@ from store.limits.process import LimitedProcess
 from tests.attacks.hand_made_models import HAND_MADE
 from tests.attacks.model_mutations import mutate
 from tests.attacks.small_models import KINDS, ExportedFolder, small_model
-from zoo.foreign_models import foreign_answers, foreign_process
-from zoo.model_answers import Question
-from zoo.saved_models import exported_model
+from zoo.models.answers import Question
+from zoo.models.foreign import foreign_answers, foreign_process
+from zoo.models.saved import exported_model
 
 __all__ = ["attack", "hand_made", "mutants"]
 
@@ -42,7 +42,7 @@ _ROUND_S = 2.0
 """What reading the folder and ending a child may add to the limit itself."""
 _MOST_BYTES = 2 << 30
 _SAME = 1e-6
-"""As far apart as `zoo.example_answers` lets two processors be."""
+"""As far apart as `zoo.models.example_answers` lets two processors be."""
 _BAD = ("other probabilities", "foreign error", "too long", "too large")
 
 Alter = Callable[[ExportedFolder], str]

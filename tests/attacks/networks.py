@@ -29,7 +29,7 @@ from schemas.errors import ContractError
 from schemas.study.network_file import NetworkFileSettings
 from tests.attacks.model_mutations import mutated_bytes
 from tests.attacks.small_models import zipped
-from zoo.network_process import NetworkProcess, network_process
+from zoo.networks.process import NetworkProcess, network_process
 
 __all__ = ["attack", "hand_made", "mutants"]
 

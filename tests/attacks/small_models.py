@@ -17,11 +17,11 @@ import polars as pl
 from schemas.documents.model_record import ModelManifest
 from schemas.study.models import ModelSettings
 from schemas.study.networks import NetworkSettings
-from zoo.example_answers import example_answers
-from zoo.explain import column_references
-from zoo.model_files import CARD, ESTIMATOR, MANIFEST, RECORD
-from zoo.persist import folder_sha256, save_model
+from zoo.models.contributions import column_references
+from zoo.models.example_answers import example_answers
 from zoo.registry import model_spec
+from zoo.saving.files import CARD, ESTIMATOR, MANIFEST, RECORD
+from zoo.saving.persist import folder_sha256, save_model
 
 __all__ = ["KINDS", "ExportedFolder", "small_model"]
 

@@ -27,12 +27,12 @@ from torch import nn
 from torch.nn import functional
 
 from schemas.study.networks import ARCHITECTURES, AugmentationSettings, NetworkSettings
-from zoo.augmentation import Augmentation
-from zoo.network_data import NetworkData, class_weights, inner_validation
-from zoo.network_runtime import autocast, computing, restored, scores_of
-from zoo.network_training import trained_network
-from zoo.network_watch import NetworkWatch, watched_training
-from zoo.networks import PhaseNetwork
+from zoo.networks.architecture import PhaseNetwork
+from zoo.networks.augmentation import Augmentation
+from zoo.networks.data import NetworkData, class_weights, inner_validation
+from zoo.networks.runtime import autocast, computing, restored, scores_of
+from zoo.networks.training import trained_network
+from zoo.networks.watch import NetworkWatch, watched_training
 
 BLOCKS = {"resnet10": (2, 2), "resnet18": (2, 2, 2, 2), "resnet34": (3, 4, 6, 3)}
 WIDTHS = (64, 128, 256, 512)

@@ -19,12 +19,12 @@ from sklearn.feature_selection import VarianceThreshold
 from sklearn.pipeline import Pipeline
 
 from schemas.study.models import ModelSettings
+from zoo.benchmark.fold_fits import FitTask, Recipe, fitted_task
+from zoo.benchmark.folds import Fold, repeated_folds
 from zoo.evaluation.auc import auc, component_variance
 from zoo.evaluation.repeated import averaged_placements
-from zoo.fold_fits import FitTask, Recipe, fitted_task
-from zoo.folds import Fold, repeated_folds
+from zoo.models.training import RANDOM_STATE
 from zoo.registry import model_spec
-from zoo.training import RANDOM_STATE
 
 MODELS = ("radiomics_lr", "radiomics_svm", "radiomics_knn", "radiomics_xgb", "radiomics_mlp")
 PATIENTS, EVENTS, COLUMNS = 165, 96, 3111

@@ -27,13 +27,13 @@ from flows.refresh import stored_study
 from flows.table_study import TableOfFeatures, study_text
 from store.history.snapshot import Snapshot
 from store.home import Store
-from zoo.controls import control_row, permuted_labels
-from zoo.cross_validation import cross_validation, split_labels
-from zoo.fold_fits import fitted_task
-from zoo.folds import repeated_folds
-from zoo.model_inputs import model_inputs
+from zoo.benchmark.controls import control_row, permuted_labels
+from zoo.benchmark.cross_validation import cross_validation, split_labels
+from zoo.benchmark.fold_fits import fitted_task
+from zoo.benchmark.folds import repeated_folds
+from zoo.models.training import RANDOM_STATE
 from zoo.registry import model_spec
-from zoo.training import RANDOM_STATE
+from zoo.tables.inputs import model_inputs
 
 HERE = Path(__file__).resolve()
 TABLES = {

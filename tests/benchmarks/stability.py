@@ -19,7 +19,7 @@ from flows.refresh import stored_study
 from store.history.snapshot import Snapshot
 from store.home import Store
 from zoo.evaluation.agreement import icc_agreement
-from zoo.stability import stability_rows
+from zoo.tables.stability import stability_rows
 
 PATIENTS, READINGS, FEATURES = 30, 2, 3111
 REPETITIONS = 21

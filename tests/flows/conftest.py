@@ -319,7 +319,7 @@ def trained_study(tmp_path_factory: pytest.TempPathFactory) -> SmallStudy:
     """Return a study of 60 patients whose images tell the label, with models trained and judged; only read it."""
     from flows.bench import bench
     from store.commits.commit import commit_to
-    from zoo.training import trained_model, training_plans
+    from zoo.models.training import trained_model, training_plans
 
     study = tried_study(tmp_path_factory.mktemp("trained"))
     study.ingest()

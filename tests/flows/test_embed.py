@@ -27,10 +27,10 @@ from store.history.snapshot import Snapshot
 from store.home import Store
 from store.rows.regions import RegionRecord, region_segment
 from store.verification.verify import verified
-from zoo.benchmark import judged_model
+from zoo.benchmark.holdout import judged_model
 from zoo.evaluation.auc import auc
-from zoo.prediction import predictions
-from zoo.saved_models import stored_model
+from zoo.models.prediction import predictions
+from zoo.models.saved import stored_model
 
 pytestmark = pytest.mark.slow
 

@@ -29,8 +29,8 @@ from store.history.basis import basis_of
 from store.history.snapshot import Snapshot
 from store.home import Store
 from store.verification.verify import verified
-from zoo.persist import folder_sha256
-from zoo.training import trained_model, training_plans
+from zoo.models.training import trained_model, training_plans
+from zoo.saving.persist import folder_sha256
 
 
 @pytest.fixture

@@ -23,10 +23,10 @@ from schemas.study.bookkeeping import bookkeeping_reason
 from store.analyst.query import answer
 from store.history.snapshot import Snapshot
 from store.home import Store
-from zoo.feature_columns import phase_columns, stored_feature_set
-from zoo.matrix import model_table
-from zoo.model_inputs import model_inputs
 from zoo.registry import model_spec
+from zoo.tables.feature_columns import phase_columns, stored_feature_set
+from zoo.tables.inputs import model_inputs
+from zoo.tables.model_table import model_table
 
 STUDY = """[study]
 id = "{id}"

@@ -38,7 +38,7 @@ threads = 1
 @pytest.fixture(scope="module")
 def judged(tmp_path_factory, ready_study):
     """Return a study of 24 patients with a clinical model and a small network, trained and judged."""
-    from zoo.training import trained_model, training_plans
+    from zoo.models.training import trained_model, training_plans
 
     root = tmp_path_factory.mktemp("networked")
     names = [f"N{number:02}" for number in range(24)]

@@ -18,9 +18,9 @@ from flows.refresh import refresh, stored_study
 from schemas.errors import ContractError, NotFoundError
 from store.rows.regions import stored_regions
 from store.verification.verify import verified
-from zoo.matrix import model_table
-from zoo.model_inputs import model_inputs
 from zoo.registry import model_spec
+from zoo.tables.inputs import model_inputs
+from zoo.tables.model_table import model_table
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
 

@@ -15,8 +15,8 @@ from store.commits.commit import commit_to
 from store.erasure.erase import erased
 from store.history.snapshot import Snapshot
 from store.home import Store
-from zoo.folds import repeated_folds
-from zoo.persons import study_people
+from zoo.benchmark.folds import repeated_folds
+from zoo.tables.persons import study_people
 
 TABLE_STUDY = """[study]
 id = "borrowed"

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from zoo.attention import (
+from zoo.attention.scores import (
     PixelCurve,
     attention_scores,
     blurred,

@@ -12,8 +12,8 @@ import pytest
 from matplotlib import colormaps
 from PIL import Image
 
-from zoo.attention import AttentionScores
-from zoo.attention_figures import AttentionPanel, attention_figure, overlay, written_attention
+from zoo.attention.panels import AttentionPanel, attention_figure, overlay, written_attention
+from zoo.attention.scores import AttentionScores
 
 SVG = "{http://www.w3.org/2000/svg}"
 

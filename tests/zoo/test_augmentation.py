@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from monai.transforms.spatial.array import Affine
 
 from schemas.study.networks import AugmentationSettings
-from zoo.augmentation import Augmentation
+from zoo.networks.augmentation import Augmentation
 
 OFF = {"rotation_degrees": 0.0, "scaling": 0.0, "shift": 0.0, "flip": False}
 

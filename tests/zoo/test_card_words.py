@@ -5,7 +5,7 @@ from __future__ import annotations
 from html_page import Page
 from markdown_it import MarkdownIt
 
-from zoo.card import model_card
+from zoo.models.card import model_card
 from zoo.registry import model_spec
 
 HEADINGS = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from zoo.characteristics import characteristic_rows
+from zoo.benchmark.characteristics import characteristic_rows
 from zoo.evaluation.group_tests import counts_test, values_test
 
 # Label 1 first; age and AFP are None where missing.

@@ -17,7 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from schemas.errors import ContractError
-from zoo.clinical import ClinicalLogisticRegression, FactorEffect
+from zoo.logistic.clinical import ClinicalLogisticRegression, FactorEffect
 
 # Training patients of the HCC study: (AST > 40, diameter > 5 cm, early recurrence) -> count.
 # The only joint table that gives the odds ratios and intervals of the paper's Table 3.

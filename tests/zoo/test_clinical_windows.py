@@ -5,9 +5,9 @@ import pytest
 from schemas.study.models import FactorRule
 from store.history.snapshot import Snapshot
 from store.rows.datasets import pinned_dataset
-from zoo.matrix import model_table
-from zoo.model_inputs import ModelInputs, model_inputs
 from zoo.registry import model_spec
+from zoo.tables.inputs import ModelInputs, model_inputs
+from zoo.tables.model_table import model_table
 
 LABELS = {"P1": 1, "P2": 0, "P3": 1, "P4": 0, "P5": 1}
 COHORTS = {"P1": "training", "P2": "training", "P3": "validation", "P4": "validation", "P5": "training"}

@@ -8,11 +8,11 @@ import pytest
 from schemas.features.radiomics_settings import HCC_CEMRI
 from schemas.results import ControlRow
 from schemas.study.file import Study
-from zoo.controls import control_row, permuted_labels, shuffled_set, split_fold, with_shuffled_set
-from zoo.cross_validation import cross_validation, split_cohorts, split_labels
-from zoo.fold_fits import fitted_task
-from zoo.folds import repeated_folds
-from zoo.model_inputs import ModelInputs
+from zoo.benchmark.controls import control_row, permuted_labels, shuffled_set, split_fold, with_shuffled_set
+from zoo.benchmark.cross_validation import cross_validation, split_cohorts, split_labels
+from zoo.benchmark.fold_fits import fitted_task
+from zoo.benchmark.folds import repeated_folds
+from zoo.tables.inputs import ModelInputs
 
 LABELS = {f"P{number:02}": int(number % 3 == 0) for number in range(40)}
 COHORTS = {patient: "training" if number < 30 else "validation" for number, patient in enumerate(LABELS)}

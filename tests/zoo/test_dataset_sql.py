@@ -9,10 +9,10 @@ import pytest
 
 from store.analyst.query import answer
 from store.history.snapshot import Snapshot
-from zoo.model_inputs import ModelInputs, model_inputs
-from zoo.pinned_tables import built_table
 from zoo.registry import model_spec
 from zoo.staging.frame import comparator_frame
+from zoo.tables.inputs import ModelInputs, model_inputs
+from zoo.tables.pinned import built_table
 
 
 @pytest.fixture(scope="module")

@@ -9,13 +9,13 @@ import pytest
 
 from schemas.errors import ContractError
 from store.analyst.query import answer
-from zoo.cross_validation import cross_validation
-from zoo.embedding_columns import embedding_columns, split_hash
-from zoo.folds import Fold, repeated_folds
-from zoo.matrix import model_table
-from zoo.model_inputs import model_inputs
-from zoo.pinned_tables import built_table
+from zoo.benchmark.cross_validation import cross_validation
+from zoo.benchmark.folds import Fold, repeated_folds
 from zoo.registry import model_spec
+from zoo.tables.embedding_columns import embedding_columns, split_hash
+from zoo.tables.inputs import model_inputs
+from zoo.tables.model_table import model_table
+from zoo.tables.pinned import built_table
 
 PATIENTS = [f"P{number:02}" for number in range(20)]
 COHORTS = {patient: "training" if number < 14 else "validation" for number, patient in enumerate(PATIENTS)}

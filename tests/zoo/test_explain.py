@@ -10,9 +10,9 @@ from scipy.special import expit, logit
 from sklearn.inspection import permutation_importance
 from sklearn.linear_model import LogisticRegression
 
-from zoo.clinical import ClinicalLogisticRegression
-from zoo.explain import column_references, contributions, last_step
-from zoo.importances import permutation_importances, training_importances
+from zoo.logistic.clinical import ClinicalLogisticRegression
+from zoo.models.contributions import column_references, contributions, last_step
+from zoo.models.importances import permutation_importances, training_importances
 from zoo.registry import model_spec
 from zoo.staging.estimators import ComparatorClassifier
 

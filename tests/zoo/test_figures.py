@@ -10,9 +10,9 @@ import pytest
 
 from zoo.evaluation.decision_curve import decision_curve
 from zoo.evaluation.recalibration import recalibration_curve
-from zoo.figure_parts import series_styles
-from zoo.figures import AucInterval, RocOf, auc_forest, roc_plot
-from zoo.panel_figures import BenefitOf, CalibrationOf, calibration_panels, net_benefit_panels
+from zoo.figures.curves import AucInterval, RocOf, auc_forest, roc_plot
+from zoo.figures.panels import BenefitOf, CalibrationOf, calibration_panels, net_benefit_panels
+from zoo.figures.parts import series_styles
 
 SVG = "{http://www.w3.org/2000/svg}"
 LABELS = [0, 0, 0, 1, 0, 1, 1, 0, 1, 1]

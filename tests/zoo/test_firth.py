@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.stats import chi2
 
-from zoo.clinical import ClinicalLogisticRegression
-from zoo.firth import firth_fit, penalised_log_likelihood
-from zoo.separation import separates
-from zoo.wald import wald_fit
+from zoo.logistic.clinical import ClinicalLogisticRegression
+from zoo.logistic.firth import firth_fit, penalised_log_likelihood
+from zoo.logistic.separation import separates
+from zoo.logistic.wald import wald_fit
 
 # Endometrial cancer (Heinze & Schemper 2002): pulsatility index and endometrium height, by neovascularisation and
 # histology grade. Neovascularisation separates: nobody with it has a low grade.

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.errors import ContractError
-from zoo.folds import inner_folds, repeated_folds
+from zoo.benchmark.folds import inner_folds, repeated_folds
 
 LABELS = {f"P{number:03}": int(number % 5 < 2) for number in range(60)}
 

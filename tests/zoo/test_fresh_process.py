@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from store.commits.commit import commit_to
-from zoo.explain import contributions, last_step
-from zoo.model_folders import local_model_folder
-from zoo.persist import load_model
+from zoo.models.contributions import contributions, last_step
+from zoo.models.saved import pinned_rows, stored_model
+from zoo.models.training import trained_model, training_plan
 from zoo.registry import model_names, model_spec
-from zoo.saved_models import pinned_rows, stored_model
-from zoo.training import trained_model, training_plan
+from zoo.saving.folders import local_model_folder
+from zoo.saving.persist import load_model
 
 ROOT = Path(__file__).parents[2]
 LEVELS = {
@@ -45,7 +45,7 @@ from pathlib import Path
 import numpy as np
 from store.home import Store
 from store.history.snapshot import Snapshot
-from zoo.saved_models import pinned_rows, stored_model
+from zoo.models.saved import pinned_rows, stored_model
 snapshot = Snapshot(Store(Path(sys.argv[1])))
 for row in snapshot.rows("models"):
     saved = stored_model(snapshot, row)

@@ -10,12 +10,12 @@ from sklearn.model_selection import StratifiedKFold
 
 from schemas.errors import ContractError
 from schemas.study.models import ModelSettings
-from zoo.classifiers import combined, combined_features
-from zoo.fusion import dlrcr
-from zoo.late_fusion import late_fusion
-from zoo.network_data import inner_validation
-from zoo.shared_fits import SharedFits
-from zoo.summary import model_summary
+from zoo.benchmark.shared_fits import SharedFits
+from zoo.models.summary import model_summary
+from zoo.networks.data import inner_validation
+from zoo.networks.fusion import dlrcr
+from zoo.networks.late_fusion import late_fusion
+from zoo.radiomics.pipelines import combined, combined_features
 
 SETTINGS = ModelSettings(network=QUICK)
 

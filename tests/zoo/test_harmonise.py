@@ -13,13 +13,13 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from schemas.errors import ContractError
 from schemas.study.models import ModelSettings
-from zoo.harmonise import ComBatHarmoniser
-from zoo.matrix import model_table
-from zoo.model_inputs import model_inputs
-from zoo.persist import load_model, save_model
+from zoo.models.summary import model_summary
+from zoo.models.training import trained_model, training_plan
+from zoo.radiomics.combat import ComBatHarmoniser
 from zoo.registry import model_spec
-from zoo.summary import model_summary
-from zoo.training import trained_model, training_plan
+from zoo.saving.persist import load_model, save_model
+from zoo.tables.inputs import model_inputs
+from zoo.tables.model_table import model_table
 
 BATCH = "batch=field_strength_t"
 

@@ -13,14 +13,14 @@ from sklearn.metrics import roc_auc_score, roc_curve
 
 from schemas.results import PredictionRow
 from store.analyst.query import answer
-from zoo.benchmark import judged_model
-from zoo.cross_validation import cross_validation, split_labels
+from zoo.benchmark.cross_validation import cross_validation, split_labels
+from zoo.benchmark.fold_fits import FitTask, Recipe, fitted_task
+from zoo.benchmark.folds import repeated_folds
+from zoo.benchmark.holdout import judged_model
+from zoo.benchmark.leaderboard import leaderboard_row
+from zoo.benchmark.nested_cv import JudgedOutOfFold, comparisons_out_of_fold, judged_out_of_fold
 from zoo.evaluation.multiplicity import holm
-from zoo.fold_fits import FitTask, Recipe, fitted_task
-from zoo.folds import repeated_folds
-from zoo.leaderboard import leaderboard_row
-from zoo.out_of_fold import JudgedOutOfFold, comparisons_out_of_fold, judged_out_of_fold
-from zoo.training import trained_model, training_plan
+from zoo.models.training import trained_model, training_plan
 
 MODELS = ("cr", "radiomics_lr", "radiomics_knn")
 REPEATS, FOLDS = 2, 3

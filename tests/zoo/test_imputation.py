@@ -9,9 +9,9 @@ from hypothesis.extra.numpy import arrays
 from sklearn.impute import SimpleImputer
 
 from schemas.study.models import ModelSettings
-from zoo.classifiers import combined
-from zoo.clinical import ClinicalLogisticRegression, MissingValuesError
-from zoo.imputation import fill_values, filled
+from zoo.logistic.clinical import ClinicalLogisticRegression, MissingValuesError
+from zoo.logistic.imputation import fill_values, filled
+from zoo.radiomics.pipelines import combined
 from zoo.registry import model_spec
 
 

@@ -7,10 +7,10 @@ import polars as pl
 import pytest
 
 from store.commits.commit import commit_to
-from zoo.benchmark import judged_model
-from zoo.prediction import predictions
-from zoo.saved_models import pinned_rows, stored_model
-from zoo.training import trained_model, training_plan
+from zoo.benchmark.holdout import judged_model
+from zoo.models.prediction import predictions
+from zoo.models.saved import pinned_rows, stored_model
+from zoo.models.training import trained_model, training_plan
 
 LACKING = {"P05": ("afp",), "P40": ("age",), "P70": ("afp",), "P71": ("age", "sex"), "P72": ("afp", "age", "sex")}
 

@@ -17,7 +17,7 @@ from sklearn.metrics import log_loss
 from sklearn.model_selection import StratifiedKFold
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from zoo.selection.lasso import LassoSelector
+from zoo.radiomics.lasso import LassoSelector
 
 
 def table_with_signal(n: int = 100, n_columns: int = 40, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

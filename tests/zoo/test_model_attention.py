@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from schemas.errors import ContractError
 from schemas.study.models import ModelSettings
-from zoo.attention import AttentionScores
-from zoo.model_attention import attention_panels, example_patients, network_of
+from zoo.attention.scores import AttentionScores
+from zoo.attention.stored import attention_panels, example_patients, network_of
 from zoo.registry import model_spec
 
 

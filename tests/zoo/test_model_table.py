@@ -9,10 +9,10 @@ from schemas.errors import ContractError, NotFoundError
 from schemas.features.radiomics_settings import RadiomicsSettings
 from schemas.features.sets import FeatureSetDefinition
 from schemas.study.models import FactorRule
-from zoo.matrix import KEY_COLUMNS, model_table
-from zoo.model_fits import UnfitError
-from zoo.model_inputs import ModelInputs, model_inputs
 from zoo.registry import model_spec
+from zoo.tables.fits import UnfitError
+from zoo.tables.inputs import ModelInputs, model_inputs
+from zoo.tables.model_table import KEY_COLUMNS, model_table
 
 LABELS = {"P4": 0, "P3": 1, "P2": 0, "P1": 1}
 COHORTS = {"P4": "validation", "P3": "validation", "P2": "training", "P1": "training"}

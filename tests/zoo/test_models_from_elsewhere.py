@@ -14,10 +14,10 @@ from schemas.errors import ContractError
 from store.history.snapshot import Snapshot
 from store.home import Store
 from tests.attacks.models import attack, hand_made, mutants, small_models
-from zoo.model_answers import Question, model_answers
-from zoo.model_files import MANIFEST, model_files
-from zoo.persist import loaded_files
-from zoo.saved_models import exported_model
+from zoo.models.answers import Question, model_answers
+from zoo.models.saved import exported_model
+from zoo.saving.files import MANIFEST, model_files
+from zoo.saving.persist import loaded_files
 
 _BY_HAND = (
     *(

@@ -14,8 +14,8 @@ from synthetic_regions import region_table, table_of
 
 from schemas.errors import ContractError, UsageError
 from schemas.study.networks import NetworkSettings
-from zoo.network_classifier import NetworkClassifier
-from zoo.region_columns import is_region_column, region_images
+from zoo.networks.classifier import NetworkClassifier
+from zoo.networks.region_columns import is_region_column, region_images
 
 QUICK = NetworkSettings(
     epochs=3, batch_size=8, optimiser="adam", learning_rate=1e-3, device="cpu", threads=1, validation_fraction=0.2
@@ -111,7 +111,7 @@ def test_probabilities_have_the_frequency_of_training() -> None:
     settings = QUICK.model_copy(update={"validation_fraction": 0.0})
     weighted = NetworkClassifier("resnet10", settings).fit(table, labels)
     assert weighted.prior_log_odds_ == pytest.approx(np.log(15 / 5))
-    from zoo.network_runtime import scores_of
+    from zoo.networks.runtime import scores_of
 
     scores = scores_of(weighted.network(), weighted.scaled_images(table), settings)
     np.testing.assert_allclose(weighted.decision_function(table), scores[:, 1] - scores[:, 0] + np.log(3))

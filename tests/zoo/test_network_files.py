@@ -16,8 +16,8 @@ from torch.nn import functional
 
 from schemas.errors import ContractError, UsageError
 from schemas.study.network_file import NetworkFileSettings
-from zoo.network_files import embedded, loaded_network, network_input, network_libraries
-from zoo.network_process import NetworkProcess, network_process
+from zoo.networks.external import embedded, loaded_network, network_input, network_libraries
+from zoo.networks.process import NetworkProcess, network_process
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
 

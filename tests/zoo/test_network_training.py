@@ -16,12 +16,12 @@ from synthetic_regions import region_table, table_of
 
 from schemas.errors import ContractError
 from schemas.study.networks import AugmentationSettings, NetworkSettings
-from zoo import network_training
-from zoo.network_classifier import NetworkClassifier
-from zoo.network_data import NetworkData, class_weights, inner_validation
-from zoo.network_training import trained_network
-from zoo.network_watch import EpochReport, NetworkWatch, watched_training
-from zoo.networks import ResidualTrunk
+from zoo.networks import training as network_training
+from zoo.networks.architecture import ResidualTrunk
+from zoo.networks.classifier import NetworkClassifier
+from zoo.networks.data import NetworkData, class_weights, inner_validation
+from zoo.networks.training import trained_network
+from zoo.networks.watch import EpochReport, NetworkWatch, watched_training
 
 STILL = AugmentationSettings(rotation_degrees=0, scaling=0, shift=0, flip=False)
 QUICK = NetworkSettings(
@@ -34,8 +34,8 @@ import sys, time
 from pathlib import Path
 from synthetic_regions import region_table
 from schemas.study.networks import NetworkSettings
-from zoo.network_classifier import NetworkClassifier
-from zoo.network_watch import NetworkWatch, watched_training
+from zoo.networks.classifier import NetworkClassifier
+from zoo.networks.watch import NetworkWatch, watched_training
 def told(report):
     print(report.epoch, flush=True)
     if report.epoch == 5:

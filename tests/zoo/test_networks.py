@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from zoo.networks import PhaseNetwork, ResidualTrunk
+from zoo.networks.architecture import PhaseNetwork, ResidualTrunk
 
 # The study's text: 683,200 parameters. The others: ResNet-18 and -34 of He et al. have 11,689,512 and 21,797,672
 # with 1000 classes; less the last layer (513,000), plus the biases of three 1 x 1 shortcuts (128 + 256 + 512).

@@ -16,14 +16,14 @@ from flows.train import train
 from schemas.errors import ContractError
 from schemas.study.models import ModelSettings
 from schemas.study.text import parsed_study
-from zoo.classifiers import DEFAULT_SETTINGS
-from zoo.cross_validation import cross_validation, split_labels
+from zoo.benchmark.cross_validation import cross_validation, split_labels
+from zoo.benchmark.fold_fits import FitTask, Recipe, fitted_task
+from zoo.benchmark.folds import repeated_folds
 from zoo.evaluation.repeated import averaged_placements
-from zoo.fold_fits import FitTask, Recipe, fitted_task
-from zoo.folds import repeated_folds
-from zoo.matrix import KEY_COLUMNS, model_table
-from zoo.model_inputs import model_inputs
+from zoo.radiomics.pipelines import DEFAULT_SETTINGS
 from zoo.registry import model_spec
+from zoo.tables.inputs import model_inputs
+from zoo.tables.model_table import KEY_COLUMNS, model_table
 
 PATIENTS, EVENTS, COLUMNS, DATASETS, FOLDS = 80, 47, 800, 4, 3
 MODELS = ("radiomics_lr", "radiomics_knn")

@@ -13,10 +13,10 @@ from torchcam.methods import ScoreCAM
 
 from schemas.errors import ContractError
 from schemas.study.networks import AugmentationSettings, NetworkSettings
-from zoo.attention import margin_band
+from zoo.attention.patient import patient_attention
+from zoo.attention.scores import margin_band
 from zoo.evaluation.auc import auc
-from zoo.network_classifier import NetworkClassifier
-from zoo.patient_attention import patient_attention
+from zoo.networks.classifier import NetworkClassifier
 
 STILL = AugmentationSettings(rotation_degrees=0, scaling=0, shift=0, flip=False)
 QUICK = NetworkSettings(

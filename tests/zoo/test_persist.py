@@ -19,9 +19,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from schemas.errors import ContractError, NotFoundError
-from zoo.clinical import ClinicalLogisticRegression
-from zoo.persist import load_model, save_model
+from zoo.logistic.clinical import ClinicalLogisticRegression
 from zoo.registry import model_spec
+from zoo.saving.persist import load_model, save_model
 
 ROOT = Path(__file__).parents[2]
 METADATA: dict[str, JsonValue] = {"columns": ["b", "a"], "threshold": 0.4375, "dataset": None}
@@ -31,7 +31,7 @@ FIT_AND_SAVE = """
 import sys
 from pathlib import Path
 import polars as pl
-from zoo.persist import save_model
+from zoo.saving.persist import save_model
 from zoo.registry import model_spec
 table = pl.read_parquet(sys.argv[1])
 model = model_spec(sys.argv[2]).build(random_state=0).fit(table.drop("y"), table["y"])
@@ -42,7 +42,7 @@ import sys
 from pathlib import Path
 import numpy as np
 import polars as pl
-from zoo.persist import load_model
+from zoo.saving.persist import load_model
 model = load_model(Path(sys.argv[2]), sys.argv[3])
 np.save(sys.argv[4], model.estimator.predict_proba(pl.read_parquet(sys.argv[1]).drop("y")))
 """

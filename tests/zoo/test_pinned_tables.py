@@ -14,10 +14,10 @@ from store.catalogue.tables import VERSIONED, erasures
 from store.commits.commit import commit_to
 from store.rows import datasets
 from store.times import utc_now
-from zoo.matrix import model_table
-from zoo.model_inputs import model_inputs
-from zoo.pinned_tables import built_table, pinned_table, table_reads
 from zoo.registry import model_spec
+from zoo.tables.inputs import model_inputs
+from zoo.tables.model_table import model_table
+from zoo.tables.pinned import built_table, pinned_table, table_reads
 
 MODELS = ("cr", "radiomics_lr", "radiomics_knn", "radiomics_svm", "rcr", "nlr")
 PLAUSIBLE = {

@@ -16,11 +16,11 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.svm import SVC
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from zoo.classifiers import radiomics_svm
 from zoo.evaluation.auc import auc
-from zoo.persist import load_model, save_model
-from zoo.platt import PlattClassifier
-from zoo.tuned import TunedClassifier
+from zoo.radiomics.pipelines import radiomics_svm
+from zoo.radiomics.platt import PlattClassifier
+from zoo.radiomics.tuned import TunedClassifier
+from zoo.saving.persist import load_model, save_model
 
 # Patients and events of the HCC study's training cohort.
 PATIENTS, EVENTS = 132, 78

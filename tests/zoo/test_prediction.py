@@ -28,13 +28,13 @@ from schemas.study.text import parsed_study
 from store.commits.commit import commit_to
 from store.history.snapshot import Snapshot
 from store.home import Store
-from zoo.benchmark import judged_model
-from zoo.explained_models import patient_explanation, validation_importances
-from zoo.model_folders import local_model_folder
-from zoo.persist import folder_sha256, load_model
-from zoo.prediction import predictions
-from zoo.saved_models import exported_model, pinned_rows, stored_model
-from zoo.training import trained_model, training_plan
+from zoo.benchmark.holdout import judged_model
+from zoo.models.explained import patient_explanation, validation_importances
+from zoo.models.prediction import predictions
+from zoo.models.saved import exported_model, pinned_rows, stored_model
+from zoo.models.training import trained_model, training_plan
+from zoo.saving.folders import local_model_folder
+from zoo.saving.persist import folder_sha256, load_model
 
 ARCHIVES = sorted((Path(__file__).parents[1] / "archives").glob("format_*.tar.gz"))
 MODELS = ("cr", "radiomics_lr")

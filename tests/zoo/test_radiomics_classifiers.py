@@ -17,7 +17,10 @@ from sklearn.svm import SVC
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from schemas.errors import ContractError
-from zoo.classifiers import (
+from zoo.evaluation.auc import auc
+from zoo.models.summary import model_summary
+from zoo.radiomics.combined import CombinedFeatures
+from zoo.radiomics.pipelines import (
     combined,
     radiomics_knn,
     radiomics_lr,
@@ -25,13 +28,10 @@ from zoo.classifiers import (
     radiomics_svm,
     radiomics_xgb,
 )
-from zoo.combined import CombinedFeatures
-from zoo.evaluation.auc import auc
-from zoo.persist import load_model, save_model
-from zoo.platt import PlattClassifier
+from zoo.radiomics.platt import PlattClassifier
+from zoo.radiomics.tuned import TunedClassifier
 from zoo.registry import model_names, model_spec
-from zoo.summary import model_summary
-from zoo.tuned import TunedClassifier
+from zoo.saving.persist import load_model, save_model
 
 # scikit-learn's tables have no column names.
 NAMELESS = "what is radiomics and what a clinical factor is told by the columns' names"

@@ -18,10 +18,10 @@ from store.commits.commit import commit_to
 from store.files import file_sha256
 from store.history.snapshot import Snapshot
 from store.home import Store
-from zoo.model_inputs import ModelInputs, model_inputs
-from zoo.pinned_tables import built_table, known_dataset
-from zoo.rebuilt_dataset import rebuilt_dataset, rebuilt_sql, table_difference
 from zoo.registry import model_spec
+from zoo.tables.inputs import ModelInputs, model_inputs
+from zoo.tables.pinned import built_table, known_dataset
+from zoo.tables.rebuilt import rebuilt_dataset, rebuilt_sql, table_difference
 
 MODELS = ("cr", "radiomics_lr", "radiomics_knn", "radiomics_svm", "rcr", "nlr")
 

@@ -12,7 +12,7 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from schemas.errors import NotFoundError, UsageError
 from schemas.study.models import CLINICAL_MODELS, NETWORK_MODELS, RADIOMICS_MODELS, ModelSettings
 from schemas.study.networks import NetworkSettings
-from zoo.classifiers import radiomics_lr, selected_features
+from zoo.radiomics.pipelines import radiomics_lr, selected_features
 from zoo.registry import REGISTRY, model_names, model_spec
 
 

@@ -5,8 +5,8 @@ import shutil
 from flows.verification import repair_store, verified_store
 from store.commits.commit import commit_to
 from store.history.snapshot import Snapshot
-from zoo.persist import folder_sha256
-from zoo.training import trained_model, training_plan
+from zoo.models.training import trained_model, training_plan
+from zoo.saving.persist import folder_sha256
 
 
 def test_a_lost_model_is_fitted_again_and_is_the_same(cohort_of_90):

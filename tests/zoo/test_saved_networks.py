@@ -17,15 +17,15 @@ from fused_tables import QUICK, fused_table
 
 from schemas.errors import ContractError
 from schemas.study.models import ModelSettings
-from zoo.persist import load_model, save_model
 from zoo.registry import model_spec
+from zoo.saving.persist import load_model, save_model
 
 PREDICT = """
 import sys
 from pathlib import Path
 import numpy as np
 import polars as pl
-from zoo.persist import load_model
+from zoo.saving.persist import load_model
 model = load_model(Path(sys.argv[2]), sys.argv[3])
 np.save(sys.argv[4], model.estimator.predict_proba(pl.read_parquet(sys.argv[1])))
 """

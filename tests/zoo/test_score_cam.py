@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional
 from torchcam.methods import ScoreCAM
 
-from zoo.score_cam import attention_map, score_cam
+from zoo.attention.score_cam import attention_map, score_cam
 
 SIZE = 48
 

@@ -12,9 +12,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 
 from schemas.study.models import ModelSettings
+from zoo.benchmark.shared_fits import SharedFits
+from zoo.radiomics.lasso import LassoSelector
 from zoo.registry import model_spec
-from zoo.selection.lasso import LassoSelector
-from zoo.shared_fits import SharedFits
 
 RADIOMICS = ("radiomics_lr", "radiomics_svm", "radiomics_knn", "radiomics_xgb", "radiomics_mlp")
 N_PATIENTS, N_FEATURES = 60, 30

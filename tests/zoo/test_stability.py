@@ -18,12 +18,12 @@ from store.home import Store
 from store.rows.reader import feature_table
 from store.rows.segments import written_segment
 from store.rows.staging import ExtractionRecord
-from zoo.cross_validation import CrossValidation, cross_validation, split_labels
-from zoo.feature_columns import agreeing_columns
-from zoo.folds import Fold, repeated_folds
-from zoo.stability import repeated_readings, stability_is_current, stability_rows
-from zoo.stable_columns import passes, stable_columns
-from zoo.training import training_plan
+from zoo.benchmark.cross_validation import CrossValidation, cross_validation, split_labels
+from zoo.benchmark.folds import Fold, repeated_folds
+from zoo.models.training import training_plan
+from zoo.tables.feature_columns import agreeing_columns
+from zoo.tables.stability import repeated_readings, stability_is_current, stability_rows
+from zoo.tables.stable_columns import passes, stable_columns
 
 # Shrout PE, Fleiss JL, Psychol Bull 1979;86:420, table 2: six subjects, four judges; ICC(2,1) = .29 (R psych .289764).
 JUDGED = [(9, 2, 5, 8), (6, 1, 3, 2), (8, 4, 6, 8), (7, 1, 2, 6), (10, 5, 6, 9), (6, 2, 4, 7)]

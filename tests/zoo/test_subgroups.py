@@ -10,10 +10,10 @@ import pytest
 from schemas.errors import ContractError
 from schemas.results import PredictionRow
 from store.analyst.query import answer
+from zoo.benchmark.subgroups import SubgroupLevels, subgroup_comparisons, subgroup_levels, subgroup_rows
 from zoo.evaluation.auc import auc, logit_interval
 from zoo.evaluation.delong import unpaired_delong
 from zoo.evaluation.multiplicity import holm
-from zoo.subgroups import SubgroupLevels, subgroup_comparisons, subgroup_levels, subgroup_rows
 
 SUBGROUPS_SQL = Path(__file__).parents[2] / "docs" / "subgroups.sql"
 LEVELS = {f"P{n}": ("a", "b", "c")[n % 3] for n in range(30)}

@@ -10,12 +10,12 @@ from sklearn.metrics import brier_score_loss, roc_auc_score, roc_curve
 from schemas.errors import ContractError
 from store.analyst.query import answer
 from store.commits.commit import commit_to
-from zoo.benchmark import comparison_rows, judged_model
+from zoo.benchmark.holdout import comparison_rows, judged_model
 from zoo.evaluation.classification import classification
 from zoo.evaluation.intervals import wilson_interval
 from zoo.evaluation.multiplicity import holm
-from zoo.persist import load_model
-from zoo.training import trained_model, training_plan
+from zoo.models.training import trained_model, training_plan
+from zoo.saving.persist import load_model
 
 MODELS = ("cr", "radiomics_lr")
 

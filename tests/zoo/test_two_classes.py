@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zoo.two_classes import two_classes
+from zoo.logistic.two_classes import two_classes
 
 
 @given(

@@ -7,7 +7,6 @@ import tarfile
 from pathlib import Path
 
 import pytest
-
 from zoo.model_archive import canonical_archive
 from zoo.persist import load_model
 from zoo.type_names import OWN_TYPES, rename_as_imported, rename_as_saved

@@ -13,7 +13,7 @@ from scipy import stats
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from statsmodels.stats.multitest import multipletests
 
-from zoo.selection.univariable import UnivariableSelector
+from zoo.radiomics.univariable import UnivariableSelector
 
 
 def mixed_table(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

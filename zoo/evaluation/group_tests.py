@@ -11,7 +11,7 @@ from scipy import stats
 
 from schemas.errors import ContractError
 from zoo.evaluation.inputs import finite_values
-from zoo.selection.univariable import UnivariableSelector
+from zoo.radiomics.univariable import UnivariableSelector
 
 __all__ = ["GroupTest", "counts_test", "values_test"]
 
@@ -101,7 +101,7 @@ def values_test(events: ArrayLike, others: ArrayLike) -> GroupTest | None:
 
     See Also
     --------
-    zoo.selection.univariable.UnivariableSelector : The same choice between the same tests.
+    zoo.radiomics.univariable.UnivariableSelector : The same choice between the same tests.
     """
     first, second = finite_values(events, "events"), finite_values(others, "others")
     values = np.concatenate([first, second])

@@ -10,8 +10,8 @@ from scipy import special
 
 from zoo.evaluation.bootstrap import RESAMPLES, SEED, percentile_band, resampled_weights
 from zoo.evaluation.log_odds import predicted_log_odds
-from zoo.evaluation.resampled_logistic import logistic_fit, weighted_logistic_fits
-from zoo.separation import separates, separating_direction
+from zoo.logistic.resampled import logistic_fit, weighted_logistic_fits
+from zoo.logistic.separation import separates, separating_direction
 
 __all__ = ["RecalibrationCurve", "recalibration_curve"]
 

@@ -12,11 +12,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from zoo.missing_values import MissingValuesError
-from zoo.separation import separates
-from zoo.sigmoid import LEAST_SLOPE, calibrated_intercept
-from zoo.two_classes import two_classes
-from zoo.wald import wald_fit
+from zoo.logistic.missing_values import MissingValuesError
+from zoo.logistic.separation import separates
+from zoo.logistic.sigmoid import LEAST_SLOPE, calibrated_intercept
+from zoo.logistic.two_classes import two_classes
+from zoo.logistic.wald import wald_fit
 
 __all__ = ["ComparatorClassifier"]
 
@@ -61,7 +61,7 @@ class ComparatorClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
     See Also
     --------
     zoo.staging.frame.comparator_frame : Makes the column.
-    zoo.clinical.ClinicalLogisticRegression : Learns factors and directions.
+    zoo.logistic.clinical.ClinicalLogisticRegression : Learns factors and directions.
 
     Notes
     -----

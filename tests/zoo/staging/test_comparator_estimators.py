@@ -16,8 +16,8 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from zoo.evaluation.auc import auc
-from zoo.missing_values import MissingValuesError
-from zoo.persist import load_model, save_model
+from zoo.logistic.missing_values import MissingValuesError
+from zoo.saving.persist import load_model, save_model
 from zoo.staging.estimators import ComparatorClassifier
 
 # Training patients of the HCC study with AST > 40 U/L: 36 of 78 with early recurrence, 13 of 54 without.

@@ -1,0 +1,1 @@
+"""Where a network looks: Score-CAM, its scores, and panels of them."""

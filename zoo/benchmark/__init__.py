@@ -1,0 +1,1 @@
+"""The benchmark: folds, fits, both suites, controls, subgroups, the leaderboard."""

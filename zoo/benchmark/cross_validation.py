@@ -1,0 +1,230 @@
+"""A repeated nested cross-validation of a study's models: what has to be fitted, and on whom."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+import polars as pl
+
+from schemas.features.names import PHASE_SEPARATOR
+from schemas.keys import canonical_json, sha256_of_json
+from schemas.study.file import Study
+from schemas.study.models import IccBound
+from store.history.snapshot import Snapshot
+from store.rows.datasets import PinnedDataset
+from zoo.benchmark.fold_fits import FitTask, Recipe
+from zoo.benchmark.folds import Fold, inner_folds
+from zoo.models.training import RANDOM_STATE, library_versions
+from zoo.registry import model_spec
+from zoo.tables.embedding_columns import is_embedding, refuse_trained_embeddings
+from zoo.tables.feature_columns import stored_feature_set
+from zoo.tables.inputs import ModelInputs, model_inputs
+from zoo.tables.model_table import KEY_COLUMNS
+from zoo.tables.pinned import pinned_table
+from zoo.tables.stability import RepeatedReadings, repeated_readings
+
+__all__ = ["INNER_FOLDS", "CrossValidation", "ModelInputsOf", "cross_validation", "split_cohorts", "split_labels"]
+
+INNER_FOLDS = 5
+"""Folds inside a training fold, whose held-out probabilities choose the fold's threshold."""
+
+ModelInputsOf = Callable[[str], ModelInputs]
+
+
+@dataclass(frozen=True)
+class CrossValidation:
+    """Every fit of a cross-validation, in the order of the folds."""
+
+    labels: Mapping[str, Mapping[str, int]]
+    """By split, each labelled patient's label."""
+    split_of: Mapping[str, str]
+    """By model, the split whose patients it is judged on."""
+    folds: Mapping[str, Sequence[Fold]]
+    """By split."""
+    tasks: tuple[FitTask, ...]
+    task_of: Mapping[tuple[str, int, int | None], FitTask]
+    """By model, outer fold and inner fold (None for the outer fit); models that read tables share their tasks."""
+    datasets: tuple[PinnedDataset, ...]
+
+    @property
+    def sha256(self) -> str:
+        """Return the hash of everything that decides the results."""
+        return sha256_of_json([task.key for task in self.tasks])
+
+
+def split_labels(snapshot: Snapshot, study: Study, split: str) -> dict[str, int]:
+    """Return the label of every labelled patient of a split, whichever of its cohorts they are in."""
+    labels = {row["patient"]: row["label"] for row in snapshot.rows("labels", study=study.id)}
+    patients = split_cohorts(snapshot, study, split)
+    return {patient: labels[patient] for patient in sorted(patients) if labels.get(patient) is not None}
+
+
+def split_cohorts(snapshot: Snapshot, study: Study, split: str) -> dict[str, str]:
+    """Return each patient's cohort in a split."""
+    return {row["patient"]: row["cohort"] for row in snapshot.rows("split_members", study=study.id, split=split)}
+
+
+def cross_validation(
+    snapshot: Snapshot,
+    study: Study,
+    models: Sequence[str],
+    *,
+    labels: Mapping[str, Mapping[str, int]],
+    folds: Mapping[str, Sequence[Fold]],
+    with_inner: bool = True,
+    seed: int = RANDOM_STATE,
+    inputs_of: ModelInputsOf | None = None,
+    readings_of: Mapping[str, str] | None = None,
+    embeds: bool = False,
+    person_of: Mapping[str, str] | None = None,
+) -> CrossValidation:
+    """Return the fits that judge models on folds.
+
+    Columns enter whole: imputation, scaling and every selection are steps of the estimator and see a fold's
+    training patients only. The one selection that is made on a table before, by agreement of repeated readings
+    (``minimum_icc``), is made again in every outer fold from the readings of its training patients. Its inner folds,
+    which may have too few of them, use the outer fold's columns: agreement of readings knows no label.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        The store.
+    study : Study
+        The study.
+    models : sequence of str
+        Names of the zoo.
+    labels : mapping of str to mapping
+        By split, each patient's label.
+    folds : mapping of str to sequence of Fold
+        By split, who trains and who is judged.
+    with_inner : bool
+        Also fit each fold's inner folds, for its threshold.
+    seed : int
+        Draws the inner folds.
+    inputs_of : callable, optional
+        What a model reads; as the study says where absent.
+    readings_of : mapping of str to str, optional
+        By feature set, the one whose repeated readings say which columns are stable; itself where absent.
+    embeds : bool
+        Also ask the models, which are networks, for the embeddings of the judged.
+    person_of : mapping of str to str, optional
+        The person behind each pseudonym that shares one; pseudonyms of one person stay together in inner folds too.
+
+    Raises
+    ------
+    ContractError
+        When a model reads embeddings of networks that learnt from patients whom a fold holds out, or fewer than five
+        training patients of a fold have a kind of repeated readings by which columns are to be chosen.
+    """
+    pinned: dict[str, PinnedDataset] = {}
+    recipes: dict[str, list[Recipe]] = {}
+    stable: dict[str, _Stable] = {}
+    readings: dict[str, RepeatedReadings] = {}
+    split_of: dict[str, str] = {}
+    for model in models:
+        spec = model_spec(model)
+        inputs = model_inputs(study, spec) if inputs_of is None else inputs_of(model)
+        _refuse_labels_in_embeddings(snapshot, study, inputs, folds[inputs.split])
+        whole = replace(inputs, minimum_icc=None, icc_bound="estimate")
+        name = canonical_json(whole.as_dict())
+        if name not in pinned:
+            _, pinned[name] = pinned_table(snapshot, study, whole, with_excluded=False)
+        dataset = pinned[name]
+        estimator = spec.build(study.settings_of(model), random_state=RANDOM_STATE)
+        file = snapshot.store.files.local(dataset.path, sha256=dataset.sha256)
+        recipe = Recipe(model, estimator, file, dataset.sha256)
+        recipes.setdefault(inputs.split, []).append(recipe)
+        split_of[model] = inputs.split
+        if inputs.minimum_icc is not None and inputs.feature_set is not None:
+            read = (readings_of or {}).get(inputs.feature_set, inputs.feature_set)
+            if read not in readings:
+                readings[read] = repeated_readings(snapshot, study, read)
+            stable[model] = _Stable(readings[read], inputs.minimum_icc, inputs.icc_bound, inputs.phases)
+    tasks: list[FitTask] = []
+    task_of: dict[tuple[str, int, int | None], FitTask] = {}
+    for split, of_split in recipes.items():
+        for fold in folds[split]:
+            left_out = _left_out(of_split, stable, fold)
+            inner = (
+                inner_folds(fold, labels[split], folds=INNER_FOLDS, seed=seed, person_of=person_of)
+                if with_inner
+                else []
+            )
+            for number, part in [(None, fold), *((each.number, each) for each in inner)]:
+                for together in _fitted_together(of_split, is_inner=number is not None):
+                    names = [recipe.model for recipe in together]
+                    task = FitTask(
+                        fold=fold.number,
+                        inner=number,
+                        labels={patient: labels[split][patient] for patient in part.training},
+                        judged=part.judged,
+                        recipes=tuple(together),
+                        libraries=library_versions(*names),
+                        left_out={name: left_out[name] for name in names if name in left_out},
+                        embeds=embeds,
+                    )
+                    tasks.append(task)
+                    task_of |= {(name, fold.number, number): task for name in names}
+    return CrossValidation(labels, split_of, folds, tuple(tasks), task_of, tuple(pinned.values()))
+
+
+def _fitted_together(recipes: Sequence[Recipe], *, is_inner: bool) -> list[list[Recipe]]:
+    """Return the models of each task: all that read tables, which share steps, and every network by itself.
+
+    A network sets patients aside in each of its fits, and its threshold is taken from those: it has no inner folds.
+    """
+    networks = [recipe for recipe in recipes if model_spec(recipe.model).is_network]
+    tabular = [recipe for recipe in recipes if recipe not in networks]
+    return [*([tabular] if tabular else []), *([] if is_inner else [[network] for network in networks])]
+
+
+def _refuse_labels_in_embeddings(snapshot: Snapshot, study: Study, inputs: ModelInputs, folds: Sequence[Fold]) -> None:
+    """Refuse embeddings of networks that were trained for the split, where folds are not the split's cohorts."""
+    if inputs.feature_set is None:
+        return
+    chosen = stored_feature_set(snapshot, study, inputs.feature_set)
+    if not is_embedding(snapshot, chosen):
+        return
+    cohorts = split_cohorts(snapshot, study, inputs.split)
+    of_split = all(
+        {cohorts[patient] for patient in fold.training} <= {"training"}
+        and {cohorts[patient] for patient in fold.judged} <= {"validation"}
+        for fold in folds
+    )
+    if not of_split:
+        refuse_trained_embeddings(snapshot, study.id, chosen)
+
+
+class _Stable(NamedTuple):
+    """Which columns of a model count as stable, whoever the training patients are."""
+
+    readings: RepeatedReadings
+    minimum_icc: float
+    bound: IccBound
+    phases: tuple[str, ...]
+
+
+def _left_out(recipes: Sequence[Recipe], stable: Mapping[str, _Stable], fold: Fold) -> dict[str, tuple[str, ...]]:
+    known: dict[tuple[str, float, IccBound, tuple[str, ...]], set[str]] = {}
+    found: dict[tuple[str, float, IccBound, tuple[str, ...], Path], tuple[str, ...]] = {}
+    by_model = {}
+    for recipe in recipes:
+        if recipe.model not in stable:
+            continue
+        readings, minimum_icc, bound, phases = stable[recipe.model]
+        key = (readings.feature_set, minimum_icc, bound, phases)
+        if key not in known:
+            known[key] = readings.stable_columns(set(fold.training), minimum_icc, bound, phases)
+        # One tuple for the models that read one table: it crosses to the workers once.
+        place = (*key, recipe.dataset)
+        if place not in found:
+            found[place] = tuple(
+                name
+                for name in pl.read_parquet_schema(recipe.dataset)
+                if name not in KEY_COLUMNS and name.partition(PHASE_SEPARATOR)[0] in phases and name not in known[key]
+            )
+        by_model[recipe.model] = found[place]
+    return by_model

@@ -1,0 +1,194 @@
+"""What repeated cross-validation found: out-of-fold predictions, figures that follow from them, tests of pairs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+from schemas.errors import ContractError
+from schemas.results import ComparisonRow, LeaderboardRow, PredictionRow
+from store.history.snapshot import Snapshot
+from zoo.benchmark.cross_validation import CrossValidation
+from zoo.benchmark.holdout import corrected_rows
+from zoo.benchmark.leaderboard import leaderboard_row, scores_of
+from zoo.evaluation.delong import paired_placements_test
+from zoo.evaluation.repeated import ranked_placements
+from zoo.evaluation.threshold import youden_threshold
+from zoo.registry import model_spec
+from zoo.tables.fits import UnfitError
+
+__all__ = ["JudgedOutOfFold", "comparisons_out_of_fold", "judged_out_of_fold", "refuse_unfit", "stored_out_of_fold"]
+
+Row = dict[str, Any]
+Results = Mapping[str, Mapping[str, Any]]
+"""By key of a fit task, what it gave."""
+
+
+@dataclass(frozen=True)
+class JudgedOutOfFold:
+    """One model's out-of-fold predictions, its row of the leaderboard and the columns that folds selected."""
+
+    model: str
+    version: int
+    predictions: tuple[PredictionRow, ...]
+    leaderboard: LeaderboardRow
+    selection_frequency: tuple[Row, ...]
+
+
+def judged_out_of_fold(
+    study: str, model: str, version: int, planned: CrossValidation, results: Results
+) -> JudgedOutOfFold:
+    """Return what a cross-validation's fits say about one model.
+
+    A fold's threshold is Youden's on the inner out-of-fold probabilities of its training patients: no patient,
+    held out or not, helped to choose it with a probability of a model that had seen the patient. A network's is
+    Youden's on the training patients that it set aside to know when to stop.
+
+    Parameters
+    ----------
+    study : str
+        The study's id.
+    model : str
+        Name of the zoo.
+    version : int
+        The trained model's version: the same recipe on the training patients of the split.
+    planned : CrossValidation
+        The fits, with inner folds.
+    results : mapping
+        What they gave.
+
+    Raises
+    ------
+    UnfitError
+        When the training patients of a fold do not suffice for the model, or nobody has all its inputs.
+    ContractError
+        When a network set no training patient aside, from whom a threshold could be taken.
+    """
+    refuse_unfit(model, planned, results)
+    split = planned.split_of[model]
+    labels = planned.labels[split]
+    predictions: list[PredictionRow] = []
+    selected: Counter[str] = Counter()
+    selects = False
+    for fold in planned.folds[split]:
+        found = results[planned.task_of[model, fold.number, None].key][model]
+        threshold = _threshold(model, labels, fold.number, planned, results)
+        predictions += [
+            PredictionRow(
+                study=study,
+                suite="honest",
+                model=model,
+                patient=patient,
+                cohort="out_of_fold",
+                fold=fold.number,
+                repeat=fold.repeat,
+                threshold=threshold,
+                probability=probability,
+                label=labels[patient],
+            )
+            for patient, probability in found["probabilities"].items()
+        ]
+        if found["selected"] is not None:
+            selects = True
+            selected.update(found["selected"])
+    own = {"study": study, "suite": "honest", "model": model}
+    return JudgedOutOfFold(
+        model,
+        version,
+        tuple(predictions),
+        leaderboard_row(predictions),
+        tuple(
+            own | {"feature": feature, "folds": len(planned.folds[split]), "selected": count}
+            for feature, count in sorted(selected.items())
+        )
+        if selects
+        else (),
+    )
+
+
+def refuse_unfit(model: str, planned: CrossValidation, results: Results) -> None:
+    """Refuse a model that some of its fits, in the order of the folds, were not possible for."""
+    faults = [
+        found["unfit"]
+        for (of, _, _), task in planned.task_of.items()
+        if of == model and "unfit" in (found := results[task.key][model])
+    ]
+    if faults:
+        first = faults[0]
+        more = f" (and so in {len(faults) - 1} more fits)" if len(faults) > 1 else ""
+        where = f"split '{planned.split_of[model]}', {first['where']}"
+        raise UnfitError(first["message"] + more, where=where, hint=first["hint"])
+
+
+def stored_out_of_fold(snapshot: Snapshot, study: str, versions: Mapping[str, int]) -> list[JudgedOutOfFold]:
+    """Return what the store's out-of-fold predictions say about models, without what their folds selected.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        The store.
+    study : str
+        The study's id.
+    versions : mapping of str to int
+        The models, each with the version that was judged.
+    """
+    of_models: dict[str, list[PredictionRow]] = {model: [] for model in versions}
+    for row in snapshot.rows("predictions", study=study, suite="honest"):
+        of_models[row["model"]].append(PredictionRow.model_validate({n: row[n] for n in PredictionRow.model_fields}))
+    return [
+        JudgedOutOfFold(model, versions[model], tuple(rows), leaderboard_row(rows), ())
+        for model, rows in of_models.items()
+    ]
+
+
+def _threshold(model: str, labels: Mapping[str, int], fold: int, planned: CrossValidation, results: Results) -> float:
+    held_out: dict[str, float] | None = results[planned.task_of[model, fold, None].key][model].get("held_out")
+    if held_out is None:
+        inner = [
+            task
+            for (of, number, part), task in planned.task_of.items()
+            if (of, number) == (model, fold) and part is not None
+        ]
+        held_out = dict(pair for task in inner for pair in results[task.key][model]["probabilities"].items())
+    if not held_out and not model_spec(model).is_network:
+        raise UnfitError(
+            f"'{model}' has no threshold: the training patients of fold {fold} have fewer than two of the rarer label, "
+            "and its inner folds need two",
+            where=f"split '{planned.split_of[model]}', fold {fold}",
+            hint="the study needs more labelled patients",
+        )
+    if not held_out:
+        raise ContractError(
+            f"'{model}' sets no training patient aside, and so has no threshold in the honest suite",
+            hint=f"validation_fraction = 0.2 in [models.{model}.network] of the study file, then radzoo ingest",
+        )
+    return youden_threshold([labels[patient] for patient in held_out], list(held_out.values()))
+
+
+def comparisons_out_of_fold(study: str, models: Sequence[JudgedOutOfFold]) -> list[ComparisonRow]:
+    """Return the paired DeLong tests of models, on placements averaged over the repeats, with Holm's p.
+
+    Two models are compared on the patients that both could judge, ranked among themselves within each fold. Models
+    whose folds do not agree on these patients, because their splits have other patients, are not compared: their
+    placements would count different pairs, and the same scores would seem to differ. Neither are models without a
+    common patient, or without two common patients of each label.
+    """
+    folds = {each.model: {(row.patient, row.repeat): row.fold for row in each.predictions} for each in models}
+    tests = []
+    for a, b in combinations(models, 2):
+        shared = {patient for patient, _ in folds[a.model]} & {patient for patient, _ in folds[b.model]}
+        folds_of_a, folds_of_b = (
+            {held_out: fold for held_out, fold in folds[each.model].items() if held_out[0] in shared} for each in (a, b)
+        )
+        if not shared or folds_of_a != folds_of_b:
+            continue
+        of_a, of_b = (
+            ranked_placements(scores_of([row for row in each.predictions if row.patient in shared])) for each in (a, b)
+        )
+        if of_a is None or of_b is None or not of_a.has_interval:
+            continue
+        tests.append((a.model, b.model, paired_placements_test(of_a, of_b)))
+    return corrected_rows(study, "honest", "out_of_fold", tests)

@@ -1,0 +1,1 @@
+"""Logistic regression: the clinical model, Firth's penalty, separation, missing values."""

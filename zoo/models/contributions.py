@@ -1,0 +1,226 @@
+"""Why a model says what it says: its last step, and what each feature adds to a patient's answer.
+
+Every explanation looks at a model's last step and at the columns that reach it. Steps before it work column by
+column (imputation, scaling) or leave columns out, so what is not among these columns cannot move a probability;
+but for the batch that a harmonised model reads, which moves the columns themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import polars as pl
+import xgboost
+from numpy.typing import NDArray
+from pydantic import JsonValue
+from scipy.special import expit
+from sklearn.base import BaseEstimator
+from sklearn.pipeline import Pipeline
+from xgboost import XGBClassifier
+
+from zoo.logistic.clinical import ClinicalLogisticRegression
+from zoo.radiomics.tuned import TunedClassifier
+from zoo.staging.estimators import ComparatorClassifier
+
+__all__ = [
+    "Contributions",
+    "LastStep",
+    "column_references",
+    "contributions",
+    "last_step",
+    "tree_contributions",
+]
+
+Floats = NDArray[np.float64]
+ContributionKind = Literal["linear", "tree", "occlusion"]
+
+
+@dataclass(frozen=True)
+class LastStep:
+    """A fitted model's last step, and the columns of some patients as that step sees them.
+
+    Attributes
+    ----------
+    features : tuple of str
+        The columns, named as in the model's table.
+    values : ndarray of shape (n_patients, n_features)
+        After imputation, scaling and selection; for a clinical model or a score the values themselves.
+    centre, scale : ndarray of shape (n_features,)
+        Mean and standard deviation of the training patients, in the units of ``values``.
+    probability : callable
+        From an array like ``values`` to the probabilities of label 1.
+    coefficients : ndarray of shape (n_features,) or None
+        Log odds per unit of ``values`` where the step is linear.
+    intercept : float
+        The linear step's intercept; 0 where the step is not linear.
+    intervals : mapping of str to (float, float)
+        95 % bounds of coefficients, where the model is one of effects that were tested.
+    booster : xgboost.Booster or None
+        Where the step is made of trees.
+    """
+
+    features: tuple[str, ...]
+    values: Floats
+    centre: Floats
+    scale: Floats
+    probability: Callable[[Floats], Floats]
+    coefficients: Floats | None = None
+    intercept: float = 0.0
+    intervals: Mapping[str, tuple[float, float]] | None = None
+    booster: xgboost.Booster | None = None
+
+
+@dataclass(frozen=True)
+class Contributions:
+    """What each feature adds to each patient's answer.
+
+    Attributes
+    ----------
+    kind : {'linear', 'tree', 'occlusion'}
+        ``linear``: coefficient times the distance from the training mean. ``tree``: TreeSHAP. Both are log odds
+        and add up, with ``baseline``, to the patient's log odds. ``occlusion``: the probability less that of
+        the same patient with this one feature at its training mean; a difference of probabilities that need not
+        add up.
+    features : tuple of str
+        The columns.
+    baseline : ndarray of shape (n_patients,)
+        The log odds, or for ``occlusion`` the probability, with every feature at its training mean; for ``tree``
+        the trees' expected value.
+    values : ndarray of shape (n_patients, n_features)
+        The contributions.
+    """
+
+    kind: ContributionKind
+    features: tuple[str, ...]
+    baseline: Floats
+    values: Floats
+
+    @property
+    def unit(self) -> str:
+        """Return what the values are: log odds or a probability."""
+        return "probability" if self.kind == "occlusion" else "log odds"
+
+
+def column_references(estimator: BaseEstimator, inputs: pl.DataFrame) -> dict[str, JsonValue]:
+    """Return mean and standard deviation of the training columns that an estimator does not itself remember.
+
+    A pipeline scales its columns and knows them; a clinical model and a published score read raw values.
+    """
+    if isinstance(estimator, Pipeline):
+        return {}
+    values = _completed(estimator, inputs)
+    return {
+        name: {"mean": float(column.mean()), "deviation": float(column.std())}
+        for name, column in zip(inputs.columns, values.T, strict=True)
+    }
+
+
+def _completed(estimator: BaseEstimator, inputs: pl.DataFrame) -> Floats:
+    """Return a table as an estimator without steps reads it: missing factors imputed where it imputes."""
+    values: Floats = inputs.to_numpy().astype(np.float64)
+    return estimator.completed(values) if isinstance(estimator, ClinicalLogisticRegression) else values
+
+
+def last_step(estimator: BaseEstimator, inputs: pl.DataFrame, references: Mapping[str, Any]) -> LastStep:
+    """Return a fitted model's last step with the columns of these patients as it sees them.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+        A fitted member of the zoo.
+    inputs : polars.DataFrame
+        The patients' table, with the columns that the model was fitted on.
+    references : mapping
+        What `column_references` gave on the training patients.
+    """
+    if isinstance(estimator, Pipeline):
+        return _of_pipeline(estimator, inputs)
+    table = _completed(estimator, inputs)
+    names = list(inputs.columns)
+    if isinstance(estimator, ComparatorClassifier):
+        columns = [estimator.column_]
+        direction = 1.0 if estimator.worse == "high" else -1.0
+        coefficients, intercept = np.array([estimator.slope_ * direction]), float(estimator.intercept_)
+        intervals = None
+    elif isinstance(estimator, ClinicalLogisticRegression):
+        columns = [names.index(factor) for factor in estimator.factors_]
+        coefficients, intercept = np.ravel(estimator.coef_)[columns], float(estimator.intercept_[0])
+        with np.errstate(divide="ignore"):  # a bound of an odds ratio may have come out as 0
+            intervals = {
+                effect.factor: (float(np.log(effect.lower)), float(np.log(effect.upper)))
+                for effect in estimator.multivariable_
+            }
+    else:
+        raise TypeError(f"{type(estimator).__name__} is no member of the zoo that can be explained")
+    features = tuple(names[column] for column in columns)
+    return LastStep(
+        features=features,
+        values=table[:, columns],
+        centre=np.array([references[name]["mean"] for name in features]),
+        scale=np.array([references[name]["deviation"] for name in features]),
+        probability=lambda values: np.asarray(expit(values @ coefficients + intercept), dtype=np.float64),
+        coefficients=coefficients,
+        intercept=intercept,
+        intervals=intervals,
+    )
+
+
+def _of_pipeline(pipeline: Pipeline, inputs: pl.DataFrame) -> LastStep:
+    before, classifier = pipeline[:-1], pipeline[-1]
+    values = np.asarray(before.transform(inputs), dtype=np.float64)
+    coefficients, intercept = None, 0.0
+    if hasattr(classifier, "coef_"):
+        coefficients, intercept = np.ravel(classifier.coef_), float(np.ravel(classifier.intercept_)[0])
+    inner = classifier.best_estimator_ if isinstance(classifier, TunedClassifier) else classifier
+    return LastStep(
+        features=tuple(str(name) for name in before.get_feature_names_out()),
+        values=values,
+        # The pipeline scales every column by mean and deviation of the training patients.
+        centre=np.zeros(values.shape[1]),
+        scale=np.ones(values.shape[1]),
+        probability=lambda changed: np.asarray(classifier.predict_proba(changed), dtype=np.float64)[:, 1],
+        coefficients=coefficients,
+        intercept=intercept,
+        booster=inner.get_booster() if isinstance(inner, XGBClassifier) else None,
+    )
+
+
+def contributions(step: LastStep) -> Contributions:
+    """Return what each feature adds to each patient's answer, of the kind that the last step allows.
+
+    References
+    ----------
+    Lundberg SM et al., Nat Mach Intell 2020;2:56, doi:10.1038/s42256-019-0138-9 (trees).
+    """
+    if step.coefficients is not None:
+        at_mean = step.intercept + float(step.coefficients @ step.centre)
+        return Contributions(
+            "linear",
+            step.features,
+            np.full(len(step.values), at_mean),
+            (step.values - step.centre) * step.coefficients,
+        )
+    if step.booster is not None:
+        found = tree_contributions(step.booster, step.values)
+        return Contributions("tree", step.features, found[:, -1], found[:, :-1])
+    return _occlusion(step)
+
+
+def tree_contributions(booster: xgboost.Booster, values: Floats) -> Floats:
+    """Return the TreeSHAP values of each patient and feature in log odds, the trees' expected value behind them."""
+    found = booster.predict(xgboost.DMatrix(values, nthread=1), pred_contribs=True)
+    return np.asarray(found, dtype=np.float64)
+
+
+def _occlusion(step: LastStep) -> Contributions:
+    whole = step.probability(step.values)
+    differences = np.empty_like(step.values)
+    for column in range(len(step.features)):
+        without = step.values.copy()
+        without[:, column] = step.centre[column]
+        differences[:, column] = whole - step.probability(without)
+    baseline = np.full(len(whole), step.probability(step.centre[None, :])[0])
+    return Contributions("occlusion", step.features, baseline, differences)

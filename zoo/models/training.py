@@ -1,0 +1,281 @@
+"""Training: one model on the training patients of one frozen split, its threshold frozen with it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+from pydantic import JsonValue
+
+from schemas.keys import canonical_json, sha256_of_json
+from schemas.study.file import Study
+from schemas.study.networks import NetworkSettings
+from schemas.study.outcomes import EventOutcome
+from store.history.snapshot import Snapshot
+from store.home import Store
+from store.rows.datasets import PinnedDataset
+from zoo.evaluation.auc import auc
+from zoo.evaluation.threshold import youden_threshold
+from zoo.models.card import model_card
+from zoo.models.contributions import column_references, last_step
+from zoo.models.example_answers import example_answers
+from zoo.models.importances import training_importances
+from zoo.models.penalties import chosen_penalties
+from zoo.models.summary import model_summary
+from zoo.registry import model_spec
+from zoo.saving.folders import put_model_folder
+from zoo.saving.persist import save_model
+from zoo.tables.feature_columns import stored_feature_set
+from zoo.tables.fits import TOO_FEW, fit_model, plain_numerics
+from zoo.tables.inputs import ModelInputs, model_inputs
+from zoo.tables.model_table import ModelTable
+from zoo.tables.pinned import pinned_table
+
+__all__ = [
+    "RANDOM_STATE",
+    "TrainedModel",
+    "TrainingPlan",
+    "library_versions",
+    "trained_model",
+    "training_plan",
+    "training_plans",
+]
+
+RANDOM_STATE = 20260101
+_LIBRARIES = ("numpy", "scikit-learn", "scipy", "statsmodels", "xgboost-cpu")
+_OF_NETWORKS = ("torch", "monai")
+_THRESHOLD_RULE = "where Youden's index is largest on the training patients, frozen with the model"
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """A model's pinned inputs, and whether the store has just this model already."""
+
+    model: str
+    table: ModelTable
+    dataset: PinnedDataset
+    training_sha256: str
+    """Hash of all that decides the fitted model: dataset and what its columns mean, estimator, seed, libraries."""
+    current_version: int | None
+    """The version trained from exactly this, if there is one."""
+    next_version: int
+    feature_set: dict[str, str] | None = None
+    """The ``name@N`` that the study's feature set is bound to, and its definition's hash; None without features."""
+    regions: dict[str, Any] | None = None
+    """The same of the regions that a network reads, and their settings."""
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A fitted model on disk and its row of the catalogue."""
+
+    row: dict[str, Any]
+    dataset: PinnedDataset
+    excluded: dict[str, str]
+    importances: tuple[dict[str, Any], ...] = ()
+    """Rows of ``importances``, from the training patients."""
+
+
+def training_plans(snapshot: Snapshot, study: Study, models: Iterable[str]) -> list[TrainingPlan]:
+    """Return the plan of each model; a table that several of them read is built and pinned once."""
+    tables: dict[str, tuple[ModelTable, PinnedDataset]] = {}
+    return [training_plan(snapshot, study, model, tables) for model in models]
+
+
+def training_plan(
+    snapshot: Snapshot, study: Study, model: str, tables: dict[str, tuple[ModelTable, PinnedDataset]] | None = None
+) -> TrainingPlan:
+    """Return what training a model means now: the table it would read, and whether that was done before.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        The store as it is.
+    study : Study
+        The study.
+    model : str
+        A name of the zoo.
+    tables : dict, optional
+        Tables that were built before, by their inputs; the plan's own is added.
+    """
+    spec = model_spec(model)
+    inputs = model_inputs(study, spec)
+    known, key = ({} if tables is None else tables), canonical_json(inputs.as_dict())
+    if key not in known:
+        known[key] = pinned_table(snapshot, study, inputs)
+    table, dataset = known[key]
+    decided_by = {
+        "dataset": dataset.sha256,
+        "inputs": inputs.as_dict(),
+        # In full: scikit-learn's own repr leaves out the middle of a long pipeline.
+        "estimator": spec.build(study.settings_of(model), random_state=RANDOM_STATE).__repr__(N_CHAR_MAX=1_000_000),
+        "libraries": library_versions(model),
+    }
+    digest = sha256_of_json(decided_by)
+    versions = {row["version"]: row["training_sha256"] for row in snapshot.rows("models", study=study.id, model=model)}
+    same = [number for number, known in versions.items() if known == digest]
+    return TrainingPlan(
+        model=model,
+        table=table,
+        dataset=dataset,
+        training_sha256=digest,
+        current_version=max(same, default=None),
+        next_version=max(versions, default=0) + 1,
+        feature_set=_bound_feature_set(snapshot, study, inputs.feature_set),
+        regions=_bound_regions(snapshot, study, inputs.regions),
+    )
+
+
+def _bound_feature_set(snapshot: Snapshot, study: Study, asked: str | None) -> dict[str, str] | None:
+    if asked is None:
+        return None
+    name = stored_feature_set(snapshot, study, asked)
+    return {
+        "feature_set": name,
+        "definition_sha256": snapshot.row("feature_sets", feature_set=name)["definition_sha256"],
+    }
+
+
+def _bound_regions(snapshot: Snapshot, study: Study, asked: str | None) -> dict[str, Any] | None:
+    bound = _bound_feature_set(snapshot, study, asked)
+    if bound is None:
+        return None
+    row = snapshot.row("feature_sets", feature_set=bound["feature_set"])
+    return {**bound, "settings": json.loads(row["definition"])["settings"]}
+
+
+def trained_model(store: Store, study: Study, plan: TrainingPlan, trained_at: str) -> TrainedModel:
+    """Fit a model on the training patients and return it, saved below the store.
+
+    The threshold maximises Youden's index on the training patients and is saved with the model.
+
+    Parameters
+    ----------
+    store : Store
+        Where the model's folder goes.
+    study : Study
+        The study.
+    plan : TrainingPlan
+        The pinned inputs.
+    trained_at : str
+        The time, ISO 8601.
+
+    Raises
+    ------
+    UnfitError
+        When the training patients do not suffice for this model.
+    """
+    spec = model_spec(plan.model)
+    inputs, labels, _ = plan.table.of_cohort("training")
+    target = labels.to_numpy()
+    estimator = spec.build(study.settings_of(plan.model), random_state=RANDOM_STATE)
+    split = model_inputs(study, spec).split
+    fit_model(estimator, inputs, target, model=plan.model, place=f"split '{split}'", hint=TOO_FEW)
+    with plain_numerics():
+        probabilities = np.asarray(estimator.predict_proba(inputs))[:, 1]
+        threshold = youden_threshold(target, probabilities)
+        # What a network makes of regions is explained by maps, not column by column.
+        references = {} if spec.is_network else column_references(estimator, inputs)
+        examples = example_answers(estimator, inputs, references)
+        summary = model_summary(estimator, target) | chosen_penalties(estimator)
+    if spec.is_network:
+        summary["network"] |= {"device": _device(study.settings_of(plan.model).network)}
+    metadata = _metadata(study, plan) | {
+        "threshold": threshold,
+        "threshold_rule": _THRESHOLD_RULE,
+        "training_auc": auc(target, probabilities),
+        "references": references,
+        "examples": examples,
+    }
+    local = store.models.scratch()
+    sha256 = save_model(local, estimator, metadata, model_card(spec, metadata, summary))
+    # Named by its content: what an interrupted training left behind is no obstacle, whatever wrote it.
+    folder = f"models/{study.id}/{plan.model}/v{plan.next_version}-{sha256[:12]}"
+    put_model_folder(store, local, folder)
+    named = {"study": study.id, "model": plan.model, "version": plan.next_version}
+    row = named | {
+        "dataset_id": plan.dataset.dataset_id,
+        "training_sha256": plan.training_sha256,
+        "threshold": threshold,
+        "path": folder,
+        "sha256": sha256,
+        "trained_at": trained_at,
+        "versions": canonical_json(library_versions(plan.model)),
+        "summary": canonical_json(summary | {"excluded": plan.table.excluded}),
+    }
+    found = [] if spec.is_network else training_importances(last_step(estimator, inputs, references), target)
+    return TrainedModel(row, plan.dataset, plan.table.excluded, tuple(named | vars(each) for each in found))
+
+
+def _device(settings: NetworkSettings | None) -> str:
+    # PyTorch is imported only where a network was trained.
+    from zoo.networks.runtime import decided_by
+
+    on = decided_by(settings or NetworkSettings())
+    return f"{on['name']} ({on['device']})" if "name" in on else str(on["device"])
+
+
+def _metadata(study: Study, plan: TrainingPlan) -> dict[str, Any]:
+    """Return what a folder says of its model beside the fit; no patient is named, for it may leave the store."""
+    asked = model_inputs(study, model_spec(plan.model))
+    cohorts = {cohort: plan.table.of_cohort(cohort)[1] for cohort in ("training", "validation")}
+    return {
+        "study": study.id,
+        "title": study.study.title,
+        "question": study.study.question,
+        "outcome": _outcome(study),
+        "model": plan.model,
+        "training_sha256": plan.training_sha256,
+        "inputs": asked.as_dict(),
+        "settings": study.settings_of(plan.model).model_dump(mode="json"),
+        "feature_set": plan.feature_set,
+        "regions": plan.regions,
+        "variables": read_variables(study, asked),
+        "columns": list[JsonValue](plan.table.columns),
+        "dataset_id": plan.dataset.dataset_id,
+        "dataset_sha256": plan.dataset.sha256,
+        "commit_id": plan.dataset.commit_id,
+        "cohorts": {
+            cohort: {"patients": len(labels), "events": int(labels.sum())} for cohort, labels in cohorts.items()
+        },
+        "excluded": len(plan.table.excluded),
+        "libraries": library_versions(plan.model) | {"radzoo": version("radzoo")},
+    }
+
+
+def read_variables(study: Study, inputs: ModelInputs) -> dict[str, dict[str, Any]]:
+    """Return kind, unit and levels of each clinical variable that a model reads, as its study declares them."""
+    names = [rule.variable for rule in inputs.factors]
+    if inputs.comparator is not None:
+        names += [inputs.variables.get(name, name) for name in inputs.comparator.inputs]
+    if inputs.harmonise is not None:
+        names.append(inputs.harmonise)
+    declared = study.clinical.variables
+    return {
+        name: {
+            "kind": declared[name].kind,
+            "unit": declared[name].unit,
+            "levels": list(declared[name].levels or ()) or None,
+        }
+        for name in dict.fromkeys(names)
+        if name in declared
+    }
+
+
+def _outcome(study: Study) -> str:
+    outcome = study.outcome
+    if outcome is None:
+        return ""
+    if isinstance(outcome, EventOutcome):
+        return f"{outcome.name} within {outcome.horizon:g} {outcome.unit}"
+    return outcome.name
+
+
+def library_versions(*models: str) -> dict[str, str]:
+    """Return the versions of the libraries that decide fitted models of these names."""
+    are_networks = any(model_spec(model).is_network for model in models)
+    return {name: version(name) for name in (*_LIBRARIES, *(_OF_NETWORKS if are_networks else ()))}

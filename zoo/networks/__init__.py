@@ -1,0 +1,1 @@
+"""Networks: architecture, training, fusion; and a user's own."""

@@ -1,0 +1,160 @@
+"""Late fusion: a logistic regression on what a network and the combined model say of patients new to them."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+import polars as pl
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted
+
+from schemas.errors import ContractError
+from schemas.study.models import ModelSettings
+from schemas.study.networks import NetworkSettings
+from zoo.networks.classifier import NetworkClassifier
+from zoo.networks.region_columns import is_region_column
+from zoo.radiomics.pipelines import DEFAULT_SETTINGS, combined
+
+__all__ = ["LateFusionClassifier", "late_fusion"]
+
+Floats = NDArray[np.float64]
+
+
+def late_fusion(settings: ModelSettings = DEFAULT_SETTINGS, random_state: int = 0) -> LateFusionClassifier:
+    """Return the unfitted late fusion of ResNet-10 and the combined model (RCR)."""
+    network = settings.network or NetworkSettings()
+    return LateFusionClassifier(
+        NetworkClassifier("resnet10", network, random_state),
+        combined(settings, random_state),
+        n_splits=network.inner_folds,
+        random_state=random_state,
+    )
+
+
+class LateFusionClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sklearn is untyped
+    """Stacked generalisation of a network and a model of tabular inputs (Wolpert 1992).
+
+    Inside ``fit`` both are trained on all parts but one and give the log odds of the patients of that part, whom they
+    have not seen; a logistic regression is fitted to the two columns of such log odds. Then both are trained on all
+    patients. Fitted to scores of patients who trained them, the regression would believe the member that overfits
+    most.
+
+    Parameters
+    ----------
+    network : NetworkClassifier
+        Reads the columns that are regions.
+    tabular : classifier
+        Reads the others; gives a ``decision_function``.
+    n_splits : int, default=3
+        Parts, stratified by label: the network is trained once more than that.
+    random_state : int, default=0
+        Draws the parts.
+
+    Attributes
+    ----------
+    network_, tabular_ : classifier
+        Trained on all patients.
+    join_ : Pipeline
+        Scales the two scores and joins them.
+    scores_ : ndarray of shape (n_patients, 2)
+        The log odds that it was fitted to, in the order of the patients given.
+    held_out_rows_, held_out_probabilities_ : ndarray of shape (n_patients,)
+        All rows, and what the regression makes of those log odds: of members that had not seen the patient.
+    classes_ : ndarray of shape (2,)
+        The labels.
+
+    References
+    ----------
+    Wolpert DH, Neural Networks 1992;5:241, doi:10.1016/S0893-6080(05)80023-1.
+    """
+
+    def __init__(
+        self, network: NetworkClassifier, tabular: BaseEstimator, n_splits: int = 3, random_state: int = 0
+    ) -> None:
+        self.network = network
+        self.tabular = tabular
+        self.n_splits = n_splits
+        self.random_state = random_state
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_class = False
+        return tags
+
+    def fit(self, X: pl.DataFrame, y: ArrayLike) -> Self:
+        """Return self, with both members and the regression that joins them fitted.
+
+        Raises
+        ------
+        ContractError
+            If a label has fewer patients than there are parts, or one of the members cannot be fitted.
+        """
+        labels = np.asarray(y)
+        fewest = int(np.unique(labels, return_counts=True)[1].min())
+        if fewest < self.n_splits:
+            raise ContractError(f"late fusion in {self.n_splits} parts needs as many patients of each label: {fewest}")
+        parts = StratifiedKFold(self.n_splits, shuffle=True, random_state=self.random_state)
+        scores = np.empty((len(labels), 2))
+        for training, judged in parts.split(labels, labels):
+            members = self._fitted(X[training.tolist()], labels[training])
+            scores[judged] = _log_odds(members, X[judged.tolist()])
+        self.network_, self.tabular_ = self._fitted(X, labels)
+        self.join_: Pipeline = make_pipeline(StandardScaler(), LogisticRegression()).fit(scores, labels)
+        self.scores_ = scores
+        self.held_out_rows_ = np.arange(len(labels))
+        self.held_out_probabilities_ = np.asarray(self.join_.predict_proba(scores), dtype=np.float64)[:, 1]
+        self.classes_ = np.asarray(self.join_.classes_)
+        self.feature_names_in_ = np.array(X.columns, dtype=object)
+        self.n_features_in_ = len(X.columns)
+        return self
+
+    def _fitted(self, X: pl.DataFrame, labels: NDArray[Any]) -> tuple[NetworkClassifier, BaseEstimator]:
+        regions, others = _columns(X)
+        return clone(self.network).fit(X.select(regions), labels), clone(self.tabular).fit(X.select(others), labels)
+
+    def decision_function(self, X: pl.DataFrame) -> Floats:
+        """Return the log odds of label 1, of shape (n_patients,)."""
+        check_is_fitted(self)
+        scores = _log_odds((self.network_, self.tabular_), X)
+        return np.asarray(self.join_.decision_function(scores), dtype=np.float64)
+
+    def predict_proba(self, X: pl.DataFrame) -> Floats:
+        """Return the probabilities of both labels, of shape (n_patients, 2)."""
+        check_is_fitted(self)
+        scores = _log_odds((self.network_, self.tabular_), X)
+        return np.asarray(self.join_.predict_proba(scores), dtype=np.float64)
+
+    def predict(self, X: pl.DataFrame) -> NDArray[Any]:
+        """Return each patient's more probable label."""
+        labels: NDArray[Any] = self.classes_[(self.predict_proba(X)[:, 1] > 0.5).astype(int)]
+        return labels
+
+    def summary(self) -> dict[str, Any]:
+        """Return the weight of each member, log odds per standard deviation of its out-of-fold log odds."""
+        check_is_fitted(self)
+        weights = np.ravel(self.join_[-1].coef_)
+        return {
+            "intercept": float(self.join_[-1].intercept_[0]),
+            "members": [
+                {"member": name, "coefficient": float(weight)}
+                for name, weight in zip(("network", "combined model"), weights, strict=True)
+            ],
+        }
+
+
+def _columns(X: pl.DataFrame) -> tuple[list[str], list[str]]:
+    regions = [name for name in X.columns if is_region_column(name)]
+    return regions, [name for name in X.columns if name not in regions]
+
+
+def _log_odds(members: tuple[NetworkClassifier, BaseEstimator], X: pl.DataFrame) -> Floats:
+    regions, others = _columns(X)
+    network, tabular = members
+    return np.column_stack([network.decision_function(X.select(regions)), tabular.decision_function(X.select(others))])

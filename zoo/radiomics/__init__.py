@@ -1,0 +1,1 @@
+"""Pipelines of radiomics: harmonisation, selection, classifiers."""

@@ -1,0 +1,1 @@
+"""Models as folders of hashed files that run no code."""

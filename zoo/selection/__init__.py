@@ -1,1 +1,0 @@
-"""Feature selection as scikit-learn transformers, fitted inside the training fold."""

@@ -1,0 +1,1 @@
+"""The table that a model reads: bound to a study, pinned, made again."""

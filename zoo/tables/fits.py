@@ -1,0 +1,114 @@
+"""Fits of models that say in a sentence why they cannot be made."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+
+from schemas.errors import ContractError
+from schemas.features.names import PHASE_SEPARATOR
+
+__all__ = ["TOO_FEW", "UnfitError", "fit_model", "plain_numerics"]
+
+TOO_FEW = "radzoo sql 'from failures' shows what is missing; else the study needs more labelled patients"
+"""What to do where a model has too few patients."""
+
+_OWN_CODE = Path(__file__).parents[1]
+
+
+class UnfitError(ContractError):
+    """A model cannot be fitted or judged on the patients there are; other models can be."""
+
+
+def fit_model(
+    estimator: BaseEstimator, table: pl.DataFrame, labels: NDArray[np.int64], *, model: str, place: str, hint: str
+) -> BaseEstimator:
+    """Fit a model and return it.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+        Unfitted.
+    table : polars.DataFrame
+        The training patients' columns.
+    labels : ndarray of shape (n_patients,)
+        Their labels.
+    model : str
+        Name of the zoo.
+    place : str
+        Which patients these are, such as ``split 'main'``.
+    hint : str
+        What to do where there are too few.
+
+    Raises
+    ------
+    UnfitError
+        When these patients do not suffice, with their number in each class and the reason.
+    """
+    events = int(labels.sum())
+
+    def unfit(reason: str, hint: str = hint) -> UnfitError:
+        patients = f"{len(labels)} training patients, {events} with label 1 and {len(labels) - events} with label 0"
+        return UnfitError(f"'{model}' cannot be fitted to {patients}: {reason}", where=place, hint=hint)
+
+    if len(set(labels.tolist())) < 2:
+        raise unfit("both labels are needed")
+    if not table.width:
+        raise unfit("no column is left for it to read")
+    try:
+        with plain_numerics():
+            return estimator.fit(table, labels)
+    except ContractError as error:
+        raise unfit(error.message, error.hint or hint) from error
+    except (ValueError, ArithmeticError) as error:
+        if same := _sameness(table):
+            raise unfit(same, "look at the table or feature set: all training patients have the same values") from error
+        raise unfit(_reason(error)) from error
+
+
+@contextmanager
+def plain_numerics() -> Iterator[None]:
+    """Let numerical libraries divide and overflow in silence: what comes of it is checked where it is used."""
+    with np.errstate(all="ignore"):
+        yield
+
+
+def _sameness(table: pl.DataFrame) -> str | None:
+    """Return that no column varies, where none does: what a library says of it does not name the cause."""
+    features = [name for name in table.columns if PHASE_SEPARATOR in name]
+    for names, what in ((table.columns, "column"), (features, "feature")):
+        if names and not any(_varies(table[name]) for name in names):
+            return f"none of the {len(names)} {what}s takes two values among them"
+    return None
+
+
+def _varies(column: pl.Series) -> bool:
+    return not column.dtype.is_numeric() or column.drop_nulls().drop_nans().n_unique() > 1
+
+
+def _reason(error: Exception) -> str:
+    """Return why a fit failed; a library's own words are given as its words."""
+    said = " ".join(str(error).split()) or type(error).__name__
+    raised_in = Path(traceback.extract_tb(error.__traceback__)[-1].filename)
+    if raised_in.is_relative_to(_OWN_CODE):
+        return said
+    library = next((part for part in _LIBRARIES if part in raised_in.parts), "Python")
+    return f"{_LIBRARIES.get(library, library)} says '{said}'"
+
+
+_LIBRARIES = {
+    "sklearn": "scikit-learn",
+    "xgboost": "XGBoost",
+    "scipy": "SciPy",
+    "statsmodels": "statsmodels",
+    "numpy": "NumPy",
+    "torch": "PyTorch",
+    "monai": "MONAI",
+}
