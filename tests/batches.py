@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from flows.extract.batch import Receipt
-from flows.extract.kinds import receipts_of
 from flows.extract.limited_units import failures_of_units, units_of
 from flows.extract.planned import PlannedExtraction
 from flows.imaging.volumes import ReadingFolders
+from flows.refresh.kinds import receipts_of
 from schemas.features.sets import ComputedSettings
 
 

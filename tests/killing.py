@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from flows.ingest import ingest
-from flows.refresh import refresh
+from flows.ingest.run import ingest
+from flows.refresh.run import refresh
 from store.analyst.publish import published_commit
 from store.analyst.query import answer
 from store.history.snapshot import Snapshot

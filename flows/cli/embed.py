@@ -8,8 +8,8 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from flows.cli.outcome import Context, Outcome, Workers
-from flows.embed import FOLDS, EmbedReport
-from flows.embed import embed as embed_study
+from flows.embed.run import FOLDS, EmbedReport
+from flows.embed.run import embed as embed_study
 from store.home import Store
 
 __all__ = ["embed"]

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from flows.cli.feature_text import (
+from flows.cli.answers.features import (
     column_text,
     coverage_text,
     difference_text,
@@ -69,7 +69,7 @@ def describe(feature_set: str, column: str | None = None, /, *, context: Shared)
         A column's name, such as wavelet-LLH_glcm_Idm.
     """
     # Imported here: the other verbs do not need the study file's schema.
-    from flows.set_use import column_preparation, set_use
+    from flows.refresh.set_use import column_preparation, set_use
 
     snapshot = Snapshot(Store(context.store))
     row = named_feature_set(snapshot, feature_set)
@@ -154,8 +154,8 @@ def stability(
         List every feature and phase with its bounds.
     """
     # Imported here: the other verbs do not need the study file's schema and the numerical libraries.
-    from flows.refresh import stored_study
-    from flows.stability import study_stability
+    from flows.refresh.run import stored_study
+    from flows.train.stability import study_stability
     from zoo.tables.stability_counts import stability_counts
     from zoo.tables.stable_columns import stable_columns
 

@@ -13,12 +13,12 @@ from typing import Annotated, Any, TextIO
 
 from cyclopts import App, CycloptsError, Parameter
 
-from flows.cli.moved_store import publish_after_move
 from flows.cli.outcome import Context, Outcome, json_text
+from flows.cli.store.moved import publish_after_move
 from flows.cli.usage import VERSION_FLAGS, refuse_urls, refuse_version_of_verb, usage_error
 from flows.cli.verbs import DATASETS_VERBS, FEATURES_VERBS, MODELS_VERBS, STORE_VERBS, VERBS
+from flows.engine.prefect_environment import set_prefect_environment
 from flows.faults import fault_of
-from flows.prefect_environment import set_prefect_environment
 from schemas.errors import ContractError, RadzooError
 from schemas.foreign_text import one_line, printable
 from schemas.settings import DEFAULT_STORE, store_path

@@ -8,11 +8,11 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from flows.cli.outcome import Context, Outcome
-from flows.ingest import read_study
-from flows.local_server import prefect_api, running
-from flows.progress import said
-from flows.scheduled_run import dated, log_file
-from flows.time_zone import named_time_zone
+from flows.engine.progress import said
+from flows.ingest.run import read_study
+from flows.serve.local_server import prefect_api, running
+from flows.serve.scheduled_run import dated, log_file
+from flows.serve.time_zone import named_time_zone
 from schemas.errors import UsageError
 
 __all__ = ["serve"]
@@ -52,7 +52,7 @@ def serve(
     crons = {verb: cron for verb, cron in (("refresh", refresh), ("bench", bench)) if cron is not None}
     with prefect_api(port) as api:
         # Imported here: Prefect reads its settings when it is loaded.
-        from flows.serving import ServedStudy, scheduled_flows, serve_until_stopped
+        from flows.serve.schedules import ServedStudy, scheduled_flows, serve_until_stopped
 
         served = ServedStudy(study_file, study.id, context.store, zone.key)
         scheduled = scheduled_flows(served, refresh_cron=refresh, bench_cron=bench)

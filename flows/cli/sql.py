@@ -12,11 +12,11 @@ from typing import Annotated
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from flows.cli.answer_files import file_format, refuse_place, write_pieces
-from flows.cli.answer_parts import Format, Shown
-from flows.cli.answer_text import shown_table
+from flows.cli.answers.files import file_format, refuse_place, write_pieces
+from flows.cli.answers.parts import Format, Shown
+from flows.cli.answers.sandbox import sandboxed_answer
+from flows.cli.answers.text import shown_table
 from flows.cli.outcome import Context, Outcome
-from flows.cli.sandbox import sandboxed_answer
 from schemas.errors import RadzooError, UsageError
 from schemas.foreign_text import printable
 from schemas.settings import sql_limits

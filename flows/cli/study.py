@@ -9,16 +9,16 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from flows.cli.column_text import column_lines
+from flows.cli.answers.columns import column_lines
 from flows.cli.outcome import Context, Outcome, Workers
-from flows.file_faults import write_new_file
-from flows.ingest import IngestReport
-from flows.ingest import ingest as ingest_study
-from flows.refresh import FeatureSetReport
-from flows.refresh import refresh as refresh_study
-from flows.study_file import study_file_text
-from flows.study_template import study_template
-from flows.table_study import TableOfFeatures, study_text
+from flows.ingest.run import IngestReport
+from flows.ingest.run import ingest as ingest_study
+from flows.refresh.run import FeatureSetReport
+from flows.refresh.run import refresh as refresh_study
+from flows.study.file import study_file_text
+from flows.study.of_table import TableOfFeatures, study_text
+from flows.study.template import study_template
+from flows.tables.file_faults import write_new_file
 from schemas.errors import RadzooError, UsageError
 from store.home import Store
 

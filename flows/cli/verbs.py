@@ -58,7 +58,7 @@ VERBS = {
         "radzoo bench --study my-study --suite honest",
     ),
     "predict": Verb(
-        "flows.cli.models:predict",
+        "flows.cli.models.verbs:predict",
         "Apply a saved model to patients of a study.",
         "radzoo predict cr@1 --study other-study --out predictions.csv",
     ),
@@ -112,88 +112,88 @@ FEATURES_VERBS = {
 }
 MODELS_VERBS = {
     "zoo": Verb(
-        "flows.cli.members:zoo",
+        "flows.cli.models.members:zoo",
         "List the models that a study can name: what each one is, reads and needs.",
         "radzoo models zoo",
     ),
-    "list": Verb("flows.cli.models:list", "List the trained models, every version.", "radzoo models list"),
+    "list": Verb("flows.cli.models.verbs:list", "List the trained models, every version.", "radzoo models list"),
     "show": Verb(
-        "flows.cli.models:show",
+        "flows.cli.models.verbs:show",
         "Show a model: what it learned, its parameters, its figures.",
         "radzoo models show radiomics_lr@2",
     ),
     "card": Verb(
-        "flows.cli.models:card",
+        "flows.cli.models.verbs:card",
         "Print a model's card, Markdown: what it is, was trained on, and may be used for.",
         "radzoo models card cr",
     ),
     "export": Verb(
-        "flows.cli.models:export",
+        "flows.cli.models.verbs:export",
         "Copy a model out of the store, with a manifest that tells whether it was changed since.",
         "radzoo models export cr@1 cr-model",
     ),
     "explain": Verb(
-        "flows.cli.explain:explain",
+        "flows.cli.models.explain:explain",
         "Show how much each feature counts in a model, or what it contributed for one patient.",
         "radzoo models explain radiomics_xgb --patient P001",
     ),
 }
 DATASETS_VERBS = {
     "list": Verb(
-        "flows.cli.datasets:list",
+        "flows.cli.models.datasets:list",
         "List the pinned datasets: what they hold, the commit they were read at, who trained on them.",
         "radzoo datasets list",
     ),
     "show": Verb(
-        "flows.cli.datasets:show",
+        "flows.cli.models.datasets:show",
         "Show a pinned dataset: its inputs, its file, and the SQL that gives it as of its commit.",
         "radzoo datasets show 3f9a1c",
     ),
     "rebuild": Verb(
-        "flows.cli.datasets:rebuild",
+        "flows.cli.models.datasets:rebuild",
         "Make pinned datasets again from the store as of their commits and compare them, bit for bit.",
         "radzoo datasets rebuild --all",
     ),
 }
 STORE_VERBS = {
     "backup": Verb(
-        "flows.cli.store_backup:backup",
+        "flows.cli.store.backup:backup",
         "Copy the store into a folder, or bring the copy there up to date, and check it.",
         "radzoo store backup /backup/radzoo-store",
     ),
     "catalogue": Verb(
-        "flows.cli.store:catalogue",
+        "flows.cli.store.verbs:catalogue",
         "Write the catalogue: one HTML page of features, coverage and the lineage of models.",
         "radzoo store catalogue --out public",
     ),
     "export": Verb(
-        "flows.cli.store_keeping:export",
+        "flows.cli.store.keeping:export",
         "Write a study, or all of the store, as plain files that need no radzoo.",
         "radzoo store export plain-files --study my-study --format csv",
     ),
     "init": Verb(
-        "flows.cli.store_keeping:init",
+        "flows.cli.store.keeping:init",
         "Make a store at --store, or open one that several machines share.",
         "radzoo store init --catalogue postgresql://radzoo@db/radzoo --data s3://bucket/radzoo",
     ),
     "compact": Verb(
-        "flows.cli.store:compact",
+        "flows.cli.store.verbs:compact",
         "Merge small files into few large ones and remove files that nothing names any more.",
         "radzoo store compact --grace-hours 48",
     ),
     "erase": Verb(
-        "flows.cli.erase:erase",
+        "flows.cli.store.erase:erase",
         "Remove a patient from every snapshot and file of the store, and give a receipt.",
         "radzoo store erase P001 --dry-run",
     ),
-    "log": Verb("flows.cli.store:log", "List the commits, newest first.", "radzoo store log --limit 5"),
+    "log": Verb("flows.cli.store.verbs:log", "List the commits, newest first.", "radzoo store log --limit 5"),
     "publish": Verb(
-        "flows.cli.store:publish",
+        "flows.cli.store.verbs:publish",
         "Write analyst.duckdb, a documented file that any DuckDB client opens.",
         "radzoo store publish && duckdb radzoo-store/analyst.duckdb",
     ),
     "verify": Verb(
-        "flows.cli.store_verification:verify",
+        "flows.cli.store.verification:verify",
         "Check every promise of the store that can be checked; exit code 4 where one is broken.",
         "radzoo store verify --quick",
     ),

@@ -16,8 +16,8 @@ from store.home import Store
 
 # What these verbs do is imported where they do it: --help needs no library of learning.
 if TYPE_CHECKING:
-    from flows.bench import BenchReport
-    from flows.train import TrainReport
+    from flows.bench.run import BenchReport
+    from flows.train.run import TrainReport
 
 __all__ = ["bench", "bench_text", "leaderboard_text", "report", "train"]
 
@@ -39,7 +39,7 @@ def train(*models: str, study: str | None = None, context: Shared) -> Outcome:
     study
         The study's id; may be left out where the store has one study.
     """
-    from flows.train import train as train_study
+    from flows.train.run import train as train_study
 
     reports = train_study(Store(context.store), study, models)
     is_bad = any(each.failure is not None for each in reports)
@@ -84,7 +84,7 @@ def bench(
     workers
         Processes of the honest suite; as many as there are cores where not given.
     """
-    from flows.bench import bench as bench_study
+    from flows.bench.run import bench as bench_study
 
     found = bench_study(
         Store(context.store),

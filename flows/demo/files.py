@@ -18,8 +18,8 @@ import SimpleITK as sitk
 
 from flows.demo.cohort import published_cohort, reread_patients
 from flows.demo.lesions import lesion_traits, patient_seed
-from flows.imaging.phantom import DEFAULT_SCALE, PHASES, lesion_mask, phantom_phases
-from flows.progress import narrated
+from flows.demo.phantom.liver import DEFAULT_SCALE, PHASES, lesion_mask, phantom_phases
+from flows.engine.progress import narrated
 from schemas.errors import UsageError
 
 __all__ = ["FEWEST_PATIENTS", "PUBLISHED_PATIENTS", "demo_study"]

@@ -15,8 +15,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from flows.demo.phantom.lesion import LesionTraits
 from flows.demo.published import HORIZON_MONTHS
-from flows.imaging.lesion import LesionTraits
 
 __all__ = ["AGGRESSIVENESS_SHIFT", "IMAGE_SEED", "aggressiveness", "lesion_traits", "patient_seed"]
 

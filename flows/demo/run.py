@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from flows.bench import BenchReport, bench
+from flows.bench.run import BenchReport, bench
 from flows.demo.files import PUBLISHED_PATIENTS, demo_study
-from flows.imaging.phantom import DEFAULT_SCALE
-from flows.ingest import IngestReport, ingest
-from flows.progress import said
-from flows.refresh import FeatureSetReport, refresh
+from flows.demo.phantom.liver import DEFAULT_SCALE
+from flows.engine.progress import said
+from flows.ingest.run import IngestReport, ingest
+from flows.refresh.run import FeatureSetReport, refresh
 from flows.report.page import write_report
 from store.home import Store
 

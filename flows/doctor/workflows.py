@@ -18,18 +18,18 @@ def workflow_findings() -> Iterator[Finding]:
     """Look whether flows could start: settings, folder, database, server."""
     # Imported here: it is loading that fails.
     with redirect_stderr(io.StringIO()) as lines:
-        from flows.prefect_settings import checked_settings
+        from flows.engine.prefect_settings import checked_settings
 
         settings = checked_settings()
     for line in lines.getvalue().splitlines():
         yield Finding("warning", "Prefect", line, _NEEDED_FOR, "unset the variable")
     if settings.api.url is not None:
-        from flows.server_check import refuse_unreachable_server
+        from flows.engine.server.check import refuse_unreachable_server
 
         refuse_unreachable_server()
         yield Finding("ok", "Prefect", f"its server answers at {settings.api.url}", _NEEDED_FOR)
     else:
-        from flows.workflow import flow
+        from flows.engine.workflow import flow
 
         found = f"a temporary server, records in {settings.home}"
         yield Finding("ok" if callable(flow) else "missing", "Prefect", found, _NEEDED_FOR)

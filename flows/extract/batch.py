@@ -13,7 +13,7 @@ import SimpleITK as sitk
 
 from flows.extract.planned import PlannedExtraction, PlannedInput
 from flows.extract.radiomics import extract, normalised_image
-from flows.grid_tolerance import set_tolerance
+from flows.imaging.grid_tolerance import set_tolerance
 from flows.imaging.grids import geometry_difference
 from flows.imaging.labels import lesion_mask
 from flows.imaging.opened_files import library_words, shown_below

@@ -11,12 +11,12 @@ import signal
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from flows.engine.pool import end_with_parent
 from flows.extract.batch import extracted_units, mask_units
 from flows.extract.planned import PlannedExtraction
 from flows.extract.radiomics import use_single_thread
 from flows.extract.region_batch import cropped_units, exam_units
 from flows.imaging.volumes import ReadingFolders
-from flows.worker_pool import end_with_parent
 from schemas.errors import RadzooError
 from schemas.features.region_settings import RegionSettings
 from schemas.features.sets import ComputedSettings

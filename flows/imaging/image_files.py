@@ -6,11 +6,11 @@ import hashlib
 import os
 from pathlib import Path
 
-from flows.imaging.file_kinds import image_format
-from flows.imaging.metaimage_header import metaimage_header
-from flows.imaging.nrrd_header import nrrd_header
+from flows.imaging.formats.kinds import image_format
+from flows.imaging.formats.metaimage import metaimage_header
+from flows.imaging.formats.nrrd import nrrd_header
+from flows.imaging.formats.text_headers import TextHeader, shown_name
 from flows.imaging.opened_files import file_stat, first_bytes
-from flows.imaging.text_headers import TextHeader, shown_name
 from schemas.errors import ContractError
 
 __all__ = ["data_files", "located", "pair_files", "source_path", "source_stat", "text_header"]

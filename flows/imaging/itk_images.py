@@ -17,12 +17,12 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from flows.imaging.file_kinds import folder_kind, image_format, refuse_absent
+from flows.imaging.formats.kinds import folder_kind, image_format, refuse_absent
+from flows.imaging.formats.nifti import NiftiHeader
+from flows.imaging.formats.text_headers import TextHeader, shown_name
 from flows.imaging.image_files import located, pair_files, text_header
 from flows.imaging.image_limits import SHEARED, refuse_extreme_grid, refuse_large
-from flows.imaging.nifti_header import NiftiHeader
 from flows.imaging.opened_files import file_stat, first_bytes, is_packed, opened, system_words
-from flows.imaging.text_headers import TextHeader, shown_name
 from flows.imaging.voxel_bytes import (
     bytes_of_hex,
     bytes_of_text,

@@ -5,16 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from flows.catalogue.page import FOLDER, catalogue_text
-from flows.erased_meanwhile import carry_out
+from flows.commits.erased_meanwhile import carry_out
 from flows.pages import words
 from flows.pages.page import page_text, write_page
 from flows.pages.questions import Questions
-from flows.refresh import stored_study
+from flows.refresh.run import stored_study
 from flows.report.performance import performance
 from flows.report.sections import clinical_table, feature_sets, model_parts
 from flows.report.summary import cautions, summary
 from flows.report.table_one import table_one
+from flows.store_page.page import FOLDER, catalogue_text
 from schemas.errors import UsageError
 from schemas.features.grey_levels import FEWEST_LEVELS
 from store.analyst.query import snapshot_connection

@@ -23,7 +23,7 @@ from typing import Any, Literal
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from flows.verification import repair_store, verified_store
+from flows.keep.verification import repair_store, verified_store
 from schemas.errors import RadzooError
 from schemas.study.file import Study
 from store.analyst.export import exported

@@ -77,7 +77,7 @@ class Launcher:
 
 def _serve() -> None:
     sys.path.insert(0, str(Path(__file__).parents[2]))
-    from flows.prefect_environment import set_prefect_environment
+    from flows.engine.prefect_environment import set_prefect_environment
 
     # As the command line does, before Prefect is loaded.
     set_prefect_environment(os.environ)
@@ -85,13 +85,13 @@ def _serve() -> None:
     import sklearn.linear_model
     import torch
 
-    import flows.bench
-    import flows.compact
-    import flows.embed
-    import flows.extraction_flow
-    import flows.fold_flow
+    import flows.bench.flow
+    import flows.bench.run
+    import flows.embed.run
+    import flows.keep.compact
+    import flows.refresh.flow
     import flows.report.page
-    import flows.training_flow
+    import flows.train.flow
     import zoo.attention.scores
     import zoo.networks.classifier
     from flows.cli.main import exit_code

@@ -21,10 +21,10 @@ os.environ |= {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "PREFECT_LOGGING_LEV
 
 import numpy as np
 
-from flows.bench import FOLDS, bench
-from flows.ingest import ingest
-from flows.refresh import stored_study
-from flows.table_study import TableOfFeatures, study_text
+from flows.bench.run import FOLDS, bench
+from flows.ingest.run import ingest
+from flows.refresh.run import stored_study
+from flows.study.of_table import TableOfFeatures, study_text
 from store.history.snapshot import Snapshot
 from store.home import Store
 from zoo.benchmark.controls import control_row, permuted_labels

@@ -16,8 +16,8 @@ import SimpleITK as sitk
 
 from flows.demo.cohort import published_cohort
 from flows.demo.lesions import lesion_traits, patient_seed
-from flows.imaging.motion import Motion
-from flows.imaging.phantom import liver_mask, phantom_phases, true_transform
+from flows.demo.phantom.liver import liver_mask, phantom_phases, true_transform
+from flows.demo.phantom.motion import Motion
 from flows.imaging.register import registered
 from schemas.features.region_settings import RegistrationSettings
 

@@ -15,7 +15,7 @@ from time import perf_counter
 
 import numpy as np
 
-from flows.refresh import stored_study
+from flows.refresh.run import stored_study
 from store.history.snapshot import Snapshot
 from store.home import Store
 from zoo.evaluation.agreement import icc_agreement

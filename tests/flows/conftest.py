@@ -31,10 +31,10 @@ os.environ |= {
 from batches import computed_batch  # noqa: E402
 
 from flows.cli.main import exit_code  # noqa: E402  (after the environment)
-from flows.feature_sets import bound_feature_sets  # noqa: E402
-from flows.ingest import IngestReport, ingest  # noqa: E402
-from flows.plan import RefreshPlan, refresh_plan, staging_folder  # noqa: E402
-from flows.refresh import FeatureSetReport, refresh, stored_study  # noqa: E402
+from flows.ingest.run import IngestReport, ingest  # noqa: E402
+from flows.refresh.feature_sets import bound_feature_sets  # noqa: E402
+from flows.refresh.plan import RefreshPlan, refresh_plan, staging_folder  # noqa: E402
+from flows.refresh.run import FeatureSetReport, refresh, stored_study  # noqa: E402
 from store.analyst.query import answer  # noqa: E402
 from store.history.snapshot import Snapshot  # noqa: E402
 from store.home import Store  # noqa: E402
@@ -317,7 +317,7 @@ def tried_study(root: Path) -> SmallStudy:
 @pytest.fixture(scope="session")
 def trained_study(tmp_path_factory: pytest.TempPathFactory) -> SmallStudy:
     """Return a study of 60 patients whose images tell the label, with models trained and judged; only read it."""
-    from flows.bench import bench
+    from flows.bench.run import bench
     from store.commits.commit import commit_to
     from zoo.models.training import trained_model, training_plans
 

@@ -10,11 +10,11 @@ from itertools import pairwise
 import pytest
 from html_page import Page
 
-from flows.bench import bench
-from flows.catalogue.drawing import lineage_drawing
-from flows.catalogue.page import write_catalogue
+from flows.bench.run import bench
 from flows.cli.main import exit_code
 from flows.report.page import write_report
+from flows.store_page.drawing import lineage_drawing
+from flows.store_page.page import write_catalogue
 from schemas.errors import UsageError
 from store.analyst.query import answer
 from store.history.snapshot import Snapshot

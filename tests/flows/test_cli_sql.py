@@ -270,7 +270,7 @@ def test_what_a_sheet_cannot_hold_is_refused(sql, tmp_path, query, said):
 def test_a_sheet_has_a_last_row(sql, tmp_path, monkeypatch):
     """One row more than a sheet has below its header is refused; as many as it has are written."""
     pytest.importorskip("xlsxwriter")
-    monkeypatch.setattr("flows.cli.workbook._MOST_ROWS", 3000)
+    monkeypatch.setattr("flows.cli.answers.workbook._MOST_ROWS", 3000)
     assert sql("from range(3000)", "--out", tmp_path / "a.xlsx")[0] == 0
     code, _, err = sql("from range(3001)", "--out", tmp_path / "b.xlsx")
     assert (code, "a sheet holds 3,000 rows below its header" in err) == (4, True)

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from flows.cli.main import exit_code
-from flows.refresh import _carried_out
+from flows.refresh.run import _carried_out
 from store.analyst.query import answer
 from store.commits.commit import commit_to
 from store.erasure.erase import erased

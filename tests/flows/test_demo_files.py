@@ -10,9 +10,9 @@ import pytest
 
 from flows.demo.cohort import published_cohort
 from flows.demo.files import FEWEST_PATIENTS, demo_study
+from flows.demo.phantom.liver import PHASES
 from flows.imaging.grids import geometry_difference
 from flows.imaging.labels import lesion_mask
-from flows.imaging.phantom import PHASES
 from flows.imaging.volumes import mask_sha256, read_volume
 from schemas.errors import UsageError
 from schemas.study.text import parsed_study

@@ -12,9 +12,9 @@ from sklearn.model_selection import cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from flows.bench import bench
-from flows.embed import embed
-from flows.train import train
+from flows.bench.run import bench
+from flows.embed.run import embed
+from flows.train.run import train
 from schemas.errors import ContractError
 from schemas.features.region_settings import RegionSettings, RegistrationSettings
 from schemas.features.sets import RegionDefinition

@@ -8,16 +8,16 @@ from contextlib import contextmanager
 
 import pytest
 
-import flows.bench
-import flows.compact
-import flows.ingest
-import flows.refresh
+import flows.bench.run
+import flows.ingest.run
+import flows.keep.compact
+import flows.refresh.run
 import flows.report.page
-from flows.bench import bench
-from flows.compact import compact
-from flows.erased_meanwhile import carry_out
-from flows.publication import publish_landed
-from flows.refresh import stored_study
+from flows.bench.run import bench
+from flows.commits.erased_meanwhile import carry_out
+from flows.commits.publication import publish_landed
+from flows.keep.compact import compact
+from flows.refresh.run import stored_study
 from flows.report.page import write_report
 from schemas.errors import NotFoundError
 from store.catalogue.connection import read_transaction
@@ -69,7 +69,7 @@ def test_ingest(small_study, monkeypatch, capsys):
     small_study.edit("P2,0,training,420,female", "P2,0,training,421,female", file="patients.csv")
     small_study.edit("P3,1,validation,8.5,female", "P3,1,validation,9.5,female", file="patients.csv")
     with monkeypatch.context() as patched:
-        just_before_the_commit(patched, flows.ingest, small_study.store, "P2")
+        just_before_the_commit(patched, flows.ingest.run, small_study.store, "P2")
         assert small_study.ingest().commit_id == 2
     assert "1 patient was erased meanwhile: left out" in capsys.readouterr().err
     assert_nothing_is_left(small_study.store, "P2")
@@ -82,7 +82,7 @@ def test_refresh(small_study, monkeypatch):
     """A refresh commits the other patients' rows."""
     small_study.ingest()
     small_study.stage()
-    just_before_the_commit(monkeypatch, flows.refresh, small_study.store, "P2")
+    just_before_the_commit(monkeypatch, flows.refresh.run, small_study.store, "P2")
     assert small_study.refresh().commit_id == 2
     assert_nothing_is_left(small_study.store, "P2")
     assert {row["patient"] for row in small_study.sql("from quick")} == {"P1", "P3", "P4"}
@@ -108,7 +108,7 @@ def test_train(own_trained, patient, is_marked):
 
 def test_bench(own_trained, monkeypatch):
     """A benchmark leaves no prediction of the patient; its models are marked."""
-    just_before_the_commit(monkeypatch, flows.bench, own_trained, "T02")
+    just_before_the_commit(monkeypatch, flows.bench.run, own_trained, "T02")
     bench(own_trained, "tried")
     assert_nothing_is_left(own_trained, "T02")
     assert all(row["mark"] for row in Snapshot(own_trained).rows("models"))
@@ -139,7 +139,7 @@ def test_compact(own_trained, monkeypatch):
             erased(own_trained, "T02")
         publish_landed(store)
 
-    monkeypatch.setattr(flows.compact, "publish_landed", publishing)
+    monkeypatch.setattr(flows.keep.compact, "publish_landed", publishing)
     compact(own_trained)
     assert_nothing_is_left(own_trained, "T02")
 

@@ -3,7 +3,7 @@
 import json
 
 from flows.cli.main import exit_code
-from flows.failure_counts import failure_counts
+from flows.refresh.failure_counts import failure_counts
 
 
 def test_all_that_speak_of_failures_give_the_same_numbers(small_study, prefect_server, monkeypatch, capsys):

@@ -14,10 +14,10 @@ import pytest
 from html_page import Page
 from markdown_it import MarkdownIt
 
-from flows.catalogue.page import write_catalogue
 from flows.cli.main import exit_code
-from flows.progress import said
+from flows.engine.progress import said
 from flows.report.page import write_report
+from flows.store_page.page import write_catalogue
 from schemas.foreign_text import printable
 from store.commits.commit import commit_to
 

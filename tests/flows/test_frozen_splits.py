@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.frozen_splits import frozen_splits
+from flows.ingest.frozen_splits import frozen_splits
 from schemas.keys import canonical_json
 from schemas.study.file import Study
 from store.commits.commit import commit_to

@@ -5,11 +5,11 @@ import pytest
 import SimpleITK as sitk
 from batches import computed_batch
 
-from flows.feature_sets import bound_feature_sets
-from flows.grid_tolerance import loosest_tolerance
+from flows.imaging.grid_tolerance import loosest_tolerance
 from flows.imaging.grids import GEOMETRY_TOLERANCE, geometry_difference
-from flows.plan import refresh_plan, staging_folder
-from flows.refresh import stored_study
+from flows.refresh.feature_sets import bound_feature_sets
+from flows.refresh.plan import refresh_plan, staging_folder
+from flows.refresh.run import stored_study
 from schemas.study.text import parsed_study
 
 STRICT = '[define.strict.radiomics]\nfamilies = ["firstorder"]\ngeometry_tolerance = 0.001\n'

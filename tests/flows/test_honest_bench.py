@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 from html_page import Page
 
-from flows.bench import bench
+from flows.bench.run import bench
 from flows.cli.main import exit_code
-from flows.ingest import ingest
+from flows.ingest.run import ingest
 from flows.report.page import write_report
 from store.analyst.query import answer
 from store.history.snapshot import Snapshot
@@ -128,7 +128,7 @@ def test_a_second_run_computes_nothing_and_starts_nothing(benched):
     """With nothing changed there is no commit, no run on record, and Prefect is not even loaded."""
     commits, runs = asked(benched, "from commits"), asked(benched, "from runs")
     code = (
-        "import sys\nfrom pathlib import Path\nfrom flows.bench import bench\nfrom store.home import Store\n"
+        "import sys\nfrom pathlib import Path\nfrom flows.bench.run import bench\nfrom store.home import Store\n"
         f"found = bench(Store(Path({str(benched)!r})), suite='honest', repeats=1, folds=5)\n"
         "print(found.commit_id, len(found.leaderboard), 'prefect' in sys.modules)"
     )

@@ -17,7 +17,7 @@ from flows.extract.limited_units import limited_failures, units_of
 from flows.extract.radiomics import extract
 from flows.imaging.opened_files import library_words
 from flows.imaging.volumes import ReadingFolders, read_volume
-from flows.plan import staging_folder
+from flows.refresh.plan import staging_folder
 from schemas.errors import ContractError, UsageError
 from schemas.features.radiomics_settings import RadiomicsSettings
 from schemas.settings import IMAGE_BYTES, limit_setting

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from flows.image_inventory import image_inventory
-from flows.study_tables import study_tables
+from flows.ingest.images import image_inventory
+from flows.study.tables import study_tables
 from schemas.study.text import parsed_study
 
 

@@ -16,8 +16,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from flows.cli.main import exit_code
-from flows.ingest import ingest
-from flows.refresh import stored_study
+from flows.ingest.run import ingest
+from flows.refresh.run import stored_study
 from schemas.errors import ContractError, NotFoundError
 from schemas.study.bookkeeping import bookkeeping_reason
 from store.analyst.query import answer

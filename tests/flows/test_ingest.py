@@ -7,7 +7,7 @@ import pytest
 import SimpleITK as sitk
 
 from flows.cli.main import exit_code
-from flows.ingest import ingest
+from flows.ingest.run import ingest
 from schemas.errors import ContractError
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from killing import PATIENTS, Moment, damage, ingested, killed, timed
 
-from flows.refresh import refresh
+from flows.refresh.run import refresh
 from store.analyst.publish import published, published_commit
 from store.catalogue.connection import write_transaction
 from store.catalogue.tables import versioned_table

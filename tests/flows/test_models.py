@@ -9,9 +9,9 @@ import shutil
 import pyarrow.parquet as pq
 import pytest
 
-from flows.bench import bench
-from flows.models import model_row
-from flows.train import train
+from flows.bench.run import bench
+from flows.models.stored import model_row
+from flows.train.run import train
 from schemas.errors import NotFoundError, UsageError
 from store.commits.commit import commit_to
 from store.history.snapshot import Snapshot

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from flows.bench import bench
+from flows.bench.run import bench
 from flows.cli.main import exit_code
-from flows.refresh import stored_study
+from flows.refresh.run import stored_study
 from flows.report.page import write_report
 from store.analyst.query import answer
 from store.commits.commit import commit_to

@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 from flows.cli.main import exit_code
-from flows.refresh import refresh, stored_study
+from flows.refresh.run import refresh, stored_study
 from schemas.errors import ContractError, NotFoundError
 from store.rows.regions import stored_regions
 from store.verification.verify import verified

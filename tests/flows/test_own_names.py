@@ -4,7 +4,7 @@ import duckdb
 import polars as pl
 import pytest
 
-from flows.ingest import ingest
+from flows.ingest.run import ingest
 from schemas.errors import ContractError
 from store.analyst.publish import published
 from store.analyst.query import answer

@@ -12,9 +12,9 @@ from scipy import ndimage
 
 from flows.demo.cohort import published_cohort
 from flows.demo.lesions import lesion_traits, patient_seed
-from flows.imaging.lesion import Lesion, lesion_of
-from flows.imaging.phantom import PHASES, SPACING_MM, LesionTraits, lesion_mask, phantom_phases
-from flows.imaging.texture import direction_field, texture_field
+from flows.demo.phantom.lesion import Lesion, lesion_of
+from flows.demo.phantom.liver import PHASES, SPACING_MM, LesionTraits, lesion_mask, phantom_phases
+from flows.demo.phantom.texture import direction_field, texture_field
 from schemas.errors import UsageError
 
 PLAIN = LesionTraits(diameter_mm=44.0)

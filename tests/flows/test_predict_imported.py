@@ -7,9 +7,9 @@ import csv
 import numpy as np
 import pytest
 
-from flows.bench import bench
-from flows.ingest import ingest
-from flows.predict import predict
+from flows.bench.run import bench
+from flows.ingest.run import ingest
+from flows.models.predict import predict
 from schemas.errors import ContractError
 from store.analyst.query import answer
 from store.history.snapshot import Snapshot

@@ -40,8 +40,8 @@ families = ["shape"]
 @pytest.fixture(scope="module")
 def sarcoma(shared_data, prefect_server, tmp_path_factory):
     """Return the folder of a store with the cohort ingested and its own cheap feature set computed."""
-    from flows.ingest import ingest
-    from flows.refresh import refresh
+    from flows.ingest.run import ingest
+    from flows.refresh.run import refresh
     from store.home import Store
 
     folder = tmp_path_factory.mktemp("sarcoma")

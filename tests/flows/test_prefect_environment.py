@@ -10,11 +10,11 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from flows import server_check
-from flows.prefect_environment import set_prefect_environment
-from flows.prefect_settings import checked_settings
-from flows.server_check import refuse_unreachable_server
-from flows.server_process import ending_reason
+from flows.engine.prefect_environment import set_prefect_environment
+from flows.engine.prefect_settings import checked_settings
+from flows.engine.server import check as server_check
+from flows.engine.server.check import refuse_unreachable_server
+from flows.engine.server.process import ending_reason
 from schemas.errors import NotFoundError, RadzooError, UsageError
 
 DEAD = "http://127.0.0.1:9"

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from flows.cli.usage import refuse_urls
-from flows.publication import publish_landed
+from flows.commits.publication import publish_landed
 from schemas.errors import ContractError, UsageError
 from store.commits.commit import commit_to
 from store.history.snapshot import newest_commit

@@ -8,10 +8,10 @@ import json
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from flows.bench import bench
+from flows.bench.run import bench
 from flows.cli.main import exit_code
 from flows.demo.published import FACTORS
-from flows.ingest import ingest
+from flows.ingest.run import ingest
 from store.analyst.query import answer
 from store.history.snapshot import Snapshot
 from store.home import Store

@@ -15,7 +15,7 @@ import pytest
 from radiomics.featureextractor import RadiomicsFeatureExtractor
 
 from flows.cli.main import exit_code
-from flows.refresh import refresh
+from flows.refresh.run import refresh
 from schemas.errors import ContractError
 from schemas.features.radiomics_settings import HCC_CEMRI
 from store.catalogue.connection import write_transaction
@@ -221,7 +221,7 @@ def test_two_refreshes_at_once_leave_every_row_once(small_study):
     small_study.ingest()
     small_study.stage()
     code = (
-        "import sys; from pathlib import Path; from flows.refresh import refresh; from store.home import Store\n"
+        "import sys; from pathlib import Path; from flows.refresh.run import refresh; from store.home import Store\n"
         "store = Store(Path(sys.argv[1])); print('ready', flush=True)\n"
         "print(*(report.reused for report in refresh(store, workers=1)))"
     )
@@ -292,7 +292,7 @@ def test_nothing_to_compute_does_not_load_prefect(small_study):
     small_study.ingest()
     small_study.stage()
     code = (
-        "import sys; from pathlib import Path; from flows.refresh import refresh; from store.home import Store\n"
+        "import sys; from pathlib import Path; from flows.refresh.run import refresh; from store.home import Store\n"
         f"for _ in range(2): print([r.unchanged for r in refresh(Store(Path({str(small_study.store_root)!r})))])\n"
         "print('prefect' in sys.modules)"
     )

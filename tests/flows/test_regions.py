@@ -13,13 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from flows.catalogue.page import write_catalogue
 from flows.cli.main import exit_code
-from flows.feature_sets import bound_feature_sets
-from flows.imaging.phantom import PHASES, LesionTraits, lesion_mask, phantom_phases, true_transform
+from flows.demo.phantom.liver import PHASES, LesionTraits, lesion_mask, phantom_phases, true_transform
 from flows.imaging.regions import PhaseImage, cropped_regions, largest_slices, square_box
-from flows.plan import refresh_plan, staging_folder
-from flows.refresh import refresh, stored_study
+from flows.refresh.feature_sets import bound_feature_sets
+from flows.refresh.plan import refresh_plan, staging_folder
+from flows.refresh.run import refresh, stored_study
+from flows.store_page.page import write_catalogue
 from schemas.errors import ContractError, NotFoundError
 from schemas.features.region_settings import RegionSettings, RegistrationSettings
 from store.analyst.publish import published

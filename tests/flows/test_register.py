@@ -10,8 +10,8 @@ import SimpleITK as sitk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flows.imaging.motion import Motion
-from flows.imaging.phantom import LesionTraits, liver_mask, phantom_phases, true_transform
+from flows.demo.phantom.liver import LesionTraits, liver_mask, phantom_phases, true_transform
+from flows.demo.phantom.motion import Motion
 from flows.imaging.register import registered, registration_versions, similarities
 from schemas.errors import UsageError
 from schemas.features.region_settings import RegistrationSettings

@@ -2,7 +2,7 @@
 
 import pytest
 
-from flows.removals import Removal
+from flows.ingest.removals import Removal
 from schemas.errors import ContractError
 
 

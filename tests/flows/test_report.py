@@ -14,7 +14,7 @@ import pytest
 import SimpleITK as sitk
 from html_page import Page
 
-from flows.bench import bench
+from flows.bench.run import bench
 from flows.pages.page import write_page
 from flows.pages.words import compact, decimals, p_value, percent
 from flows.report.page import write_report

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from flows.ingest import ingest
-from flows.refresh import stored_study
-from flows.train import train
+from flows.ingest.run import ingest
+from flows.refresh.run import stored_study
+from flows.train.run import train
 from schemas.errors import ContractError
 from schemas.study.file import Study
 from store.analyst.query import answer

@@ -18,8 +18,8 @@ from typing import Any
 
 import pytest
 
-from flows.loopback_app import LoopbackApp
-from flows.server_secret import secret_file, share_secret
+from flows.engine.server.loopback_app import LoopbackApp
+from flows.engine.server.secret import secret_file, share_secret
 
 RADZOO = str(Path(sys.executable).with_name("radzoo"))
 SCRIPT = "prefect.deployments.steps.run_shell_script"

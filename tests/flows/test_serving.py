@@ -5,9 +5,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from flows.scheduled_run import WorkDone, log_file, run_on_schedule
-from flows.serving import ServedStudy, bench_study, refresh_study, scheduled_flows
-from flows.time_zone import local_time_zone, named_time_zone
+from flows.serve.scheduled_run import WorkDone, log_file, run_on_schedule
+from flows.serve.schedules import ServedStudy, bench_study, refresh_study, scheduled_flows
+from flows.serve.time_zone import local_time_zone, named_time_zone
 from schemas.errors import StoreBusyError, UsageError
 
 UTC = ZoneInfo("UTC")

@@ -5,7 +5,7 @@ import zipfile
 import polars as pl
 import pytest
 
-from flows.study_tables import study_tables
+from flows.study.tables import study_tables
 from schemas.errors import ContractError
 from schemas.study.text import parsed_study
 

@@ -5,8 +5,8 @@ import polars as pl
 import pytest
 
 from flows.cli.main import exit_code
-from flows.column_review import identifying_columns, numbering_columns
-from flows.ingest import ingest
+from flows.ingest.run import ingest
+from flows.study.column_review import identifying_columns, numbering_columns
 from schemas.study.bookkeeping import bookkeeping_reason
 
 KNOWN = {

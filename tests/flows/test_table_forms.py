@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.patient_ids import with_ids
-from flows.study_tables import study_tables
-from flows.table_files import read_table
+from flows.study.tables import study_tables
+from flows.tables.files import read_table
+from flows.tables.patient_ids import with_ids
 from schemas.errors import ContractError
 from schemas.study.text import parsed_study
 from schemas.written.levels import level_of, whole_number_text

@@ -12,10 +12,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from flows.ingest import ingest
-from flows.patient_ids import KnownIds
-from flows.table_content import table_content
-from flows.table_files import read_table
+from flows.ingest.run import ingest
+from flows.tables.content import table_content
+from flows.tables.files import read_table
+from flows.tables.patient_ids import KnownIds
 from schemas.errors import ContractError, UsageError
 from schemas.fault_list import FaultList
 from schemas.table_limits import TABLE_CELLS, TABLE_COLUMNS, TABLE_MB, TableLimits
@@ -143,7 +143,7 @@ def test_faults_without_end_are_not_counted_to_their_end(file):
 def test_strangers_without_end_are_compared_a_few_times(monkeypatch):
     """The nearest id is looked for a bounded number of times: each look compares one id with thousands."""
     looks = []
-    monkeypatch.setattr("flows.patient_ids.nearest_words", lambda *_: looks.append(1) or "")
+    monkeypatch.setattr("flows.tables.patient_ids.nearest_words", lambda *_: looks.append(1) or "")
     known = KnownIds(f"P{number}" for number in range(100))
     sentences = [known.stranger(f"Q{number}") for number in range(1000)]
     assert len(sentences) == 1000
@@ -153,7 +153,9 @@ def test_strangers_without_end_are_compared_a_few_times(monkeypatch):
 def test_a_list_of_columns_as_long_as_the_table_is_wide_is_looked_up(tmp_path, monkeypatch):
     """Names among the patterns are not compared with every column; those that fit none are named."""
     looks = []
-    monkeypatch.setattr("flows.imported_columns.fnmatchcase", lambda *pair: looks.append(pair) or fnmatchcase(*pair))
+    monkeypatch.setattr(
+        "flows.study.imported_columns.fnmatchcase", lambda *pair: looks.append(pair) or fnmatchcase(*pair)
+    )
     names = [f"f{number}" for number in range(300)]
     (tmp_path / "t.csv").write_text(
         f"id,y,{','.join(names)}\n" + "".join(f"P{n},{n % 2}{',1.5' * 300}\n" for n in (1, 2))

@@ -12,9 +12,9 @@ import pytest
 
 PARENT = """
 import os, sys
-from flows.prefect_environment import set_prefect_environment
+from flows.engine.prefect_environment import set_prefect_environment
 set_prefect_environment(os.environ)
-from flows.temporary_server import started_server
+from flows.engine.server.temporary import started_server
 print(started_server().pid, flush=True)
 assert started_server() is started_server()
 sys.stdin.readline()
@@ -57,7 +57,7 @@ def test_the_server_does_not_outlive_its_process(end, tmp_path):
 
 def test_a_server_that_is_configured_is_used(monkeypatch, prefect_server):
     """Where flows have a server, none is started."""
-    from flows.temporary_server import started_server
+    from flows.engine.server.temporary import started_server
 
     assert prefect_server
     assert started_server() is None

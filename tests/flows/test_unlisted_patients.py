@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from flows.study_tables import CohortPatient
-from flows.unlisted_patients import unlisted_patients
+from flows.ingest.unlisted_patients import unlisted_patients
+from flows.study.tables import CohortPatient
 from schemas.study.cohort import Reading
 from schemas.study.text import parsed_study
 
@@ -69,7 +69,7 @@ def test_a_folder_with_braces_in_its_name_is_a_folder(tmp_path):
 
 def test_a_pattern_over_many_folders_looks_at_so_many_entries(tmp_path, monkeypatch):
     """A pattern whose every part is a field ends, however many files there are, and says what it found until then."""
-    monkeypatch.setattr("flows.unlisted_patients._LOOKED_AT", 30)
+    monkeypatch.setattr("flows.ingest.unlisted_patients._LOOKED_AT", 30)
     files = [f"a{one}/b{two}/Z{one}{two}.nii.gz" for one in range(10) for two in range(10)]
     (sentence,) = warnings(tmp_path, files, image="{reader}/{reading}/{patient}.nii.gz")
     assert int(sentence.split()[0]) < 30

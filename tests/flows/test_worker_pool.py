@@ -13,7 +13,7 @@ import pytest
 
 PARENT = """
 import multiprocessing, os, sys, time
-from flows.worker_pool import worker_pool
+from flows.engine.pool import worker_pool
 
 with worker_pool(2) as pool:
     first, second = pool.submit(os.getpid), pool.submit(os.getpid)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from strategies import study_texts
 
 import flows
-from flows.study_template import STUDY_TEMPLATE
+from flows.study.template import STUDY_TEMPLATE
 from schemas.errors import ContractError
 from schemas.study.file import Study
 from schemas.study.models import FactorRule

@@ -12,9 +12,9 @@ import duckdb
 import pytest
 from attacks.hostile_sql import SECRET, SHARE, contents, lay_bait, outcome, places, statement
 
-from flows.cli.answer_parts import Request, answer_parts
+from flows.cli.answers.parts import Request, answer_parts
+from flows.cli.answers.sandbox import sandbox_rights
 from flows.cli.main import exit_code
-from flows.cli.sandbox import sandbox_rights
 from schemas.errors import RadzooError, UsageError
 from schemas.settings import SqlLimits, sql_limits
 from store.analyst.query import shut_connection, snapshot_connection
@@ -45,7 +45,7 @@ def process(shared_store, tmp_path_factory):
     spill = tmp_path_factory.mktemp("spill")
     kept, limits = kept_rows(Snapshot(shared_store)), SqlLimits(seconds=60)
     with LimitedProcess(
-        sandbox_rights(kept, limits, spill), trusted=("flows.cli.answer_parts",), by_fork=True
+        sandbox_rights(kept, limits, spill), trusted=("flows.cli.answers.parts",), by_fork=True
     ) as running:
 
         def ask(query):

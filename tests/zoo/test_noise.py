@@ -10,9 +10,9 @@ import polars as pl
 import pytest
 from sklearn.model_selection import StratifiedKFold, cross_val_score
 
-from flows.bench import bench
+from flows.bench.run import bench
 from flows.cli.main import exit_code
-from flows.train import train
+from flows.train.run import train
 from schemas.errors import ContractError
 from schemas.study.models import ModelSettings
 from schemas.study.text import parsed_study

@@ -2,7 +2,7 @@
 
 import shutil
 
-from flows.verification import repair_store, verified_store
+from flows.keep.verification import repair_store, verified_store
 from store.commits.commit import commit_to
 from store.history.snapshot import Snapshot
 from zoo.models.training import trained_model, training_plan

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from flows.stability import keep_stability
+from flows.train.stability import keep_stability
 from schemas.errors import ContractError
 from schemas.keys import MaskKey
 from schemas.study.file import Study

@@ -7,9 +7,9 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from zoo.model_archive import canonical_archive
-from zoo.persist import load_model
-from zoo.type_names import OWN_TYPES, rename_as_imported, rename_as_saved
+from zoo.saving.archive import canonical_archive
+from zoo.saving.persist import load_model
+from zoo.saving.type_names import OWN_TYPES, rename_as_imported, rename_as_saved
 
 ARCHIVE = Path(__file__).parents[1] / "archives" / "format_3.tar.gz"
 

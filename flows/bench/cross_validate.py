@@ -1,0 +1,77 @@
+"""A cross-validation carried out: what is staged is taken over, what is missing is computed by a Prefect flow."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from flows.engine.progress import narrated, said
+from schemas.study.file import Study
+from store.commits.commit import Commit
+from store.history.snapshot import Snapshot
+from store.home import Store
+from store.rows.staged_units import discard_units, staged_keys, staged_unit
+from zoo.benchmark.cross_validation import CrossValidation
+
+__all__ = ["carried_out", "discard_fits", "is_current", "put_datasets"]
+
+
+def carried_out(
+    store: Store, study: Study, what: str, planned: CrossValidation, workers: int | None
+) -> dict[str, dict[str, Any]]:
+    """Return the result of every fit of a cross-validation, by its key.
+
+    Finished fits lie staged on disk until `discard_fits`: a killed run resumes from there.
+    """
+    staging = _staging(store, study)
+    there = staged_keys(staging)
+    missing = [task for task in planned.tasks if task.key not in there]
+    if taken := len(planned.tasks) - len(missing):
+        said(f"{what}: {taken} fits of an interrupted run are taken over")
+    if missing:
+        # Imported here: with nothing to compute, Prefect is not even loaded.
+        from flows.bench.flow import fitted_folds
+
+        with narrated(what, len(missing), "fits") as advance:
+            fitted_folds(what, missing, staging, workers=workers or os.cpu_count() or 1, advance=advance)
+    return {task.key: staged_unit(staging, task.key) for task in planned.tasks}
+
+
+def discard_fits(store: Store, study: Study, planned: CrossValidation) -> None:
+    """Remove the staged results that a commit has taken over."""
+    discard_units(_staging(store, study), [task.key for task in planned.tasks])
+
+
+def is_current(snapshot: Snapshot, study: Study, decided_by: str, **scope: str) -> bool:
+    """Return whether the newest finished benchmark of a scope was decided by just this.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        The store.
+    study : Study
+        The study.
+    decided_by : str
+        Hash of everything that decides the results.
+    **scope : str
+        What the benchmark was: ``suite``, and ``control`` where it was one.
+    """
+    newest: dict[str, Any] = {}
+    for row in sorted(snapshot.arrow("runs").to_pylist(), key=lambda row: row["ended_at"] or ""):
+        if (row["flow"], row["study"], row["status"]) == ("bench", study.id, "done"):
+            parameters = json.loads(row["parameters"])
+            if (parameters.get("suite"), parameters.get("control")) == (scope["suite"], scope.get("control")):
+                newest = parameters
+    return newest.get("decided_by") == decided_by
+
+
+def put_datasets(commit: Commit, snapshot: Snapshot, planned: CrossValidation) -> None:
+    """Put the pinned tables on record that are not there yet."""
+    known = {row["dataset_id"] for row in snapshot.rows("datasets")}
+    commit.put("datasets", [vars(each) for each in planned.datasets if each.dataset_id not in known])
+
+
+def _staging(store: Store, study: Study) -> Path:
+    return store.staging / f"bench-{study.id}"

@@ -1,0 +1,197 @@
+"""Bench: every model of a study judged alike, into leaderboard, comparisons, predictions."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from flows.bench.attention import example_rows
+from flows.bench.controls import control_rows
+from flows.bench.nested_cv import fold_notes, honest_suite
+from flows.commits.erased_meanwhile import carry_out
+from flows.commits.publication import publish_landed
+from flows.refresh.run import stored_study
+from flows.train.run import TrainReport, study_models, train
+from schemas.errors import NotFoundError
+from schemas.results import FOLDS, REPEATS, ControlRow, LeaderboardRow, Suite
+from schemas.study.file import Study
+from store.analyst.publish import is_published
+from store.commits.commit import commit_to
+from store.history.basis import Basis, basis_of
+from store.history.runs import recorded_run
+from store.history.snapshot import Snapshot
+from store.home import Store
+from store.times import utc_now
+from zoo.benchmark.characteristics import characteristic_rows
+from zoo.benchmark.holdout import comparison_rows, judged_model
+from zoo.benchmark.openings import new_openings, times_opened
+from zoo.benchmark.subgroups import subgroup_comparisons, subgroup_levels, subgroup_rows
+from zoo.models.explained import validation_importances
+from zoo.registry import model_spec
+from zoo.tables.inputs import model_inputs
+from zoo.tables.persons import one_person_in_both, study_people
+
+__all__ = ["FOLDS", "REPEATS", "BenchReport", "bench"]
+
+
+@dataclass(frozen=True)
+class BenchReport:
+    """What a benchmark found."""
+
+    study: str
+    suite: str
+    trained: tuple[TrainReport, ...]
+    leaderboard: tuple[LeaderboardRow, ...]
+    commit_id: int | None
+    """The commit it made; None where every figure was there already."""
+    times_opened: dict[str, int]
+    """By split, how many model versions have been judged on its held-out cohort so far."""
+    controls: tuple[ControlRow, ...] = ()
+    """The negative controls, where they were asked for."""
+    failures: dict[str, str] = field(default_factory=dict)
+    """By model that could not be trained or judged, the reason; the others' figures stand."""
+    notes: tuple[str, ...] = ()
+    """What was done otherwise than usual, or should be known when the figures are read."""
+
+
+def bench(
+    store: Store,
+    study: str | None = None,
+    *,
+    models: Sequence[str] = (),
+    suite: Suite = "paper",
+    repeats: int = REPEATS,
+    folds: int | None = None,
+    controls: bool = False,
+    control_repeats: int = 1,
+    workers: int | None = None,
+) -> BenchReport:
+    """Judge a study's models and return the leaderboard.
+
+    Models that are missing or out of date are trained first. The paper suite judges the trained models on the
+    two cohorts of their split and computes its figures again each time; the honest suite judges the same recipes by
+    repeated nested cross-validation over all labelled patients, and only where something changed. Where no
+    figure differs, no commit is made.
+
+    Parameters
+    ----------
+    store : Store
+        The store.
+    study : str, optional
+        The study's id; may be left out where the store has one study.
+    models : sequence of str
+        Names of the zoo; all models of the study file where empty. The leaderboard of a suite holds the models that
+        were judged together, so others leave it.
+    suite : {"paper", "honest"}
+        How models are judged.
+    repeats : int
+        Of the honest suite.
+    folds : int, optional
+        Of the honest suite and its controls; 5 where absent, or as many as the rarer label has patients.
+    controls : bool
+        Also run the negative controls of the suite.
+    control_repeats : int
+        Repeats of the honest suite's controls.
+    workers : int, optional
+        Worker processes; as many as the machine has cores where absent.
+    """
+
+    def work(_: Basis) -> BenchReport:
+        return _bench(store, study, models, suite, repeats, folds, controls, control_repeats, workers)
+
+    return carry_out(store, work)
+
+
+def _bench(
+    store: Store,
+    study: str | None,
+    models: Sequence[str],
+    suite: Suite,
+    repeats: int,
+    folds: int | None,
+    controls: bool,
+    control_repeats: int,
+    workers: int | None,
+) -> BenchReport:
+    asked = stored_study(Snapshot(store), study)
+    chosen = [name for name in study_models(asked) if not models or name in models]
+    if unknown := sorted(set(models) - set(chosen)):
+        raise NotFoundError(
+            f"study '{asked.id}' names no model '{unknown[0]}'", hint=f"its models: {', '.join(study_models(asked))}"
+        )
+    trained = train(store, asked.id, chosen)
+    failures = {report.model: report.failure for report in trained if report.failure is not None}
+    versions = {report.model: report.version for report in trained if report.version is not None}
+    versions = {model: version for model, version in versions.items() if model not in failures}
+    leaderboard: list[LeaderboardRow] = []
+    commit_id: int | None = None
+    notes: list[str] = []
+    if suite == "paper":
+        leaderboard, commit_id = _paper_suite(store, asked, versions, workers)
+    elif versions:
+        leaderboard, commit_id, unfit = honest_suite(
+            store, asked, versions, repeats=repeats, folds=folds, workers=workers
+        )
+        failures |= unfit
+        notes += fold_notes(Snapshot(store), asked, versions, folds)
+    found: list[ControlRow] = []
+    if controls and (judged := [model for model in versions if model not in failures]):
+        found, control_commit = control_rows(
+            store, asked, judged, suite=suite, repeats=control_repeats, folds=folds, workers=workers
+        )
+        commit_id = control_commit or commit_id
+    if not is_published(store):
+        publish_landed(store)
+    snapshot = Snapshot(store)
+    splits = [model_inputs(asked, model_spec(model)).split for model in versions]
+    if suite == "paper":
+        notes += one_person_in_both(snapshot, asked, study_people(snapshot, asked), splits)
+    opened = times_opened(snapshot, asked.id)
+    return BenchReport(
+        study=asked.id,
+        suite=suite,
+        trained=tuple(trained),
+        leaderboard=tuple(leaderboard),
+        commit_id=commit_id,
+        times_opened=opened,
+        controls=tuple(found),
+        failures=failures,
+        notes=tuple(notes),
+    )
+
+
+def _paper_suite(
+    store: Store, study: Study, trained: Mapping[str, int], workers: int | None
+) -> tuple[list[LeaderboardRow], int | None]:
+    """Judge trained models on the cohorts of their split, enter them in the ledger, and return the leaderboard."""
+    basis = basis_of(store)
+    snapshot = Snapshot(store)
+    versions = {(row["model"], row["version"]): row for row in snapshot.rows("models", study=study.id)}
+    current = [versions[model, version] for model, version in trained.items()]
+    with recorded_run(store, "bench", study.id, {"suite": "paper"}) as run:
+        judged = [judged_model(snapshot, row) for row in current]
+        version_of = {each.model: each.version for each in judged}
+        scope: dict[str, Any] = {"study": study.id, "suite": "paper"}
+        looked_at = example_rows(snapshot, current, workers=workers)  # before the commit: networks take their time
+        with commit_to(store, f"bench {study.id}: paper suite", basis=basis, run_id=run.run_id) as commit:
+            for table in ("predictions", "leaderboard"):
+                rows = [row.model_dump() for each in judged for row in getattr(each, table)]
+                commit.put(table, [row | {"version": version_of[row["model"]]} for row in rows], replacing=scope)
+            levels = subgroup_levels(snapshot, study)
+            predictions = [row for each in judged for row in each.predictions]
+            within = subgroup_rows(predictions, levels)
+            commit.put("subgroups", [row.model_dump() for row in within], replacing=scope)
+            comparisons = comparison_rows(study.id, "paper", judged)
+            comparisons += subgroup_comparisons(predictions, levels)
+            commit.put("comparisons", [row.model_dump() for row in comparisons], replacing=scope)
+            commit.put("importances", [each for row in current for each in validation_importances(snapshot, row)])
+            commit.put("attention", looked_at)
+            commit.put("characteristics", characteristic_rows(snapshot, study), replacing={"study": study.id})
+            openings = new_openings(
+                snapshot, current, suite="paper", run_id=run.run_id, opened_at=utc_now(), author=getpass.getuser()
+            )
+            commit.put("openings", openings)
+        run.summary |= {"models": len(judged), "changed": commit.landed_id is not None, "opened": len(openings)}
+    return [row for each in judged for row in each.leaderboard], commit.landed_id

@@ -1,0 +1,1 @@
+"""The verbs of models, of the zoo's members and of datasets."""

@@ -1,0 +1,52 @@
+"""The verb ``store backup``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from flows.cli.outcome import Context, Outcome
+from flows.cli.store.verification import verification_text
+from schemas.errors import ContractError
+from store.backup.copy import Backup, backed_up
+from store.home import Store
+from zoo.saving.persist import folder_sha256
+
+__all__ = ["backup"]
+
+
+def backup(folder: Path, *, quick: bool = False, context: Annotated[Context, Parameter(parse=False)]) -> Outcome:
+    """Copy the store into a folder, or bring the copy there up to date; exit code 4 where it cannot be trusted.
+
+    The copy is a store: radzoo --store FOLDER reads it. Files that erased patients had are removed from it too.
+
+    Parameters
+    ----------
+    folder
+        New, empty, or a backup of this store.
+    quick
+        Compare sizes of what is there already; hash only what is copied.
+    """
+    made = backed_up(Store(context.store), folder, quick=quick, folder_hash=folder_sha256)
+    data = {
+        "folder": made.folder,
+        "commit_id": made.commit_id,
+        "files": made.files,
+        "removed": made.removed,
+        "is_clean": made.verification.is_clean,
+    }
+    return Outcome(_text(made), data, 0 if made.verification.is_clean else ContractError.exit_code)
+
+
+def _text(made: Backup) -> str:
+    files = made.files
+    lines = [
+        f"backed up commit {made.commit_id} in {made.folder}",
+        f"{files.copied:,} files copied, {files.copied_bytes / 1e6:.2f} MB; {files.kept:,} were there already; "
+        f"{len(made.removed):,} removed that nothing names any more",
+    ]
+    if not made.verification.is_clean:
+        return "\n".join([*lines, "", verification_text(made.verification)])
+    return "\n".join([*lines, f"checked: no promise is broken; radzoo --store {made.folder} reads it"])

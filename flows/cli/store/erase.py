@@ -1,0 +1,145 @@
+"""The verb that takes a patient out of the store."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from flows.cli.outcome import Context, Outcome, json_text, table_text
+from flows.engine.progress import said
+from schemas.errors import NotFoundError, UsageError
+from store.erasure.erase import Receipt, erased, planned_erasure
+from store.erasure.files import naming_files
+from store.erasure.plan import ErasurePlan
+from store.history.snapshot import Snapshot
+from store.home import Store
+
+__all__ = ["erase"]
+
+Shared = Annotated[Context, Parameter(parse=False)]
+
+
+def erase(
+    patient: str,
+    *,
+    yes: Annotated[bool, Parameter(negative="")] = False,
+    dry_run: Annotated[bool, Parameter(negative="")] = False,
+    receipt: Path | None = None,
+    context: Shared,
+) -> Outcome:
+    """Remove a patient from every snapshot and file of the store, and give a receipt. It cannot be undone.
+
+    Models that were trained on the patient are marked. What runs meanwhile leaves the patient out. Where it was
+    interrupted the same command goes on; of a patient who was erased before, it looks through the store again.
+
+    Parameters
+    ----------
+    patient
+        The pseudonym, as the store has it.
+    yes
+        Do not ask.
+    dry_run
+        Say what would be removed, and remove nothing.
+    receipt
+        A file to which the receipt is written, too: JSON, which does not name the patient.
+    """
+    store = Store(context.store)
+    plan = planned_erasure(store, patient)
+    if dry_run:
+        return Outcome(f"{_plan_text(plan)}\nnothing was removed", _plan_data(plan))
+    if receipt is not None and not receipt.resolve().parent.is_dir():
+        raise NotFoundError("there is no such folder", where=str(receipt.resolve().parent), hint="make it first")
+    if receipt is not None:
+        _try_to_write(receipt)
+    if not yes:
+        _ask(plan)
+    known = set(Snapshot(store).arrow("erasures").column("erasure_id").to_pylist())
+    given = erased(store, patient)
+    if receipt is not None:
+        receipt.write_text(json_text(given) + "\n", encoding="utf-8")
+    left = naming_files(store, patient)
+    running = [row for row in Snapshot(store).arrow("runs").to_pylist() if row["status"] == "running"]
+    text = _receipt_text(given, left, len(running), is_repeated=given["erasure_id"] in known)
+    return Outcome(text, given | {"files_that_name_the_patient": left})
+
+
+def _try_to_write(receipt: Path) -> None:
+    """Raise what writing the receipt would raise, before anything is erased; its file is left as it was."""
+    is_new = not receipt.exists()
+    with receipt.open("a", encoding="utf-8"):
+        pass
+    if is_new:
+        receipt.unlink()
+
+
+def _ask(plan: ErasurePlan) -> None:
+    if not sys.stdin.isatty():
+        raise UsageError(
+            "an erasure cannot be undone, and nobody is there to be asked",
+            hint="--yes erases without asking, --dry-run says what would be removed",
+        )
+    said(_plan_text(plan))
+    said("This cannot be undone. Erase? [y/N]")
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise UsageError("nothing was removed", hint="--yes erases without asking")
+
+
+def _plan_text(plan: ErasurePlan) -> str:
+    if plan.is_empty:
+        return "this patient was erased before, or an erasure was interrupted: the store is looked through again"
+    rows = [{"table": name, "rows": count} for name, count in sorted(plan.rows.items())]
+    lines = [table_text(rows, ["table", "rows"])] if rows else []
+    datasets = len(plan.datasets) + len(plan.unpinned)
+    lines.append(
+        f"{_counted(len(plan.extraction_ids), 'extraction')} removed, {len(plan.shared_ids)} kept for other patients; "
+        f"{_counted(len(plan.segments), 'segment')} and {_counted(datasets, 'dataset')} written anew"
+    )
+    names = ", ".join(f"{study}/{model}@{version}" for study, model, version in plan.models)
+    lines.append(f"models trained on the patient, to be marked: {names or 'none'}")
+    return "\n".join(lines)
+
+
+def _plan_data(plan: ErasurePlan) -> dict[str, Any]:
+    return {
+        "rows": plan.rows,
+        "extractions": len(plan.extraction_ids),
+        "extractions_kept_for_others": len(plan.shared_ids),
+        "segments": [each.path for each in plan.segments],
+        "datasets": [each.path for each in (*plan.datasets, *plan.unpinned)],
+        "unnamed_files": plan.unnamed,
+        "missing_files": plan.missing,
+        "models": [f"{study}/{model}@{version}" for study, model, version in plan.models],
+    }
+
+
+def _receipt_text(receipt: Receipt, left: list[str], running: int, *, is_repeated: bool) -> str:
+    rows = sum(each["rows"] for each in receipt["rows_removed"])
+    lines = [
+        f"begun or erased before, and looked through again; what was removed in all, receipt {receipt['erasure_id']}"
+        if is_repeated
+        else f"erased, receipt {receipt['erasure_id']}",
+        f"  {_counted(rows, 'row')} of the catalogue, {_counted(receipt['extractions_removed'], 'extraction')}; "
+        f"{receipt['extractions_kept_for_others']} kept for other patients",
+        f"  {_counted(len(receipt['files_rewritten']), 'file')} written anew, "
+        f"{_counted(len(receipt['datasets']), 'dataset')} of them or sharing one, "
+        f"{_counted(receipt['pages_removed'], 'page and spilled file', 'pages and spilled files')} removed",
+        f"  models marked: {', '.join(receipt['models_marked']) or 'none'}",
+        *(f"missing before: {each}" for each in receipt["missing_files"]),
+        "what stays:",
+        *(f"  {each}" for each in receipt["what_stays"]),
+    ]
+    if left:
+        lines += ["files below the store that are not radzoo's and name the patient:", *(f"  {each}" for each in left)]
+    if running:
+        counted = _counted(running, "run")
+        lines.append(
+            f"{counted} without an end: one that still runs leaves the patient out; was it killed, erase again"
+        )
+    return "\n".join([*lines, "next: take the patient out of study tables, images and masks"])
+
+
+def _counted(number: int, what: str, many: str | None = None) -> str:
+    return f"{number} {what if number == 1 else many or f'{what}s'}"

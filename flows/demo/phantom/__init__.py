@@ -1,0 +1,1 @@
+"""Phantoms: an abdomen with a lesion, in three phases."""

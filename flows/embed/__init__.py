@@ -1,0 +1,1 @@
+"""The verb embed: out-of-fold embeddings of a network."""

@@ -1,0 +1,1 @@
+"""Work in many processes: pools, progress, Prefect."""

@@ -1,0 +1,91 @@
+"""A pool of worker processes, one numerical thread each, that end when the process that made them does."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+
+from flows.engine.kept_environment import kept_environment
+from schemas.errors import RadzooError
+
+__all__ = ["end_with_parent", "one_thread_each", "worker_pool"]
+
+
+_WATCH_S = 0.5
+_watched_parent = 0
+
+
+@contextmanager
+def worker_pool(workers: int, prepared: Callable[[], None] | None = None) -> Iterator[Executor]:
+    """Give a pool of spawned processes.
+
+    Parameters
+    ----------
+    workers : int
+        How many.
+    prepared : callable, optional
+        Called in each worker when it starts.
+
+    Raises
+    ------
+    RadzooError
+        When a worker dies, most likely because memory ran out.
+    """
+    with one_thread_each():
+        try:
+            # Spawned, not forked: a fork would copy Prefect's threads' locks in whatever state they are.
+            context = multiprocessing.get_context("spawn")
+            with ProcessPoolExecutor(workers, mp_context=context, initializer=_started, initargs=(prepared,)) as pool:
+                yield pool
+        except BrokenProcessPool as error:
+            raise RadzooError(
+                "a worker process died, most likely because memory ran out; what was finished is kept",
+                hint="run the command again with fewer --workers",
+            ) from error
+
+
+@contextmanager
+def one_thread_each() -> Iterator[None]:
+    """Let the numerical libraries of processes that are started meanwhile use one thread: a process per core."""
+    # Read by the libraries when a worker imports them.
+    one_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    with kept_environment(*one_thread):
+        os.environ.update(one_thread)
+        yield
+
+
+def _started(prepared: Callable[[], None] | None) -> None:
+    """Prepare a worker, and see to it that it does not outlive a parent that was killed."""
+    # A worker holds both ends of the queue it waits at, so a parent's end would never wake it. The kernel's own signal
+    # at a parent's death would come too early: it is sent when the thread ends that started the worker.
+    threading.Thread(target=_ended_with_parent, name="parent-watch", daemon=True).start()
+    if prepared is not None:
+        prepared()
+
+
+def end_with_parent(parent: int) -> None:
+    """Let this process, a child of ``parent`` that no pool watches, end when its parent does."""
+    global _watched_parent
+    if _watched_parent != parent:
+        _watched_parent = parent
+        threading.Thread(target=_end_after, args=(parent,), name="parent-watch", daemon=True).start()
+
+
+def _end_after(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(_WATCH_S)
+    os._exit(1)
+
+
+def _ended_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        # Nobody is left to take a result, and what was finished lies on disk.
+        os._exit(1)

@@ -1,0 +1,77 @@
+"""Whether Prefect's server answers, asked once and in seconds, before a flow asks it for minutes."""
+
+from __future__ import annotations
+
+import httpx
+
+from flows.engine.prefect_settings import masked, one_line
+from flows.engine.workflow import (
+    PREFECT_API_URL,
+    PREFECT_CLIENT_MAX_RETRIES,
+    ServerType,
+    get_client,
+    temporary_settings,
+)
+from schemas.errors import NotFoundError
+
+__all__ = ["refuse_unreachable_server"]
+
+_PATIENCE_S = 5.0
+_UNSET = "start it, correct PREFECT_API_URL, or unset it for a temporary server"
+
+
+def refuse_unreachable_server() -> None:
+    """Refuse a server that does not answer as Prefect's does, by the client that flows will use.
+
+    Another version of Prefect is no fault: Prefect speaks to it.
+
+    Raises
+    ------
+    NotFoundError
+        If nothing answers in time, a key is refused, or something else than Prefect answers.
+    """
+    url = masked(str(PREFECT_API_URL.value() or "Prefect's temporary server"))
+    try:
+        with (
+            temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}),
+            get_client(httpx_settings={"timeout": _PATIENCE_S}, sync_client=True) as client,
+        ):
+            if (error := client.api_healthcheck()) is not None:
+                raise error
+            if client.server_type != ServerType.CLOUD and not isinstance(client.api_version(), str):
+                raise _something_else(url, "no version")
+    except NotFoundError:
+        raise
+    except httpx.TimeoutException as error:
+        raise NotFoundError(
+            f"Prefect's server does not answer within {_PATIENCE_S:g} s", where=url, hint=_UNSET
+        ) from error
+    except httpx.ProxyError as error:
+        raise NotFoundError(
+            f"Prefect's server cannot be reached through the proxy: {one_line(error)}",
+            where=url,
+            hint="correct HTTP_PROXY, HTTPS_PROXY or ALL_PROXY, or add the server's name to NO_PROXY",
+        ) from error
+    except httpx.HTTPStatusError as error:
+        status = error.response.status_code
+        if status in (401, 403):
+            raise NotFoundError(
+                f"Prefect's server refuses the key (HTTP {status})",
+                where=url,
+                hint="set PREFECT_API_KEY, or PREFECT_API_AUTH_STRING, to the server's",
+            ) from error
+        raise _something_else(url, f"HTTP {status}") from error
+    except httpx.TransportError as error:
+        raise NotFoundError(f"Prefect's server does not answer: {one_line(error)}", where=url, hint=_UNSET) from error
+    except ValueError as error:  # no JSON
+        raise _something_else(url, "no JSON") from error
+    except Exception as error:
+        raise NotFoundError(f"Prefect's server cannot be asked: {one_line(error)}", where=url, hint=_UNSET) from error
+
+
+def _something_else(url: str, found: str) -> NotFoundError:
+    return NotFoundError(
+        f"something else than Prefect's server answers ({found})",
+        where=url,
+        hint="set PREFECT_API_URL=http://HOST:4200/api, with /api at its end, or unset it for a temporary server",
+    )

@@ -1,0 +1,57 @@
+"""Networks while they are trained: a line for people now and then, checkpoints that a killed training goes on from."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from flows.engine.progress import said
+from zoo.networks.watch import EpochReport, NetworkWatch, watched_training
+
+__all__ = ["CHECKPOINTS", "watched_networks"]
+
+CHECKPOINTS = "networks"
+"""The folder of checkpoints, below a store's staged work."""
+
+_LINE_EVERY_S = 10.0
+
+
+@contextmanager
+def watched_networks(staging: Path, task: str, *, told_as: str | None = None) -> Iterator[None]:
+    """Let networks that are trained inside keep checkpoints, which are removed when all went well.
+
+    Parameters
+    ----------
+    staging : Path
+        The store's folder of staged work.
+    task : str
+        Tells what is trained from all else that may be trained at the same time, and is the same when it is taken up
+        again: two models may train equal networks, and each removes its own.
+    told_as : str, optional
+        Where it is given, epochs are told to the person who watches, one line in ten seconds, beginning with it.
+    """
+    folder = staging / CHECKPOINTS / task
+    spoken = time.monotonic()
+
+    def progress(report: EpochReport) -> None:
+        nonlocal spoken
+        now = time.monotonic()
+        if told_as is not None and (report.is_last or report.resumed or now - spoken >= _LINE_EVERY_S):
+            spoken = now
+            said(f"{told_as}: {_told(report)}")
+
+    with watched_training(NetworkWatch(progress=progress, checkpoints=folder)):
+        yield
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _told(report: EpochReport) -> str:
+    line = f"epoch {report.epoch} of {report.epochs}, loss {report.loss:.3f}"
+    if report.validation_loss is not None and report.validation_auc is not None:
+        line += f"; inner validation: loss {report.validation_loss:.3f}, AUC {report.validation_auc:.3f}"
+    if report.resumed:
+        return f"{line}; taken over from an interrupted training"
+    return f"{line}; best epoch {report.best_epoch}" if report.is_last else line

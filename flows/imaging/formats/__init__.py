@@ -1,0 +1,1 @@
+"""Headers of image formats, read strictly."""

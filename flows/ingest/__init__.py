@@ -1,0 +1,1 @@
+"""The verb ingest: a study's tables and images into the store."""

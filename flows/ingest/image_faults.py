@@ -1,0 +1,113 @@
+"""What an inventory of images may not be: without a phase or a label, or another study's patients and masks."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from flows.ingest.images import Inventory
+from flows.study.tables import CohortPatient
+from flows.tables.file_faults import file_fault
+from schemas.errors import ContractError
+from schemas.fault_list import FaultList
+from schemas.keys import MaskKey
+from schemas.study.cohort import Reading
+from schemas.study.file import Study
+from schemas.study.path_patterns import filled_pattern
+from schemas.study.toml_lines import line_of
+from store.history.snapshot import Snapshot
+
+__all__ = ["refuse_missing_phase", "refuse_other_masks", "refuse_other_patients"]
+
+Row = dict[str, Any]
+
+
+def refuse_missing_phase(
+    study: Study, study_file: Path, text: str, admitted: Sequence[CohortPatient], inventory: Inventory
+) -> None:
+    """Refuse path patterns that fit no patient and labels that no mask has: one fault, not a failure of each row.
+
+    Parameters
+    ----------
+    study, study_file, text : Study, Path, str
+        The study, its file, and the file's text, in which faults are located.
+    admitted : sequence of CohortPatient
+        Whose images were looked for.
+    inventory : Inventory
+        What was found.
+
+    Raises
+    ------
+    ContractError
+        With every such fault.
+    """
+    faults = FaultList()
+    readings = sum(len(each.readings) for each in admitted)
+    for name, phase in study.phases.items():
+        for what, pattern, missing, wanted in (
+            ("image", phase.image, inventory.missing_images, len(admitted)),
+            ("mask", phase.mask, inventory.missing_masks, readings),
+        ):
+            if 0 < wanted == missing.count(name):
+                first = next(each for each in admitted if each.readings or what == "image")
+                reading = first.readings[0] if first.readings else Reading()
+                tried = study_file.parent / filled_pattern(pattern, first.pattern_values(name, reading))
+                fault = file_fault(tried, FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)))
+                faults.add(
+                    ContractError(
+                        f"no patient has the {what} '{pattern}': '{tried}' {fault}",
+                        where=f"{study_file}:{line_of(text, ('phases', name, what))}",
+                        hint="bring its folder back, or correct the path in the study file; nothing was written",
+                    )
+                )
+        lacking = [present for of_phase, present in inventory.absent_labels if of_phase == name]
+        # One mask that has the label, read now or before, tells that the label is right.
+        if lacking and not any(row["phase"] == name for row in inventory.masks):
+            labels = sorted({each for present in lacking for each in present}, key=float)
+            at = ("phases", name, "label" if "label" in phase.model_fields_set else "mask")
+            masks = "label in its mask" if len(lacking) == 1 else f"labels in its {len(lacking)} masks"
+            faults.add(
+                ContractError(
+                    f"no mask of phase '{name}' has label {phase.label}; {masks}: {', '.join(labels[:8])}",
+                    where=f"{study_file}:{line_of(text, at)}",
+                    hint=f"correct label under [phases.{name}]; nothing was written",
+                )
+            )
+    faults.raise_any(str(study_file))
+
+
+def refuse_other_patients(study: Study, before: Snapshot, inventory: Inventory) -> None:
+    """Refuse a pseudonym under which another study has another image."""
+    others = {row["patient"] for row in before.rows("study_patients") if row["study"] != study.id}
+    stored = {(r["patient"], r["exam"], r["phase"]): r for r in before.rows("scans")}
+    for row in inventory.scans:
+        known = stored.get((row["patient"], row["exam"], row["phase"]))
+        if row["patient"] in others and known is not None and _is_another_file(known, row, "image_sha256"):
+            raise ContractError(
+                f"another study has patient '{row['patient']}' with another {row['phase']} image",
+                where=row["source"],
+                hint='if they are different people, set prefix = "..." under [cohort]; nothing was written',
+            )
+
+
+def refuse_other_masks(study: Study, before: Snapshot, inventory: Inventory) -> None:
+    """Refuse a reader and reading under which another study has another mask of the same scan."""
+    others = {MaskKey.of(row) for row in before.rows("study_masks") if row["study"] != study.id}
+    stored = {MaskKey.of(row): row for row in before.rows("masks")}
+    for row in inventory.masks:
+        key = MaskKey.of(row)
+        if key in others and _is_another_file(stored[key], row, "mask_sha256"):
+            raise ContractError(
+                f"another study has another mask of patient '{key.patient}', {key.phase}, by reader "
+                f"'{key.reader}', reading {key.reading}",
+                where=row["source"],
+                hint="give this study's [[readings]] another reader or reading; nothing was written",
+            )
+
+
+def _is_another_file(known: Row, row: Row, content: str) -> bool:
+    # The same file with new content is a correction, which both studies see.
+    return bool(known[content] != row[content] and known["source"] != row["source"])

@@ -1,0 +1,240 @@
+"""The scans and masks of a study's patients: found, read, checked and hashed.
+
+A mask that is missing, empty, of another geometry or without its label becomes a failure with its
+reason; the others go on. No error of a file, of whatever kind, ends the inventory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+from flows.imaging.grids import Grid
+from flows.imaging.image_files import source_path, source_stat
+from flows.imaging.labels import LabelAbsentError
+from flows.imaging.opened_files import is_absent, shown_below, system_words
+from flows.scans.reader import ImageReader
+from flows.study.tables import CohortPatient
+from schemas.errors import ContractError
+from schemas.keys import MaskKey
+from schemas.study.cohort import Phase, Reading
+from schemas.study.file import Study
+from schemas.study.path_patterns import filled_pattern
+
+__all__ = ["Inventory", "PatientInventory", "image_inventory"]
+
+Row = dict[str, Any]
+_LONGEST_REASON = 1000
+LESION = "1"  # one lesion per scan is read so far: the one the study's masks draw
+
+
+@dataclass
+class PatientInventory:
+    """One patient's rows of the catalogue, and what failed."""
+
+    scans: list[Row] = field(default_factory=list)
+    masks: list[Row] = field(default_factory=list)
+    study_masks: list[Row] = field(default_factory=list)
+    failures: list[Row] = field(default_factory=list)
+    missing_images: list[str] = field(default_factory=list)
+    """The phase of each image that is not there."""
+    missing_masks: list[str] = field(default_factory=list)
+    """The phase of each mask that is not there."""
+    absent_labels: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
+    """The phase of each mask without the study's label, and the labels that it has."""
+    unoriented: list[str] = field(default_factory=list)
+    """The names of images, read this time, whose files do not say which way their axes run."""
+
+
+@dataclass
+class Inventory(PatientInventory):
+    """All patients' rows."""
+
+    def add(self, other: PatientInventory) -> None:
+        """Take over one patient's rows."""
+        self.scans += other.scans
+        self.masks += other.masks
+        self.study_masks += other.study_masks
+        self.failures += other.failures
+        self.missing_images += other.missing_images
+        self.missing_masks += other.missing_masks
+        self.absent_labels += other.absent_labels
+        self.unoriented += other.unoriented
+
+
+def image_inventory(
+    study: Study,
+    folder: Path,
+    patients: Iterable[CohortPatient],
+    *,
+    known_scans: Mapping[str, Row],
+    known_masks: Mapping[tuple[str, int], Row],
+    tolerance: float,
+    advance: Callable[[], None],
+    workers: int,
+) -> Inventory:
+    """Return the scans, masks and failures of all patients.
+
+    Parameters
+    ----------
+    study : Study
+        The parsed study file.
+    folder : Path
+        Where it lies; path patterns are relative to it.
+    patients : iterable of CohortPatient
+        The cohort.
+    known_scans, known_masks : mapping
+        Rows of the store by source file (masks: and label): a file whose size and time of change are
+        as they were is not read again.
+    tolerance : float
+        Largest difference of a mask's grid from its image's, as `geometry_difference` counts it.
+    advance : callable
+        Called once a patient.
+    workers : int
+        Child processes that read files, each with a thread that waits for it.
+    """
+    readers: SimpleQueue[ImageReader] = SimpleQueue()
+
+    def one(patient: CohortPatient) -> PatientInventory:
+        reader = readers.get()
+        try:
+            reading = _PatientReading(study, folder, patient, known_scans, known_masks, tolerance, reader)
+            for name, phase in study.phases.items():
+                reading.read_phase(name, phase)
+        finally:
+            readers.put(reader)
+        advance()
+        return reading.found
+
+    everything = Inventory()
+    with ExitStack() as children, ThreadPoolExecutor(workers) as pool:
+        for _ in range(workers):
+            readers.put(children.enter_context(ImageReader(folder)))
+        for found in pool.map(one, patients):
+            everything.add(found)
+    return everything
+
+
+@dataclass
+class _PatientReading:
+    """One patient's images and masks, read phase by phase."""
+
+    study: Study
+    folder: Path
+    patient: CohortPatient
+    known_scans: Mapping[str, Row]
+    known_masks: Mapping[tuple[str, int], Row]
+    tolerance: float
+    reader: ImageReader
+    found: PatientInventory = field(default_factory=PatientInventory)
+
+    def read_phase(self, name: str, phase: Phase) -> None:
+        """Add a phase's rows and failures to what was found."""
+        try:
+            self._read_phase(name, phase)
+        except Exception as error:
+            key = MaskKey(self.patient.patient, self.study.cohort.exam, name, LESION, reader="", reading=0)
+            self.found.failures.append(_failure(self.study.id, key, _words(error)))
+
+    def _read_phase(self, name: str, phase: Phase) -> None:
+        file = self._file(phase.image, name, Reading())
+        grid: Grid | None = None
+        scan: Row | None = None
+        scan_fault = ""
+        try:
+            scan = self._known(self.known_scans.get(self._source(file)), file)
+            if scan is None:
+                scan, grid, lacks_orientation = self.reader.scan(file)
+                if lacks_orientation:
+                    self.found.unoriented.append(file.name)
+        except Exception as error:
+            # A library's own error on one file must not cost the other patients their rows.
+            scan_fault = f"image {self._shown(file)}: {_words(error)}"
+            if is_absent(file):
+                self.found.missing_images.append(name)
+        if scan is not None:
+            # The modality is the study file's word, and may change where the file does not.
+            declared = {"exam": self.study.cohort.exam, "phase": name, "modality": phase.modality}
+            self.found.scans.append(scan | {"patient": self.patient.patient} | declared)
+        for reading in self.patient.readings:
+            grid = self._read_mask(name, phase, reading, file, grid, scan, scan_fault)
+
+    def _read_mask(
+        self,
+        name: str,
+        phase: Phase,
+        reading: Reading,
+        image_file: Path,
+        grid: Grid | None,
+        scan: Row | None,
+        scan_fault: str,
+    ) -> Grid | None:
+        """Add a mask's row or failure, and return the image's grid where it is known by then."""
+        key = MaskKey(
+            self.patient.patient, self.study.cohort.exam, name, LESION, reader=reading.reader, reading=reading.reading
+        )
+        file = self._file(phase.mask, name, reading)
+        if is_absent(file):
+            self.found.missing_masks.append(name)
+        if scan is None:
+            self.found.failures.append(_failure(self.study.id, key, scan_fault))
+            return grid
+        try:
+            row = self._known(self.known_masks.get((self._source(file), phase.label)), file)
+            if row is None or row["image_sha256"] != scan["image_sha256"]:
+                grid = grid or self.reader.scan(image_file)[1]
+                row = self.reader.mask(file, grid, phase.label, self.tolerance)
+                row |= {"image_sha256": scan["image_sha256"]}
+        except Exception as error:
+            if isinstance(error, LabelAbsentError):
+                self.found.absent_labels.append((name, error.present))
+            is_of_image = isinstance(error, ContractError) and error.where == str(image_file)
+            named = f"image {self._shown(image_file)}" if is_of_image else f"mask {self._shown(file)}"
+            self.found.failures.append(_failure(self.study.id, key, f"{named}: {_words(error)}"))
+            return grid
+        self.found.masks.append(row | key._asdict())
+        is_primary = int(reading == self.patient.readings[0])
+        self.found.study_masks.append({"study": self.study.id, **key._asdict(), "is_primary": is_primary})
+        return grid
+
+    def _file(self, pattern: str, phase: str, reading: Reading) -> Path:
+        return self.folder / filled_pattern(pattern, self.patient.pattern_values(phase, reading))
+
+    def _known(self, row: Row | None, file: Path) -> Row | None:
+        """Return a row of the store where its files are as they were."""
+        return row if row is not None and row["source_stat"] == source_stat(file, self.folder) else None
+
+    def _source(self, file: Path) -> str:
+        try:
+            return source_path(file, self.folder)
+        except (ContractError, OSError, ValueError):
+            return ""  # reading it says why
+
+    def _shown(self, file: Path) -> str:
+        """Return a file's path below the study's folder, its name alone where it lies elsewhere."""
+        return shown_below(file, self.folder)
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, ContractError):
+        return error.message
+    if isinstance(error, OSError):
+        return f"cannot be read: {system_words(error)}"
+    # A library's words may hold the file's own, and places in memory.
+    return f"reading it ends in a {type(error).__name__}"
+
+
+def _failure(study: str, key: MaskKey, reason: str) -> Row:
+    return {
+        "stage": "ingest",
+        "study": study,
+        **key._asdict(),
+        "feature_set": "",
+        "feature": "",
+        "reason": "".join(each if each.isprintable() else "?" for each in " ".join(reason.split()))[:_LONGEST_REASON],
+    }

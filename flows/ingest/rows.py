@@ -1,0 +1,82 @@
+"""A study's rows of the catalogue, as its file, its tables and its images give them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from flows.ingest.images import Inventory
+from flows.study.tables import StudyTables
+from schemas.keys import canonical_json, sha256_of_json
+from schemas.splits import split_sha256
+from schemas.study.file import Study
+from store.commits.commit import Commit
+
+__all__ = ["put_study"]
+
+Row = dict[str, Any]
+
+
+def put_study(commit: Commit, study: Study, study_file: Path, tables: StudyTables, inventory: Inventory) -> None:
+    """Write all rows; what the study no longer has is removed from it."""
+    own = {"study": study.id}
+    exam = study.cohort.exam
+    definition = study.model_dump(mode="json")
+    outcome = study.outcome.name if study.outcome else None
+    commit.put(
+        "studies",
+        [
+            own
+            | {
+                "title": study.study.title,
+                "question": study.study.question,
+                "outcome": outcome,
+                "definition": canonical_json(definition),
+                "definition_sha256": sha256_of_json(definition),
+                "file": str(study_file),
+            }
+        ],
+    )
+    names = [each.patient for each in tables.patients]
+    commit.put("patients", [{"patient": name} for name in names])
+    commit.put("study_patients", [own | {"patient": name} for name in names], replacing=own)
+    commit.put("exams", [{"patient": p.patient, "exam": exam, "acquired_on": p.exam_date} for p in tables.patients])
+    dated = tables.patients if study.cohort.reference_column else []
+    references: list[Row] = [{**own, "patient": each.patient, "reference_on": each.reference_on} for each in dated]
+    commit.put("reference_dates", references, replacing=own)
+    commit.put("scans", inventory.scans)
+    commit.put("masks", inventory.masks)
+    commit.put("study_masks", inventory.study_masks, replacing=own)
+    commit.put("clinical", [row | {"recorded_at": commit.committed_at} for row in tables.clinical])
+    commit.put("variables", _variable_rows(study), replacing=own)
+    commit.put("outcomes", tables.outcomes)
+    commit.put("labels", tables.labels, replacing=own)
+    commit.put("failures", inventory.failures, replacing=own | {"stage": "ingest"})
+    split_rows, member_rows = [], []
+    for name, members in tables.splits.items():
+        digest, kind = split_sha256(members), study.splits[name].kind
+        split_rows.append(own | {"split": name, "kind": kind, "sha256": digest, "patients": len(members)})
+        member_rows += [own | {"split": name, "patient": p, "cohort": c} for p, c in members.items()]
+    commit.put("splits", split_rows, replacing=own)
+    commit.put("split_members", member_rows, replacing=own)
+
+
+def _variable_rows(study: Study) -> list[Row]:
+    rows = []
+    for name, variable in study.clinical.variables.items():
+        low, high = variable.plausible_range(name)
+        is_bounded, window = low > float("-inf"), study.clinical.window(name)
+        rows.append(
+            {
+                "study": study.id,
+                "variable": name,
+                "kind": variable.kind,
+                "unit": variable.unit,
+                "low": low if is_bounded else None,
+                "high": high if is_bounded else None,
+                "description": variable.description,
+                "window_first": window.first,
+                "window_last": window.last,
+            }
+        )
+    return rows

@@ -1,0 +1,284 @@
+"""Ingest: a study file, its tables and its images become rows of the catalogue, in one commit."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from flows.commits.erased_meanwhile import carry_out
+from flows.commits.publication import publish_landed
+from flows.engine.progress import narrated, said
+from flows.imaging.grid_tolerance import loosest_tolerance
+from flows.imaging.labels import LABEL_ROUNDING
+from flows.ingest.abandoned import abandoned_masks, abandoned_values
+from flows.ingest.exam_window import exam_failures, exam_fault
+from flows.ingest.frozen_splits import frozen_splits
+from flows.ingest.image_faults import refuse_missing_phase, refuse_other_masks, refuse_other_patients
+from flows.ingest.images import Inventory, image_inventory
+from flows.ingest.imported_sets import ImportedReport, put_imported, remove_abandoned
+from flows.ingest.removals import refuse_removals, removals
+from flows.ingest.rows import put_study
+from flows.ingest.same_people import (
+    cohort_people,
+    people_warnings,
+    refuse_common_files,
+    refuse_shared_people,
+    with_declared_people,
+)
+from flows.ingest.shared_values import conflicts, kept_outcomes, refuse_conflicts, superseding_message
+from flows.ingest.unlisted_patients import unlisted_patients
+from flows.keep.compact import compact_scattered
+from flows.study.checked import CheckedStudy, checked_study
+from flows.study.column_review import ColumnReview, identifying_variables
+from flows.study.file import study_file_text
+from flows.study.tables import CohortPatient, StudyTables
+from flows.tables.file_faults import real_path
+from schemas.errors import NotFoundError
+from schemas.study.file import Study
+from schemas.study.intended_use import modality_warnings
+from schemas.study.text import parsed_study
+from store.commits.commit import Commit, commit_to
+from store.history.basis import Basis
+from store.history.runs import recorded_run
+from store.history.snapshot import Snapshot
+from store.home import Store
+
+__all__ = ["IngestReport", "ingest"]
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class IngestReport:
+    """What an ingest found and changed."""
+
+    study: str
+    commit_id: int | None
+    """The commit it made; None where nothing differed from before."""
+    patients: int
+    labelled: int
+    events: int
+    scans: int
+    masks: int
+    failures: tuple[Row, ...]
+    imported: tuple[ImportedReport, ...]
+    """What became of each imported table; empty with ``dry_run``."""
+    added: int
+    changed: int
+    removed: int
+    columns: Mapping[str, ColumnReview]
+    """What became of the columns of each imported table, by its feature set's name."""
+    notes: tuple[str, ...]
+    """How tables were read, where that is not what their names say."""
+    warnings: tuple[str, ...]
+    """What was found beside the study, such as images of patients who are not in the cohort table."""
+
+
+def ingest(
+    study_file: Path,
+    store_root: Path,
+    *,
+    dry_run: bool = False,
+    workers: int | None = None,
+    supersede: bool = False,
+    read_again: bool = False,
+    allow_removals: bool = False,
+) -> IngestReport:
+    """Read a study and return what changed in the store.
+
+    Parameters
+    ----------
+    study_file : Path
+        The study file.
+    store_root : Path
+        The store's folder, made where there is none.
+    dry_run : bool
+        Check and count everything, write nothing.
+    workers : int, optional
+        Threads that read images; as many as the machine has cores where absent.
+    supersede : bool
+        Accept this study's values where another study gives the same patient, variable and date another one.
+    read_again : bool
+        Read every image and mask, also those whose size and time of change are as they were.
+    allow_removals : bool
+        Remove what is gone even where it is more than the study's ``max_removed_share``.
+
+    Raises
+    ------
+    NotFoundError
+        When there is no such study file.
+    ContractError
+        When the study file or one of its tables is at fault, contradicts another study, or has lost more than its
+        ``max_removed_share``; nothing is written.
+    """
+    study_file = real_path(study_file)
+
+    def work(basis: Basis) -> IngestReport:
+        return _ingest(
+            study_file,
+            store_root,
+            basis,
+            dry_run=dry_run,
+            workers=workers,
+            supersede=supersede,
+            read_again=read_again,
+            allow_removals=allow_removals,
+        )
+
+    before = _snapshot_before(store_root)
+    return work(Basis()) if before is None else carry_out(before.store, work)
+
+
+def _ingest(
+    study_file: Path,
+    store_root: Path,
+    basis: Basis,
+    *,
+    dry_run: bool,
+    workers: int | None,
+    supersede: bool,
+    read_again: bool,
+    allow_removals: bool,
+) -> IngestReport:
+    def stored_sets() -> set[str]:
+        snapshot = _snapshot_before(store_root)
+        return {row["name"] for row in snapshot.rows("feature_sets")} if snapshot is not None else set()
+
+    checked = checked_study(study_file, stored_sets)
+    study, text, tables = checked.study, checked.text, checked.tables
+    before = _snapshot_before(store_root)
+    contradicted = conflicts(before, study.id, tables) if before is not None else []
+    if not supersede:
+        refuse_conflicts(contradicted, str(study_file))
+    if before is not None:
+        tables.outcomes = kept_outcomes(before, study.id, tables)
+    study = with_declared_people(study, tables, study_file, text)
+    refuse_common_files(study, study_file, text, tables.patients)
+    known = None if read_again else before
+    inventory = _inventory(study, study_file, tables, known, workers or os.cpu_count() or 1)
+    inventory.failures += [row for each in checked.imported for row in each.failures]
+    refuse_missing_phase(study, study_file, text, _admitted(study, tables), inventory)
+    if before is not None:
+        refuse_other_patients(study, before, inventory)
+        refuse_other_masks(study, before, inventory)
+        if not allow_removals:
+            lost = removals(study, study_file, before, tables, inventory, checked.imported)
+            refuse_removals(study, study_file, lost)
+    for warning in modality_warnings(study):
+        said(f"warning: {warning}")
+    people = cohort_people(study, inventory, checked.imported)
+    labels = {row["patient"]: row["label"] for row in tables.labels if row["label"] is not None}
+    tables.splits = frozen_splits(study, tables.splits, before, labels=labels, person=people.person)
+    refuse_shared_people(study, tables.splits, people)
+    warnings = (
+        *identifying_variables(study, tables.clinical),
+        *unlisted_patients(study, study_file.parent, tables.patients),
+        *people_warnings(study, tables, inventory, people, before),
+    )
+    if dry_run:
+        return _report(checked, warnings, inventory, None, ())
+    # Made only now: a study that is refused leaves no folder behind.
+    store = before.store if before is not None else Store(store_root, create=True)
+    message = f"ingest {study.id}{superseding_message(contradicted)}"
+    # The tolerances decide which masks there are: whoever reads the store later finds them with the run.
+    parameters = {"file": str(study_file), "supersede": supersede, "label_rounding": LABEL_ROUNDING}
+    parameters |= {"geometry_tolerance": loosest_tolerance(study)}
+    if allow_removals:
+        parameters |= {"allow_removals": True}
+    with recorded_run(store, "ingest", study.id, parameters) as run:
+        with commit_to(store, message, basis=basis, run_id=run.run_id) as commit:
+            put_study(commit, study, study_file, tables, inventory)
+            commit.remove("masks", abandoned_masks(Snapshot(store), study.id, inventory.study_masks))
+            commit.remove("clinical", abandoned_values(Snapshot(store), study.id, tables.clinical))
+            imported = tuple(put_imported(commit, store, study.id, each) for each in checked.imported)
+            remove_abandoned(commit, Snapshot(store), study.id, study.imported)
+        report = _report(checked, warnings, inventory, commit, imported)
+        run.summary |= {"masks": report.masks, "failed": len(report.failures), "changed": report.changed}
+    if report.commit_id is not None and report.imported:
+        compact_scattered(store, [each.feature_set for each in report.imported])
+        publish_landed(store)
+    return report
+
+
+def _snapshot_before(store_root: Path) -> Snapshot | None:
+    try:
+        return Snapshot(Store(store_root))
+    except NotFoundError:
+        return None
+
+
+def read_study(study_file: Path) -> tuple[Study, str]:
+    """Return a study file's content, parsed and as text.
+
+    Raises
+    ------
+    NotFoundError
+        When there is no such file.
+    ContractError
+        When the file is at fault.
+    """
+    study_file = real_path(study_file)
+    text = study_file_text(study_file)
+    return parsed_study(text, str(study_file)), text
+
+
+def _inventory(study: Study, study_file: Path, tables: StudyTables, known: Snapshot | None, workers: int) -> Inventory:
+    scans = known.rows("scans") if known else []
+    masks = known.rows("masks") if known else []
+    for row in (*scans, *masks):
+        row.pop("added_commit")
+    admitted = _admitted(study, tables)
+    with narrated(f"reading {study.id}", len(admitted), "patients") as advance:
+        inventory = image_inventory(
+            study,
+            study_file.parent,
+            admitted,
+            known_scans={row["source"]: row for row in scans},
+            known_masks={(row["source"], row["mask_label"]): row for row in masks},
+            tolerance=loosest_tolerance(study),
+            advance=advance,
+            workers=workers,
+        )
+    inventory.failures += exam_failures(study, tables.patients)
+    if inventory.unoriented:
+        said(
+            f"{len(inventory.unoriented)} images do not say which way their axes run, for instance "
+            f"{inventory.unoriented[0]}: axes are taken as they come (radiomics needs no more)"
+        )
+    return inventory
+
+
+def _admitted(study: Study, tables: StudyTables) -> list[CohortPatient]:
+    return [each for each in tables.patients if exam_fault(study, each) is None]
+
+
+def _report(
+    checked: CheckedStudy,
+    warnings: tuple[str, ...],
+    inventory: Inventory,
+    commit: Commit | None,
+    imported: tuple[ImportedReport, ...],
+) -> IngestReport:
+    study, tables = checked.study, checked.tables
+    changes: Mapping[str, Any] = commit.changes if commit else {}
+    labels = [row["label"] for row in tables.labels if row["label"] is not None]
+    return IngestReport(
+        study=study.id,
+        commit_id=commit.landed_id if commit else None,
+        patients=len(tables.patients),
+        labelled=len(labels),
+        events=sum(labels),
+        scans=len(inventory.scans),
+        masks=len(inventory.masks),
+        failures=tuple(inventory.failures),
+        imported=imported,
+        added=sum(each.added for each in changes.values()),
+        changed=sum(each.changed for each in changes.values()),
+        removed=sum(each.removed for each in changes.values()),
+        columns={each.name: each.columns for each in checked.imported},
+        notes=tuple(dict.fromkeys((*tables.notes, *(note for each in checked.imported for note in each.notes)))),
+        warnings=warnings,
+    )

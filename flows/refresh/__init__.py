@@ -1,0 +1,1 @@
+"""The verb refresh: what is missing is computed and committed."""

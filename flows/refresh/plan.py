@@ -1,0 +1,174 @@
+"""What a refresh would do: which extractions are there, which are staged, which must be computed."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Container, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from flows.extract.planned import PlannedExtraction, PlannedInput
+from flows.refresh.feature_sets import BoundFeatureSet
+from schemas.features.region_settings import RegionSettings
+from schemas.keys import MaskKey, extraction_id, joint_context
+from store.history.snapshot import Snapshot
+from store.home import Store
+from store.rows.staging import staged_ids
+
+__all__ = ["RefreshPlan", "refresh_plan", "staging_folder"]
+
+
+@dataclass
+class RefreshPlan:
+    """The extractions of one feature set that a study asks for, by what has to be done."""
+
+    bound: BoundFeatureSet
+    unchanged: list[PlannedExtraction] = field(default_factory=list)
+    """In the store, and this study's since an earlier refresh."""
+    reused: list[PlannedExtraction] = field(default_factory=list)
+    """In the store, computed for another study or under another key."""
+    staged: list[PlannedExtraction] = field(default_factory=list)
+    """Finished by a run that ended before its commit."""
+    known_failures: list[PlannedExtraction] = field(default_factory=list)
+    """Failed before on the same image and mask."""
+    missing: list[PlannedExtraction] = field(default_factory=list)
+    """To be computed."""
+
+    leftovers: set[str] = field(default_factory=set)
+    """Extraction ids that are in the store and still staged: a run ended between its commit and tidying up."""
+    has_outdated_failures: bool = False
+    """Failures are on record of masks that the study no longer has."""
+
+    @property
+    def is_current(self) -> bool:
+        """Return whether nothing has to be done."""
+        return not (self.missing or self.reused or self.staged or self.has_outdated_failures)
+
+    def missing_by_patient(self) -> list[list[PlannedExtraction]]:
+        """Return the missing extractions in batches of one patient."""
+        batches: defaultdict[str, list[PlannedExtraction]] = defaultdict(list)
+        for each in self.missing:
+            batches[each.key.patient].append(each)
+        return list(batches.values())
+
+    def among(self, keys: Container[MaskKey]) -> RefreshPlan:
+        """Return the plan for those of its masks that are among these."""
+
+        def kept(those: list[PlannedExtraction]) -> list[PlannedExtraction]:
+            return [each for each in those if each.key in keys]
+
+        return replace(
+            self,
+            unchanged=kept(self.unchanged),
+            reused=kept(self.reused),
+            staged=kept(self.staged),
+            known_failures=kept(self.known_failures),
+            missing=kept(self.missing),
+        )
+
+
+def staging_folder(store: Store, bound: BoundFeatureSet) -> Path:
+    """Return where finished extractions of a feature set wait for their commit."""
+    return store.staging / bound.definition_sha256[:20]
+
+
+def refresh_plan(snapshot: Snapshot, study: str, bound: BoundFeatureSet, *, retry_failed: bool = False) -> RefreshPlan:
+    """Return what has to be done for one feature set of a study.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        The store as it is.
+    study : str
+        The study's id.
+    bound : BoundFeatureSet
+        The feature set.
+    retry_failed : bool
+        Compute again what failed before on the same image and mask.
+    """
+    plan = RefreshPlan(bound)
+    in_store = {row["extraction_id"] for row in snapshot.rows("extractions", feature_set=bound.feature_set)}
+    linked = {
+        row["extraction_id"] for row in snapshot.rows("study_extractions", study=study, feature_set=bound.feature_set)
+    }
+    staged = staged_ids(staging_folder(snapshot.store, bound))
+    failed_since = {
+        MaskKey.of(row): row["added_commit"]
+        for row in snapshot.rows("failures", stage="refresh", study=study, feature_set=bound.feature_set, feature="")
+    }
+    wanted = _wanted(snapshot, study, bound)
+    plan.leftovers = staged & in_store
+    plan.has_outdated_failures = not failed_since.keys() <= {each.key for each, _ in wanted}
+    for each, since in wanted:
+        if each.extraction_id in linked:
+            plan.unchanged.append(each)
+        elif each.extraction_id in in_store:
+            plan.reused.append(each)
+        elif each.extraction_id in staged:
+            plan.staged.append(each)
+        elif not retry_failed and failed_since.get(each.key, -1) >= since:
+            plan.known_failures.append(each)
+        else:
+            plan.missing.append(each)
+    return plan
+
+
+def _wanted(snapshot: Snapshot, study: str, bound: BoundFeatureSet) -> list[tuple[PlannedExtraction, int]]:
+    """Return the study's extractions, each with the commit since which its files are as they are."""
+    settings = bound.definition.settings
+    if isinstance(settings, RegionSettings):
+        phases = settings.ordered_phases(bound.study_phases)
+        return _wanted_together(_inputs(snapshot, study, is_primary=1), phases, bound.definition_sha256)
+    return [
+        (PlannedExtraction(**vars(each), extraction_id=extraction_id(*each.content, bound.definition_sha256)), since)
+        for each, since in _inputs(snapshot, study)
+    ]
+
+
+def _wanted_together(
+    inputs: Sequence[tuple[PlannedInput, int]], phases: Sequence[str], definition_sha256: str
+) -> list[tuple[PlannedExtraction, int]]:
+    """Return the extractions of which an exam's phases are computed together, one lesion at a time."""
+    units: defaultdict[tuple[str, str, str], dict[str, tuple[PlannedInput, int]]] = defaultdict(dict)
+    for each, since in inputs:
+        units[each.key.patient, each.key.exam, each.key.lesion][each.key.phase] = each, since
+    wanted = []
+    for unit in units.values():
+        there = [unit[phase] for phase in phases if phase in unit]
+        together = tuple(each for each, _ in there)
+        context = joint_context([each.content for each in together]) if together else ""
+        # A phase that arrives later, or changes, is reason enough to try all of them again.
+        since = max((commit for _, commit in there), default=0)
+        for each in together:
+            identity = extraction_id(*each.content, definition_sha256, context)
+            absent = tuple(phase for phase in phases if phase not in unit)
+            planned = PlannedExtraction(
+                **vars(each),
+                extraction_id=identity,
+                context_sha256=context,
+                together=together,
+                absent_phases=absent,
+            )
+            wanted.append((planned, since))
+    return wanted
+
+
+def _inputs(snapshot: Snapshot, study: str, **equal: int) -> list[tuple[PlannedInput, int]]:
+    """Return the study's scans and masks, each with the commit since which its files are as they are."""
+    masks = {MaskKey.of(row): row for row in snapshot.rows("masks")}
+    scans = {(row["patient"], row["exam"], row["phase"]): row for row in snapshot.rows("scans")}
+    found = []
+    for row in snapshot.rows("study_masks", study=study, **equal):
+        key = MaskKey.of(row)
+        mask, scan = masks[key], scans[key.patient, key.exam, key.phase]
+        planned = PlannedInput(
+            key=key,
+            image_source=scan["source"],
+            mask_source=mask["source"],
+            mask_label=mask["mask_label"],
+            image_sha256=mask["image_sha256"],
+            mask_sha256=mask["mask_sha256"],
+        )
+        # A restored image has a new scan row and leaves its mask's row as it was.
+        found.append((planned, max(mask["added_commit"], scan["added_commit"])))
+    return found

@@ -1,0 +1,300 @@
+"""Refresh: compute what a study's feature sets lack, once, and commit it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from flows.commits.erased_meanwhile import carry_out
+from flows.commits.publication import publish_landed
+from flows.engine.progress import narrated, said
+from flows.extract.planned import PlannedExtraction
+from flows.keep.compact import compact_scattered
+from flows.refresh.failure_counts import failure_counts
+from flows.refresh.feature_sets import BoundFeatureSet, asked_feature_sets, bound_feature_sets
+from flows.refresh.kinds import appended_staged
+from flows.refresh.plan import RefreshPlan, refresh_plan, staging_folder
+from flows.refresh.set_descriptions import update_descriptions
+from schemas.errors import NotFoundError
+from schemas.features.sets import FeatureSetRef
+from schemas.keys import MaskKey
+from schemas.study.file import Study
+from schemas.study.intended_use import modality_warnings
+from store.analyst.publish import is_published
+from store.commits.commit import Commit, commit_to
+from store.history.basis import Basis
+from store.history.runs import recorded_run
+from store.history.snapshot import Snapshot
+from store.home import Store
+from store.rows.staging import discard_staged, discard_unfinished
+
+__all__ = ["FeatureSetReport", "refresh", "stored_study"]
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class FeatureSetReport:
+    """What a refresh did, or with ``dry_run`` would do, for one feature set of a study."""
+
+    study: str
+    feature_set: str
+    features: int
+    computed: int
+    reused: int
+    """Taken from what another study or an interrupted run had computed."""
+    failed: int
+    """Masks whose extraction failed."""
+    unchanged: int
+    commit_id: int | None
+    refused: int = 0
+    """What the ingest refused: a count of the study, the same for all its feature sets, and part of no other."""
+    single_values: int = 0
+    """Values that could not be computed in rows that are there."""
+
+    @property
+    def stale(self) -> int:
+        """Return how many rows are not yet this study's."""
+        return self.computed + self.reused
+
+
+def stored_study(snapshot: Snapshot, study: Study | str | None) -> Study:
+    """Return an ingested study's definition; the store's only one where no id is given, a given one as it is.
+
+    Raises
+    ------
+    NotFoundError
+        When there is no such study, or none is named and the store has several.
+    """
+    if isinstance(study, Study):
+        return study
+    studies = {row["study"]: row["definition"] for row in snapshot.rows("studies")}
+    if study is None and len(studies) == 1:
+        study = next(iter(studies))
+    if study is None or study not in studies:
+        if not studies:
+            raise NotFoundError(
+                "the store has no study yet", where=str(snapshot.store.root), hint="radzoo ingest STUDY.toml adds one"
+            )
+        known = ", ".join(sorted(studies))
+        raise NotFoundError(
+            f"there is no study '{study}'" if study else "which study?",
+            where=str(snapshot.store.root),
+            hint=f"--study S, with one of: {known}; radzoo ingest STUDY.toml adds one",
+        )
+    return Study.model_validate_json(studies[study])
+
+
+def refresh(
+    store: Store,
+    study: Study | str | None = None,
+    *,
+    feature_set: str | None = None,
+    workers: int | None = None,
+    dry_run: bool = False,
+    retry_failed: bool = False,
+) -> list[FeatureSetReport]:
+    """Compute a study's missing extractions and return what was done for each feature set.
+
+    What is in the store is never computed again, whichever study asked for it first; what an
+    interrupted run had finished is taken over. With nothing to compute, no workflow engine starts.
+
+    Parameters
+    ----------
+    store : Store
+        The store.
+    study : Study or str, optional
+        The study's id, which may be left out where the store has one study; or a study that asks for other feature
+        sets than the one in the store.
+    feature_set : str, optional
+        Only this one of the study's feature sets.
+    workers : int, optional
+        Worker processes; as many as the machine has cores where absent.
+    dry_run : bool
+        Plan and count, compute nothing.
+    retry_failed : bool
+        Compute again what failed before on the same image and mask.
+    """
+
+    def work(basis: Basis) -> list[FeatureSetReport]:
+        return _refresh(store, study, feature_set, workers, basis, dry_run=dry_run, retry_failed=retry_failed)
+
+    return carry_out(store, work)
+
+
+def _refresh(
+    store: Store,
+    study: Study | str | None,
+    feature_set: str | None,
+    workers: int | None,
+    basis: Basis,
+    *,
+    dry_run: bool,
+    retry_failed: bool,
+) -> list[FeatureSetReport]:
+    snapshot = Snapshot(store)
+    asked = stored_study(snapshot, study)
+    networks = [ref for ref in asked_feature_sets(asked, feature_set) if asked.is_of_network(str(ref))]
+    plans = [
+        refresh_plan(snapshot, asked.id, bound, retry_failed=retry_failed)
+        for bound in bound_feature_sets(asked, snapshot, feature_set)
+    ]
+    for warning in modality_warnings(asked, feature_set):
+        said(f"warning: {warning}")
+    if dry_run:
+        reports = [_report(plan, asked.id, [], None) for plan in plans]
+        reports += _of_networks(store, asked, networks, dry_run=True, retry_failed=retry_failed)
+        return _with_counts(reports, snapshot, asked.id)
+    for plan in plans:
+        discard_staged(staging_folder(store, plan.bound), plan.leftovers)
+        discard_unfinished(staging_folder(store, plan.bound))
+    reports = [
+        _report(plan, asked.id, [], None)
+        if plan.is_current
+        else _carried_out(store, asked.id, plan, workers or os.cpu_count() or 1, basis)
+        for plan in plans
+    ]
+    reports += _of_networks(store, asked, networks, dry_run=False, retry_failed=retry_failed)
+    update_descriptions(store, asked, [plan.bound for plan in plans if plan.is_current])
+    compact_scattered(store, [each.feature_set for each in reports if each.commit_id is not None])
+    # A run that was killed after its commit has not published it, and nothing is left to compute; or a client has
+    # written to the file.
+    if not is_published(store):
+        publish_landed(store)
+    return _with_counts(reports, Snapshot(store), asked.id)
+
+
+def _with_counts(reports: Sequence[FeatureSetReport], snapshot: Snapshot, study: str) -> list[FeatureSetReport]:
+    """Return reports with what the table of failures says beside the extractions that failed."""
+    counts = failure_counts(snapshot, study)
+    return [
+        replace(each, refused=counts.refused, single_values=counts.single_values[each.feature_set]) for each in reports
+    ]
+
+
+def _of_networks(
+    store: Store, study: Study, networks: Sequence[FeatureSetRef], *, dry_run: bool, retry_failed: bool
+) -> list[FeatureSetReport]:
+    """Return what was done for the sets that networks make of regions, which are there by now."""
+    if not networks:
+        return []
+    # Imported here: PyTorch takes seconds, and only these sets need it.
+    from flows.refresh.network_sets import refreshed_network_set
+
+    return [refreshed_network_set(store, study, ref, dry_run=dry_run, retry_failed=retry_failed) for ref in networks]
+
+
+def _carried_out(store: Store, study: str, plan: RefreshPlan, workers: int, basis: Basis) -> FeatureSetReport:
+    bound, staging = plan.bound, staging_folder(store, plan.bound)
+    with recorded_run(store, "refresh", study, {"feature_set": bound.feature_set, "workers": workers}) as run:
+        if plan.staged:
+            said(f"{bound.feature_set}: {len(plan.staged)} extractions of an interrupted run are taken over")
+        failures: dict[MaskKey, str] = {}
+        if plan.missing:
+            # Imported here: with nothing to compute, Prefect is not even loaded.
+            from flows.refresh.flow import extracted
+
+            with narrated(f"extracting {bound.feature_set}", len(plan.missing), "extractions") as advance:
+                receipts = extracted(
+                    bound.feature_set,
+                    plan.missing_by_patient(),
+                    bound.definition.settings,
+                    staging,
+                    study_folder=_study_folder(store, study),
+                    workers=workers,
+                    advance=advance,
+                )
+            failures = {r.planned.key: r.failure for r in receipts if r.failure is not None}
+        staged = [each.extraction_id for each in (*plan.staged, *plan.missing) if each.key not in failures]
+        with commit_to(store, f"refresh {study} {bound.feature_set}", basis=basis, run_id=run.run_id) as commit:
+            # Asked under the writer's lock: who was erased since the plan was made must not be written back.
+            plan = plan.among({MaskKey.of(row) for row in Snapshot(store).rows("study_masks", study=study)})
+            failures = {each.key: failures[each.key] for each in plan.missing if each.key in failures}
+            finished = [each for each in (*plan.staged, *plan.missing) if each.key not in failures]
+            commit.put("feature_sets", [bound.catalogue_row()])
+            commit.put("features", bound.dictionary_rows(), replacing={"feature_set": bound.feature_set})
+            reasons = appended_staged(commit, store, bound, staging, [each.extraction_id for each in finished])
+            _put(commit, store, study, plan, finished, reasons, failures)
+        if lacking := {identity: features for identity, features in reasons.items() if features}:
+            values = sum(len(features) for features in lacking.values())
+            said(f"{bound.feature_set}: {values} values are missing in {len(lacking)} extractions; failures has why")
+        discard_staged(staging, staged)
+        report = _report(plan, study, list(failures), commit.landed_id)
+        run.summary |= {
+            "computed": report.computed,
+            "reused": report.reused,
+            "failed": report.failed,
+            "unchanged": report.unchanged,
+        }
+    publish_landed(store)
+    return report
+
+
+def _study_folder(store: Store, study: str) -> Path | None:
+    files = [row["file"] for row in Snapshot(store).rows("studies", study=study) if row["file"]]
+    return Path(files[0]).parent if files else None
+
+
+def _put(
+    commit: Commit,
+    store: Store,
+    study: str,
+    plan: RefreshPlan,
+    finished: Sequence[PlannedExtraction],
+    unavailable: Mapping[str, Mapping[str, str]],
+    failures: dict[MaskKey, str],
+) -> None:
+    own = {"study": study, "feature_set": plan.bound.feature_set}
+    current = (*plan.unchanged, *plan.reused, *finished)
+    commit.put("study_extractions", [own | {"extraction_id": each.extraction_id} for each in current], replacing=own)
+    scope = own | {"stage": "refresh"}
+    commit.put("failures", _failure_rows(store, scope, plan, finished, unavailable, failures), replacing=scope)
+
+
+def _failure_rows(
+    store: Store,
+    scope: Row,
+    plan: RefreshPlan,
+    finished: Sequence[PlannedExtraction],
+    unavailable: Mapping[str, Mapping[str, str]],
+    failures: dict[MaskKey, str],
+) -> list[Row]:
+    """Return all failures that hold after this run: those of before that still apply, and the new ones."""
+    settled = {each.key for each in (*plan.unchanged, *plan.known_failures)}
+    snapshot = Snapshot(store)
+    rows = [row for row in snapshot.rows("failures", **scope) if MaskKey.of(row) in settled]
+    rows += [scope | key._asdict() | {"feature": "", "reason": reason} for key, reason in failures.items()]
+    known = _known_reasons(snapshot, plan.bound.feature_set)
+    for each in (*plan.reused, *finished):
+        reasons = unavailable.get(each.extraction_id, known.get((each.image_sha256, each.mask_sha256), {}))
+        rows += [
+            scope | each.key._asdict() | {"feature": feature, "reason": reason} for feature, reason in reasons.items()
+        ]
+    return rows
+
+
+def _known_reasons(snapshot: Snapshot, feature_set: str) -> dict[tuple[str, str], dict[str, str]]:
+    """Return why features have no value, by the content of image and mask, whichever study found it."""
+    masks = {MaskKey.of(row): (row["image_sha256"], row["mask_sha256"]) for row in snapshot.rows("masks")}
+    found: dict[tuple[str, str], dict[str, str]] = {}
+    for row in snapshot.rows("failures", stage="refresh", feature_set=feature_set):
+        if row["feature"] and MaskKey.of(row) in masks:
+            found.setdefault(masks[MaskKey.of(row)], {})[row["feature"]] = row["reason"]
+    return found
+
+
+def _report(plan: RefreshPlan, study: str, failures: Sequence[MaskKey], commit_id: int | None) -> FeatureSetReport:
+    bound: BoundFeatureSet = plan.bound
+    return FeatureSetReport(
+        study=study,
+        feature_set=bound.feature_set,
+        features=bound.definition.width,
+        computed=len(plan.missing) - len(failures),
+        reused=len(plan.reused) + len(plan.staged),
+        failed=len(failures) + len(plan.known_failures),
+        unchanged=len(plan.unchanged),
+        commit_id=commit_id,
+    )

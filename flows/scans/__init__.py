@@ -1,0 +1,1 @@
+"""Scans and masks from files, each read in a child process."""

@@ -1,0 +1,134 @@
+"""Images and masks read in a child process: what one file does to it costs that file its row, and no other.
+
+The child parses what others wrote; it may take a bounded time and memory, write to one temporary folder, and die. What
+comes back are rows of the catalogue and grids, never voxels.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, ParamSpec, Self, TypeVar
+
+from flows.imaging.grids import Grid, grid_of
+from flows.imaging.image_files import source_path, source_stat
+from flows.imaging.volumes import is_unoriented, read_volume
+from flows.scans.rows import mask_row, scan_row
+from schemas.errors import ContractError
+from schemas.settings import IMAGE_BYTES, IMAGE_SECONDS, limit_setting
+from store.limits.process import CrashedError, LimitedProcess, LimitedProcessError, Limits, OutOfTimeError
+
+__all__ = ["ImageReader", "file_limits", "limit_words", "temporary_folder"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Row = dict[str, Any]
+
+_BESIDE_VOXELS = 256 << 20
+
+
+class ImageReader:
+    """A child process that reads the files of one study, started at the first one; a context manager.
+
+    Parameters
+    ----------
+    study_folder : Path
+        Below which data files may lie that headers name.
+    """
+
+    def __init__(self, study_folder: Path) -> None:
+        self._study_folder = study_folder
+        self._open = ExitStack()
+        self._folder = self._open.enter_context(temporary_folder())
+        writable = () if self._folder is None else (self._folder,)
+        child = LimitedProcess(file_limits(writable), trusted=("flows.imaging",), by_fork=True)
+        self._child = self._open.enter_context(child)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._open.close()
+
+    def scan(self, file: Path) -> tuple[Row, Grid, bool]:
+        """Return the row of an image but for its key, its grid, and whether its file gives no orientation.
+
+        Raises
+        ------
+        ContractError
+            When the file is at fault, or takes more than it may.
+        """
+        return self._read(file, read_scan, file, self._study_folder, self._folder)
+
+    def mask(self, file: Path, image: Grid, label: int, tolerance: float) -> Row:
+        """Return the row of a mask but for its key and its image's hash.
+
+        Raises
+        ------
+        ContractError
+            When the file is at fault, does not fit the image, or takes more than it may.
+        """
+        return self._read(file, read_mask, file, self._study_folder, self._folder, image, label, tolerance)
+
+    def _read(self, file: Path, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return self._child.call(function, *args, **kwargs)
+        except LimitedProcessError as error:
+            raise ContractError(limit_words(error), where=str(file)) from error
+
+
+@contextmanager
+def temporary_folder() -> Iterator[Path | None]:
+    """Give a folder for the temporary files of children, who may die and leave theirs; None where there is no room."""
+    try:
+        folder = tempfile.mkdtemp(prefix="radzoo-images-")
+    except OSError:
+        yield None  # each file's row says it
+        return
+    try:
+        yield Path(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def file_limits(writable: tuple[Path, ...]) -> Limits:
+    """Return what reading one file may take; larger images are refused by what their headers say.
+
+    Raises
+    ------
+    UsageError
+        When a setting of the environment is no number.
+    """
+    memory = 2 * limit_setting(IMAGE_BYTES, os.environ) + _BESIDE_VOXELS
+    return Limits(limit_setting(IMAGE_SECONDS, os.environ), memory, writable=writable)
+
+
+def limit_words(error: LimitedProcessError) -> str:
+    """Return the reason of a file that the child could not read: the same each time, for the same file."""
+    if isinstance(error, OutOfTimeError):
+        return (
+            f"{error}: look at the file, and where it is sound set {IMAGE_SECONDS.variable} to more and run radzoo "
+            "ingest again"
+        )
+    if isinstance(error, CrashedError):
+        return "reading it crashes the reader: the file is damaged or made to do harm; write it again"
+    return f"there is not enough memory to read it: {error}; where the file is sound set {IMAGE_BYTES.variable} to more"
+
+
+def read_scan(file: Path, study_folder: Path, within: Path | None) -> tuple[Row, Grid, bool]:
+    """Return what `ImageReader.scan` does, in this process."""
+    stat = source_stat(file, study_folder)  # before it is read: what changes meanwhile is read again next time
+    image = read_volume(file, study_folder, within=within)
+    row = scan_row(image, source_path(file, study_folder), stat or "")
+    return row, grid_of(image), is_unoriented(image)
+
+
+def read_mask(file: Path, study_folder: Path, within: Path | None, image: Grid, label: int, tolerance: float) -> Row:
+    """Return what `ImageReader.mask` does, in this process."""
+    stat = source_stat(file, study_folder)
+    row = mask_row(image, read_volume(file, study_folder, within=within), label, tolerance)
+    return row | {"source": source_path(file, study_folder), "source_stat": stat or ""}

@@ -1,0 +1,1 @@
+"""The verb serve: studies that refresh on a schedule."""

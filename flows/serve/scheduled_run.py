@@ -1,0 +1,203 @@
+"""One run of a schedule: its work, the one line that it writes, and the log that has the rest."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Literal, TextIO
+from zoneinfo import ZoneInfo
+
+from flows.faults import fault_of, is_interruption, without_line_breaks
+from flows.refresh.failure_counts import known_failures
+from schemas.errors import NotFoundError, RadzooError
+from schemas.foreign_text import one_line, printable
+from store.history.snapshot import Snapshot
+from store.home import Store
+
+__all__ = ["RunOutcome", "WorkDone", "dated", "log_file", "run_on_schedule"]
+
+_LOG_BYTES = 1_000_000
+
+Ending = Literal["complete", "known failures", "new failures", "broken"]
+
+
+@dataclass(frozen=True)
+class WorkDone:
+    """What the verbs of a run did."""
+
+    study: str
+    feature_sets: tuple[str, ...]
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """Extractions computed, reused and unchanged; models judged and trained."""
+    commit_id: int | None = None
+    """The newest commit that the run made; None where nothing changed."""
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """How a run ended.
+
+    A run is broken where it could not do its work. Rows that fail are data: with them the run is complete, and
+    says how many failed before and how many are new.
+    """
+
+    ending: Ending
+    message: str
+    """The cause, or the counts, in one line."""
+    counts: dict[str, int]
+    """What was done, ``failed`` in all and ``new_failures`` among them; empty where the run is broken."""
+    line: str
+    """The line that was written, with its date."""
+
+
+def run_on_schedule(verb: str, study: str, store: Path, zone: ZoneInfo, work: Callable[[], WorkDone]) -> RunOutcome:
+    """Do the work of a run, write its one line to stderr, and return how it ended; no fault of the work is raised.
+
+    What the work itself writes, and the traceback of a fault, goes to the log of the study's runs (`log_file`).
+
+    Parameters
+    ----------
+    verb : str
+        What is run, ``refresh`` or ``bench``.
+    study : str
+        The study's id as it was when the schedule was made.
+    store : Path
+        The store's folder.
+    zone : ZoneInfo
+        In which the line is dated.
+    work : callable
+        Does the work.
+    """
+    started = time.monotonic()
+    log = log_file(store, verb, study)
+    fault: RadzooError | None = None
+    done: WorkDone | None = None
+    before = after = frozenset[tuple[str, ...]]()
+    try:
+        with _written_to(log, f"{dated(zone)} {verb} {study}: start"):
+            try:
+                earlier = _snapshot(store)
+                done = work()
+                before = _failures(earlier, done)
+                after = _failures(_snapshot(store), done)
+            except Exception as error:
+                if is_interruption(error):
+                    raise KeyboardInterrupt from error
+                print(printable(traceback.format_exc()), file=sys.stderr)
+                fault = fault_of(error)
+    except BaseException:
+        _write_line(f"{dated(zone)} {verb} {study}: interrupted; what was finished is kept", log)
+        raise
+    seconds = time.monotonic() - started
+    if fault is not None or done is None:
+        message = _fault_text(fault or RadzooError("the run gave nothing back"))
+        outcome = RunOutcome("broken", message, {}, f"{dated(zone)} {verb} {study}: broken: {message}; {seconds:.0f} s")
+    else:
+        counts = {**done.counts, "failed": len(after), "new_failures": len(after - before)}
+        message = _counts_text(counts, done.commit_id)
+        ending: Ending = "complete"
+        if counts["failed"]:
+            ending = "new failures" if counts["new_failures"] else "known failures"
+        outcome = RunOutcome(ending, message, counts, f"{dated(zone)} {verb} {done.study}: {message}; {seconds:.0f} s")
+    _write_line(outcome.line, log)
+    return outcome
+
+
+def dated(zone: ZoneInfo) -> str:
+    """Return the time now in a zone, with the zone's name."""
+    return f"{datetime.now(zone):%Y-%m-%d %H:%M:%S %Z}"
+
+
+def log_file(store: Path, verb: str, study: str) -> Path:
+    """Return where the log of a study's runs lies: ``logs`` in the store's folder."""
+    return store / "logs" / f"{study}-{verb}.log"
+
+
+def _snapshot(store: Path) -> Snapshot | None:
+    try:
+        return Snapshot(Store(store))
+    except NotFoundError:
+        return None
+
+
+def _failures(snapshot: Snapshot | None, done: WorkDone) -> frozenset[tuple[str, ...]]:
+    return frozenset() if snapshot is None else known_failures(snapshot, done.study, done.feature_sets)
+
+
+def _counts_text(counts: Mapping[str, int], commit_id: int | None) -> str:
+    parts = [f"{name} {counts[name]}" for name in ("models", "trained", "computed", "reused") if name in counts]
+    parts.append(f"failed {counts['failed']}{_known_text(counts['failed'], counts['new_failures'])}")
+    if "unchanged" in counts:
+        parts.append(f"unchanged {counts['unchanged']}")
+    return f"{', '.join(parts)}; {'no commit' if commit_id is None else f'commit {commit_id}'}"
+
+
+def _known_text(failed: int, new: int) -> str:
+    if not failed:
+        return ""
+    if not new:
+        return " (known)"
+    return " (new)" if new == failed else f" ({failed - new} known, {new} new)"
+
+
+def _fault_text(fault: RadzooError) -> str:
+    where = f"{fault.where}: " if fault.where else ""
+    hint = f"; next: {fault.hint}" if fault.hint else ""
+    return without_line_breaks(f"{where}{fault.message}{hint}")
+
+
+def _write_line(line: str, log: Path) -> None:
+    line = one_line(line)
+    for write in (_to_stderr, lambda text: _append(log, text)):
+        # A full disk or a closed terminal must not end the schedule.
+        try:
+            write(line)
+        except OSError:
+            continue
+
+
+def _to_stderr(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _append(log: Path, line: str) -> None:
+    with log.open("a", encoding="utf-8", errors="backslashreplace") as stream:
+        stream.write(f"{line}\n")
+
+
+@contextmanager
+def _written_to(log: Path, first_line: str) -> Iterator[None]:
+    """Have everything that is written to stderr, by this process and those it starts, go to a file for the while."""
+    target = _opened(log)
+    with target:
+        print(first_line, file=target, flush=True)
+        shown, kept = sys.stderr, os.dup(2)
+        if shown is not None:
+            shown.flush()
+        os.dup2(target.fileno(), 2)
+        sys.stderr = target
+        try:
+            yield
+        finally:
+            target.flush()
+            sys.stderr = shown
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
+def _opened(log: Path) -> TextIO:
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        if log.exists() and log.stat().st_size > _LOG_BYTES:
+            log.replace(log.with_suffix(".log.1"))
+        return log.open("a", encoding="utf-8", errors="backslashreplace", buffering=1)
+    except OSError:
+        # The store's disk is full or may only be read: the run's line will say so.
+        return Path(os.devnull).open("w", encoding="utf-8")

@@ -1,0 +1,235 @@
+"""Schedules: a study refreshed and benched at set times by Prefect."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+import signal
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+from uuid import UUID
+
+from flows.bench.run import bench
+from flows.engine.workflow import Cron, EntrypointType, Flow, Runner, Schedule, State, StateType, flow, get_client
+from flows.ingest.run import ingest
+from flows.refresh.run import FeatureSetReport, refresh
+from flows.serve.scheduled_run import Ending, RunOutcome, WorkDone, run_on_schedule
+from flows.serve.time_zone import named_time_zone
+from schemas.errors import UsageError
+from store.home import Store
+
+__all__ = [
+    "ScheduledFlow",
+    "ServedStudy",
+    "bench_study",
+    "refresh_study",
+    "scheduled_flows",
+    "serve_until_stopped",
+]
+
+_PATIENCE_S = 10.0
+"""With a run that is to end, before the next means is tried."""
+
+# What Prefect shows of a run. Rows that fail are data: only a run that could not do its work has failed.
+_STATES: dict[Ending, tuple[StateType, str]] = {
+    "complete": (StateType.COMPLETED, "Completed"),
+    "known failures": (StateType.COMPLETED, "Completed with known failures"),
+    "new failures": (StateType.COMPLETED, "Completed with new failures"),
+    "broken": (StateType.FAILED, "Broken"),
+}
+
+
+@dataclass(frozen=True)
+class ServedStudy:
+    """What a schedule is of. A flow has it from here: whoever starts a run cannot name another."""
+
+    file: Path
+    """The study's file, which every run ingests again."""
+    study: str
+    """The study's id."""
+    store: Path
+    """The store's folder."""
+    timezone: str | None = None
+    """The IANA name of the time zone of cron texts and lines; this machine's own where absent."""
+
+
+@dataclass(frozen=True)
+class ScheduledFlow:
+    """A flow without parameters and when it runs."""
+
+    flow: Flow[[], State[Any]]
+    name: str
+    """Of the deployment: the study's id."""
+    description: str
+    schedule: Schedule
+
+    @property
+    def deployment(self) -> str:
+        """What Prefect calls it."""
+        return f"{self.flow.name}/{self.name}"
+
+
+def refresh_study(served: ServedStudy) -> Flow[[], State[Any]]:
+    """Return the flow that ingests a study file and computes what its study lacks.
+
+    It takes no parameter, and its state says how a run ended; a fault of the study is no exception.
+    """
+
+    @flow(name="refresh-study", persist_result=False)
+    def run() -> State[Any]:
+        work = partial(_refreshed, served.file, served.store)
+        return _state(run_on_schedule("refresh", served.study, served.store, named_time_zone(served.timezone), work))
+
+    return run
+
+
+def bench_study(served: ServedStudy) -> Flow[[], State[Any]]:
+    """Return the flow that refreshes a study and judges its models, training what is missing; as `refresh_study`."""
+
+    @flow(name="bench-study", persist_result=False)
+    def run() -> State[Any]:
+        work = partial(_benched, served.file, served.store)
+        return _state(run_on_schedule("bench", served.study, served.store, named_time_zone(served.timezone), work))
+
+    return run
+
+
+def _refreshed(study_file: Path, store: Path) -> WorkDone:
+    ingested = ingest(study_file, store)
+    return _work_done(ingested.study, ingested.commit_id, refresh(Store(store), ingested.study))
+
+
+def _benched(study_file: Path, store: Path) -> WorkDone:
+    refreshed = _refreshed(study_file, store)
+    found = bench(Store(store), refreshed.study)
+    counts = {"models": len(found.trained), "trained": sum(each.trained for each in found.trained)}
+    return WorkDone(
+        refreshed.study,
+        refreshed.feature_sets,
+        counts | dict(refreshed.counts),
+        found.commit_id if found.commit_id is not None else refreshed.commit_id,
+    )
+
+
+def _work_done(study: str, ingest_commit: int | None, reports: list[FeatureSetReport]) -> WorkDone:
+    commits = [each for each in (ingest_commit, *(report.commit_id for report in reports)) if each is not None]
+    return WorkDone(
+        study,
+        tuple(report.feature_set for report in reports),
+        {
+            "computed": sum(report.computed for report in reports),
+            "reused": sum(report.reused for report in reports),
+            "unchanged": sum(report.unchanged for report in reports),
+        },
+        max(commits, default=None),
+    )
+
+
+def _state(outcome: RunOutcome) -> State[Any]:
+    kind, name = _STATES[outcome.ending]
+    return State(type=kind, name=name, message=outcome.message)
+
+
+def scheduled_flows(served: ServedStudy, *, refresh_cron: str | None, bench_cron: str | None) -> list[ScheduledFlow]:
+    """Return the flows of a study's schedules.
+
+    Parameters
+    ----------
+    served : ServedStudy
+        The study.
+    refresh_cron, bench_cron : str or None
+        When to run, as five cron fields.
+
+    Raises
+    ------
+    UsageError
+        When a cron text or the time zone is not one.
+    """
+    zone = named_time_zone(served.timezone).key
+    here = replace(served, file=served.file.resolve(), store=served.store.resolve(), timezone=zone)
+    found: list[ScheduledFlow] = []
+    for made, verb, cron in ((refresh_study, "refresh", refresh_cron), (bench_study, "bench", bench_cron)):
+        if cron is None:
+            continue
+        description = f"radzoo {verb} of {here.study}, into {here.store}"
+        try:
+            each = ScheduledFlow(made(here), here.study, description, Cron(cron, timezone=zone))
+            # Prefect reads a cron text here and there.
+            each.flow.to_deployment(each.name, schedule=each.schedule, entrypoint_type=EntrypointType.MODULE_PATH)
+        except ValueError as error:
+            raise UsageError(
+                f"--{verb} '{cron}' is no cron text", hint=f'five fields, such as --{verb} "0 3 * * *"'
+            ) from error
+        found.append(each)
+    return found
+
+
+def serve_until_stopped(scheduled: list[ScheduledFlow]) -> None:
+    """Register flows with the Prefect server of ``PREFECT_API_URL`` and run them until Ctrl-C or SIGTERM.
+
+    What a run does is the flow that this process holds. The server only says when: an entrypoint, steps or parameters
+    that somebody gives a deployment there are not looked at, or end the run before it begins.
+
+    One run at a time: the store has one writer. The limit is the process's own, since one of the server's stays taken
+    for ever where a process is killed, and then no run would start again.
+    """
+    # A shell starts what runs in the background with Ctrl-C ignored, and then SIGTERM could not take its way.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    runner = _StoppableRunner(limit=1)
+    for each in scheduled:
+        deployment = runner.add_flow(
+            each.flow,
+            name=each.name,
+            schedule=each.schedule,
+            description=each.description,
+            # A file's path would put the folder `flows` itself on the import path.
+            entrypoint_type=EntrypointType.MODULE_PATH,
+        )
+        _refuse_parameters(cast("UUID", deployment))
+    with suppress(KeyboardInterrupt):
+        asyncio.run(runner.start())
+
+
+def _refuse_parameters(deployment: UUID) -> None:
+    """Have the server itself refuse a run with parameters; its schema of a flow without any allows all."""
+    schema = {"title": "Parameters", "type": "object", "properties": {}, "additionalProperties": False}
+    with get_client(sync_client=True) as client:
+        client.request(
+            "PATCH",
+            "/deployments/{id}",
+            path_params={"id": deployment},
+            json={"parameters": {}, "parameter_openapi_schema": schema, "enforce_parameter_schema": True},
+        )
+
+
+class _StoppableRunner(Runner):
+    def handle_sigterm(self, *_: Any, **__: Any) -> None:
+        """End as after Ctrl-C: Prefect's own answer to SIGTERM leaves a call behind that nobody awaits."""
+        # A terminal's Ctrl-C reaches runs too.
+        _interrupt_runs()
+        os.kill(os.getpid(), signal.SIGINT)
+
+    async def __aexit__(self, *exc_info: Any) -> None:
+        """End runs at work, which Prefect would wait for: first as Ctrl-C does, at last by force."""
+        for end_runs in (_interrupt_runs, _kill_runs):
+            patience = asyncio.get_running_loop().time() + _PATIENCE_S
+            while multiprocessing.active_children() and asyncio.get_running_loop().time() < patience:
+                await asyncio.sleep(0.1)
+            end_runs()
+        await super().__aexit__(*exc_info)
+
+
+def _interrupt_runs() -> None:
+    for run in multiprocessing.active_children():
+        if run.pid is not None:
+            with suppress(ProcessLookupError):
+                os.kill(run.pid, signal.SIGINT)
+
+
+def _kill_runs() -> None:
+    for run in multiprocessing.active_children():
+        run.kill()

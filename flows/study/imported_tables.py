@@ -1,0 +1,310 @@
+"""Feature tables from elsewhere, read and checked: every cell a number or nothing, every row a key of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from pydantic import TypeAdapter, ValidationError
+
+from flows.study.column_review import ColumnNote, ColumnReview, identifying_columns, numbering_columns
+from flows.study.imported_columns import chosen_columns, column_numbers
+from flows.study.outcomes import decided_columns
+from flows.study.source import StudySource
+from flows.study.tables import CohortPatient, StudyTables
+from flows.tables.file_faults import real_path
+from flows.tables.files import read_table
+from flows.tables.patient_ids import KnownIds, pseudonym_fault, with_ids
+from flows.tables.text_table import TextTable
+from schemas.errors import ContractError
+from schemas.fault_list import FaultList
+from schemas.features.sets import ImportedDefinition
+from schemas.keys import MaskKey, Name, Pseudonym, extraction_id, sha256_of_json
+from schemas.study.file import Study
+from schemas.study.imported import ONLY_PHASE, ImportedTable
+from store.rows.segments import KEY_COLUMNS
+from store.rows.staging import ExtractionRecord
+
+__all__ = ["READER", "ImportedRows", "imported_rows"]
+
+READER = "table"
+"""Stands for the reader of rows that no mask of this store gave."""
+LESION = "1"
+
+_phase: TypeAdapter[str] = TypeAdapter(Name)
+_lesion: TypeAdapter[str] = TypeAdapter(Pseudonym)
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ImportedRows:
+    """One table's rows as the store takes them."""
+
+    name: str
+    file: Path
+    description: str
+    definition: ImportedDefinition
+    records: tuple[ExtractionRecord, ...]
+    columns: ColumnReview
+    """What became of the table's columns."""
+    failures: tuple[Row, ...]
+    """Rows of the table `failures`: patients without a row, rows without a value."""
+    notes: tuple[str, ...]
+    """How the file was read, where that is not what its name says."""
+
+    @property
+    def phases(self) -> tuple[str, ...]:
+        """Return the phases that have a row, in the order of the table."""
+        return tuple(dict.fromkeys(record.key.phase for record in self.records))
+
+
+def imported_rows(study: Study, name: str, text: str, study_file: Path, tables: StudyTables) -> ImportedRows:
+    """Return the rows of one of a study's imported tables.
+
+    Parameters
+    ----------
+    study : Study
+        The parsed study file.
+    name : str
+        The feature set.
+    text : str
+        The study file's text, in which faults are located.
+    study_file : Path
+        Where it lies; the table is found relative to it.
+    tables : StudyTables
+        The cohort and its labels; without patients, whose table is then at fault, only the columns are checked.
+
+    Raises
+    ------
+    ContractError
+        When the table or a column is missing, a cell is no finite number, a key stands twice, a patient is not in
+        the cohort, or two columns could not be told apart in SQL: all such faults.
+    """
+    table, faults = study.imported[name], FaultList()
+    source = StudySource(study, text, study_file, faults)
+    file = real_path(study_file.parent / table.table)
+    frame = read_table(file, source.at("imported", name, "table"), missing=table.missing, as_text=False)
+    patient_column = table.patient or study.cohort.patient
+    named = {"patient": patient_column, "phase": table.phase, "lesion": table.lesion}
+    has_keys = [source.has(frame, column, "imported", name, key) for key, column in named.items() if column is not None]
+    keys = [column for column in named.values() if column is not None]
+    if all(has_keys):
+        with faults.gathered():
+            frame = with_ids(frame, *keys)
+    chosen = chosen_columns(source, name, table, frame, {*keys, *decided_columns(study)})
+    numbers, not_numeric = column_numbers(source, frame, chosen.chosen, is_asked=bool(table.columns.include))
+    rows = _row_keys(source, frame, keys, table, tables.patients) if all(has_keys) and tables.patients else []
+    # One row of each patient tells what a column is: the first one of one phase.
+    first = _first_rows(rows)
+    per_patient = {column: values[list(first.values())] for column, values in numbers.items()}
+    numbering, included = numbering_columns(per_patient), []
+    if table.columns.include:
+        included = [ColumnNote(column, f"is included, and is known {reason}") for column, reason in numbering]
+    else:
+        not_numeric += numbering
+        unfit = {note.column for note in numbering}
+        numbers = {column: values for column, values in numbers.items() if column not in unfit}
+    for prefix in table.phases.values():
+        if not any(each.startswith(prefix) for each in numbers):
+            faults.add(
+                ContractError(
+                    f"no numeric column of {file.name} starts with '{prefix}'",
+                    where=source.at("imported", name, "phases"),
+                    hint="correct the prefix in the study file; nothing was written",
+                )
+            )
+    by_phase = _features_by_phase(table, list(numbers))
+    columns = tuple(dict.fromkeys(feature for features in by_phase.values() for feature in features))
+    if not faults:
+        with faults.gathered():
+            _refuse_confusable(frame, columns)
+    definition = ImportedDefinition(source=table.source, columns=columns, phases=table.phases)
+    faults.raise_any(file.name)
+    records, failures = _records(study, name, frame, table, tables.patients, rows, by_phase, numbers, definition)
+    left_out = (*chosen.left_out, *not_numeric)
+    warned = (
+        *chosen.warned,
+        *included,
+        *_identifying(first, {column: per_patient[column] for column in numbers}, tables),
+    )
+    review = ColumnReview(tuple(numbers), left_out, chosen.excluded, warned)
+    return ImportedRows(name, file, table.description, definition, tuple(records), review, tuple(failures), frame.notes)
+
+
+def _first_rows(rows: Sequence[_RowKey]) -> dict[str, int]:
+    """Return the position of one row of each patient: the first one of one phase."""
+    first: dict[str, int] = {}
+    for row in rows:
+        if row.phase == rows[0].phase:
+            first.setdefault(row.patient, row.position)
+    return first
+
+
+def _identifying(
+    first: Mapping[str, int], per_patient: Mapping[str, NDArray[np.float64]], tables: StudyTables
+) -> list[ColumnNote]:
+    """Return the columns that may number the patients, looked at in one row of each."""
+    labels = {each["patient"]: each["label"] for each in tables.labels if each["label"] is not None}
+    known = np.array([labels.get(patient, np.nan) for patient in first], dtype=float)
+    return identifying_columns(per_patient, known)
+
+
+def _features_by_phase(table: ImportedTable, columns: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Return for each prefixed phase its features and their columns; under '' those of a table of one phase a row."""
+    if not table.phases:
+        return {"": {column: column for column in columns}}
+    found: dict[str, dict[str, str]] = {}
+    for phase, prefix in table.phases.items():
+        own = [column for column in columns if column.startswith(prefix) and len(column) > len(prefix)]
+        found[phase] = {column.removeprefix(prefix): column for column in own}
+    return found
+
+
+def _refuse_confusable(source: TextTable, columns: Sequence[str]) -> None:
+    """Refuse names that SQL cannot hold, or takes for one: it does not tell capitals from small letters."""
+    seen = {name.lower(): name for name in KEY_COLUMNS}
+    for column in columns:
+        if "\0" in column:
+            raise ContractError(
+                f"column {column!r} has a NUL character in its name, where a name ends in SQL",
+                where=f"{source.file}:1",
+                hint="exclude it in the study file, or rename it in the table; nothing was written",
+            )
+        other = seen.setdefault(column.lower(), column)
+        if other is not column:
+            what = "is the name of a key" if other in KEY_COLUMNS else f"and column '{other}' are one name"
+            raise ContractError(
+                f"column '{column}' {what} in SQL, which does not tell capitals from small letters",
+                where=f"{source.file}:1",
+                hint="exclude it in the study file, or rename it in the table; nothing was written",
+            )
+    if not columns:
+        raise ContractError(
+            "no column is a feature",
+            where=str(source.file),
+            hint="correct 'columns' in the study file; nothing was written",
+        )
+
+
+class _RowKey(NamedTuple):
+    """Whose row stands at a position of the table."""
+
+    position: int
+    patient: str
+    phase: str
+    lesion: str
+
+
+def _records(
+    study: Study,
+    name: str,
+    source: TextTable,
+    table: ImportedTable,
+    patients: Sequence[CohortPatient],
+    rows: Sequence[_RowKey],
+    by_phase: Mapping[str, Mapping[str, str]],
+    numbers: Mapping[str, NDArray[np.float64]],
+    definition: ImportedDefinition,
+) -> tuple[list[ExtractionRecord], list[Row]]:
+    records: list[ExtractionRecord] = []
+    failures: list[Row] = []
+    columns = definition.columns
+    digest, there = definition.sha256, set()
+    # A row at a time is read across all columns: a matrix lays each row's numbers side by side.
+    matrices = {
+        phase: np.column_stack([numbers[features[column]] if column in features else absent for column in columns])
+        for absent in (np.full(source.frame.height, np.nan),)
+        for phase, features in by_phase.items()
+    }
+    for row in rows:
+        for phase_of_columns, matrix in matrices.items():
+            phase = phase_of_columns or row.phase
+            key = MaskKey(row.patient, study.cohort.exam, phase, row.lesion, READER, 1)
+            cells = matrix[row.position]
+            values = dict(zip(columns, cells.tolist(), strict=True))
+            values |= {columns[at]: None for at in np.flatnonzero(np.isnan(cells))}
+            there.add((row.patient, phase))
+            if all(value is None for value in values.values()):
+                failures.append(_failure(study.id, name, key, f"no cell of {source.file.name} has a value"))
+                continue
+            # The row takes the place of an image: its key and values decide the identity.
+            content = sha256_of_json([list(key), list(values.values())])
+            records.append(ExtractionRecord(extraction_id(content, "", digest), key, content, "", values))
+    # Which phases a column names, its rows tell; of each a patient has a row or a failure.
+    phases = table.declared_phases or tuple(dict.fromkeys(row.phase for row in rows))
+    failures += [
+        _failure(
+            study.id,
+            name,
+            MaskKey(each.patient, study.cohort.exam, phase, "", READER, 1),
+            f"no row in {source.file.name}" + (f" of phase {phase}" if table.phase else ""),
+        )
+        for each in patients
+        for phase in phases
+        if (each.patient, phase) not in there
+    ]
+    return records, failures
+
+
+def _row_keys(
+    source: StudySource,
+    frame: TextTable,
+    keys: Sequence[str],
+    table: ImportedTable,
+    patients: Sequence[CohortPatient],
+) -> list[_RowKey]:
+    """Return whose row each one is; rows of strangers and second rows of a key are faults."""
+    stored = {each.written: each.patient for each in patients}
+    known = KnownIds(stored)
+    patient_column = keys[0]
+    cells = replace(frame, frame=frame.frame.select(pl.col(keys).cast(pl.String)), missing=())
+    rows: list[_RowKey] = []
+    seen: set[tuple[str, str, str]] = set()
+    phases: dict[str, str] = {}
+    for position, (line, row) in enumerate(cells.rows()):
+        written = row[patient_column]
+        try:
+            if written not in stored:
+                empty = pseudonym_fault("", is_empty_row=not written and frame.is_empty_line(line))
+                raise frame.fault(line, patient_column, known.stranger(written) if written else empty)
+            phase = _named(frame, line, table.phase, row, _phase, "phase") if table.phase else ONLY_PHASE
+            if table.phase and (alike := phases.setdefault(phase.strip().casefold(), phase)) != phase:
+                words = f"'{phase}' and '{alike}' are probably one phase: they differ in capitals or blanks only"
+                raise frame.fault(line, table.phase, words)
+            lesion = _named(frame, line, table.lesion, row, _lesion, "lesion") if table.lesion else LESION
+            key = (stored[written], phase, lesion)
+            if key in seen:
+                of = "".join(f", {row[column]}" for column in keys[1:])
+                raise frame.fault(line, patient_column, f"'{written}'{of} stands here a second time")
+        except ContractError as error:
+            source.cell_fault(frame, patient_column, error)
+            continue
+        seen.add(key)
+        rows.append(_RowKey(position, *key))
+    return rows
+
+
+def _named(
+    source: TextTable, line: int, column: str, row: Mapping[str, str], names: TypeAdapter[str], what: str
+) -> str:
+    try:
+        return names.validate_python(row[column])
+    except ValidationError as error:
+        raise source.fault(line, column, f"'{row[column]}' is no name of a {what}") from error
+
+
+def _failure(study: str, feature_set: str, key: MaskKey, reason: str) -> Row:
+    return {
+        "stage": "ingest",
+        "study": study,
+        **key._asdict(),
+        "feature_set": feature_set,
+        "feature": "",
+        "reason": reason,
+    }

@@ -1,0 +1,47 @@
+"""A study file as the source of tables and columns: what it names is found, or is a fault on its line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from flows.tables.files import read_table
+from flows.tables.text_table import TextTable
+from schemas.errors import ContractError
+from schemas.fault_list import FaultList
+from schemas.study.file import Study
+from schemas.study.toml_lines import line_of
+
+__all__ = ["StudySource"]
+
+
+@dataclass(frozen=True)
+class StudySource:
+    """A study file, and the faults of its tables that were met."""
+
+    study: Study
+    text: str
+    """The study file's text, in which faults are located."""
+    file: Path
+    faults: FaultList
+
+    def at(self, *path: str | int) -> str:
+        """Return ``file:line`` of a key."""
+        return f"{self.file}:{line_of(self.text, path)}"
+
+    def table(self, name: str, path: tuple[str, ...]) -> TextTable | None:
+        """Return a table that a key names, None where it cannot be read, which is a fault."""
+        with self.faults.gathered():
+            return read_table(self.file.parent / name, self.at(*path), missing=self.study.cohort.missing)
+        return None
+
+    def has(self, table: TextTable, column: str, *path: str | int) -> bool:
+        """Return whether a table has a column; it is a fault where it has not."""
+        with self.faults.gathered():
+            table.require(column, self.at(*path))
+            return True
+        return False
+
+    def cell_fault(self, table: TextTable, column: str, error: ContractError) -> None:
+        """Take over the error of a cell; the first ones of a column are listed, the others counted."""
+        self.faults.add(error, f"{table.file}:{column}")

@@ -1,0 +1,1 @@
+"""Tables from files: CSV, TSV, Excel, Parquet, and what is wrong with them."""

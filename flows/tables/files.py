@@ -1,0 +1,137 @@
+"""Table files: what a file holds by its content, read as a table or named for what it is."""
+
+from __future__ import annotations
+
+import io
+import lzma
+import struct
+import zipfile
+import zlib
+from collections.abc import Collection
+from pathlib import Path
+
+from flows.tables.content import PackedTable, table_content
+from flows.tables.delimited_text import delimited_table
+from flows.tables.file_faults import FILE_ERRORS, file_fault
+from flows.tables.parquet import parquet_frame
+from flows.tables.text_table import TextTable
+from schemas.errors import ContractError, NotFoundError
+
+__all__ = ["read_table"]
+
+# All that zipfile raises for an archive that somebody altered.
+_DAMAGED = (OSError, EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile, ValueError, KeyError, IndexError)
+_UNREADABLE = (*_DAMAGED, NotImplementedError, RuntimeError, OverflowError, struct.error)
+_PARQUET = b"PAR1"
+_MIME_LENGTH = 200
+_SAVE = "save its table as CSV (UTF-8) or Parquet, and name that file"
+_KINDS = {
+    b"\xd0\xcf\x11\xe0": "an Excel workbook (.xls)",
+    b"$FL2": "an SPSS file (.sav)",
+    b"$FL3": "an SPSS file (.zsav)",
+    b"<stata_dta>": "a Stata file (.dta)",
+    b"\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\xc2\xea\x81\x60": "a SAS file (.sas7bdat)",
+    b"HEADER RECORD": "a SAS transport file (.xpt)",
+    b"RDX": "an R data file (.RData)",
+    b"X\n": "an R data file (.rds)",
+    b"A\n": "an R data file (.rds)",
+    b"ARROW1": "an Arrow file (.feather)",
+    b"\x89HDF": "an HDF5 file",
+    b"\x93NUMPY": "a NumPy array",
+    b"\x80\x04": "a Python pickle, which may run code when it is opened",
+    b"\x80\x05": "a Python pickle, which may run code when it is opened",
+    b"SQLite format 3": "an SQLite database",
+    b"%PDF": "a PDF document",
+    b"{\\rtf": "a rich text document",
+    b"BZh": "compressed by bzip2, which is not read here",
+    b"\x28\xb5\x2f\xfd": "compressed by Zstandard, which is not read here",
+    b"7z\xbc\xaf": "a 7-Zip archive",
+}
+_MARKUP = ((b"<!doctype html", "an HTML page"), (b"<html", "an HTML page"), (b"<?xml", "an XML file"))
+_MEMBERS = (
+    ("xl/workbook", "an Excel workbook (.xlsx)"),
+    ("word/document", "a Word document (.docx)"),
+    ("index/tables", "an Apple Numbers sheet"),
+)
+
+
+def read_table(file: Path, where: str, *, missing: Collection[str] = (), as_text: bool = True) -> TextTable:
+    """Return the table in a .csv, .tsv or .parquet file; text may be compressed as .gz or .xz.
+
+    What a file is, its content tells: Parquet and compressed text are read under any name. Separators other than
+    the name's, and decimal commas, are recognised and noted.
+
+    Parameters
+    ----------
+    file : Path
+        The file; text is UTF-8 with one header line.
+    where : str
+        What names the file, for its fault.
+    missing : collection of str
+        Cells that mean 'not given', as an empty one does.
+    as_text : bool
+        Turn the numbers of a Parquet file into text, as those of a delimited file are.
+
+    Raises
+    ------
+    ContractError
+        When the file is missing, with ``where`` it is named, or cannot be read, or is no table.
+    NotFoundError
+        When the file is missing and an option of the command line names it.
+    """
+    try:
+        packed = table_content(file)
+    except FILE_ERRORS as error:
+        is_option = where.startswith("--")
+        is_absent = isinstance(error, (FileNotFoundError, NotADirectoryError))
+        # A path with NUL is shown escaped: a terminal would swallow it.
+        name = str(file).replace("\0", "\\0")
+        raise (NotFoundError if is_absent and is_option else ContractError)(
+            f"file '{name}' {file_fault(file, error)}",
+            where=where,
+            hint=f"{where} TABLE; nothing was written"
+            if is_option
+            else f"correct the {'path in the study file' if is_absent else 'file or its path'}; nothing was written",
+        ) from error
+    return _table(file, packed, missing, as_text=as_text)
+
+
+def _table(file: Path, packed: PackedTable, missing: Collection[str], *, as_text: bool) -> TextTable:
+    content, name = packed
+    if content.startswith(_PARQUET):
+        return TextTable(file, parquet_frame(file, content, as_text=as_text), missing=missing)
+    if (kind := _kind(content)) is not None:
+        raise _fault(f"is {kind}, not a table", file, _SAVE)
+    if name.suffix.lower() == ".parquet":
+        raise _fault("is not Parquet, whatever its name says", file, "name it .csv if it is text, or write it again")
+    read = delimited_table(content, str(file), "\t" if name.suffix.lower() == ".tsv" else ",")
+    notes = tuple(f"{file.name}: {note}" for note in read.notes)
+    return TextTable(file, read.frame, read.lines, missing, read.has_decimal_commas, notes)
+
+
+def _fault(message: str, file: Path, hint: str) -> ContractError:
+    return ContractError(f"'{file.name}' {message}", where=str(file), hint=f"{hint}; nothing was written")
+
+
+def _kind(content: bytes) -> str | None:
+    """Return what a file is that is no text, None where it may be text."""
+    if content.startswith(b"PK\x03\x04"):
+        return _archive_kind(content)
+    start = content[:200].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    for mark, kind in _MARKUP:
+        if start.startswith(mark):
+            return f"{kind} (some programs save one as .xls or .csv)"
+    return next((kind for mark, kind in _KINDS.items() if content.startswith(mark)), None)
+
+
+def _archive_kind(content: bytes) -> str:
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            names = [name.lower() for name in archive.namelist()]
+            if "mimetype" in archive.namelist():
+                with archive.open("mimetype") as member:  # of which no more is read than a word's length
+                    if b"opendocument" in member.read(_MIME_LENGTH):
+                        return "an OpenDocument file (.ods)"
+    except _UNREADABLE:
+        return "a damaged zip archive"
+    return next((kind for start, kind in _MEMBERS if any(name.startswith(start) for name in names)), "a zip archive")

@@ -1,0 +1,145 @@
+"""Patients' ids as tables write them: one rule for cohort, clinical and imported tables.
+
+A cell is taken without blanks at its ends. A column of whole numbers that a program wrote with decimals (1.0, 2.0) is
+whole numbers. Leading zeros and capitals count: nothing is guessed, and ids that differ in these alone are named.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import replace
+
+import polars as pl
+
+from flows.tables.text_table import TextTable
+from schemas.fault_list import LISTED_FAULTS
+from schemas.nearest import nearest_words
+from schemas.written.levels import whole_number_text
+
+__all__ = ["KnownIds", "pseudonym_fault", "with_ids"]
+
+_SHORTENED = r"^[0-9](?:[.,][0-9]+)?[eE]\+[0-9]+$|^[0-9][.,][0-9]+[eE][0-9]+$"
+_EXACT = 2**53
+"""Above it floating-point numbers do not hold every whole number."""
+
+
+def with_ids(table: TextTable, *columns: str) -> TextTable:
+    """Return a table whose columns of ids are text by the rule of this module.
+
+    Raises
+    ------
+    ContractError
+        Where a column holds floating-point numbers that are no whole ones, or a long number in short.
+    """
+    return replace(table, frame=table.frame.with_columns(_ids(table, column) for column in columns))
+
+
+def _ids(table: TextTable, column: str) -> pl.Series:
+    series = table.frame[column]
+    if series.dtype.is_float():
+        there = series.drop_nulls().drop_nans()
+        wrong = (there.round() != there) | (there.abs() >= _EXACT)
+        if wrong.any():
+            cell = there.filter(wrong)[0]
+            row = int((series == cell).arg_true()[0])
+            raise table.fault(
+                table.line_of(row), column, f"{cell!r} is no id: ids are text, or whole numbers below {_EXACT}"
+            )
+        return series.fill_nan(None).cast(pl.Int64).cast(pl.String)
+    text = series.cast(pl.String).str.strip_chars()
+    cells = text.filter(text.is_not_null() & (text != ""))
+    shortened = text.str.contains(_SHORTENED).fill_null(value=False)
+    if shortened.any():
+        row = int(shortened.arg_true()[0])
+        raise table.fault(table.line_of(row), column, pseudonym_fault(text[row]))
+    if not cells.is_empty() and cells.str.contains(r"^-?[0-9]+(?:\.0+)?$").all():
+        return text.map_elements(whole_number_text, return_dtype=pl.String)
+    return text
+
+
+def pseudonym_fault(cell: str, *, is_empty_row: bool = False) -> str:
+    """Return what is wrong with a cell that is no pseudonym.
+
+    Parameters
+    ----------
+    cell : str
+        The cell.
+    is_empty_row : bool
+        No other cell of its row has a value: it is an empty line.
+    """
+    if not cell:
+        return "'' is no pseudonym" + (": the row is empty, delete it" if is_empty_row else ": the cell is empty")
+    if re.fullmatch(_SHORTENED, cell):
+        return f"'{cell}' is no pseudonym: a program has shortened a long number; format the column as text"
+    foreign = sorted(set(re.findall(r"[^A-Za-z0-9._:-]", cell)))
+    if foreign:
+        return f"'{cell}' is no pseudonym: it has {', '.join(map(_character, foreign[:3]))}"
+    return f"'{cell}' is no pseudonym: it " + ("is too long" if len(cell) > 64 else "begins with no letter or digit")
+
+
+class KnownIds:
+    """The ids of a cohort, and what an id of another table is that is not among them.
+
+    Parameters
+    ----------
+    ids : iterable of str
+        As the cohort table writes them.
+    """
+
+    def __init__(self, ids: Iterable[str]) -> None:
+        self._ids = list(ids)
+        # Each compares an id with thousands, and no more faults are listed.
+        self._look_ups = LISTED_FAULTS
+        self._alike = {_without_all(each): each for each in reversed(self._ids)}
+
+    def like(self, patient: str) -> str | None:
+        """Return the id that differs from this one in capitals, blanks or leading zeros only."""
+        known = self._alike.get(_without_all(patient))
+        return None if known == patient else known
+
+    def stranger(self, patient: str) -> str:
+        """Return the fault of an id that the cohort table does not have, with the nearest one that it has."""
+        known = self.like(patient)
+        if known is None:
+            self._look_ups -= 1
+            nearest = nearest_words(patient, self._ids) if self._look_ups >= 0 else ""
+            return f"'{patient}' is not in the cohort table{nearest}"
+        return f"'{patient}' is not in the cohort table, which has '{known}': {_difference(patient, known)}"
+
+    def twin(self, patient: str) -> str | None:
+        """Return the fault of an id of the cohort that is probably that of another of its rows, None where none is."""
+        known = self._alike.get(_without_all(patient))
+        if known is None or known == patient:
+            return None
+        return f"'{patient}' and '{known}' are probably one patient: {_difference(patient, known)}"
+
+
+def _difference(one: str, other: str) -> str:
+    for words, without in (
+        ("capitals", str.casefold),
+        ("blanks", _without_blanks),
+        ("leading zeros", _without_zeros),
+    ):
+        if without(one) == without(other):
+            return f"they differ in {words} only"
+    return "they differ in capitals, blanks and leading zeros only"
+
+
+def _without_blanks(text: str) -> str:
+    return "".join(each for each in text if unicodedata.category(each) not in ("Zs", "Cf", "Cc"))
+
+
+def _without_zeros(text: str) -> str:
+    return re.sub(r"(?<![0-9])0+(?=[0-9])", "", text)
+
+
+def _without_all(text: str) -> str:
+    return _without_zeros(_without_blanks(text).casefold())
+
+
+def _character(each: str) -> str:
+    if each.isspace() or not each.isprintable():
+        return f"a {unicodedata.name(each, 'control character').lower()} (U+{ord(each):04X})"
+    return f"'{each}'"

@@ -1,0 +1,160 @@
+"""Tables as text cells, whose every fault can be named by line and column."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import polars as pl
+
+from flows.tables.delimited_text import comma_number
+from schemas.errors import ContractError
+from schemas.nearest import nearest_words
+from schemas.shown_text import shown_text
+from schemas.written.dates import iso_date
+from schemas.written.levels import level_of
+
+__all__ = ["TextTable"]
+
+_FIRST_LINE = 2
+_SHOWN_COLUMNS = 12
+_SHOWN_OF_CELL = 400
+_YES = {"yes", "true", "1", "1.0", "y"}
+_NO = {"no", "false", "0", "0.0", "n", ""}
+
+
+@dataclass(frozen=True)
+class TextTable:
+    """A delimited or Parquet file as text cells, with the line each row stands on."""
+
+    file: Path
+    frame: pl.DataFrame
+    lines: Sequence[int] | None = field(default=None, repr=False)
+    """The line of each row; None where the header is line 1 and each row one line."""
+    missing: Collection[str] = ()
+    """Cells that mean 'not given', as an empty one does."""
+    has_decimal_commas: bool = False
+    """Numbers are written with decimal commas."""
+    notes: tuple[str, ...] = ()
+    """How the file was read, where that is not what its name says."""
+    whole: pl.DataFrame | None = field(default=None, repr=False)
+    """All columns, where the table was narrowed to those that a study reads."""
+
+    def narrowed(self, columns: Iterable[str]) -> TextTable:
+        """Return the table with these of its columns alone: a row of the others is not made text cell by cell."""
+        wanted = {*columns}
+        kept = [name for name in self.frame.columns if name in wanted]
+        return replace(self, frame=self.frame.select(kept), whole=self.frame if self.whole is None else self.whole)
+
+    def is_empty_line(self, line: int) -> bool:
+        """Return whether no cell of a row has a value, whatever columns a study reads."""
+        row = line - _FIRST_LINE if self.lines is None else bisect_left(self.lines, line)
+        frame = self.frame if self.whole is None else self.whole
+        return not any(str(cell).strip() for cell in frame.row(row) if cell is not None)
+
+    def line_of(self, row: int) -> int:
+        """Return the line on which a row stands, the first row being 0."""
+        return row + _FIRST_LINE if self.lines is None else self.lines[row]
+
+    def rows(self) -> Iterator[tuple[int, dict[str, str]]]:
+        """Yield each row with the line it stands on."""
+        for number, row in enumerate(self.frame.iter_rows(named=True)):
+            yield self.line_of(number), {name: self._cell(value) for name, value in row.items()}
+
+    def _cell(self, value: str | None) -> str:
+        text = (value or "").strip()
+        return "" if text in self.missing else text
+
+    def first_of_each(self, key: str, columns: Collection[str]) -> TextTable:
+        """Return the table with the first row of each ``key``, whose further rows must agree in ``columns``.
+
+        Raises
+        ------
+        ContractError
+            Where two rows of one key differ.
+        """
+        first: dict[str, tuple[int, dict[str, str]]] = {}
+        kept: list[int] = []
+        for number, (line, row) in enumerate(self.rows()):
+            known_line, known = first.setdefault(row[key], (line, row))
+            if known is row:
+                kept.append(number)
+            for column in columns:
+                if row[column] != known[column]:
+                    said = (
+                        f"'{row[column]}' here, '{known[column]}' on line {known_line}, {key} '{row[key]}' both times"
+                    )
+                    raise self.fault(line, column, said)
+        whole = None if self.whole is None else self.whole[kept]
+        return replace(self, frame=self.frame[kept], lines=[self.line_of(number) for number in kept], whole=whole)
+
+    def require(self, column: str, where: str) -> None:
+        """Refuse a table without a column that the study file, or an option such as ``--patient``, names.
+
+        Raises
+        ------
+        ContractError
+            Where there is no such column; the message has the first ones and the nearest names.
+        """
+        names = (self.frame if self.whole is None else self.whole).columns
+        if column not in names:
+            more = f", ... and {len(names) - _SHOWN_COLUMNS} more" if len(names) > _SHOWN_COLUMNS else ""
+            there_are = f"{shown_text(', '.join(names[:_SHOWN_COLUMNS]), 1_000)}{more}"
+            is_option = where.startswith("--")
+            raise ContractError(
+                f"column '{column}' is not in {self.file.name}; it has {there_are}{nearest_words(column, names)}",
+                where=where,
+                hint=f"{f'{where} COLUMN' if is_option else 'correct the column name in the study file'}; "
+                "nothing was written",
+            )
+
+    def fault(self, line: int, column: str, message: str) -> ContractError:
+        """Return the error of a cell."""
+        return ContractError(
+            shown_text(f"column '{column}': {message}", _SHOWN_OF_CELL),
+            where=f"{self.file}:{line}",
+            hint="correct the table and run the command again; nothing was written",
+        )
+
+    def number(self, line: int, column: str, cell: str) -> float:
+        """Return a cell as a finite number."""
+        text = cell
+        if self.has_decimal_commas and "," in cell and "." not in cell:
+            text = cell.replace(",", ".")
+        elif self.has_decimal_commas and "." in cell:
+            raise self.fault(line, column, f"'{cell}' has a point in a table whose decimals are commas")
+        try:
+            # Python reads 1_000 as a thousand, and digits of all scripts.
+            value = float(text.replace("_", "?") if text.isascii() else "?")
+        except ValueError as error:
+            known = comma_number(cell)
+            raise self.fault(line, column, f"'{cell}' is no number" + (f": {known}" if known else "")) from error
+        if not math.isfinite(value):
+            raise self.fault(line, column, f"'{cell}' is no finite number")
+        return value
+
+    def date(self, line: int, column: str | None, row: dict[str, str]) -> str | None:
+        """Return a column's date, ISO 8601, or None where there is no column or the cell is empty."""
+        if column is None or not row[column]:
+            return None
+        try:
+            return iso_date(row[column])
+        except ValueError as error:
+            raise self.fault(line, column, str(error)) from error
+
+    def level(self, line: int, column: str, cell: str, levels: Sequence[str], message: str) -> str:
+        """Return the level of a list that a cell stands for; ``1.0`` stands for ``1``, as Parquet may write it."""
+        found = level_of(cell, levels)
+        if found is None:
+            raise self.fault(line, column, f"'{cell}' {message}{nearest_words(cell, levels)}")
+        return found
+
+    def is_yes(self, line: int, column: str, row: dict[str, str]) -> bool:
+        """Return whether a column says yes; an empty cell says no."""
+        cell = row[column].lower()
+        if cell not in _YES | _NO:
+            raise self.fault(line, column, f"'{row[column]}' is neither yes nor no")
+        return cell in _YES

@@ -1,0 +1,81 @@
+"""The Prefect flow that trains: one task a model, networks in worker processes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from flows.engine.lines import telling_pool
+from flows.engine.server.temporary import started_server
+from flows.engine.watching import watched_networks
+from flows.engine.workflow import NO_CACHE, ThreadPoolTaskRunner, flow, task, unmapped
+from schemas.study.file import Study
+from store.home import Store
+from store.times import utc_now
+from zoo.models.training import TrainedModel, TrainingPlan, trained_model
+from zoo.registry import model_spec
+from zoo.tables.fits import UnfitError
+
+__all__ = ["trained_models"]
+
+_AT_ONCE = 2
+
+
+@task(cache_policy=NO_CACHE, persist_result=False, task_run_name="train {model}")
+def train_model(
+    model: str, position: int, carry_out: Callable[[int], TrainedModel | UnfitError]
+) -> TrainedModel | UnfitError:
+    """Train one model and save it below the store."""
+    return carry_out(position)
+
+
+@flow(name="train", validate_parameters=False, persist_result=False)
+def train_missing(
+    models: Sequence[str], carry_out: Callable[[int], TrainedModel | UnfitError]
+) -> list[TrainedModel | UnfitError]:
+    """Train every model that is asked for."""
+    futures = train_model.map(model=list(models), position=list(range(len(models))), carry_out=unmapped(carry_out))
+    return [future.result() for future in futures]
+
+
+def trained_models(
+    store: Store, study: Study, plans: Sequence[TrainingPlan], advance: Callable[[int], None]
+) -> list[TrainedModel | UnfitError]:
+    """Run the flow and return the trained models; in place of one that cannot be fitted, the reason.
+
+    A network sets PyTorch's generator, threads and switches, which are a process's: each has a process to itself.
+    """
+    networks = sum(model_spec(plan.model).is_network for plan in plans)
+    with ExitStack() as stack:
+        workers = min(_AT_ONCE, networks, os.cpu_count() or 1)
+        pool = stack.enter_context(telling_pool(workers)) if networks else None
+
+        def carry_out(position: int) -> TrainedModel | UnfitError:
+            plan = plans[position]
+            found: TrainedModel | UnfitError
+            try:
+                if pool is not None and model_spec(plan.model).is_network:
+                    found = pool.submit(_trained_network, store.root, study, plan).result()
+                else:
+                    found = trained_model(store, study, plan, utc_now())
+            except UnfitError as error:
+                # Given, not raised: Prefect would log a traceback, and the other models go on.
+                found = error
+            advance(1)
+            return found
+
+        # Any: its futures are a narrower type than with_options names.
+        threads: Any = ThreadPoolTaskRunner(max_workers=_AT_ONCE)
+        run = train_missing.with_options(flow_run_name=f"train {study.id}", task_runner=threads)
+        started_server()
+        return run([plan.model for plan in plans], carry_out)
+
+
+def _trained_network(root: Path, study: Study, plan: TrainingPlan) -> TrainedModel:
+    """Train a network in a worker process and save it below the store."""
+    store = Store(root)
+    with watched_networks(store.staging, f"{study.id}-{plan.model}", told_as=plan.model):
+        return trained_model(store, study, plan, utc_now())
