@@ -12,7 +12,6 @@ from flows.bench.controls import control_rows
 from flows.bench.nested_cv import fold_notes, honest_suite
 from flows.commits.erased_meanwhile import carry_out
 from flows.commits.publication import publish_landed
-from flows.refresh.run import stored_study
 from flows.train.run import TrainReport, study_models, train
 from schemas.errors import NotFoundError
 from schemas.results import FOLDS, REPEATS, ControlRow, LeaderboardRow, Suite
@@ -22,6 +21,7 @@ from store.commits.commit import commit_to
 from store.history.basis import Basis, basis_of
 from store.history.runs import recorded_run
 from store.history.snapshot import Snapshot
+from store.history.studies import stored_study
 from store.home import Store
 from store.times import utc_now
 from zoo.benchmark.characteristics import characteristic_rows

@@ -154,8 +154,8 @@ def stability(
         List every feature and phase with its bounds.
     """
     # Imported here: the other verbs do not need the study file's schema and the numerical libraries.
-    from flows.refresh.run import stored_study
     from flows.train.stability import study_stability
+    from store.history.studies import stored_study
     from zoo.tables.stability_counts import stability_counts
     from zoo.tables.stable_columns import stable_columns
 

@@ -13,7 +13,7 @@ from flows.cli.answers.columns import column_lines
 from flows.cli.outcome import Context, Outcome, Workers
 from flows.ingest.run import IngestReport
 from flows.ingest.run import ingest as ingest_study
-from flows.refresh.run import FeatureSetReport
+from flows.refresh.report import FeatureSetReport
 from flows.refresh.run import refresh as refresh_study
 from flows.study.file import study_file_text
 from flows.study.of_table import TableOfFeatures, study_text

@@ -10,7 +10,8 @@ from flows.demo.files import PUBLISHED_PATIENTS, demo_study
 from flows.demo.phantom.liver import DEFAULT_SCALE
 from flows.engine.progress import said
 from flows.ingest.run import IngestReport, ingest
-from flows.refresh.run import FeatureSetReport, refresh
+from flows.refresh.report import FeatureSetReport
+from flows.refresh.run import refresh
 from flows.report.page import write_report
 from store.home import Store
 

@@ -16,7 +16,6 @@ from flows.embed.records import (
     out_of_fold_records,
     trained_records,
 )
-from flows.refresh.run import stored_study
 from flows.train.run import train
 from schemas.errors import ContractError
 from schemas.keys import canonical_json, sha256_of_json
@@ -26,6 +25,7 @@ from store.commits.writer import appended_as
 from store.history.basis import Basis
 from store.history.runs import recorded_run
 from store.history.snapshot import Snapshot
+from store.history.studies import stored_study
 from store.home import Store
 from store.rows.segments import embedding_segment
 from zoo.benchmark.cross_validation import cross_validation, split_cohorts, split_labels

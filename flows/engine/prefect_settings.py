@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from flows.engine.prefect_environment import DEFAULTS, PROXY_VARIABLES, is_loopback
 from flows.engine.progress import said
-from flows.engine.server.secret import SECRET_VARIABLES
+from flows.engine.server_secret import SECRET_VARIABLES
 from schemas.errors import NotFoundError, RadzooError, UsageError
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import os
 from importlib import import_module
 
 from flows.engine.prefect_settings import checked_settings, chosen_secret, next_look, one_line
-from flows.engine.server.secret import share_secret
+from flows.engine.server_secret import share_secret
 from schemas.errors import RadzooError
 
 # Before Prefect itself is loaded.

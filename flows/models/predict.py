@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 
 from flows.engine.progress import said
 from flows.models.stored import model_row
-from flows.refresh.run import stored_study
 from schemas.errors import UsageError
 from store.history.snapshot import Snapshot
+from store.history.studies import stored_study
 from store.home import Store
 from zoo.models.prediction import Predictions, predictions
 from zoo.models.saved import exported_model, stored_model

@@ -8,6 +8,7 @@ from typing import Any
 
 from schemas.errors import RadzooError
 from store.history.snapshot import Snapshot
+from store.history.studies import stored_study
 from zoo.models.words import inputs_words
 
 __all__ = ["dataset_words"]
@@ -33,12 +34,11 @@ def dataset_words(snapshot: Snapshot, row: Mapping[str, Any]) -> str:
 
 def _as_read(snapshot: Snapshot, row: Mapping[str, Any], asked: str) -> str:
     # They bring scipy along, which the list of models does without.
-    from schemas.study.file import Study
     from zoo.tables.feature_columns import stored_feature_set
 
     try:
         then = Snapshot(snapshot.store, row["commit_id"])
-        study = Study.model_validate_json(then.row("studies", study=row["study"])["definition"])
+        study = stored_study(then, row["study"])
         return stored_feature_set(then, study, asked)
     except RadzooError:
         # Of a commit that cannot be read any more the dataset still has the name that the study asked for.

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from flows.commits.publication import publish_landed
 from flows.engine.progress import narrated
 from flows.refresh.feature_sets import settled_version
-from flows.refresh.run import FeatureSetReport
+from flows.refresh.report import FeatureSetReport
 from schemas.errors import ContractError, NotFoundError
 from schemas.features.sets import FeatureSetRef, NetworkDefinition
 from schemas.keys import MaskKey, canonical_json, extraction_id, sha256_of_json

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,8 @@ from flows.refresh.failure_counts import failure_counts
 from flows.refresh.feature_sets import BoundFeatureSet, asked_feature_sets, bound_feature_sets
 from flows.refresh.kinds import appended_staged
 from flows.refresh.plan import RefreshPlan, refresh_plan, staging_folder
+from flows.refresh.report import FeatureSetReport
 from flows.refresh.set_descriptions import update_descriptions
-from schemas.errors import NotFoundError
 from schemas.features.sets import FeatureSetRef
 from schemas.keys import MaskKey
 from schemas.study.file import Study
@@ -28,64 +28,13 @@ from store.commits.commit import Commit, commit_to
 from store.history.basis import Basis
 from store.history.runs import recorded_run
 from store.history.snapshot import Snapshot
+from store.history.studies import stored_study
 from store.home import Store
 from store.rows.staging import discard_staged, discard_unfinished
 
-__all__ = ["FeatureSetReport", "refresh", "stored_study"]
+__all__ = ["refresh"]
 
 Row = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class FeatureSetReport:
-    """What a refresh did, or with ``dry_run`` would do, for one feature set of a study."""
-
-    study: str
-    feature_set: str
-    features: int
-    computed: int
-    reused: int
-    """Taken from what another study or an interrupted run had computed."""
-    failed: int
-    """Masks whose extraction failed."""
-    unchanged: int
-    commit_id: int | None
-    refused: int = 0
-    """What the ingest refused: a count of the study, the same for all its feature sets, and part of no other."""
-    single_values: int = 0
-    """Values that could not be computed in rows that are there."""
-
-    @property
-    def stale(self) -> int:
-        """Return how many rows are not yet this study's."""
-        return self.computed + self.reused
-
-
-def stored_study(snapshot: Snapshot, study: Study | str | None) -> Study:
-    """Return an ingested study's definition; the store's only one where no id is given, a given one as it is.
-
-    Raises
-    ------
-    NotFoundError
-        When there is no such study, or none is named and the store has several.
-    """
-    if isinstance(study, Study):
-        return study
-    studies = {row["study"]: row["definition"] for row in snapshot.rows("studies")}
-    if study is None and len(studies) == 1:
-        study = next(iter(studies))
-    if study is None or study not in studies:
-        if not studies:
-            raise NotFoundError(
-                "the store has no study yet", where=str(snapshot.store.root), hint="radzoo ingest STUDY.toml adds one"
-            )
-        known = ", ".join(sorted(studies))
-        raise NotFoundError(
-            f"there is no study '{study}'" if study else "which study?",
-            where=str(snapshot.store.root),
-            hint=f"--study S, with one of: {known}; radzoo ingest STUDY.toml adds one",
-        )
-    return Study.model_validate_json(studies[study])
 
 
 def refresh(

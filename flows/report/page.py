@@ -9,7 +9,6 @@ from flows.commits.erased_meanwhile import carry_out
 from flows.pages import words
 from flows.pages.page import page_text, write_page
 from flows.pages.questions import Questions
-from flows.refresh.run import stored_study
 from flows.report.performance import performance
 from flows.report.sections import clinical_table, feature_sets, model_parts
 from flows.report.summary import cautions, summary
@@ -19,6 +18,7 @@ from schemas.errors import UsageError
 from schemas.features.grey_levels import FEWEST_LEVELS
 from store.analyst.query import snapshot_connection
 from store.history.snapshot import Snapshot
+from store.history.studies import stored_study
 from store.home import Store
 from zoo.registry import REGISTRY
 

@@ -18,8 +18,8 @@ from flows.engine.kept_environment import kept_environment
 from flows.engine.prefect_settings import checked_settings, chosen_secret, loaded_settings, refuse_unusable_database
 from flows.engine.progress import said
 from flows.engine.server.process import LOOPBACK, ending_reason, is_healthy, server_command, server_environment
-from flows.engine.server.secret import SECRET_VARIABLES, secret_file, share_secret
 from flows.engine.server.watcher import end_with_this_process
+from flows.engine.server_secret import SECRET_VARIABLES, secret_file, share_secret
 from schemas.errors import NotFoundError
 
 __all__ = ["PrefectApi", "prefect_api", "running"]

@@ -16,7 +16,8 @@ from uuid import UUID
 from flows.bench.run import bench
 from flows.engine.workflow import Cron, EntrypointType, Flow, Runner, Schedule, State, StateType, flow, get_client
 from flows.ingest.run import ingest
-from flows.refresh.run import FeatureSetReport, refresh
+from flows.refresh.report import FeatureSetReport
+from flows.refresh.run import refresh
 from flows.serve.scheduled_run import Ending, RunOutcome, WorkDone, run_on_schedule
 from flows.serve.time_zone import named_time_zone
 from schemas.errors import UsageError

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 from flows.commits.erased_meanwhile import carry_out
 from flows.engine.progress import narrated
-from flows.refresh.run import stored_study
 from flows.train.patients_left_out import PatientsLeftOut, patients_left_out
 from flows.train.stability import keep_stability
 from flows.train.unfit_models import put_unfit_models, record_unfit_models
@@ -17,6 +16,7 @@ from store.commits.commit import commit_to
 from store.history.basis import Basis
 from store.history.runs import recorded_run
 from store.history.snapshot import Snapshot
+from store.history.studies import stored_study
 from store.home import Store
 from store.rows.datasets import PinnedDataset
 from zoo.models.training import TrainingPlan, library_versions, training_plan

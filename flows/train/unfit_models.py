@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from schemas.keys import MaskKey
-from schemas.study.file import Study
 from store.commits.commit import Commit, commit_to
 from store.history.basis import Basis
 from store.history.snapshot import Snapshot
+from store.history.studies import stored_study
 from store.home import Store
 from zoo.tables.fits import UnfitError
 
@@ -71,4 +71,4 @@ def reason_of(error: UnfitError) -> str:
 
 
 def _own_models(snapshot: Snapshot, study: str) -> set[str]:
-    return set(Study.model_validate_json(snapshot.row("studies", study=study)["definition"]).models)
+    return set(stored_study(snapshot, study).models)

@@ -22,10 +22,10 @@ from sqlalchemy import select
 from schemas.errors import ContractError, NotFoundError
 from schemas.features.region_settings import RegionSettings
 from schemas.keys import MaskKey, extraction_id, joint_context
-from schemas.study.file import Study
 from store.catalogue.tables import versioned_table
 from store.files import DataFolder
 from store.history.snapshot import Snapshot, refuse_unknown_study
+from store.history.studies import stored_study
 from store.rows.segments import Segment, key_arrays, stored_segment
 
 __all__ = ["REGION_COLUMNS", "RegionRecord", "region_ids", "region_segment", "stored_region_masks", "stored_regions"]
@@ -234,7 +234,7 @@ def region_ids(snapshot: Snapshot, study_id: str, feature_set: str) -> dict[str,
     with snapshot.one_state() as unchanging:
         settings, digest = _definition(unchanging, feature_set)
         refuse_unknown_study(unchanging, study_id)
-        study = Study.model_validate_json(unchanging.row("studies", study=study_id)["definition"])
+        study = stored_study(unchanging, study_id)
         phases = settings.ordered_phases(tuple(study.phases))
         contents = {MaskKey.of(row): (row["image_sha256"], row["mask_sha256"]) for row in unchanging.rows("masks")}
         primary = [MaskKey.of(row) for row in unchanging.rows("study_masks", study=study_id, is_primary=1)]

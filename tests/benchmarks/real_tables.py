@@ -23,9 +23,9 @@ import numpy as np
 
 from flows.bench.run import FOLDS, bench
 from flows.ingest.run import ingest
-from flows.refresh.run import stored_study
 from flows.study.of_table import TableOfFeatures, study_text
 from store.history.snapshot import Snapshot
+from store.history.studies import stored_study
 from store.home import Store
 from zoo.benchmark.controls import control_row, permuted_labels
 from zoo.benchmark.cross_validation import cross_validation, split_labels

@@ -15,8 +15,8 @@ from time import perf_counter
 
 import numpy as np
 
-from flows.refresh.run import stored_study
 from store.history.snapshot import Snapshot
+from store.history.studies import stored_study
 from store.home import Store
 from zoo.evaluation.agreement import icc_agreement
 from zoo.tables.stability import stability_rows

@@ -34,9 +34,11 @@ from flows.cli.main import exit_code  # noqa: E402  (after the environment)
 from flows.ingest.run import IngestReport, ingest  # noqa: E402
 from flows.refresh.feature_sets import bound_feature_sets  # noqa: E402
 from flows.refresh.plan import RefreshPlan, refresh_plan, staging_folder  # noqa: E402
-from flows.refresh.run import FeatureSetReport, refresh, stored_study  # noqa: E402
+from flows.refresh.report import FeatureSetReport  # noqa: E402
+from flows.refresh.run import refresh  # noqa: E402
 from store.analyst.query import answer  # noqa: E402
 from store.history.snapshot import Snapshot  # noqa: E402
+from store.history.studies import stored_study  # noqa: E402
 from store.home import Store  # noqa: E402
 
 RADZOO = str(Path(sys.executable).with_name("radzoo"))

@@ -14,9 +14,9 @@ from sklearn.base import BaseEstimator
 
 from schemas.errors import ContractError
 from schemas.keys import canonical_json
-from schemas.study.file import Study
 from store.analyst.query import snapshot_connection
 from store.history.snapshot import Snapshot
+from store.history.studies import stored_study
 from store.rows.regions import region_ids, stored_region_masks, stored_regions
 from zoo.attention.panels import AttentionPanel
 from zoo.attention.patient import PhaseAttention, patient_attention
@@ -230,7 +230,7 @@ def _tumours(
     """Return the set of regions that a model read, a patient's of it by phase, and the regions' side in mm."""
     dataset = snapshot.row("datasets", dataset_id=row["dataset_id"])
     then = Snapshot(snapshot.store, dataset["commit_id"])
-    study = Study.model_validate_json(then.row("studies", study=row["study"])["definition"])
+    study = stored_study(then, row["study"])
     feature_set = stored_feature_set(then, study, json.loads(dataset["inputs"])["regions"])
     found = region_ids(then, study.id, feature_set)[patient]
     ids = {phase: found[phase] for phase in phases}

@@ -6,8 +6,8 @@ import shutil
 from collections.abc import Mapping
 from typing import Any
 
-from schemas.study.file import Study
 from store.history.snapshot import Snapshot
+from store.history.studies import stored_study
 from store.home import Store
 from zoo.models.training import trained_model, training_plan
 from zoo.registry import model_spec
@@ -36,7 +36,7 @@ def remade_model(store: Store, row: Mapping[str, Any]) -> bool:
     if model_spec(row["model"]).is_network:
         return False
     snapshot = Snapshot(store)
-    study = Study.model_validate_json(snapshot.row("studies", study=row["study"])["definition"])
+    study = stored_study(snapshot, row["study"])
     plan = training_plan(snapshot, study, row["model"])
     if plan.training_sha256 != row["training_sha256"]:
         return False

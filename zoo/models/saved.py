@@ -18,9 +18,9 @@ from schemas.documents.model_record import ModelManifest, ModelRecord, record_fa
 from schemas.documents.strict_json import strict_json
 from schemas.errors import ContractError, NotFoundError
 from schemas.features.names import PHASE_SEPARATOR
-from schemas.study.file import Study
 from schemas.study.models import FactorRule, Missing, ModelSettings
 from store.history.snapshot import Snapshot
+from store.history.studies import stored_study
 from zoo.logistic.imputation import INDICATOR
 from zoo.models.contributions import column_references
 from zoo.models.foreign import ForeignFiles
@@ -339,7 +339,7 @@ def _as_trained(snapshot: Snapshot, row: Mapping[str, Any]) -> dict[str, Any]:
     """Return what today's folders hold of a model's inputs, from the catalogue as it was at the training."""
     dataset = snapshot.row("datasets", dataset_id=row["dataset_id"])
     then = Snapshot(snapshot.store, dataset["commit_id"])
-    study = Study.model_validate_json(then.row("studies", study=row["study"])["definition"])
+    study = stored_study(then, row["study"])
     inputs: ModelInputs = model_inputs(study, model_spec(row["model"]))
     pinned = json.loads(dataset["inputs"])
     features = None

@@ -15,6 +15,7 @@ from schemas.errors import RadzooError
 from schemas.study.file import Study
 from store.files import file_sha256
 from store.history.snapshot import Snapshot
+from store.history.studies import stored_study
 from store.home import Store
 from store.rows.datasets import PinnedDataset, writer_versions
 from zoo.tables.dataset_sql import dataset_sql
@@ -101,7 +102,7 @@ def as_pinned(store: Store, row: PinnedDataset) -> tuple[Snapshot, Study, ModelI
         When the study was not in the store at that commit.
     """
     then = Snapshot(store, row.commit_id)
-    study = Study.model_validate_json(then.row("studies", study=row.study)["definition"])
+    study = stored_study(then, row.study)
     inputs = ModelInputs.from_dict(json.loads(row.inputs), study)
     # The version it was, not what the name means by the study's file: a control's set is not in there.
     return then, study, inputs if row.feature_set is None else replace(inputs, feature_set=row.feature_set)
