@@ -4,10 +4,10 @@
 --
 -- AUC: the share of pairs, one patient of each label and both of the same fold, that are ranked rightly (ties one
 -- half), over all folds and repeats; its variance from each patient's own excess of such pairs (DeLong's where there
--- is one fold, as in the paper suite; docs/adr/0014), 1.959963984540054 standard errors for
+-- is one fold, as in the holdout suite; docs/adr/0014), 1.959963984540054 standard errors for
 -- 95 %. Where that variance is zero (everyone ranked rightly, or all probabilities equal) auc_lo and auc_hi are not
 -- these but Clopper and Pearson's. Rates compare each probability with the threshold beside it; the bounds of sensitivity and
--- specificity are Wilson's (zz: 1.959963984540054 squared), of one split: none in the honest suite, whose rates are means
+-- specificity are Wilson's (zz: 1.959963984540054 squared), of one split: none in the nested-cv suite, whose rates are means
 -- over repeats. Calibration: Newton's
 -- iterations for the logistic line of label on log odds (slope), and for its shift with the slope held at 1.
 -- A figure that does not exist is null: the AUC of one class, its interval where a class has one patient, a rate
@@ -96,17 +96,17 @@ select study, suite, model, cohort, n, events, auc,
     case when error is not null then greatest(0, auc - 1.959963984540054 * error) end as auc_delong_lo,
     case when error is not null then least(1, auc + 1.959963984540054 * error) end as auc_delong_hi,
     accuracy, sensitivity,
-    case when suite = 'paper' and sensitivity is not null then greatest(0,
+    case when suite = 'holdout' and sensitivity is not null then greatest(0,
         (sensitivity + zz / (2 * events) - sqrt(zz * sensitivity * (1 - sensitivity) / events + (zz / (2 * events)) ** 2)) / (1 + zz / events))
     end as sensitivity_lo,
-    case when suite = 'paper' and sensitivity is not null then least(1,
+    case when suite = 'holdout' and sensitivity is not null then least(1,
         (sensitivity + zz / (2 * events) + sqrt(zz * sensitivity * (1 - sensitivity) / events + (zz / (2 * events)) ** 2)) / (1 + zz / events))
     end as sensitivity_hi,
     specificity,
-    case when suite = 'paper' and specificity is not null then greatest(0,
+    case when suite = 'holdout' and specificity is not null then greatest(0,
         (specificity + zz / (2 * (n - events)) - sqrt(zz * specificity * (1 - specificity) / (n - events) + (zz / (2 * (n - events))) ** 2)) / (1 + zz / (n - events)))
     end as specificity_lo,
-    case when suite = 'paper' and specificity is not null then least(1,
+    case when suite = 'holdout' and specificity is not null then least(1,
         (specificity + zz / (2 * (n - events)) + sqrt(zz * specificity * (1 - specificity) / (n - events) + (zz / (2 * (n - events))) ** 2)) / (1 + zz / (n - events)))
     end as specificity_hi,
     ppv, npv, brier,

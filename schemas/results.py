@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
 __all__ = [
     "FOLDS",
+    "FORMER_SUITES",
     "REPEATS",
     "Cohort",
     "ComparisonRow",
@@ -19,12 +21,17 @@ __all__ = [
     "Suite",
 ]
 
-Suite = Literal["paper", "honest"]
+Suite = Literal["holdout", "nested-cv"]
+"""How models are judged: on the two cohorts of one split, or by repeated nested cross-validation."""
+
+FORMER_SUITES: Mapping[str, Suite] = {"paper": "holdout", "honest": "nested-cv"}
+"""What the suites were called up to format 3 of the store."""
+
 Cohort = Literal["training", "validation", "out_of_fold"]
 Control = Literal["permuted_labels", "shuffled_voxels"]
 
 REPEATS = 5
-"""How often the honest suite predicts every patient."""
+"""How often the nested-cv suite predicts every patient."""
 FOLDS = 5
 """Parts of a repeat: every model is fitted on four fifths of the patients."""
 
@@ -36,8 +43,8 @@ class _Row(BaseModel):
 class PredictionRow(_Row):
     """The probability a model gives one patient, and the patient's label.
 
-    ``fold`` and ``repeat`` count from 0 in the honest suite and are 0 in the paper's. ``threshold`` is the cut that
-    was frozen on the patients who trained: one for the model in the paper suite, one a fold in the honest one.
+    ``fold`` and ``repeat`` count from 0 in the nested-cv suite and are 0 in holdout. ``threshold`` is the cut that
+    was frozen on the patients who trained: one for the model in the holdout suite, one a fold in nested-cv.
     """
 
     study: str
@@ -57,8 +64,8 @@ class LeaderboardRow(_Row):
 
     ``auc_lo`` and ``auc_hi`` bound the AUC by the logit-transformed DeLong interval, the main one at
     these sizes; ``auc_delong_lo`` and ``auc_delong_hi`` are the plain one that papers print. The
-    threshold was frozen on training data and is applied as ``probability >= threshold``; it is None in the honest
-    suite, where every fold has its own (they stand with the predictions). A rate whose
+    threshold was frozen on training data and is applied as ``probability >= threshold``; it is None in nested-cv,
+    where every fold has its own (they stand with the predictions). A rate whose
     denominator is zero, and a calibration line that separation leaves undefined, are None. So is the AUC of a cohort
     with one class, and its intervals where a class has one patient.
     """
@@ -127,7 +134,7 @@ class SubgroupRow(_Row):
 class ControlRow(_Row):
     """The AUC of a model in a negative control; ``auc_lo`` and ``auc_hi`` as in the leaderboard.
 
-    ``permuted_labels``: the outcome is dealt out anew over the patients, so .5 is what an honest procedure gives.
+    ``permuted_labels``: the outcome is permuted over the patients, so .5 is what a procedure without leaks gives.
     ``shuffled_voxels``: the intensities inside each mask are dealt out anew over its voxels, without shape features;
     what is above .5 there comes from size and the histogram of intensities, not from any pattern.
     """

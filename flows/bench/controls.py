@@ -43,7 +43,7 @@ def control_rows(
 ) -> tuple[list[ControlRow], int | None]:
     """Return the negative controls of a suite, and the newest commit that they made or None where nothing changed.
 
-    Models are fitted as the suite fits them: in the honest one on folds over all labelled patients, in the paper's on
+    Models are fitted as the suite fits them: in nested-cv on folds over all labelled patients, in holdout on
     the training cohort, judged on the validation cohort. They are kept apart from the study's models and no figure
     of theirs is an opening of the held-out cohort: a permuted outcome says nothing about the true one, and a
     shuffled image holds less than what the models of the ledger have seen.
@@ -56,12 +56,12 @@ def control_rows(
         The study.
     models : sequence of str
         The models.
-    suite : {"paper", "honest"}
+    suite : {"holdout", "nested-cv"}
         Which suite.
     repeats : int
-        Of the honest suite.
+        Of the nested-cv suite.
     folds : int or None
-        As for the honest suite.
+        As for the nested-cv suite.
     workers : int, optional
         Worker processes.
     """
@@ -85,7 +85,7 @@ def _permuted(
     labels = {}
     for split in splits:
         # Within the cohorts of a split both keep their events; over all patients there is one group.
-        groups = split_cohorts(snapshot, study, split) if suite == "paper" else {}
+        groups = split_cohorts(snapshot, study, split) if suite == "holdout" else {}
         labels[split] = permuted_labels(split_labels(snapshot, study, split), groups, seed=RANDOM_STATE)
     drawn = _folds(snapshot, study, labels, suite, repeats, folds)
     planned = cross_validation(snapshot, study, models, labels=labels, folds=drawn, with_inner=False)
@@ -143,7 +143,7 @@ def _shuffled(
 def _folds(
     snapshot: Snapshot, study: Study, labels: Labels, suite: Suite, repeats: int, folds: int | None
 ) -> dict[str, list[Fold]]:
-    if suite == "paper":
+    if suite == "holdout":
         return {split: [split_fold(of, split_cohorts(snapshot, study, split))] for split, of in labels.items()}
     person_of = study_people(snapshot, study).person
     return drawn_folds(labels, repeats=repeats, folds=folds, person_of=person_of)

@@ -1,4 +1,4 @@
-"""The honest suite: a study's models judged by repeated nested cross-validation over all labelled patients."""
+"""The nested-cv suite: a study's models judged by repeated nested cross-validation over all labelled patients."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def honest_suite(
     folds: int | None,
     workers: int | None = None,
 ) -> tuple[list[LeaderboardRow], int | None, dict[str, str]]:
-    """Return the leaderboard of the honest suite, its commit or None where nothing changed, and who has no figures.
+    """Return the leaderboard of the nested-cv suite, its commit or None where nothing changed, and who has no figures.
 
     A model that the training patients of some fold do not suffice for is not judged: the reason is given, and kept
     among the failures.
@@ -60,17 +60,17 @@ def honest_suite(
     snapshot = Snapshot(store)
     planned = honest_plan(snapshot, study, list(versions), repeats=repeats, folds=folds)
     decided_by = sha256_of_json([planned.sha256, dict(versions)])
-    known = {row["model"] for row in snapshot.rows("leaderboard", study=study.id, suite="honest")}
+    known = {row["model"] for row in snapshot.rows("leaderboard", study=study.id, suite="nested-cv")}
     unfit = {model: why for model, why in unfit_models(snapshot, study.id, "bench").items() if model in versions}
-    if known | unfit.keys() == set(versions) and is_current(snapshot, study, decided_by, suite="honest"):
+    if known | unfit.keys() == set(versions) and is_current(snapshot, study, decided_by, suite="nested-cv"):
         # What the fits said is on record; what follows from it may be asked of other subgroups now.
         fit = {model: version for model, version in versions.items() if model not in unfit}
         judged = stored_out_of_fold(snapshot, study.id, fit)
-        with commit_to(store, f"bench {study.id}: figures of the honest suite", basis=basis) as commit:
+        with commit_to(store, f"bench {study.id}: figures of the nested-cv suite", basis=basis) as commit:
             _put_figures(commit, snapshot, study, judged)
         return [each.leaderboard for each in judged], commit.landed_id, unfit
     parameters = {
-        "suite": "honest",
+        "suite": "nested-cv",
         "repeats": repeats,
         "folds": _numbers(planned),
         "seed": RANDOM_STATE,
@@ -84,8 +84,8 @@ def honest_suite(
                 judged.append(judged_out_of_fold(study.id, model, version, planned, results))
             except UnfitError as error:
                 errors[model] = error
-        scope = {"study": study.id, "suite": "honest"}
-        with commit_to(store, f"bench {study.id}: honest suite", basis=basis, run_id=run.run_id) as commit:
+        scope = {"study": study.id, "suite": "nested-cv"}
+        with commit_to(store, f"bench {study.id}: nested-cv suite", basis=basis, run_id=run.run_id) as commit:
             put_datasets(commit, snapshot, planned)
             rows = [row.model_dump() | {"version": each.version} for each in judged for row in each.predictions]
             commit.put("predictions", rows, replacing=scope)
@@ -107,7 +107,7 @@ def _numbers(planned: CrossValidation) -> int | dict[str, int]:
 
 def _put_figures(commit: Commit, snapshot: Snapshot, study: Study, judged: Sequence[JudgedOutOfFold]) -> None:
     """Write everything that follows from the predictions: leaderboard, subgroups, tests."""
-    scope = {"study": study.id, "suite": "honest"}
+    scope = {"study": study.id, "suite": "nested-cv"}
     predictions = [row for each in judged for row in each.predictions]
     levels = subgroup_levels(snapshot, study)
     rows = [each.leaderboard.model_dump() | {"version": each.version} for each in judged]
@@ -121,7 +121,7 @@ def _put_figures(commit: Commit, snapshot: Snapshot, study: Study, judged: Seque
 def honest_plan(
     snapshot: Snapshot, study: Study, models: list[str], *, repeats: int, folds: int | None
 ) -> CrossValidation:
-    """Return the fits of the honest suite; folds are drawn once a split, the same for every model.
+    """Return the fits of the nested-cv suite; folds are drawn once a split, the same for every model.
 
     Parameters
     ----------

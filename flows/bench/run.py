@@ -61,7 +61,7 @@ def bench(
     study: str | None = None,
     *,
     models: Sequence[str] = (),
-    suite: Suite = "paper",
+    suite: Suite = "holdout",
     repeats: int = REPEATS,
     folds: int | None = None,
     controls: bool = False,
@@ -70,8 +70,8 @@ def bench(
 ) -> BenchReport:
     """Judge a study's models and return the leaderboard.
 
-    Models that are missing or out of date are trained first. The paper suite judges the trained models on the
-    two cohorts of their split and computes its figures again each time; the honest suite judges the same recipes by
+    Models that are missing or out of date are trained first. The holdout suite judges the trained models on the
+    two cohorts of their split and computes its figures again each time; the nested-cv suite judges the same recipes by
     repeated nested cross-validation over all labelled patients, and only where something changed. Where no
     figure differs, no commit is made.
 
@@ -84,16 +84,16 @@ def bench(
     models : sequence of str
         Names of the zoo; all models of the study file where empty. The leaderboard of a suite holds the models that
         were judged together, so others leave it.
-    suite : {"paper", "honest"}
+    suite : {"holdout", "nested-cv"}
         How models are judged.
     repeats : int
-        Of the honest suite.
+        Of the nested-cv suite.
     folds : int, optional
-        Of the honest suite and its controls; 5 where absent, or as many as the rarer label has patients.
+        Of the nested-cv suite and its controls; 5 where absent, or as many as the rarer label has patients.
     controls : bool
         Also run the negative controls of the suite.
     control_repeats : int
-        Repeats of the honest suite's controls.
+        Repeats of the nested-cv suite's controls.
     workers : int, optional
         Worker processes; as many as the machine has cores where absent.
     """
@@ -128,7 +128,7 @@ def _bench(
     leaderboard: list[LeaderboardRow] = []
     commit_id: int | None = None
     notes: list[str] = []
-    if suite == "paper":
+    if suite == "holdout":
         leaderboard, commit_id = _paper_suite(store, asked, versions, workers)
     elif versions:
         leaderboard, commit_id, unfit = honest_suite(
@@ -146,7 +146,7 @@ def _bench(
         publish_landed(store)
     snapshot = Snapshot(store)
     splits = [model_inputs(asked, model_spec(model)).split for model in versions]
-    if suite == "paper":
+    if suite == "holdout":
         notes += one_person_in_both(snapshot, asked, study_people(snapshot, asked), splits)
     opened = times_opened(snapshot, asked.id)
     return BenchReport(
@@ -170,12 +170,12 @@ def _paper_suite(
     snapshot = Snapshot(store)
     versions = {(row["model"], row["version"]): row for row in snapshot.rows("models", study=study.id)}
     current = [versions[model, version] for model, version in trained.items()]
-    with recorded_run(store, "bench", study.id, {"suite": "paper"}) as run:
+    with recorded_run(store, "bench", study.id, {"suite": "holdout"}) as run:
         judged = [judged_model(snapshot, row) for row in current]
         version_of = {each.model: each.version for each in judged}
-        scope: dict[str, Any] = {"study": study.id, "suite": "paper"}
+        scope: dict[str, Any] = {"study": study.id, "suite": "holdout"}
         looked_at = example_rows(snapshot, current, workers=workers)  # before the commit: networks take their time
-        with commit_to(store, f"bench {study.id}: paper suite", basis=basis, run_id=run.run_id) as commit:
+        with commit_to(store, f"bench {study.id}: holdout suite", basis=basis, run_id=run.run_id) as commit:
             for table in ("predictions", "leaderboard"):
                 rows = [row.model_dump() for each in judged for row in getattr(each, table)]
                 commit.put(table, [row | {"version": version_of[row["model"]]} for row in rows], replacing=scope)
@@ -183,14 +183,14 @@ def _paper_suite(
             predictions = [row for each in judged for row in each.predictions]
             within = subgroup_rows(predictions, levels)
             commit.put("subgroups", [row.model_dump() for row in within], replacing=scope)
-            comparisons = comparison_rows(study.id, "paper", judged)
+            comparisons = comparison_rows(study.id, "holdout", judged)
             comparisons += subgroup_comparisons(predictions, levels)
             commit.put("comparisons", [row.model_dump() for row in comparisons], replacing=scope)
             commit.put("importances", [each for row in current for each in validation_importances(snapshot, row)])
             commit.put("attention", looked_at)
             commit.put("characteristics", characteristic_rows(snapshot, study), replacing={"study": study.id})
             openings = new_openings(
-                snapshot, current, suite="paper", run_id=run.run_id, opened_at=utc_now(), author=getpass.getuser()
+                snapshot, current, suite="holdout", run_id=run.run_id, opened_at=utc_now(), author=getpass.getuser()
             )
             commit.put("openings", openings)
         run.summary |= {"models": len(judged), "changed": commit.landed_id is not None, "opened": len(openings)}

@@ -55,7 +55,7 @@ VERBS = {
     "bench": Verb(
         "flows.cli.zoo:bench",
         "Judge a study's models alike, training what is missing.",
-        "radzoo bench --study my-study --suite honest",
+        "radzoo bench --study my-study --suite nested-cv",
     ),
     "predict": Verb(
         "flows.cli.models.verbs:predict",

@@ -5,13 +5,14 @@ from __future__ import annotations
 import webbrowser
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
-from cyclopts import Parameter
+from cyclopts import Parameter, Token, convert
 from cyclopts.validators import Number
 
 from flows.cli.outcome import Context, Outcome, Workers, table_text
-from schemas.results import REPEATS, ControlRow, LeaderboardRow
+from flows.engine.progress import said
+from schemas.results import FORMER_SUITES, REPEATS, ControlRow, LeaderboardRow, Suite
 from store.home import Store
 
 # What these verbs do is imported where they do it: --help needs no library of learning.
@@ -25,6 +26,16 @@ _WITH_FAILURES = 5
 
 Shared = Annotated[Context, Parameter(parse=False)]
 Count = Annotated[int, Parameter(validator=Number(gte=1))]
+
+
+def _suite(kind: type, tokens: Sequence[Token]) -> Any:
+    """Return a suite by its name, also by the one that it had before."""
+    (token,) = tokens
+    name = FORMER_SUITES.get(token.value)
+    if name is None:
+        return convert(kind, tokens)
+    said(f"--suite {token.value} is called {name} now: radzoo bench --suite {name}")
+    return name
 
 
 def train(*models: str, study: str | None = None, context: Shared) -> Outcome:
@@ -49,7 +60,7 @@ def train(*models: str, study: str | None = None, context: Shared) -> Outcome:
 def bench(
     *models: str,
     study: str | None = None,
-    suite: Literal["paper", "honest"] = "paper",
+    suite: Annotated[Suite, Parameter(converter=_suite)] = "holdout",
     repeats: Count = REPEATS,
     folds: Annotated[int | None, Parameter(validator=Number(gte=2))] = None,
     controls: bool = False,
@@ -59,7 +70,7 @@ def bench(
 ) -> Outcome:
     """Judge a study's models alike, training what is missing.
 
-    The paper suite judges trained models on the training and validation cohorts of their split. The honest suite
+    The holdout suite judges trained models on the training and validation cohorts of their split. The nested-cv suite
     judges the same recipes by repeated nested cross-validation over all labelled patients: whatever is fitted,
     selection and threshold included, is fitted again in every fold without the patients held out.
 
@@ -73,16 +84,16 @@ def bench(
     suite
         How models are judged.
     repeats
-        How often the honest suite deals out the patients again.
+        How often the nested-cv suite deals out the patients again.
     folds
-        Parts that the honest suite deals them out to; 5 where not given, or as many as the rarer label has patients.
+        Parts that the nested-cv suite deals them out to; 5 where not given, or as many as the rarer label has patients.
     controls
         Also judge models where there is nothing to find: labels permuted over patients, and the intensities inside
         each mask shuffled among its voxels.
     control_repeats
-        How often the honest suite's controls deal out the patients again.
+        How often the nested-cv suite's controls deal out the patients again.
     workers
-        Processes of the honest suite; as many as there are cores where not given.
+        Processes of the nested-cv suite; as many as there are cores where not given.
     """
     from flows.bench.run import bench as bench_study
 
@@ -193,7 +204,7 @@ def _missing_figures(rows: Sequence[LeaderboardRow]) -> list[str]:
     for row in rows:
         counts = f"{row.events} with label 1 and {row.n - row.events} with label 0"
         if row.auc is None:
-            of_both = "" if row.suite == "paper" else " held out together"
+            of_both = "" if row.suite == "holdout" else " held out together"
             reason = f"no AUC: it needs patients of both labels{of_both}, there are {counts}"
         elif row.auc_lo is None:
             reason = f"no interval and no test of the AUC: they need two patients of each label, there are {counts}"

@@ -46,7 +46,7 @@ class ListedModel:
     dataset: str
     trained_at: str
     validation_auc: float | None
-    """From the paper suite; None where this version was not judged."""
+    """From the holdout suite; None where this version was not judged."""
     mark: str | None
 
 
@@ -138,7 +138,7 @@ def listed_models(snapshot: Snapshot, study: str | None = None) -> list[ListedMo
     scope = {"study": study} if study else {}
     aucs = {
         (row["study"], row["model"], row["version"]): row["auc"]
-        for row in snapshot.rows("leaderboard", suite="paper", cohort="validation", **scope)
+        for row in snapshot.rows("leaderboard", suite="holdout", cohort="validation", **scope)
     }
     rows = sorted(snapshot.rows("models", **scope), key=lambda row: (row["study"], row["model"], row["version"]))
     return [

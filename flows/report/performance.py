@@ -89,7 +89,7 @@ class Performance:
     @property
     def is_repeated(self) -> bool:
         """Whether patients were judged fold by fold, so that the figures show what holds over folds and repeats."""
-        return self.suite == "honest"
+        return self.suite == "nested-cv"
 
     @property
     def best(self) -> Row:

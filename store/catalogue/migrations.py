@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
-from sqlalchemy import Connection, insert, inspect, select
+from sqlalchemy import Connection, insert, inspect, select, update
 
 from schemas.errors import ContractError
+from schemas.keys import canonical_json
+from schemas.results import FORMER_SUITES
 from store.catalogue.format_1 import format_1
-from store.catalogue.row_sums import write_all_sums
-from store.catalogue.tables import VERSIONED, columns_of, metadata, row_sums, store_format
+from store.catalogue.row_sums import WrittenSums, write_all_sums
+from store.catalogue.tables import VERSIONED, columns_of, metadata, row_sums, runs, store_format
 
 __all__ = ["FORMAT_VERSION", "migrate"]
 
@@ -38,7 +41,7 @@ _COLUMNS_OF_FORMAT_2 = {
 
 @_step
 def m002_evidence_and_erasure(connection: Connection) -> None:
-    """Add what honest benchmarks, explanations, point-in-time values and erasure write down."""
+    """Add what nested cross-validation, explanations, point-in-time values and erasure write down."""
     for name, text in _COLUMNS_OF_FORMAT_2.items():
         for column in columns_of(text):
             kind = column.type.compile(connection.dialect)
@@ -55,6 +58,23 @@ def m003_sums_of_rows(connection: Connection) -> None:
     # The newest format's tables are the live ones: a step that follows freezes them, as format_1 does.
     metadata.create_all(connection)
     write_all_sums(connection)
+
+
+@_step
+def m004_names_of_suites(connection: Connection) -> None:
+    """Call the suites of the benchmark by the field's words, in all rows and in the parameters of runs."""
+    # A table that was altered before stays known as such: its sum is carried on, not made new.
+    sums = WrittenSums(connection)
+    for table in metadata.sorted_tables:
+        if "suite" in table.c:
+            for former, name in FORMER_SUITES.items():
+                connection.execute(update(table).where(table.c.suite == former).values(suite=name))
+    for run, text in connection.execute(select(runs.c.run_id, runs.c.parameters)).all():
+        parameters = json.loads(text)
+        if isinstance(parameters, dict) and parameters.get("suite") in FORMER_SUITES:
+            changed = canonical_json(parameters | {"suite": FORMER_SUITES[parameters["suite"]]})
+            connection.execute(update(runs).where(runs.c.run_id == run).values(parameters=changed))
+    sums.write()
 
 
 FORMAT_VERSION = len(_STEPS)

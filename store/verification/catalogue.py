@@ -43,8 +43,8 @@ _REFERENCES = (
     _Reference("extractions", "feature_sets", ("feature_set",)),
     _Reference("study_extractions", "extractions", ("feature_set", "extraction_id")),
     _Reference("models", "datasets", ("dataset_id",)),
-    # The honest suite names the version that a recipe has once it is trained, which it need not be.
-    _Reference("predictions", "models", ("study", "model", "version"), where=("suite", "paper")),
+    # The nested-cv suite names the version that a recipe has once it is trained, which it need not be.
+    _Reference("predictions", "models", ("study", "model", "version"), where=("suite", "holdout")),
 )
 
 

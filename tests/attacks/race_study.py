@@ -95,9 +95,9 @@ VERBS: dict[str, tuple[str, tuple[str, ...]]] = {
     "refresh": ("ingested", ("refresh", "--workers", "2")),
     "train": ("refreshed", ("train", "cr", "radiomics_knn", "dl_resnet10")),
     "bench": ("refreshed", ("bench", "cr", "radiomics_knn", "--workers", "2")),
-    "honest": (
+    "nested-cv": (
         "benched",
-        ("bench", "cr", "radiomics_knn", "--suite", "honest", "--repeats", "1", "--folds", "3", "--workers", "2"),
+        ("bench", "cr", "radiomics_knn", "--suite", "nested-cv", "--repeats", "1", "--folds", "3", "--workers", "2"),
     ),
     "embed": ("refreshed", ("embed", "dl_resnet10", "--folds", "3", "--workers", "2")),
     "compact": ("scattered", ("store", "compact", "--grace-hours", "0")),

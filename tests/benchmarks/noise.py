@@ -1,4 +1,4 @@
-"""What the honest suite, and selection outside the folds, find in pure noise of a real study's size.
+"""What the nested-cv suite, and selection outside the folds, find in pure noise of a real study's size.
 
     OMP_NUM_THREADS=1 python tests/benchmarks/noise.py [--datasets 24] [--first 0] [--repeats 1] [--keep FOLDER]
 

@@ -1,4 +1,4 @@
-"""Published feature tables and a clinical table, ingested and judged by the honest suite, with permuted labels.
+"""Published feature tables and a clinical table, ingested and judged by the nested-cv suite, with permuted labels.
 
 ``python tests/benchmarks/real_tables.py [--repeats 5] [--permutations 10] [--only Song2020 ...] [--data DIR]`` prints
 the table of docs/benchmarks.md: each model's AUC out of fold with its 95 % interval, and mean, its standard error and
@@ -78,7 +78,7 @@ def permuted_areas(store: Store, study_id: str, models: list[str], draws: int) -
         planned = cross_validation(snapshot, study, models, labels=dealt, folds=folds, with_inner=False)
         results = {task.key: fitted_task(task) for task in planned.tasks}
         for model, found in areas.items():
-            found.append(control_row(study_id, "honest", "permuted_labels", model, planned, results).auc)
+            found.append(control_row(study_id, "nested-cv", "permuted_labels", model, planned, results).auc)
         print(f"{study_id}, permutation {draw}: {areas}", file=sys.stderr, flush=True)
     return areas
 
@@ -109,7 +109,7 @@ def main() -> None:
             root = Path(folder)
             study = ingest(written_study(name, asked.data, root / name, asked.models), root / "store").study
             store = Store(root / "store")
-            found = bench(store, suite="honest", repeats=asked.repeats, workers=1)
+            found = bench(store, suite="nested-cv", repeats=asked.repeats, workers=1)
             print(f"{name} judged: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
             permuted = permuted_areas(store, study, [row.model for row in found.leaderboard], asked.permutations)
         for row in found.leaderboard:

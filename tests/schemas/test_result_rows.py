@@ -29,7 +29,7 @@ def test_unknown_words_and_missing_values_are_refused(change):
     """Suites and cohorts are a fixed set, and an unlabelled patient has no prediction row."""
     known = {
         "study": "s",
-        "suite": "paper",
+        "suite": "holdout",
         "model": "cr",
         "patient": "p",
         "cohort": "training",

@@ -163,7 +163,7 @@ def fill(store: Store) -> None:
         reading = study | {"split": "main", "feature_set": FEATURE_SET, "phase": "AP", "feature": COLUMNS[0]}
         c.put("stability", [reading | {"kind": "intra", "patients": 30, "icc": 0.95, "lower": 0.9, "upper": 0.97}])
     with recorded_run(store, "bench", "er", {}) as run, commit_to(store, "bench er", run_id=run.run_id) as c:
-        judged = study | {"suite": "paper", "model": "cr", "cohort": "training"}
+        judged = study | {"suite": "holdout", "model": "cr", "cohort": "training"}
         c.put(
             "datasets",
             [
@@ -187,14 +187,14 @@ def fill(store: Store) -> None:
         c.put("controls", [judged | {"control": "permuted_labels", "repeats": 1, "n": 2, "events": 1, "auc": 0.5}])
         c.put(
             "selection_frequency",
-            [study | {"suite": "honest", "model": "cr", "feature": "age", "folds": 4, "selected": 3}],
+            [study | {"suite": "nested-cv", "model": "cr", "feature": "age", "folds": 4, "selected": 3}],
         )
         look = {"cohort": "training", "label": 1, "probability": 0.7, "energy_inside": 0.4, "map": "[[0.0,1.0]]"}
         c.put("attention", [study | {"model": "cr", "version": 1, "patient": "p1", "phase": "AP"} | look])
         c.put("subgroups", [judged | {"variable": "sex", "level": "male", "n": 1, "events": 1}])
         line = study | {"split": "main", "cohort": "training", "variable": "sex", "level": "male"}
         c.put("characteristics", [line | {"position": 0, "known_events": 1, "count_events": 1}])
-        test = study | {"suite": "paper", "cohort": "training", "model_a": "cr", "model_b": "radiomics_lr"}
+        test = study | {"suite": "holdout", "cohort": "training", "model_a": "cr", "model_b": "radiomics_lr"}
         c.put("comparisons", [test | {"kind": "paired", "statistic": 1.0, "p": 0.3, "p_holm": 0.3}])
 
 

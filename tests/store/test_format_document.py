@@ -72,7 +72,7 @@ def test_numbers_and_lists_of_the_page_are_the_codes():
         sources, _, targets = part.partition("->")
         named = re.findall(r"`(\w+)`", targets)
         told |= {(source, target) for source in re.findall(r"`(\w+)`", sources) for target in named}
-    told -= {(source, "paper") for source, _ in told} | {("paper", target) for _, target in told}
+    told -= {(source, "holdout") for source, _ in told} | {("holdout", target) for _, target in told}
     assert told == {(each.table, each.named) for each in verified_catalogue._REFERENCES}
 
 

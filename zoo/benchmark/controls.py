@@ -127,7 +127,7 @@ def control_row(
     bounds: Interval | tuple[None, None] = (None, None)
     if counts is not None and counts.has_interval:
         bounds = logit_bounds(counts)
-    cohort: Cohort = "out_of_fold" if suite == "honest" else "validation"
+    cohort: Cohort = "out_of_fold" if suite == "nested-cv" else "validation"
     return ControlRow(
         study=study,
         suite=suite,

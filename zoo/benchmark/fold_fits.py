@@ -23,7 +23,7 @@ from zoo.tables.model_table import KEY_COLUMNS
 __all__ = ["FitTask", "Recipe", "fitted_task"]
 
 
-_HINT = "radzoo bench without --suite honest trains on all of the training cohort; else the study needs more patients"
+_HINT = "radzoo bench --suite holdout trains on all of the training cohort; else the study needs more patients"
 
 
 @dataclass(frozen=True)

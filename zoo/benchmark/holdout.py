@@ -40,7 +40,7 @@ class JudgedModel:
         return {p.patient: (p.label, p.probability) for p in self.predictions if p.cohort == cohort}
 
 
-def judged_model(snapshot: Snapshot, row: Mapping[str, Any], suite: Suite = "paper") -> JudgedModel:
+def judged_model(snapshot: Snapshot, row: Mapping[str, Any], suite: Suite = "holdout") -> JudgedModel:
     """Return a trained model's predictions and figures on the cohorts of its split.
 
     The model is loaded from its folder, whose hash the catalogue knows, and reads the pinned dataset it
@@ -53,7 +53,7 @@ def judged_model(snapshot: Snapshot, row: Mapping[str, Any], suite: Suite = "pap
         The store.
     row : mapping
         The model's row of the catalogue.
-    suite : {"paper", "honest"}
+    suite : {"holdout", "nested-cv"}
         Under which heading the rows go.
     """
     loaded = load_model(local_model_folder(snapshot.store, row), row["sha256"])

@@ -21,7 +21,7 @@ def leaderboard_row(predictions: Sequence[PredictionRow]) -> LeaderboardRow:
 
     AUC and intervals are those of `averaged_placements`, None where one class is absent (of the intervals: where a
     class has one patient): patients are ranked among those that one model was asked
-    about, all of a cohort in the paper suite, those of a fold in the honest one. Rates are counted over all
+    about, all of a cohort in the holdout suite, those of a fold in nested-cv. Rates are counted over all
     predictions, each at the threshold beside it; Brier score and calibration are those of all predictions.
 
     Parameters
@@ -52,7 +52,7 @@ def leaderboard_row(predictions: Sequence[PredictionRow]) -> LeaderboardRow:
         auc_hi=main[1],
         auc_delong_lo=plain[0],
         auc_delong_hi=plain[1],
-        threshold=None if first.suite == "honest" else thresholds.pop(),
+        threshold=None if first.suite == "nested-cv" else thresholds.pop(),
         accuracy=calls.accuracy,
         sensitivity=calls.sensitivity,
         specificity=calls.specificity,

@@ -79,7 +79,7 @@ def judged_out_of_fold(
         predictions += [
             PredictionRow(
                 study=study,
-                suite="honest",
+                suite="nested-cv",
                 model=model,
                 patient=patient,
                 cohort="out_of_fold",
@@ -94,7 +94,7 @@ def judged_out_of_fold(
         if found["selected"] is not None:
             selects = True
             selected.update(found["selected"])
-    own = {"study": study, "suite": "honest", "model": model}
+    own = {"study": study, "suite": "nested-cv", "model": model}
     return JudgedOutOfFold(
         model,
         version,
@@ -136,7 +136,7 @@ def stored_out_of_fold(snapshot: Snapshot, study: str, versions: Mapping[str, in
         The models, each with the version that was judged.
     """
     of_models: dict[str, list[PredictionRow]] = {model: [] for model in versions}
-    for row in snapshot.rows("predictions", study=study, suite="honest"):
+    for row in snapshot.rows("predictions", study=study, suite="nested-cv"):
         of_models[row["model"]].append(PredictionRow.model_validate({n: row[n] for n in PredictionRow.model_fields}))
     return [
         JudgedOutOfFold(model, versions[model], tuple(rows), leaderboard_row(rows), ())
@@ -162,7 +162,7 @@ def _threshold(model: str, labels: Mapping[str, int], fold: int, planned: CrossV
         )
     if not held_out:
         raise ContractError(
-            f"'{model}' sets no training patient aside, and so has no threshold in the honest suite",
+            f"'{model}' sets no training patient aside, and so has no threshold in the nested-cv suite",
             hint=f"validation_fraction = 0.2 in [models.{model}.network] of the study file, then radzoo ingest",
         )
     return youden_threshold([labels[patient] for patient in held_out], list(held_out.values()))
@@ -191,4 +191,4 @@ def comparisons_out_of_fold(study: str, models: Sequence[JudgedOutOfFold]) -> li
         if of_a is None or of_b is None or not of_a.has_interval:
             continue
         tests.append((a.model, b.model, paired_placements_test(of_a, of_b)))
-    return corrected_rows(study, "honest", "out_of_fold", tests)
+    return corrected_rows(study, "nested-cv", "out_of_fold", tests)

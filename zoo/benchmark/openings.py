@@ -11,7 +11,7 @@ from store.history.snapshot import Snapshot
 __all__ = ["HELD_OUT", "new_openings", "times_opened"]
 
 HELD_OUT = "validation"
-"""The cohort that no model of the paper suite is fitted on."""
+"""The cohort that no model of the holdout suite is fitted on."""
 
 Row = dict[str, Any]
 
@@ -31,7 +31,7 @@ def new_openings(
         The store, with the ledger so far.
     models : sequence of mapping
         Rows of ``models``.
-    suite : {"paper", "honest"}
+    suite : {"holdout", "nested-cv"}
         Which suite judges them.
     run_id, opened_at, author : str
         The run, the time (ISO 8601) and who started it.

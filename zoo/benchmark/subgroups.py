@@ -88,8 +88,8 @@ def subgroup_levels(snapshot: Snapshot, study: Study) -> list[SubgroupLevels]:
 def subgroup_rows(predictions: Sequence[PredictionRow], levels: Sequence[SubgroupLevels]) -> list[SubgroupRow]:
     """Return the AUC of every model in every level of each cohort.
 
-    Patients are ranked as in the leaderboard, those of a level among themselves: in the honest suite within each fold,
-    averaged over the repeats. Who is in no fold with a patient of the level and the other label is not ranked.
+    Patients are ranked as in the leaderboard, those of a level among themselves: in the nested-cv suite within each
+    fold, averaged over the repeats. Who is in no fold with a patient of the level and the other label is not ranked.
 
     Parameters
     ----------

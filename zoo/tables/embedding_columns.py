@@ -130,7 +130,7 @@ def refuse_trained_embeddings(snapshot: Snapshot, study: str, feature_set: str) 
             f"'{feature_set}' is of networks that were trained for a split of this study: in other folds they have "
             "seen labels of patients who are held out there",
             where=f"study '{study}'",
-            hint="judge models of these embeddings in the paper suite, whose split they were made for, or take a "
+            hint="judge models of these embeddings in the holdout suite, whose split they were made for, or take a "
             "network that saw no label of these patients",
         )
 

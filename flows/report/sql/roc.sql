@@ -1,4 +1,4 @@
-with counted as (  -- within a fold, where one model ranked everyone; the paper suite is one fold
+with counted as (  -- within a fold, where one model ranked everyone; the holdout suite is one fold
     select model, cohort, fold, probability, sum(label) as positives, sum(1 - label) as negatives
     from predictions
     where study = $study and suite = $suite

@@ -1,6 +1,6 @@
 -- DeLong tests: two models on the same patients (paired), one model on two cohorts (unpaired) or in two subgroups (subgroup).
 -- @study the study's id
--- @suite paper (one split) or honest (nested cross-validation)
+-- @suite holdout (one split) or nested-cv (repeated nested cross-validation)
 -- @cohort the cohort; unpaired: both, training-validation; subgroup: cohort, variable and both levels
 -- @model_a the one model
 -- @model_b the other one, the same where one model is compared on two groups

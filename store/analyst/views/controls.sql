@@ -1,10 +1,10 @@
 -- Negative controls: AUCs of models from which the outcome, or the place of each intensity, was taken away.
 -- @study the study's id
--- @suite paper (one split) or honest (cross-validation)
+-- @suite holdout (one split) or nested-cv (repeated cross-validation)
 -- @control permuted_labels (labels shuffled over the patients) or shuffled_voxels (intensities inside each mask shuffled over its voxels, no shape features; size and the histogram of intensities stay)
 -- @model name in the zoo
--- @cohort validation in the paper suite, out_of_fold in the honest one
--- @repeats repeats of the cross-validation, 1 in the paper suite
+-- @cohort validation in the holdout suite, out_of_fold in nested-cv
+-- @repeats repeats of the cross-validation, 1 in the holdout suite
 -- @n patients judged
 -- @events patients with label 1; of permuted labels, the permuted ones
 -- @auc area under the ROC curve

@@ -1,6 +1,6 @@
 -- How often the folds of a cross-validation selected a feature or factor; one that none selected has no row.
 -- @study the study's id
--- @suite honest: the paper suite has no folds
+-- @suite nested-cv: the holdout suite has no folds
 -- @model name in the zoo
 -- @feature column the model used: PHASE__feature, or a clinical factor
 -- @selected in how many folds

@@ -1,8 +1,8 @@
 -- How well each model ranks the patients of one subgroup.
 -- @study the study's id
--- @suite paper (one split) or honest (nested cross-validation)
+-- @suite holdout (one split) or nested-cv (repeated nested cross-validation)
 -- @model name in the zoo
--- @cohort training or validation in the paper suite, out_of_fold in the honest one
+-- @cohort training or validation in the holdout suite, out_of_fold in nested-cv
 -- @variable the clinical variable that tells the subgroups apart
 -- @level the category or the number
 -- @n patients of the subgroup whom the model judged

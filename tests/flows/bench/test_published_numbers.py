@@ -46,7 +46,7 @@ def test_the_leaderboard_has_the_papers_figures(benched, cohort):
     """AUC, DeLong interval, sensitivity and specificity of the clinical model are those that the paper prints."""
     (row,) = asked(benched, f"from leaderboard where model = 'cr' and cohort = '{cohort}'")
     n, events, auc, low, high, sensitivity, specificity = PRINTED[cohort]
-    assert (row["n"], row["events"], row["suite"]) == (n, events, "paper")
+    assert (row["n"], row["events"], row["suite"]) == (n, events, "holdout")
     assert row["auc"] == pytest.approx(auc, abs=5e-6)
     assert row["auc_delong_lo"] == pytest.approx(low, abs=5e-6)
     assert row["auc_delong_hi"] == pytest.approx(high, abs=5e-6)
@@ -132,7 +132,7 @@ def test_train_and_bench_answer_in_json(benched, capsys):
     assert (report["model"], report["version"], report["trained"], report["patients"]) == ("cr", 1, False, 165)
     assert exit_code([*store, "bench"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert (found["suite"], found["commit_id"]) == ("paper", None)
+    assert (found["suite"], found["commit_id"]) == ("holdout", None)
     bounds = "sensitivity_lo, sensitivity_hi, specificity_lo, specificity_hi"
     rows = asked(benched, f"select * exclude ({bounds}) from leaderboard order by cohort")
     assert sorted(found["leaderboard"], key=lambda row: row["cohort"]) == rows

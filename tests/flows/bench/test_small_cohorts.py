@@ -161,11 +161,11 @@ def test_the_honest_suite_takes_the_folds_that_there_can_be(tmp_path, capsys, pr
     """Four of the rarer label make four folds, and the text says so; more that are asked for are refused."""
     folder = write_study(tmp_path / "study", "1010101000", "ttttttttvv", models=("radiomics_knn",))
     run(folder, capsys, "ingest", str(folder / "study.toml"))
-    code, text = run(folder, capsys, "bench", "--suite", "honest", "--repeats", "1", "--workers", "1")
+    code, text = run(folder, capsys, "bench", "--suite", "nested-cv", "--repeats", "1", "--workers", "1")
     assert code == 5
     assert "split 'fixed': 4 folds instead of 5, for 4 people have the rarer label" in text
     assert "failed: split 'fixed', fold 0: 'radiomics_knn' cannot be fitted to 7 training" in text
-    assert {row["model"] for row in asked(folder, "from leaderboard where suite = 'honest'")} == {"cr"}
+    assert {row["model"] for row in asked(folder, "from leaderboard where suite = 'nested-cv'")} == {"cr"}
     assert [row["stage"] for row in asked(folder, "from failures where model = 'radiomics_knn'")] == ["bench"]
-    code, text = run(folder, capsys, "bench", "--suite", "honest", "--folds", "5", "cr")
+    code, text = run(folder, capsys, "bench", "--suite", "nested-cv", "--folds", "5", "cr")
     assert (code, "next: --folds 4 is the most that can be" in text) == (4, True)

@@ -172,11 +172,11 @@ def test_who_is_embedded_by_what(embedded: Store) -> None:
 
 
 def test_a_model_learns_from_what_is_free_of_labels(embedded: Store) -> None:
-    """Trained on the set of embeddings, a model reads the out-of-fold rows, and the paper suite judges it."""
+    """Trained on the set of embeddings, a model reads the out-of-fold rows, and the holdout suite judges it."""
     (report,) = train(embedded, "s", ["radiomics_lr"])
     assert (report.patients, report.excluded) == (64, 0)
     with pytest.raises(ContractError, match="held out there") as refusal:
-        bench(embedded, "s", models=["radiomics_lr"], suite="honest", repeats=1, folds=2, workers=1)
+        bench(embedded, "s", models=["radiomics_lr"], suite="nested-cv", repeats=1, folds=2, workers=1)
     assert refusal.value.exit_code == 4
 
 

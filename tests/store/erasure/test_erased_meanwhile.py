@@ -54,7 +54,7 @@ def land(commit, store, writing, datasets):
     row = STUDY | {"version": 1, "threshold": 0.5, "trained_at": "t", "summary": excluded}
     named = zip(("fitted", "judging"), datasets, strict=True)
     commit.put("models", [row | {"model": model, "dataset_id": each.dataset_id} for model, each in named])
-    judged = STUDY | {"suite": "paper", "model": "fitted", "cohort": "training", "fold": 0, "version": 1}
+    judged = STUDY | {"suite": "holdout", "model": "fitted", "cohort": "training", "fold": 0, "version": 1}
     commit.put("predictions", [judged | {"patient": each, "probability": 0.5, "label": 1} for each in (PATIENT, OTHER)])
     commit.put("patients", [{"patient": each} for each in (PATIENT, OTHER)])
     failed = STUDY | own[1]._asdict() | {"stage": "refresh", "feature_set": "", "feature": ""}

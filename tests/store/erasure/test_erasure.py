@@ -82,7 +82,7 @@ def lived_in(store, writing):
         summary = json.dumps({"removed": [], "excluded": {PATIENT: "no image", OTHER: "no label"}})
         row = study | {"version": 1, "threshold": 0.5, "trained_at": "t", "summary": summary}
         c.put("models", [row | {"model": "cr", "dataset_id": pinned.dataset_id}, row | {"model": "of-others"}])
-        judged = study | {"suite": "paper", "model": "cr", "cohort": "training", "fold": 0, "version": 1}
+        judged = study | {"suite": "holdout", "model": "cr", "cohort": "training", "fold": 0, "version": 1}
         c.put("predictions", [judged | {"patient": each, "probability": 0.5, "label": 1} for each in people])
     stage(store.staging / "abc", records[0])
     stage(store.staging / "abc", records[1])

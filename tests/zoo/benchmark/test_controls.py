@@ -58,7 +58,7 @@ def test_permuting_over_all_patients_mixes_cohorts():
 
 
 def test_a_split_is_one_fold():
-    """In the paper suite the training cohort trains and the validation cohort is judged."""
+    """In the holdout suite the training cohort trains and the validation cohort is judged."""
     fold = split_fold(LABELS, COHORTS)
     assert [COHORTS[patient] for patient in fold.training] == ["training"] * 30
     assert [COHORTS[patient] for patient in fold.judged] == ["validation"] * 10
@@ -96,7 +96,7 @@ def test_permuted_labels_are_not_found(pristine_cohort):
         planned = cross_validation(snapshot, study, models, labels={"fixed": labels}, folds=folds, with_inner=False)
         results = {task.key: fitted_task(task) for task in planned.tasks}
         for model in models:
-            rows[what, model] = control_row("s", "honest", "permuted_labels", model, planned, results)
+            rows[what, model] = control_row("s", "nested-cv", "permuted_labels", model, planned, results)
     for model in models:
         assert rows["true", model].auc > 0.7
         assert rows["permuted", model].holds_chance
@@ -112,7 +112,7 @@ def test_in_the_paper_suite_the_validation_cohort_is_judged(pristine_cohort):
     folds = {"fixed": [split_fold(labels, cohorts)]}
     planned = cross_validation(snapshot, study, ["cr"], labels={"fixed": labels}, folds=folds, with_inner=False)
     results = {task.key: fitted_task(task) for task in planned.tasks}
-    row = control_row("s", "paper", "permuted_labels", "cr", planned, results)
+    row = control_row("s", "holdout", "permuted_labels", "cr", planned, results)
     assert (row.cohort, row.n, row.repeats) == ("validation", 30, 1)
 
 
@@ -121,7 +121,7 @@ def test_a_row_says_whether_chance_lies_in_its_interval(bounds, holds):
     """One half on the bound counts as inside."""
     row = ControlRow(
         study="s",
-        suite="honest",
+        suite="nested-cv",
         control="permuted_labels",
         model="cr",
         cohort="out_of_fold",

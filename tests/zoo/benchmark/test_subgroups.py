@@ -24,7 +24,7 @@ def predicted(model="m", *, seed=0, labels=None, **fields):
     """Return predictions of 30 patients P0 to P29."""
     random = np.random.default_rng(seed)
     given = labels or {f"P{n}": (n // 3) % 2 for n in range(30)}
-    common = {"study": "s", "suite": "paper", "model": model, "cohort": "validation", "threshold": 0.5} | fields
+    common = {"study": "s", "suite": "holdout", "model": model, "cohort": "validation", "threshold": 0.5} | fields
     return [
         PredictionRow(patient=patient, probability=float(random.uniform()), label=label, **common)
         for patient, label in given.items()
@@ -90,12 +90,12 @@ def test_a_level_with_one_class_has_no_auc_and_no_test():
 
 
 def test_out_of_fold_patients_are_ranked_within_their_folds():
-    """In the honest suite a level has the AUC over its pairs of one fold; a patient of two repeats counts once."""
+    """In the nested-cv suite a level has the AUC over its pairs of one fold; a patient of two repeats counts once."""
     folds = {0: lambda n: (n // 3 + n // 6) % 2, 1: lambda n: 2 + (n // 12) % 2}
     predictions = [
         row.model_copy(update={"repeat": repeat, "fold": fold(int(row.patient[1:]))})
         for repeat, fold in folds.items()
-        for row in predicted(seed=5 + repeat, suite="honest", cohort="out_of_fold")
+        for row in predicted(seed=5 + repeat, suite="nested-cv", cohort="out_of_fold")
     ]
     own = [row for row in predictions if LEVELS[row.patient] == "a"]
     won = [
@@ -105,14 +105,14 @@ def test_out_of_fold_patients_are_ranked_within_their_folds():
         if (one.fold, one.label, other.label) == (other.fold, 1, 0)
     ]
     (a, *_) = subgroup_rows(predictions, [VARIABLE])
-    assert (a.suite, a.cohort, a.n, a.events) == ("honest", "out_of_fold", 10, 5)
+    assert (a.suite, a.cohort, a.n, a.events) == ("nested-cv", "out_of_fold", 10, 5)
     assert a.auc == pytest.approx(np.mean(won), abs=1e-12)
     assert a.auc_lo < a.auc < a.auc_hi
 
 
 def test_a_level_whose_folds_hold_one_label_each_has_no_auc():
     """Patients of both labels who never share a fold are in no pair: no AUC and no test."""
-    rows = [row.model_copy(update={"fold": row.label}) for row in predicted(suite="honest", cohort="out_of_fold")]
+    rows = [row.model_copy(update={"fold": row.label}) for row in predicted(suite="nested-cv", cohort="out_of_fold")]
     (a, *_) = subgroup_rows(rows, [VARIABLE])
     assert (a.n, a.events, a.auc, a.auc_lo) == (10, 5, None, None)
     assert subgroup_comparisons(rows, [VARIABLE]) == []
@@ -126,7 +126,7 @@ def test_sql_alone_makes_every_subgroup_of_both_suites_again(cohort_of_90):
     for fold in range(6):
         rows += [
             row.model_copy(update={"fold": fold, "repeat": fold // 3})
-            for number, row in enumerate(predicted(seed=fold, labels=labels, suite="honest", cohort="out_of_fold"))
+            for number, row in enumerate(predicted(seed=fold, labels=labels, suite="nested-cv", cohort="out_of_fold"))
             if (number * (1 + fold // 3) // (1 + fold // 3 * 2)) % 3 == fold % 3
         ]
     levels = subgroup_levels(cohort_of_90.snapshot, cohort_of_90.study)

@@ -227,7 +227,7 @@ def test_the_views_bounds_of_rates_are_wilsons(trained):
 
 
 def test_rates_of_nobody_and_means_over_repeats_have_no_bounds(trained):
-    """Rates of 0 and 1 have Wilson's bounds; one without patients, and all of the honest suite, have none."""
+    """Rates of 0 and 1 have Wilson's bounds; one without patients, and all of the nested-cv suite, have none."""
     written, rows = trained
     (first, *_) = judged_model(written.snapshot, rows["cr"]).leaderboard
     own = first.model_dump() | {"version": 1, "n": 30, "events": 10, "sensitivity": 1.0, "specificity": 0.0}
@@ -235,7 +235,7 @@ def test_rates_of_nobody_and_means_over_repeats_have_no_bounds(trained):
         "leaderboard",
         [
             own | {"model": "extreme"},
-            own | {"model": "repeated", "suite": "honest", "cohort": "out_of_fold"},
+            own | {"model": "repeated", "suite": "nested-cv", "cohort": "out_of_fold"},
             own | {"model": "without", "events": 0, "sensitivity": None, "specificity": 0.5},
         ],
     )
@@ -304,7 +304,7 @@ def test_models_are_compared_on_the_patients_they_share(cohort_of_90):
     rows = {model: train(cohort_of_90, model) for model in MODELS}
     judged = [judged_model(cohort_of_90.snapshot, row) for row in rows.values()]
     assert [figures.n for each in judged for figures in each.leaderboard if figures.cohort == "validation"] == [29, 30]
-    found = comparison_rows("s", "paper", judged)
+    found = comparison_rows("s", "holdout", judged)
     assert [(row.kind, row.cohort, row.model_a, row.model_b) for row in found] == [
         ("paired", "training", "cr", "radiomics_lr"),
         ("paired", "validation", "cr", "radiomics_lr"),

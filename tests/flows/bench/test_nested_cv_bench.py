@@ -1,4 +1,4 @@
-"""The honest suite as a command: resumed after a kill, idle where nothing changed, on record in the ledger."""
+"""The nested-cv suite as a command: resumed after a kill, idle where nothing changed, on record in the ledger."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def asked(root: Path, query: str) -> list[dict]:
 
 
 def tables(root: Path) -> dict[str, list[dict]]:
-    """Return everything that the honest suite writes."""
-    return {name: asked(root, f"from {name} where suite = 'honest' order by all") for name in TABLES}
+    """Return everything that the nested-cv suite writes."""
+    return {name: asked(root, f"from {name} where suite = 'nested-cv' order by all") for name in TABLES}
 
 
 @pytest.fixture(scope="module")
@@ -52,10 +52,10 @@ def study_root(tmp_path_factory, clinical_study) -> Path:
 
 @pytest.fixture(scope="module")
 def benched(study_root, tmp_path_factory, prefect_server) -> Path:
-    """Return a copy of the store after the honest suite."""
+    """Return a copy of the store after the nested-cv suite."""
     root = tmp_path_factory.mktemp("benched") / "store"
     shutil.copytree(study_root, root)
-    bench(Store(root), suite="honest", workers=1, **QUICK)
+    bench(Store(root), suite="nested-cv", workers=1, **QUICK)
     return root
 
 
@@ -67,7 +67,7 @@ def test_the_honest_suite_writes_its_tables(benched):
     (run,) = asked(benched, "select status, parameters, summary from runs where flow = 'bench'")
     parameters = json.loads(run["parameters"])
     assert run["status"] == "done"
-    assert {"suite": "honest", "repeats": 1, "folds": 5}.items() <= parameters.items()
+    assert {"suite": "nested-cv", "repeats": 1, "folds": 5}.items() <= parameters.items()
     assert json.loads(run["summary"]) == {"models": 4, "fits": 30, "changed": True}
     kinds = Counter(row["kind"] for row in tables(benched)["comparisons"])
     assert kinds == {"paired": 6, "subgroup": 4}
@@ -92,7 +92,7 @@ def test_the_reports_curves_are_those_of_the_table(benched, tmp_path):
     """The area under each drawn ROC curve is the leaderboard's AUC, and the page says what its curves are."""
     page = Page(write_report(Store(benched), None, out=tmp_path / "report.html").read_text())
     (points,) = [text for text in page.sql if "false_positive_rate" in text]
-    areas = {row["model"]: row["auc"] for row in asked(benched, "from leaderboard where suite = 'honest'")}
+    areas = {row["model"]: row["auc"] for row in asked(benched, "from leaderboard where suite = 'nested-cv'")}
     curves = asked(benched, points)
     assert {row["model"] for row in curves} == set(areas)
     for model, area in areas.items():
@@ -118,7 +118,7 @@ def test_subgroups_asked_for_later_need_no_fit(benched, tmp_path):
     changed.write_text(file.read_text().replace('subgroups = ["field_strength_t"]', 'subgroups = ["sex"]'))
     ingest(changed, root, workers=1)
     runs = asked(root, "from runs where flow = 'bench'")
-    assert bench(Store(root), suite="honest", workers=1, **QUICK).commit_id is not None
+    assert bench(Store(root), suite="nested-cv", workers=1, **QUICK).commit_id is not None
     assert asked(root, "from runs where flow = 'bench'") == runs
     assert {row["variable"] for row in tables(root)["subgroups"]} == {"sex"}
     assert tables(root)["leaderboard"] == tables(benched)["leaderboard"]
@@ -129,7 +129,7 @@ def test_a_second_run_computes_nothing_and_starts_nothing(benched):
     commits, runs = asked(benched, "from commits"), asked(benched, "from runs")
     code = (
         "import sys\nfrom pathlib import Path\nfrom flows.bench.run import bench\nfrom store.home import Store\n"
-        f"found = bench(Store(Path({str(benched)!r})), suite='honest', repeats=1, folds=5)\n"
+        f"found = bench(Store(Path({str(benched)!r})), suite='nested-cv', repeats=1, folds=5)\n"
         "print(found.commit_id, len(found.leaderboard), 'prefect' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -142,7 +142,7 @@ def test_a_killed_run_resumes_to_the_same_tables(benched, study_root, tmp_path):
     """Killed with -9 in the middle, a run leaves no commit; the next one takes its fits over and ends in equal rows."""
     root = tmp_path / "store"
     shutil.copytree(study_root, root)
-    command = [str(Path(sys.executable).with_name("radzoo")), "--store", str(root), "bench", "--suite", "honest"]
+    command = [str(Path(sys.executable).with_name("radzoo")), "--store", str(root), "bench", "--suite", "nested-cv"]
     command += ["--repeats", "1", "--workers", "1"]
     environment = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
     running = subprocess.Popen(
@@ -158,7 +158,7 @@ def test_a_killed_run_resumes_to_the_same_tables(benched, study_root, tmp_path):
     assert len(staged) >= 3
     assert tables(root)["predictions"] == []
 
-    found = bench(Store(root), suite="honest", workers=1, **QUICK)
+    found = bench(Store(root), suite="nested-cv", workers=1, **QUICK)
     assert found.commit_id is not None
     assert tables(root) == tables(benched)
     statuses = [
@@ -172,17 +172,17 @@ def test_another_number_of_folds_is_another_benchmark(benched, tmp_path):
     """Asked with other folds, the suite is computed again and replaces what was there."""
     root = tmp_path / "store"
     shutil.copytree(benched, root)
-    found = bench(Store(root), suite="honest", repeats=1, folds=3, workers=1)
+    found = bench(Store(root), suite="nested-cv", repeats=1, folds=3, workers=1)
     assert found.commit_id is not None
     assert asked(root, "select max(fold) + 1 as folds from predictions") == [{"folds": 3}]
 
 
 def test_the_ledger_counts_model_versions_once(study_root, tmp_path, capsys, prefect_server):
-    """The paper suite enters each model version the first time it is judged; a changed model is another opening."""
+    """The holdout suite enters each model version the first time it is judged; a changed model is another opening."""
     root = tmp_path / "store"
     shutil.copytree(study_root, root)
     store = Store(root)
-    assert bench(store).times_opened == {"paper": 4}
+    assert bench(store).times_opened == {"holdout": 4}
     first = asked(root, "from openings")
     assert [(row["model"], row["version"], row["cohort"]) for row in first] == [
         (name, 1, "validation") for name in ("cr", "lmr", "nlr", "plr")
@@ -208,7 +208,7 @@ def test_folds_that_no_label_can_fill_are_refused(study_root, tmp_path, capsys):
     """More folds than patients of the rarer label: exit code 4, and what to do."""
     root = tmp_path / "store"
     shutil.copytree(study_root, root)
-    assert exit_code(["--store", str(root), "bench", "--suite", "honest", "--folds", "70"]) == 4
+    assert exit_code(["--store", str(root), "bench", "--suite", "nested-cv", "--folds", "70"]) == 4
     assert "the rarer label has 69" in capsys.readouterr().err
 
 

@@ -1,4 +1,4 @@
-"""The honest suite: who trains and who is judged, what each fold may know, and figures that SQL makes again."""
+"""The nested-cv suite: who trains and who is judged, what each fold may know, and figures that SQL makes again."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def test_models_are_compared_on_averaged_placements_with_holm(judged):
         ("cr", "radiomics_knn"),
         ("radiomics_lr", "radiomics_knn"),
     ]
-    assert {(row.kind, row.cohort, row.suite) for row in rows} == {("paired", "out_of_fold", "honest")}
+    assert {(row.kind, row.cohort, row.suite) for row in rows} == {("paired", "out_of_fold", "nested-cv")}
     assert [row.p_holm for row in rows] == pytest.approx(list(holm([row.p for row in rows])))
     for row in rows:
         difference = judged[row.model_a].leaderboard.auc - judged[row.model_b].leaderboard.auc
@@ -149,7 +149,7 @@ def test_models_are_compared_on_averaged_placements_with_holm(judged):
 def judged_with_other_folds(model, scores, labels, patients):
     """Return given scores as out-of-fold predictions of some patients, whose folds are drawn for them."""
     folds = repeated_folds({patient: labels[patient] for patient in patients}, repeats=2, folds=3, seed=1)
-    own = {"study": "s", "suite": "honest", "model": model, "cohort": "out_of_fold", "threshold": 0.5}
+    own = {"study": "s", "suite": "nested-cv", "model": model, "cohort": "out_of_fold", "threshold": 0.5}
     rows = [
         PredictionRow(
             **own, patient=patient, fold=f.number, repeat=f.repeat, probability=scores[patient], label=labels[patient]
