@@ -135,7 +135,7 @@ class ControlRow(_Row):
     """The AUC of a model in a negative control; ``auc_lo`` and ``auc_hi`` as in the leaderboard.
 
     ``permuted_labels``: the outcome is permuted over the patients, so .5 is what a procedure without leaks gives.
-    ``shuffled_voxels``: the intensities inside each mask are dealt out anew over its voxels, without shape features;
+    ``shuffled_voxels``: the intensities inside each mask are permuted over its voxels, without shape features;
     what is above .5 there comes from size and the histogram of intensities, not from any pattern.
     """
 

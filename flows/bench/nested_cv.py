@@ -165,7 +165,7 @@ def _feasible_number(labels: Mapping[str, int], folds: int | None, person_of: Ma
 
 
 def fold_notes(snapshot: Snapshot, study: Study, models: Iterable[str], folds: int | None) -> list[str]:
-    """Return a sentence for each split that is dealt out into fewer folds than usual."""
+    """Return a sentence for each split that is divided into fewer folds than usual."""
     if folds is not None:
         return []
     splits = sorted({model_inputs(study, model_spec(model)).split for model in models})

@@ -28,7 +28,7 @@ PUBLISHED_PATIENTS = 165
 FEWEST_PATIENTS = 24
 """Below this the smallest group has too few patients for five folds."""
 
-_GENERATOR = 4  # counts up when the study file, the table or the phantoms change, so that old files are written anew
+_GENERATOR = 4  # counts up when the study file, the table or the phantoms change, so that old files are rewritten
 _READINGS = (("1", 1), ("1", 2), ("2", 1))
 
 

@@ -1,4 +1,4 @@
-"""Images whose intensities inside a mask are dealt out anew over its voxels: a negative control."""
+"""Images whose intensities inside a mask are permuted over its voxels: a negative control."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ def exam_fault(study: Study, patient: CohortPatient) -> str | None:
 
     An exam after the reference date is refused where the study gives both dates: it shows what nobody could
     know when the study predicts. Where the study file asks for a window, an exam that cannot be placed in it,
-    for want of a date, is refused too: an inclusion criterion that cannot be checked is not met.
+    because a date is missing, is refused too: an inclusion criterion that cannot be checked is not met.
     """
     window, reference = study.cohort.exam_window, study.cohort.reference_date
     if window is None:

@@ -38,7 +38,7 @@ def compact(
     target_rows: int = TARGET_ROWS,
     grace_hours: float = GRACE_HOURS,
 ) -> CompactReport:
-    """Merge small segments, publish the store anew, remove old files, and return what was done.
+    """Merge small segments, publish the store again, remove old files, and return what was done.
 
     Parameters
     ----------

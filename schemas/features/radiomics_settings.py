@@ -128,7 +128,7 @@ class RadiomicsSettings(BaseModel):
     resegment_shape : bool
         Use the resegmented mask for shape as well.
     shuffled_voxels : bool
-        A negative control: deal the intensities inside the mask out anew over the mask's voxels before anything else
+        A negative control: permute the intensities inside the mask over the mask's voxels before anything else
         is computed, in an order that the scan's own intensities decide. pyradiomics has no such setting.
     """
 

@@ -58,7 +58,7 @@ class NetworkSettings(_Written):
     epochs : int
         At most so many passes over the training patients.
     batch_size : int
-        Patients a step, at most: an epoch's patients are dealt into batches of equal size.
+        Patients a step, at most: an epoch's patients are split into batches of equal size.
     optimiser : {"sgd", "adam"}
         Gradient descent with momentum, or Adam.
     learning_rate, weight_decay : float

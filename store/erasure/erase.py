@@ -3,7 +3,7 @@
 This is the one operation that changes history: rows of all commits go, and every snapshot, however old, answers
 as if the patient had never been in it. Commits stay, so that their numbers mean what they meant.
 
-The order makes a kill harmless. Under the writer's lock the affected files are written anew, without the patient;
+The order makes a kill harmless. Under the writer's lock the affected files are rewritten, without the patient;
 nothing names them yet. One transaction then deletes and changes rows, lets the catalogue name the new files, and
 keeps a receipt that is marked unfinished and lists the old files. Only then old files go, the published file
 is replaced, and the catalogue's free pages are overwritten; the receipt is finished last. A kill before the

@@ -30,7 +30,7 @@ _RADZOOS = ("segments", "datasets", "copies", "catalogue.sqlite", "analyst.duckd
 
 
 def without_rows(store: Store, plan: ErasurePlan) -> tuple[dict[str, Segment | None], dict[str, PinnedDataset]]:
-    """Write the affected segments and datasets anew and return the new ones by the former path.
+    """Rewrite the affected segments and datasets and return the new ones by the former path.
 
     A row of an image and mask that another patient has too stays, under that patient's key. Nothing names the
     new files yet. Datasets that no row names are among them: a training that is under way will name them, and finds

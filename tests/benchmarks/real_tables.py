@@ -73,9 +73,9 @@ def permuted_areas(store: Store, study_id: str, models: list[str], draws: int) -
     labels = split_labels(snapshot, study, split)
     areas: dict[str, list[float]] = {model: [] for model in models}
     for draw in range(draws):
-        dealt = {split: permuted_labels(labels, {}, seed=RANDOM_STATE + draw)}
-        folds = {split: repeated_folds(dealt[split], repeats=1, folds=FOLDS, seed=RANDOM_STATE + draw)}
-        planned = cross_validation(snapshot, study, models, labels=dealt, folds=folds, with_inner=False)
+        permuted = {split: permuted_labels(labels, {}, seed=RANDOM_STATE + draw)}
+        folds = {split: repeated_folds(permuted[split], repeats=1, folds=FOLDS, seed=RANDOM_STATE + draw)}
+        planned = cross_validation(snapshot, study, models, labels=permuted, folds=folds, with_inner=False)
         results = {task.key: fitted_task(task) for task in planned.tasks}
         for model, found in areas.items():
             found.append(control_row(study_id, "nested-cv", "permuted_labels", model, planned, results).auc)

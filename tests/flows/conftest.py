@@ -340,7 +340,7 @@ def trained_study(tmp_path_factory: pytest.TempPathFactory) -> SmallStudy:
 
 @pytest.fixture
 def written_again(tmp_path: Path) -> SmallStudy:
-    """Return the trained study's files, written anew, without a store."""
+    """Return the trained study's files, written again, without a store."""
     return tried_study(tmp_path)
 
 

@@ -22,7 +22,7 @@ __all__ = ["control_row", "permuted_labels", "shuffled_set", "split_fold", "with
 
 
 def permuted_labels(labels: Mapping[str, int], groups: Mapping[str, str], *, seed: int) -> dict[str, int]:
-    """Return the labels dealt out anew over the patients of each group: no more events, no fewer.
+    """Return the labels permuted over the patients of each group: no more events, no fewer.
 
     Parameters
     ----------

@@ -34,7 +34,7 @@ def repeated_folds(
 ) -> list[Fold]:
     """Return the folds of a repeated cross-validation, stratified by label.
 
-    People are dealt out, not rows: a table with several rows per patient takes all of them to the patient's
+    People are divided, not rows: a table with several rows per patient takes all of them to the patient's
     fold, and pseudonyms of one person go to one fold. The same patients, labels and numbers give the same folds in
     whatever order they come.
 
@@ -43,7 +43,7 @@ def repeated_folds(
     labels : mapping of str to int
         Each patient's label.
     repeats : int
-        How often all patients are dealt out again.
+        How often all patients are divided again.
     folds : int
         Parts of each repeat.
     seed : int
@@ -79,7 +79,7 @@ def repeated_folds(
 
 
 def most_folds(labels: Mapping[str, int], person_of: Mapping[str, str] | None = None) -> int:
-    """Return into how many folds patients can be dealt out: the people who have the rarer label."""
+    """Return into how many folds patients can be divided: the people who have the rarer label."""
     people: dict[int, set[str]] = {0: set(), 1: set()}
     for patient, label in labels.items():
         people[label].add((person_of or {}).get(patient, patient))

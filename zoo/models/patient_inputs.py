@@ -91,7 +91,7 @@ def _refuse_other_variables(study: Study, inputs: PinnedInputs) -> None:
 
     A published stage reads some of its inputs only where they decide: one that is missing is a patient's matter.
     """
-    declared, hint = study.clinical.variables, f"mend [clinical.variables] of study '{study.id}' and ingest again"
+    declared, hint = study.clinical.variables, f"correct [clinical.variables] of study '{study.id}' and ingest again"
 
     def refusal(name: str, reason: str) -> ContractError:
         return ContractError(reason, where=f"study '{study.id}', variable '{name}'", hint=hint)

@@ -84,7 +84,7 @@ class SavedModel:
     """None for an exported folder whose manifest is all that is known."""
     threshold: float
     mark: str | None
-    """What befell it since, such as that a patient it was trained on was erased."""
+    """Later events, such as the erasure of a patient it was trained on."""
     loaded: LoadedModel
     inputs: PinnedInputs
     references: Mapping[str, Any]

@@ -70,7 +70,7 @@ class Augmentation:
         images : Tensor of shape (n_patients, n_phases, n_slices, size, size)
             The regions.
         epoch : int
-            Every epoch draws anew.
+            Every epoch draws again.
         patients : sequence of int
             The patients' numbers among those who train.
         """

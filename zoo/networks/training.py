@@ -60,7 +60,7 @@ def trained_network(
     """Return a network fitted to the training patients, as it was when the validation patients' loss was smallest.
 
     The same data, settings and seed give the same bits on a CPU with the same number of threads, whether the
-    training was interrupted and resumed or not (`zoo.networks.watch.NetworkWatch`). Patients are dealt anew in every
+    training was interrupted and resumed or not (`zoo.networks.watch.NetworkWatch`). Patients are shuffled in every
     epoch into batches of equal size, so that no small batch is left over for batch normalisation.
 
     Parameters
@@ -177,10 +177,10 @@ class _Course:
         patients = len(self._labels)
         order = np.random.default_rng((self._seed, epoch)).permutation(patients)
         self._network.train()
-        dealt = np.array_split(order, -(-patients // self._settings.batch_size))
+        batches = np.array_split(order, -(-patients // self._settings.batch_size))
         # Read at the epoch's end: a CUDA device need not stop for each.
-        losses = torch.stack([self._step(rows, epoch) for rows in dealt]).tolist()
-        total = sum(loss * len(rows) for loss, rows in zip(losses, dealt, strict=True))
+        losses = torch.stack([self._step(rows, epoch) for rows in batches]).tolist()
+        total = sum(loss * len(rows) for loss, rows in zip(losses, batches, strict=True))
         _refuse_divergence(epoch, np.array(total))
         return float(total / patients)
 

@@ -112,7 +112,7 @@ def _imported_phases(snapshot: Snapshot, study: str, feature_set: str, asked: Se
         raise ContractError(
             f"feature set '{feature_set}' has no phase '{lacking[0]}'; it has {', '.join(there)}",
             where=f"study '{study}'",
-            hint="mend 'phases' of the model in the study file and ingest again",
+            hint="correct 'phases' of the model in the study file and ingest again",
         )
     return asked or there
 

@@ -196,7 +196,7 @@ def _shown_text(found: ShownModel) -> str:
         if name in summary:
             lines.append(f"{name} {summary[name]:.6g}")
     if summary.get("excluded"):
-        lines.append(f"{len(summary['excluded'])} patients were left out for want of an input")
+        lines.append(f"{len(summary['excluded'])} patients were left out because an input is missing")
     lines += [f"note: {note}" for note in summary.get("notes", ())]
     tables = (
         (summary.get("multivariable"), ["factor", "coefficient", "odds_ratio", "lower", "upper", "p"]),

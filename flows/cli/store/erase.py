@@ -95,7 +95,7 @@ def _plan_text(plan: ErasurePlan) -> str:
     datasets = len(plan.datasets) + len(plan.unpinned)
     lines.append(
         f"{_counted(len(plan.extraction_ids), 'extraction')} removed, {len(plan.shared_ids)} kept for other patients; "
-        f"{_counted(len(plan.segments), 'segment')} and {_counted(datasets, 'dataset')} written anew"
+        f"{_counted(len(plan.segments), 'segment')} and {_counted(datasets, 'dataset')} rewritten"
     )
     names = ", ".join(f"{study}/{model}@{version}" for study, model, version in plan.models)
     lines.append(f"models trained on the patient, to be marked: {names or 'none'}")
@@ -123,7 +123,7 @@ def _receipt_text(receipt: Receipt, left: list[str], running: int, *, is_repeate
         else f"erased, receipt {receipt['erasure_id']}",
         f"  {_counted(rows, 'row')} of the catalogue, {_counted(receipt['extractions_removed'], 'extraction')}; "
         f"{receipt['extractions_kept_for_others']} kept for other patients",
-        f"  {_counted(len(receipt['files_rewritten']), 'file')} written anew, "
+        f"  {_counted(len(receipt['files_rewritten']), 'file')} rewritten, "
         f"{_counted(len(receipt['datasets']), 'dataset')} of them or sharing one, "
         f"{_counted(receipt['pages_removed'], 'page and spilled file', 'pages and spilled files')} removed",
         f"  models marked: {', '.join(receipt['models_marked']) or 'none'}",

@@ -187,7 +187,7 @@ def test_a_fault_of_usage_leaves_with_two(arguments, message, capsys):
 
 
 def test_exit_codes_of_real_processes(small_study, radzoo):
-    """One session at the shell: 3 without a store, 4 for a fault, 5 with a failure, 0 when mended, 2 for a slip."""
+    """One session at the shell: 3 without a store, 4 for a fault, 5 with a failure, 0 when corrected, 2 for a slip."""
     store = ("--store", str(small_study.store_root))
     done = radzoo(*store, "sql", "select 1")
     assert (done.returncode, done.stdout) == (3, "")

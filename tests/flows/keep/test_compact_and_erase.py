@@ -117,7 +117,7 @@ def test_erase(ask, own_store, tmp_path):
     assert code == 0
     assert out.endswith("nothing was removed\n")
     assert re.search(r"^masks +2$", out, re.M)
-    assert "2 extractions removed, 0 kept for other patients; 1 segment and 0 datasets written anew" in out
+    assert "2 extractions removed, 0 kept for other patients; 1 segment and 0 datasets rewritten" in out
     code, _, err = ask("store", "erase", "P2")
     assert (code, "--yes" in err) == (2, True)
     code, _, err = ask("store", "erase", "p22", "--yes")

@@ -104,7 +104,7 @@ def test_a_known_failure_is_not_tried_again_unless_asked(small_study):
 
 
 def new_mask(study):
-    """Draw the mask anew."""
+    """Draw the mask again."""
     study.write_mask("P1", mask=study.mask("P1", grow=1))
 
 
@@ -118,12 +118,12 @@ def restored_image(study):
     study.write_image("P1")
 
 
-@pytest.mark.parametrize("mend", [new_mask, new_image, restored_image])
-def test_a_mended_file_is_tried_again(small_study, mend):
+@pytest.mark.parametrize("correct", [new_mask, new_image, restored_image])
+def test_a_corrected_file_is_tried_again(small_study, correct):
     """After ingest has seen a changed file, the failure of before no longer counts."""
     small_study.ingest()
     record_failure(small_study, "P1")
-    mend(small_study)
+    correct(small_study)
     small_study.ingest()
     assert sizes(small_study.plan()) == {"missing": 8}
 

@@ -98,7 +98,7 @@ def test_what_an_interrupted_run_finished_is_not_computed_again(small_study, pre
     (folder,) = small_study.store.staging.iterdir()
     marked = next(iter(folder.glob("*.json")))
     record = json.loads(marked.read_text())
-    # A value that no computation gives shows whether the row was taken or made anew.
+    # A value that no computation gives shows whether the row was taken or computed again.
     record["values"]["original_firstorder_Mean"] = -12345.0
     marked.write_text(json.dumps(record))
     report = small_study.refresh()

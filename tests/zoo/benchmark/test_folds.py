@@ -60,7 +60,7 @@ def test_a_label_too_rare_for_the_folds() -> None:
 
 
 def test_pseudonyms_of_one_person_stay_in_one_fold() -> None:
-    """In outer and inner folds; who shares nothing with anybody is dealt out as ever."""
+    """In outer and inner folds; who shares nothing with anybody is divided as ever."""
     labels = {f"P{number:02}": number % 2 for number in range(24)}
     person = {patient: f"P{int(patient[1:]) % 8:02}" for patient in labels}
     drawn = repeated_folds(labels, repeats=2, folds=4, seed=3, person_of=person)

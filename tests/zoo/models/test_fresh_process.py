@@ -97,7 +97,7 @@ def test_every_member_was_trained(elsewhere):
 
 @pytest.mark.parametrize("model", MEMBERS)
 def test_a_fresh_process_gives_the_same_bits(zoo_store, elsewhere, model):
-    """Probabilities of all patients are bit-equal to those of the model fitted here anew from the same dataset."""
+    """Probabilities of all patients are bit-equal to those of the model fitted here again from the same dataset."""
     snapshot = zoo_store.snapshot
     row = snapshot.row("models", model=model)
     frame = pinned_rows(snapshot, row["dataset_id"])

@@ -343,7 +343,7 @@ def test_contributions_give_the_probability(newcomers, model):
 
 
 def test_a_marked_model_warns(newcomers):
-    """What befell a model is said with every answer."""
+    """Later events of a model are said with every answer."""
     newcomers.put_clinical()
     row = newcomers.written.snapshot.row("models", model="cr", study="s")
     row = {name: value for name, value in row.items() if name != "added_commit"}

@@ -173,7 +173,7 @@ def test_a_killed_training_goes_on_where_it_was(tmp_path: Path, optimiser: str) 
 
 
 def test_another_training_does_not_take_over_a_state(tmp_path: Path) -> None:
-    """What is left of one training is not resumed with other labels, settings or seed; a damaged one begins anew."""
+    """What is left of one training is not resumed with other labels, settings or seed; a damaged one begins again."""
     table, labels = region_table(16)
     settings = QUICK.model_copy(update={"epochs": 2})
     watch = NetworkWatch(checkpoints=tmp_path, every=1)

@@ -65,7 +65,7 @@ def inputs_of(written, model):
 
 
 def files(written):
-    """Return the identity of every pinned file: a file that is written anew has another."""
+    """Return the identity of every pinned file: a file that is rewritten has another."""
     folder = written.store.datasets
     return {name: folder.local(name).stat().st_ino for name in folder.paths()}
 
