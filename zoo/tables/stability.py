@@ -202,7 +202,7 @@ def stability_rows(snapshot: Snapshot, study: Study, split: str, feature_set: st
 def few_readings(
     snapshot: Snapshot, study: Study, split: str, feature_set: str, phases: Collection[str]
 ) -> list[FewReadings]:
-    """Return which kinds of readings that the study declares have no agreement in the store, because patients are too few.
+    """Return which kinds of readings that the study declares have no agreement in the store: too few patients.
 
     None where the store has no agreement at all.
 
