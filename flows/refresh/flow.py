@@ -6,11 +6,9 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any
 
 from flows.engine.pool import one_thread_each
-from flows.engine.server.temporary import started_server
-from flows.engine.workflow import NO_CACHE, ThreadPoolTaskRunner, flow, task, unmapped
+from flows.engine.tasks import run_tasks
 from flows.extract.batch import Receipt
 from flows.extract.limited_units import extraction_limits, limited_failures, units_of
 from flows.extract.planned import PlannedExtraction
@@ -25,21 +23,6 @@ __all__ = ["extracted"]
 Batch = Sequence[PlannedExtraction]
 
 
-@task(cache_policy=NO_CACHE, persist_result=False, task_run_name="extract {patient}")
-def extract_patient(patient: str, position: int, carry_out: Callable[[int], list[Receipt]]) -> list[Receipt]:
-    """Extract one patient's scans in a worker process and return the receipts."""
-    return carry_out(position)
-
-
-@flow(name="extract", validate_parameters=False, persist_result=False)
-def extract_missing(patients: Sequence[str], carry_out: Callable[[int], list[Receipt]]) -> list[Receipt]:
-    """Extract every patient's batch of a feature set and return all receipts."""
-    futures = extract_patient.map(
-        patient=list(patients), position=list(range(len(patients))), carry_out=unmapped(carry_out)
-    )
-    return [receipt for future in futures for receipt in future.result()]
-
-
 def extracted(
     feature_set: str,
     batches: Sequence[Batch],
@@ -52,8 +35,7 @@ def extracted(
 ) -> list[Receipt]:
     """Run the flow on ``workers`` limited child processes and return a receipt for each extraction.
 
-    Nothing but patients' names passes through Prefect, which keeps a flow's parameters and takes half a megabyte of
-    them: batches go to the workers directly, who stage their rows on disk and say what failed.
+    Batches go to the workers directly, who stage their rows on disk and say what failed.
 
     Parameters
     ----------
@@ -91,9 +73,7 @@ def extracted(
             advance(len(batches[position]))
             return receipts_of(units, failures)
 
+        names = [f"extract {batch[0].key.patient}" for batch in batches]
         # One thread more than processes keeps the processes from waiting.
-        # Any: its futures are a narrower type than with_options names.
-        threads: Any = ThreadPoolTaskRunner(max_workers=workers + 1)
-        run = extract_missing.with_options(flow_run_name=f"extract {feature_set}", task_runner=threads)
-        started_server()
-        return run([batch[0].key.patient for batch in batches], carry_out)
+        found = run_tasks("extract", feature_set, names, carry_out, threads=workers + 1)
+    return [receipt for receipts in found for receipt in receipts]

@@ -6,12 +6,10 @@ import os
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 from flows.engine.lines import telling_pool
-from flows.engine.server.temporary import started_server
+from flows.engine.tasks import run_tasks
 from flows.engine.watching import watched_networks
-from flows.engine.workflow import NO_CACHE, ThreadPoolTaskRunner, flow, task, unmapped
 from schemas.study.file import Study
 from store.home import Store
 from store.times import utc_now
@@ -22,23 +20,6 @@ from zoo.tables.fits import UnfitError
 __all__ = ["trained_models"]
 
 _AT_ONCE = 2
-
-
-@task(cache_policy=NO_CACHE, persist_result=False, task_run_name="train {model}")
-def train_model(
-    model: str, position: int, carry_out: Callable[[int], TrainedModel | UnfitError]
-) -> TrainedModel | UnfitError:
-    """Train one model and save it below the store."""
-    return carry_out(position)
-
-
-@flow(name="train", validate_parameters=False, persist_result=False)
-def train_missing(
-    models: Sequence[str], carry_out: Callable[[int], TrainedModel | UnfitError]
-) -> list[TrainedModel | UnfitError]:
-    """Train every model that is asked for."""
-    futures = train_model.map(model=list(models), position=list(range(len(models))), carry_out=unmapped(carry_out))
-    return [future.result() for future in futures]
 
 
 def trained_models(
@@ -67,11 +48,7 @@ def trained_models(
             advance(1)
             return found
 
-        # Any: its futures are a narrower type than with_options names.
-        threads: Any = ThreadPoolTaskRunner(max_workers=_AT_ONCE)
-        run = train_missing.with_options(flow_run_name=f"train {study.id}", task_runner=threads)
-        started_server()
-        return run([plan.model for plan in plans], carry_out)
+        return run_tasks("train", study.id, [f"train {plan.model}" for plan in plans], carry_out, threads=_AT_ONCE)
 
 
 def _trained_network(root: Path, study: Study, plan: TrainingPlan) -> TrainedModel:
