@@ -22,6 +22,7 @@ from schemas.keys import canonical_json, sha256_of_json
 from schemas.study.file import Study
 from store.commits.commit import commit_to
 from store.commits.writer import appended_as
+from store.dictionary.versions import version_of
 from store.history.basis import Basis
 from store.history.runs import recorded_run
 from store.history.snapshot import Snapshot
@@ -187,9 +188,7 @@ def _definition(snapshot: Snapshot, study: Study, network: EmbeddingNetwork, fol
 
 def _bound(snapshot: Snapshot, model: str, definition: Mapping[str, Any]) -> tuple[str, int]:
     name, digest = model.replace("_", "-"), sha256_of_json(dict(definition))
-    versions = {row["version"]: row["definition_sha256"] for row in snapshot.rows("feature_sets", name=name)}
-    same = [number for number, known in versions.items() if known == digest]
-    version = same[0] if same else max(versions, default=0) + 1
+    version = version_of(digest, snapshot.rows("feature_sets", name=name))
     return f"{name}@{version}", version
 
 

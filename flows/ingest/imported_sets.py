@@ -16,6 +16,7 @@ from schemas.errors import ContractError
 from schemas.keys import MaskKey, canonical_json
 from store.commits.commit import Commit
 from store.commits.writer import appended
+from store.dictionary.versions import version_of
 from store.history.snapshot import Snapshot
 from store.home import Store
 from store.rows.segments import stored_keys
@@ -117,8 +118,7 @@ def _bound(before: Snapshot, rows: ImportedRows) -> tuple[str, int]:
             where=str(rows.file),
             hint=f"give [imported.{rows.name}] another name; nothing was written",
         )
-    same = [row["version"] for row in versions if row["definition_sha256"] == rows.definition.sha256]
-    version = same[0] if same else max((row["version"] for row in versions), default=0) + 1
+    version = version_of(rows.definition.sha256, versions)
     return f"{rows.name}@{version}", version
 
 

@@ -24,6 +24,7 @@ from schemas.features.sets import (
 )
 from schemas.keys import canonical_json
 from schemas.study.file import Study
+from store.dictionary.versions import version_of
 from store.history.snapshot import Snapshot
 
 __all__ = [
@@ -195,11 +196,10 @@ def settled_version(ref: FeatureSetRef, digest: str, libraries: Mapping[str, str
     ContractError
         When the version asked for is bound to another definition.
     """
-    versions = {row["version"]: row["definition_sha256"] for row in stored if row["name"] == ref.name}
+    versions = [row for row in stored if row["name"] == ref.name]
     if ref.version is None:
-        same = [number for number, known in versions.items() if known == digest]
-        return int(same[0] if same else max(versions, default=0) + 1)
-    if versions.get(ref.version, digest) != digest:
+        return version_of(digest, versions)
+    if any(row["version"] == ref.version and row["definition_sha256"] != digest for row in versions):
         here = ", ".join(f"{name} {number}" for name, number in libraries.items())
         raise ContractError(
             f"'{ref}' of this store was made by another definition or other library versions",
