@@ -17,12 +17,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, func, insert, select, tuple_, update
 
+from schemas.documents.erasure_receipt import ErasureReceipt
 from store.catalogue.connection import write_transaction, written_sums
 from store.catalogue.row_sums import COUNTED
 from store.catalogue.tables import KEYS, commits, versioned_table
 from store.commits.readable import refuse_unreadable
 from store.erasure.erase import mark_fitted, take_out_again
-from store.history.basis import Basis, Receipt, erased_among, moved_files, receipts_since
+from store.history.basis import Basis, erased_among, moved_files, receipts_since
 from store.home import Store
 from store.times import utc_now
 
@@ -221,8 +222,8 @@ def commit_to(
 
 
 def _erased(
-    connection: Connection, receipts: Sequence[Receipt], basis: Basis | None
-) -> Callable[[Iterable[str]], dict[str, Receipt]]:
+    connection: Connection, receipts: Sequence[ErasureReceipt], basis: Basis | None
+) -> Callable[[Iterable[str]], dict[str, ErasureReceipt]]:
     """Return what tells, of patients whom a commit wrote rows of and those of its basis, who was erased since."""
     if basis is None or not receipts:
         return lambda _: {}

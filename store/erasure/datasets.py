@@ -13,15 +13,16 @@ from typing import Any
 import pyarrow.parquet as pq
 from sqlalchemy import Connection, select, update
 
+from schemas.documents.erasure_receipt import ErasureReceipt
 from store.catalogue.tables import erasures, versioned_table
 from store.erasure.rows import add_mark
-from store.history.basis import Receipt, moved_files
+from store.history.basis import moved_files
 from store.home import Store
 
 __all__ = ["all_receipts", "erased_files", "mark_of", "settled_datasets"]
 
 
-def all_receipts(connection: Connection) -> list[Receipt]:
+def all_receipts(connection: Connection) -> list[ErasureReceipt]:
     """Return the receipts of all erasures, oldest first."""
     found = connection.execute(select(erasures.c.receipt).order_by(erasures.c.erased_at)).scalars()
     return [json.loads(text) for text in found]
@@ -32,9 +33,9 @@ def mark_of(erased_at: str) -> str:
     return f"trained on a patient erased on {erased_at[:10]}"
 
 
-def erased_files(receipts: Iterable[Receipt]) -> dict[str, Receipt]:
+def erased_files(receipts: Iterable[ErasureReceipt]) -> dict[str, ErasureReceipt]:
     """Return the files below the store that erasures removed or replaced, each with its newest receipt."""
-    found: dict[str, Receipt] = {}
+    found: dict[str, ErasureReceipt] = {}
     for receipt in receipts:
         removed = [*receipt["files_removed"], *(each["path"] for each in receipt["files_rewritten"])]
         found |= dict.fromkeys(removed, receipt)

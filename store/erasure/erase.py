@@ -24,10 +24,11 @@ from __future__ import annotations
 import getpass
 import uuid
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, insert, select, update
 
+from schemas.documents.erasure_receipt import ErasureReceipt, RewrittenFile
 from schemas.keys import canonical_json
 from store.analyst.publish import published
 from store.catalogue.connection import is_postgresql, read_transaction, write_transaction
@@ -38,15 +39,16 @@ from store.erasure.datasets import all_receipts, mark_of, settled_datasets
 from store.erasure.files import cleared_folders, removed_staged, scrubbed_catalogue, without_rows
 from store.erasure.plan import ErasurePlan, erasure_plan, unknown_patient
 from store.erasure.rows import add_mark, erased_rows, marked_models, moved_datasets, moved_segments, redacted_texts
-from store.history.basis import Basis, Receipt, erased_among, patient_sha256, receipts_since
+from store.history.basis import Basis, erased_among, patient_sha256, receipts_since
 from store.history.snapshot import Snapshot
 from store.home import Store
 from store.rows.datasets import PinnedDataset
 from store.times import utc_now
 
-__all__ = ["Receipt", "erased", "erased_meanwhile", "mark_fitted", "planned_erasure", "take_out_again"]
+__all__ = ["ErasureReceipt", "erased", "erased_meanwhile", "mark_fitted", "planned_erasure", "take_out_again"]
 
-_UNFINISHED, _FINISHED = "unfinished", "finished"
+_UNFINISHED: Final = "unfinished"
+_FINISHED: Final = "finished"
 
 
 def planned_erasure(store: Store, patient: str) -> ErasurePlan:
@@ -64,7 +66,7 @@ def planned_erasure(store: Store, patient: str) -> ErasurePlan:
     return plan
 
 
-def erased(store: Store, patient: str, *, author: str | None = None) -> Receipt:
+def erased(store: Store, patient: str, *, author: str | None = None) -> ErasureReceipt:
     """Take a patient out of the store and return the receipt, which does not name the patient.
 
     Of a patient who was erased before, and whom nobody brought back, the store is looked through again: an erasure
@@ -131,7 +133,7 @@ def erased_meanwhile(store: Store, basis: Basis) -> int:
     return len(since)
 
 
-def take_out_again(store: Store, connection: Connection, patient: str, receipt: Receipt) -> None:
+def take_out_again(store: Store, connection: Connection, patient: str, receipt: ErasureReceipt) -> None:
     """Take an erased patient out of what an open commit brings, which was computed before the erasure.
 
     The receipt is unfinished afterwards: what only the commit's end lets go, the next call of `erased` removes.
@@ -144,7 +146,7 @@ def take_out_again(store: Store, connection: Connection, patient: str, receipt: 
         Of the commit's transaction.
     patient : str
         The pseudonym, which nobody has brought back since.
-    receipt : Receipt
+    receipt : ErasureReceipt
         Of the erasure.
     """
     _take_out(store, connection, erasure_plan(store, connection, patient), receipt)
@@ -169,7 +171,7 @@ def mark_fitted(connection: Connection, commit_id: int, fitted: Mapping[str, str
         add_mark(connection, mark_of(erased_at), is_fitted)
 
 
-def _take_out(store: Store, connection: Connection, plan: ErasurePlan, receipt: Receipt) -> None:
+def _take_out(store: Store, connection: Connection, plan: ErasurePlan, receipt: ErasureReceipt) -> None:
     segments, datasets = without_rows(store, plan)
     rows = erased_rows(connection, plan)
     redacted = redacted_texts(connection, plan.patient)
@@ -181,22 +183,24 @@ def _take_out(store: Store, connection: Connection, plan: ErasurePlan, receipt: 
     before = {each.path: each for each in (*plan.segments, *plan.datasets, *plan.unpinned)}
     for path, new in (*segments.items(), *datasets.items()):
         folder = "segments/" if path in segments else ""
-        rewritten: dict[str, Any] = {
+        rewritten: RewrittenFile = {
             "path": f"{folder}{path}",
             "sha256": before[path].sha256,
             "new_path": None if new is None else f"{folder}{new.path}",
             "new_sha256": None if new is None else new.sha256,
         }
         if isinstance(new, PinnedDataset):
-            rewritten |= {"patients": new.patients, "trained": before[path].trained}
+            rewritten["patients"], rewritten["trained"] = new.patients, before[path].trained
         if rewritten not in receipt["files_rewritten"]:
             receipt["files_rewritten"].append(rewritten)
         receipt["pending"].append(f"{folder}{path}")
     receipt["pending"] = sorted({*receipt["pending"], *plan.unnamed})
     receipt["files_removed"] = sorted({*receipt["files_removed"], *plan.unnamed})
     receipt["missing_files"] = sorted({*receipt["missing_files"], *plan.missing})
-    receipt["rows_removed"] = _summed(receipt["rows_removed"], rows, "table")
-    receipt["texts_changed"] = _summed(receipt["texts_changed"], redacted, "column")
+    removed = _summed({each["table"]: each["rows"] for each in receipt["rows_removed"]}, rows)
+    receipt["rows_removed"] = [{"table": table, "rows": count} for table, count in removed]
+    texts = _summed({each["column"]: each["rows"] for each in receipt["texts_changed"]}, redacted)
+    receipt["texts_changed"] = [{"column": column, "rows": count} for column, count in texts]
     receipt["extractions_removed"] += len(plan.extraction_ids)
     receipt["extractions_kept_for_others"] += len(plan.shared_ids)
     receipt["datasets"] += changed
@@ -204,7 +208,7 @@ def _take_out(store: Store, connection: Connection, plan: ErasurePlan, receipt: 
     receipt["splits"] += [each for each in plan.splits if each not in receipt["splits"]]
 
 
-def _clear_away(store: Store, plan: ErasurePlan, receipt: Receipt) -> None:
+def _clear_away(store: Store, plan: ErasurePlan, receipt: ErasureReceipt) -> None:
     published(Snapshot(store))
     _remove_pending(store, receipt)
     receipt["staged_removed"] += removed_staged(store, plan)
@@ -214,7 +218,7 @@ def _clear_away(store: Store, plan: ErasurePlan, receipt: Receipt) -> None:
     scrubbed_catalogue(store, sorted(touched | {"segments", "extractions", "datasets", "models"}))
 
 
-def _remove_pending(store: Store, receipt: Receipt) -> None:
+def _remove_pending(store: Store, receipt: ErasureReceipt) -> None:
     # Under the lock: a file that is named again meanwhile, by equal content, must stay.
     with write_transaction(store.engine) as connection:
         for name in ("segments", "datasets"):
@@ -227,7 +231,7 @@ def _remove_pending(store: Store, receipt: Receipt) -> None:
                 folder.forget_copy(path)
 
 
-def _new_receipt(store: Store, patient: str, author: str) -> Receipt:
+def _new_receipt(store: Store, patient: str, author: str) -> ErasureReceipt:
     return {
         "erasure_id": uuid.uuid4().hex,
         "erased_at": utc_now(),
@@ -267,7 +271,7 @@ def _what_stays(store: Store) -> list[str]:
     return found
 
 
-def _former(connection: Connection, plan: ErasurePlan) -> Receipt | None:
+def _former(connection: Connection, plan: ErasurePlan) -> ErasureReceipt | None:
     """Return the receipt that an erasure goes on with: unfinished, or of a patient whom no ingest brought back."""
     digest = patient_sha256(plan.patient)
     receipts = [each for each in all_receipts(connection) if each["patient_sha256"] == digest]
@@ -277,25 +281,22 @@ def _former(connection: Connection, plan: ErasurePlan) -> Receipt | None:
     return receipts[-1] if "patients" not in plan.rows else None
 
 
-def _row(receipt: Receipt) -> dict[str, str]:
+def _row(receipt: ErasureReceipt) -> dict[str, str]:
     named = {name: receipt[name] for name in ("erasure_id", "author", "erased_at")}
     return named | {"receipt": canonical_json(receipt)}
 
 
-def _stored(receipt: Receipt) -> Any:
+def _stored(receipt: ErasureReceipt) -> Any:
     return _own(receipt).values(receipt=canonical_json(receipt))
 
 
-def _own(receipt: Receipt) -> Any:
+def _own(receipt: ErasureReceipt) -> Any:
     return update(erasures).where(_is_own(receipt))
 
 
-def _is_own(receipt: Receipt) -> Any:
+def _is_own(receipt: ErasureReceipt) -> Any:
     return erasures.c.erasure_id == receipt["erasure_id"]
 
 
-def _summed(known: list[dict[str, Any]], more: Mapping[str, int], name: str) -> list[dict[str, Any]]:
-    counts = {each[name]: each["rows"] for each in known}
-    for key, rows in more.items():
-        counts[key] = counts.get(key, 0) + rows
-    return [{name: key, "rows": rows} for key, rows in sorted(counts.items())]
+def _summed(known: Mapping[str, int], more: Mapping[str, int]) -> list[tuple[str, int]]:
+    return sorted((key, known.get(key, 0) + more.get(key, 0)) for key in known.keys() | more.keys())

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from sqlalchemy import Connection, func, select, tuple_
 
+from schemas.documents.erasure_receipt import FrozenSplit
 from schemas.errors import ContractError, NotFoundError
 from schemas.keys import MaskKey
 from store.catalogue.tables import VERSIONED, versioned_table
@@ -63,7 +64,7 @@ class ErasurePlan:
     """Files that the catalogue names and that are not there."""
     models: list[tuple[str, str, int]] = field(default_factory=list)
     """Study, model and version of those that were trained on the patient."""
-    splits: list[dict[str, str]] = field(default_factory=list)
+    splits: list[FrozenSplit] = field(default_factory=list)
 
     @property
     def is_empty(self) -> bool:
@@ -108,8 +109,8 @@ def erasure_plan(store: Store, connection: Connection, patient: str) -> ErasureP
     members, splits = versioned_table("split_members"), versioned_table("splits")
     query = select(splits.c.study, splits.c.split, splits.c.sha256).distinct()
     query = query.join(members, (members.c.study == splits.c.study) & (members.c.split == splits.c.split))
-    found = connection.execute(query.where(members.c.patient == patient)).mappings()
-    plan.splits = [dict(row) for row in found]
+    found = connection.execute(query.where(members.c.patient == patient)).all()
+    plan.splits = [FrozenSplit(study=study, split=split, sha256=sha256) for study, split, sha256 in found]
     return plan
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, delete, select, tuple_, update
 
+from schemas.documents.erasure_receipt import ChangedDataset
 from schemas.keys import canonical_json, sha256_of_json
 from store.catalogue.tables import VERSIONED, commits, runs, versioned_table
 from store.erasure.mentions import without_patient
@@ -90,10 +91,10 @@ def moved_segments(connection: Connection, moved: Mapping[str, Segment | None]) 
             connection.execute(pointed.values(segment_id=new.segment_id))
 
 
-def moved_datasets(connection: Connection, moved: Mapping[str, PinnedDataset]) -> list[dict[str, Any]]:
+def moved_datasets(connection: Connection, moved: Mapping[str, PinnedDataset]) -> list[ChangedDataset]:
     """Let the catalogue name rewritten datasets, under the ids that they had, and return what changed."""
     table = versioned_table("datasets")
-    found: list[dict[str, Any]] = []
+    found: list[ChangedDataset] = []
     for path, new in moved.items():
         same = table.c.path == path
         found += [

@@ -15,13 +15,12 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
+from schemas.documents.erasure_receipt import ErasureReceipt
 from store.catalogue.connection import read_transaction
 from store.catalogue.tables import erasures, versioned_table
 from store.home import Store
 
-__all__ = ["Basis", "Receipt", "basis_of", "erased_among", "moved_files", "patient_sha256", "receipts_since"]
-
-Receipt = dict[str, Any]
+__all__ = ["Basis", "basis_of", "erased_among", "moved_files", "patient_sha256", "receipts_since"]
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ def basis_of(store: Store) -> Basis:
         return Basis(frozenset((row[0], row[1]) for row in known), frozenset(names))
 
 
-def receipts_since(connection: Connection, basis: Basis) -> list[Receipt]:
+def receipts_since(connection: Connection, basis: Basis) -> list[ErasureReceipt]:
     """Return the receipts of erasures that were carried out since, oldest first."""
     known = connection.execute(select(erasures.c.erasure_id, erasures.c.erased_at).order_by(erasures.c.erased_at))
     new = [row[0] for row in known.all() if (row[0], row[1]) not in basis.erasures]
@@ -53,12 +52,12 @@ def receipts_since(connection: Connection, basis: Basis) -> list[Receipt]:
     return [json.loads(text) for text in found]
 
 
-def erased_among(receipts: Iterable[Receipt], patients: Iterable[str]) -> dict[str, Receipt]:
+def erased_among(receipts: Iterable[ErasureReceipt], patients: Iterable[str]) -> dict[str, ErasureReceipt]:
     """Return those of some patients whom one of the receipts is of, with the newest of these.
 
     Parameters
     ----------
-    receipts : iterable of Receipt
+    receipts : iterable of ErasureReceipt
         Oldest first.
     patients : iterable of str
         Pseudonyms; of none who was brought back by a later ingest, which was somebody's decision.
@@ -69,12 +68,12 @@ def erased_among(receipts: Iterable[Receipt], patients: Iterable[str]) -> dict[s
     return {name: by_sha256[digest] for name in patients if (digest := patient_sha256(name)) in by_sha256}
 
 
-def moved_files(receipts: Iterable[Receipt]) -> Mapping[str, Mapping[str, Any]]:
+def moved_files(receipts: Iterable[ErasureReceipt]) -> Mapping[str, Mapping[str, Any]]:
     """Return what became of the datasets' files that erasures rewrote, by their former path below the store.
 
     Parameters
     ----------
-    receipts : iterable of Receipt
+    receipts : iterable of ErasureReceipt
         Oldest first: what one erasure wrote the next may have rewritten.
     """
     found: dict[str, dict[str, Any]] = {}

@@ -9,11 +9,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from sqlalchemy import Connection, select
 
+from schemas.documents.erasure_receipt import ErasureReceipt
 from schemas.errors import ContractError
 from store.catalogue.tables import VERSIONED
 from store.erasure.datasets import erased_files
 from store.files import DataFolder
-from store.history.basis import Receipt, patient_sha256
+from store.history.basis import patient_sha256
 from store.home import Store
 from store.verification.findings import FROM_A_COPY, Check, Finding
 
@@ -31,14 +32,16 @@ def named_patients(connection: Connection) -> dict[str, set[str]]:
     }
 
 
-def erasure_check(store: Store, receipts: Sequence[Receipt], named: Mapping[str, set[str]], *, quick: bool) -> Check:
+def erasure_check(
+    store: Store, receipts: Sequence[ErasureReceipt], named: Mapping[str, set[str]], *, quick: bool
+) -> Check:
     """Return the check that no row and no dataset is of a patient who was erased and whom nobody brought back.
 
     Parameters
     ----------
     store : Store
         The store.
-    receipts : sequence of Receipt
+    receipts : sequence of ErasureReceipt
         Of all erasures.
     named : mapping of str to set of str
         From `named_patients`, of the same state of the catalogue.
@@ -58,7 +61,7 @@ def erasure_check(store: Store, receipts: Sequence[Receipt], named: Mapping[str,
     return Check.of("erasures", "who was erased is named in no row and no dataset", len(receipts), findings)
 
 
-def unfinished_erasures(receipts: Iterable[Receipt]) -> list[Finding]:
+def unfinished_erasures(receipts: Iterable[ErasureReceipt]) -> list[Finding]:
     """Return notes on erasures that were interrupted, or are under way."""
     return [
         Finding(
@@ -71,7 +74,7 @@ def unfinished_erasures(receipts: Iterable[Receipt]) -> list[Finding]:
     ]
 
 
-def not_to_be_restored(checks: Iterable[Check], receipts: Iterable[Receipt], store: Store) -> list[Check]:
+def not_to_be_restored(checks: Iterable[Check], receipts: Iterable[ErasureReceipt], store: Store) -> list[Check]:
     """Return checks that advise nobody to put back a file that went with an erased patient."""
     gone = erased_files(receipts)
     by_place = {f"{store.files}/{path}": receipt["erasure_id"] for path, receipt in gone.items()}

@@ -10,8 +10,9 @@ from cyclopts import Parameter
 
 from flows.cli.outcome import Context, Outcome, json_text, table_text
 from flows.engine.progress import said
+from schemas.documents.erasure_receipt import ErasureReceipt
 from schemas.errors import NotFoundError, UsageError
-from store.erasure.erase import Receipt, erased, planned_erasure
+from store.erasure.erase import erased, planned_erasure
 from store.erasure.files import naming_files
 from store.erasure.plan import ErasurePlan
 from store.history.snapshot import Snapshot
@@ -115,7 +116,7 @@ def _plan_data(plan: ErasurePlan) -> dict[str, Any]:
     }
 
 
-def _receipt_text(receipt: Receipt, left: list[str], running: int, *, is_repeated: bool) -> str:
+def _receipt_text(receipt: ErasureReceipt, left: list[str], running: int, *, is_repeated: bool) -> str:
     rows = sum(each["rows"] for each in receipt["rows_removed"])
     lines = [
         f"begun or erased before, and looked through again; what was removed in all, receipt {receipt['erasure_id']}"
