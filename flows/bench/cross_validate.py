@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.engine.progress import narrated, said
+from schemas.documents.fit_result import FitResults
 from schemas.study.file import Study
 from store.commits.commit import Commit
 from store.history.snapshot import Snapshot
@@ -18,9 +19,7 @@ from zoo.benchmark.cross_validation import CrossValidation
 __all__ = ["carried_out", "discard_fits", "is_current", "put_datasets"]
 
 
-def carried_out(
-    store: Store, study: Study, what: str, planned: CrossValidation, workers: int | None
-) -> dict[str, dict[str, Any]]:
+def carried_out(store: Store, study: Study, what: str, planned: CrossValidation, workers: int | None) -> FitResults:
     """Return the result of every fit of a cross-validation, by its key.
 
     Finished fits lie staged on disk until `discard_fits`: a killed run resumes from there.

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from schemas.documents.fit_result import FitResults
 from schemas.errors import ContractError
 from schemas.keys import MaskKey, extraction_id, sha256_of_json
 from schemas.study.file import Study
@@ -74,7 +75,7 @@ def out_of_fold_records(
     study: Study,
     network: EmbeddingNetwork,
     planned: CrossValidation,
-    results: Mapping[str, Mapping[str, Any]],
+    results: FitResults,
     definition_sha256: str,
 ) -> Iterator[EmbeddingRecord]:
     """Yield each training patient's embeddings, by the network of the fold that this patient was held out of.

@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from schemas.documents.fit_result import FitResults
 from schemas.features.radiomics_settings import RadiomicsSettings
 from schemas.features.sets import FeatureSetRef, built_in_settings
 from schemas.results import Cohort, Control, ControlRow, Suite
 from schemas.study.file import FeatureSetSettings, Study
 from zoo.benchmark.cross_validation import CrossValidation
 from zoo.benchmark.folds import Fold
-from zoo.benchmark.nested_cv import Results, refuse_unfit
+from zoo.benchmark.nested_cv import refuse_unfit
 from zoo.evaluation.auc import logit_bounds
 from zoo.evaluation.intervals import Interval
 from zoo.evaluation.repeated import OutOfFold, ranked_placements
@@ -97,7 +98,7 @@ def control_row(
     control: Control,
     model: str,
     planned: CrossValidation,
-    results: Results,
+    results: FitResults,
 ) -> ControlRow:
     """Return the AUC of one model in a control, over the repeats of its folds.
 

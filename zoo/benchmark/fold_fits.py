@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
 import pyarrow.parquet as pq
 from sklearn.base import BaseEstimator
 
+from schemas.documents.fit_result import FitResult
 from schemas.keys import sha256_of_json
 from zoo.benchmark.shared_fits import SharedFits
 from zoo.models.summary import model_summary
@@ -78,17 +78,13 @@ class FitTask:
         )
 
 
-def fitted_task(task: FitTask) -> dict[str, Any]:
+def fitted_task(task: FitTask) -> dict[str, FitResult]:
     """Return, for each model, the probabilities of the judged patients and the columns it came to use.
 
-    The form is JSON: ``{model: {"probabilities": {patient: p}, "selected": [column, ...] or None}}``; a patient
-    whom the model's table lacks has no probability, and one with several rows has their mean. A task that embeds
-    adds ``"embeddings": {patient: [[number, ...] for each phase]}`` and ``"weights_sha256"``, a network
-    ``"held_out": {patient: p}`` of training patients that it set aside. A model that these patients do not suffice
-    for gives ``{"unfit": {"message", "where", "hint"}}`` instead, and the others go on.
+    A model that these patients do not suffice for gives the reason instead, and the others go on.
     """
     shared = SharedFits()
-    found = {}
+    found: dict[str, FitResult] = {}
     for recipe in task.recipes:
         try:
             found[recipe.model] = _fitted(task, recipe, shared)
@@ -97,7 +93,7 @@ def fitted_task(task: FitTask) -> dict[str, Any]:
     return found
 
 
-def _fitted(task: FitTask, recipe: Recipe, shared: SharedFits) -> dict[str, Any]:
+def _fitted(task: FitTask, recipe: Recipe, shared: SharedFits) -> FitResult:
     table = _table(recipe.dataset)
     hidden = {*KEY_COLUMNS, *task.left_out.get(recipe.model, ())}
     columns = [name for name in table.columns if name not in hidden]
@@ -115,7 +111,7 @@ def _fitted(task: FitTask, recipe: Recipe, shared: SharedFits) -> dict[str, Any]
         for patient, value in zip(judged["patient"], values, strict=True):
             sums.setdefault(patient, []).append(float(value))
     probabilities = {patient: sum(values) / len(values) for patient, values in sums.items()}
-    found: dict[str, Any] = {"probabilities": probabilities, "selected": _selected(estimator)}
+    found: FitResult = {"probabilities": probabilities, "selected": _selected(estimator)}
     if hasattr(estimator, "held_out_rows_"):
         found["held_out"] = _held_out(estimator, training["patient"])
     if task.embeds:

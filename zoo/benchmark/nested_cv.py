@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
+from schemas.documents.fit_result import FitResults
 from schemas.errors import ContractError
 from schemas.results import ComparisonRow, LeaderboardRow, PredictionRow
 from store.history.snapshot import Snapshot
@@ -23,7 +24,6 @@ from zoo.tables.fits import UnfitError
 __all__ = ["JudgedOutOfFold", "comparisons_out_of_fold", "judged_out_of_fold", "refuse_unfit", "stored_out_of_fold"]
 
 Row = dict[str, Any]
-Results = Mapping[str, Mapping[str, Any]]
 """By key of a fit task, what it gave."""
 
 
@@ -39,7 +39,7 @@ class JudgedOutOfFold:
 
 
 def judged_out_of_fold(
-    study: str, model: str, version: int, planned: CrossValidation, results: Results
+    study: str, model: str, version: int, planned: CrossValidation, results: FitResults
 ) -> JudgedOutOfFold:
     """Return what a cross-validation's fits say about one model.
 
@@ -109,7 +109,7 @@ def judged_out_of_fold(
     )
 
 
-def refuse_unfit(model: str, planned: CrossValidation, results: Results) -> None:
+def refuse_unfit(model: str, planned: CrossValidation, results: FitResults) -> None:
     """Refuse a model that some of its fits, in the order of the folds, were not possible for."""
     faults = [
         found["unfit"]
@@ -144,7 +144,9 @@ def stored_out_of_fold(snapshot: Snapshot, study: str, versions: Mapping[str, in
     ]
 
 
-def _threshold(model: str, labels: Mapping[str, int], fold: int, planned: CrossValidation, results: Results) -> float:
+def _threshold(
+    model: str, labels: Mapping[str, int], fold: int, planned: CrossValidation, results: FitResults
+) -> float:
     held_out: dict[str, float] | None = results[planned.task_of[model, fold, None].key][model].get("held_out")
     if held_out is None:
         inner = [
