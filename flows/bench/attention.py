@@ -95,7 +95,7 @@ def explained_patients(
     out: Path | None = None,
     picture: PictureFormat = "png",
 ) -> list[ExplainedPatient]:
-    """Return what a network's class activation maps say of patients of its dataset, and write their pictures.
+    """Write pictures of a network's class activation maps for patients of its dataset and return what they say.
 
     Parameters
     ----------

@@ -20,7 +20,7 @@ __all__ = ["carried_out", "discard_fits", "is_current", "put_datasets"]
 
 
 def carried_out(store: Store, study: Study, what: str, planned: CrossValidation, workers: int | None) -> FitResults:
-    """Return the result of every fit of a cross-validation, by its key.
+    """Carry out every fit of a cross-validation and return the results by the fits' keys.
 
     Finished fits lie staged on disk until `discard_fits`: a killed run resumes from there.
     """

@@ -62,7 +62,9 @@ def keep_stability(store: Store, study: Study, wanted: Iterable[tuple[str, str]]
 
 
 def study_stability(store: Store, study: Study, feature_set: str, split: str | None = None) -> StudyStability:
-    """Return the ICC(A,1) of every feature and phase, within and between readers.
+    """Compute the ICC(A,1) that the store lacks of a study and return that of every feature and phase.
+
+    Within and between readers.
 
     Parameters
     ----------

@@ -81,7 +81,7 @@ class TrainedModel:
 
 
 def training_plans(snapshot: Snapshot, study: Study, models: Iterable[str]) -> list[TrainingPlan]:
-    """Return the plan of each model; a table that several of them read is built and pinned once."""
+    """Plan the training of each model; a table that several of them read is built and pinned once."""
     tables: dict[str, tuple[ModelTable, PinnedDataset]] = {}
     return [training_plan(snapshot, study, model, tables) for model in models]
 
@@ -89,7 +89,7 @@ def training_plans(snapshot: Snapshot, study: Study, models: Iterable[str]) -> l
 def training_plan(
     snapshot: Snapshot, study: Study, model: str, tables: dict[str, tuple[ModelTable, PinnedDataset]] | None = None
 ) -> TrainingPlan:
-    """Return what training a model means now: the table it would read, and whether that was done before.
+    """Pin the table that a model would read now and return the plan: whether that was done before, and as what.
 
     Parameters
     ----------
@@ -149,7 +149,7 @@ def _bound_regions(snapshot: Snapshot, study: Study, asked: str | None) -> dict[
 
 
 def trained_model(store: Store, study: Study, plan: TrainingPlan, trained_at: str) -> TrainedModel:
-    """Fit a model on the training patients and return it, saved below the store.
+    """Fit a model on the training patients, save it below the store, and return it.
 
     The threshold maximises Youden's index on the training patients and is saved with the model.
 

@@ -72,7 +72,7 @@ class LoadedModel:
 def save_model(
     folder: Path, estimator: BaseEstimator, metadata: Mapping[str, JsonValue], card: str | None = None
 ) -> str:
-    """Return the sha256 of the folder that was written.
+    """Write a model's folder and return its sha256.
 
     The folder appears complete or not at all: it is written beside its place and renamed. It is never
     changed afterwards; saving the same model there again is allowed and writes nothing. Equal estimators

@@ -29,7 +29,7 @@ __all__ = ["built_table", "known_dataset", "pinned_table", "table_reads"]
 def pinned_table(
     snapshot: Snapshot, study: Study, inputs: ModelInputs, *, with_excluded: bool = True
 ) -> tuple[ModelTable, PinnedDataset]:
-    """Return the table of a model's inputs as the store has them, and the dataset that it is pinned as.
+    """Pin the table of a model's inputs as the store has them and return it, with its dataset.
 
     The file of an earlier dataset of these inputs is read instead where no row that the table is made of changed
     since its commit, the same versions of the libraries wrote it, and its hash is the catalogue's.
@@ -64,7 +64,7 @@ def pinned_table(
 
 
 def built_table(snapshot: Snapshot, study: Study, inputs: ModelInputs) -> tuple[ModelTable, PinnedDataset]:
-    """Return the table of a model's inputs, made from the store's rows, and the dataset that it is pinned as."""
+    """Make the table of a model's inputs from the store's rows, pin it, and return it with its dataset."""
     table = model_table(snapshot, study, inputs)
     sql, gives = dataset_sql(snapshot, study, inputs, table)
     dataset = pinned_dataset(

@@ -109,7 +109,7 @@ def as_pinned(store: Store, row: PinnedDataset) -> tuple[Snapshot, Study, ModelI
 
 
 def rebuilt_dataset(store: Store, row: PinnedDataset) -> RebuiltDataset:
-    """Return whether a dataset made again from the store as of its commit is the pinned one.
+    """Make a dataset again from the store as of its commit and return whether it is the pinned one.
 
     A file that is missing or damaged is put back where the table made again has just its bytes.
 

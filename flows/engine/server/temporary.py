@@ -14,7 +14,7 @@ __all__ = ["started_server"]
 
 
 def started_server() -> subprocess.Popen[Any] | None:
-    """Return the process of Prefect's temporary server, started where it was not; None where flows use another server.
+    """Start Prefect's temporary server where it was not and return its process; None where flows use another server.
 
     It ends with this process, whether that exits or is killed (on Linux; elsewhere only where it exits).
 
