@@ -36,7 +36,7 @@ def honest_suite(
     folds: int | None,
     workers: int | None = None,
 ) -> tuple[list[LeaderboardRow], int | None, dict[str, str]]:
-    """Run the nested-cv suite; return its leaderboard, its commit or None where nothing changed, and who has no figures.
+    """Run the nested-cv suite; return its leaderboard, its commit if anything changed, and who has no figures.
 
     A model that the training patients of some fold do not suffice for is not judged: the reason is given, and kept
     among the failures.
