@@ -30,7 +30,9 @@ Count = Annotated[int, Parameter(validator=Number(gte=1))]
 def train(*models: str, study: str | None = None, context: Shared) -> Outcome:
     """Train models of the zoo on a study's training patients.
 
-    A model is trained again only when its inputs, its settings or the libraries changed.
+    A model is trained again only when its inputs, its settings or the libraries changed. It is a new version then; the
+    old one stays. The table it trained from is pinned: radzoo datasets shows it. Only training patients are learned
+    from. A model that cannot be trained says why, the others are trained, and the exit code is 5.
 
     Parameters
     ----------
@@ -38,6 +40,11 @@ def train(*models: str, study: str | None = None, context: Shared) -> Outcome:
         Names of the zoo, such as cr or radiomics_lr; all models of the study file where none is given.
     study
         The study's id; may be left out where the store has one study.
+
+    Examples
+    --------
+    radzoo train --study my-study
+    radzoo train cr radiomics_lr --study my-study
     """
     from flows.train.run import train as train_study
 
@@ -63,6 +70,13 @@ def bench(
     judges the same recipes by repeated nested cross-validation over all labelled patients: whatever is fitted,
     selection and threshold included, is fitted again in every fold without the patients held out.
 
+    The paper suite takes minutes. Each model version that it judges on a validation cohort is counted, which cannot be
+    undone: a cohort that is looked at often is no longer unseen. The honest suite fits every model many times over and
+    takes longer; where it was interrupted, the same command goes on.
+
+    Leaderboard, comparisons and predictions are written in one commit, and analyst.duckdb is published again. The
+    leaderboard before it stays to be read with radzoo sql --as-of COMMIT.
+
     Parameters
     ----------
     models
@@ -83,6 +97,12 @@ def bench(
         How often the honest suite's controls deal out the patients again.
     workers
         Processes of the honest suite; as many as there are cores where not given.
+
+    Examples
+    --------
+    radzoo bench --study my-study
+    radzoo bench --study my-study --suite honest
+    radzoo bench cr radiomics_lr --study my-study --controls
     """
     from flows.bench.run import bench as bench_study
 
@@ -109,6 +129,9 @@ def report(
 ) -> Outcome:
     """Write a study's report, one HTML page that needs nothing beside it.
 
+    Every number of it has the SQL that gives it. The page, and the catalogue that it links to, replace those of
+    before; the store stays as it is.
+
     Parameters
     ----------
     study
@@ -117,6 +140,10 @@ def report(
         The file to write; the store's report/STUDY.html where not given. The catalogue goes to catalogue/ beside it.
     open
         Show it in the browser.
+
+    Examples
+    --------
+    radzoo report --study my-study --open
     """
     from flows.report.page import write_report
 

@@ -1,0 +1,123 @@
+"""``--install-completion`` and ``--show-completion``: a shell completes verbs and options without starting radzoo.
+
+Cyclopts writes the shell's script, with all verbs, options and choices in it. So no verb is loaded when a name is
+completed; all are loaded once, for the script, which is written again after an update.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from cyclopts.completion import ShellDetectionError, detect_shell
+
+from flows.cli.outcome import Outcome
+from schemas.errors import UsageError
+
+__all__ = ["Shell", "completion_file", "completion_script", "install_completion", "show_completion"]
+
+Shell = Literal["bash", "zsh", "fish"]
+
+
+def install_completion(shell: Shell | None = None, /) -> Outcome:
+    """Have bash, zsh or fish complete verbs and options.
+
+    Writes a script where the shell looks for it, and for bash and zsh a line into .bashrc or .zshrc that loads it. A
+    new shell completes by it: radzoo, then the Tab key. Completing starts no radzoo and reads no store. Run it again
+    after an update of radzoo. To take it back, delete the script and the line; both are named.
+
+    Parameters
+    ----------
+    shell
+        The shell; the one that radzoo was started from where not given.
+
+    Examples
+    --------
+    radzoo --install-completion
+    radzoo --install-completion zsh
+    """
+    chosen = shell or _this_shell("--install-completion")
+    script = completion_script(chosen)
+    file = completion_file(chosen, os.environ)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(script, encoding="utf-8")
+    startup = _loaded_at_start(chosen, file, os.environ)
+    lines = [f"wrote {file}", *([] if startup is None else [f"loaded by {startup}"])]
+    data = {"shell": chosen, "script": str(file), "startup_file": None if startup is None else str(startup)}
+    return Outcome("\n".join([*lines, f"next: start a new {chosen}"]), data)
+
+
+def show_completion(shell: Shell | None = None, /) -> Outcome:
+    """Print what a shell completes radzoo by, to install it yourself.
+
+    Nothing is written. The script goes to stdout.
+
+    Parameters
+    ----------
+    shell
+        The shell; the one that radzoo was started from where not given.
+
+    Examples
+    --------
+    radzoo --show-completion bash > radzoo.bash && source radzoo.bash
+    radzoo --show-completion fish > ~/.config/fish/completions/radzoo.fish
+    """
+    chosen = shell or _this_shell("--show-completion")
+    script = completion_script(chosen)
+    return Outcome(script.rstrip("\n"), {"shell": chosen, "script": script})
+
+
+def completion_script(shell: Shell) -> str:
+    """Return the script that a shell completes radzoo's verbs, options and choices by."""
+    # Imported here: that module names this one.
+    from flows.cli.main import app
+
+    return app.generate_completion(shell=shell)
+
+
+def completion_file(shell: Shell, environment: Mapping[str, str]) -> Path:
+    """Return where a shell looks for the script of one account, as its own variables say."""
+    home = Path.home()
+    if shell == "fish":
+        return Path(environment.get("XDG_CONFIG_HOME") or home / ".config") / "fish" / "completions" / "radzoo.fish"
+    data = Path(environment.get("XDG_DATA_HOME") or home / ".local" / "share")
+    if shell == "zsh":
+        # Zsh finds the function by its file's name, and Cyclopts calls it so.
+        return data / "zsh" / "site-functions" / "_cyclopts_radzoo"
+    own = environment.get("BASH_COMPLETION_USER_DIR")
+    return (Path(own) if own else data / "bash-completion") / "completions" / "radzoo"
+
+
+def _loaded_at_start(shell: Shell, file: Path, environment: Mapping[str, str]) -> Path | None:
+    """Have a shell's start-up file load the script, once; return that file, None for fish, which needs none."""
+    if shell == "fish":
+        return None
+    home = Path.home()
+    startup = home / ".bashrc" if shell == "bash" else Path(environment.get("ZDOTDIR") or home) / ".zshrc"
+    before = startup.read_bytes() if startup.exists() else b""
+    place = shlex.quote(str(file if shell == "bash" else file.parent))
+    line = f"[ -f {place} ] && . {place}" if shell == "bash" else f"fpath=({place} $fpath)"
+    if line.encode() in before:
+        return startup
+    if shell == "bash":
+        with startup.open("ab") as end:
+            end.write((b"" if before[-1:] in (b"", b"\n") else b"\n") + f"# radzoo's completion\n{line}\n".encode())
+        return startup
+    # The folder must be named before completion is set up; where nothing does that, this does.
+    is_set_up = any(name in before for name in (b"compinit", b"oh-my-zsh", b"prezto"))
+    lines = [line] if is_set_up else [line, "autoload -Uz compinit && compinit"]
+    startup.write_bytes("".join(f"{each}\n" for each in ("# radzoo's completion", *lines)).encode() + before)
+    return startup
+
+
+def _this_shell(flag: str) -> Shell:
+    try:
+        found = detect_shell()
+    except ShellDetectionError:
+        raise UsageError("which shell?", hint=f"radzoo {flag} bash, zsh or fish") from None
+    if found == "powershell":
+        raise UsageError("bash, zsh and fish can complete radzoo", hint=f"radzoo {flag} bash, zsh or fish")
+    return found
