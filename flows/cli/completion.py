@@ -1,20 +1,22 @@
 """``--install-completion`` and ``--show-completion``: a shell completes verbs and options without starting radzoo.
 
-Cyclopts writes the shell's script, with all verbs, options and choices in it. So no verb is loaded when a name is
-completed; all are loaded once, for the script, which is written again after an update.
+Cyclopts writes the shell's script, with all verbs, options and choices in it, and three places are corrected. So no
+verb is loaded when a name is completed; all are loaded once, for the script, which is written again after an update.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal
 
 from cyclopts.completion import ShellDetectionError, detect_shell
 
 from flows.cli.outcome import Outcome
+from flows.cli.verbs import GROUPS
 from schemas.errors import UsageError
 
 __all__ = ["Shell", "completion_file", "completion_script", "install_completion", "show_completion"]
@@ -75,7 +77,35 @@ def completion_script(shell: Shell) -> str:
     # Imported here: that module names this one.
     from flows.cli.main import app
 
-    return app.generate_completion(shell=shell)
+    script: str = app.generate_completion(shell=shell)
+    return _CORRECTED[shell](script)
+
+
+def _bash_script(script: str) -> str:
+    """Return Cyclopts' script, in which the argument of a verb may be called as another verb is: init demo."""
+    is_second_word = f'${{#cmd_path[@]}} -eq 0 || " {" ".join(GROUPS)} " =~ " ${{cmd_path[*]}} "'
+    test = '[[ " $all_commands " =~ " $word "'
+    return script.replace(f"{test} ]]", f"{test} && ( {is_second_word} ) ]]")
+
+
+def _zsh_script(script: str) -> str:
+    """Return Cyclopts' script, in which a verb that takes any number of words completes its options too."""
+    return re.sub(r"^( +'\*:(?:[^'\n]|'\\'')*)' \\$", r"\1:_default' \\", script, flags=re.MULTILINE)
+
+
+def _fish_script(script: str) -> str:
+    """Return Cyclopts' script, which knows verbs behind --store too, an argument from a verb, and no file as a verb."""
+    path = "__fish_radzoo_using_command"
+    groups = " ".join(GROUPS)
+    test = 'if string match -q -- "* $word *" " $all_commands "'
+    is_second_word = f'test (count $subcommands) -eq 0; or string match -q -- "* $subcommands *" " {groups} "'
+    script = script.replace(f"{test}\n", f"{test}; and begin; {is_second_word}; end\n")
+    script = script.replace("-n __fish_use_subcommand ", f"-n {path} ")
+    no_files = [f"complete -c radzoo -f -n '{path} {words}'" for words in ("", *GROUPS)]
+    return script + "\n".join(["# A verb is no file", *no_files, ""])
+
+
+_CORRECTED: dict[Shell, Callable[[str], str]] = {"bash": _bash_script, "zsh": _zsh_script, "fish": _fish_script}
 
 
 def completion_file(shell: Shell, environment: Mapping[str, str]) -> Path:
