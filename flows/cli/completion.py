@@ -1,4 +1,4 @@
-"""``--install-completion`` and ``--show-completion``: a shell completes verbs and options without starting radzoo.
+"""``--install-completion`` and ``--show-completion``: a shell completes verbs and options and starts no process.
 
 Cyclopts writes the shell's script, with all verbs, options and choices in it, and three places are corrected. So no
 verb is loaded when a name is completed; all are loaded once, for the script, which is written again after an update.
@@ -28,13 +28,13 @@ def install_completion(shell: Shell | None = None, /) -> Outcome:
     """Have bash, zsh or fish complete verbs and options.
 
     Writes a script where the shell looks for it, and for bash and zsh a line into .bashrc or .zshrc that loads it. A
-    new shell completes by it: radzoo, then the Tab key. Completing starts no radzoo and reads no store. Run it again
-    after an update of radzoo. To take it back, delete the script and the line; both are named.
+    new shell completes by it: radzoo, then the Tab key. Completing starts no process and reads no store. Run it
+    again after an update. To take it back, delete the script and the line; both are named.
 
     Parameters
     ----------
     shell
-        The shell; the one that radzoo was started from where not given.
+        The shell; the one in use where not given.
 
     Examples
     --------
@@ -53,14 +53,14 @@ def install_completion(shell: Shell | None = None, /) -> Outcome:
 
 
 def show_completion(shell: Shell | None = None, /) -> Outcome:
-    """Print what a shell completes radzoo by, to install it yourself.
+    """Print the script that a shell completes by, to install it yourself.
 
     Nothing is written. The script goes to stdout.
 
     Parameters
     ----------
     shell
-        The shell; the one that radzoo was started from where not given.
+        The shell; the one in use where not given.
 
     Examples
     --------

@@ -14,8 +14,16 @@ from cyclopts import App, CycloptsError, Group, Parameter, Token
 
 from flows.cli.outcome import Context, Outcome, json_text
 from flows.cli.store.moved import publish_after_move
-from flows.cli.usage import VERSION_FLAGS, refuse_urls, refuse_version_of_verb, usage_error, verb_to_explain
-from flows.cli.verbs import COMPLETION_VERBS, GROUP_SUMMARIES, GROUPS, PANELS, VERBS
+from flows.cli.usage import (
+    HELP_FLAGS,
+    VERSION_FLAGS,
+    named_verb,
+    refuse_urls,
+    refuse_version_of_verb,
+    usage_error,
+    verb_to_explain,
+)
+from flows.cli.verbs import ALL_VERBS, COMPLETION_VERBS, GROUP_SUMMARIES, GROUPS, PANELS, VERBS
 from flows.engine.prefect_environment import set_prefect_environment
 from flows.faults import fault_of
 from schemas.errors import ContractError, RadzooError
@@ -152,17 +160,27 @@ def exit_code(arguments: Sequence[str]) -> int:
         outcome = app.meta(list(arguments), print_error=False, exit_on_error=False, result_action="return_value")
     except CycloptsError as error:
         return _printed_fault(usage_error(error, arguments), as_json=as_json)
+    except SystemExit:
+        # So the library that draws the help leaves where the reader of a pipe has had enough, with 1.
+        if not _asks_for_help(arguments):
+            raise
+        return 0
     except KeyboardInterrupt:
         _to_stderr("interrupted: what was finished is kept, the same command goes on from there")
         return 130
     except Exception as error:
-        if isinstance(error, BrokenPipeError) and not {"--help", "-h", "--version", "-V"}.isdisjoint(arguments):
+        if isinstance(error, BrokenPipeError) and _asks_for_help(arguments):
             _give_up(sys.stdout)
             return 0
         return _printed_fault(fault_of(error), as_json=as_json)
     if not isinstance(outcome, Outcome):
         return 0
     return outcome.exit_code if outcome.is_printed else _printed_outcome(outcome, as_json=as_json)
+
+
+def _asks_for_help(arguments: Sequence[str]) -> bool:
+    """Return whether a command is answered by a help page or the version, no verb's work."""
+    return named_verb(arguments)[0] not in ALL_VERBS or not {*HELP_FLAGS, *VERSION_FLAGS}.isdisjoint(arguments)
 
 
 def _printed_outcome(outcome: Outcome, *, as_json: bool) -> int:

@@ -156,7 +156,7 @@ COMPLETION_VERBS = {
         "flows.cli.completion:install_completion", "Have bash, zsh or fish complete verbs and options."
     ),
     "--show-completion": Verb(
-        "flows.cli.completion:show_completion", "Print what a shell completes radzoo by, to install it yourself."
+        "flows.cli.completion:show_completion", "Print the script that a shell completes by, to install it yourself."
     ),
 }
 """What is called like an option and does something of its own."""

@@ -31,8 +31,8 @@ def train(*models: str, study: str | None = None, context: Shared) -> Outcome:
     """Train models of the zoo on a study's training patients.
 
     A model is trained again only when its inputs, its settings or the libraries changed. It is a new version then; the
-    old one stays. The table it trained from is pinned: radzoo datasets shows it. Only training patients are learned
-    from. A model that cannot be trained says why, the others are trained, and the exit code is 5.
+    old one stays. The table it trained from is pinned: radzoo datasets list shows it. Only training patients are
+    learned from. A model that cannot be trained says why, the others are trained, and the exit code is 5.
 
     Parameters
     ----------

@@ -226,3 +226,11 @@ def test_a_list_in_a_docstring_keeps_its_lines():
     """)
     assert page.description == "Do it.\n\nOne sentence that goes on:\n- this\n- that\n\nNotes\n\nMind this."
     assert page.examples == "Examples\n  radzoo do it\n  radzoo do it twice"
+
+
+@pytest.mark.parametrize("arguments", ["", "--help", "store", "store erase --help"])
+def test_a_reader_of_help_who_has_had_enough_is_no_fault(arguments):
+    """Help whose reader closes the pipe leaves with 0 and says nothing."""
+    command = f"set -o pipefail; {sys.executable} -m radzoo {arguments} | true"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
