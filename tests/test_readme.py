@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.cli.main import DATASETS_VERBS, FEATURES_VERBS, MODELS_VERBS, STORE_VERBS, VERBS
+from flows.cli.verbs import ALL_VERBS, GROUPS, VERBS
 from schemas.study.file import Study
 from schemas.study.text import parsed_study
 from store.analyst.query import answer
@@ -16,8 +16,6 @@ from store.home import Store
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-GROUPS = {"features": FEATURES_VERBS, "datasets": DATASETS_VERBS, "models": MODELS_VERBS, "store": STORE_VERBS}
-ALL_VERBS = VERBS | {f"{group} {name}": verb for group, own in GROUPS.items() for name, verb in own.items()}
 
 
 @pytest.mark.parametrize("name", ALL_VERBS)

@@ -31,8 +31,9 @@ def demo(
 ) -> Outcome:
     """Run the example study from end to end: phantoms, features, models, report.
 
-    The clinical counts are those of the published cohort; the patients that make them up and all images
-    are synthetic. Everything goes to the folder demo; --store names another place for the store.
+    The clinical counts are those of the published cohort; the patients that make them up and all images are synthetic.
+    Everything goes to the folder demo; --store names another place for the store. It takes about ten minutes on two
+    cores; a second run computes nothing.
 
     Parameters
     ----------
@@ -43,6 +44,11 @@ def demo(
         epochs, as in the study: hours without a GPU, where features alone take four to eight times longer.
     workers
         Processes; as many as there are cores where not given.
+
+    Examples
+    --------
+    radzoo demo
+    radzoo demo --patients 48
     """
     # Imported here: --help needs no library of learning.
     from flows.demo.run import demonstration

@@ -20,6 +20,11 @@ def doctor(*, context: Annotated[Context, Parameter(parse=False)]) -> Outcome:
 
     Libraries, compiler, Prefect's settings and server, the store's place, catalogue and data, GPU, memory. Nothing is
     changed. A warning keeps exit code 0: every verb works, but not as well, or not as before.
+
+    Examples
+    --------
+    radzoo doctor
+    radzoo --store /data/radzoo-store doctor
     """
     found = machine_findings(context.store)
     is_missing = any(each.state == "missing" for each in found)

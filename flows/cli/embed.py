@@ -24,10 +24,12 @@ def embed(
     workers: Workers = None,
     context: Annotated[Context, Parameter(parse=False)],
 ) -> Outcome:
-    """Put a network's embeddings of a study's patients into the store, for other models to learn from.
+    """Put a network's embeddings into the store: out of fold, so that models may learn from them.
 
     Training patients are embedded out of fold, by networks that were trained on the other folds; all others by the
-    trained model. A model reads them as it reads any feature set: feature_set = "dl-resnet10".
+    trained model. So no embedding is of a patient whose label its network saw. Embeddings are a feature set, added in
+    one commit; a model reads them as it reads any: feature_set = "dl-resnet10". What is there for the same inputs is
+    not made again.
 
     Parameters
     ----------
@@ -42,6 +44,10 @@ def embed(
         labels, and no model may learn from them.
     workers
         Worker processes; as many as there are cores where not given.
+
+    Examples
+    --------
+    radzoo embed dl_resnet10 --study my-study
     """
     found = embed_study(Store(context.store), model, study, folds=folds, in_training=in_training, workers=workers)
     return Outcome(_text(found), found)

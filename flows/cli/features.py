@@ -32,7 +32,12 @@ Shared = Annotated[Context, Parameter(parse=False)]
 
 
 def list(*, context: Shared) -> Outcome:  # noqa: A001  (the verb's name)
-    """List the feature sets: version, kind, features, extractions, the studies that use them."""
+    """List the feature sets: version, kind, features, extractions, the studies that use them.
+
+    Examples
+    --------
+    radzoo features list
+    """
     with snapshot_connection(Snapshot(Store(context.store))) as connection:
         rows = feature_set_rows(connection)
     return Outcome(list_text(rows), rows)
@@ -51,6 +56,11 @@ def search(
         What every feature found must have, in any of these.
     all
         List every column instead of one line per feature.
+
+    Examples
+    --------
+    radzoo features search entropy
+    radzoo features search glcm wavelet --all
     """
     if not words:
         raise UsageError("search for what?", hint="radzoo features search entropy")
@@ -67,6 +77,11 @@ def describe(feature_set: str, column: str | None = None, /, *, context: Shared)
         A name, which means its newest version, or name@N.
     column
         A column's name, such as wavelet-LLH_glcm_Idm.
+
+    Examples
+    --------
+    radzoo features describe hcc-cemri
+    radzoo features describe hcc-cemri@1 wavelet-LLH_glcm_Idm
     """
     # Imported here: the other verbs do not need the study file's schema.
     from flows.refresh.set_use import column_preparation, set_use
@@ -96,6 +111,10 @@ def diff(before: str, after: str, /, *, limit: int = 10, context: Shared) -> Out
         The other one.
     limit
         How many of the columns that differ most to show.
+
+    Examples
+    --------
+    radzoo features diff hcc-cemri@1 hcc-cemri@2
     """
     snapshot = Snapshot(Store(context.store))
     names = [named_feature_set(snapshot, each)["feature_set"] for each in (before, after)]
@@ -111,6 +130,10 @@ def coverage(*, study: str | None = None, context: Shared) -> Outcome:
     ----------
     study
         A study's id; all studies where not given.
+
+    Examples
+    --------
+    radzoo features coverage --study my-study
     """
     snapshot = Snapshot(Store(context.store))
     if study is not None:
@@ -152,6 +175,11 @@ def stability(
         What is compared with the minimum: the ICC itself, or the lower end of its 95 % interval.
     all
         List every feature and phase with its bounds.
+
+    Examples
+    --------
+    radzoo features stability hcc-cemri --minimum 0.9
+    radzoo features stability hcc-cemri --kind inter --bound lower --all
     """
     # Imported here: the other verbs do not need the study file's schema and the numerical libraries.
     from flows.train.stability import study_stability

@@ -29,8 +29,9 @@ def serve(
 ) -> Outcome:
     """Register a study's schedules with Prefect and run them until stopped (Ctrl-C).
 
-    Each run writes one dated line; the rest of it lies in the store's logs. A run that fails does not end the verb.
-    With PREFECT_API_URL set, that server is used; else one is started on this machine.
+    At the hours given, the study file is ingested again, then refreshed, or refreshed and judged. Each run writes one
+    dated line; the rest of it lies in the store's logs. A run that fails does not end the verb. With PREFECT_API_URL
+    set, that server is used; else one is started on this machine.
 
     Parameters
     ----------
@@ -44,6 +45,11 @@ def serve(
         The time zone of the cron fields and of the lines, such as Europe/Berlin; this machine's own where not given.
     port
         Where a Prefect server started here listens, on this machine only.
+
+    Examples
+    --------
+    radzoo serve my-study/study.toml --refresh "0 3 * * *"
+    radzoo serve my-study/study.toml --bench "0 4 * * 1" --timezone Europe/Berlin
     """
     if refresh is None and bench is None:
         raise UsageError("nothing to schedule", hint='radzoo serve STUDY.toml --refresh "0 3 * * *"')

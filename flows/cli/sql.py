@@ -42,7 +42,9 @@ def sql(
 ) -> Outcome:
     """Ask the store one read-only SQL question, in DuckDB's dialect.
 
-    A table shows the first 100 rows and says how many there are; every other format has all of them.
+    Nothing can be changed by it: the question is answered in a process that may only read. A table shows the first 100
+    rows and says how many there are; every other format has all of them. radzoo sql "show tables" lists what can be
+    asked, radzoo sql "describe leaderboard" the columns of one.
 
     Parameters
     ----------
@@ -62,6 +64,11 @@ def sql(
         Replace the file of --out where it is there already.
     verbatim
         Write texts into CSV and TSV as they are; else one that begins like a formula gets a quote in front.
+
+    Examples
+    --------
+    radzoo sql "select model, cohort, auc from leaderboard"
+    radzoo sql "from leaderboard" --as-of 12 --out leaderboard.csv
     """
     if out is not None:
         kind = file_format(out, format)

@@ -32,10 +32,17 @@ Several = Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative="
 def init(folder: Path, *, context: Shared) -> Outcome:
     """Write a commented study file, FOLDER/study.toml, to start from.
 
+    The file shows the tables of a study and says what they mean; what a study need not have is commented out. Only
+    this one file is written, and one that is there is never replaced.
+
     Parameters
     ----------
     folder
         Where to write it; made where it does not exist.
+
+    Examples
+    --------
+    radzoo init my-study
     """
     file = folder / "study.toml"
     if os.path.lexists(file):
@@ -68,6 +75,15 @@ def ingest(
     context: Shared,
 ) -> Outcome:
     """Read a study file, its tables, images and masks into the store, in one commit.
+
+    Everything is checked first. A fault in the study file or its tables changes nothing, and the line is named. An
+    image or a mask that cannot be used costs its own row: the reason goes to failures, and the exit code is 5.
+
+    Run it again whenever tables, images or masks changed: only what differs is written, and without a difference there
+    is no commit. Values that changed or went are ended, not deleted: radzoo sql --as-of COMMIT still shows them. A
+    store is made where there is none. The files that are read stay as they are.
+
+    With --features and no study file a table of features from elsewhere becomes a study.
 
     Parameters
     ----------
@@ -106,6 +122,12 @@ def ingest(
         Read every image and mask again, also those whose size and time of change are as they were.
     allow_removals
         Remove what the study no longer has, even where it is more than [cohort] max_removed_share of it (20 %).
+
+    Examples
+    --------
+    radzoo ingest my-study/study.toml --dry-run
+    radzoo ingest my-study/study.toml
+    radzoo ingest --features table.csv --patient id --outcome recurrence --positive yes
     """
     described = [patient, outcome, negative, phase, id, *phases, *drop, *missing, *models]
     if features is None and any(each is not None for each in described):
@@ -176,6 +198,11 @@ def refresh(
 ) -> Outcome:
     """Compute the features that a study lacks; what is in the store is never computed again.
 
+    A row belongs to an image, a mask and a definition of features: what another study computed from the same three is
+    taken over. Rows are added in one commit, none is changed, and analyst.duckdb is published again. Where it was
+    interrupted, the same command goes on from there. A mask that fails costs its row, with the reason in failures and
+    exit code 5, and is tried again only with --retry-failed.
+
     Parameters
     ----------
     study
@@ -190,6 +217,11 @@ def refresh(
         Compute nothing; leave with exit code 5 where anything is stale.
     retry_failed
         Compute again what failed before on the same image and mask.
+
+    Examples
+    --------
+    radzoo refresh --study my-study --dry-run
+    radzoo refresh --study my-study --workers 2
     """
     only_plan = dry_run or check
     reports = refresh_study(

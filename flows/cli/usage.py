@@ -9,11 +9,20 @@ from pathlib import Path
 
 from cyclopts import CycloptsError, MissingArgumentError, UnknownCommandError, UnusedCliTokensError
 
-from flows.cli.verbs import GROUPS, VERBS
+from flows.cli.verbs import ALL_VERBS, COMPLETION_VERBS, GROUPS, PANELS
 from schemas.errors import UsageError
 
-__all__ = ["VERSION_FLAGS", "named_verb", "refuse_urls", "refuse_version_of_verb", "usage_error"]
+__all__ = [
+    "HELP_FLAGS",
+    "VERSION_FLAGS",
+    "named_verb",
+    "refuse_urls",
+    "refuse_version_of_verb",
+    "usage_error",
+    "verb_to_explain",
+]
 
+HELP_FLAGS = ("--help", "-h")
 VERSION_FLAGS = ("--version", "-V")
 # A path has one slash where the URL had two.
 _URL = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)
@@ -24,17 +33,36 @@ def named_verb(arguments: Sequence[str]) -> tuple[str, list[str]]:
     """Return the verb that a command line names, or the part of it that is known, and the arguments behind it."""
     left = list(arguments)
     known: list[str] = []
-    verbs = [f"{group} {name}" for group, own in GROUPS.items() for name in own]
+    named = {*ALL_VERBS, *GROUPS, *COMPLETION_VERBS}
     while left:
         if left[0] == "--store":
             del left[:2]
         elif left[0] == "--json" or left[0].startswith("--store="):
             del left[0]
-        elif " ".join([*known, left[0]]) in (*VERBS, *GROUPS, *verbs):
+        elif " ".join([*known, left[0]]) in named:
             known.append(left.pop(0))
         else:
             break
     return " ".join(known), left
+
+
+def verb_to_explain(arguments: Sequence[str]) -> str | None:
+    """Return the verb whose help is asked for, wherever the flag stands; None where it is of no single verb.
+
+    Raises
+    ------
+    UsageError
+        Where help is asked of a verb that does not exist.
+    """
+    options = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    if set(HELP_FLAGS).isdisjoint(options):
+        return None
+    verb, left = named_verb([each for each in options if each not in HELP_FLAGS])
+    if verb in ALL_VERBS or verb in COMPLETION_VERBS:
+        return verb
+    if left and left[0][:1] != "-":
+        raise UsageError(_unknown_text(verb, left[0]), hint=f"radzoo {verb} --help".replace("  ", " "))
+    return None
 
 
 def refuse_urls(values: Iterable[object]) -> None:
@@ -92,7 +120,7 @@ def refuse_version_of_verb(arguments: Sequence[str]) -> None:
 
 
 def _unknown_text(group: str, token: str) -> str:
-    names = [*GROUPS[group]] if group in GROUPS else [*VERBS, *GROUPS]
+    names = [*GROUPS[group]] if group in GROUPS else [name for panel in PANELS.values() for name in panel]
     near = get_close_matches(token, names, n=1)
     if group not in GROUPS:
         near = [f"{each} {token}" for each, own in GROUPS.items() if token in own] or near

@@ -41,7 +41,9 @@ def _suite(kind: type, tokens: Sequence[Token]) -> Any:
 def train(*models: str, study: str | None = None, context: Shared) -> Outcome:
     """Train models of the zoo on a study's training patients.
 
-    A model is trained again only when its inputs, its settings or the libraries changed.
+    A model is trained again only when its inputs, its settings or the libraries changed. It is a new version then; the
+    old one stays. The table it trained from is pinned: radzoo datasets list shows it. Only training patients are
+    learned from. A model that cannot be trained says why, the others are trained, and the exit code is 5.
 
     Parameters
     ----------
@@ -49,6 +51,11 @@ def train(*models: str, study: str | None = None, context: Shared) -> Outcome:
         Names of the zoo, such as cr or radiomics_lr; all models of the study file where none is given.
     study
         The study's id; may be left out where the store has one study.
+
+    Examples
+    --------
+    radzoo train --study my-study
+    radzoo train cr radiomics_lr --study my-study
     """
     from flows.train.run import train as train_study
 
@@ -74,6 +81,13 @@ def bench(
     judges the same recipes by repeated nested cross-validation over all labelled patients: whatever is fitted,
     selection and threshold included, is fitted again in every fold without the patients held out.
 
+    The holdout suite takes minutes. Each model version that it judges on a validation cohort is counted, which cannot
+    be undone: a cohort that is looked at often is no longer unseen. The nested-cv suite fits every model many times
+    over and takes longer; where it was interrupted, the same command goes on.
+
+    Leaderboard, comparisons and predictions are written in one commit, and analyst.duckdb is published again. The
+    leaderboard before it stays to be read with radzoo sql --as-of COMMIT.
+
     Parameters
     ----------
     models
@@ -84,16 +98,22 @@ def bench(
     suite
         How models are judged.
     repeats
-        How often the nested-cv suite deals out the patients again.
+        Repeats of the nested-cv suite: new random folds each time.
     folds
-        Parts that the nested-cv suite deals them out to; 5 where not given, or as many as the rarer label has patients.
+        Folds of the nested-cv suite; 5 where not given, or as many as the rarer label has patients.
     controls
         Also judge models where there is nothing to find: labels permuted over patients, and the intensities inside
         each mask shuffled among its voxels.
     control_repeats
-        How often the nested-cv suite's controls deal out the patients again.
+        Repeats of the nested-cv suite's controls.
     workers
         Processes of the nested-cv suite; as many as there are cores where not given.
+
+    Examples
+    --------
+    radzoo bench --study my-study
+    radzoo bench --study my-study --suite nested-cv
+    radzoo bench cr radiomics_lr --study my-study --controls
     """
     from flows.bench.run import bench as bench_study
 
@@ -120,6 +140,9 @@ def report(
 ) -> Outcome:
     """Write a study's report, one HTML page that needs nothing beside it.
 
+    Every number of it has the SQL that gives it. The page, and the catalogue that it links to, replace those of
+    before; the store stays as it is.
+
     Parameters
     ----------
     study
@@ -128,6 +151,10 @@ def report(
         The file to write; the store's report/STUDY.html where not given. The catalogue goes to catalogue/ beside it.
     open
         Show it in the browser.
+
+    Examples
+    --------
+    radzoo report --study my-study --open
     """
     from flows.report.page import write_report
 

@@ -29,10 +29,16 @@ Row = dict[str, Any]
 def list(*, study: str | None = None, context: Shared) -> Outcome:  # noqa: A001  (the verb's name)
     """List the pinned datasets: what they hold, the commit they were read at, who trained on them.
 
+    A dataset is the table that a model trained from, kept as a file that never changes.
+
     Parameters
     ----------
     study
         Only this study's.
+
+    Examples
+    --------
+    radzoo datasets list
     """
     snapshot = Snapshot(Store(context.store))
     rows = [_listed(snapshot, row) for row in _rows(snapshot, study)]
@@ -50,6 +56,11 @@ def show(dataset: str, *, sql: Annotated[bool, Parameter(negative="")] = False, 
         The dataset's id, or how it begins.
     sql
         Print the SQL alone, for radzoo sql --as-of COMMIT.
+
+    Examples
+    --------
+    radzoo datasets show 3f9a1c
+    radzoo datasets show 3f9a1c --sql
     """
     store = Store(context.store)
     snapshot = Snapshot(store)
@@ -77,7 +88,7 @@ def rebuild(
     """Make pinned datasets again from the store as of their commits and compare them, bit for bit.
 
     Exit code 4 where one is not what was pinned. A file that is missing or damaged is put back where the table made
-    again has just its bytes.
+    again has just its bytes; nothing else is written.
 
     Parameters
     ----------
@@ -87,6 +98,11 @@ def rebuild(
         Every dataset of the store, or of the study.
     study
         With --all: only this study's.
+
+    Examples
+    --------
+    radzoo datasets rebuild 3f9a1c
+    radzoo datasets rebuild --all
     """
     if (dataset is None) != all:
         raise UsageError("which dataset?", hint="radzoo datasets rebuild ID, or radzoo datasets rebuild --all")

@@ -58,6 +58,12 @@ def explain(
         Their format.
     study
         The model's study; may be left out where one study has such a model.
+
+    Examples
+    --------
+    radzoo models explain radiomics_xgb
+    radzoo models explain radiomics_xgb --patient P001
+    radzoo models explain dl_resnet10 --patient P001 --out pictures
     """
     snapshot = Snapshot(Store(context.store))
     row = model_row(snapshot, model, study)

@@ -18,7 +18,14 @@ next: a table [models.NAME] in the study file for each model, then radzoo bench"
 
 
 def zoo() -> Outcome:
-    """List the models that a study can name: what each one is, reads and needs."""
+    """List the models that a study can name: what each one is, reads and needs.
+
+    It needs no store. A model is asked for by a table [models.NAME] in the study file.
+
+    Examples
+    --------
+    radzoo models zoo
+    """
     rows: list[dict[str, Any]] = [
         {
             "model": member.name,

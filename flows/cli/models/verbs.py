@@ -37,6 +37,10 @@ def list(*, study: str | None = None, context: Shared) -> Outcome:  # noqa: A001
     ----------
     study
         Only this study's.
+
+    Examples
+    --------
+    radzoo models list
     """
     rows = listed_models(Snapshot(Store(context.store)), study)
     columns = ["model", "version", "study", "dataset", "trained_at", "validation AUC", "mark"]
@@ -53,6 +57,11 @@ def show(model: str, *, study: str | None = None, context: Shared) -> Outcome:
         [STUDY/]MODEL[@VERSION], the newest version where none is given.
     study
         The model's study; may be left out where one study has such a model.
+
+    Examples
+    --------
+    radzoo models show radiomics_lr
+    radzoo models show my-study/radiomics_lr@2
     """
     snapshot = Snapshot(Store(context.store))
     found = shown_model(snapshot, model_row(snapshot, model, study))
@@ -68,6 +77,10 @@ def card(model: str, *, study: str | None = None, context: Shared) -> Outcome:
         [STUDY/]MODEL[@VERSION], the newest version where none is given.
     study
         The model's study; may be left out where one study has such a model.
+
+    Examples
+    --------
+    radzoo models card cr
     """
     snapshot = Snapshot(Store(context.store))
     row = model_row(snapshot, model, study)
@@ -79,6 +92,8 @@ def card(model: str, *, study: str | None = None, context: Shared) -> Outcome:
 def export(model: str, folder: Path, *, study: str | None = None, context: Shared) -> Outcome:
     """Copy a model out of the store, with a manifest that tells whether it was changed since.
 
+    The folder can be given to others: radzoo predict --model-folder FOLDER applies it. The store stays as it is.
+
     Parameters
     ----------
     model
@@ -87,6 +102,10 @@ def export(model: str, folder: Path, *, study: str | None = None, context: Share
         A new or empty folder.
     study
         The model's study; may be left out where one study has such a model.
+
+    Examples
+    --------
+    radzoo models export cr@1 cr-model
     """
     store = Store(context.store)
     found = exported(store, model_row(Snapshot(store), model, study), folder)
@@ -109,6 +128,10 @@ def predict(
 ) -> Outcome:
     """Apply a saved model to patients of a study.
 
+    The model is applied only where its inputs are the same things: the same definition of the features, convertible
+    units, and no patient of its own training cohort. Nothing is written to the store. A patient who lacks an input has
+    no answer but a reason, and the exit code is 5.
+
     Parameters
     ----------
     model
@@ -125,6 +148,11 @@ def predict(
         Answer for patients that the model was trained on too; the column cohort marks them.
     explain
         Add what each feature contributes.
+
+    Examples
+    --------
+    radzoo predict cr@1 --study other-study --out predictions.csv
+    radzoo predict --model-folder cr-model --study other-study --explain
     """
     # Imported here: the other verbs need no library of learning.
     from flows.models.predict import checked_out_file, write_predictions

@@ -18,9 +18,11 @@ __all__ = ["backup"]
 
 
 def backup(folder: Path, *, quick: bool = False, context: Annotated[Context, Parameter(parse=False)]) -> Outcome:
-    """Copy the store into a folder, or bring the copy there up to date; exit code 4 where it cannot be trusted.
+    """Copy the store into a folder, or bring the copy there up to date, and check it.
 
-    The copy is a store: radzoo --store FOLDER reads it. Files that erased patients had are removed from it too.
+    The copy is a store: radzoo --store FOLDER reads it. Others may write meanwhile. Exit code 4 where the copy cannot
+    be trusted. What the store no longer names is removed from the copy, the files of erased patients among it;
+    anything else in a folder that is no backup of this store is left alone, and the folder refused.
 
     Parameters
     ----------
@@ -28,6 +30,10 @@ def backup(folder: Path, *, quick: bool = False, context: Annotated[Context, Par
         New, empty, or a backup of this store.
     quick
         Compare sizes of what is there already; hash only what is copied.
+
+    Examples
+    --------
+    radzoo store backup /backup/radzoo-store
     """
     made = backed_up(Store(context.store), folder, quick=quick, folder_hash=folder_sha256)
     data = {

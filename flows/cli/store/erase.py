@@ -31,10 +31,15 @@ def erase(
     receipt: Path | None = None,
     context: Shared,
 ) -> Outcome:
-    """Remove a patient from every snapshot and file of the store, and give a receipt. It cannot be undone.
+    """Remove a patient from every snapshot and file of the store; this cannot be undone.
 
-    Models that were trained on the patient are marked. What runs meanwhile leaves the patient out. Where it was
-    interrupted the same command goes on; of a patient who was erased before, it looks through the store again.
+    It is the one verb that changes history: every commit, however old, answers as if the patient had never been there.
+    It asks before it begins, and gives a receipt, which does not name the patient. Models that were trained on the
+    patient stay and are marked. What runs meanwhile leaves the patient out. Where it was interrupted the same command
+    goes on; of a patient who was erased before, it looks through the store again.
+
+    Outside the store nothing is removed: study tables, images, masks and copies of the store are yours. A backup loses
+    the patient when radzoo store backup runs the next time.
 
     Parameters
     ----------
@@ -46,6 +51,11 @@ def erase(
         Say what would be removed, and remove nothing.
     receipt
         A file to which the receipt is written, too: JSON, which does not name the patient.
+
+    Examples
+    --------
+    radzoo store erase P001 --dry-run
+    radzoo store erase P001 --receipt receipt.json
     """
     store = Store(context.store)
     plan = planned_erasure(store, patient)

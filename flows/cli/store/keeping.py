@@ -23,12 +23,20 @@ Shared = Annotated[Context, Parameter(parse=False)]
 def init(*, catalogue: str | None = None, data: str | None = None, context: Shared) -> Outcome:
     """Make a store at --store, or open one that several machines share.
 
+    ingest makes a store in a folder too: this verb is for stores that lie elsewhere, or to see whether they can. A
+    store that is there is opened and stays as it is. A small file is written where the data go, read back and removed.
+
     Parameters
     ----------
     catalogue
         postgresql://user@host/database; a file in the store's folder where not given.
     data
         s3://bucket/prefix?region=...; the store's folder where not given.
+
+    Examples
+    --------
+    radzoo --store /data/radzoo-store store init
+    radzoo store init --catalogue postgresql://radzoo@db/radzoo --data s3://bucket/radzoo
     """
     with disk_faults(context.store):
         made = created_store(context.store, StoreAddress(catalogue, data))
@@ -51,6 +59,8 @@ def export(
 ) -> Outcome:
     """Write a study, or all of the store, as plain files that need no radzoo.
 
+    The store stays as it is. The folder has a README and a description of every column.
+
     Parameters
     ----------
     folder
@@ -61,6 +71,11 @@ def export(
         Of the tables.
     as_of
         Export as of this commit (radzoo store log lists them).
+
+    Examples
+    --------
+    radzoo store export plain-files
+    radzoo store export plain-files --study my-study --format csv
     """
     with disk_faults(folder):
         done = exported(snapshot_as_of(Store(context.store), as_of), folder, study=study, format=format)

@@ -27,10 +27,16 @@ Shared = Annotated[Context, Parameter(parse=False)]
 def log(*, limit: int = 20, context: Shared) -> Outcome:
     """List the commits, newest first.
 
+    Each change of the store is a commit. Its number is what --as-of takes, to answer as the store was then.
+
     Parameters
     ----------
     limit
         How many to list at the most.
+
+    Examples
+    --------
+    radzoo store log --limit 5
     """
     commits = Snapshot(Store(context.store)).arrow("commits").to_pylist()[::-1][:limit]
     columns = ["commit_id", "committed_at", "author", "message"]
@@ -38,9 +44,14 @@ def log(*, limit: int = 20, context: Shared) -> Outcome:
 
 
 def publish(*, context: Shared) -> Outcome:
-    """Write analyst.duckdb, a file that any DuckDB client opens, with documented views.
+    """Write analyst.duckdb, a documented file that any DuckDB client opens.
 
-    Refresh and bench publish by themselves; this verb is for other moments.
+    Ingest, refresh and bench publish by themselves; this verb is for other moments. The file of before is replaced,
+    with whatever a client has written into it.
+
+    Examples
+    --------
+    radzoo store publish && duckdb radzoo-store/analyst.duckdb
     """
     file = published(Snapshot(Store(context.store)))
     return Outcome(f"published {file}", {"file": str(file)})
@@ -49,10 +60,16 @@ def publish(*, context: Shared) -> Outcome:
 def catalogue(*, out: Path | None = None, context: Shared) -> Outcome:
     """Write the catalogue: one HTML page of features, coverage and the lineage of models.
 
+    The page of before is replaced; the store stays as it is.
+
     Parameters
     ----------
     out
         The folder that index.html goes to; the store's report/catalogue where not given.
+
+    Examples
+    --------
+    radzoo store catalogue --out public
     """
     with disk_faults(out or context.store):
         file = write_catalogue(Store(context.store), out)
@@ -66,9 +83,10 @@ def compact(
     grace_hours: Annotated[float, Parameter(validator=Number(gte=0))] = GRACE_HOURS,
     context: Shared,
 ) -> Outcome:
-    """Merge each feature set's small segments into few large ones, and remove files that nothing names any more.
+    """Merge small files into few large ones and remove files that nothing names any more.
 
-    What every snapshot says stays as it is; analyst.duckdb is published again.
+    What every snapshot says stays as it is, however old; analyst.duckdb is published again. A file that was replaced
+    stays for a time of grace and is then deleted; no value is lost. Large refreshes and ingests do this by themselves.
 
     Parameters
     ----------
@@ -78,6 +96,11 @@ def compact(
         How many rows a segment shall have.
     grace_hours
         How long a replaced file stays, for those who have it open; 0 removes it now.
+
+    Examples
+    --------
+    radzoo store compact
+    radzoo store compact --feature-set hcc-cemri@1 --grace-hours 48
     """
     with disk_faults(context.store):
         report = compact_store(Store(context.store), feature_set, target_rows=target_rows, grace_hours=grace_hours)

@@ -34,6 +34,9 @@ def verify(
 ) -> Outcome:
     """Check every promise of the store that can be checked; exit code 4 where one is broken.
 
+    Every file is read where it lies, and nothing is changed. With --repair, what is broken and can be put back is put
+    back first, and of each thing it is said what was done; nothing is written that sums or hashes do not prove.
+
     Parameters
     ----------
     quick
@@ -42,6 +45,11 @@ def verify(
         First put back what is broken and can be: what sums and hashes prove to be what was committed.
     from_
         With --repair: a backup of the store, whose files and rows are tried too.
+
+    Examples
+    --------
+    radzoo store verify --quick
+    radzoo store verify --repair --from /backup/radzoo-store
     """
     if from_ is not None and not repair:
         raise UsageError("--from belongs to --repair", hint=f"radzoo store verify --repair --from {from_}")

@@ -4,7 +4,6 @@ import csv
 import io
 import json
 import re
-import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -12,13 +11,10 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from flows.cli.main import DATASETS_VERBS, FEATURES_VERBS, MODELS_VERBS, STORE_VERBS, VERBS, app, exit_code
+from flows.cli.main import app, exit_code
+from flows.cli.verbs import ALL_VERBS, GROUPS, VERBS
 from schemas.settings import DEFAULT_STORE
 
-GROUPS = {"datasets": DATASETS_VERBS, "features": FEATURES_VERBS, "models": MODELS_VERBS, "store": STORE_VERBS}
-ALL_VERBS = dict(VERBS.items()) | {
-    f"{group} {name}": verb for group, own in GROUPS.items() for name, verb in own.items()
-}
 HEAVY = (
     "prefect",
     "torch",
@@ -45,56 +41,6 @@ def printed(arguments, capsys):
 def asked(study, capsys, *arguments):
     """Run a command on a study's store."""
     return printed(["--store", study.store_root, *arguments], capsys)
-
-
-def test_help_lists_every_verb_and_the_exit_codes(radzoo):
-    """``radzoo --help`` names each verb and what each exit code means."""
-    done = radzoo("--help")
-    assert done.returncode == 0
-    for verb in (*VERBS, *GROUPS):
-        assert re.search(rf"^│ {verb} ", done.stdout, re.M), verb
-    text = " ".join(done.stdout.split())
-    for meaning in (
-        "0 done",
-        "2 usage",
-        "3 not found",
-        "4 contract",
-        "5 finished with failures",
-        "6 store busy",
-        "130",
-    ):
-        assert meaning in text
-    assert done.stderr == ""
-
-
-def test_a_bare_command_gives_help(radzoo):
-    """No verb at all, and the group ``store`` alone, list what there is."""
-    assert "refresh" in radzoo().stdout
-    done = radzoo("store")
-    assert "publish" in done.stdout
-    assert done.returncode == 0
-
-
-@pytest.mark.parametrize("name", ALL_VERBS)
-def test_a_verbs_help_has_a_first_line_and_its_example(name, capsys):
-    """Each verb's help says in one sentence what it does, gives an example of itself, and describes each option."""
-    _, out, _ = printed([*name.split(), "--help"], capsys)
-    flat = " ".join(out.split())
-    verb = ALL_VERBS[name]
-    assert verb.summary.endswith(".")
-    assert verb.summary in flat
-    assert f"Example: {verb.example}" in flat
-    assert shlex.split(verb.example)[1 : 1 + len(name.split())] == name.split()
-    described = re.findall(r"^│\s*(--[a-z-]+)[^│]*?  +(\S[^│]*)│", out, re.M)
-    assert {option for option, _ in described} >= {"--store", "--json"}
-
-
-@pytest.mark.parametrize("name", ALL_VERBS)
-def test_an_example_is_a_command_that_parses(name):
-    """Every example's arguments are ones that the verb takes."""
-    tokens = shlex.split(ALL_VERBS[name].example.split("&&")[0])
-    command, _, _ = app.parse_args(tokens[1:], print_error=False, exit_on_error=False)
-    assert command.__name__ == name.split()[-1]
 
 
 def test_hints_name_verbs_that_exist():
