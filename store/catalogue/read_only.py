@@ -38,10 +38,10 @@ def is_read_only(engine: Engine) -> bool:
 def read_only_engine(file: Path, *, busy_timeout_s: float) -> Engine:
     """Return an engine that reads an SQLite file and writes nothing, neither into it nor beside it.
 
-    Each connection finds out anew how, for an engine may live long. Where somebody who may write is at work, the file is
+    Each connection finds out how, for an engine may live long. Where somebody who may write is at work, the file is
     read with its log and its index as any reader does. Where there is no log, it is opened as one that does not change,
-    for SQLite could not lay out the index: `unchanged_meanwhile` sees whether that held. A log that a killed writer left
-    is put in order in a copy of both, which goes with the engine.
+    for SQLite could not lay out the index: `unchanged_meanwhile` sees whether that held. A log that a killed writer
+    left is put in order in a copy of both, which goes with the engine.
 
     Raises
     ------
