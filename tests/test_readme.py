@@ -42,7 +42,15 @@ def test_the_readmes_questions_can_be_asked(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "file", ["README.md", "docs/architecture.md", "docs/store.md", "docs/study-file.md", "docs/adr/README.md"]
+    "file",
+    [
+        "README.md",
+        "docs/architecture.md",
+        "docs/python.md",
+        "docs/store.md",
+        "docs/study-file.md",
+        "docs/adr/README.md",
+    ],
 )
 def test_links_lead_to_files_that_exist(file: str) -> None:
     """A relative link of the documentation is not broken."""

@@ -7,32 +7,23 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-import polars as pl
 import pyarrow.csv
 import pyarrow.parquet as pq
 
 from flows.engine.progress import said
-from flows.models.stored import model_row
 from schemas.errors import UsageError
 from store.history.snapshot import Snapshot
 from store.history.studies import stored_study
 from store.home import Store
+from zoo.models.opened import prediction_table
 from zoo.models.prediction import Predictions, predictions
 from zoo.models.saved import exported_model, stored_model
 from zoo.saving.folders import MANIFEST
+from zoo.saving.named_model import model_row
 
 __all__ = ["checked_out_file", "predict", "write_predictions"]
 
 _SUFFIXES = (".csv", ".parquet", ".json")
-_SCHEMA = pl.Schema(
-    {
-        "patient": pl.String(),
-        "cohort": pl.String(),
-        "probability": pl.Float64(),
-        "positive": pl.Boolean(),
-        "reason": pl.String(),
-    }
-)
 
 
 def predict(
@@ -100,13 +91,7 @@ def write_predictions(found: Predictions, out: Path) -> None:
         text = json.dumps(asdict(found), ensure_ascii=False, indent=2, allow_nan=False)
         out.write_text(text + "\n", encoding="utf-8")
         return
-    rows, schema = [], dict(_SCHEMA)
-    for each in found.patients:
-        row = {name: getattr(each, name) for name in _SCHEMA}
-        parts = {f"contribution:{name}": value for name, value in (each.contributions or {}).items()}
-        schema |= dict.fromkeys(parts, pl.Float64())
-        rows.append(row | parts)
-    table = pl.DataFrame(rows, schema=schema).to_arrow()
+    table = prediction_table(found).to_arrow()
     if out.suffix == ".csv":
         pyarrow.csv.write_csv(table, out, pyarrow.csv.WriteOptions(quoting_style="needed", quoting_header="needed"))
         return

@@ -38,15 +38,15 @@ LOCK_NOT_AVAILABLE = "55P03"
 """PostgreSQL's code of a lock that was waited for too long."""
 
 
-def catalogue_engine(file: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Engine:
+def catalogue_engine(file: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S, only_reads: bool = False) -> Engine:
     """Return an engine on a catalogue in an SQLite file.
 
     A reader sees the state at its transaction's start and never blocks a writer (WAL). A writer takes
     its lock at the start (``BEGIN IMMEDIATE``), so that two never deadlock half-way.
 
-    A file that may only be read is opened so that SQLite writes nothing beside it (`is_read_only`).
+    A file that may only be read, or shall only be, is opened so that SQLite writes nothing beside it (`is_read_only`).
     """
-    if may_only_be_read(file):
+    if only_reads or may_only_be_read(file):
         return read_only_engine(file, busy_timeout_s=busy_timeout_s)
     engine = create_engine(URL.create("sqlite", database=str(file)), connect_args={"timeout": busy_timeout_s})
 
@@ -125,7 +125,12 @@ def read_transaction(engine: Engine) -> Iterator[Connection]:
     connecting = engine
     if is_postgresql(engine):
         connecting = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-    with _translated(engine), unchanged_meanwhile(engine), _connected(connecting) as connection, connection.begin():
+    with (
+        _translated(engine),
+        _connected(connecting) as connection,
+        unchanged_meanwhile(connection),
+        connection.begin(),
+    ):
         yield connection
 
 

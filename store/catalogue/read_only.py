@@ -1,12 +1,12 @@
-"""A catalogue's SQLite file that may only be read: opened so that nothing need be written beside it."""
+"""A catalogue's SQLite file that is only read: opened so that nothing is written into it or beside it."""
 
 from __future__ import annotations
 
-import atexit
 import os
 import shutil
 import sqlite3
 import tempfile
+import weakref
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy.pool import NullPool
 
 from schemas.errors import StoreBusyError
 
@@ -30,49 +31,56 @@ def may_only_be_read(file: Path) -> bool:
 
 
 def is_read_only(engine: Engine) -> bool:
-    """Return whether an engine is on a catalogue that may only be read."""
+    """Return whether an engine is on a catalogue that is only read."""
     return bool(engine.get_execution_options().get(_READ_ONLY, False))
 
 
 def read_only_engine(file: Path, *, busy_timeout_s: float) -> Engine:
-    """Return an engine on an SQLite file that may only be read.
+    """Return an engine that reads an SQLite file and writes nothing, neither into it nor beside it.
 
-    Where somebody who may write is at work, the file is read with its log and its index as any reader does. Where
-    there is no log, it is opened as one that does not change, for SQLite could not lay out the index:
-    `unchanged_meanwhile` sees whether that held. A log that a killed writer left is put in order in a copy of both,
-    which goes with the process.
+    Each connection finds out how, for an engine may live long. Where somebody who may write is at work, the file is
+    read with its log and its index as any reader does. Where there is no log, it is opened as one that does not change,
+    for SQLite could not lay out the index: `unchanged_meanwhile` sees whether that held. A log that a killed writer
+    left is put in order in a copy of both, which goes with the engine.
 
     Raises
     ------
     StoreBusyError
-        When somebody wrote while the file was copied.
+        On connecting, when somebody wrote while the file was copied.
     """
-    log, index = _beside(file)
-    # Else the path's own question marks and hashes would be the address's.
-    address = f"file:{quote(str(file))}?mode=ro"
-    is_unlocked = not _size(log) and not index.exists()
-    if is_unlocked:
-        address += "&immutable=1"
-    elif not _can_be_read(address):
-        address = f"file:{quote(str(_copied(file)))}?mode=rw"
-    engine = create_engine(
-        URL.create("sqlite", database=str(file)),
-        creator=lambda: sqlite3.connect(address, uri=True, timeout=busy_timeout_s, check_same_thread=False),
-    ).execution_options(**{_READ_ONLY: True, _UNLOCKED: is_unlocked})
+    # No connection is kept: one to a file that does not change would never see that it did.
+    engine = create_engine(URL.create("sqlite", database=str(file)), poolclass=NullPool)
+    copies = _Copies(file)
+    weakref.finalize(engine, copies.remove)
 
-    @event.listens_for(engine, "connect")
-    def _configure(connection: Any, _record: Any) -> None:
+    @event.listens_for(engine, "do_connect")
+    def _connect(_dialect: Any, record: Any, _arguments: Any, _parameters: Any) -> sqlite3.Connection:
+        log, index = _beside(file)
+        before = _state(file)
+        # Else the path's own question marks and hashes would be the address's.
+        address = f"file:{quote(str(file))}?mode=ro"
+        is_unlocked = not _size(log) and not index.exists()
+        if is_unlocked:
+            address += "&immutable=1"
+        elif _can_be_read(f"{address}&readonly_shm=1"):
+            # Who may write would else write into the index, or make one, by reading.
+            address += "&readonly_shm=1"
+        else:
+            address = f"file:{quote(str(copies.copied()))}?mode=rw"
+        record.info[_UNLOCKED] = before if is_unlocked else None
+        connection = sqlite3.connect(address, uri=True, timeout=busy_timeout_s, check_same_thread=False)
         connection.isolation_level = None
+        return connection
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN")
 
-    return engine
+    return engine.execution_options(**{_READ_ONLY: True})
 
 
 @contextmanager
-def unchanged_meanwhile(engine: Engine) -> Iterator[None]:
+def unchanged_meanwhile(connection: Connection) -> Iterator[None]:
     """See that nobody wrote while a file was read that is opened as one that does not change.
 
     Raises
@@ -80,11 +88,11 @@ def unchanged_meanwhile(engine: Engine) -> Iterator[None]:
     StoreBusyError
         When somebody did: what was read may be of two states.
     """
-    if not engine.get_execution_options().get(_UNLOCKED, False):
+    before = connection.info.get(_UNLOCKED)
+    if before is None:
         yield
         return
-    file = Path(str(engine.url.database))
-    before = _state(file)
+    file = Path(str(connection.engine.url.database))
     try:
         yield
     finally:
@@ -94,6 +102,36 @@ def unchanged_meanwhile(engine: Engine) -> Iterator[None]:
             )
 
 
+class _Copies:
+    """Private copies of a catalogue's file and log, of one state at a time."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._state: tuple[int, int, int] | None = None
+        self._folder: Path | None = None
+
+    def copied(self) -> Path:
+        """Make a copy of the file and its log as they are now, where the last one is older, and return its place."""
+        before = _state(self._file)
+        if self._folder is None or self._state != before:
+            self.remove()
+            self._folder = Path(tempfile.mkdtemp(prefix="radzoo-catalogue-"))
+            for each in (self._file, _beside(self._file)[0]):
+                shutil.copyfile(each, self._folder / each.name)
+            if _state(self._file) != before:
+                raise StoreBusyError(
+                    "the store was written while it was read", where=str(self._file), hint="run the command again"
+                )
+            self._state = before
+        return self._folder / self._file.name
+
+    def remove(self) -> None:
+        """Remove the copy."""
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder = self._state = None
+
+
 def _can_be_read(address: str) -> bool:
     try:
         with closing(sqlite3.connect(address, uri=True)) as connection:
@@ -101,18 +139,6 @@ def _can_be_read(address: str) -> bool:
     except sqlite3.OperationalError:
         return False
     return True
-
-
-def _copied(file: Path) -> Path:
-    """Return a copy of a catalogue's file and log in a private folder that is removed when the process ends."""
-    folder = Path(tempfile.mkdtemp(prefix="radzoo-catalogue-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    before = _state(file)
-    for each in (file, _beside(file)[0]):
-        shutil.copyfile(each, folder / each.name)
-    if _state(file) != before:
-        raise StoreBusyError("the store was written while it was read", where=str(file), hint="run the command again")
-    return folder / file.name
 
 
 def file_state(file: Path) -> tuple[int, ...]:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import pyarrow as pa
 
+from store.catalogue.columns import arrow_column, empty_columns
 from store.catalogue.tables import KEYS, VERSIONED
 from store.history.snapshot import Snapshot
 
 __all__ = ["NO_CHANGES", "commit_changes"]
 
-NO_CHANGES = pa.schema(
-    {"commit_id": pa.int64(), "table_name": pa.string()}
-    | {name: pa.int64() for name in ("added", "changed", "removed")}
-).empty_table()
+NO_CHANGES = empty_columns(
+    pa.schema(
+        {"commit_id": pa.int64(), "table_name": pa.string()}
+        | {name: pa.int64() for name in ("added", "changed", "removed")}
+    )
+)
 """What `commit_changes` gives of a store without a commit."""
 
 
@@ -30,16 +33,12 @@ def commit_changes(snapshot: Snapshot) -> pa.Table:
             for place, number in enumerate((added, removed, changed)):
                 each[place] += int(number)
     rows = [
-        {
-            "commit_id": commit,
-            "table_name": table,
-            "added": added - changed,
-            "changed": changed,
-            "removed": gone - changed,
-        }
+        (commit, table, added - changed, changed, gone - changed)
         for (commit, table), (added, gone, changed) in sorted(counts.items())
     ]
-    return pa.Table.from_pylist(rows, NO_CHANGES.schema)
+    schema = NO_CHANGES.schema
+    columns = list(zip(*rows, strict=True)) or [()] * len(schema)
+    return pa.table([arrow_column(each, kind) for each, kind in zip(columns, schema.types, strict=True)], schema=schema)
 
 
 def _of_table(name: str) -> str:

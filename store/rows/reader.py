@@ -5,10 +5,9 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -16,9 +15,13 @@ from sqlalchemy import Connection, Select, Table, and_, select
 
 from schemas.errors import ContractError
 from schemas.keys import MaskKey
+from store.catalogue.columns import arrow_column, arrow_positions, empty_columns
 from store.catalogue.tables import versioned_table
 from store.history.snapshot import Snapshot
 from store.rows.segments import KEY_COLUMNS
+
+if TYPE_CHECKING:
+    import polars as pl
 
 __all__ = ["feature_table"]
 
@@ -77,7 +80,7 @@ def feature_table(
         parts = [_segment_rows(unchanging, segment, rows, features) for segment in segments]
     if not parts:
         types = [(name, pa.string()) for name in (*MaskKey._fields, "extraction_id")]
-        return pa.table({name: pa.array([], kind) for name, kind in [*types, *((f, pa.float64()) for f in features)]})
+        return empty_columns(pa.schema([*types, *((f, pa.float64()) for f in features)]))
     return pa.concat_tables(parts)
 
 
@@ -107,7 +110,7 @@ def _fetched(connection: Connection, query: Select[Any], names: Sequence[str]) -
     # Columns at once: a thousand columns of features are read in the time that objects for each row would take.
     columns = list(zip(*connection.execute(query).all(), strict=True)) or [()] * len(names)
     types = [pa.int64() if name == "reading" else pa.string() for name in names]
-    return pa.table([pa.array(each, kind) for each, kind in zip(columns, types, strict=True)], names=list(names))
+    return pa.table([arrow_column(each, kind) for each, kind in zip(columns, types, strict=True)], names=list(names))
 
 
 def _live(snapshot: Snapshot, table: Table, *columns: str) -> Select[Any]:
@@ -131,6 +134,9 @@ def _location_query(snapshot: Snapshot, feature_set: str, study: str, primary: b
 
 def _exam_days(snapshot: Snapshot) -> pl.DataFrame:
     """Return the day of each dated exam."""
+    # Loaded where dates are asked for: who reads features alone needs no data frames.
+    import polars as pl
+
     exams = versioned_table("exams")
     query = _live(snapshot, exams, "patient", "exam", "acquired_on").where(exams.c.acquired_on.is_not(None))
     with snapshot.reading("exams") as connection:
@@ -142,6 +148,8 @@ def _last_exams(
     rows: pa.Table, exam_days: pl.DataFrame, at: Mapping[str, str], window_days: tuple[int | None, int]
 ) -> pa.Table:
     """Return the rows of each patient's last exam within the window of the reference date."""
+    import polars as pl
+
     days = [date.fromisoformat(day) for day in at.values()]
     reference = pl.DataFrame({"patient": list(at), "at": days}, schema={"patient": pl.String, "at": pl.Date})
     series = ["patient", "phase", "lesion", "reader", "reading"]
@@ -161,7 +169,7 @@ def _last_exams(
 
 def _segment_rows(snapshot: Snapshot, segment_id: str, rows: pa.Table, features: Sequence[str]) -> pa.Table:
     """Return the rows that lie in one segment, under the keys that the catalogue gives them."""
-    here = rows.filter(pc.equal(rows["segment_id"], segment_id))
+    here = rows.filter(pc.is_in(rows["segment_id"], value_set=arrow_column([segment_id], pa.string())))
     table = versioned_table("segments")
     query = select(table.c.path, table.c.sha256).where(table.c.segment_id == segment_id, snapshot.is_live(table))
     with snapshot.reading("segments") as connection:
@@ -179,12 +187,13 @@ def _segment_rows(snapshot: Snapshot, segment_id: str, rows: pa.Table, features:
             hint="radzoo store verify lists what is damaged",
         )
     # In the file's order: most reads then need no rows moved, a thousand columns each.
-    positions = at.to_numpy()
+    # Arrow's own way to numpy loads pandas.
+    positions = np.array(at.to_pylist(), dtype=np.int64)
     order = np.argsort(positions, kind="stable")
-    here, positions = here.take(pa.array(order)), positions[order]
+    here, positions = here.take(arrow_positions(order)), positions[order]
     if len(positions) != content.num_rows or not np.array_equal(positions, np.arange(content.num_rows)):
         # Taking from columns in chunks takes seconds for what takes milliseconds in one piece.
-        content = content.combine_chunks().take(pa.array(positions))
+        content = content.combine_chunks().take(arrow_positions(positions))
     keys = {name: here[name] for name in MaskKey._fields}
     return pa.table({**keys, **{name: content[name] for name in names}})
 
@@ -206,7 +215,7 @@ def _holding(file: pq.ParquetFile, groups: Sequence[int], wanted: pa.Array) -> d
     if not groups:
         return {}
     ids = file.read_row_groups(groups, columns=["extraction_id"])["extraction_id"]
-    is_wanted = pc.is_in(ids, value_set=wanted).to_numpy()
+    is_wanted = np.array(pc.is_in(ids, value_set=wanted).to_pylist(), dtype=np.bool_)
     ends = np.cumsum([file.metadata.row_group(group).num_rows for group in groups])
     return {group: int(each.sum()) for group, each in zip(groups, np.split(is_wanted, ends[:-1]), strict=True)}
 

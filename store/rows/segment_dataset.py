@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import pyarrow.dataset as ds
 import pyarrow.fs as pafs
 
 from schemas.errors import ContractError
+
+if TYPE_CHECKING:
+    import pyarrow.dataset as ds
 
 __all__ = ["segment_dataset"]
 
@@ -33,6 +36,9 @@ def segment_dataset(feature_set: str, files: Sequence[Path], file_column: str) -
     ContractError
         When a file is missing or damaged.
     """
+    # It loads pandas, where that is installed: half a second, for those alone who read a segment so.
+    import pyarrow.dataset as ds
+
     form, system = ds.ParquetFileFormat(), pafs.LocalFileSystem()
     # Each file's footer is read once, and kept for all questions of the connection.
     fragments = [

@@ -10,12 +10,13 @@ from cyclopts import Parameter
 
 from flows.bench.attention import PictureFormat, explained_patients, shown_rows
 from flows.cli.outcome import Context, Outcome, table_text
-from flows.models.stored import importance_rows, model_row
+from flows.models.stored import importance_rows
 from schemas.errors import NotFoundError, UsageError
 from store.history.snapshot import Snapshot
 from store.home import Store
 from zoo.models.explained import patient_explanation
 from zoo.registry import model_spec
+from zoo.saving.named_model import model_row
 
 __all__ = ["explain"]
 

@@ -14,12 +14,12 @@ from flows.models.stored import (
     exported,
     listed_models,
     model_card_text,
-    model_row,
     shown_model,
 )
 from store.history.snapshot import Snapshot
 from store.home import Store
 from zoo.models.words import network_words, penalty_words, step_words
+from zoo.saving.named_model import model_row
 
 if TYPE_CHECKING:
     from zoo.models.prediction import Predictions

@@ -10,12 +10,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from flows.bench.run import bench
-from flows.models.stored import model_row
 from flows.train.run import train
 from schemas.errors import NotFoundError, UsageError
 from store.commits.commit import commit_to
 from store.history.snapshot import Snapshot
 from store.home import Store
+from zoo.saving.named_model import model_row
 
 MODELS = ("cr", "radiomics_knn", "radiomics_lr")
 VALIDATION = [f"T{number:02}" for number in range(40, 60)]

@@ -1,0 +1,68 @@
+"""Values of the catalogue as columns of Arrow, made of their bytes.
+
+``pyarrow.array`` loads pandas to see whether a list is one of its series: half a second for nothing, as long as nobody
+asks for pandas.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+__all__ = ["arrow_column", "arrow_positions", "empty_columns"]
+
+_MOST_BYTES = 2**31 - 1
+"""Of one chunk of texts, whose places are numbers of 32 bits."""
+
+
+def arrow_column(values: Sequence[Any], kind: pa.DataType) -> pa.Array | pa.ChunkedArray:
+    """Return values as Arrow, None as NULL.
+
+    Parameters
+    ----------
+    values : sequence
+        Texts, or numbers.
+    kind : pyarrow.DataType
+        ``string``, ``int64`` or ``float64``.
+
+    Raises
+    ------
+    TypeError
+        When a value is of another kind.
+    """
+    lacking = np.fromiter((value is None for value in values), dtype=np.bool_, count=len(values))
+    has_nulls = bool(lacking.any())
+    validity = pa.py_buffer(np.packbits(~lacking, bitorder="little")) if has_nulls else None
+    if not pa.types.is_string(kind):
+        wanted, kinds = (np.int64, "iub") if pa.types.is_integer(kind) else (np.float64, "iubf")
+        numbers = np.array([0 if value is None else value for value in values] if has_nulls else values)
+        if len(values) and numbers.dtype.kind not in kinds:
+            raise TypeError(f"a column of {kind} holds {numbers.dtype}")
+        numbers = numbers.astype(wanted)
+        return pa.Array.from_buffers(kind, len(values), [validity, pa.py_buffer(numbers)])
+    texts = [b"" if value is None else value.encode() for value in values]
+    ends = np.zeros(len(texts) + 1, dtype=np.int64)
+    np.cumsum(np.fromiter(map(len, texts), dtype=np.int64, count=len(texts)), out=ends[1:])
+    if ends[-1] > _MOST_BYTES and len(values) > 1:
+        half = len(values) // 2
+        parts = (arrow_column(values[:half], kind), arrow_column(values[half:], kind))
+        return pa.chunked_array([chunk for part in parts for chunk in getattr(part, "chunks", [part])], kind)
+    places = pa.py_buffer(ends.astype(np.int32))
+    return pa.Array.from_buffers(kind, len(values), [validity, places, pa.py_buffer(b"".join(texts))])
+
+
+def empty_columns(schema: pa.Schema) -> pa.Table:
+    """Return a table without rows."""
+    return pa.table([arrow_column((), kind) for kind in schema.types], schema=schema)
+
+
+def arrow_positions(positions: NDArray[np.integer[Any]]) -> pa.Array:
+    """Return positions as Arrow, for ``take``; a negative one is NULL, and takes NULL."""
+    numbers = np.ascontiguousarray(positions, dtype=np.int64)
+    is_there = numbers >= 0
+    validity = None if is_there.all() else pa.py_buffer(np.packbits(is_there, bitorder="little"))
+    return pa.Array.from_buffers(pa.int64(), len(numbers), [validity, pa.py_buffer(numbers)])
