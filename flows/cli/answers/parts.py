@@ -16,9 +16,9 @@ from flows.cli.answers.text import cells, csv_chunks, json_chunks, shown_cells
 from flows.cli.answers.workbook import write_workbook
 from schemas.errors import ContractError
 from schemas.settings import SqlLimits
+from store.analyst.kept import KeptRows
 from store.analyst.plain_rows import counted_rows, plain_batches, plain_columns, typed_batches
 from store.analyst.query import Question, asked, sql_errors
-from store.history.kept_snapshot import KeptRows
 
 __all__ = ["SHOWN_ROWS", "Format", "Request", "Shown", "answer_parts"]
 
@@ -63,7 +63,7 @@ def answer_parts(kept: KeptRows, request: Request) -> Iterator[Any]:
     Parameters
     ----------
     kept : KeptRows
-        The snapshot that is asked.
+        Of the snapshot that is asked, what the question names.
     request : Request
         What is asked.
 
