@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Set
 from typing import Any
 
-from schemas.keys import sql_name
+from schemas.plain_keys import sql_name
 from store.analyst.view_parts import View, quoted_name, quoted_text
 from store.history.snapshot import Snapshot
 

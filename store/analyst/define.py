@@ -12,7 +12,7 @@ import duckdb
 import pyarrow as pa
 
 from schemas.errors import ContractError
-from schemas.keys import sql_name
+from schemas.plain_keys import sql_name
 from store.analyst.cohort_views import cohort_view_names, cohort_views
 from store.analyst.view_parts import SegmentRows, View, commented, quoted_name, quoted_text, segment_rows
 from store.analyst.wide_views import MEASURED, embeddings_view, long_views, wide_view_names, wide_views

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from schemas.keys import MaskKey, sql_name
+from schemas.plain_keys import MaskKey, sql_name
 from store.analyst.view_parts import View, quoted_name
 
 __all__ = ["IS_PRIMARY", "newest_view", "primary_masks", "primary_view"]

@@ -214,8 +214,7 @@ def shut_connection(
         "show_behavior": "table",
     }
     connection = duckdb.connect()
-    for name, value in settings.items():
-        connection.execute(f"set {name} = {quoted_text(value)}")
+    connection.execute("; ".join(f"set {name} = {quoted_text(value)}" for name, value in settings.items()))
     _lay_out_segments(connection, kept, documented=documented)
     copy_catalogue(connection, kept.tables.items())
     lay_out_views(connection, kept.views, documented=documented, segments=kept.place)

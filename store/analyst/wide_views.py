@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any
 
-from schemas.keys import RESERVED_VIEWS, MaskKey, sql_name
+from schemas.plain_keys import RESERVED_VIEWS, MaskKey, sql_name
 from store.analyst.primary_views import IS_PRIMARY, newest_view, primary_masks, primary_view
 from store.analyst.view_parts import (
     SEGMENT_FILE,

@@ -5,14 +5,16 @@ from __future__ import annotations
 import pyarrow as pa
 
 from store.catalogue.tables import KEYS, VERSIONED
+from store.history.columns import arrow_columns
 from store.history.snapshot import Snapshot
 
 __all__ = ["NO_CHANGES", "commit_changes"]
 
-NO_CHANGES = pa.schema(
-    {"commit_id": pa.int64(), "table_name": pa.string()}
-    | {name: pa.int64() for name in ("added", "changed", "removed")}
-).empty_table()
+_KINDS = {"commit_id": pa.int64(), "table_name": pa.string()} | {
+    name: pa.int64() for name in ("added", "changed", "removed")
+}
+
+NO_CHANGES = arrow_columns(_KINDS, [])
 """What `commit_changes` gives of a store without a commit."""
 
 
@@ -30,16 +32,10 @@ def commit_changes(snapshot: Snapshot) -> pa.Table:
             for place, number in enumerate((added, removed, changed)):
                 each[place] += int(number)
     rows = [
-        {
-            "commit_id": commit,
-            "table_name": table,
-            "added": added - changed,
-            "changed": changed,
-            "removed": gone - changed,
-        }
+        (commit, table, added - changed, changed, gone - changed)
         for (commit, table), (added, gone, changed) in sorted(counts.items())
     ]
-    return pa.Table.from_pylist(rows, NO_CHANGES.schema)
+    return arrow_columns(_KINDS, rows)
 
 
 def _of_table(name: str) -> str:

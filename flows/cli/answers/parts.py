@@ -10,10 +10,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from flows.cli.answers.text import cells, csv_chunks, json_chunks, shown_cells
-from flows.cli.answers.workbook import write_workbook
 from schemas.errors import ContractError
 from schemas.settings import SqlLimits
 from store.analyst.kept import KeptRows
@@ -142,6 +140,8 @@ def _chunks(question: Question, request: Request, counted: _Count) -> Iterator[b
     if request.format == "json":
         yield from json_chunks(batches, columns)
     elif request.format == "xlsx":
+        from flows.cli.answers.workbook import write_workbook
+
         with tempfile.TemporaryFile() as stream:
             write_workbook(batches, columns, stream)
             stream.seek(0)
@@ -153,6 +153,9 @@ def _chunks(question: Question, request: Request, counted: _Count) -> Iterator[b
 
 
 def _parquet(batches: Iterator[pa.RecordBatch]) -> Iterator[bytes]:
+    # Loaded where it is needed: of a short question's time it would be a tenth.
+    import pyarrow.parquet as pq
+
     pieces = _Pieces()
     with pq.ParquetWriter(pieces, next(batches).schema) as writer:
         for batch in batches:
