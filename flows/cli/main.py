@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
-import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -97,8 +95,6 @@ def _launch(
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave with its exit code."""
     _open_standard_streams()
-    # What is loaded ends with the process: to look for garbage in it then takes a quarter of a short command's time.
-    atexit.register(gc.freeze)
     sys.exit(exit_code(sys.argv[1:] if arguments is None else arguments))
 
 

@@ -68,7 +68,7 @@ def names_in(query: str, *texts: str) -> Named:
         kind = node.get("type")
         if kind == "SHOW_REF" and node.get("query") is None:
             lists_columns |= node["table_name"] == _EXPANDED
-            lists_names = True
+            lists_names |= node["show_type"] != "SHOW"
         if kind in ("BASE_TABLE", "SHOW_REF"):
             name, schema = (str(node.get(key, "")).strip('"').lower() for key in ("table_name", "schema_name"))
             lists_columns |= name.startswith(_OF_DUCKDB) or schema.startswith(_OF_DUCKDB)

@@ -245,7 +245,7 @@ def _lay_out_names(connection: duckdb.DuckDBPyConnection, kept: KeptRows) -> Non
     named = [*map(quoted_name, kept.others), *(f"catalogue.{quoted_name(each)}" for each in kept.other_tables)]
     if named:
         # Never seen but where this program takes a name for one that is not read.
-        nothing = "select error('this question reads what it was not seen to name') as nothing"
+        nothing = "select 1 as nothing where error('this question reads what it was not seen to name') is null"
         statements = (f"create view {name} as {nothing}" for name in named)
         connection.execute(";".join(("create schema if not exists catalogue", *statements)))
 

@@ -7,10 +7,11 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pyarrow as pa
 
+from flows.cli.answers.files import Format
 from flows.cli.answers.text import cells, csv_chunks, json_chunks, shown_cells
 from schemas.errors import ContractError
 from schemas.settings import SqlLimits
@@ -18,9 +19,7 @@ from store.analyst.kept import KeptRows
 from store.analyst.plain_rows import counted_rows, plain_batches, plain_columns, typed_batches
 from store.analyst.query import Question, asked, sql_errors
 
-__all__ = ["SHOWN_ROWS", "Format", "Request", "Shown", "answer_parts"]
-
-Format = Literal["table", "csv", "tsv", "json", "parquet", "xlsx"]
+__all__ = ["SHOWN_ROWS", "Request", "Shown", "answer_parts"]
 
 SHOWN_ROWS = 100
 """How many rows a table shows where nobody says how many."""

@@ -11,7 +11,8 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import cast
 
-from flows.cli.answers.parts import Format, Request, Shown, answer_parts
+from flows.cli.answers.files import Format
+from flows.cli.answers.parts import Request, Shown, answer_parts
 from schemas.errors import RadzooError, UsageError
 from schemas.settings import SQL_VARIABLES, SqlLimits
 from store.analyst.kept import kept_rows
