@@ -98,7 +98,7 @@ def _source(function: dict[str, Any]) -> set[str] | None:
     name = function["function_name"].lower()
     if name in _SOURCES:
         return set()
-    first = next((each["expression"] for each in function["arguments"]), {})
+    first: dict[str, Any] = next((each["expression"] for each in function["arguments"]), {})
     if name in ("histogram", "histogram_values") and first.get("type") == "COLUMN_REF":
         path = [part.lower() for part in first["column_names"]]
         return {path[-1]} if len(path) == 1 else None

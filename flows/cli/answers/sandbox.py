@@ -93,6 +93,10 @@ def sandboxed_answer(
     RadzooError
         When the process ends otherwise.
     """
+    folder = snapshot.store.segments
+    if folder.is_remote:
+        # Copies of segments come into it once it is known which; rights can be given to what is there alone.
+        folder.local_root.mkdir(parents=True, exist_ok=True)
     with _spill_folder(snapshot.store) as spill:
         rights = sandbox_rights(snapshot.store, limits, spill)
         with LimitedProcess(rights, trusted=("flows.cli.answers.parts",), by_fork=True) as process:
