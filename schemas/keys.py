@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, NamedTuple
+from collections.abc import Sequence
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, StringConstraints
+
+from schemas.plain_keys import RESERVED_VIEWS, MaskKey, sql_name
 
 __all__ = [
     "RESERVED_VIEWS",
@@ -34,54 +36,6 @@ Pseudonym = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:
 ReaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)]
 """Who drew a mask."""
 
-RESERVED_VIEWS = frozenset(
-    [
-        "attention",
-        "clinical",
-        "clinical_at_reference",
-        "clinical_variables",
-        "cohort",
-        "commit_changes",
-        "commits",
-        "comparisons",
-        "controls",
-        "coverage",
-        "datasets",
-        "dictionary",
-        "duplicates",
-        "effects",
-        "embeddings",
-        "erasures",
-        "exams",
-        "failures",
-        "feature_sets",
-        "features",
-        "importances",
-        "labels",
-        "leaderboard",
-        "lineage",
-        "masks",
-        "models",
-        "openings",
-        "patients",
-        "predictions",
-        "radiomics_long",
-        "radiomics_primary",
-        "region_arrays",
-        "regions",
-        "runs",
-        "scans",
-        "selection_frequency",
-        "splits",
-        "stability",
-        "studies",
-        "study_masks",
-        "subgroups",
-        "table_one",
-    ]
-)
-"""The fixed views of the store, whose names no feature set's own view may take."""
-
 
 def _with_a_view_of_its_own(name: str) -> str:
     if sql_name(name) in RESERVED_VIEWS or re.search(r"-v[0-9]+$", name):
@@ -100,25 +54,6 @@ FeatureSetName = Annotated[
 
 FeatureSetReference = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*(@[1-9][0-9]*)?$")]
 """A feature set as people write it: ``name`` (newest version) or ``name@N``."""
-
-
-class MaskKey(NamedTuple):
-    """The key of one mask: one lesion on one scan, by one reader, one reading."""
-
-    patient: str
-    exam: str
-    phase: str
-    lesion: str
-    reader: str
-    reading: int
-
-    @classmethod
-    def of(cls, row: Mapping[str, Any]) -> MaskKey:
-        """Return the key of a row that has the key's columns, among others."""
-        return cls(*(row[name] for name in cls._fields))
-
-    def __str__(self) -> str:
-        return f"{self.patient}/{self.exam}/{self.phase}/{self.lesion}/{self.reader}.{self.reading}"
 
 
 def canonical_json(value: Any) -> str:
@@ -152,8 +87,3 @@ def joint_context(contents: Sequence[tuple[str, str]]) -> str:
     """
     fixed, *others = (list(each) for each in contents)
     return sha256_of_json([fixed, sorted(others)])
-
-
-def sql_name(name: str) -> str:
-    """Return a name as SQL spells it without quotes: ``hcc-cemri@1`` -> ``hcc_cemri_v1``."""
-    return name.replace("@", "_v").replace("-", "_").lower()

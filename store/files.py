@@ -10,12 +10,16 @@ import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import pyarrow.fs as pafs
 
 from schemas.errors import ContractError, UsageError
 from store.checked_files import PUT_BACK, CheckedFiles
+
+if TYPE_CHECKING:
+    # Loaded where files are remote, and only there.
+    import pyarrow.fs as pafs
 
 __all__ = ["DataFolder", "damaged_file", "file_sha256", "is_being_written"]
 
@@ -186,9 +190,11 @@ class DataFolder:
             found = (file for file in sorted(self.local_root.rglob("*")) if file.is_file())
             names = [file.relative_to(self.local_root).as_posix() for file in found]
         else:
+            import pyarrow.fs as pafs
+
             selector = pafs.FileSelector(self._prefix, recursive=True, allow_not_found=True)
             infos = self._remote.get_file_info(selector)
-            names = sorted(info.path[len(self._prefix) + 1 :] for info in infos if info.type == pafs.FileType.File)
+            names = sorted(info.path[len(self._prefix) + 1 :] for info in infos if info.is_file)
         yield from (name for name in names if ".partial" not in name)
 
     def size(self, path: str) -> int | None:
@@ -197,13 +203,13 @@ class DataFolder:
             file = self.local_root / path
             return file.stat().st_size if file.is_file() else None
         info = self._remote.get_file_info(f"{self._prefix}/{path}")
-        return int(info.size) if info.type == pafs.FileType.File else None
+        return int(info.size) if info.is_file else None
 
     def written_at(self, path: str) -> datetime | None:
         """Return when a file, or else this machine's copy, was written (UTC), None where there is neither."""
         if self._remote is not None:
             info = self._remote.get_file_info(f"{self._prefix}/{path}")
-            if info.type == pafs.FileType.File:
+            if info.is_file:
                 return datetime.fromtimestamp(info.mtime_ns / 1e9, UTC)
         try:
             return _modified_at(self.local_root / path)
@@ -273,6 +279,8 @@ def _remote_folder(url: str) -> tuple[pafs.FileSystem, str]:
             f"'{url}' is no place for data",
             hint="a store's data lie in its folder, or at s3://bucket/prefix",
         )
+    import pyarrow.fs as pafs
+
     try:
         filesystem, path = pafs.FileSystem.from_uri(url)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:

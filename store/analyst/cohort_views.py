@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Set
 from typing import Any
 
-import duckdb
-
-from schemas.keys import sql_name
-from store.analyst.view_parts import commented, quoted_name, quoted_text
+from schemas.plain_keys import sql_name
+from store.analyst.view_parts import View, quoted_name, quoted_text
 from store.history.snapshot import Snapshot
 
-__all__ = ["define_cohort_views"]
+__all__ = ["cohort_view_names", "cohort_views"]
 
 _LEFT_OUT = ("study", "cohorts", "since_commit")
 
 
-def define_cohort_views(
-    connection: duckdb.DuckDBPyConnection,
-    snapshot: Snapshot,
-    cohort: Mapping[str, str],
-    taken: Sequence[str],
-    *,
-    documented: bool,
-) -> None:
-    """Create ``cohort_STUDY`` for each study whose name is free.
+def cohort_views(
+    snapshot: Snapshot, cohort: Mapping[str, str], taken: Collection[str], names: Set[str] | None
+) -> Iterator[View]:
+    """Yield ``cohort_STUDY`` for each study whose name is free.
 
     A clinical variable is the value last known at the reference date (``clinical_at_reference``), DOUBLE for a number
     and VARCHAR for a category. A split's column is ``split_NAME``. A variable whose name a column has already is
@@ -32,39 +25,43 @@ def define_cohort_views(
 
     Parameters
     ----------
-    connection : DuckDBPyConnection
-        Where to create them.
     snapshot : Snapshot
         The store.
     cohort : mapping of str to str
         The columns of the view ``cohort`` and their comments.
-    taken : sequence of str
-        Names of views that are there.
-    documented : bool
-        Put comments on views and columns.
+    taken : collection of str
+        Names of views that are there, in small letters.
+    names : set of str, optional
+        Of studies that have none of these views nothing is read; all are given where None.
     """
-    known = {name.lower() for name in taken}
-    for row in snapshot.rows("studies"):
-        name = f"cohort_{sql_name(row['study'])}"
-        if name.lower() in known:
+    for study_id, name in cohort_view_names(snapshot, taken).items():
+        if names is not None and name not in names:
             continue
-        known.add(name.lower())
         comments = {column: text for column, text in cohort.items() if column not in _LEFT_OUT}
-        splits = _columns_of_splits(snapshot, row["study"], comments)
-        variables = _columns_of_variables(snapshot, row["study"], comments)
-        study = quoted_text(row["study"])
+        splits = _columns_of_splits(snapshot, study_id, comments)
+        variables = _columns_of_variables(snapshot, study_id, comments)
+        study = quoted_text(study_id)
         chosen = ", ".join(
             ("c.* exclude (study, cohorts, since_commit)", *splits, *(f"k.{each}" for each in variables))
         )
         values = "".join(f", {value} as {column}" for column, value in variables.items())
-        connection.execute(
-            f"create view {quoted_name(name)} as select {chosen} from cohort c left join ("
+        query = (
+            f"select {chosen} from cohort c left join ("
             f"select patient{values} from clinical_at_reference where study = {study} group by patient"
             f") k on k.patient = c.patient where c.study = {study} order by c.patient"
         )
-        if documented:
-            about = f"the patients of study {row['study']}, with their splits and clinical variables as columns"
-            commented(connection, name, about, comments)
+        about = f"the patients of study {study_id}, with their splits and clinical variables as columns"
+        yield View(name, query, about, comments, views=("cohort", "clinical_at_reference"))
+
+
+def cohort_view_names(snapshot: Snapshot, taken: Collection[str]) -> dict[str, str]:
+    """Return the name of the view of each study whose name is free."""
+    found: dict[str, str] = {}
+    for row in snapshot.rows("studies"):
+        name = f"cohort_{sql_name(row['study'])}"
+        if name not in taken and name not in found.values():
+            found[row["study"]] = name
+    return found
 
 
 def _columns_of_splits(snapshot: Snapshot, study: str, comments: dict[str, str]) -> list[str]:

@@ -3,91 +3,68 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from functools import partial
 from importlib.resources import files
-from typing import Any, NamedTuple
+from typing import Any
 
 import duckdb
 import pyarrow as pa
 
 from schemas.errors import ContractError
-from schemas.keys import RESERVED_VIEWS, MaskKey, sql_name
-from store.analyst.cohort_views import define_cohort_views
-from store.analyst.primary_views import IS_PRIMARY, define_newest_view, define_primary_view, primary_masks
-from store.analyst.region_views import define_region_views
-from store.analyst.view_parts import (
-    commented,
-    live_extractions,
-    quoted_name,
-    quoted_text,
-    segment_file_column,
-    segment_rows,
-)
+from schemas.plain_keys import sql_name
+from store.analyst.cohort_views import cohort_view_names, cohort_views
+from store.analyst.view_parts import SegmentRows, View, commented, quoted_name, quoted_text, segment_rows
+from store.analyst.wide_views import MEASURED, embeddings_view, long_views, wide_view_names, wide_views
+from store.catalogue.tables import UNVERSIONED, VERSIONED
 from store.history.commit_changes import commit_changes
-from store.history.kept_snapshot import KEPT_TABLES
 from store.history.snapshot import Snapshot
-from store.rows.segments import EMBEDDING_COLUMNS
 
 __all__ = [
+    "COMMIT_CHANGES",
+    "KEPT_TABLES",
     "MEASURED",
+    "analyst_views",
     "copy_catalogue",
     "define_analyst_views",
     "lay_out_views",
     "quoted_name",
     "quoted_text",
+    "table_rows",
+    "tables_of",
     "view_documentation",
+    "view_names",
 ]
 
-_WIDE_COMMENTS = {
-    "patient": "pseudonym",
-    "exam": "name of the visit",
-    "phase": "named image of the exam",
-    "lesion": "lesion within the patient",
-    "reader": "who drew the mask",
-    "reading": "which time this reader drew it",
-    "extraction_id": "sha256(image content + mask content + definition)",
-    "grey_levels": "number of grey levels inside the mask after discretisation, per image type",
-    "zero_fraction": "share of mask voxels that are zero but for rounding, per image type",
-}
+KEPT_TABLES = (*VERSIONED, *UNVERSIONED)
+"""The catalogue's tables that are copied for views."""
+
+COMMIT_CHANGES = "commit_changes"
+"""The table of what `store.history.commit_changes` counts."""
+
+_TABLE = re.compile(r"\bcatalogue\.(\w+)")
+_FIXED = files("store.analyst").joinpath("views")
 
 
-MEASURED = ("grey_levels", "zero_fraction")
-"""The columns of a computed set's wide view that extraction tells besides the features."""
-
-_EMBEDDING_COMMENTS = {name: _WIDE_COMMENTS[name] for name in (*MaskKey._fields, "extraction_id")} | {
-    "feature_set": "name@version",
-    "embedding": "the network's output, 32-bit floats",
-    "network": "architecture of the network",
-    "weights_sha256": "hash of its weights",
-    "split_sha256": "split it was trained on; null where it saw no patient of the store",
-    "fold": "fold it was trained for",
-    "in_training": "whether it was trained on this patient: then the embedding carries the label",
-}
-
-
-class ViewDocumentation(NamedTuple):
-    """What a view holds, what its columns mean, and its query."""
-
-    name: str
-    description: str
-    columns: dict[str, str]
-    query: str
-
-
-def view_documentation() -> Iterator[ViewDocumentation]:
+def view_documentation() -> Iterator[View]:
     """Yield the fixed views from ``store/analyst/views/*.sql``, in the order of their names."""
-    for file in sorted(files("store.analyst").joinpath("views").iterdir(), key=lambda entry: entry.name):
-        if not file.name.endswith(".sql"):
-            continue
-        description, columns, query = [], {}, []
-        for line in file.read_text().splitlines():
-            if column := re.match(r"-- @(\w+) (.*)", line):
-                columns[column[1]] = column[2]
-            elif line.startswith("-- "):
-                description.append(line[3:])
-            else:
-                query.append(line)
-        yield ViewDocumentation(file.name.removesuffix(".sql"), " ".join(description), columns, "\n".join(query))
+    return map(_fixed_view, _fixed_names())
+
+
+def _fixed_names() -> list[str]:
+    return sorted(each.name.removesuffix(".sql") for each in _FIXED.iterdir() if each.name.endswith(".sql"))
+
+
+def _fixed_view(name: str) -> View:
+    description, columns, query = [], {}, []
+    for line in _FIXED.joinpath(f"{name}.sql").read_text(encoding="utf-8").splitlines():
+        if column := re.match(r"-- @(\w+) (.*)", line):
+            columns[column[1]] = column[2]
+        elif line.startswith("-- "):
+            description.append(line[3:])
+        else:
+            query.append(line)
+    return View(name, "\n".join(query), " ".join(description), columns)
 
 
 def define_analyst_views(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, *, documented: bool = True) -> None:
@@ -108,9 +85,14 @@ def define_analyst_views(connection: duckdb.DuckDBPyConnection, snapshot: Snapsh
     # A compaction between two reads would leave rows in segments that the views do not name.
     with snapshot.one_state() as unchanging, unchanging.reading(*KEPT_TABLES):
         # One at a time: no table's rows are in memory twice for longer than it takes.
-        copy_catalogue(connection, ((table, unchanging.arrow(table)) for table in KEPT_TABLES))
-        copy_catalogue(connection, [("commit_changes", commit_changes(unchanging))])
-        lay_out_views(connection, unchanging, documented=documented)
+        copy_catalogue(connection, ((name, table_rows(unchanging, name)) for name in (*KEPT_TABLES, COMMIT_CHANGES)))
+        views = analyst_views(unchanging, partial(segment_rows, unchanging))
+        lay_out_views(connection, views, documented=documented, segments=str(snapshot.store.segments))
+
+
+def table_rows(snapshot: Snapshot, name: str) -> pa.Table:
+    """Return the rows of a table of the schema ``catalogue``."""
+    return commit_changes(snapshot) if name == COMMIT_CHANGES else snapshot.arrow(name)
 
 
 def copy_catalogue(connection: duckdb.DuckDBPyConnection, tables: Iterable[tuple[str, pa.Table]]) -> None:
@@ -130,171 +112,122 @@ def copy_catalogue(connection: duckdb.DuckDBPyConnection, tables: Iterable[tuple
         connection.unregister("arriving")
 
 
-def lay_out_views(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, *, documented: bool) -> None:
-    """Create the views alone, where the schema ``catalogue`` has its tables.
+def lay_out_views(
+    connection: duckdb.DuckDBPyConnection, views: Iterable[View], *, documented: bool, segments: str
+) -> None:
+    """Create views alone, where the tables that they read are there.
 
     Parameters
     ----------
     connection : DuckDBPyConnection
         Where to create them.
-    snapshot : Snapshot
-        The store, held in one state.
+    views : iterable of View
+        Each behind those that it reads.
     documented : bool
         Put comments on views and columns.
+    segments : str
+        Where the segments lie, for messages.
+
+    Raises
+    ------
+    ContractError
+        When a segment is missing or damaged.
     """
-    views = list(view_documentation())
     for view in views:
-        connection.execute(f"create view {view.name} as {view.query}")
+        try:
+            connection.execute(f"create view {quoted_name(view.name)} as {view.query}")
+        except (duckdb.IOException, duckdb.InvalidInputException) as error:
+            sets = ", ".join(feature_set for feature_set, _ in view.segments)
+            raise ContractError(
+                f"a segment of {sets or view.name} is missing or damaged: {str(error).splitlines()[0]}",
+                where=segments,
+                hint="put the file back from a backup of the store",
+            ) from error
         if documented:
             commented(connection, view.name, view.description, view.columns)
-    wide = [row for row in snapshot.rows("feature_sets") if row["kind"] in ("radiomics", "imported")]
-    _define_wide_views(connection, snapshot, wide, documented=documented)
-    _define_long_views(connection, wide, documented=documented)
-    embedded = [row["feature_set"] for row in snapshot.rows("feature_sets", kind="embedding")]
-    _define_embeddings_view(connection, snapshot, embedded, documented=documented)
-    define_region_views(connection, snapshot, documented=documented)
-    there = connection.sql("select view_name from duckdb_views() where not internal").fetchall()
-    cohort = next(view.columns for view in views if view.name == "cohort")
-    define_cohort_views(connection, snapshot, cohort, [name for (name,) in there], documented=documented)
 
 
-def _define_wide_views(
-    connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, wide: Sequence[Mapping[str, Any]], *, documented: bool
-) -> None:
-    """Create the views of feature sets: each version, the newest one without version, and of that the primary rows."""
-    newest = {row["name"]: row for row in sorted(wide, key=lambda row: int(row["version"]))}
-    # A set of an older release may have a name that a view of the store's has now: its versions keep theirs.
-    named = {sql_name(name) for name in newest}
-    for row in wide:
-        features = snapshot.rows("features", feature_set=row["feature_set"])
-        _define_wide_view(connection, snapshot, row, sql_name(row["feature_set"]), features)
-        is_newest = newest[row["name"]] is row and sql_name(row["name"]) not in RESERVED_VIEWS
-        comments = _wide_comments(row, features)
-        if documented:
-            commented(connection, sql_name(row["feature_set"]), f"{row['feature_set']}: {row['description']}", comments)
-        if not is_newest:
-            continue
-        beside = define_newest_view(connection, row, [each["feature"] for each in features])
-        comments = dict.fromkeys(beside, IS_PRIMARY) | comments
-        if documented:
-            about = f"{row['feature_set']}: newest version: {row['description']}"
-            commented(connection, sql_name(row["name"]), about, comments)
-        if f"{sql_name(row['name'])}_primary" not in named | RESERVED_VIEWS:
-            define_primary_view(connection, row, comments if documented else None, has_column=bool(beside))
+def analyst_views(snapshot: Snapshot, rows_of: SegmentRows, names: Set[str] | None = None) -> list[View]:
+    """Return the views of a snapshot, each behind those that it reads.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        The store, held in one state.
+    rows_of : callable
+        What has the rows of a set's segments.
+    names : set of str, optional
+        Only the views of these names, in small letters, and those that they read; all where None. Of the catalogue
+        nothing is read that these do not need.
+    """
+    fixed = _fixed_names()
+    if names is None:
+        return _every_view(snapshot, rows_of)
+    if names <= set(fixed):
+        return [_fixed_view(name) for name in fixed if name in names]
+    wanted = set(names)
+    wanted |= {"radiomics_long"} if "radiomics_primary" in wanted else set()
+    return _closed(_every_view(snapshot, rows_of, wanted), wanted)
 
 
-def _wide_comments(row: Mapping[str, Any], features: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    keys = {key: text for key, text in _WIDE_COMMENTS.items() if row["kind"] != "imported" or key not in MEASURED}
-    if row["kind"] == "imported":
-        keys["extraction_id"] = "sha256(the row's keys and values + definition)"
-    return keys | {each["feature"]: _feature_comment(each) for each in features}
+def tables_of(views: Iterable[View]) -> set[str]:
+    """Return the tables of the schema ``catalogue`` that views read."""
+    known = {*KEPT_TABLES, COMMIT_CHANGES}
+    return {name for view in views for name in _TABLE.findall(view.query) if name in known}
 
 
-def _feature_comment(row: Mapping[str, Any]) -> str:
-    if not row["definition"]:
-        return "imported; its unit and definition are not known here"
-    ibsi = f", IBSI {row['ibsi_id']}" if row["ibsi_id"] else ", not in IBSI"
-    deviation = f" ({row['deviation']})" if row["deviation"] and row["ibsi_id"] else ""
-    return f"[{row['unit']}]{ibsi}: {row['definition']}{deviation}"
+def view_names(snapshot: Snapshot) -> set[str]:
+    """Return the names of all views of a snapshot."""
+    sets = snapshot.rows("feature_sets")
+    taken = {*_fixed_names(), *_names_of_sets(sets)}
+    return taken | set(cohort_view_names(snapshot, taken).values())
 
 
-def _define_wide_view(
-    connection: duckdb.DuckDBPyConnection,
-    snapshot: Snapshot,
-    row: Mapping[str, Any],
-    view: str,
-    features: Sequence[Mapping[str, Any]],
-) -> None:
-    feature_set, is_imported = row["feature_set"], row["kind"] == "imported"
-    file_column = segment_file_column(each["feature"] for each in features)
-    rows = segment_rows(snapshot, feature_set, file_column)
-    names = [quoted_name(each["feature"]) for each in features]
-    details = () if is_imported else MEASURED
-    # An imported row carries its keys; a computed one is a mask's, under each key that the mask has.
-    keyed = "s" if is_imported else "m"
-    keys = ", ".join(f"{keyed}.{name}" for name in MaskKey._fields)
-    if rows:
-        columns = ", ".join(f"s.{name}" for name in ("extraction_id", *details, *names))
-        masks = (
-            ""
-            if is_imported
-            else "join catalogue.masks m on s.image_sha256 = m.image_sha256 and s.mask_sha256 = m.mask_sha256 "
-        )
-        query = f"select {keys}, {columns} from {rows} s {masks}{live_extractions(snapshot, feature_set, file_column)}"
-    else:
-        keys = ", ".join(f"m.{name}" for name in MaskKey._fields)
-        types = {"extraction_id": "varchar", "grey_levels": "integer"}
-        columns = ", ".join(
-            f"null::{types.get(name, 'double')} as {name}" for name in ("extraction_id", *details, *names)
-        )
-        query = f"select {keys}, {columns} from catalogue.masks m where false"
-    try:
-        connection.execute(f'create view "{view}" as {query}')
-    except (duckdb.IOException, duckdb.InvalidInputException) as error:
-        raise ContractError(
-            f"a segment of {feature_set} is missing or damaged: {str(error).splitlines()[0]}",
-            where=str(snapshot.store.segments),
-            hint="put the file back from a backup of the store",
-        ) from error
+def _every_view(snapshot: Snapshot, rows_of: SegmentRows, names: Set[str] | None = None) -> list[View]:
+    """Return all views, or all of a kind that has one of these names."""
+    fixed = list(view_documentation())
+    sets = snapshot.rows("feature_sets")
+    wide, regions, embedded = (_of_kind(sets, *kinds) for kinds in (_WIDE, _REGIONS, _EMBEDDED))
+    long = {"radiomics_long", "radiomics_primary"}
+    of_wide = None if names is None or not long.isdisjoint(names) else names
+    views = [*fixed, *wide_views(snapshot, wide, rows_of, of_wide), *long_views(wide)]
+    if names is None or "embeddings" in names:
+        views.append(embeddings_view(snapshot, [row["feature_set"] for row in embedded], rows_of))
+    if names is None or not names.isdisjoint(_names_of_regions(regions)):
+        # What it loads takes longer than most questions, which ask for no region.
+        from store.analyst.region_views import region_views
+
+        views += region_views(snapshot, regions, rows_of)
+    cohort = next(view.columns for view in fixed if view.name == "cohort")
+    taken = {view.name for view in fixed} | _names_of_sets(sets)
+    return [*views, *cohort_views(snapshot, cohort, taken, names)]
 
 
-def _define_long_views(
-    connection: duckdb.DuckDBPyConnection, wide: Sequence[Mapping[str, Any]], *, documented: bool
-) -> None:
-    keys = ", ".join(MaskKey._fields)
-    of_mask = ", ".join(f"l.{name}" for name in MaskKey._fields)
-    parts = []
-    for row in wide:
-        others = ", ".join(("extraction_id", *(() if row["kind"] == "imported" else MEASURED)))
-        told = "true" if row["kind"] == "imported" else "coalesce(p.is_primary, false)"
-        joined = "" if row["kind"] == "imported" else f" left join ({primary_masks()}) p using ({keys})"
-        parts.append(
-            f"select {quoted_text(row['feature_set'])} as feature_set, {of_mask}, {told} as is_primary, "
-            f'l.feature, l.value from (from "{sql_name(row["feature_set"])}" '
-            f"unpivot include nulls (value for feature in (columns(* exclude ({keys}, {others}))))) l{joined}"
-        )
-    empty = (
-        "select null::varchar as feature_set, patient, exam, phase, lesion, reader, reading, "
-        "null::boolean as is_primary, null::varchar as feature, null::double as value from catalogue.masks where false"
-    )
-    connection.execute(f"create view radiomics_long as {' union all '.join(parts) or empty}")
-    connection.execute(
-        "create view radiomics_primary as select * exclude (is_primary) from radiomics_long where is_primary"
-    )
-    if documented:
-        names = ("patient", "exam", "phase", "lesion", "reader", "reading")
-        columns = {"feature_set": "name@version"} | {name: _WIDE_COMMENTS[name] for name in names}
-        columns |= {"feature": "column of the feature set", "value": "NULL where it could not be computed"}
-        about = "every radiomics value, one row each; for people, not for models"
-        commented(connection, "radiomics_long", about, columns | {"is_primary": IS_PRIMARY})
-        about = "the radiomics values of the masks that models read, one row each; for people, not for models"
-        commented(connection, "radiomics_primary", about, columns)
+_WIDE, _REGIONS, _EMBEDDED = ("radiomics", "imported"), ("regions",), ("embedding",)
 
 
-def _define_embeddings_view(
-    connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, sets: Sequence[str], *, documented: bool
-) -> None:
-    parts = []
-    for feature_set in sets:
-        rows = segment_rows(snapshot, feature_set)
-        if rows:
-            keys = ", ".join(f"m.{name}" for name in MaskKey._fields)
-            told = ", ".join(f"s.{name}" for name in ("extraction_id", *EMBEDDING_COLUMNS))
-            parts.append(
-                # Sets of different sizes stand below one another: the size is no part of the column's type.
-                f"select {quoted_text(feature_set)} as feature_set, {keys}, {told}, s.embedding::float[] as embedding "
-                f"from {rows} s "
-                "join catalogue.masks m on s.image_sha256 = m.image_sha256 and s.mask_sha256 = m.mask_sha256 "
-                f"{live_extractions(snapshot, feature_set)}"
-            )
-    others = {"fold": "bigint", "in_training": "boolean"}
-    nothing = ", ".join(
-        f"null::{others.get(name, 'varchar')} as {name}" for name in ("extraction_id", *EMBEDDING_COLUMNS)
-    )
-    empty = (
-        f"select null::varchar as feature_set, {', '.join(MaskKey._fields)}, {nothing}, null::float[] as embedding "
-        "from catalogue.masks where false"
-    )
-    connection.execute(f"create view embeddings as {' union all '.join(parts) or empty}")
-    if documented:
-        commented(connection, "embeddings", "one row per embedding of a mask", _EMBEDDING_COMMENTS)
+def _of_kind(sets: Sequence[Mapping[str, Any]], *kinds: str) -> list[Mapping[str, Any]]:
+    return [row for row in sets if row["kind"] in kinds]
+
+
+def _names_of_sets(sets: Sequence[Mapping[str, Any]]) -> set[str]:
+    """Return the names of the views that follow from the feature sets."""
+    wide = {name for names in wide_view_names(_of_kind(sets, *_WIDE)) for name in names}
+    return wide | _names_of_regions(_of_kind(sets, *_REGIONS)) | {"radiomics_long", "radiomics_primary", "embeddings"}
+
+
+def _names_of_regions(regions: Sequence[Mapping[str, Any]]) -> set[str]:
+    own = {sql_name(row[key]) for row in regions for key in ("feature_set", "name")}
+    return own | {"regions", "region_arrays"}
+
+
+def _closed(views: Sequence[View], names: Set[str]) -> list[View]:
+    """Return the views of these names and those that they read, in their order."""
+    by_name = {view.name: view for view in views}
+    pending, chosen = [name for name in names if name in by_name], set()
+    while pending:
+        name = pending.pop()
+        if name not in chosen:
+            chosen.add(name)
+            pending += by_name[name].views
+    return [view for view in views if view.name in chosen]

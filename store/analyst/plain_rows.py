@@ -15,6 +15,7 @@ from schemas.settings import SQL_VARIABLES, SqlLimits
 from store.analyst.query import Question, over_limit, sql_errors
 from store.analyst.statement import first_line
 from store.analyst.view_parts import quoted_name
+from store.catalogue.columns import no_rows
 
 __all__ = ["Kind", "PlainColumn", "counted_rows", "plain_batches", "plain_columns", "typed_batches"]
 
@@ -125,7 +126,7 @@ def _batches(question: Question, relation: duckdb.DuckDBPyRelation, limit: int |
     most, rows = question.limits.rows, 0
     limited = relation if limit is None else relation.limit(limit)
     with sql_errors(question.limits), limited.to_arrow_reader(_BATCH) as reader:
-        yield pa.RecordBatch.from_pylist([], schema=reader.schema)
+        yield no_rows(reader.schema)
         while (batch := _next(reader, question.limits)) is not None:
             rows += batch.num_rows
             if rows > most:

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import duckdb
+from schemas.plain_keys import MaskKey, sql_name
+from store.analyst.view_parts import View, quoted_name
 
-from schemas.keys import MaskKey, sql_name
-from store.analyst.view_parts import commented, quoted_name
-
-__all__ = ["IS_PRIMARY", "define_newest_view", "define_primary_view", "primary_masks"]
+__all__ = ["IS_PRIMARY", "newest_view", "primary_masks", "primary_view"]
 
 IS_PRIMARY = "whether a study's models read this row (study_masks says which study's)"
 
@@ -22,20 +20,23 @@ def primary_masks() -> str:
     return f"select distinct {_KEYS}, true as is_primary from catalogue.study_masks where is_primary = 1"
 
 
-def define_newest_view(
-    connection: duckdb.DuckDBPyConnection, row: Mapping[str, Any], features: Sequence[str]
-) -> list[str]:
-    """Create a feature set's view without version: its newest one, with ``is_primary`` behind the keys.
+def newest_view(row: Mapping[str, Any], features: Sequence[str], comments: Mapping[str, str]) -> View:
+    """Return a feature set's view without version: its newest one, with ``is_primary`` behind the keys.
 
     The view with a version stays as it is, for the SQL of pinned datasets names all columns of that but a few. A
-    feature that is itself called ``is_primary`` keeps the name.
+    feature that is itself called ``is_primary`` keeps the name: then there is no column more.
 
-    Returns
-    -------
-    list of str
-        The columns that the view has beside those of the version's.
+    Parameters
+    ----------
+    row : mapping
+        The feature set.
+    features : sequence of str
+        Its features.
+    comments : mapping of str to str
+        What each column of the view with a version means.
     """
-    versioned = quoted_name(sql_name(row["feature_set"]))
+    source = sql_name(row["feature_set"])
+    versioned = quoted_name(source)
     told = not any(name.lower() == "is_primary" for name in features)
     if not told:
         query = f"from {versioned}"
@@ -48,36 +49,28 @@ def define_newest_view(
             f"select {keys}, coalesce(p.is_primary, false) as is_primary, w.* exclude ({_KEYS}) "
             f"from {versioned} w left join ({primary_masks()}) p using ({_KEYS})"
         )
-    connection.execute(f"create view {quoted_name(sql_name(row['name']))} as {query}")
-    return ["is_primary"] if told else []
+    columns = ({"is_primary": IS_PRIMARY} if told else {}) | dict(comments)
+    about = f"{row['feature_set']}: newest version: {row['description']}"
+    return View(sql_name(row["name"]), query, about, columns, views=(source,))
 
 
-def define_primary_view(
-    connection: duckdb.DuckDBPyConnection,
-    row: Mapping[str, Any],
-    comments: Mapping[str, str] | None,
-    *,
-    has_column: bool,
-) -> None:
-    """Create ``NAME_primary``, the rows of a feature set's newest version that models read.
+def primary_view(row: Mapping[str, Any], newest: View, *, has_column: bool) -> View:
+    """Return ``NAME_primary``, the rows of a feature set's newest version that models read.
 
     Where the set has a feature called ``is_primary``, all rows are read: only imported sets have names of a user's own.
 
     Parameters
     ----------
-    connection : DuckDBPyConnection
-        Where to create it; the view without version is there.
     row : mapping
         The feature set.
-    comments : mapping of str to str, optional
-        What each column means; none are written where absent.
+    newest : View
+        Its view without version.
     has_column : bool
-        The view without version tells in ``is_primary`` which rows models read.
+        That view tells in ``is_primary`` which rows models read.
     """
-    newest, name = sql_name(row["name"]), f"{sql_name(row['name'])}_primary"
     chosen = "select * exclude (is_primary)" if has_column else "select *"
     where = " where is_primary" if has_column else ""
-    connection.execute(f"create view {quoted_name(name)} as {chosen} from {quoted_name(newest)}{where}")
-    if comments is not None:
-        kept = {column: text for column, text in comments.items() if column != "is_primary" or not has_column}
-        commented(connection, name, f"{row['feature_set']}: newest version, the rows that models read", kept)
+    query = f"{chosen} from {quoted_name(newest.name)}{where}"
+    kept = {column: text for column, text in newest.columns.items() if column != "is_primary" or not has_column}
+    about = f"{row['feature_set']}: newest version, the rows that models read"
+    return View(f"{newest.name}_primary", query, about, kept, views=(newest.name,))

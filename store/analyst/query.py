@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +13,9 @@ import pyarrow as pa
 
 from schemas.errors import NotFoundError, UsageError
 from schemas.settings import SQL_VARIABLES, SqlLimits
-from store.analyst.define import copy_catalogue, define_analyst_views, lay_out_views, quoted_text
+from store.analyst.define import copy_catalogue, define_analyst_views, lay_out_views, quoted_name, quoted_text
+from store.analyst.kept import KeptRows, kept_rows
+from store.analyst.named import names_in
 from store.analyst.pivot import listed_pivot
 from store.analyst.statement import (
     TABLES_HINT,
@@ -23,10 +24,8 @@ from store.analyst.statement import (
     reading_statement,
     refuse_what_is_no_text,
 )
-from store.analyst.view_parts import path_pattern, segment_file_column
-from store.history.kept_snapshot import KeptRows, KeptSnapshot, kept_rows
+from store.analyst.view_parts import path_pattern
 from store.history.snapshot import Snapshot
-from store.rows.segment_dataset import segment_dataset
 
 __all__ = [
     "Question",
@@ -100,11 +99,14 @@ def answer(
     NotFoundError
         When a table or column does not exist.
     """
-    kept = kept_rows(snapshot)
-    with tempfile.TemporaryDirectory(prefix="radzoo-spill-") as spill:
-        given = dict(parameters or {})
-        with asked(kept, query, given, limits or SqlLimits(), Path(spill)) as question, sql_errors(question.limits):
-            return question.relation.to_arrow_table()
+    given = dict(parameters or {})
+    kept = kept_rows(snapshot, names_in(query, *given, *given.values()))
+    with (
+        tempfile.TemporaryDirectory(prefix="radzoo-spill-") as spill,
+        asked(kept, query, given, limits or SqlLimits(), Path(spill)) as question,
+        sql_errors(question.limits),
+    ):
+        return question.relation.to_arrow_table()
 
 
 @contextmanager
@@ -116,7 +118,7 @@ def asked(
     Parameters
     ----------
     kept : KeptRows
-        The snapshot that is asked.
+        Of the snapshot that is asked, what the query names.
     query : str
         As `answer` takes it.
     parameters : mapping of str to str
@@ -212,27 +214,40 @@ def shut_connection(
         "show_behavior": "table",
     }
     connection = duckdb.connect()
-    for name, value in settings.items():
-        connection.execute(f"set {name} = {quoted_text(value)}")
-    relations = {}
-    features: dict[str, list[str]] = {}
-    for row in kept.tables["features"].select(["feature_set", "feature"]).to_pylist():
-        features.setdefault(row["feature_set"], []).append(row["feature"])
-    # Nobody can name this schema in a question: it is another one each time.
-    schema = f"segments_{uuid.uuid4().hex}"
-    connection.execute(f"create schema {schema}; set schema = '{schema}'")
-    for number, (feature_set, files) in enumerate(kept.files.items()):
-        dataset = segment_dataset(feature_set, files, segment_file_column(features.get(feature_set, ())))
-        connection.from_arrow(dataset).create_view(f"set_{number}")
-        relations[feature_set] = f"{schema}.set_{number}"
-        if documented:
-            connection.execute(f"comment on view set_{number} is 'rows of segments, which the views choose from'")
-    connection.execute("set schema = 'main'")
-    copy_catalogue(connection, [*kept.tables.items(), ("commit_changes", kept.changes)])
-    lay_out_views(connection, KeptSnapshot(kept, relations), documented=documented)
+    connection.execute("; ".join(f"set {name} = {quoted_text(value)}" for name, value in settings.items()))
+    _lay_out_segments(connection, kept, documented=documented)
+    copy_catalogue(connection, kept.tables.items())
+    lay_out_views(connection, kept.views, documented=documented, segments=kept.place)
+    _lay_out_names(connection, kept)
     connection.execute("set enable_external_access = false")
     connection.execute("set lock_configuration = true")
     return connection
+
+
+def _lay_out_segments(connection: duckdb.DuckDBPyConnection, kept: KeptRows, *, documented: bool) -> None:
+    if not kept.segments:
+        return
+    # Loading it takes longer than most questions, which read no segment.
+    from store.rows.segment_dataset import segment_dataset
+
+    connection.execute(f"create schema {kept.schema}; set schema = '{kept.schema}'")
+    for each in kept.segments:
+        dataset = segment_dataset(each.feature_set, each.files, each.file_column)
+        connection.from_arrow(dataset).create_view(each.relation)
+        if documented:
+            about = "rows of segments, which the views choose from"
+            connection.execute(f"comment on view {each.relation} is {quoted_text(about)}")
+    connection.execute("set schema = 'main'")
+
+
+def _lay_out_names(connection: duckdb.DuckDBPyConnection, kept: KeptRows) -> None:
+    """Create what is only named, in lists and in what DuckDB says may have been meant; it cannot be read."""
+    named = [*map(quoted_name, kept.others), *(f"catalogue.{quoted_name(each)}" for each in kept.other_tables)]
+    if named:
+        # Never seen but where this program takes a name for one that is not read.
+        nothing = "select 1 as nothing where error('this question reads what it was not seen to name') is null"
+        statements = (f"create view {name} as {nothing}" for name in named)
+        connection.execute(";".join(("create schema if not exists catalogue", *statements)))
 
 
 def _with_lists(connection: duckdb.DuckDBPyConnection, query: str, parameters: Mapping[str, str], deep: int = 0) -> str:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import duckdb
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
 import pyarrow as pa
 
 from schemas.keys import MaskKey, sql_name
-from store.analyst.view_parts import commented, live_extractions, quoted_text, segment_rows
+from store.analyst.view_parts import SEGMENT_FILE, SegmentRows, View, live_extractions, quoted_text
 from store.history.snapshot import Snapshot
 from store.rows.regions import REGION_COLUMNS
 
-__all__ = ["define_region_views"]
+__all__ = ["region_views"]
 
 _COMMENTS = {
     "feature_set": "name@version",
@@ -25,68 +27,65 @@ _COMMENTS = {
 _TYPES = {pa.string(): "varchar", pa.int64(): "bigint", pa.float64(): "double"}
 
 
-def define_region_views(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, *, documented: bool) -> None:
-    """Create the views ``regions`` and ``region_arrays`` and, for each set of regions, one of its own.
+def region_views(snapshot: Snapshot, sets: Sequence[Mapping[str, Any]], rows_of: SegmentRows) -> Iterator[View]:
+    """Yield the views ``regions`` and ``region_arrays`` and, for each set of regions, one of its own.
 
-    Only `region_arrays` has the arrays: a quarter of a million numbers a row are no answer to ``select *``.
+    Only ``region_arrays`` has the arrays: a quarter of a million numbers a row are no answer to ``select *``.
 
     Parameters
     ----------
-    connection : DuckDBPyConnection
-        Where to create them.
     snapshot : Snapshot
         The store, held in one state.
-    documented : bool
-        Put comments on views and columns.
+    sets : sequence of mapping
+        The feature sets that are regions.
+    rows_of : callable
+        What has the rows of a set's segments.
     """
-    sets = snapshot.rows("feature_sets", kind="regions")
     newest = {row["name"]: row for row in sorted(sets, key=lambda row: int(row["version"]))}
     told = [(sql_name(row["feature_set"]), row, "") for row in sets]
     told += [(sql_name(name), row, "newest version: ") for name, row in newest.items()]
+    own = {name: text for name, text in _column_comments().items() if name != "feature_set"}
+    read = {row["feature_set"]: rows_of(row["feature_set"], SEGMENT_FILE) for row in sets}
+    files = {name: ((name, SEGMENT_FILE),) if rows else () for name, rows in read.items()}
     for view, row, prefix in told:
-        connection.execute(f'create view "{view}" as {_described(snapshot, row["feature_set"])}')
-        if documented:
-            columns = {name: text for name, text in _column_comments().items() if name != "feature_set"}
-            commented(connection, view, f"{row['feature_set']}: {prefix}{row['description']}", columns)
-    names = [row["feature_set"] for row in sets]
-    parts = [f'select {quoted_text(name)} as feature_set, * from "{sql_name(name)}"' for name in names]
-    nothing = ["null::varchar as feature_set", _nothing()]
-    connection.execute(f"create view regions as {' union all '.join(parts) or _empty(nothing)}")
-    arrays = [part for name in names if (part := _arrays(snapshot, name))]
+        name = row["feature_set"]
+        about = f"{name}: {prefix}{row['description']}"
+        yield View(view, _described(snapshot, name, read[name]), about, own, segments=files[name])
+    parts = [f'select {quoted_text(name)} as feature_set, * from "{sql_name(name)}"' for name in read]
+    yield View(
+        "regions",
+        " union all ".join(parts) or _empty(["null::varchar as feature_set", _nothing()]),
+        "how each region for networks was registered and cropped, those in use by a study; "
+        "its array is in region_arrays",
+        _column_comments(),
+        views=tuple(map(sql_name, read)),
+    )
+    arrays = [_arrays(snapshot, name, rows) for name, rows in read.items() if rows]
     none = [
         "null::varchar as feature_set",
         "null::varchar as extraction_id",
         "null::float[] as region",
         "null::boolean[] as mask",
     ]
-    connection.execute(f"create view region_arrays as {' union all '.join(arrays) or _empty(none)}")
-    if documented:
-        commented(
-            connection,
-            "regions",
-            "how each region for networks was registered and cropped, those in use by a study; "
-            "its array is in region_arrays",
-            _column_comments(),
-        )
-        commented(
-            connection,
-            "region_arrays",
-            "the arrays of regions: long lists, ask for few",
-            {
-                "feature_set": _COMMENTS["feature_set"],
-                "extraction_id": _COMMENTS["extraction_id"],
-                "region": "intensities, slice by slice, row by row; the definition has the shape",
-                "mask": "whether each of them lies in the lesion",
-            },
-        )
+    yield View(
+        "region_arrays",
+        " union all ".join(arrays) or _empty(none),
+        "the arrays of regions: long lists, ask for few",
+        {
+            "feature_set": _COMMENTS["feature_set"],
+            "extraction_id": _COMMENTS["extraction_id"],
+            "region": "intensities, slice by slice, row by row; the definition has the shape",
+            "mask": "whether each of them lies in the lesion",
+        },
+        segments=tuple(each for of_set in files.values() for each in of_set),
+    )
 
 
 def _column_comments() -> dict[str, str]:
     return _COMMENTS | {name: text for name, (_, text) in REGION_COLUMNS.items()}
 
 
-def _described(snapshot: Snapshot, feature_set: str) -> str:
-    rows = segment_rows(snapshot, feature_set)
+def _described(snapshot: Snapshot, feature_set: str, rows: str) -> str:
     if not rows:
         return _empty([_nothing()])
     keys = ", ".join(f"m.{name}" for name in MaskKey._fields)
@@ -100,9 +99,8 @@ def _described(snapshot: Snapshot, feature_set: str) -> str:
     )
 
 
-def _arrays(snapshot: Snapshot, feature_set: str) -> str:
-    rows = segment_rows(snapshot, feature_set)
-    return rows and (
+def _arrays(snapshot: Snapshot, feature_set: str, rows: str) -> str:
+    return (
         f"select {quoted_text(feature_set)} as feature_set, s.extraction_id, s.region::float[] as region, "
         "s.mask::boolean[] as mask "
         f"from {rows} s "

@@ -25,6 +25,7 @@ __all__ = [
     "is_pivot_without_list",
     "reading_statement",
     "refuse_what_is_no_text",
+    "syntax_tree",
 ]
 
 TABLES_HINT = "radzoo sql 'show tables' lists what can be asked"
@@ -97,6 +98,17 @@ def is_pivot_without_list(query: str) -> bool:
 def reading_statement(query: str) -> duckdb.Statement:
     """Return the one statement of a query, or refuse it where it is not one that only reads.
 
+    Raises
+    ------
+    UsageError, NotFoundError
+        As `syntax_tree` does.
+    """
+    return _read(query)[0]
+
+
+def syntax_tree(query: str) -> dict[str, Any]:
+    """Return the syntax tree of the one statement of a query, or refuse it where it is not one that only reads.
+
     The statement's type does not tell: ``with x as (copy ... to ...) from x`` is a SELECT, and
     ``explain analyze`` carries out what it explains. The syntax tree does.
 
@@ -107,6 +119,10 @@ def reading_statement(query: str) -> duckdb.Statement:
     NotFoundError
         When it names a function that DuckDB does not have.
     """
+    return _read(query)[1]
+
+
+def _read(query: str) -> tuple[duckdb.Statement, dict[str, Any]]:
     try:
         statements = duckdb.extract_statements(query)
         if len(statements) != 1:
@@ -125,8 +141,7 @@ def reading_statement(query: str) -> duckdb.Statement:
         )
     if kind != "SELECT":
         raise UsageError(f"{kind} {_READ_WITH}", hint=TABLES_HINT)
-    _refuse_parts(explained.query)
-    return statement
+    return statement, _checked_tree(explained.query)
 
 
 def _kind(statement: duckdb.Statement) -> str:
@@ -162,11 +177,12 @@ def _explained(text: str) -> str:
     return encoded[spans[at][0] :].decode()
 
 
-def _refuse_parts(query: str) -> None:
-    with duckdb.connect() as connection:
+def _checked_tree(query: str) -> dict[str, Any]:
+    # Of the instance that also splits texts into statements: making one takes longer than all that is done in it.
+    with duckdb.cursor() as connection:
         row = connection.execute("select json_serialize_sql($query)", {"query": query}).fetchone()
         try:
-            tree = json.loads(row[0]) if row else {"error": True}
+            tree: dict[str, Any] = json.loads(row[0]) if row else {"error": True}
         except RecursionError as error:
             raise UsageError("the query is nested too deeply", hint="flatten it, for example by WITH") from error
         if tree["error"]:
@@ -177,6 +193,7 @@ def _refuse_parts(query: str) -> None:
             name = str(node.get("function_name", ""))
             if name and name.lower() not in allowed:
                 _refuse_function(connection, name, allowed)
+    return tree
 
 
 def _nodes(tree: Any) -> Iterator[tuple[dict[str, Any], frozenset[str]]]:

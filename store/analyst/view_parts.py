@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
 
 import duckdb
 
 from schemas.errors import ContractError
-from store.history.kept_snapshot import KeptSnapshot
 from store.history.snapshot import Snapshot
 
 __all__ = [
     "SEGMENT_FILE",
     "STORE_VARIABLE",
+    "SegmentRows",
+    "View",
     "commented",
     "live_extractions",
     "path_pattern",
@@ -23,6 +25,24 @@ __all__ = [
     "segment_paths",
     "segment_rows",
 ]
+
+SegmentRows = Callable[[str, str], str]
+"""What stands behind FROM for the rows of a feature set's segments, empty where it has none; takes the set and the
+name of the column in which each row has its segment's path."""
+
+
+class View(NamedTuple):
+    """A view: its query, what it and its columns mean, and what else must be there for it."""
+
+    name: str
+    query: str
+    description: str
+    columns: Mapping[str, str]
+    views: tuple[str, ...] = ()
+    """The views that it reads."""
+    segments: tuple[tuple[str, str], ...] = ()
+    """The feature sets whose segments it reads, each with the column of the segments' paths."""
+
 
 STORE_VARIABLE = "radzoo_store"
 """The variable of a DuckDB client that names the store whose segments a published file reads."""
@@ -101,8 +121,6 @@ def segment_rows(snapshot: Snapshot, feature_set: str, file_column: str = SEGMEN
 
     Besides the segments' columns there is ``file_column``, from `segment_file_column`.
     """
-    if isinstance(snapshot, KeptSnapshot):
-        return snapshot.relation_of(feature_set)
     paths = segment_paths(snapshot, feature_set)
     return paths and f"read_parquet([{paths}], union_by_name = true, filename = '{file_column}')"
 

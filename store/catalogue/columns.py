@@ -6,14 +6,14 @@ asks for pandas.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-__all__ = ["arrow_column", "arrow_positions", "empty_columns"]
+__all__ = ["arrow_column", "arrow_columns", "arrow_positions", "empty_columns", "no_rows"]
 
 _MOST_BYTES = 2**31 - 1
 """Of one chunk of texts, whose places are numbers of 32 bits."""
@@ -38,7 +38,7 @@ def arrow_column(values: Sequence[Any], kind: pa.DataType) -> pa.Array | pa.Chun
     has_nulls = bool(lacking.any())
     validity = pa.py_buffer(np.packbits(~lacking, bitorder="little")) if has_nulls else None
     if not pa.types.is_string(kind):
-        wanted, kinds = (np.int64, "iub") if pa.types.is_integer(kind) else (np.float64, "iubf")
+        wanted, kinds = (np.int64, "ib") if pa.types.is_integer(kind) else (np.float64, "iubf")
         numbers = np.array([0 if value is None else value for value in values] if has_nulls else values)
         if len(values) and numbers.dtype.kind not in kinds:
             raise TypeError(f"a column of {kind} holds {numbers.dtype}")
@@ -53,6 +53,32 @@ def arrow_column(values: Sequence[Any], kind: pa.DataType) -> pa.Array | pa.Chun
         return pa.chunked_array([chunk for part in parts for chunk in getattr(part, "chunks", [part])], kind)
     places = pa.py_buffer(ends.astype(np.int32))
     return pa.Array.from_buffers(kind, len(values), [validity, places, pa.py_buffer(b"".join(texts))])
+
+
+def arrow_columns(kinds: Mapping[str, pa.DataType], rows: Iterable[Sequence[Any]]) -> pa.Table:
+    """Return rows as a table.
+
+    Parameters
+    ----------
+    kinds : mapping of str to DataType
+        The columns, as `arrow_column` takes them.
+    rows : iterable of sequence
+        Their values, each None where there is none.
+
+    Raises
+    ------
+    TypeError
+        When a value is of another kind than its column.
+    """
+    # Column by column: a dictionary for each of a hundred thousand rows takes five times as long.
+    values = list(zip(*rows, strict=True)) or [()] * len(kinds)
+    arrays = [arrow_column(each, kind) for each, kind in zip(values, kinds.values(), strict=True)]
+    return pa.table(arrays, schema=pa.schema(list(kinds.items())))
+
+
+def no_rows(schema: pa.Schema) -> pa.RecordBatch:
+    """Return a batch without rows."""
+    return pa.RecordBatch.from_arrays([pa.nulls(0, each.type) for each in schema], schema=schema)
 
 
 def empty_columns(schema: pa.Schema) -> pa.Table:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import duckdb
@@ -11,11 +11,18 @@ from sqlalchemy import Connection, select
 
 from schemas.errors import ContractError
 from schemas.keys import sql_name
-from store.analyst.define import copy_catalogue, lay_out_views, quoted_name
+from store.analyst.define import (
+    COMMIT_CHANGES,
+    KEPT_TABLES,
+    analyst_views,
+    copy_catalogue,
+    lay_out_views,
+    quoted_name,
+)
 from store.analyst.statement import first_line
+from store.analyst.view_parts import segment_rows
 from store.catalogue.tables import versioned_table
 from store.history.commit_changes import NO_CHANGES
-from store.history.kept_snapshot import KEPT_TABLES
 from store.history.snapshot import Snapshot, empty_table
 from store.home import Store
 
@@ -76,10 +83,9 @@ def refuse_unreadable(store: Store, connection: Connection, commit_id: int, chan
     snapshot = _ArrivingSnapshot.within(store, connection, commit_id)
     with duckdb.connect() as views:
         try:
-            copy_catalogue(
-                views, [*((name, empty_table(name)) for name in KEPT_TABLES), ("commit_changes", NO_CHANGES)]
-            )
-            lay_out_views(views, snapshot, documented=False)
+            copy_catalogue(views, [*((name, empty_table(name)) for name in KEPT_TABLES), (COMMIT_CHANGES, NO_CHANGES)])
+            laid_out = analyst_views(snapshot, partial(segment_rows, snapshot))
+            lay_out_views(views, laid_out, documented=False, segments=str(store.segments))
             for feature_set in sorted(snapshot.touched):
                 _refuse_other_names(views, snapshot, feature_set)
         except duckdb.Error as error:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from store.catalogue.columns import arrow_column, empty_columns
+from store.catalogue.columns import arrow_columns
 from store.catalogue.tables import KEYS, VERSIONED
 from store.history.snapshot import Snapshot
 
 __all__ = ["NO_CHANGES", "commit_changes"]
 
-NO_CHANGES = empty_columns(
-    pa.schema(
-        {"commit_id": pa.int64(), "table_name": pa.string()}
-        | {name: pa.int64() for name in ("added", "changed", "removed")}
-    )
-)
+_KINDS = {"commit_id": pa.int64(), "table_name": pa.string()} | {
+    name: pa.int64() for name in ("added", "changed", "removed")
+}
+
+NO_CHANGES = arrow_columns(_KINDS, [])
 """What `commit_changes` gives of a store without a commit."""
 
 
@@ -36,9 +35,7 @@ def commit_changes(snapshot: Snapshot) -> pa.Table:
         (commit, table, added - changed, changed, gone - changed)
         for (commit, table), (added, gone, changed) in sorted(counts.items())
     ]
-    schema = NO_CHANGES.schema
-    columns = list(zip(*rows, strict=True)) or [()] * len(schema)
-    return pa.table([arrow_column(each, kind) for each, kind in zip(columns, schema.types, strict=True)], schema=schema)
+    return arrow_columns(_KINDS, rows)
 
 
 def _of_table(name: str) -> str:

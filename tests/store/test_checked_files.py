@@ -56,7 +56,7 @@ def link_to_nothing(file):
 
 READERS = {
     "sql": lambda snapshot: answer(snapshot, "select count(*) from two_features"),
-    "sql of another table": lambda snapshot: answer(snapshot, "select count(*) from studies"),
+    "sql of all tables": lambda snapshot: answer(snapshot, "show all tables"),
     "the reader": lambda snapshot: feature_table(snapshot, SET, study="er"),
     "keys": lambda snapshot: stored_keys(snapshot, SET),
     "publish": published,

@@ -11,8 +11,9 @@ from typing import IO, Literal, cast, get_args
 
 from schemas.errors import ContractError, RadzooError, UsageError
 
-__all__ = ["FileFormat", "file_format", "write_pieces"]
+__all__ = ["FileFormat", "Format", "file_format", "write_pieces"]
 
+Format = Literal["table", "csv", "tsv", "json", "parquet", "xlsx"]
 FileFormat = Literal["csv", "tsv", "json", "parquet", "xlsx"]
 _KNOWN = get_args(FileFormat)
 _NAMED = ", ".join(f".{each}" for each in _KNOWN)

@@ -7,22 +7,19 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from flows.cli.answers.files import Format
 from flows.cli.answers.text import cells, csv_chunks, json_chunks, shown_cells
-from flows.cli.answers.workbook import write_workbook
 from schemas.errors import ContractError
 from schemas.settings import SqlLimits
+from store.analyst.kept import KeptRows
 from store.analyst.plain_rows import counted_rows, plain_batches, plain_columns, typed_batches
 from store.analyst.query import Question, asked, sql_errors
-from store.history.kept_snapshot import KeptRows
 
-__all__ = ["SHOWN_ROWS", "Format", "Request", "Shown", "answer_parts"]
-
-Format = Literal["table", "csv", "tsv", "json", "parquet", "xlsx"]
+__all__ = ["SHOWN_ROWS", "Request", "Shown", "answer_parts"]
 
 SHOWN_ROWS = 100
 """How many rows a table shows where nobody says how many."""
@@ -63,7 +60,7 @@ def answer_parts(kept: KeptRows, request: Request) -> Iterator[Any]:
     Parameters
     ----------
     kept : KeptRows
-        The snapshot that is asked.
+        Of the snapshot that is asked, what the question names.
     request : Request
         What is asked.
 
@@ -142,6 +139,8 @@ def _chunks(question: Question, request: Request, counted: _Count) -> Iterator[b
     if request.format == "json":
         yield from json_chunks(batches, columns)
     elif request.format == "xlsx":
+        from flows.cli.answers.workbook import write_workbook
+
         with tempfile.TemporaryFile() as stream:
             write_workbook(batches, columns, stream)
             stream.seek(0)
@@ -153,6 +152,9 @@ def _chunks(question: Question, request: Request, counted: _Count) -> Iterator[b
 
 
 def _parquet(batches: Iterator[pa.RecordBatch]) -> Iterator[bytes]:
+    # Loaded where it is needed: of a short question's time it would be a tenth.
+    import pyarrow.parquet as pq
+
     pieces = _Pieces()
     with pq.ParquetWriter(pieces, next(batches).schema) as writer:
         for batch in batches:

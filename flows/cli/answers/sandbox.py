@@ -11,11 +11,13 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import cast
 
-from flows.cli.answers.parts import Format, Request, Shown, answer_parts
+from flows.cli.answers.files import Format
+from flows.cli.answers.parts import Request, Shown, answer_parts
 from schemas.errors import RadzooError, UsageError
 from schemas.settings import SQL_VARIABLES, SqlLimits
+from store.analyst.kept import kept_rows
+from store.analyst.named import names_in
 from store.analyst.query import over_memory
-from store.history.kept_snapshot import KeptRows, kept_rows
 from store.history.snapshot import Snapshot
 from store.home import Store
 from store.limits.process import CrashedError, LimitedProcess, Limits, OutOfMemoryError, OutOfTimeError
@@ -63,8 +65,9 @@ def sandboxed_answer(
 ) -> Iterator[SandboxedAnswer]:
     """Give the answer to a user's SQL question.
 
-    The catalogue is read here; the statement is read and run in a forked process that may read the store's segments and
-    Python's libraries, and write into one folder that is made for it and removed at the end.
+    The statement is read and run in a forked process that may read the store's segments and Python's libraries, and
+    write into one folder that is made for it and removed at the end. That process says first what the statement names;
+    the catalogue's rows of that are read here.
 
     Parameters
     ----------
@@ -90,26 +93,38 @@ def sandboxed_answer(
     RadzooError
         When the process ends otherwise.
     """
-    kept = kept_rows(snapshot)
+    folder = snapshot.store.segments
+    if folder.is_remote:
+        # Copies of segments come into it once it is known which; rights can be given to what is there alone.
+        folder.local_root.mkdir(parents=True, exist_ok=True)
     with _spill_folder(snapshot.store) as spill:
-        rights = sandbox_rights(kept, limits, spill)
+        rights = sandbox_rights(snapshot.store, limits, spill)
         with LimitedProcess(rights, trusted=("flows.cli.answers.parts",), by_fork=True) as process:
+            with _limit_errors(limits):
+                named = process.call(names_in, query, *parameters, *parameters.values())
+            kept = kept_rows(snapshot, named)
             request = Request(query, parameters, form, limit, limits, spill, verbatim)
             # Closed before the process is: its end waits for a stream that somebody holds.
             with closing(_parts(process.stream(answer_parts, kept, request), limits)) as parts:
                 yield SandboxedAnswer(parts)
 
 
-def sandbox_rights(kept: KeptRows, limits: SqlLimits, spill: Path) -> Limits:
+def sandbox_rights(store: Store, limits: SqlLimits, spill: Path) -> Limits:
     """Return what the process that answers a question may take and touch."""
     # What DuckDB counts is not all it takes: the kernel ends what it does not count.
     memory = min(int(limits.memory_gb * 1e9 * _OVER_DUCKDB) + _OWN_BYTES, _MOST_BYTES)
-    return Limits(limits.seconds, memory, readable=(kept.segments,), writable=(spill,))
+    return Limits(limits.seconds, memory, readable=(store.segments.local_root,), writable=(spill,))
 
 
 def _parts(parts: Iterator[object], limits: SqlLimits) -> Generator[object, None, None]:
-    try:
+    with _limit_errors(limits):
         yield from parts
+
+
+@contextmanager
+def _limit_errors(limits: SqlLimits) -> Iterator[None]:
+    try:
+        yield
     except OutOfTimeError as error:
         raise UsageError(
             f"the question takes longer than {limits.seconds:g} s",

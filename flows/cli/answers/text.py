@@ -9,7 +9,6 @@ from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.csv
 
 from flows.cli.outcome import fitting_columns, json_text, table_text
 from schemas.foreign_text import printable, sheet_text
@@ -47,6 +46,8 @@ def csv_chunks(
         Leave texts as they are; else one that a spreadsheet would run gets a quote in front
         (`schemas.foreign_text.sheet_text`).
     """
+    import pyarrow.csv
+
     options = pyarrow.csv.WriteOptions(quoting_style="needed", quoting_header="needed", delimiter=delimiter)
     nested = [place for place, each in enumerate(columns) if each.kind == "json"]
     texts_of = [place for place, each in enumerate(columns) if each.kind == "text"]

@@ -365,12 +365,15 @@ def test_a_mask_that_changed_has_no_features_until_they_are_computed(filled):
 
 
 def test_a_missing_segment_is_told(filled):
-    """A store whose segment was deleted by hand says which file is missing: exit code 4."""
+    """Where a segment was deleted by hand its set's views say which file is missing, exit code 4; others answer."""
     (segment,) = Snapshot(filled).rows("segments")
     (filled.segments.local_root / segment["path"]).unlink()
-    with pytest.raises(ContractError, match=segment["segment_id"]) as caught:
-        rows(filled, "from masks")
-    assert caught.value.exit_code == 4
+    for query in ("from two_features", "select count(*) from radiomics_long", "show all tables"):
+        with pytest.raises(ContractError, match=segment["segment_id"]) as caught:
+            rows(filled, query)
+        assert caught.value.exit_code == 4
+    for query in ("from masks", "select 1", "show tables", "from features", "from feature_sets"):
+        assert rows(filled, query)
 
 
 def test_every_documented_view_reads_only_the_catalogue():

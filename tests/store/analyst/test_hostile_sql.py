@@ -17,9 +17,10 @@ from flows.cli.answers.sandbox import sandbox_rights
 from flows.cli.main import exit_code
 from schemas.errors import RadzooError, UsageError
 from schemas.settings import SqlLimits, sql_limits
+from store.analyst.kept import kept_rows
+from store.analyst.named import EVERYTHING, names_in
 from store.analyst.query import shut_connection, snapshot_connection
 from store.analyst.statement import allowed_functions, reading_statement
-from store.history.kept_snapshot import kept_rows
 from store.history.snapshot import Snapshot
 from store.limits.landlock import landlock_version
 from store.limits.process import LimitedProcess, LimitedProcessError
@@ -43,14 +44,15 @@ def where(shared_store, bait):
 def process(shared_store, tmp_path_factory):
     """Return a function that answers one question after another in one process as `radzoo sql` has it for each."""
     spill = tmp_path_factory.mktemp("spill")
-    kept, limits = kept_rows(Snapshot(shared_store)), SqlLimits(seconds=60)
+    snapshot, limits = Snapshot(shared_store), SqlLimits(seconds=60)
     with LimitedProcess(
-        sandbox_rights(kept, limits, spill), trusted=("flows.cli.answers.parts",), by_fork=True
+        sandbox_rights(shared_store, limits, spill), trusted=("flows.cli.answers.parts",), by_fork=True
     ) as running:
 
         def ask(query):
             request = Request(query, {}, "json", None, limits, spill)
             try:
+                kept = kept_rows(snapshot, running.call(names_in, query))
                 *parts, rows = running.stream(answer_parts, kept, request)
             except RadzooError as error:
                 return error.exit_code, str(error)
@@ -188,7 +190,7 @@ def test_ordinary_statements_are_answered(process):
 def test_both_ways_to_read_segments_give_the_same_rows(shared_store, tmp_path):
     """Every view has the same columns and rows for a user's SQL as for the program's own."""
     snapshot = Snapshot(shared_store)
-    kept = kept_rows(snapshot)
+    kept = kept_rows(snapshot, EVERYTHING)
     with snapshot_connection(snapshot) as own, shut_connection(kept, SqlLimits(), tmp_path) as shut:
         views = own.sql("select view_name from duckdb_views() where not internal").fetchall()
         assert len(views) > 40
@@ -219,7 +221,7 @@ def test_duckdb_itself_has_no_file(shared_store, bait, where, tmp_path, query):
     """Even what the lists of parts and functions let through finds no file, on any system: DuckDB has none."""
     before = contents(shared_store.root, bait)
     with (
-        shut_connection(kept_rows(Snapshot(shared_store)), SqlLimits(), tmp_path) as connection,
+        shut_connection(kept_rows(Snapshot(shared_store), EVERYTHING), SqlLimits(), tmp_path) as connection,
         pytest.raises((duckdb.PermissionException, duckdb.InvalidInputException, duckdb.BinderException)),
     ):
         connection.execute(statement(query, where)).fetchall()
@@ -247,10 +249,10 @@ def harm(segment: Path, outside: Path) -> list[str]:
 @pytest.mark.skipif(not landlock_version(), reason="this kernel has no Landlock")
 def test_the_process_itself_has_no_right_to_write(shared_store, bait, tmp_path):
     """Even a DuckDB that were shut off from nothing could write to no segment and read nothing outside."""
-    kept = kept_rows(Snapshot(shared_store))
-    segment = next(file for files in kept.files.values() for file in files)
+    kept = kept_rows(Snapshot(shared_store), EVERYTHING)
+    segment = kept.segments[0].files[0]
     before = contents(shared_store.root, bait)
-    with LimitedProcess(sandbox_rights(kept, SqlLimits(), tmp_path), by_fork=True) as process:
+    with LimitedProcess(sandbox_rights(shared_store, SqlLimits(), tmp_path), by_fork=True) as process:
         assert process.call(harm, segment, bait) == ["IOException"] * 3
     assert contents(shared_store.root, bait) == before
 

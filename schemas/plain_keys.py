@@ -1,0 +1,80 @@
+"""A mask's key and names in SQL: the part of `schemas.keys` for which pydantic need not be loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+__all__ = ["RESERVED_VIEWS", "MaskKey", "sql_name"]
+
+RESERVED_VIEWS = frozenset(
+    [
+        "attention",
+        "clinical",
+        "clinical_at_reference",
+        "clinical_variables",
+        "cohort",
+        "commit_changes",
+        "commits",
+        "comparisons",
+        "controls",
+        "coverage",
+        "datasets",
+        "dictionary",
+        "duplicates",
+        "effects",
+        "embeddings",
+        "erasures",
+        "exams",
+        "failures",
+        "feature_sets",
+        "features",
+        "importances",
+        "labels",
+        "leaderboard",
+        "lineage",
+        "masks",
+        "models",
+        "openings",
+        "patients",
+        "predictions",
+        "radiomics_long",
+        "radiomics_primary",
+        "region_arrays",
+        "regions",
+        "runs",
+        "scans",
+        "selection_frequency",
+        "splits",
+        "stability",
+        "studies",
+        "study_masks",
+        "subgroups",
+        "table_one",
+    ]
+)
+"""The fixed views of the store, whose names no feature set's own view may take."""
+
+
+class MaskKey(NamedTuple):
+    """The key of one mask: one lesion on one scan, by one reader, one reading."""
+
+    patient: str
+    exam: str
+    phase: str
+    lesion: str
+    reader: str
+    reading: int
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> MaskKey:
+        """Return the key of a row that has the key's columns, among others."""
+        return cls(*(row[name] for name in cls._fields))
+
+    def __str__(self) -> str:
+        return f"{self.patient}/{self.exam}/{self.phase}/{self.lesion}/{self.reader}.{self.reading}"
+
+
+def sql_name(name: str) -> str:
+    """Return a name as SQL spells it without quotes: ``hcc-cemri@1`` -> ``hcc_cemri_v1``."""
+    return name.replace("@", "_v").replace("-", "_").lower()
