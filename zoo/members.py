@@ -12,7 +12,7 @@ from zoo.staging.comparators import COMPARATORS
 from zoo.staging.description import Comparator
 from zoo.staging.inputs import Category
 
-__all__ = ["MEMBERS", "Member", "ModelInput"]
+__all__ = ["MEMBERS", "Member", "ModelInput", "embedding_set"]
 
 ModelInput = Literal["radiomics", "clinical", "comparator", "regions", "embeddings"]
 
@@ -145,3 +145,8 @@ _ALL = (
 
 MEMBERS: Mapping[str, Member] = MappingProxyType({member.name: member for member in _ALL})
 """By name, in the order of the leaderboard."""
+
+
+def embedding_set(model: str) -> str:
+    """Return the name of the feature set that a network's embeddings are, of a model of this name."""
+    return model.replace("_", "-").lower()

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from difflib import get_close_matches
+from dataclasses import dataclass, replace
 from types import MappingProxyType
+from typing import Any
 
 from sklearn.base import BaseEstimator
 
 from schemas.errors import NotFoundError
+from schemas.nearest import nearest_words
+from schemas.study.file import Study
 from schemas.study.models import ModelSettings
 from schemas.study.networks import ARCHITECTURES, Architecture, NetworkSettings
 from zoo.logistic.clinical import ClinicalLogisticRegression
@@ -26,18 +28,27 @@ from zoo.radiomics.pipelines import (
     radiomics_svm,
     radiomics_xgb,
 )
+from zoo.saving.folders import recorded_base
 from zoo.staging.comparators import COMPARATORS
 from zoo.staging.description import Comparator
 from zoo.staging.estimators import ComparatorClassifier
 
-__all__ = ["REGISTRY", "ModelInput", "ModelSpec", "model_names", "model_spec"]
+__all__ = [
+    "REGISTRY",
+    "ModelInput",
+    "ModelSpec",
+    "model_names",
+    "model_spec",
+    "recorded_spec",
+    "study_spec",
+]
 
 Build = Callable[..., BaseEstimator]
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelSpec(Member):
-    """One member of the zoo.
+    """One member of the zoo, or a variant of one in a study: the same under a name of its own.
 
     Attributes
     ----------
@@ -46,9 +57,12 @@ class ModelSpec(Member):
         model (`ModelSettings`, defaults where it is left out) and the seed of all that is drawn. A builder takes
         from the settings what concerns the estimator (``correction``, ``lasso_rule``, ``harmonise``); what decides the
         model's table (factors, phases, split, ...) is the matrix's business.
+    base : str or None
+        The member that a variant is built from.
     """
 
     build: Build
+    base: str | None = None
 
 
 # The same call builds every member; this one draws nothing.
@@ -109,8 +123,44 @@ def model_spec(name: str) -> ModelSpec:
     try:
         return REGISTRY[name]
     except KeyError:
-        nearest = get_close_matches(name, REGISTRY, n=3, cutoff=0.5)
-        listed = f"; nearest: {', '.join(nearest)}" if nearest else ""
         raise NotFoundError(
-            f"the zoo has no model '{name}'{listed}", hint=f"take one of: {', '.join(REGISTRY)}"
+            f"the zoo has no model '{name}'{nearest_words(name, REGISTRY)}", hint=f"take one of: {', '.join(REGISTRY)}"
         ) from None
+
+
+def study_spec(study: Study, model: str) -> ModelSpec:
+    """Return the member that a study's model is built from, under the model's own name.
+
+    A member that the study file does not name is meant by its own name too.
+
+    Raises
+    ------
+    NotFoundError
+        If the study has no such model and the zoo none of its base's name.
+    """
+    base = study.base_of(model)
+    if base != model:
+        return _variant(model, base)
+    if model not in REGISTRY:
+        known = [*study.models, *REGISTRY]
+        raise NotFoundError(
+            f"neither study '{study.id}' nor the zoo has a model '{model}'{nearest_words(model, known)}",
+            hint=f"take one of: {', '.join(dict.fromkeys(known))}",
+        )
+    return REGISTRY[model]
+
+
+def recorded_spec(row: Mapping[str, Any]) -> ModelSpec:
+    """Return the member that a model of the catalogue was built from, under the model's name, given its row.
+
+    Raises
+    ------
+    NotFoundError
+        If the zoo has no such member.
+    """
+    base = recorded_base(row)
+    return model_spec(row["model"]) if base is None else _variant(row["model"], base)
+
+
+def _variant(name: str, base: str) -> ModelSpec:
+    return replace(model_spec(base), name=name, base=base)

@@ -31,8 +31,9 @@ from store.rows.segments import embedding_segment
 from zoo.benchmark.cross_validation import cross_validation, split_cohorts, split_labels
 from zoo.benchmark.folds import repeated_folds
 from zoo.benchmark.nested_cv import refuse_unfit
+from zoo.members import embedding_set
 from zoo.models.training import RANDOM_STATE, library_versions
-from zoo.registry import model_spec
+from zoo.registry import study_spec
 from zoo.tables.embedding_columns import EMBEDDING
 from zoo.tables.persons import study_people
 
@@ -111,7 +112,7 @@ def _embed(
     store: Store, model: str, study: str | None, basis: Basis, *, folds: int, in_training: bool, workers: int | None
 ) -> EmbedReport:
     asked = stored_study(Snapshot(store), study)
-    if model_spec(model).inputs != ("regions",):
+    if study_spec(asked, model).inputs != ("regions",):
         raise ContractError(
             f"'{model}' is no network that reads regions alone, so it has no embeddings",
             hint="radzoo embed dl_resnet10, or another network of the zoo",
@@ -181,12 +182,12 @@ def _definition(snapshot: Snapshot, study: Study, network: EmbeddingNetwork, fol
         "regions": snapshot.row("feature_sets", feature_set=network.regions)["definition_sha256"],
         "phases": list(network.inputs.phases),
         "folds": folds,
-        "libraries": library_versions(network.model),
+        "libraries": library_versions(study_spec(study, network.model)),
     }
 
 
 def _bound(snapshot: Snapshot, model: str, definition: Mapping[str, Any]) -> tuple[str, int]:
-    name, digest = model.replace("_", "-"), sha256_of_json(dict(definition))
+    name, digest = embedding_set(model), sha256_of_json(dict(definition))
     versions = {row["version"]: row["definition_sha256"] for row in snapshot.rows("feature_sets", name=name)}
     same = [number for number, known in versions.items() if known == digest]
     version = same[0] if same else max(versions, default=0) + 1
@@ -196,7 +197,7 @@ def _bound(snapshot: Snapshot, model: str, definition: Mapping[str, Any]) -> tup
 def _catalogue_row(feature_set: str, version: int, model: str, size: int, definition: Mapping[str, Any]) -> Row:
     return {
         "feature_set": feature_set,
-        "name": model.replace("_", "-"),
+        "name": embedding_set(model),
         "version": version,
         "kind": EMBEDDING,
         "features": size,

@@ -88,6 +88,8 @@ class ModelRecord(_Recorded):
 
     study: Name
     model: Name
+    base: Name | None = None
+    """The member that a variant is built from."""
     threshold: Annotated[float, Field(ge=0, le=1, strict=True)]
     columns: tuple[Column, ...] = Field(min_length=1, max_length=200_000)
     dataset_id: Text

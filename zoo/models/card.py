@@ -59,7 +59,10 @@ def model_card(spec: ModelSpec, metadata: Mapping[str, Any], summary: Mapping[st
 
 
 def _what_it_is(spec: ModelSpec, metadata: Mapping[str, Any]) -> list[str]:
-    lines = [f"{spec.description}", "", f"- Study: {metadata['study']}, {metadata['title']}"]
+    lines = [f"{spec.description}", ""]
+    if spec.base is not None:
+        lines.append(f"- A variant of the zoo's `{spec.base}`")
+    lines += [f"- Study: {metadata['study']}, {metadata['title']}"]
     if metadata["question"]:
         lines.append(f"- Question: {metadata['question']}")
     if metadata["outcome"]:

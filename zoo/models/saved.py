@@ -18,7 +18,7 @@ from schemas.documents.model_record import ModelManifest, ModelRecord, record_fa
 from schemas.documents.strict_json import strict_json
 from schemas.errors import ContractError, NotFoundError
 from schemas.features.names import PHASE_SEPARATOR
-from schemas.study.models import FactorRule, Missing, ModelSettings
+from schemas.study.models import FactorRule, Missing
 from store.history.snapshot import Snapshot
 from store.history.studies import stored_study
 from zoo.logistic.imputation import INDICATOR
@@ -27,7 +27,7 @@ from zoo.models.foreign import ForeignFiles
 from zoo.models.training import read_variables
 from zoo.networks.region_columns import is_region_column
 from zoo.radiomics.combat import batch_column
-from zoo.registry import model_spec
+from zoo.registry import recorded_spec
 from zoo.saving.archive import checked_archive
 from zoo.saving.files import ESTIMATOR, MANIFEST, RECORD, RESTORE, read_model_file
 from zoo.saving.folders import local_model_folder
@@ -340,7 +340,7 @@ def _as_trained(snapshot: Snapshot, row: Mapping[str, Any]) -> dict[str, Any]:
     dataset = snapshot.row("datasets", dataset_id=row["dataset_id"])
     then = Snapshot(snapshot.store, dataset["commit_id"])
     study = stored_study(then, row["study"])
-    inputs: ModelInputs = model_inputs(study, model_spec(row["model"]))
+    inputs: ModelInputs = model_inputs(study, recorded_spec(row))
     pinned = json.loads(dataset["inputs"])
     features = None
     if pinned["feature_set"] is not None:
@@ -349,7 +349,7 @@ def _as_trained(snapshot: Snapshot, row: Mapping[str, Any]) -> dict[str, Any]:
         features = {"feature_set": name, "definition_sha256": definition}
     return {
         "inputs": pinned,
-        "settings": study.models.get(row["model"], ModelSettings()).model_dump(mode="json"),
+        "settings": study.settings_of(row["model"]).model_dump(mode="json"),
         "feature_set": features,
         "variables": read_variables(study, inputs),
     }

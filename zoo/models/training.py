@@ -26,7 +26,7 @@ from zoo.models.example_answers import example_answers
 from zoo.models.importances import training_importances
 from zoo.models.penalties import chosen_penalties
 from zoo.models.summary import model_summary
-from zoo.registry import model_spec
+from zoo.registry import ModelSpec, study_spec
 from zoo.saving.folders import put_model_folder
 from zoo.saving.persist import save_model
 from zoo.tables.feature_columns import stored_feature_set
@@ -98,11 +98,11 @@ def training_plan(
     study : Study
         The study.
     model : str
-        A name of the zoo.
+        A model of the study, or a name of the zoo.
     tables : dict, optional
         Tables that were built before, by their inputs; the plan's own is added.
     """
-    spec = model_spec(model)
+    spec = study_spec(study, model)
     inputs = model_inputs(study, spec)
     known, key = ({} if tables is None else tables), canonical_json(inputs.as_dict())
     if key not in known:
@@ -113,7 +113,7 @@ def training_plan(
         "inputs": inputs.as_dict(),
         # In full: scikit-learn's own repr leaves out the middle of a long pipeline.
         "estimator": spec.build(study.settings_of(model), random_state=RANDOM_STATE).__repr__(N_CHAR_MAX=1_000_000),
-        "libraries": library_versions(model),
+        "libraries": library_versions(spec),
     }
     digest = sha256_of_json(decided_by)
     versions = {row["version"]: row["training_sha256"] for row in snapshot.rows("models", study=study.id, model=model)}
@@ -169,7 +169,7 @@ def trained_model(store: Store, study: Study, plan: TrainingPlan, trained_at: st
     UnfitError
         When the training patients do not suffice for this model.
     """
-    spec = model_spec(plan.model)
+    spec = study_spec(study, plan.model)
     inputs, labels, _ = plan.table.of_cohort("training")
     target = labels.to_numpy()
     estimator = spec.build(study.settings_of(plan.model), random_state=RANDOM_STATE)
@@ -184,7 +184,7 @@ def trained_model(store: Store, study: Study, plan: TrainingPlan, trained_at: st
         summary = model_summary(estimator, target) | chosen_penalties(estimator)
     if spec.is_network:
         summary["network"] |= {"device": _device(study.settings_of(plan.model).network)}
-    metadata = _metadata(study, plan) | {
+    metadata = _metadata(study, spec, plan) | {
         "threshold": threshold,
         "threshold_rule": _THRESHOLD_RULE,
         "training_auc": auc(target, probabilities),
@@ -204,8 +204,8 @@ def trained_model(store: Store, study: Study, plan: TrainingPlan, trained_at: st
         "path": folder,
         "sha256": sha256,
         "trained_at": trained_at,
-        "versions": canonical_json(library_versions(plan.model)),
-        "summary": canonical_json(summary | {"excluded": plan.table.excluded}),
+        "versions": canonical_json(library_versions(spec)),
+        "summary": canonical_json(summary | {"excluded": plan.table.excluded} | _base(spec)),
     }
     found = [] if spec.is_network else training_importances(last_step(estimator, inputs, references), target)
     return TrainedModel(row, plan.dataset, plan.table.excluded, tuple(named | vars(each) for each in found))
@@ -219,9 +219,9 @@ def _device(settings: NetworkSettings | None) -> str:
     return f"{on['name']} ({on['device']})" if "name" in on else str(on["device"])
 
 
-def _metadata(study: Study, plan: TrainingPlan) -> dict[str, Any]:
+def _metadata(study: Study, spec: ModelSpec, plan: TrainingPlan) -> dict[str, Any]:
     """Return what a folder says of its model beside the fit; no patient is named, for it may leave the store."""
-    asked = model_inputs(study, model_spec(plan.model))
+    asked = model_inputs(study, spec)
     cohorts = {cohort: plan.table.of_cohort(cohort)[1] for cohort in ("training", "validation")}
     return {
         "study": study.id,
@@ -229,6 +229,7 @@ def _metadata(study: Study, plan: TrainingPlan) -> dict[str, Any]:
         "question": study.study.question,
         "outcome": _outcome(study),
         "model": plan.model,
+        **_base(spec),
         "training_sha256": plan.training_sha256,
         "inputs": asked.as_dict(),
         "settings": study.settings_of(plan.model).model_dump(mode="json"),
@@ -243,8 +244,13 @@ def _metadata(study: Study, plan: TrainingPlan) -> dict[str, Any]:
             cohort: {"patients": len(labels), "events": int(labels.sum())} for cohort, labels in cohorts.items()
         },
         "excluded": len(plan.table.excluded),
-        "libraries": library_versions(plan.model) | {"radzoo": version("radzoo")},
+        "libraries": library_versions(spec) | {"radzoo": version("radzoo")},
     }
+
+
+def _base(spec: ModelSpec) -> dict[str, str]:
+    """Return what a variant's record says of its base; nothing where the model is a member under its own name."""
+    return {} if spec.base is None else {"base": spec.base}
 
 
 def read_variables(study: Study, inputs: ModelInputs) -> dict[str, dict[str, Any]]:
@@ -275,7 +281,7 @@ def _outcome(study: Study) -> str:
     return outcome.name
 
 
-def library_versions(*models: str) -> dict[str, str]:
-    """Return the versions of the libraries that decide fitted models of these names."""
-    are_networks = any(model_spec(model).is_network for model in models)
+def library_versions(*specs: ModelSpec) -> dict[str, str]:
+    """Return the versions of the libraries that decide fitted models of these members."""
+    are_networks = any(spec.is_network for spec in specs)
     return {name: version(name) for name in (*_LIBRARIES, *(_OF_NETWORKS if are_networks else ()))}

@@ -14,6 +14,7 @@ _FOOT = """every model needs an outcome and a split with training patients of bo
   a feature set     feature_sets, such as "mr@1" or "ct@1", or a table [imported.NAME]
   a set of regions  "hcc-regions@1" in feature_sets, or a table [define.NAME.regions]
   other names       variables under [clinical.variables]; --json has their units
+several models from one: [models.NAME] with base = "radiomics_lr" and what differs, such as phases = ["PVP"]
 next: a table [models.NAME] in the study file for each model, then radzoo bench"""
 
 

@@ -1,0 +1,112 @@
+"""Models of a study file that the zoo cannot make: names and bases that nobody knows, options that have no use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from pydantic import TypeAdapter, ValidationError
+
+from schemas.features.sets import RESERVED_NAMES
+from schemas.keys import FeatureSetName, sql_name
+from schemas.nearest import nearest_words
+from schemas.study.file import Study
+from schemas.study.models import RADIOMICS_OPTIONS, ModelSettings
+from zoo.members import MEMBERS, ModelInput, embedding_set
+
+__all__ = ["ModelFault", "known_models", "model_faults"]
+
+_feature_set: TypeAdapter[str] = TypeAdapter(FeatureSetName)
+
+
+class ModelFault(NamedTuple):
+    """What is wrong with a model of a study file."""
+
+    message: str
+    hint: str
+    path: tuple[str | int, ...]
+    """Where it stands in the file."""
+
+
+def known_models() -> list[str]:
+    """Return the names of the zoo's members, without loading the libraries that train them."""
+    return sorted(MEMBERS)
+
+
+def model_faults(study: Study) -> Iterator[ModelFault]:
+    """Yield the fault of each model that names no member and no base, and of each setting that its member ignores."""
+    for name, model in study.models.items():
+        at = ("models", name)
+        if model.base is not None and model.base not in MEMBERS:
+            yield _unknown_base(study, name, model.base)
+        elif model.base is not None and name in MEMBERS:
+            message = f"'{name}' is itself a member of the zoo, not a variant of '{model.base}'"
+            yield ModelFault(message, "give the variant a name of its own", (*at, "base"))
+        elif model.base is None and name not in MEMBERS:
+            message = f"the zoo has no model '{name}'{nearest_words(name, known_models())}"
+            yield ModelFault(message, f'{_one_of()}, or build it from one of them: base = "radiomics_lr"', at)
+        else:
+            yield from _without_use(name, model, model.base or name)
+            yield from _taken_embedding_set(study, name, model.base)
+    yield from _alike(study)
+
+
+def _unknown_base(study: Study, name: str, base: str) -> ModelFault:
+    at = ("models", name, "base")
+    of = study.models[base].base if base in study.models else None
+    if of is not None:
+        message = f"model '{name}': its base '{base}' is a variant itself, of '{of}'"
+        return ModelFault(message, f'a base is a member of the zoo: base = "{of}"', at)
+    message = f"model '{name}': the zoo has no model '{base}' that it could be built from"
+    return ModelFault(message + nearest_words(base, known_models()), _one_of(), at)
+
+
+def _one_of() -> str:
+    return f"name one of {', '.join(known_models())}"
+
+
+def _alike(study: Study) -> Iterator[ModelFault]:
+    """Yield variants whose names differ from another model's in case, ``-`` and ``_`` alone: files and SQL mix them."""
+    known = {sql_name(name): name for name in MEMBERS}
+    for name, model in study.models.items():
+        other = known.setdefault(sql_name(name), name)
+        if other != name and model.base is not None:
+            message = f"the names of the models '{name}' and '{other}' differ in case, - or _ alone"
+            yield ModelFault(message, "give the variant another name", ("models", name))
+
+
+def _taken_embedding_set(study: Study, name: str, base: str | None) -> Iterator[ModelFault]:
+    """Yield the fault of a variant of a network whose embeddings would be a feature set of a name that has a use."""
+    if base is None or MEMBERS[base].inputs != ("regions",):
+        return
+    chosen = embedding_set(name)
+    try:
+        _feature_set.validate_python(chosen)
+        is_free = chosen not in RESERVED_NAMES and chosen not in study.define and chosen not in study.imported
+    except ValidationError:
+        is_free = False
+    if not is_free:
+        message = f"the embeddings of the network '{name}' would be the feature set '{chosen}', a name that is taken"
+        yield ModelFault(message, "give the variant another name", ("models", name))
+
+
+def _without_use(name: str, model: ModelSettings, base: str) -> Iterator[ModelFault]:
+    """Yield the settings of a model that its member does not read."""
+    member, default = MEMBERS[base], ModelSettings()
+    said = f"model '{name}'" + ("" if base == name else f", a variant of '{base}',")
+
+    def fault(key: str, lacks: str, wanted: ModelInput) -> ModelFault:
+        message = f"{said} {lacks}, only {', '.join(_readers(wanted))} do"
+        return ModelFault(message, f"take '{key}' out of [models.{name}]", ("models", name, key))
+
+    if model.imputes and "clinical" not in member.inputs:
+        yield fault("missing", "reads no clinical factors", "clinical")
+    if model.network is not None and not member.is_network:
+        yield fault("network", "trains no network", "regions")
+    for option in RADIOMICS_OPTIONS:
+        if getattr(model, option) != getattr(default, option) and "radiomics" not in member.inputs:
+            yield fault(option, "selects no radiomics features", "radiomics")
+
+
+def _readers(wanted: ModelInput) -> Sequence[str]:
+    return sorted(name for name, member in MEMBERS.items() if wanted in member.inputs)
