@@ -7,12 +7,13 @@ from typing import NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 
+from schemas.errors import ContractError
 from schemas.features.sets import RESERVED_NAMES
 from schemas.keys import FeatureSetName, sql_name
 from schemas.nearest import nearest_words
 from schemas.study.file import Study
 from schemas.study.models import RADIOMICS_OPTIONS, ModelSettings
-from zoo.members import MEMBERS, ModelInput, embedding_set
+from zoo.members import BUILT_IN_MEMBERS, MEMBERS, Member, ModelInput, embedding_set
 
 __all__ = ["ModelFault", "known_models", "model_faults"]
 
@@ -46,9 +47,19 @@ def model_faults(study: Study) -> Iterator[ModelFault]:
             message = f"the zoo has no model '{name}'{nearest_words(name, known_models())}"
             yield ModelFault(message, f'{_one_of()}, or build it from one of them: base = "radiomics_lr"', at)
         else:
-            yield from _without_use(name, model, model.base or name)
-            yield from _taken_embedding_set(study, name, model.base)
+            yield from _of_member(study, name, model)
     yield from _alike(study)
+
+
+def _of_member(study: Study, name: str, model: ModelSettings) -> Iterator[ModelFault]:
+    """Yield the faults of a model whose member is known: it may be of a package that cannot be loaded."""
+    try:
+        member = MEMBERS[model.base or name]
+    except ContractError as error:
+        yield ModelFault(error.message, error.hint or "", ("models", name))
+        return
+    yield from _without_use(name, model, member)
+    yield from _taken_embedding_set(study, name, member)
 
 
 def _unknown_base(study: Study, name: str, base: str) -> ModelFault:
@@ -67,6 +78,8 @@ def _one_of() -> str:
 
 def _alike(study: Study) -> Iterator[ModelFault]:
     """Yield variants whose names differ from another model's in case, ``-`` and ``_`` alone: files and SQL mix them."""
+    if not any(model.base for model in study.models.values()):
+        return
     known = {sql_name(name): name for name in MEMBERS}
     for name, model in study.models.items():
         other = known.setdefault(sql_name(name), name)
@@ -75,9 +88,9 @@ def _alike(study: Study) -> Iterator[ModelFault]:
             yield ModelFault(message, "give the variant another name", ("models", name))
 
 
-def _taken_embedding_set(study: Study, name: str, base: str | None) -> Iterator[ModelFault]:
-    """Yield the fault of a variant of a network whose embeddings would be a feature set of a name that has a use."""
-    if base is None or MEMBERS[base].inputs != ("regions",):
+def _taken_embedding_set(study: Study, name: str, member: Member) -> Iterator[ModelFault]:
+    """Yield the fault of a network whose embeddings would be a feature set of a name that has a use."""
+    if name in BUILT_IN_MEMBERS or member.inputs != ("regions",):
         return
     chosen = embedding_set(name)
     try:
@@ -87,25 +100,32 @@ def _taken_embedding_set(study: Study, name: str, base: str | None) -> Iterator[
         is_free = False
     if not is_free:
         message = f"the embeddings of the network '{name}' would be the feature set '{chosen}', a name that is taken"
-        yield ModelFault(message, "give the variant another name", ("models", name))
+        hint = "give the variant another name" if name != member.name else f'give it one: base = "{name}"'
+        yield ModelFault(message, hint, ("models", name))
 
 
-def _without_use(name: str, model: ModelSettings, base: str) -> Iterator[ModelFault]:
+def _without_use(name: str, model: ModelSettings, member: Member) -> Iterator[ModelFault]:
     """Yield the settings of a model that its member does not read."""
-    member, default = MEMBERS[base], ModelSettings()
-    said = f"model '{name}'" + ("" if base == name else f", a variant of '{base}',")
+    default = ModelSettings()
+    said = f"model '{name}'" + ("" if member.name == name else f", a variant of '{member.name}',")
 
     def fault(key: str, lacks: str, wanted: ModelInput) -> ModelFault:
         message = f"{said} {lacks}, only {', '.join(_readers(wanted))} do"
         return ModelFault(message, f"take '{key}' out of [models.{name}]", ("models", name, key))
 
-    if model.imputes and "clinical" not in member.inputs:
-        yield fault("missing", "reads no clinical factors", "clinical")
-    if model.network is not None and not member.is_network:
-        yield fault("network", "trains no network", "regions")
-    for option in RADIOMICS_OPTIONS:
-        if getattr(model, option) != getattr(default, option) and "radiomics" not in member.inputs:
-            yield fault(option, "selects no radiomics features", "radiomics")
+    lacks: dict[str, tuple[str, ModelInput]] = {
+        "missing": ("reads no clinical factors", "clinical"),
+        "network": ("trains no network", "regions"),
+        **dict.fromkeys(RADIOMICS_OPTIONS, ("selects no radiomics features", "radiomics")),
+    }
+    for key, (reason, wanted) in lacks.items():
+        if getattr(model, key) == getattr(default, key) or key in member.options:
+            continue
+        if member.package is not None:
+            message = f"{said} does not read '{key}': its package {member.package} says so"
+            yield ModelFault(message, f"take '{key}' out of [models.{name}]", ("models", name, key))
+        else:
+            yield fault(key, reason, wanted)
 
 
 def _readers(wanted: ModelInput) -> Sequence[str]:

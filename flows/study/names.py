@@ -58,17 +58,21 @@ def name_faults(
         if name in RESERVED_NAMES:
             message = f"[define.{name}] takes the name of a built-in feature set"
             yield fault(message, "give your feature set another name", "define", name)
-    networks = [name for name, member in MEMBERS.items() if member.is_network]
-    networks += [name for name in study.models if study.base_of(name) in networks]
-    embeddings = [embedding_set(name) for name in networks]
     for name, model in study.models.items():
         written = model.feature_set or ""
         if (
             written
-            and (message := _unknown_set(study, written, embeddings))
+            and _unknown_set(study, written, ())
+            and (message := _unknown_set(study, written, _embeddings(study)))
             and FeatureSetRef.parse(written).name not in stored()
         ):
             yield fault(f"model '{name}' reads {message}", _set_hint(written), "models", name, "feature_set")
+
+
+def _embeddings(study: Study) -> list[str]:
+    """Return the names of the feature sets that networks' embeddings are."""
+    networks = [name for name, member in MEMBERS.items() if member.is_network]
+    return [embedding_set(name) for name in (*networks, *(n for n in study.models if study.base_of(n) in networks))]
 
 
 def unfilled_faults(study: Study, text: str, study_file: Path) -> Iterator[ContractError]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from flows.commits.erased_meanwhile import carry_out
+from flows.engine.broken_packages import warn_of_broken_packages
 from flows.engine.progress import narrated
 from flows.train.patients_left_out import PatientsLeftOut, patients_left_out
 from flows.train.stability import keep_stability
@@ -122,6 +123,7 @@ def study_models(study: Study) -> list[str]:
     ContractError
         When the study file names none.
     """
+    warn_of_broken_packages()
     order = {name: position for position, name in enumerate(model_names())}
     base_of = {spec.name: spec.base or spec.name for spec in _specs(study, study.models)}
     asked = sorted(study.models, key=lambda name: (order[base_of[name]], name != base_of[name], name))

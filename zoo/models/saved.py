@@ -31,6 +31,7 @@ from zoo.registry import recorded_spec
 from zoo.saving.archive import checked_archive
 from zoo.saving.files import ESTIMATOR, MANIFEST, RECORD, RESTORE, read_model_file
 from zoo.saving.folders import local_model_folder
+from zoo.saving.package import package_types
 from zoo.saving.persist import LoadedModel, checked_contents, load_model, loaded_record
 from zoo.staging.bclc import bclc_comparator
 from zoo.staging.description import Comparator
@@ -173,7 +174,8 @@ def exported_model(snapshot: Snapshot, folder: Path) -> SavedModel:
             hint="apply it in the store that trained it, or train it again there",
         )
     # Reading alone; the estimator itself is made elsewhere.
-    checked_archive(contents[ESTIMATOR], contents, folder, finite=True)
+    types = package_types(metadata, str(folder / RECORD))
+    checked_archive(contents[ESTIMATOR], contents, folder, finite=True, types=types)
     frame = pinned_rows(snapshot, str(metadata.get("dataset_id")))
     loaded = LoadedModel(None, metadata, record["libraries"], manifest.sha256)
     saved = _saved(metadata, loaded, manifest.version, manifest.mark, frame, folder / RECORD)

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
-import numpy as np
 from pydantic import JsonValue
+from sklearn.base import BaseEstimator
 
+from schemas.errors import ContractError
 from schemas.keys import canonical_json, sha256_of_json
 from schemas.study.file import Study
 from schemas.study.networks import NetworkSettings
@@ -28,9 +29,10 @@ from zoo.models.penalties import chosen_penalties
 from zoo.models.summary import model_summary
 from zoo.registry import ModelSpec, study_spec
 from zoo.saving.folders import put_model_folder
+from zoo.saving.package import package_record
 from zoo.saving.persist import save_model
 from zoo.tables.feature_columns import stored_feature_set
-from zoo.tables.fits import TOO_FEW, fit_model, plain_numerics
+from zoo.tables.fits import TOO_FEW, UnfitError, fit_model, label_probabilities, plain_numerics
 from zoo.tables.inputs import ModelInputs, model_inputs
 from zoo.tables.model_table import ModelTable
 from zoo.tables.pinned import pinned_table
@@ -112,7 +114,7 @@ def training_plan(
         "dataset": dataset.sha256,
         "inputs": inputs.as_dict(),
         # In full: scikit-learn's own repr leaves out the middle of a long pipeline.
-        "estimator": spec.build(study.settings_of(model), random_state=RANDOM_STATE).__repr__(N_CHAR_MAX=1_000_000),
+        "estimator": _unfitted(study, spec).__repr__(N_CHAR_MAX=1_000_000),
         "libraries": library_versions(spec),
     }
     digest = sha256_of_json(decided_by)
@@ -128,6 +130,16 @@ def training_plan(
         feature_set=_bound_feature_set(snapshot, study, inputs.feature_set),
         regions=_bound_regions(snapshot, study, inputs.regions),
     )
+
+
+def _unfitted(study: Study, spec: ModelSpec) -> BaseEstimator:
+    """Return a model's unfitted estimator; a package that cannot build its own leaves the other models alone."""
+    try:
+        return spec.build(study.settings_of(spec.name), random_state=RANDOM_STATE)
+    except ContractError as error:
+        if spec.added_by is None:
+            raise
+        raise UnfitError(error.message, where=f"package {spec.package}", hint=error.hint) from error
 
 
 def _bound_feature_set(snapshot: Snapshot, study: Study, asked: str | None) -> dict[str, str] | None:
@@ -172,11 +184,11 @@ def trained_model(store: Store, study: Study, plan: TrainingPlan, trained_at: st
     spec = study_spec(study, plan.model)
     inputs, labels, _ = plan.table.of_cohort("training")
     target = labels.to_numpy()
-    estimator = spec.build(study.settings_of(plan.model), random_state=RANDOM_STATE)
+    estimator = _unfitted(study, spec)
     split = model_inputs(study, spec).split
     fit_model(estimator, inputs, target, model=plan.model, place=f"split '{split}'", hint=TOO_FEW)
     with plain_numerics():
-        probabilities = np.asarray(estimator.predict_proba(inputs))[:, 1]
+        probabilities = label_probabilities(estimator, inputs, model=plan.model, place=f"split '{split}'")
         threshold = youden_threshold(target, probabilities)
         # What a network makes of regions is explained by maps, not column by column.
         references = {} if spec.is_network else column_references(estimator, inputs)
@@ -205,7 +217,9 @@ def trained_model(store: Store, study: Study, plan: TrainingPlan, trained_at: st
         "sha256": sha256,
         "trained_at": trained_at,
         "versions": canonical_json(library_versions(spec)),
-        "summary": canonical_json(summary | {"excluded": plan.table.excluded} | _base(spec)),
+        "summary": canonical_json(
+            summary | {"excluded": plan.table.excluded} | _base(spec) | package_record(spec.added_by)
+        ),
     }
     found = [] if spec.is_network else training_importances(last_step(estimator, inputs, references), target)
     return TrainedModel(row, plan.dataset, plan.table.excluded, tuple(named | vars(each) for each in found))
@@ -230,6 +244,7 @@ def _metadata(study: Study, spec: ModelSpec, plan: TrainingPlan) -> dict[str, An
         "outcome": _outcome(study),
         "model": plan.model,
         **_base(spec),
+        **package_record(spec.added_by),
         "training_sha256": plan.training_sha256,
         "inputs": asked.as_dict(),
         "settings": study.settings_of(plan.model).model_dump(mode="json"),
@@ -284,4 +299,6 @@ def _outcome(study: Study) -> str:
 def library_versions(*specs: ModelSpec) -> dict[str, str]:
     """Return the versions of the libraries that decide fitted models of these members."""
     are_networks = any(spec.is_network for spec in specs)
-    return {name: version(name) for name in (*_LIBRARIES, *(_OF_NETWORKS if are_networks else ()))}
+    added_by = [spec.added_by for spec in specs if spec.added_by is not None]
+    libraries = {name: version(name) for name in (*_LIBRARIES, *(_OF_NETWORKS if are_networks else ()))}
+    return libraries | {each.package: each.version for each in added_by}

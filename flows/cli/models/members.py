@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flows.cli.outcome import Outcome, table_text
+from flows.engine.broken_packages import warn_of_broken_packages
 from zoo.members import MEMBERS
 
 __all__ = ["zoo"]
@@ -29,8 +30,13 @@ def zoo() -> Outcome:
             "needs": member.needs,
             "variables": member.units,
             "doi": member.citation,
+            "package": member.package,
         }
         for member in MEMBERS.values()
     ]
-    shown = [row | {"network": "yes" if row["network"] else ""} for row in rows]
-    return Outcome(f"{table_text(shown, ['model', 'reads', 'network', 'description', 'needs'])}\n\n{_FOOT}", rows)
+    warn_of_broken_packages()
+    columns = ["model", "reads", "network", "description", "needs"]
+    if any(row["package"] for row in rows):
+        columns.insert(1, "package")
+    shown = [row | {"network": "yes" if row["network"] else "", "package": row["package"] or ""} for row in rows]
+    return Outcome(f"{table_text(shown, columns)}\n\n{_FOOT}", rows)
