@@ -175,10 +175,6 @@ def test_they_predict_here_and_from_an_exported_folder(ask, tmp_path):
 WITHOUT = """
 import sys
 from flows.cli.main import exit_code
-from flows.refresh.feature_sets import bound_feature_sets  # noqa: E402
-from flows.refresh.plan import RefreshPlan, refresh_plan, staging_folder  # noqa: E402
-from batches import computed_batch  # noqa: E402
-from flows.refresh.run import refresh  # noqa: E402
 sys.path = [each for each in sys.path if each != sys.argv[1]]
 for arguments in (["models", "list"], ["predict", "naive_bayes", "--patient", "N21"],
                   ["predict", "tiny_densenet", "--patient", "N21"], ["models", "explain", "bayes_ap"],
