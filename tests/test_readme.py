@@ -69,9 +69,11 @@ def test_the_page_on_the_study_file_names_every_key() -> None:
     assert missing == []
 
 
-def test_the_pages_example_is_a_part_of_a_study_file() -> None:
-    """The example of an own feature set in docs/study-file.md parses."""
+def test_the_pages_examples_are_parts_of_a_study_file() -> None:
+    """The examples of an own feature set and of a variant in docs/study-file.md parse."""
     page = (ROOT / "docs" / "study-file.md").read_text(encoding="utf-8")
-    (example,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
-    rest = '[study]\nid = "s"\ntitle = "t"\n[cohort]\ntable = "p.csv"\n[phases.A]\nimage = "i"\nmask = "m"\n'
-    assert parsed_study(example + rest, "study.toml").feature_sets == ("quick",)
+    own_set, variant = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    rest = '[study]\nid = "s"\ntitle = "t"\n[cohort]\ntable = "p.csv"\n[phases.PVP]\nimage = "i"\nmask = "m"\n'
+    assert parsed_study(own_set + rest, "study.toml").feature_sets == ("quick",)
+    settings = parsed_study(variant + rest, "study.toml").settings_of("lr_portal")
+    assert (settings.phases, settings.correction) == (("PVP",), "benjamini-hochberg")

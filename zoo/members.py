@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
+from schemas.keys import sql_name
+from schemas.study.models import RADIOMICS_OPTIONS
 from schemas.study.networks import ARCHITECTURES, Architecture
+from zoo.plugins import PluginEntry, PluginFault, PluginModel, plugin_entries, plugin_faults
 from zoo.staging.comparators import COMPARATORS
 from zoo.staging.description import Comparator
 from zoo.staging.inputs import Category
 
-__all__ = ["MEMBERS", "Member", "ModelInput"]
+__all__ = ["BUILT_IN_MEMBERS", "MEMBERS", "Member", "ModelInput", "embedding_set", "package_faults"]
 
 ModelInput = Literal["radiomics", "clinical", "comparator", "regions", "embeddings"]
 
@@ -37,6 +40,8 @@ class Member:
         DOI of the method, where it has one source.
     comparator : Comparator or None
         The published stage or score that gives the one input column, where it is one.
+    added_by : PluginEntry or None
+        What adds it, where it is of another package.
     """
 
     name: str
@@ -44,6 +49,22 @@ class Member:
     description: str
     citation: str | None = None
     comparator: Comparator | None = None
+    added_by: PluginEntry | None = None
+
+    @property
+    def package(self) -> str | None:
+        """Return the name of the package that adds it; None where radzoo has it itself."""
+        return None if self.added_by is None else self.added_by.package
+
+    @property
+    def options(self) -> frozenset[str]:
+        """Return which of the settings that not every model reads this one reads."""
+        if self.added_by is not None:
+            described = self.added_by.described
+            return frozenset(described.options if isinstance(described, PluginModel) else ("network",))
+        radiomics = RADIOMICS_OPTIONS if "radiomics" in self.inputs else ()
+        clinical = ("missing",) if "clinical" in self.inputs else ()
+        return frozenset((*radiomics, *clinical, *(("network",) if self.is_network else ())))
 
     @property
     def is_network(self) -> bool:
@@ -143,5 +164,63 @@ _ALL = (
     *(_comparator(each) for each in COMPARATORS.values()),
 )
 
-MEMBERS: Mapping[str, Member] = MappingProxyType({member.name: member for member in _ALL})
-"""By name, in the order of the leaderboard."""
+BUILT_IN_MEMBERS: Mapping[str, Member] = MappingProxyType({member.name: member for member in _ALL})
+"""Those that radzoo has itself, by name, in the order of the leaderboard."""
+_TAKEN = frozenset(sql_name(name) for name in BUILT_IN_MEMBERS)
+
+
+def _added() -> dict[str, PluginEntry]:
+    return {name: entry for name, entry in plugin_entries().items() if sql_name(name) not in _TAKEN}
+
+
+class _Members(Mapping[str, Member]):
+    """All members: radzoo's own, and those of installed packages, which are looked for where the others do not do."""
+
+    def __getitem__(self, name: str) -> Member:
+        if name in BUILT_IN_MEMBERS:
+            return BUILT_IN_MEMBERS[name]
+        return _described(_added()[name])
+
+    def __contains__(self, name: object) -> bool:
+        return name in BUILT_IN_MEMBERS or name in _added()
+
+    def __iter__(self) -> Iterator[str]:
+        yield from BUILT_IN_MEMBERS
+        # Those that cannot be used are no members: `package_faults` names them.
+        yield from (name for name, entry in _added().items() if entry.fault is None)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+def _described(entry: PluginEntry) -> Member:
+    described = entry.described
+    return Member(
+        name=entry.name,
+        inputs=described.inputs if isinstance(described, PluginModel) else ("regions",),
+        description=described.description,
+        citation=described.citation,
+        added_by=entry,
+    )
+
+
+MEMBERS: Mapping[str, Member] = _Members()
+"""By name, radzoo's own first.
+
+Raises
+------
+ContractError
+    Where a member is looked up whose package cannot be loaded.
+"""
+
+
+def package_faults() -> list[PluginFault]:
+    """Return what installed packages add and cannot be used."""
+    taken = [entry for name, entry in plugin_entries().items() if sql_name(name) in _TAKEN]
+    named = [PluginFault(each.package, each.name, "radzoo has a model of that name itself") for each in taken]
+    return [*named, *(each for each in plugin_faults() if sql_name(each.name) not in _TAKEN)]
+
+
+def embedding_set(model: str) -> str:
+    """Return the name of the feature set that a network's embeddings are, of a model of this name."""
+    return model.replace("_", "-").lower()

@@ -14,7 +14,7 @@ from flows.engine.progress import narrated
 from schemas.errors import UsageError
 from store.history.snapshot import Snapshot
 from store.home import Store
-from zoo.registry import model_spec
+from zoo.registry import recorded_spec
 from zoo.saving.folders import version_key
 
 __all__ = ["ExplainedPatient", "PictureFormat", "example_rows", "explained_patients", "shown_rows"]
@@ -64,7 +64,7 @@ def example_rows(snapshot: Snapshot, models: Sequence[Mapping[str, Any]], *, wor
     workers : int, optional
         Worker processes; as many as the machine has cores where absent.
     """
-    networks = [dict(row) for row in models if model_spec(row["model"]).is_network]
+    networks = [dict(row) for row in models if recorded_spec(row).is_network]
     known = [snapshot.rows("attention", **version_key(row)) for row in networks]
     missing = [row for row, rows in zip(networks, known, strict=True) if not rows]
     found = [each for rows in known for each in rows]

@@ -21,7 +21,7 @@ from zoo.benchmark.controls import control_row, permuted_labels, shuffled_set, s
 from zoo.benchmark.cross_validation import CrossValidation, cross_validation, split_cohorts, split_labels
 from zoo.benchmark.folds import Fold
 from zoo.models.training import RANDOM_STATE
-from zoo.registry import model_spec
+from zoo.registry import study_spec
 from zoo.tables.fits import UnfitError
 from zoo.tables.inputs import ModelInputs, model_inputs
 from zoo.tables.persons import study_people
@@ -81,7 +81,7 @@ def _permuted(
 ) -> tuple[list[ControlRow], int | None]:
     basis = basis_of(store)
     snapshot = Snapshot(store)
-    splits = sorted({model_inputs(study, model_spec(model)).split for model in models})
+    splits = sorted({model_inputs(study, study_spec(study, model)).split for model in models})
     labels = {}
     for split in splits:
         # Within the cohorts of a split both keep their events; over all patients there is one group.
@@ -102,8 +102,8 @@ def _shuffled(
     workers: int | None,
 ) -> tuple[list[ControlRow], int | None]:
     # A model that also reads clinical factors would keep them, and tell nothing about the voxels.
-    readers = [name for name in models if model_spec(name).inputs == ("radiomics",)]
-    own = {name: model_inputs(study, model_spec(name)) for name in readers}
+    readers = [name for name in models if study_spec(study, name).inputs == ("radiomics",)]
+    own = {name: model_inputs(study, study_spec(study, name)) for name in readers}
     sets = {name: shuffled_set(study, inputs) for name, inputs in own.items()}
     models = [name for name in readers if sets[name] is not None]
     if without := sorted(set(readers) - set(models)):

@@ -19,7 +19,7 @@ from zoo.benchmark.folds import Fold, most_folds, repeated_folds
 from zoo.benchmark.nested_cv import JudgedOutOfFold, comparisons_out_of_fold, judged_out_of_fold, stored_out_of_fold
 from zoo.benchmark.subgroups import subgroup_comparisons, subgroup_levels, subgroup_rows
 from zoo.models.training import RANDOM_STATE
-from zoo.registry import model_spec
+from zoo.registry import study_spec
 from zoo.tables.fits import UnfitError
 from zoo.tables.inputs import model_inputs
 from zoo.tables.persons import study_people
@@ -136,7 +136,7 @@ def honest_plan(
     folds : int or None
         Of each repeat; the usual number where None, or as many as the rarer label has patients.
     """
-    splits = {model_inputs(study, model_spec(model)).split for model in models}
+    splits = {model_inputs(study, study_spec(study, model)).split for model in models}
     labels = {split: split_labels(snapshot, study, split) for split in sorted(splits)}
     person_of = study_people(snapshot, study).person
     drawn = drawn_folds(labels, repeats=repeats, folds=folds, person_of=person_of)
@@ -168,7 +168,7 @@ def fold_notes(snapshot: Snapshot, study: Study, models: Iterable[str], folds: i
     """Return a sentence for each split that is divided into fewer folds than usual."""
     if folds is not None:
         return []
-    splits = sorted({model_inputs(study, model_spec(model)).split for model in models})
+    splits = sorted({model_inputs(study, study_spec(study, model)).split for model in models})
     person_of = study_people(snapshot, study).person
     numbers = {split: _feasible_number(split_labels(snapshot, study, split), None, person_of) for split in splits}
     return [

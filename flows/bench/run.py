@@ -29,7 +29,7 @@ from zoo.benchmark.holdout import comparison_rows, judged_model
 from zoo.benchmark.openings import new_openings, times_opened
 from zoo.benchmark.subgroups import subgroup_comparisons, subgroup_levels, subgroup_rows
 from zoo.models.explained import validation_importances
-from zoo.registry import model_spec
+from zoo.registry import study_spec
 from zoo.tables.inputs import model_inputs
 from zoo.tables.persons import one_person_in_both, study_people
 
@@ -145,7 +145,7 @@ def _bench(
     if not is_published(store):
         publish_landed(store)
     snapshot = Snapshot(store)
-    splits = [model_inputs(asked, model_spec(model)).split for model in versions]
+    splits = [model_inputs(asked, study_spec(asked, model)).split for model in versions]
     if suite == "holdout":
         notes += one_person_in_both(snapshot, asked, study_people(snapshot, asked), splits)
     opened = times_opened(snapshot, asked.id)

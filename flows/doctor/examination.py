@@ -34,6 +34,7 @@ def machine_findings(store: Path) -> list[Finding]:
     checks: list[Callable[[], list[Finding]]] = [
         lambda: _probed("libraries", "libraries", EVERY_VERB),
         lambda: _probed("networks", "torch", "networks: train, embed, predict"),
+        lambda: _probed("packages", "packages", "models of other packages"),
         lambda: _probed("workflows", "Prefect", "refresh, train, bench, embed, serve"),
         lambda: _probed("store_place", "store", EVERY_VERB, str(store)),
         lambda: carefully("memory", "refresh, train, bench", memory_findings),

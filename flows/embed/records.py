@@ -17,7 +17,7 @@ from schemas.study.file import Study
 from store.history.snapshot import Snapshot
 from store.rows.segments import EmbeddingRecord
 from zoo.benchmark.cross_validation import CrossValidation
-from zoo.registry import model_spec
+from zoo.registry import study_spec
 from zoo.saving.folders import local_model_folder
 from zoo.saving.persist import load_model
 from zoo.tables.embedding_columns import split_hash
@@ -57,7 +57,7 @@ def embedding_network(snapshot: Snapshot, study: Study, model: str) -> Embedding
     ContractError
         If its phases have one embedding together.
     """
-    inputs = model_inputs(study, model_spec(model))
+    inputs = model_inputs(study, study_spec(study, model))
     row = max(snapshot.rows("models", study=study.id, model=model), key=lambda each: each["version"])
     estimator: Any = load_model(local_model_folder(snapshot.store, row), row["sha256"]).estimator
     settings = study.settings_of(model).network

@@ -32,8 +32,9 @@ from store.rows.segments import embedding_segment
 from zoo.benchmark.cross_validation import cross_validation, split_cohorts, split_labels
 from zoo.benchmark.folds import repeated_folds
 from zoo.benchmark.nested_cv import refuse_unfit
+from zoo.members import embedding_set
 from zoo.models.training import RANDOM_STATE, library_versions
-from zoo.registry import model_spec
+from zoo.registry import study_spec
 from zoo.tables.embedding_columns import EMBEDDING
 from zoo.tables.persons import study_people
 
@@ -112,7 +113,7 @@ def _embed(
     store: Store, model: str, study: str | None, basis: Basis, *, folds: int, in_training: bool, workers: int | None
 ) -> EmbedReport:
     asked = stored_study(Snapshot(store), study)
-    if model_spec(model).inputs != ("regions",):
+    if study_spec(asked, model).inputs != ("regions",):
         raise ContractError(
             f"'{model}' is no network that reads regions alone, so it has no embeddings",
             hint="radzoo embed dl_resnet10, or another network of the zoo",
@@ -182,12 +183,12 @@ def _definition(snapshot: Snapshot, study: Study, network: EmbeddingNetwork, fol
         "regions": snapshot.row("feature_sets", feature_set=network.regions)["definition_sha256"],
         "phases": list(network.inputs.phases),
         "folds": folds,
-        "libraries": library_versions(network.model),
+        "libraries": library_versions(study_spec(study, network.model)),
     }
 
 
 def _bound(snapshot: Snapshot, model: str, definition: Mapping[str, Any]) -> tuple[str, int]:
-    name, digest = model.replace("_", "-"), sha256_of_json(dict(definition))
+    name, digest = embedding_set(model), sha256_of_json(dict(definition))
     version = version_of(digest, snapshot.rows("feature_sets", name=name))
     return f"{name}@{version}", version
 
@@ -195,7 +196,7 @@ def _bound(snapshot: Snapshot, model: str, definition: Mapping[str, Any]) -> tup
 def _catalogue_row(feature_set: str, version: int, model: str, size: int, definition: Mapping[str, Any]) -> Row:
     return {
         "feature_set": feature_set,
-        "name": model.replace("_", "-"),
+        "name": embedding_set(model),
         "version": version,
         "kind": EMBEDDING,
         "features": size,

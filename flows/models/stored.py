@@ -16,7 +16,7 @@ from schemas.errors import NotFoundError, UsageError
 from schemas.foreign_text import markdown_text
 from store.history.snapshot import Snapshot, refuse_unknown_study
 from store.home import Store
-from zoo.saving.folders import MANIFEST, local_model_folder, version_key
+from zoo.saving.folders import MANIFEST, local_model_folder, recorded_base, version_key
 from zoo.saving.persist import checked_contents, load_model
 
 __all__ = [
@@ -38,6 +38,8 @@ class ListedModel:
     model: str
     version: int
     study: str
+    base: str
+    """The zoo's member that it was built from; of a variant another name than its own."""
     dataset: str
     trained_at: str
     validation_auc: float | None
@@ -63,6 +65,8 @@ class ShownModel:
     metrics: tuple[Mapping[str, Any], ...]
     reads: str = ""
     """What its columns are, in words."""
+    base: str | None = None
+    """The zoo's member that a variant is built from; None where it is none."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +102,7 @@ def listed_models(snapshot: Snapshot, study: str | None = None) -> list[ListedMo
             model=row["model"],
             version=row["version"],
             study=row["study"],
+            base=recorded_base(row) or row["model"],
             dataset=row["dataset_id"],
             trained_at=row["trained_at"],
             validation_auc=aucs.get((row["study"], row["model"], row["version"])),
@@ -128,6 +133,7 @@ def shown_model(snapshot: Snapshot, row: Mapping[str, Any]) -> ShownModel:
             for each in snapshot.rows("leaderboard", **named)
         ),
         reads=dataset_words(snapshot, dataset) if "inputs" in dataset else "",
+        base=recorded_base(row),
     )
 
 

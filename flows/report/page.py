@@ -81,7 +81,7 @@ def _contents(questions: Questions) -> dict[str, Any]:
         "cautions": cautions(suites),
         "models": models,
         "parts": parts,
-        "registry": REGISTRY,
+        "registry": dict(REGISTRY),
         "table_one": table_one(questions, split),
         "clinical": clinical_table(questions, split),
         "openings": questions.ask("openings"),

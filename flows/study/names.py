@@ -5,28 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
+from flows.study.model_faults import model_faults
 from flows.study.template import TEMPLATE_MARKS, TEMPLATE_NAMES
 from schemas.errors import ContractError
 from schemas.features.sets import BUILT_IN, RESERVED_NAMES, FeatureSetRef
 from schemas.nearest import nearest_words
 from schemas.study.file import Study
-from schemas.study.models import CLINICAL_MODELS, NETWORK_MODELS, RADIOMICS_MODELS, TABLE_KEYS
+from schemas.study.models import TABLE_KEYS
 from schemas.study.toml_lines import line_of
+from zoo.members import MEMBERS, embedding_set
 
-__all__ = ["known_models", "name_faults", "unfilled_faults"]
-
-
-def known_models() -> list[str]:
-    """Return the names of the zoo's models, without loading the libraries that train them."""
-    from zoo.staging.frame import COMPARATORS
-
-    return sorted({*CLINICAL_MODELS, *RADIOMICS_MODELS, *NETWORK_MODELS, *COMPARATORS})
+__all__ = ["name_faults", "unfilled_faults"]
 
 
 def name_faults(
     study: Study, text: str, study_file: Path, stored: Callable[[], Collection[str]] = frozenset
 ) -> Iterator[ContractError]:
-    """Yield the fault of each model and feature set that nobody defines, with its line and the nearest names.
+    """Yield the fault of each model, base and feature set that nobody defines, with its line and the nearest names.
 
     A factor may not have the name of a column that tables for models have beside their inputs.
 
@@ -45,14 +40,8 @@ def name_faults(
     def fault(message: str, hint: str, *path: str | int) -> ContractError:
         return ContractError(message, where=f"{study_file}:{line_of(text, path)}", hint=f"{hint}; nothing was written")
 
-    models = known_models()
-    for name in study.models:
-        if name not in models:
-            yield fault(
-                f"the zoo has no model '{name}'{nearest_words(name, models)}",
-                f"name one of {', '.join(models)}",
-                *("models", name),
-            )
+    for each in model_faults(study):
+        yield fault(each.message, each.hint, *each.path)
     for position, written in enumerate(study.feature_sets):
         if message := _unknown_set(study, written, ()):
             yield fault(f"feature_sets names {message}", _set_hint(written), "feature_sets", position)
@@ -69,15 +58,21 @@ def name_faults(
         if name in RESERVED_NAMES:
             message = f"[define.{name}] takes the name of a built-in feature set"
             yield fault(message, "give your feature set another name", "define", name)
-    embeddings = [name.replace("_", "-") for name in NETWORK_MODELS]
     for name, model in study.models.items():
         written = model.feature_set or ""
         if (
             written
-            and (message := _unknown_set(study, written, embeddings))
+            and _unknown_set(study, written, ())
+            and (message := _unknown_set(study, written, _embeddings(study)))
             and FeatureSetRef.parse(written).name not in stored()
         ):
             yield fault(f"model '{name}' reads {message}", _set_hint(written), "models", name, "feature_set")
+
+
+def _embeddings(study: Study) -> list[str]:
+    """Return the names of the feature sets that networks' embeddings are."""
+    networks = [name for name, member in MEMBERS.items() if member.is_network]
+    return [embedding_set(name) for name in (*networks, *(n for n in study.models if study.base_of(n) in networks))]
 
 
 def unfilled_faults(study: Study, text: str, study_file: Path) -> Iterator[ContractError]:

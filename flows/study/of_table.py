@@ -98,7 +98,9 @@ def study_text(table: TableOfFeatures, folder: Path) -> str:
     source = source.narrowed((table.patient, table.outcome, *([table.phase] if table.phase else [])))
     positive, negative = _levels(source, table)
     _refuse_too_few(source, table, positive, negative)
-    models = table.models or [name for name, spec in REGISTRY.items() if spec.inputs == ("radiomics",)]
+    # Of radzoo's own: a study file does not depend on what else is installed.
+    own = [spec for spec in REGISTRY.values() if spec.package is None]
+    models = table.models or [spec.name for spec in own if spec.inputs == ("radiomics",)]
     feature_set = _feature_set_name(table.study_id)
     path = os.path.relpath(real_path(table.file), real_path(folder))
     missing = [*ImportedTable(table="").missing, *table.missing]

@@ -14,7 +14,7 @@ from schemas.study.file import Study
 from store.home import Store
 from store.times import utc_now
 from zoo.models.training import TrainedModel, TrainingPlan, trained_model
-from zoo.registry import model_spec
+from zoo.registry import study_spec
 from zoo.tables.fits import UnfitError
 
 __all__ = ["trained_models"]
@@ -29,7 +29,7 @@ def trained_models(
 
     A network sets PyTorch's generator, threads and switches, which are a process's: each has a process to itself.
     """
-    networks = sum(model_spec(plan.model).is_network for plan in plans)
+    networks = sum(study_spec(study, plan.model).is_network for plan in plans)
     with ExitStack() as stack:
         workers = min(_AT_ONCE, networks, os.cpu_count() or 1)
         pool = stack.enter_context(telling_pool(workers)) if networks else None
@@ -38,7 +38,7 @@ def trained_models(
             plan = plans[position]
             found: TrainedModel | UnfitError
             try:
-                if pool is not None and model_spec(plan.model).is_network:
+                if pool is not None and study_spec(study, plan.model).is_network:
                     found = pool.submit(_trained_network, store.root, study, plan).result()
                 else:
                     found = trained_model(store, study, plan, utc_now())

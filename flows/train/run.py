@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from flows.commits.erased_meanwhile import carry_out
+from flows.engine.broken_packages import warn_of_broken_packages
 from flows.engine.progress import narrated
 from flows.train.patients_left_out import PatientsLeftOut, patients_left_out
 from flows.train.stability import keep_stability
@@ -20,7 +21,7 @@ from store.history.studies import stored_study
 from store.home import Store
 from store.rows.datasets import PinnedDataset
 from zoo.models.training import TrainingPlan, library_versions, training_plan
-from zoo.registry import model_names, model_spec
+from zoo.registry import ModelSpec, model_names, study_spec
 from zoo.tables.fits import UnfitError
 from zoo.tables.inputs import model_inputs
 from zoo.tables.model_table import ModelTable
@@ -64,7 +65,7 @@ def train(store: Store, study: str | None, models: Sequence[str] = ()) -> list[T
     study : str or None
         The study's id; None where the store has one study.
     models : sequence of str
-        Names of the zoo; all models of the study file where empty.
+        Names of the study's models, or of the zoo; all models of the study file where empty.
 
     Raises
     ------
@@ -77,13 +78,13 @@ def train(store: Store, study: str | None, models: Sequence[str] = ()) -> list[T
 def _train(store: Store, study: str | None, models: Sequence[str], basis: Basis) -> list[TrainReport]:
     asked = stored_study(Snapshot(store), study)
     # A library that is not installed is missed before anything is computed.
-    library_versions(*(models or study_models(asked)))
+    library_versions(*_specs(asked, models or study_models(asked)))
     _compute_stability(store, asked, models or study_models(asked))
     snapshot = Snapshot(store)
     # As of the snapshot: a study file ingested meanwhile would make the datasets' commit a false witness.
     asked = stored_study(snapshot, asked.id)
     names = list(dict.fromkeys(models or study_models(asked)))
-    splits = [model_inputs(asked, model_spec(name)).split for name in names]
+    splits = [model_inputs(asked, spec).split for spec in _specs(asked, names)]
     refuse_people_in_both_cohorts(snapshot, asked, study_people(snapshot, asked), splits)
     plans, errors = _plans(snapshot, asked, names)
     missing = [plan for plan in plans if plan.current_version is None]
@@ -110,28 +111,32 @@ def _compute_stability(store: Store, study: Study, models: Sequence[str]) -> Non
     """Commit the ICC of repeated readings for every split and feature set that one of the models reads."""
     if len(study.readings) < 2:
         return
-    specs = [model_spec(name) for name in models]
-    inputs = [model_inputs(study, spec) for spec in specs if "radiomics" in spec.inputs]
+    inputs = [model_inputs(study, spec) for spec in _specs(study, models) if "radiomics" in spec.inputs]
     keep_stability(store, study, ((each.split, str(each.feature_set)) for each in inputs))
 
 
 def study_models(study: Study) -> list[str]:
-    """Return the names of a study's models, in the zoo's order.
+    """Return the names of a study's models, in the zoo's order; variants stand behind their base, by name.
 
     Raises
     ------
     ContractError
         When the study file names none.
     """
-    for name in study.models:
-        model_spec(name)
-    asked = [name for name in model_names() if name in study.models]
+    warn_of_broken_packages()
+    order = {name: position for position, name in enumerate(model_names())}
+    base_of = {spec.name: spec.base or spec.name for spec in _specs(study, study.models)}
+    asked = sorted(study.models, key=lambda name: (order[base_of[name]], name != base_of[name], name))
     if not asked:
         raise ContractError(
             f"study '{study.id}' names no model",
             hint="add a table [models.NAME] to the study file and ingest again",
         )
     return asked
+
+
+def _specs(study: Study, models: Iterable[str]) -> list[ModelSpec]:
+    return [study_spec(study, name) for name in models]
 
 
 def _carry_out(store: Store, study: Study, plans: Sequence[TrainingPlan], basis: Basis) -> dict[str, UnfitError]:
@@ -169,7 +174,7 @@ def _report(
         trained=plan is not None and error is None and plan.current_version is None,
         patients=plan.table.frame.height if plan is not None else 0,
         excluded=len(excluded),
-        left_out=patients_left_out(snapshot, study, model_inputs(study, model_spec(model)).split, excluded),
+        left_out=patients_left_out(snapshot, study, model_inputs(study, study_spec(study, model)).split, excluded),
         failure=None if error is None else f"{error.where}: {error.message}",
         hint=None if error is None else error.hint,
     )

@@ -15,6 +15,7 @@ __all__ = [
     "ModelManifest",
     "ModelRecord",
     "RecordedInputs",
+    "RecordedPackage",
     "RecordedSet",
     "RecordedVariable",
     "record_faults",
@@ -63,6 +64,14 @@ class RecordedSet(_Recorded):
     definition_sha256: Sha256
 
 
+class RecordedPackage(_Recorded):
+    """The package of somebody else's that adds the model's member."""
+
+    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$", max_length=120)]
+    version: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.!+_-]*$", max_length=60)]
+    member: Name
+
+
 class Reference(_Recorded):
     """Mean and standard deviation of a column among the training patients."""
 
@@ -88,6 +97,9 @@ class ModelRecord(_Recorded):
 
     study: Name
     model: Name
+    base: Name | None = None
+    """The member that a variant is built from."""
+    package: RecordedPackage | None = None
     threshold: Annotated[float, Field(ge=0, le=1, strict=True)]
     columns: tuple[Column, ...] = Field(min_length=1, max_length=200_000)
     dataset_id: Text

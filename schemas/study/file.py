@@ -6,7 +6,7 @@ the line it stands on. Reading the file is the caller's work; this module only c
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Self
 
@@ -22,16 +22,10 @@ from schemas.features.sets import BUILT_IN, RESERVED_NAMES, ComputedSettings, Fe
 from schemas.keys import FeatureSetName, FeatureSetReference, Name, Pseudonym
 from schemas.study.cohort import Cohort, Phase, Reading
 from schemas.study.imported import ImportedTable
-from schemas.study.models import (
-    CLINICAL_MODELS,
-    NETWORK_MODELS,
-    RADIOMICS_MODELS,
-    RADIOMICS_OPTIONS,
-    FactorRule,
-    ModelSettings,
-)
+from schemas.study.models import LACKS_ITS_MINIMUM, FactorRule, ModelSettings
 from schemas.study.network_file import NetworkFileSettings
 from schemas.study.outcomes import BinaryOutcome, ColumnSplit, EventOutcome, StratifiedSplit
+from schemas.study.variants import completed_variants
 from schemas.written.values import Written
 
 __all__ = ["FeatureSetSettings", "ReferenceFaults", "Study"]
@@ -122,6 +116,11 @@ class Study(Written):
     """Clinical variables in whose levels ``radzoo bench`` judges every model again."""
 
     @model_validator(mode="after")
+    def _completes_its_variants(self) -> Self:
+        self.models.update(completed_variants(self.models))
+        return self
+
+    @model_validator(mode="after")
     def _refers_to_what_exists(self, info: ValidationInfo) -> Self:
         faults = list(self._reference_faults())
         if isinstance(info.context, ReferenceFaults):
@@ -145,7 +144,11 @@ class Study(Written):
             at = ("models", name)
             for position, rule in enumerate(model.factors):
                 yield from self._refers_to_a_variable(rule, (*at, "factors", position), f"model '{name}'")
-            yield from self._has_a_use(name, model)
+            if model.lacks_its_minimum:
+                yield _fault(LACKS_ITS_MINIMUM, *at, "icc_bound")
+            if model.harmonise is not None and model.harmonise not in self.clinical.variables:
+                message = f"model '{name}' harmonises by '{model.harmonise}', no variable of [clinical]"
+                yield _fault(message, *at, "harmonise")
             yield from self._refers_to_phases(name, model)
             if model.regions is not None and not self.is_of_regions(model.regions):
                 yield _fault(f"model '{name}': '{model.regions}' is no set of regions", *at, "regions")
@@ -177,30 +180,6 @@ class Study(Written):
             for phase in (*together, *([own.regions.fixed_phase] if own.regions.fixed_phase else [])):
                 if phase not in self.phases or phase not in together:
                     yield _fault(f"regions '{name}' read phase '{phase}', which is none of theirs", "define", name)
-
-    def _has_a_use(self, name: str, model: ModelSettings) -> Iterator[PydanticCustomError]:
-        if model.imputes and name not in CLINICAL_MODELS:
-            yield _fault(
-                f"model '{name}' reads no clinical factors, only {_listed(CLINICAL_MODELS)} do",
-                "models",
-                name,
-                "missing",
-            )
-        if model.network is not None and name not in NETWORK_MODELS:
-            yield _fault(
-                f"model '{name}' trains no network, only {_listed(NETWORK_MODELS)} do", "models", name, "network"
-            )
-        for option in RADIOMICS_OPTIONS:
-            if getattr(model, option) != getattr(ModelSettings(), option) and name not in RADIOMICS_MODELS:
-                yield _fault(
-                    f"model '{name}' selects no radiomics features, only {_listed(RADIOMICS_MODELS)} do",
-                    *("models", name, option),
-                )
-        if model.harmonise is not None and model.harmonise not in self.clinical.variables:
-            yield _fault(
-                f"model '{name}' harmonises by '{model.harmonise}', no variable of [clinical]",
-                *("models", name, "harmonise"),
-            )
 
     def _has_the_dates_of_its_windows(self) -> Iterator[PydanticCustomError]:
         if self.cohort.exam_window_days is not None and self.cohort.exam_window is None:
@@ -281,13 +260,13 @@ class Study(Written):
         """Return what the study says about a model, defaults where it says nothing."""
         return self.models.get(model, ModelSettings())
 
+    def base_of(self, model: str) -> str:
+        """Return the name of the zoo's member that a model is built from: its base, or its own name."""
+        return self.settings_of(model).base or model
+
     def stored_patient(self, pseudonym: Pseudonym) -> str:
         """Return the pseudonym as the store knows it."""
         return f"{self.cohort.prefix}{pseudonym}"
-
-
-def _listed(models: Iterable[str]) -> str:
-    return ", ".join(sorted(models))
 
 
 def _fault(message: str, *path: str | int) -> PydanticCustomError:

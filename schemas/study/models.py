@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from schemas.keys import FeatureSetReference, Name
 from schemas.study.networks import NetworkSettings
 from schemas.written.values import Written
 
 __all__ = [
-    "CLINICAL_MODELS",
-    "NETWORK_MODELS",
-    "RADIOMICS_MODELS",
+    "LACKS_ITS_MINIMUM",
     "RADIOMICS_OPTIONS",
     "TABLE_KEYS",
     "Correction",
@@ -30,23 +28,7 @@ IccBound = Literal["estimate", "lower"]
 
 Missing = Literal["exclude", "impute", "indicate"]
 
-CLINICAL_MODELS = frozenset({"cr", "rcr", "dlrcr", "late_fusion"})
-"""The zoo's members that select among clinical factors."""
-RADIOMICS_MODELS = frozenset(
-    {
-        "radiomics_lr",
-        "radiomics_svm",
-        "radiomics_knn",
-        "radiomics_xgb",
-        "radiomics_mlp",
-        "rcr",
-        "dlrcr",
-        "late_fusion",
-    }
-)
-"""The zoo's members that select among radiomics features."""
-NETWORK_MODELS = frozenset({"dl_resnet10", "dl_resnet18", "dl_resnet34", "dlrcr", "late_fusion"})
-"""The zoo's members that train a network on regions."""
+LACKS_ITS_MINIMUM = "'icc_bound' says what 'minimum_icc' is compared with, and there is none"
 RADIOMICS_OPTIONS = ("correction", "lasso_rule", "harmonise")
 """The settings that say how a model selects among radiomics features."""
 TABLE_KEYS = ("patient", "cohort", "label")
@@ -82,8 +64,10 @@ class FactorRule(Written):
 
 
 class ModelSettings(Written):
-    """What one model of the zoo reads in this study; cut points belong here, not to the data."""
+    """What one model reads in this study; cut points belong here, not to the data."""
 
+    base: Name | None = None
+    """The zoo's member that a variant is built from; a model without one has a member's own name."""
     factors: tuple[FactorRule, ...] = ()
     missing: Missing = "exclude"
     """For clinical models: what becomes of a patient who lacks a factor. ``indicate`` imputes and adds, for each
@@ -114,9 +98,21 @@ class ModelSettings(Written):
 
     @model_validator(mode="after")
     def _bounds_a_minimum(self) -> Self:
-        if self.icc_bound != "estimate" and self.minimum_icc is None:
-            raise ValueError("'icc_bound' says what 'minimum_icc' is compared with, and there is none")
+        # A variant may have the minimum from its base: see `completed_variants`.
+        if self.base is None and self.lacks_its_minimum:
+            raise ValueError(LACKS_ITS_MINIMUM)
         return self
+
+    @model_serializer(mode="wrap")
+    def _written_where_it_is_a_variant(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # A model that is none is on record as it was before there were variants.
+        values: dict[str, Any] = written(self)
+        return values if self.base is not None else {k: v for k, v in values.items() if k != "base"}
+
+    @property
+    def lacks_its_minimum(self) -> bool:
+        """Return whether it says how the ICC is compared with a minimum that it does not have."""
+        return self.icc_bound != "estimate" and self.minimum_icc is None
 
     @property
     def imputes(self) -> bool:

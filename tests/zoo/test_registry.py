@@ -10,7 +10,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
 from schemas.errors import NotFoundError, UsageError
-from schemas.study.models import CLINICAL_MODELS, NETWORK_MODELS, RADIOMICS_MODELS, ModelSettings
+from schemas.study.models import ModelSettings
 from schemas.study.networks import NetworkSettings
 from zoo.radiomics.pipelines import radiomics_lr, selected_features
 from zoo.registry import REGISTRY, model_names, model_spec
@@ -43,14 +43,7 @@ def test_members() -> None:
         clone(estimator)
 
 
-def test_the_study_file_knows_which_members_read_what() -> None:
-    """The study file's checks name the members that read radiomics, clinical factors and regions, and no other."""
-    assert {name for name, spec in REGISTRY.items() if "radiomics" in spec.inputs} == RADIOMICS_MODELS
-    assert {name for name, spec in REGISTRY.items() if "clinical" in spec.inputs} == CLINICAL_MODELS
-    assert {name for name, spec in REGISTRY.items() if "regions" in spec.inputs} == NETWORK_MODELS
-
-
-@pytest.mark.parametrize("name", sorted(NETWORK_MODELS))
+@pytest.mark.parametrize("name", [name for name, spec in REGISTRY.items() if "regions" in spec.inputs])
 def test_what_the_study_file_says_reaches_the_network(name: str) -> None:
     """The study's settings are those of the built network; left out, they are the paper's."""
     asked = NetworkSettings(epochs=7, optimiser="adam")
@@ -62,7 +55,7 @@ def test_what_the_study_file_says_reaches_the_network(name: str) -> None:
     )
 
 
-@pytest.mark.parametrize("name", sorted(RADIOMICS_MODELS))
+@pytest.mark.parametrize("name", [name for name, spec in REGISTRY.items() if "radiomics" in spec.inputs])
 def test_what_the_study_file_says_reaches_the_selection(name: str) -> None:
     """The correction and the LASSO's rule of the settings are those of the built pipeline."""
     settings = ModelSettings(correction="benjamini-hochberg", lasso_rule="one-standard-error")

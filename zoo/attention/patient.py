@@ -78,7 +78,7 @@ def patient_attention(
     Raises
     ------
     ContractError
-        If it is not one patient, or the masks are not of the regions' size.
+        If it is not one patient, the masks are not of the regions' size, or the network gives no maps.
     """
     images = model.scaled_images(patient)
     wanted = (len(model.phases_), *images.shape[3:])
@@ -90,6 +90,8 @@ def patient_attention(
     found = []
     with computing(model.settings or NetworkSettings()) as device:
         network = model.network().to(device)
+        if not network.has_maps:
+            raise ContractError(f"the network '{model.architecture}' has no feature_maps, so no class activation maps")
         regions = torch.from_numpy(images[0]).to(device)
         tabular = None if beside is None else torch.from_numpy(beside).to(device)
         for position, phase in enumerate(model.phases_):
@@ -141,8 +143,11 @@ def _maps(network: PhaseNetwork, regions: Tensor, position: int) -> Activations:
 
     def maps(changed: Tensor) -> Tensor:
         if network.fusion == "early":
-            return network.trunk.feature_maps(_with(regions, changed, position).flatten(1, 2))
-        return network.trunk_of(position).feature_maps(changed)
+            trunk, images = network.trunk, _with(regions, changed, position).flatten(1, 2)
+        else:
+            trunk, images = network.trunk_of(position), changed
+        found: Tensor = trunk.feature_maps(images)  # type: ignore[operator]
+        return found
 
     return maps
 

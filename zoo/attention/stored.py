@@ -24,7 +24,6 @@ from zoo.attention.score_cam import attention_map
 from zoo.attention.scores import MARGIN_MM, AttentionScores
 from zoo.models.saved import SavedModel, patient_of, stored_model, trained_from
 from zoo.networks.classifier import NetworkClassifier
-from zoo.networks.late_fusion import LateFusionClassifier
 from zoo.saving.folders import version_key
 from zoo.tables.feature_columns import stored_feature_set
 
@@ -70,11 +69,10 @@ def network_of(estimator: BaseEstimator) -> NetworkClassifier:
     ContractError
         If it has none.
     """
-    if isinstance(estimator, LateFusionClassifier):
-        estimator = estimator.network_
-    if not isinstance(estimator, NetworkClassifier):
+    if not hasattr(estimator, "region_network"):
         raise ContractError(f"{type(estimator).__name__} has no network, so it has no class activation maps")
-    return estimator
+    network: NetworkClassifier = estimator.region_network()
+    return network
 
 
 def stored_attention(
@@ -106,6 +104,8 @@ def stored_attention(
 def example_attention(snapshot: Snapshot, row: Mapping[str, Any]) -> list[Row]:
     """Compute the rows of ``attention`` of a network's example patients, one a patient and phase, and return them.
 
+    There are none where the network, of another package, gives no maps.
+
     Parameters
     ----------
     snapshot : Snapshot
@@ -114,6 +114,8 @@ def example_attention(snapshot: Snapshot, row: Mapping[str, Any]) -> list[Row]:
         The model's row of the catalogue.
     """
     saved, frame = stored_model(snapshot, row), trained_from(snapshot, row)
+    if not network_of(saved.loaded.estimator).network().has_maps:
+        return []
     held_out = frame.filter(pl.col("cohort") == "validation")
     probabilities = saved.loaded.estimator.predict_proba(held_out.select(saved.inputs.columns))[:, 1]
     chosen = example_patients(held_out["patient"].to_list(), held_out["label"].to_list(), probabilities.tolist())

@@ -18,7 +18,7 @@ from store.rows.datasets import PinnedDataset
 from zoo.benchmark.fold_fits import FitTask, Recipe
 from zoo.benchmark.folds import Fold, inner_folds
 from zoo.models.training import RANDOM_STATE, library_versions
-from zoo.registry import model_spec
+from zoo.registry import study_spec
 from zoo.tables.embedding_columns import is_embedding, refuse_trained_embeddings
 from zoo.tables.feature_columns import stored_feature_set
 from zoo.tables.inputs import ModelInputs, model_inputs
@@ -48,6 +48,8 @@ class CrossValidation:
     task_of: Mapping[tuple[str, int, int | None], FitTask]
     """By model, outer fold and inner fold (None for the outer fit); models that read tables share their tasks."""
     datasets: tuple[PinnedDataset, ...]
+    networks: frozenset[str]
+    """The models that are networks."""
 
     @property
     def sha256(self) -> str:
@@ -95,7 +97,7 @@ def cross_validation(
     study : Study
         The study.
     models : sequence of str
-        Names of the zoo.
+        Names of the study's models, or of the zoo.
     labels : mapping of str to mapping
         By split, each patient's label.
     folds : mapping of str to sequence of Fold
@@ -124,8 +126,10 @@ def cross_validation(
     stable: dict[str, _Stable] = {}
     readings: dict[str, RepeatedReadings] = {}
     split_of: dict[str, str] = {}
+    specs = {model: study_spec(study, model) for model in models}
+    networks = frozenset(model for model, spec in specs.items() if spec.is_network)
     for model in models:
-        spec = model_spec(model)
+        spec = specs[model]
         inputs = model_inputs(study, spec) if inputs_of is None else inputs_of(model)
         _refuse_labels_in_embeddings(snapshot, study, inputs, folds[inputs.split])
         whole = replace(inputs, minimum_icc=None, icc_bound="estimate")
@@ -154,7 +158,7 @@ def cross_validation(
                 else []
             )
             for number, part in [(None, fold), *((each.number, each) for each in inner)]:
-                for together in _fitted_together(of_split, is_inner=number is not None):
+                for together in _fitted_together(of_split, networks, is_inner=number is not None):
                     names = [recipe.model for recipe in together]
                     task = FitTask(
                         fold=fold.number,
@@ -162,23 +166,23 @@ def cross_validation(
                         labels={patient: labels[split][patient] for patient in part.training},
                         judged=part.judged,
                         recipes=tuple(together),
-                        libraries=library_versions(*names),
+                        libraries=library_versions(*(specs[name] for name in names)),
                         left_out={name: left_out[name] for name in names if name in left_out},
                         embeds=embeds,
                     )
                     tasks.append(task)
                     task_of |= {(name, fold.number, number): task for name in names}
-    return CrossValidation(labels, split_of, folds, tuple(tasks), task_of, tuple(pinned.values()))
+    return CrossValidation(labels, split_of, folds, tuple(tasks), task_of, tuple(pinned.values()), networks)
 
 
-def _fitted_together(recipes: Sequence[Recipe], *, is_inner: bool) -> list[list[Recipe]]:
+def _fitted_together(recipes: Sequence[Recipe], networks: frozenset[str], *, is_inner: bool) -> list[list[Recipe]]:
     """Return the models of each task: all that read tables, which share steps, and every network by itself.
 
     A network sets patients aside in each of its fits, and its threshold is taken from those: it has no inner folds.
     """
-    networks = [recipe for recipe in recipes if model_spec(recipe.model).is_network]
-    tabular = [recipe for recipe in recipes if recipe not in networks]
-    return [*([tabular] if tabular else []), *([] if is_inner else [[network] for network in networks])]
+    alone = [recipe for recipe in recipes if recipe.model in networks]
+    tabular = [recipe for recipe in recipes if recipe.model not in networks]
+    return [*([tabular] if tabular else []), *([] if is_inner else [[network] for network in alone])]
 
 
 def _refuse_labels_in_embeddings(snapshot: Snapshot, study: Study, inputs: ModelInputs, folds: Sequence[Fold]) -> None:

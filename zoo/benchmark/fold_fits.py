@@ -17,7 +17,7 @@ from schemas.documents.fit_result import FitResult
 from schemas.keys import sha256_of_json
 from zoo.benchmark.shared_fits import SharedFits
 from zoo.models.summary import model_summary
-from zoo.tables.fits import UnfitError, fit_model, plain_numerics
+from zoo.tables.fits import UnfitError, fit_model, label_probabilities
 from zoo.tables.model_table import KEY_COLUMNS
 
 __all__ = ["FitTask", "Recipe", "fitted_task"]
@@ -106,8 +106,7 @@ def _fitted(task: FitTask, recipe: Recipe, shared: SharedFits) -> FitResult:
     )
     sums: dict[str, list[float]] = {}
     if judged.height:
-        with plain_numerics():
-            values = np.asarray(estimator.predict_proba(judged.select(columns)))[:, 1]
+        values = label_probabilities(estimator, judged.select(columns), model=recipe.model, place=place)
         for patient, value in zip(judged["patient"], values, strict=True):
             sums.setdefault(patient, []).append(float(value))
     probabilities = {patient: sum(values) / len(values) for patient, values in sums.items()}

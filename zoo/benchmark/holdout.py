@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
-import numpy as np
 import polars as pl
 
 from schemas.results import Cohort, ComparisonRow, LeaderboardRow, PredictionRow, Suite
@@ -19,7 +18,7 @@ from zoo.evaluation.multiplicity import holm
 from zoo.models.saved import trained_from
 from zoo.saving.folders import local_model_folder
 from zoo.saving.persist import load_model
-from zoo.tables.fits import plain_numerics
+from zoo.tables.fits import label_probabilities
 
 __all__ = ["JudgedModel", "comparison_rows", "corrected_rows", "judged_model"]
 
@@ -65,8 +64,9 @@ def judged_model(snapshot: Snapshot, row: Mapping[str, Any], suite: Suite = "hol
         rows = frame.filter(pl.col("cohort") == cohort)
         if not rows.height:
             continue
-        with plain_numerics():
-            probabilities = np.asarray(loaded.estimator.predict_proba(rows.select(columns)))[:, 1]
+        probabilities = label_probabilities(
+            loaded.estimator, rows.select(columns), model=row["model"], place=f"{cohort} cohort"
+        )
         of_cohort = [
             PredictionRow(
                 study=row["study"],

@@ -18,7 +18,6 @@ from zoo.benchmark.leaderboard import leaderboard_row, scores_of
 from zoo.evaluation.delong import paired_placements_test
 from zoo.evaluation.repeated import ranked_placements
 from zoo.evaluation.threshold import youden_threshold
-from zoo.registry import model_spec
 from zoo.tables.fits import UnfitError
 
 __all__ = ["JudgedOutOfFold", "comparisons_out_of_fold", "judged_out_of_fold", "refuse_unfit", "stored_out_of_fold"]
@@ -155,7 +154,7 @@ def _threshold(
             if (of, number) == (model, fold) and part is not None
         ]
         held_out = dict(pair for task in inner for pair in results[task.key][model]["probabilities"].items())
-    if not held_out and not model_spec(model).is_network:
+    if not held_out and model not in planned.networks:
         raise UnfitError(
             f"'{model}' has no threshold: the training patients of fold {fold} have fewer than two of the rarer label, "
             "and its inner folds need two",

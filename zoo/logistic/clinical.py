@@ -16,6 +16,7 @@ from zoo.logistic.imputation import fill_values, filled
 from zoo.logistic.missing_values import MissingValuesError, refuse_missing
 from zoo.logistic.two_classes import two_classes
 from zoo.logistic.wald import FactorEffect
+from zoo.self_description import LinearView
 
 __all__ = [
     "ClinicalLogisticRegression",
@@ -171,6 +172,28 @@ class ClinicalLogisticRegression(BackwardElimination, ClassifierMixin, BaseEstim
             return filled(table, self.fill_)
         refuse_missing(table, self._names())
         return table
+
+    def summary(self, labels: ArrayLike | None = None) -> dict[str, Any]:
+        """Return both rounds of tests, what they removed, and the notes."""
+        return {
+            "intercept": float(self.intercept_[0]),
+            "univariable": [vars(effect) for effect in self.univariable_],
+            "multivariable": [vars(effect) for effect in self.multivariable_],
+            "removed": [vars(step) for step in self.steps_],
+            "left_out": [vars(factor) for factor in self.excluded_],
+            "notes": list(self.notes_),
+        }
+
+    def linear_view(self) -> LinearView:
+        """Return the final model's factors with their coefficients and 95 % bounds."""
+        names = self._names()
+        columns = tuple(names.index(factor) for factor in self.factors_)
+        with np.errstate(divide="ignore"):  # a bound of an odds ratio may have come out as 0
+            intervals = {
+                effect.factor: (float(np.log(effect.lower)), float(np.log(effect.upper)))
+                for effect in self.multivariable_
+            }
+        return LinearView(columns, np.ravel(self.coef_)[list(columns)], float(self.intercept_[0]), intervals)
 
     def _names(self) -> list[str]:
         if hasattr(self, "feature_names_in_"):

@@ -14,13 +14,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
-from sklearn.pipeline import Pipeline
 
 from schemas.errors import ContractError
 from zoo.models.contributions import Contributions, contributions, last_step
 from zoo.models.example_answers import refuse_other_answers
+from zoo.models.parts import parts_of
 from zoo.radiomics.combat import BATCH_PREFIX, ComBatHarmoniser
-from zoo.radiomics.combined import CombinedFeatures
 from zoo.saving.files import RESTORE
 
 __all__ = ["Answers", "Question", "model_answers", "refuse_other_columns"]
@@ -106,7 +105,7 @@ def _probabilities(estimator: BaseEstimator, table: pl.DataFrame) -> NDArray[np.
 
 def _known_batches(estimator: BaseEstimator, table: pl.DataFrame) -> tuple[NDArray[np.bool_], tuple[str | None, ...]]:
     """Return whose batch the model's training had, and why the others have no answer."""
-    harmoniser = _harmoniser(estimator)
+    harmoniser = next((part for part in parts_of(estimator) if isinstance(part, ComBatHarmoniser)), None)
     if harmoniser is None:
         return np.ones(table.height, dtype=bool), (None,) * table.height
     codes = table[str(harmoniser.batch)].to_numpy()
@@ -117,11 +116,3 @@ def _known_batches(estimator: BaseEstimator, table: pl.DataFrame) -> tuple[NDArr
         for is_known, code in zip(known, codes, strict=True)
     )
     return known, reasons
-
-
-def _harmoniser(estimator: BaseEstimator) -> ComBatHarmoniser | None:
-    """Return the step that harmonises, in a pipeline or in the selection of a combined model."""
-    steps = [step for _, step in estimator.steps] if isinstance(estimator, Pipeline) else []
-    if steps and isinstance(steps[0], CombinedFeatures):
-        steps = [step for _, step in steps[0].selection_.steps]
-    return next((step for step in steps if isinstance(step, ComBatHarmoniser)), None)

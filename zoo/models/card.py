@@ -59,7 +59,12 @@ def model_card(spec: ModelSpec, metadata: Mapping[str, Any], summary: Mapping[st
 
 
 def _what_it_is(spec: ModelSpec, metadata: Mapping[str, Any]) -> list[str]:
-    lines = [f"{spec.description}", "", f"- Study: {metadata['study']}, {metadata['title']}"]
+    lines = [f"{spec.description}", ""]
+    if spec.base is not None:
+        lines.append(f"- A variant of the zoo's `{spec.base}`")
+    if (package := metadata.get("package")) is not None:
+        lines.append(f"- Added by the package {package['name']} {package['version']}, which it needs")
+    lines += [f"- Study: {metadata['study']}, {metadata['title']}"]
     if metadata["question"]:
         lines.append(f"- Question: {metadata['question']}")
     if metadata["outcome"]:

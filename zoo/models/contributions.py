@@ -2,7 +2,8 @@
 
 Every explanation looks at a model's last step and at the columns that reach it. Steps before it work column by
 column (imputation, scaling) or leave columns out, so what is not among these columns cannot move a probability;
-but for the batch that a harmonised model reads, which moves the columns themselves.
+but for the batch that a harmonised model reads, which moves the columns themselves. A model that is neither such a
+pipeline nor says how it is linear is its own last step: all of its columns reach it, as they stand in the table.
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ from pydantic import JsonValue
 from scipy.special import expit
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
-from xgboost import XGBClassifier
 
-from zoo.logistic.clinical import ClinicalLogisticRegression
-from zoo.radiomics.tuned import TunedClassifier
-from zoo.staging.estimators import ComparatorClassifier
+from schemas.errors import ContractError
+from zoo.models.parts import log_odds_line, sees_standardised_columns
+from zoo.self_description import Completing, Linear, LinearView
 
 __all__ = [
+    "MOST_COLUMNS",
     "Contributions",
     "LastStep",
     "column_references",
@@ -36,6 +37,9 @@ __all__ = [
 
 Floats = NDArray[np.float64]
 ContributionKind = Literal["linear", "tree", "occlusion"]
+
+MOST_COLUMNS = 100
+"""A model that is explained as a whole is asked again for each of its columns; with more than these it is not."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,8 @@ class LastStep:
         95 % bounds of coefficients, where the model is one of effects that were tested.
     booster : xgboost.Booster or None
         Where the step is made of trees.
+    is_whole : bool
+        Whether it is the model itself, no step of which is known.
     """
 
     features: tuple[str, ...]
@@ -71,6 +77,12 @@ class LastStep:
     intercept: float = 0.0
     intervals: Mapping[str, tuple[float, float]] | None = None
     booster: xgboost.Booster | None = None
+    is_whole: bool = False
+
+    @property
+    def is_too_wide(self) -> bool:
+        """Return whether it is a whole model with more columns than it can be asked about one by one."""
+        return self.is_whole and len(self.features) > MOST_COLUMNS
 
 
 @dataclass(frozen=True)
@@ -107,21 +119,26 @@ class Contributions:
 def column_references(estimator: BaseEstimator, inputs: pl.DataFrame) -> dict[str, JsonValue]:
     """Return mean and standard deviation of the training columns that an estimator does not itself remember.
 
-    A pipeline scales its columns and knows them; a clinical model and a published score read raw values.
+    A pipeline that scales its columns knows them; a clinical model and a published score read raw values. Missing
+    values do not count.
     """
-    if isinstance(estimator, Pipeline):
+    if sees_standardised_columns(estimator):
         return {}
     values = _completed(estimator, inputs)
     return {
-        name: {"mean": float(column.mean()), "deviation": float(column.std())}
-        for name, column in zip(inputs.columns, values.T, strict=True)
+        name: {"mean": float(known.mean()), "deviation": float(known.std())} if len(known) else _UNKNOWN
+        for name, known in ((n, c[~np.isnan(c)]) for n, c in zip(inputs.columns, values.T, strict=True))
     }
+
+
+_UNKNOWN: dict[str, JsonValue] = {"mean": 0.0, "deviation": 0.0}
+"""Of a column without a value among the training patients."""
 
 
 def _completed(estimator: BaseEstimator, inputs: pl.DataFrame) -> Floats:
     """Return a table as an estimator without steps reads it: missing factors imputed where it imputes."""
     values: Floats = inputs.to_numpy().astype(np.float64)
-    return estimator.completed(values) if isinstance(estimator, ClinicalLogisticRegression) else values
+    return estimator.completed(values) if isinstance(estimator, Completing) else values
 
 
 def last_step(estimator: BaseEstimator, inputs: pl.DataFrame, references: Mapping[str, Any]) -> LastStep:
@@ -136,45 +153,43 @@ def last_step(estimator: BaseEstimator, inputs: pl.DataFrame, references: Mappin
     references : mapping
         What `column_references` gave on the training patients.
     """
-    if isinstance(estimator, Pipeline):
+    if sees_standardised_columns(estimator):
         return _of_pipeline(estimator, inputs)
-    table = _completed(estimator, inputs)
-    names = list(inputs.columns)
-    if isinstance(estimator, ComparatorClassifier):
-        columns = [estimator.column_]
-        direction = 1.0 if estimator.worse == "high" else -1.0
-        coefficients, intercept = np.array([estimator.slope_ * direction]), float(estimator.intercept_)
-        intervals = None
-    elif isinstance(estimator, ClinicalLogisticRegression):
-        columns = [names.index(factor) for factor in estimator.factors_]
-        coefficients, intercept = np.ravel(estimator.coef_)[columns], float(estimator.intercept_[0])
-        with np.errstate(divide="ignore"):  # a bound of an odds ratio may have come out as 0
-            intervals = {
-                effect.factor: (float(np.log(effect.lower)), float(np.log(effect.upper)))
-                for effect in estimator.multivariable_
-            }
-    else:
-        raise TypeError(f"{type(estimator).__name__} is no member of the zoo that can be explained")
+    table, names = _completed(estimator, inputs), list(inputs.columns)
+    view = estimator.linear_view() if isinstance(estimator, Linear) else None
+    columns = range(len(names)) if view is None else view.columns
     features = tuple(names[column] for column in columns)
     return LastStep(
         features=features,
-        values=table[:, columns],
+        values=table[:, list(columns)],
         centre=np.array([references[name]["mean"] for name in features]),
         scale=np.array([references[name]["deviation"] for name in features]),
-        probability=lambda values: np.asarray(expit(values @ coefficients + intercept), dtype=np.float64),
-        coefficients=coefficients,
-        intercept=intercept,
-        intervals=intervals,
+        probability=_asked(estimator, names) if view is None else _line(view),
+        coefficients=None if view is None else view.coefficients,
+        intercept=0.0 if view is None else view.intercept,
+        intervals=None if view is None else view.intervals,
+        is_whole=view is None,
     )
+
+
+def _line(view: LinearView) -> Callable[[Floats], Floats]:
+    return lambda values: np.asarray(expit(values @ view.coefficients + view.intercept), dtype=np.float64)
+
+
+def _asked(estimator: BaseEstimator, names: list[str]) -> Callable[[Floats], Floats]:
+    """Return what a whole model says of values of its columns; a value that is missing is NULL, as in its table."""
+
+    def probability(values: Floats) -> Floats:
+        table = pl.DataFrame(values, schema=names, orient="row").fill_nan(None)
+        return np.asarray(estimator.predict_proba(table), dtype=np.float64)[:, 1]
+
+    return probability
 
 
 def _of_pipeline(pipeline: Pipeline, inputs: pl.DataFrame) -> LastStep:
     before, classifier = pipeline[:-1], pipeline[-1]
     values = np.asarray(before.transform(inputs), dtype=np.float64)
-    coefficients, intercept = None, 0.0
-    if hasattr(classifier, "coef_"):
-        coefficients, intercept = np.ravel(classifier.coef_), float(np.ravel(classifier.intercept_)[0])
-    inner = classifier.best_estimator_ if isinstance(classifier, TunedClassifier) else classifier
+    coefficients, intercept = log_odds_line(classifier, values.shape[1]) or (None, 0.0)
     return LastStep(
         features=tuple(str(name) for name in before.get_feature_names_out()),
         values=values,
@@ -184,17 +199,28 @@ def _of_pipeline(pipeline: Pipeline, inputs: pl.DataFrame) -> LastStep:
         probability=lambda changed: np.asarray(classifier.predict_proba(changed), dtype=np.float64)[:, 1],
         coefficients=coefficients,
         intercept=intercept,
-        booster=inner.get_booster() if isinstance(inner, XGBClassifier) else None,
+        booster=classifier.get_booster() if hasattr(classifier, "get_booster") else None,
     )
 
 
 def contributions(step: LastStep) -> Contributions:
     """Return what each feature adds to each patient's answer, of the kind that the last step allows.
 
+    Raises
+    ------
+    ContractError
+        If the model is explained as a whole and has too many columns.
+
     References
     ----------
     Lundberg SM et al., Nat Mach Intell 2020;2:56, doi:10.1038/s42256-019-0138-9 (trees).
     """
+    if step.is_too_wide:
+        raise ContractError(
+            f"the model reads {len(step.features)} columns and does not say what each adds: "
+            f"one by one they are tried up to {MOST_COLUMNS}",
+            hint="its package can add linear_view() to the estimator, or a pipeline that selects (docs/extending.md)",
+        )
     if step.coefficients is not None:
         at_mean = step.intercept + float(step.coefficients @ step.centre)
         return Contributions(

@@ -15,11 +15,11 @@ import numpy as np
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from sklearn.base import BaseEstimator
-from sklearn.pipeline import Pipeline
 
 from schemas.errors import ContractError
 from schemas.features.names import PHASE_SEPARATOR
 from zoo.models.contributions import last_step
+from zoo.models.parts import sees_standardised_columns
 from zoo.networks.region_columns import is_region_column
 from zoo.radiomics.combat import BATCH_PREFIX
 from zoo.saving.files import RESTORE
@@ -28,6 +28,9 @@ __all__ = ["example_answers", "refuse_other_answers"]
 
 _ROWS = 64
 """Enough for most leaves of the trees; ten columns take six kilobytes."""
+_MOST_COLUMNS = 10_000
+_MOST_CELLS = 20_000
+"""Of a model that is asked as a whole: all its columns are written down."""
 _TOLERANCE = 1e-6
 """Processors and releases round differently: about 1e-12 for a probability in double, 1e-7 in single precision."""
 _TOLERANCE_OF_NETWORKS = 1e-4
@@ -58,7 +61,7 @@ class _Regions(BaseModel):
 class _Examples(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    columns: tuple[str, ...] = Field(max_length=10_000)
+    columns: tuple[str, ...] = Field(max_length=_MOST_COLUMNS)
     rows: tuple[tuple[float | None, ...], ...] = Field(min_length=1, max_length=1000)
     probabilities: tuple[float, ...]
     sums: tuple[float, ...]
@@ -76,8 +79,8 @@ def example_answers(estimator: BaseEstimator, inputs: pl.DataFrame, references: 
 
     A value is the training mean plus a fixed multiple of the standard deviation, or 0 and 1 by turns where a column
     has these two; no patient's value is among them. Only columns that reach the model's last step vary, others are 0.
-    The last row lacks all features, for the imputation. ``sums`` are those of the columns that reach the last step: a
-    tree or a neighbour does not answer to a small change before it.
+    The last row lacks all features, for the imputation, where the model takes such a patient. ``sums`` are those of the
+    columns that reach the last step: a tree or a neighbour does not answer to a small change before it.
 
     Parameters
     ----------
@@ -90,20 +93,36 @@ def example_answers(estimator: BaseEstimator, inputs: pl.DataFrame, references: 
     """
     if any(is_region_column(name) for name in inputs.columns):
         return _of_network(estimator, inputs)
-    reach = set(last_step(estimator, inputs.head(2), references).features)
+    step, is_standardised = last_step(estimator, inputs.head(2), references), sees_standardised_columns(estimator)
+    reach = set(step.features)
     columns = [
-        name
-        for name in inputs.columns
-        if name in reach or name.startswith(BATCH_PREFIX) or not isinstance(estimator, Pipeline)
-    ]
+        name for name in inputs.columns if name in reach or name.startswith(BATCH_PREFIX) or not is_standardised
+    ][:_MOST_COLUMNS]
     made_up = [_made_up(inputs[name], position) for position, name in enumerate(columns)]
     rows = [list(row) for row in zip(*made_up, strict=True)] if made_up else [[]]
-    if isinstance(estimator, Pipeline):
-        rows[-1] = [None if PHASE_SEPARATOR in name else value for name, value in zip(columns, rows[-1], strict=True)]
+    if step.is_whole:
+        rows = rows[: max(2, _MOST_CELLS // max(1, len(columns)))]
+    lacking = [None if PHASE_SEPARATOR in name else value for name, value in zip(columns, rows[-1], strict=True)]
+    if is_standardised or (step.is_whole and lacking != rows[-1]):
+        known = _Examples(columns=columns, rows=(tuple(lacking),), probabilities=(0.0,), sums=())
+        if _takes(estimator, _table(inputs.columns, known)):
+            rows[-1] = lacking
     known = _Examples(columns=columns, rows=rows, probabilities=[0.0] * len(rows), sums=())
     table = _table(inputs.columns, known)
     probabilities, sums = _probabilities(estimator, table), _sums(estimator, table, references)
     return {"columns": columns, "rows": rows, "probabilities": probabilities, "sums": sums}
+
+
+def _takes(estimator: BaseEstimator, table: pl.DataFrame) -> bool:
+    """Return whether a model answers for patients who lack values."""
+    try:
+        if sees_standardised_columns(estimator):
+            # Neighbours count how often they are asked, and are saved with the count.
+            return bool(np.isfinite(np.asarray(estimator[:-1].transform(table), dtype=np.float64)).all())
+        _probabilities(estimator, table)
+    except ValueError:
+        return False
+    return True
 
 
 def _of_network(estimator: BaseEstimator, inputs: pl.DataFrame) -> dict[str, Any]:
@@ -209,5 +228,8 @@ def _probabilities(estimator: BaseEstimator, table: pl.DataFrame) -> list[float]
 
 def _sums(estimator: BaseEstimator, table: pl.DataFrame, references: Mapping[str, Any]) -> list[float]:
     """Return the sums of the columns that reach the last step."""
-    found: list[float] = last_step(estimator, table, references).values.sum(axis=0).tolist()
+    step = last_step(estimator, table, references)
+    # The columns of a whole model are as the table has them, missing values too.
+    values = np.nan_to_num(step.values) if step.is_whole else step.values
+    found: list[float] = values.sum(axis=0).tolist()
     return found

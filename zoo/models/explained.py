@@ -12,7 +12,7 @@ from zoo.models.contributions import contributions, last_step
 from zoo.models.importances import permutation_importances
 from zoo.models.prediction import part_of
 from zoo.models.saved import patient_of, stored_model, trained_from
-from zoo.registry import model_spec
+from zoo.registry import recorded_spec
 from zoo.saving.folders import version_key
 
 __all__ = ["patient_explanation", "validation_importances"]
@@ -35,7 +35,7 @@ def validation_importances(snapshot: Snapshot, row: Mapping[str, Any]) -> list[d
     named = version_key(row)
     if known := snapshot.rows("importances", **named, kind="permutation"):
         return known
-    if model_spec(row["model"]).is_network:
+    if recorded_spec(row).is_network:
         return []
     saved = stored_model(snapshot, row)
     frame = trained_from(snapshot, row).filter(pl.col("cohort") == "validation")

@@ -42,6 +42,8 @@ def training_importances(step: LastStep, labels: NDArray[np.int64]) -> list[Impo
         Their labels.
     """
     found: list[Importance] = []
+    if step.is_too_wide:
+        return found
     if step.coefficients is not None:
         for name, value, scale in zip(step.features, step.coefficients, step.scale, strict=True):
             lower, upper = (step.intervals or {}).get(name, (None, None))
@@ -82,7 +84,7 @@ def permutation_importances(
     kind : {'permutation', 'permutation_training'}
         Whose patients they are. On training patients the loss is that of a fit to them: it flatters.
     repeats : int
-        Shuffles a feature, from one seed.
+        Shuffles a feature, from one seed. A model that is too wide to be asked so often has no importances.
 
     Returns
     -------
@@ -95,6 +97,8 @@ def permutation_importances(
     ----------
     Breiman L, Mach Learn 2001;45:5, doi:10.1023/A:1010933404324.
     """
+    if step.is_too_wide:
+        return []
     random = np.random.default_rng(_SEED)
     n = len(labels)
     whole = auc(labels, step.probability(step.values))

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sklearn.base import BaseEstimator
 from sklearn.linear_model import LogisticRegressionCV
-from sklearn.pipeline import Pipeline
 
-from zoo.networks.fusion import FusionClassifier
-from zoo.networks.late_fusion import LateFusionClassifier
-from zoo.radiomics.combined import CombinedFeatures
-from zoo.radiomics.lasso import LassoSelector
+from zoo.models.parts import parts_of
+from zoo.self_description import Penalised
 
 __all__ = ["chosen_penalties"]
 
@@ -31,21 +26,9 @@ def chosen_penalties(estimator: BaseEstimator) -> dict[str, dict[str, float]]:
         regression's L2 penalty.
     """
     found: dict[str, float] = {}
-    for step in _steps(estimator):
-        if isinstance(step, LassoSelector):
-            found["lasso"] = float(step.C_)
-        elif isinstance(step, LogisticRegressionCV):
-            found["classifier"] = float(step.C_)
+    for part in parts_of(estimator):
+        if isinstance(part, Penalised):
+            found |= part.penalties()
+        elif isinstance(part, LogisticRegressionCV):  # scikit-learn's own, which has no such method
+            found["classifier"] = float(part.C_)
     return {"penalties": found} if found else {}
-
-
-def _steps(estimator: BaseEstimator) -> list[Any]:
-    if isinstance(estimator, LateFusionClassifier):
-        return _steps(estimator.tabular_)
-    if isinstance(estimator, FusionClassifier):
-        return _steps(estimator.combined_)
-    if isinstance(estimator, CombinedFeatures):
-        return _steps(estimator.selection_)
-    if isinstance(estimator, Pipeline):
-        return [found for _, step in estimator.steps for found in _steps(step)]
-    return [estimator]

@@ -10,7 +10,7 @@ from store.history.snapshot import Snapshot
 from store.history.studies import stored_study
 from store.home import Store
 from zoo.models.training import trained_model, training_plan
-from zoo.registry import model_spec
+from zoo.registry import recorded_spec
 
 __all__ = ["remade_model"]
 
@@ -33,7 +33,7 @@ def remade_model(store: Store, row: Mapping[str, Any]) -> bool:
     RadzooError
         When the model's table cannot be read, or the model not be fitted.
     """
-    if model_spec(row["model"]).is_network:
+    if recorded_spec(row).is_network:
         return False
     snapshot = Snapshot(store)
     study = stored_study(snapshot, row["study"])

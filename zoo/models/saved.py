@@ -18,7 +18,7 @@ from schemas.documents.model_record import ModelManifest, ModelRecord, record_fa
 from schemas.documents.strict_json import strict_json
 from schemas.errors import ContractError, NotFoundError
 from schemas.features.names import PHASE_SEPARATOR
-from schemas.study.models import FactorRule, Missing, ModelSettings
+from schemas.study.models import FactorRule, Missing
 from store.history.snapshot import Snapshot
 from store.history.studies import stored_study
 from zoo.logistic.imputation import INDICATOR
@@ -27,10 +27,11 @@ from zoo.models.foreign import ForeignFiles
 from zoo.models.training import read_variables
 from zoo.networks.region_columns import is_region_column
 from zoo.radiomics.combat import batch_column
-from zoo.registry import model_spec
+from zoo.registry import recorded_spec
 from zoo.saving.archive import checked_archive
 from zoo.saving.files import ESTIMATOR, MANIFEST, RECORD, RESTORE, read_model_file
 from zoo.saving.folders import local_model_folder
+from zoo.saving.package import package_types
 from zoo.saving.persist import LoadedModel, checked_contents, load_model, loaded_record
 from zoo.staging.bclc import bclc_comparator
 from zoo.staging.description import Comparator
@@ -173,7 +174,8 @@ def exported_model(snapshot: Snapshot, folder: Path) -> SavedModel:
             hint="apply it in the store that trained it, or train it again there",
         )
     # Reading alone; the estimator itself is made elsewhere.
-    checked_archive(contents[ESTIMATOR], contents, folder, finite=True)
+    types = package_types(metadata, str(folder / RECORD))
+    checked_archive(contents[ESTIMATOR], contents, folder, finite=True, types=types)
     frame = pinned_rows(snapshot, str(metadata.get("dataset_id")))
     loaded = LoadedModel(None, metadata, record["libraries"], manifest.sha256)
     saved = _saved(metadata, loaded, manifest.version, manifest.mark, frame, folder / RECORD)
@@ -340,7 +342,7 @@ def _as_trained(snapshot: Snapshot, row: Mapping[str, Any]) -> dict[str, Any]:
     dataset = snapshot.row("datasets", dataset_id=row["dataset_id"])
     then = Snapshot(snapshot.store, dataset["commit_id"])
     study = stored_study(then, row["study"])
-    inputs: ModelInputs = model_inputs(study, model_spec(row["model"]))
+    inputs: ModelInputs = model_inputs(study, recorded_spec(row))
     pinned = json.loads(dataset["inputs"])
     features = None
     if pinned["feature_set"] is not None:
@@ -349,7 +351,7 @@ def _as_trained(snapshot: Snapshot, row: Mapping[str, Any]) -> dict[str, Any]:
         features = {"feature_set": name, "definition_sha256": definition}
     return {
         "inputs": pinned,
-        "settings": study.models.get(row["model"], ModelSettings()).model_dump(mode="json"),
+        "settings": study.settings_of(row["model"]).model_dump(mode="json"),
         "feature_set": features,
         "variables": read_variables(study, inputs),
     }

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
-import numpy as np
 from pydantic import JsonValue
+from sklearn.base import BaseEstimator
 
+from schemas.errors import ContractError
 from schemas.keys import canonical_json, sha256_of_json
 from schemas.study.file import Study
 from schemas.study.networks import NetworkSettings
@@ -26,11 +27,12 @@ from zoo.models.example_answers import example_answers
 from zoo.models.importances import training_importances
 from zoo.models.penalties import chosen_penalties
 from zoo.models.summary import model_summary
-from zoo.registry import model_spec
+from zoo.registry import ModelSpec, study_spec
 from zoo.saving.folders import put_model_folder
+from zoo.saving.package import package_record
 from zoo.saving.persist import save_model
 from zoo.tables.feature_columns import stored_feature_set
-from zoo.tables.fits import TOO_FEW, fit_model, plain_numerics
+from zoo.tables.fits import TOO_FEW, UnfitError, fit_model, label_probabilities, plain_numerics
 from zoo.tables.inputs import ModelInputs, model_inputs
 from zoo.tables.model_table import ModelTable
 from zoo.tables.pinned import pinned_table
@@ -98,11 +100,11 @@ def training_plan(
     study : Study
         The study.
     model : str
-        A name of the zoo.
+        A model of the study, or a name of the zoo.
     tables : dict, optional
         Tables that were built before, by their inputs; the plan's own is added.
     """
-    spec = model_spec(model)
+    spec = study_spec(study, model)
     inputs = model_inputs(study, spec)
     known, key = ({} if tables is None else tables), canonical_json(inputs.as_dict())
     if key not in known:
@@ -112,8 +114,8 @@ def training_plan(
         "dataset": dataset.sha256,
         "inputs": inputs.as_dict(),
         # In full: scikit-learn's own repr leaves out the middle of a long pipeline.
-        "estimator": spec.build(study.settings_of(model), random_state=RANDOM_STATE).__repr__(N_CHAR_MAX=1_000_000),
-        "libraries": library_versions(model),
+        "estimator": _unfitted(study, spec).__repr__(N_CHAR_MAX=1_000_000),
+        "libraries": library_versions(spec),
     }
     digest = sha256_of_json(decided_by)
     versions = {row["version"]: row["training_sha256"] for row in snapshot.rows("models", study=study.id, model=model)}
@@ -128,6 +130,16 @@ def training_plan(
         feature_set=_bound_feature_set(snapshot, study, inputs.feature_set),
         regions=_bound_regions(snapshot, study, inputs.regions),
     )
+
+
+def _unfitted(study: Study, spec: ModelSpec) -> BaseEstimator:
+    """Return a model's unfitted estimator; a package that cannot build its own leaves the other models alone."""
+    try:
+        return spec.build(study.settings_of(spec.name), random_state=RANDOM_STATE)
+    except ContractError as error:
+        if spec.added_by is None:
+            raise
+        raise UnfitError(error.message, where=f"package {spec.package}", hint=error.hint) from error
 
 
 def _bound_feature_set(snapshot: Snapshot, study: Study, asked: str | None) -> dict[str, str] | None:
@@ -169,14 +181,14 @@ def trained_model(store: Store, study: Study, plan: TrainingPlan, trained_at: st
     UnfitError
         When the training patients do not suffice for this model.
     """
-    spec = model_spec(plan.model)
+    spec = study_spec(study, plan.model)
     inputs, labels, _ = plan.table.of_cohort("training")
     target = labels.to_numpy()
-    estimator = spec.build(study.settings_of(plan.model), random_state=RANDOM_STATE)
+    estimator = _unfitted(study, spec)
     split = model_inputs(study, spec).split
     fit_model(estimator, inputs, target, model=plan.model, place=f"split '{split}'", hint=TOO_FEW)
     with plain_numerics():
-        probabilities = np.asarray(estimator.predict_proba(inputs))[:, 1]
+        probabilities = label_probabilities(estimator, inputs, model=plan.model, place=f"split '{split}'")
         threshold = youden_threshold(target, probabilities)
         # What a network makes of regions is explained by maps, not column by column.
         references = {} if spec.is_network else column_references(estimator, inputs)
@@ -184,7 +196,7 @@ def trained_model(store: Store, study: Study, plan: TrainingPlan, trained_at: st
         summary = model_summary(estimator, target) | chosen_penalties(estimator)
     if spec.is_network:
         summary["network"] |= {"device": _device(study.settings_of(plan.model).network)}
-    metadata = _metadata(study, plan) | {
+    metadata = _metadata(study, spec, plan) | {
         "threshold": threshold,
         "threshold_rule": _THRESHOLD_RULE,
         "training_auc": auc(target, probabilities),
@@ -204,8 +216,10 @@ def trained_model(store: Store, study: Study, plan: TrainingPlan, trained_at: st
         "path": folder,
         "sha256": sha256,
         "trained_at": trained_at,
-        "versions": canonical_json(library_versions(plan.model)),
-        "summary": canonical_json(summary | {"excluded": plan.table.excluded}),
+        "versions": canonical_json(library_versions(spec)),
+        "summary": canonical_json(
+            summary | {"excluded": plan.table.excluded} | _base(spec) | package_record(spec.added_by)
+        ),
     }
     found = [] if spec.is_network else training_importances(last_step(estimator, inputs, references), target)
     return TrainedModel(row, plan.dataset, plan.table.excluded, tuple(named | vars(each) for each in found))
@@ -219,9 +233,9 @@ def _device(settings: NetworkSettings | None) -> str:
     return f"{on['name']} ({on['device']})" if "name" in on else str(on["device"])
 
 
-def _metadata(study: Study, plan: TrainingPlan) -> dict[str, Any]:
+def _metadata(study: Study, spec: ModelSpec, plan: TrainingPlan) -> dict[str, Any]:
     """Return what a folder says of its model beside the fit; no patient is named, for it may leave the store."""
-    asked = model_inputs(study, model_spec(plan.model))
+    asked = model_inputs(study, spec)
     cohorts = {cohort: plan.table.of_cohort(cohort)[1] for cohort in ("training", "validation")}
     return {
         "study": study.id,
@@ -229,6 +243,8 @@ def _metadata(study: Study, plan: TrainingPlan) -> dict[str, Any]:
         "question": study.study.question,
         "outcome": _outcome(study),
         "model": plan.model,
+        **_base(spec),
+        **package_record(spec.added_by),
         "training_sha256": plan.training_sha256,
         "inputs": asked.as_dict(),
         "settings": study.settings_of(plan.model).model_dump(mode="json"),
@@ -243,8 +259,13 @@ def _metadata(study: Study, plan: TrainingPlan) -> dict[str, Any]:
             cohort: {"patients": len(labels), "events": int(labels.sum())} for cohort, labels in cohorts.items()
         },
         "excluded": len(plan.table.excluded),
-        "libraries": library_versions(plan.model) | {"radzoo": version("radzoo")},
+        "libraries": library_versions(spec) | {"radzoo": version("radzoo")},
     }
+
+
+def _base(spec: ModelSpec) -> dict[str, str]:
+    """Return what a variant's record says of its base; nothing where the model is a member under its own name."""
+    return {} if spec.base is None else {"base": spec.base}
 
 
 def read_variables(study: Study, inputs: ModelInputs) -> dict[str, dict[str, Any]]:
@@ -275,7 +296,9 @@ def _outcome(study: Study) -> str:
     return outcome.name
 
 
-def library_versions(*models: str) -> dict[str, str]:
-    """Return the versions of the libraries that decide fitted models of these names."""
-    are_networks = any(model_spec(model).is_network for model in models)
-    return {name: version(name) for name in (*_LIBRARIES, *(_OF_NETWORKS if are_networks else ()))}
+def library_versions(*specs: ModelSpec) -> dict[str, str]:
+    """Return the versions of the libraries that decide fitted models of these members."""
+    are_networks = any(spec.is_network for spec in specs)
+    added_by = [spec.added_by for spec in specs if spec.added_by is not None]
+    libraries = {name: version(name) for name in (*_LIBRARIES, *(_OF_NETWORKS if are_networks else ()))}
+    return libraries | {each.package: each.version for each in added_by}

@@ -9,7 +9,8 @@ import torch
 from monai.networks.nets.resnet import ResNet
 from torch import Tensor, nn
 
-from schemas.study.networks import Architecture, NetworkFusion
+from schemas.study.networks import ARCHITECTURES, Architecture, NetworkFusion
+from zoo.networks.package_trunk import package_trunk
 
 __all__ = ["N_LABELS", "PhaseNetwork", "ResidualTrunk"]
 
@@ -91,8 +92,8 @@ class PhaseNetwork(nn.Module):
 
     Parameters
     ----------
-    architecture : {"resnet10", "resnet18", "resnet34"}
-        Of the trunk.
+    architecture : str
+        Of the trunk: ``resnet10``, ``resnet18``, ``resnet34``, or the name of a network that another package adds.
     n_phases, n_slices : int
         What a patient's regions hold.
     fusion : {"shared", "separate", "early"}
@@ -103,7 +104,7 @@ class PhaseNetwork(nn.Module):
 
     Attributes
     ----------
-    trunks : ModuleList of ResidualTrunk
+    trunks : ModuleList
         One, or one for each phase with ``separate``.
     head : Linear
         From the concatenated features, phase by phase, and then the tabular inputs to the scores of both labels.
@@ -111,7 +112,7 @@ class PhaseNetwork(nn.Module):
 
     def __init__(
         self,
-        architecture: Architecture,
+        architecture: str,
         n_phases: int,
         n_slices: int,
         fusion: NetworkFusion = "shared",
@@ -122,20 +123,24 @@ class PhaseNetwork(nn.Module):
         self.n_passes = 1 if fusion == "early" else n_phases
         channels = n_slices * n_phases if fusion == "early" else n_slices
         self.trunks = nn.ModuleList(
-            ResidualTrunk(architecture, channels) for _ in range(n_phases if fusion == "separate" else 1)
+            _trunk(architecture, channels) for _ in range(n_phases if fusion == "separate" else 1)
         )
-        self.head = nn.Linear(self.n_passes * self.trunk.n_features + n_tabular, N_LABELS)
+        n_features: int = self.trunk.n_features  # type: ignore[assignment]
+        self.head = nn.Linear(self.n_passes * n_features + n_tabular, N_LABELS)
 
     @property
-    def trunk(self) -> ResidualTrunk:
+    def trunk(self) -> nn.Module:
         """Return the first trunk, which is the only one unless they are separate."""
         return self.trunk_of(0)
 
-    def trunk_of(self, phase: int) -> ResidualTrunk:
+    def trunk_of(self, phase: int) -> nn.Module:
         """Return the trunk that reads a phase, given by its position."""
-        trunk = self.trunks[phase if self.fusion == "separate" else 0]
-        assert isinstance(trunk, ResidualTrunk)  # noqa: S101  (for the type checker)
-        return trunk
+        return self.trunks[phase if self.fusion == "separate" else 0]
+
+    @property
+    def has_maps(self) -> bool:
+        """Return whether its trunks give the maps that class activation maps are made of."""
+        return hasattr(self.trunk, "feature_maps")
 
     def embed(self, images: Tensor) -> Tensor:
         """Return the trunk's features of each phase.
@@ -167,3 +172,10 @@ class PhaseNetwork(nn.Module):
     def forward(self, images: Tensor, tabular: Tensor | None = None) -> Tensor:
         """Return the scores of both labels, of shape (n_patients, 2)."""
         return self.scores(self.embed(images), tabular)
+
+
+def _trunk(architecture: str, channels: int) -> nn.Module:
+    for own in ARCHITECTURES:
+        if architecture == own:
+            return ResidualTrunk(own, channels)
+    return package_trunk(architecture, channels)

@@ -16,7 +16,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from schemas.errors import ContractError
-from schemas.study.networks import Architecture, NetworkSettings
+from schemas.study.networks import NetworkSettings
 from zoo.networks.region_columns import region_column, region_images
 
 if TYPE_CHECKING:
@@ -36,8 +36,9 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
 
     Parameters
     ----------
-    architecture : {"resnet10", "resnet18", "resnet34"}, default="resnet10"
-        Of the trunk; see `zoo.networks.architecture.ResidualTrunk`.
+    architecture : str, default="resnet10"
+        Of the trunk: ``resnet10``, ``resnet18`` or ``resnet34`` (`zoo.networks.architecture.ResidualTrunk`), or the
+        name of a network that another package adds.
     settings : NetworkSettings, optional
         How the network is trained; the paper's way where it is left out.
     random_state : int, default=0
@@ -81,7 +82,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
 
     def __init__(
         self,
-        architecture: Architecture = "resnet10",
+        architecture: str = "resnet10",
         settings: NetworkSettings | None = None,
         random_state: int = 0,
     ) -> None:
@@ -162,6 +163,24 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
         self.held_out_probabilities_ = (
             self.predict_proba(X[aside.tolist()])[:, 1] if len(aside) else np.empty(0, dtype=np.float64)
         )
+        return self
+
+    def summary(self, labels: ArrayLike | None = None) -> dict[str, Any]:
+        """Return under ``network`` which one it is, how it was trained, and on how many patients."""
+        return {
+            "network": {
+                "architecture": self.architecture,
+                "trained_weights": self.n_weights_,
+                "epochs": len(self.history_["loss"]),
+                "best_epoch": self.best_epoch_,
+                "patients_fitted": self.n_fitted_,
+                "patients_for_early_stopping": self.n_inner_validation_,
+                "settings": self._settings.model_dump(mode="json"),
+            }
+        }
+
+    def region_network(self) -> NetworkClassifier:
+        """Return the network that reads regions: itself."""
         return self
 
     def network(self) -> PhaseNetwork:

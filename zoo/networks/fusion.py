@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import polars as pl
@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 
 from schemas.study.models import ModelSettings
-from schemas.study.networks import Architecture, NetworkSettings
+from schemas.study.networks import NetworkSettings
 from zoo.networks.classifier import NetworkClassifier
 from zoo.networks.region_columns import is_region_column
 from zoo.radiomics.combined import CombinedFeatures
@@ -57,7 +57,7 @@ class FusionClassifier(NetworkClassifier):
     def __init__(
         self,
         combined: CombinedFeatures,
-        architecture: Architecture = "resnet10",
+        architecture: str = "resnet10",
         settings: NetworkSettings | None = None,
         random_state: int = 0,
     ) -> None:
@@ -80,6 +80,18 @@ class FusionClassifier(NetworkClassifier):
             As of `NetworkClassifier.fit`, and if one of the three kinds of columns is missing.
         """
         return super().fit(X, y)
+
+    def summary(self, labels: ArrayLike | None = None) -> dict[str, Any]:
+        """Return what the network says, and the tabular inputs that were selected with their weights."""
+        return super().summary(labels) | {
+            "columns_after": self.combined_.column_counts(),
+            "features": [{"feature": name, "coefficient": weight} for name, weight in self.tabular_coefficients()],
+            "notes": list(self.combined_.notes_),
+        }
+
+    def fitted_parts(self) -> tuple[CombinedFeatures]:
+        """Return what selects the tabular inputs."""
+        return (self.combined_,)
 
     def tabular_coefficients(self) -> list[tuple[str, float]]:
         """Return the selected columns and the last layer's weights for them, largest first.

@@ -136,17 +136,26 @@ class LateFusionClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator): 
         labels: NDArray[Any] = self.classes_[(self.predict_proba(X)[:, 1] > 0.5).astype(int)]
         return labels
 
-    def summary(self) -> dict[str, Any]:
+    def fitted_parts(self) -> tuple[NetworkClassifier, BaseEstimator]:
+        """Return both members."""
+        return self.network_, self.tabular_
+
+    def region_network(self) -> NetworkClassifier:
+        """Return the member that reads regions."""
+        return self.network_
+
+    def summary(self, labels: ArrayLike | None = None) -> dict[str, Any]:
         """Return the weight of each member, log odds per standard deviation of its out-of-fold log odds."""
         check_is_fitted(self)
         weights = np.ravel(self.join_[-1].coef_)
-        return {
+        own = {
             "intercept": float(self.join_[-1].intercept_[0]),
             "members": [
                 {"member": name, "coefficient": float(weight)}
                 for name, weight in zip(("network", "combined model"), weights, strict=True)
             ],
         }
+        return own | self.network_.summary(labels)
 
 
 def _columns(X: pl.DataFrame) -> tuple[list[str], list[str]]:

@@ -148,6 +148,11 @@ def restored(build: Callable[[], PhaseNetwork], weights: bytes) -> PhaseNetwork:
     with torch.device("meta"):
         network = build()
     network.load_state_dict(_checked_weights(network, weights), assign=True)
+    if lost := [name for name, tensor in network.named_buffers() if tensor.is_meta]:
+        raise ContractError(
+            f"the network has numbers that are not among its weights: '{lost[0][:80]}'",
+            hint="its package must register them as persistent buffers",
+        )
     prepared: PhaseNetwork = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return prepared.eval()
 

@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from schemas.errors import ContractError
 from schemas.keys import sha256_of_json
-from schemas.study.networks import Architecture, NetworkSettings
+from schemas.study.networks import NetworkSettings
 from zoo.evaluation.auc import auc
 from zoo.networks.architecture import N_LABELS, PhaseNetwork
 from zoo.networks.augmentation import Augmentation
@@ -53,7 +53,7 @@ class TrainedNetwork:
 def trained_network(
     training: NetworkData,
     validation: NetworkData | None,
-    architecture: Architecture,
+    architecture: str,
     settings: NetworkSettings,
     seed: int,
 ) -> TrainedNetwork:
@@ -67,7 +67,7 @@ def trained_network(
     ----------
     training, validation : NetworkData, NetworkData or None
         Who moves the weights, and on whom early stopping looks: no patient in both.
-    architecture : {"resnet10", "resnet18", "resnet34"}
+    architecture : str
         Of the trunk.
     settings : NetworkSettings
         How it is trained.
@@ -214,9 +214,7 @@ def _refuse_divergence(epoch: int, numbers: NDArray[np.float64]) -> None:
         )
 
 
-def _initial_network(
-    training: NetworkData, architecture: Architecture, settings: NetworkSettings, seed: int
-) -> PhaseNetwork:
+def _initial_network(training: NetworkData, architecture: str, settings: NetworkSettings, seed: int) -> PhaseNetwork:
     _, n_phases, n_slices, _, _ = training.images.shape
     n_tabular = 0 if training.tabular is None else training.tabular.shape[1]
     # Layers draw their first weights from the process's generator, which is put back afterwards.
@@ -262,7 +260,7 @@ def _tell(
 def _fit_sha256(
     training: NetworkData,
     validation: NetworkData | None,
-    architecture: Architecture,
+    architecture: str,
     settings: NetworkSettings,
     seed: int,
 ) -> str:

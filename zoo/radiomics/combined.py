@@ -94,6 +94,18 @@ class CombinedFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  
         check_is_fitted(self)
         return np.array([*self.selection_.get_feature_names_out(), *self.factors_], dtype=object)
 
+    def fitted_parts(self) -> tuple[BaseEstimator]:
+        """Return the selection among the radiomics columns."""
+        return (self.selection_,)
+
+    def column_counts(self) -> dict[str, int]:
+        """Return how many radiomics columns each step of the selection leaves, and all of them with the factors."""
+        inner = self.selection_
+        counts = {
+            name: len(inner[: position + 1].get_feature_names_out()) for position, (name, _) in enumerate(inner.steps)
+        }
+        return {**counts, "with_factors": len(inner.get_feature_names_out()) + len(self.factors_)}
+
     def _is_radiomics(self) -> NDArray[np.bool_]:
         return np.array([PHASE_SEPARATOR in str(name) for name in self.feature_names_in_])
 

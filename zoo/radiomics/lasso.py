@@ -179,6 +179,10 @@ class LassoSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]  # skle
             self.support_[np.argmax(pull)] = True
         return self
 
+    def penalties(self) -> dict[str, float]:
+        """Return the chosen inverse of the penalty."""
+        return {"lasso": float(self.C_)}
+
     def _get_support_mask(self) -> NDArray[np.bool_]:
         check_is_fitted(self)
         support: NDArray[np.bool_] = self.support_

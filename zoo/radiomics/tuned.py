@@ -11,6 +11,7 @@ from sklearn import config_context
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.utils import Tags
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from zoo.logistic.two_classes import two_classes
@@ -117,6 +118,24 @@ class TunedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):  # ty
                 f"its tuning leaves {patients} patients to fit to, and '{empty[0]}' is tried from {fewest} on"
             )
         return feasible
+
+    def summary(self, labels: ArrayLike | None = None) -> dict[str, Any]:
+        """Return the chosen parameters."""
+        return {
+            "parameters": {
+                name: value.item() if isinstance(value, np.generic) else value
+                for name, value in self.best_params_.items()
+            }
+        }
+
+    def fitted_parts(self) -> tuple[BaseEstimator]:
+        """Return the classifier with the chosen parameters."""
+        return (self.best_estimator_,)
+
+    @available_if(lambda self: hasattr(self.best_estimator_, "get_booster"))  # type: ignore[untyped-decorator]
+    def get_booster(self) -> Any:
+        """Return the chosen classifier's boosted trees, where it is made of them."""
+        return self.best_estimator_.get_booster()
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return the probabilities of both classes, of shape (n_patients, 2)."""

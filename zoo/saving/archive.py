@@ -72,7 +72,14 @@ def canonical_archive(content: bytes) -> tuple[bytes, dict[str, bytes]]:
     return _archive(schema, {renamed: members[name] for name, renamed in files.items()}), weights
 
 
-def checked_archive(content: bytes, files: Mapping[str, bytes], folder: Path, *, finite: bool) -> bytes:
+def checked_archive(
+    content: bytes,
+    files: Mapping[str, bytes],
+    folder: Path,
+    *,
+    finite: bool,
+    types: frozenset[str] = frozenset(),
+) -> bytes:
     """Return a skops archive with the weights in it again, as skops reads it, after all of it was checked.
 
     Nothing is unpacked: a saved model's members are stored as they are, so the archive is as large as what it holds.
@@ -87,6 +94,8 @@ def checked_archive(content: bytes, files: Mapping[str, bytes], folder: Path, *,
         Named in errors.
     finite : bool
         Whether a NaN or an infinity that would decide a probability is refused too.
+    types : frozenset of str
+        Types that the model's package adds to the list (`zoo.saving.package.package_types`).
 
     Raises
     ------
@@ -109,12 +118,12 @@ def checked_archive(content: bytes, files: Mapping[str, bytes], folder: Path, *,
         raise ContractError("no network of the model has these weights", where=str(folder / spare[0]), hint=RESTORE)
     members |= {name: files[name] for name in wanted}
     try:
-        refuse_foreign_nodes(schema, members, finite=finite)
+        refuse_foreign_nodes(schema, members, finite=finite, types=types)
     except ForeignTypesFault as fault:
         raise ContractError(
             f"the estimator holds types that are not on the allow-list: {fault}",
             where=where,
-            hint="use only models that this project saved; types of a new member go to OWN_TYPES",
+            hint="use only models that radzoo saved; a new member's types go to OWN_TYPES, a package's to PluginModel",
         ) from fault
     except ArchiveFault as fault:
         raise ContractError(f"the file is not a skops archive: {fault}", where=where, hint=RESTORE) from fault

@@ -99,11 +99,14 @@ class ForeignTypesFault(ArchiveFault):
 class _Walk:
     members: Mapping[str, bytes]
     finite: bool
+    objects: frozenset[str]
     foreign: set[str] = field(default_factory=set)
     used: set[str] = field(default_factory=set)
 
 
-def refuse_foreign_nodes(schema: Any, members: Mapping[str, bytes], *, finite: bool) -> None:
+def refuse_foreign_nodes(
+    schema: Any, members: Mapping[str, bytes], *, finite: bool, types: frozenset[str] = frozenset()
+) -> None:
     """Refuse an archive that says more than a saved model does.
 
     Parameters
@@ -114,6 +117,8 @@ def refuse_foreign_nodes(schema: Any, members: Mapping[str, bytes], *, finite: b
         Its other files, and the weights beside it.
     finite : bool
         Whether a number that is NaN or infinite is refused too, but for those that decide nothing.
+    types : frozenset of str
+        Types that the model's package adds to the list.
 
     Raises
     ------
@@ -122,7 +127,7 @@ def refuse_foreign_nodes(schema: Any, members: Mapping[str, bytes], *, finite: b
     ArchiveFault
         If a node is not built as skops builds it, refers to itself, or an array is other than its header says.
     """
-    walk = _Walk(members, finite)
+    walk = _Walk(members, finite, types)
     _node(schema, walk, ("", None), (), 0)
     if walk.foreign:
         raise ForeignTypesFault(", ".join(sorted(walk.foreign)))
@@ -142,7 +147,8 @@ def _node(node: Any, walk: _Walk, attribute: _Attribute, above: tuple[int, ...],
         raise ArchiveFault("a part of it has no type")
     if depth > _DEEPEST:
         raise ArchiveFault(f"it is nested more than {_DEEPEST} deep")
-    if f"{module}.{name}" not in _TYPES.get(loader, frozenset()):
+    is_of_package = loader == "ObjectNode" and f"{module}.{name}" in walk.objects
+    if not is_of_package and f"{module}.{name}" not in _TYPES.get(loader, frozenset()):
         walk.foreign.add(f"{module}.{name}"[:120] if loader in _LOADERS or loader in _FOREIGN else f"{loader[:60]}")
         _descend(node, walk, above, depth)
         return

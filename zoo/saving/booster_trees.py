@@ -12,11 +12,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sklearn.base import BaseEstimator
-from sklearn.pipeline import Pipeline
 from xgboost import XGBClassifier
 
 from schemas.errors import ContractError
-from zoo.radiomics.tuned import TunedClassifier
 from zoo.saving.files import RESTORE
 
 __all__ = ["refuse_broken_trees"]
@@ -47,10 +45,22 @@ def refuse_broken_trees(estimator: BaseEstimator) -> None:
 
 
 def _boosted(estimator: BaseEstimator) -> Iterator[XGBClassifier]:
-    last = estimator[-1] if isinstance(estimator, Pipeline) else estimator
-    inner = last.best_estimator_ if isinstance(last, TunedClassifier) else last
-    if isinstance(inner, XGBClassifier):
-        yield inner
+    """Yield the fitted boosted trees anywhere in a model: a package's estimator may hold them where it likes."""
+    waiting, met = [estimator], set()
+    while waiting:
+        each = waiting.pop()
+        if id(each) in met:
+            continue
+        met.add(id(each))
+        if isinstance(each, XGBClassifier):
+            if each.__sklearn_is_fitted__():
+                yield each
+        elif isinstance(each, Mapping):
+            waiting += each.values()
+        elif isinstance(each, list | tuple):
+            waiting += each
+        elif isinstance(each, BaseEstimator):
+            waiting += vars(each).values()
 
 
 def _refuse_broken_tree(tree: Mapping[str, Any], columns: int) -> None:

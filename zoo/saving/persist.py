@@ -20,6 +20,7 @@ from schemas.errors import ContractError, NotFoundError
 from zoo.saving.archive import canonical_archive, checked_archive
 from zoo.saving.archive_nodes import FOREIGN_TYPES
 from zoo.saving.files import CARD, ESTIMATOR, RECORD, RESTORE, model_files, refuse_large_file
+from zoo.saving.package import package_types, recorded_package
 from zoo.saving.type_names import OWN_TYPES
 
 # skops takes four seconds to load, and torch with it where that is installed: it is imported where a model is read or
@@ -96,7 +97,8 @@ def save_model(
         If the folder holds another model, the estimator holds a type that would be refused on loading, or
         the metadata are not JSON (NaN and infinity are not).
     """
-    archive, weights = _estimator_files(estimator, folder)
+    types = package_types(metadata, str(folder / RECORD))
+    archive, weights = _estimator_files(estimator, folder, types)
     contents = {
         ESTIMATOR: archive,
         **weights,
@@ -171,9 +173,10 @@ def loaded_files(contents: Mapping[str, bytes], folder: Path, *, finite: bool = 
     import skops.io
 
     record = loaded_record(contents, folder)
-    archive = checked_archive(contents[ESTIMATOR], contents, folder, finite=finite)
+    types = package_types(record["metadata"], str(folder / RECORD))
+    archive = checked_archive(contents[ESTIMATOR], contents, folder, finite=finite, types=types)
     try:
-        estimator = skops.io.loads(archive, trusted=[*FOREIGN_TYPES, *OWN_TYPES.values()])
+        estimator = skops.io.loads(archive, trusted=[*FOREIGN_TYPES, *OWN_TYPES.values(), *types])
     except Exception as error:  # attributes that no class expects end in whatever the class raises
         raise ContractError(
             f"the estimator cannot be made of its file: {type(error).__name__}: {' '.join(str(error).split())[:200]}",
@@ -258,7 +261,7 @@ def checked_contents(
     return contents
 
 
-def _estimator_files(estimator: BaseEstimator, folder: Path) -> tuple[bytes, dict[str, bytes]]:
+def _estimator_files(estimator: BaseEstimator, folder: Path, types: frozenset[str]) -> tuple[bytes, dict[str, bytes]]:
     """Return the estimator's archive, and its networks' weights by the names of their files."""
     import skops.io
     from skops.io.exceptions import UnsupportedTypeException
@@ -269,16 +272,18 @@ def _estimator_files(estimator: BaseEstimator, folder: Path) -> tuple[bytes, dic
         raise ContractError(f"the estimator cannot be stored: {error}", where=str(folder)) from error
     archive, weights = canonical_archive(dumped)
     # What could not be loaded again is not saved.
-    checked_archive(archive, weights, folder, finite=False)
+    checked_archive(archive, weights, folder, finite=False, types=types)
     for name, content in {ESTIMATOR: archive, **weights}.items():
         refuse_large_file(name, len(content), str(folder / name))
     return archive, weights
 
 
 def _record_bytes(metadata: Mapping[str, JsonValue], folder: Path, libraries: Sequence[str]) -> bytes:
+    package = recorded_package(metadata, str(folder / RECORD))
     record = {
         "format": _FORMAT,
-        "libraries": {library: version(library) for library in libraries},
+        "libraries": {library: version(library) for library in libraries}
+        | ({} if package is None else {package.name: package.version}),
         "metadata": dict(metadata),
     }
     try:

@@ -17,6 +17,7 @@ from zoo.logistic.separation import separates
 from zoo.logistic.sigmoid import LEAST_SLOPE, calibrated_intercept
 from zoo.logistic.two_classes import two_classes
 from zoo.logistic.wald import wald_fit
+from zoo.self_description import LinearView
 
 __all__ = ["ComparatorClassifier"]
 
@@ -155,6 +156,19 @@ class ComparatorClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
             slope, intercept = LEAST_SLOPE / deviation, None
         self.slope_ = slope
         self.intercept_ = calibrated_intercept(slope * score, prevalence) if intercept is None else intercept
+
+    def summary(self, labels: ArrayLike | None = None) -> dict[str, Any]:
+        """Return the line, and whether the training patients' own slope has the published direction."""
+        return {
+            "intercept": float(self.intercept_),
+            "slope": float(self.slope_),
+            "follows_published_direction": bool(self.follows_published_direction_),
+        }
+
+    def linear_view(self) -> LinearView:
+        """Return the score's column with the slope in the column's own direction."""
+        direction = 1.0 if self.worse == "high" else -1.0
+        return LinearView((self.column_,), np.array([self.slope_ * direction]), float(self.intercept_))
 
     def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return the directed score, of shape (n_patients,): higher speaks for ``classes_[1]``."""

@@ -15,7 +15,7 @@ from sklearn.base import BaseEstimator
 from schemas.errors import ContractError
 from schemas.features.names import PHASE_SEPARATOR
 
-__all__ = ["TOO_FEW", "UnfitError", "fit_model", "plain_numerics"]
+__all__ = ["TOO_FEW", "UnfitError", "fit_model", "label_probabilities", "plain_numerics"]
 
 TOO_FEW = "radzoo sql 'from failures' shows what is missing; else the study needs more labelled patients"
 """What to do where a model has too few patients."""
@@ -71,6 +71,46 @@ def fit_model(
         if same := _sameness(table):
             raise unfit(same, "look at the table or feature set: all training patients have the same values") from error
         raise unfit(_reason(error)) from error
+    except Exception as error:  # what a package's code does is unknown
+        if not _is_of_package(estimator):
+            raise
+        raise unfit(f"{type(error).__name__}: {_reason(error)}") from error
+
+
+def label_probabilities(
+    estimator: BaseEstimator, table: pl.DataFrame, *, model: str, place: str
+) -> NDArray[np.float64]:
+    """Return a fitted model's probabilities of label 1.
+
+    Raises
+    ------
+    UnfitError
+        When what it says is no probability, as that of another package may.
+    """
+    try:
+        with plain_numerics():
+            found = np.asarray(estimator.predict_proba(table), dtype=np.float64)
+    except Exception as error:
+        if not _is_of_package(estimator):
+            raise
+        raise UnfitError(f"'{model}' gives no probabilities: {_reason(error)}", where=place, hint=_ASK) from error
+    classes = np.asarray(getattr(estimator, "classes_", (0, 1))).tolist()
+    if found.shape != (table.height, 2) or not ((found >= 0) & (found <= 1)).all() or classes != [0, 1]:
+        reason = "what it gives are not the probabilities of label 0 and label 1, between 0 and 1"
+        raise UnfitError(f"'{model}' gives no probabilities: {reason}", where=place, hint=_ASK)
+    return found[:, 1]
+
+
+_ASK = "ask who made the model's package"
+_OWN = ("zoo", "sklearn", "xgboost")
+
+
+def _is_of_package(estimator: BaseEstimator) -> bool:
+    """Return whether a part of an estimator is a type of another package."""
+    parts = (estimator, *estimator.get_params(deep=True).values())
+    return any(
+        isinstance(each, BaseEstimator) and type(each).__module__.partition(".")[0] not in _OWN for each in parts
+    )
 
 
 @contextmanager

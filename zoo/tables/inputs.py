@@ -8,7 +8,7 @@ from typing import Any
 
 from schemas.errors import ContractError
 from schemas.study.file import Study
-from schemas.study.models import FactorRule, IccBound, Missing, ModelSettings
+from schemas.study.models import FactorRule, IccBound, Missing
 from zoo.registry import ModelSpec
 from zoo.staging.bclc import bclc_comparator
 from zoo.staging.description import Comparator
@@ -39,6 +39,8 @@ class ModelInputs:
     """What becomes of a patient who lacks a clinical factor."""
     regions: str | None = None
     """The set of regions that a network reads, one column a phase."""
+    says_the_switch: bool = False
+    """Whether a comparator's switch that is off is written down: where the study's own comparator has it on."""
 
     @classmethod
     def from_dict(cls, written: Mapping[str, Any], study: Study | None = None) -> ModelInputs:
@@ -69,12 +71,15 @@ class ModelInputs:
             harmonise=written.get("harmonise"),
             missing=written.get("missing", "exclude"),
             regions=written.get("regions"),
+            says_the_switch=written.get(_BCLC_SWITCH) is False,
         )
 
     def as_dict(self) -> dict[str, Any]:
         """Return the inputs as a JSON-ready mapping."""
-        # Where the switch is off nothing is said: datasets of former releases keep their names.
-        switched = {_BCLC_SWITCH: True} if _is_switched(self.comparator) else {}
+        # Where the switch is off nothing is said: datasets of former releases keep their names. But where a study has
+        # it on, `from_dict` would take it to be on for a variant too.
+        is_on = _is_switched(self.comparator)
+        switched = {_BCLC_SWITCH: is_on} if is_on or self.says_the_switch else {}
         return switched | {
             "split": self.split,
             "feature_set": self.feature_set,
@@ -93,14 +98,21 @@ class ModelInputs:
 
 
 def model_inputs(study: Study, spec: ModelSpec) -> ModelInputs:
-    """Return what a model of the zoo reads in a study.
+    """Return what a model of a study reads.
+
+    Parameters
+    ----------
+    study : Study
+        The study.
+    spec : ModelSpec
+        The model, from `study_spec`.
 
     Raises
     ------
     ContractError
         When the study file does not give what the model needs.
     """
-    settings = study.models.get(spec.name, ModelSettings())
+    settings = study.settings_of(spec.name)
     split = settings.split or next(iter(study.splits), None)
     if split is None:
         raise ContractError(
@@ -130,15 +142,17 @@ def model_inputs(study: Study, spec: ModelSpec) -> ModelInputs:
     factors: tuple[FactorRule, ...] = ()
     if "clinical" in spec.inputs:
         # A combined model reads the clinical model's factors, unless it is given its own.
-        factors = settings.factors or study.models.get("cr", ModelSettings()).factors
+        factors = settings.factors or study.settings_of("cr").factors
         if not factors:
             raise ContractError(
                 f"model '{spec.name}' needs clinical factors",
                 hint=f"add [[models.{spec.name}.factors]] to the study file and ingest again",
             )
-    comparator = spec.comparator
+    comparator, says_the_switch = spec.comparator, False
     if comparator is not None and settings.single_over_5cm_is_b:
         comparator = bclc_comparator(single_over_5cm_is_b=True)
+    elif comparator is not None:
+        says_the_switch = study.settings_of(comparator.name).single_over_5cm_is_b
     return ModelInputs(
         split=split,
         feature_set=feature_set,
@@ -152,6 +166,7 @@ def model_inputs(study: Study, spec: ModelSpec) -> ModelInputs:
         harmonise=settings.harmonise if feature_set else None,
         missing=settings.missing if factors else "exclude",
         regions=regions,
+        says_the_switch=says_the_switch,
     )
 
 

@@ -15,7 +15,7 @@ from schemas.errors import NotFoundError, UsageError
 from store.history.snapshot import Snapshot
 from store.home import Store
 from zoo.models.explained import patient_explanation
-from zoo.registry import model_spec
+from zoo.registry import recorded_spec
 from zoo.saving.named_model import model_row
 
 __all__ = ["explain"]
@@ -69,7 +69,7 @@ def explain(
     snapshot = Snapshot(Store(context.store))
     row = model_row(snapshot, model, study)
     marked = f"marked: {row['mark']}\n" if row["mark"] is not None else ""
-    if model_spec(row["model"]).is_network:
+    if recorded_spec(row).is_network:
         return _network_explanation(snapshot, row, patient, out, picture, marked)
     if out is not None or len(patient) > 1:
         raise UsageError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flows.cli.outcome import Outcome, table_text
+from flows.engine.broken_packages import warn_of_broken_packages
 from zoo.members import MEMBERS
 
 __all__ = ["zoo"]
@@ -14,6 +15,7 @@ _FOOT = """every model needs an outcome and a split with training patients of bo
   a feature set     feature_sets, such as "mr@1" or "ct@1", or a table [imported.NAME]
   a set of regions  "hcc-regions@1" in feature_sets, or a table [define.NAME.regions]
   other names       variables under [clinical.variables]; --json has their units
+several models from one: [models.NAME] with base = "radiomics_lr" and what differs, such as phases = ["PVP"]
 next: a table [models.NAME] in the study file for each model, then radzoo bench"""
 
 
@@ -35,8 +37,13 @@ def zoo() -> Outcome:
             "needs": member.needs,
             "variables": member.units,
             "doi": member.citation,
+            "package": member.package,
         }
         for member in MEMBERS.values()
     ]
-    shown = [row | {"network": "yes" if row["network"] else ""} for row in rows]
-    return Outcome(f"{table_text(shown, ['model', 'reads', 'network', 'description', 'needs'])}\n\n{_FOOT}", rows)
+    warn_of_broken_packages()
+    columns = ["model", "reads", "network", "description", "needs"]
+    if any(row["package"] for row in rows):
+        columns.insert(1, "package")
+    shown = [row | {"network": "yes" if row["network"] else "", "package": row["package"] or ""} for row in rows]
+    return Outcome(f"{table_text(shown, columns)}\n\n{_FOOT}", rows)

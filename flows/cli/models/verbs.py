@@ -43,7 +43,7 @@ def list(*, study: str | None = None, context: Shared) -> Outcome:  # noqa: A001
     radzoo models list
     """
     rows = listed_models(Snapshot(Store(context.store)), study)
-    columns = ["model", "version", "study", "dataset", "trained_at", "validation AUC", "mark"]
+    columns = ["model", "version", "study", "base", "dataset", "trained_at", "validation AUC", "mark"]
     text = table_text([vars(row) | {"validation AUC": row.validation_auc} for row in rows], columns)
     return Outcome(text if rows else "no model was trained yet\nnext: radzoo train", rows)
 
@@ -203,6 +203,8 @@ def _largest(parts: Mapping[str, float], number: int = 3) -> str:
 def _shown_text(found: ShownModel) -> str:
     summary = found.summary
     lines = [f"{found.model}@{found.version} of study {found.study}, trained {found.trained_at}"]
+    if found.base is not None:
+        lines.append(f"a variant of {found.base}")
     if found.mark is not None:
         lines.append(f"marked: {found.mark}")
     lines += [

@@ -3,7 +3,7 @@ with judged as (  -- the version in the leaderboard; where none was judged, the 
 )
 select
     m.model, m.version, m.trained_at, m.threshold, (m.summary ->> 'intercept')::double as intercept,
-    json_keys(m.summary) as summary_keys, coalesce((m.summary -> 'notes')::varchar[], []) as notes,
+    json_keys(m.summary) as summary_keys, coalesce(m.summary ->> 'base', m.model) as base, coalesce((m.summary -> 'notes')::varchar[], []) as notes,
     m.sha256, m.path, m.dataset_id, d.split, d.inputs ->> 'feature_set' as feature_set,
     d.patients, d.columns, d.commit_id as dataset_commit
 from models m

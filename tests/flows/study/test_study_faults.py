@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from flows.cli.main import exit_code
-from flows.study.names import known_models
+from flows.study.model_faults import known_models
 from schemas.features.sets import BUILT_IN
 from zoo.registry import model_names
 
