@@ -1,4 +1,4 @@
-"""``created_store``: a new store, or this machine's door to one that others share."""
+"""``create_store``: a new store, or this machine's door to one that others share."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from store.files import DataFolder
 from store.history.snapshot import newest_commit
 from store.home import CATALOGUE_FILE, Store
 
-__all__ = ["CreatedStore", "created_store"]
+__all__ = ["CreatedStore", "create_store"]
 
 _PROBE = b"radzoo writes, reads and removes this file to see whether it may\n"
 
@@ -39,7 +39,7 @@ class CreatedStore:
     """0 in a new store, those of the others in a shared one."""
 
 
-def created_store(root: Path, address: StoreAddress) -> CreatedStore:
+def create_store(root: Path, address: StoreAddress) -> CreatedStore:
     """Make a store and return where its parts lie; a store that is there at this address is opened.
 
     The data are tried with a small file, which is written, read back and removed; the catalogue's server

@@ -24,7 +24,7 @@ from store.analyst.publish import published_commit
 from store.analyst.query import answer
 from store.history.snapshot import Snapshot
 from store.home import Store
-from store.verification.verify import verified
+from store.verification.verify import store_verification
 
 __all__ = ["Moment", "Outcome", "Timing", "damage", "drawn_moments", "end_state", "ingested", "killed", "timed"]
 
@@ -207,7 +207,7 @@ def killed(ready: Path, folder: Path, moment: Moment, server: str, workers: int 
 
 def damage(store: Store) -> list[str]:
     """Return what is wrong with a store: what `radzoo store verify` finds, and half a commit."""
-    found = [finding.what for check in verified(store).checks for finding in check.findings]
+    found = [finding.what for check in store_verification(store).checks for finding in check.findings]
     snapshot = Snapshot(store)
     extractions = len(snapshot.rows("extractions"))
     counts = {

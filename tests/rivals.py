@@ -23,12 +23,12 @@ from typing import Any
 import duckdb
 
 from schemas.keys import MaskKey, extraction_id, sha256_of_json
-from store.analyst.publish import published
+from store.analyst.publish import publish_snapshot
 from store.analyst.query import answer
 from store.commits.commit import commit_to
 from store.history.snapshot import Snapshot
 from store.home import Store
-from store.rows.segments import written_segment
+from store.rows.segments import write_segment
 from store.rows.staging import ExtractionRecord
 
 __all__ = ["Race", "race"]
@@ -146,7 +146,7 @@ def one_commit(store: Store, name: str, number: int) -> int:
         commit.put("feature_sets", [named | texts | {"definition_sha256": DEFINITION}])
         columns = [{"feature_set": FEATURE_SET, "position": at, "feature": column} for at, column in enumerate(COLUMNS)]
         commit.put("features", columns)
-        segment = written_segment(store.segments, FEATURE_SET, COLUMNS, records)
+        segment = write_segment(store.segments, FEATURE_SET, COLUMNS, records)
         commit.put("segments", [vars(segment)])
         own = {"feature_set": FEATURE_SET, "segment_id": segment.segment_id}
         commit.put(
@@ -166,7 +166,7 @@ def write(root: str, name: str, commits: str, publishing: str) -> dict[str, Any]
     for number in range(int(commits)):
         ids.append(one_commit(store, name, number))
         if publishing == "publish" and number % PUBLISHED_EACH == 0:
-            published(Snapshot(store))
+            publish_snapshot(Snapshot(store))
     return {"commits": ids, "began": began, "ended": time.time()}
 
 

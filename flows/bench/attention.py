@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from flows.engine.pool import worker_pool
-from flows.engine.progress import narrated
+from flows.engine.progress import progress_bar
 from schemas.errors import UsageError
 from store.history.snapshot import Snapshot
 from store.home import Store
 from zoo.registry import recorded_spec
 from zoo.saving.folders import version_key
 
-__all__ = ["ExplainedPatient", "PictureFormat", "example_rows", "explained_patients", "shown_rows"]
+__all__ = ["ExplainedPatient", "PictureFormat", "example_rows", "explain_patients", "shown_rows"]
 
 Row = dict[str, Any]
 PictureFormat = Literal["png", "svg"]
@@ -71,7 +71,7 @@ def example_rows(snapshot: Snapshot, models: Sequence[Mapping[str, Any]], *, wor
     if missing:
         root, commit_id = snapshot.store.root, snapshot.commit_id
         with (
-            narrated("looking where networks look", len(missing), "networks") as advance,
+            progress_bar("looking where networks look", len(missing), "networks") as advance,
             worker_pool(min(workers or os.cpu_count() or 1, len(missing))) as pool,
         ):
             for done in as_completed([pool.submit(_computed_rows, root, commit_id, row) for row in missing]):
@@ -88,7 +88,7 @@ def _computed_rows(root: Path, commit_id: int, row: Mapping[str, Any]) -> list[R
     return example_attention(Snapshot(Store(root), commit_id), row)
 
 
-def explained_patients(
+def explain_patients(
     snapshot: Snapshot,
     row: Mapping[str, Any],
     patients: Sequence[str],
@@ -117,7 +117,7 @@ def explained_patients(
     NotFoundError
         If a patient is not in the model's dataset.
     """
-    from zoo.attention.panels import written_attention
+    from zoo.attention.panels import write_attention
     from zoo.attention.stored import stored_attention
 
     if out is not None and out.exists() and not out.is_dir():
@@ -132,7 +132,7 @@ def explained_patients(
                 f"{patient}, {first['cohort']}, label {first['label']}: probability {attention.probability:.2f} "
                 f"by {row['model']}@{row['version']}"
             )
-            file = str(written_attention(attention.panels, out / f"{patient}.{picture}", title))
+            file = str(write_attention(attention.panels, out / f"{patient}.{picture}", title))
         found.append(
             ExplainedPatient(
                 patient=patient,

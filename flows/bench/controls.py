@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from flows.bench.cross_validate import carried_out, discard_fits, is_current, put_datasets
+from flows.bench.cross_validate import discard_fits, is_current, put_datasets, run_fits
 from flows.bench.nested_cv import drawn_folds
-from flows.engine.progress import said
+from flows.engine.progress import say
 from flows.refresh.run import refresh
 from schemas.features.radiomics_settings import RadiomicsSettings
 from schemas.results import Control, ControlRow, Suite
 from schemas.study.file import Study
 from store.commits.commit import commit_to
 from store.history.basis import Basis, basis_of
-from store.history.runs import recorded_run
+from store.history.runs import record_run
 from store.history.snapshot import Snapshot
 from store.home import Store
 from zoo.benchmark.controls import control_row, permuted_labels, shuffled_set, split_fold, with_shuffled_set
-from zoo.benchmark.cross_validation import CrossValidation, cross_validation, split_cohorts, split_labels
+from zoo.benchmark.cross_validation import CrossValidation, plan_cross_validation, split_cohorts, split_labels
 from zoo.benchmark.folds import Fold
 from zoo.models.training import RANDOM_STATE
 from zoo.registry import study_spec
@@ -88,7 +88,7 @@ def _permuted(
         groups = split_cohorts(snapshot, study, split) if suite == "holdout" else {}
         labels[split] = permuted_labels(split_labels(snapshot, study, split), groups, seed=RANDOM_STATE)
     drawn = _folds(snapshot, study, labels, suite, repeats, folds)
-    planned = cross_validation(snapshot, study, models, labels=labels, folds=drawn, with_inner=False)
+    planned = plan_cross_validation(snapshot, study, models, labels=labels, folds=drawn, with_inner=False)
     return _carried_out(store, study, suite, "permuted_labels", models, planned, workers, basis)
 
 
@@ -107,7 +107,7 @@ def _shuffled(
     sets = {name: shuffled_set(study, inputs) for name, inputs in own.items()}
     models = [name for name in readers if sets[name] is not None]
     if without := sorted(set(readers) - set(models)):
-        said(f"shuffled voxels: nothing to shuffle for {', '.join(without)}: no features of intensities from images")
+        say(f"shuffled voxels: nothing to shuffle for {', '.join(without)}: no features of intensities from images")
     if not models:
         return [], None
     shuffled: dict[str, RadiomicsSettings] = dict(found for found in sets.values() if found is not None)
@@ -127,7 +127,7 @@ def _shuffled(
     drawn = _folds(snapshot, study, labels, suite, repeats, folds)
     # Stable is what is stable unshuffled: the control reads the very columns of the model, shape apart.
     readings_of = {found[0]: str(own[model].feature_set) for model, found in sets.items() if found is not None}
-    planned = cross_validation(
+    planned = plan_cross_validation(
         snapshot,
         derived,
         models,
@@ -166,8 +166,8 @@ def _carried_out(
     if list(stored) == list(models) and is_current(snapshot, study, decided_by, suite=suite, control=control):
         names = ControlRow.model_fields
         return [ControlRow.model_validate({name: row[name] for name in names}) for row in stored.values()], None
-    with recorded_run(store, "bench", study.id, scope | {"seed": RANDOM_STATE, "decided_by": decided_by}) as run:
-        results = carried_out(store, study, f"control {control} of {study.id}", planned, workers)
+    with record_run(store, "bench", study.id, scope | {"seed": RANDOM_STATE, "decided_by": decided_by}) as run:
+        results = run_fits(store, study, f"control {control} of {study.id}", planned, workers)
         rows, unfit = [], []
         for model in models:
             try:
@@ -175,7 +175,7 @@ def _carried_out(
             except UnfitError as error:
                 unfit.append(error.message)
         for reason in unfit:
-            said(f"control {control.replace('_', ' ')}: {reason}")
+            say(f"control {control.replace('_', ' ')}: {reason}")
         with commit_to(
             store, f"bench {study.id}: {suite} suite, control {control}", basis=basis, run_id=run.run_id
         ) as commit:

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from flows.engine.progress import narrated, said
+from flows.engine.progress import progress_bar, say
 from schemas.documents.fit_result import FitResults
 from schemas.study.file import Study
 from store.commits.commit import Commit
@@ -16,10 +16,10 @@ from store.home import Store
 from store.rows.staged_units import discard_units, staged_keys, staged_unit
 from zoo.benchmark.cross_validation import CrossValidation
 
-__all__ = ["carried_out", "discard_fits", "is_current", "put_datasets"]
+__all__ = ["discard_fits", "is_current", "put_datasets", "run_fits"]
 
 
-def carried_out(store: Store, study: Study, what: str, planned: CrossValidation, workers: int | None) -> FitResults:
+def run_fits(store: Store, study: Study, what: str, planned: CrossValidation, workers: int | None) -> FitResults:
     """Carry out every fit of a cross-validation and return the results by the fits' keys.
 
     Finished fits lie staged on disk until `discard_fits`: a killed run resumes from there.
@@ -28,13 +28,13 @@ def carried_out(store: Store, study: Study, what: str, planned: CrossValidation,
     there = staged_keys(staging)
     missing = [task for task in planned.tasks if task.key not in there]
     if taken := len(planned.tasks) - len(missing):
-        said(f"{what}: {taken} fits of an interrupted run are taken over")
+        say(f"{what}: {taken} fits of an interrupted run are taken over")
     if missing:
         # Imported here: with nothing to compute, Prefect is not even loaded.
-        from flows.bench.flow import fitted_folds
+        from flows.bench.flow import fit_folds
 
-        with narrated(what, len(missing), "fits") as advance:
-            fitted_folds(what, missing, staging, workers=workers or os.cpu_count() or 1, advance=advance)
+        with progress_bar(what, len(missing), "fits") as advance:
+            fit_folds(what, missing, staging, workers=workers or os.cpu_count() or 1, advance=advance)
     return {task.key: staged_unit(staging, task.key) for task in planned.tasks}
 
 

@@ -7,22 +7,22 @@ from pathlib import Path
 
 from flows.engine.pool import worker_pool
 from flows.engine.tasks import run_tasks
-from flows.engine.watching import watched_networks
+from flows.engine.watching import watch_networks
 from store.rows.staged_units import stage_unit
 from zoo.benchmark.fold_fits import FitTask, fitted_task
 
-__all__ = ["fitted_folds", "staged_fit"]
+__all__ = ["fit_folds", "stage_fit"]
 
 
-def staged_fit(fit: FitTask, staging: Path) -> str:
+def stage_fit(fit: FitTask, staging: Path) -> str:
     """Carry out a fit in a worker process, stage its result, and return its key."""
-    with watched_networks(staging.parent, fit.key):
+    with watch_networks(staging.parent, fit.key):
         found = fitted_task(fit)
     stage_unit(staging, fit.key, found)
     return fit.key
 
 
-def fitted_folds(
+def fit_folds(
     what: str, fits: Sequence[FitTask], staging: Path, *, workers: int, advance: Callable[[int], None]
 ) -> list[str]:
     """Run the flow on ``workers`` processes and return the keys of the staged results.
@@ -32,7 +32,7 @@ def fitted_folds(
     with worker_pool(workers) as pool:
 
         def carry_out(position: int) -> str:
-            key = pool.submit(staged_fit, fits[position], staging).result()
+            key = pool.submit(stage_fit, fits[position], staging).result()
             advance(1)
             return key
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from flows.bench.cross_validate import carried_out, discard_fits, is_current, put_datasets
+from flows.bench.cross_validate import discard_fits, is_current, put_datasets, run_fits
 from flows.train.unfit_models import put_unfit_models, reason_of, unfit_models
 from schemas.keys import sha256_of_json
 from schemas.results import FOLDS, LeaderboardRow
 from schemas.study.file import Study
 from store.commits.commit import Commit, commit_to
 from store.history.basis import basis_of
-from store.history.runs import recorded_run
+from store.history.runs import record_run
 from store.history.snapshot import Snapshot
 from store.home import Store
-from zoo.benchmark.cross_validation import CrossValidation, cross_validation, split_labels
+from zoo.benchmark.cross_validation import CrossValidation, plan_cross_validation, split_labels
 from zoo.benchmark.folds import Fold, most_folds, repeated_folds
 from zoo.benchmark.nested_cv import JudgedOutOfFold, comparisons_out_of_fold, judged_out_of_fold, stored_out_of_fold
 from zoo.benchmark.subgroups import subgroup_comparisons, subgroup_levels, subgroup_rows
@@ -24,10 +24,10 @@ from zoo.tables.fits import UnfitError
 from zoo.tables.inputs import model_inputs
 from zoo.tables.persons import study_people
 
-__all__ = ["drawn_folds", "fold_notes", "honest_plan", "honest_suite"]
+__all__ = ["drawn_folds", "fold_notes", "nested_cv_plan", "run_nested_cv"]
 
 
-def honest_suite(
+def run_nested_cv(
     store: Store,
     study: Study,
     versions: Mapping[str, int],
@@ -58,7 +58,7 @@ def honest_suite(
     """
     basis = basis_of(store)
     snapshot = Snapshot(store)
-    planned = honest_plan(snapshot, study, list(versions), repeats=repeats, folds=folds)
+    planned = nested_cv_plan(snapshot, study, list(versions), repeats=repeats, folds=folds)
     decided_by = sha256_of_json([planned.sha256, dict(versions)])
     known = {row["model"] for row in snapshot.rows("leaderboard", study=study.id, suite="nested-cv")}
     unfit = {model: why for model, why in unfit_models(snapshot, study.id, "bench").items() if model in versions}
@@ -76,8 +76,8 @@ def honest_suite(
         "seed": RANDOM_STATE,
         "decided_by": decided_by,
     }
-    with recorded_run(store, "bench", study.id, parameters) as run:
-        results = carried_out(store, study, f"cross-validating {study.id}", planned, workers)
+    with record_run(store, "bench", study.id, parameters) as run:
+        results = run_fits(store, study, f"cross-validating {study.id}", planned, workers)
         judged, errors = [], {}
         for model, version in versions.items():
             try:
@@ -118,7 +118,7 @@ def _put_figures(commit: Commit, snapshot: Snapshot, study: Study, judged: Seque
     commit.put("comparisons", [row.model_dump() for row in comparisons], replacing=scope)
 
 
-def honest_plan(
+def nested_cv_plan(
     snapshot: Snapshot, study: Study, models: list[str], *, repeats: int, folds: int | None
 ) -> CrossValidation:
     """Return the fits of the nested-cv suite; folds are drawn once a split, the same for every model.
@@ -140,7 +140,7 @@ def honest_plan(
     labels = {split: split_labels(snapshot, study, split) for split in sorted(splits)}
     person_of = study_people(snapshot, study).person
     drawn = drawn_folds(labels, repeats=repeats, folds=folds, person_of=person_of)
-    return cross_validation(snapshot, study, models, labels=labels, folds=drawn, person_of=person_of)
+    return plan_cross_validation(snapshot, study, models, labels=labels, folds=drawn, person_of=person_of)
 
 
 def drawn_folds(

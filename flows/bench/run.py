@@ -9,7 +9,7 @@ from typing import Any
 
 from flows.bench.attention import example_rows
 from flows.bench.controls import control_rows
-from flows.bench.nested_cv import fold_notes, honest_suite
+from flows.bench.nested_cv import fold_notes, run_nested_cv
 from flows.commits.erased_meanwhile import carry_out
 from flows.commits.publication import publish_landed
 from flows.train.run import TrainReport, study_models, train
@@ -19,7 +19,7 @@ from schemas.study.file import Study
 from store.analyst.publish import is_published
 from store.commits.commit import commit_to
 from store.history.basis import Basis, basis_of
-from store.history.runs import recorded_run
+from store.history.runs import record_run
 from store.history.snapshot import Snapshot
 from store.history.studies import stored_study
 from store.home import Store
@@ -131,7 +131,7 @@ def _bench(
     if suite == "holdout":
         leaderboard, commit_id = _paper_suite(store, asked, versions, workers)
     elif versions:
-        leaderboard, commit_id, unfit = honest_suite(
+        leaderboard, commit_id, unfit = run_nested_cv(
             store, asked, versions, repeats=repeats, folds=folds, workers=workers
         )
         failures |= unfit
@@ -170,7 +170,7 @@ def _paper_suite(
     snapshot = Snapshot(store)
     versions = {(row["model"], row["version"]): row for row in snapshot.rows("models", study=study.id)}
     current = [versions[model, version] for model, version in trained.items()]
-    with recorded_run(store, "bench", study.id, {"suite": "holdout"}) as run:
+    with record_run(store, "bench", study.id, {"suite": "holdout"}) as run:
         judged = [judged_model(snapshot, row) for row in current]
         version_of = {each.model: each.version for each in judged}
         scope: dict[str, Any] = {"study": study.id, "suite": "holdout"}

@@ -15,7 +15,7 @@ from typing import Literal
 
 from cyclopts.completion import ShellDetectionError, detect_shell
 
-from flows.cli.outcome import Outcome
+from flows.cli.outcome import CommandResult
 from flows.cli.verbs import GROUPS
 from schemas.errors import UsageError
 
@@ -24,7 +24,7 @@ __all__ = ["Shell", "completion_file", "completion_script", "install_completion"
 Shell = Literal["bash", "zsh", "fish"]
 
 
-def install_completion(shell: Shell | None = None, /) -> Outcome:
+def install_completion(shell: Shell | None = None, /) -> CommandResult:
     """Have bash, zsh or fish complete verbs and options.
 
     Writes a script where the shell looks for it, and for bash and zsh a line into .bashrc or .zshrc that loads it. A
@@ -49,10 +49,10 @@ def install_completion(shell: Shell | None = None, /) -> Outcome:
     startup = _loaded_at_start(chosen, file, os.environ)
     lines = [f"wrote {file}", *([] if startup is None else [f"loaded by {startup}"])]
     data = {"shell": chosen, "script": str(file), "startup_file": None if startup is None else str(startup)}
-    return Outcome("\n".join([*lines, f"next: start a new {chosen}"]), data)
+    return CommandResult("\n".join([*lines, f"next: start a new {chosen}"]), data)
 
 
-def show_completion(shell: Shell | None = None, /) -> Outcome:
+def show_completion(shell: Shell | None = None, /) -> CommandResult:
     """Print the script that a shell completes by, to install it yourself.
 
     Nothing is written. The script goes to stdout.
@@ -69,7 +69,7 @@ def show_completion(shell: Shell | None = None, /) -> Outcome:
     """
     chosen = shell or _this_shell("--show-completion")
     script = completion_script(chosen)
-    return Outcome(script.rstrip("\n"), {"shell": chosen, "script": script})
+    return CommandResult(script.rstrip("\n"), {"shell": chosen, "script": script})
 
 
 def completion_script(shell: Shell) -> str:

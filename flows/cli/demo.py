@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from flows.cli.outcome import Context, Outcome, Workers
+from flows.cli.outcome import CommandResult, Context, Workers
 from flows.cli.study import failure_lines, refresh_text
 from flows.cli.zoo import leaderboard_text
 
@@ -28,7 +28,7 @@ def demo(
     full: bool = False,
     workers: Workers = None,
     context: Annotated[Context, Parameter(parse=False)],
-) -> Outcome:
+) -> CommandResult:
     """Run the example study from end to end: phantoms, features, models, report.
 
     The clinical counts are those of the published cohort; the patients that make them up and all images are synthetic.
@@ -55,7 +55,7 @@ def demo(
 
     store = context.store if context.store_was_named else _FOLDER / "store"
     found = demonstration(_FOLDER, store, patients=patients, full=full, workers=workers)
-    return Outcome(_text(found), found, 5 if failure_lines(found.refreshed) else 0)
+    return CommandResult(_text(found), found, 5 if failure_lines(found.refreshed) else 0)
 
 
 def _text(found: DemoReport) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from flows.cli.outcome import Context, Outcome, table_text
+from flows.cli.outcome import CommandResult, Context, table_text
 from flows.doctor.examination import machine_findings
 from flows.doctor.finding import Finding
 
@@ -15,7 +15,7 @@ __all__ = ["doctor"]
 _WITH_FAILURES = 5
 
 
-def doctor(*, context: Annotated[Context, Parameter(parse=False)]) -> Outcome:
+def doctor(*, context: Annotated[Context, Parameter(parse=False)]) -> CommandResult:
     """Say what this machine has and lacks for each verb; exit code 5 where something is missing or broken.
 
     Libraries, compiler, Prefect's settings and server, the store's place, catalogue and data, GPU, memory. Nothing is
@@ -28,7 +28,7 @@ def doctor(*, context: Annotated[Context, Parameter(parse=False)]) -> Outcome:
     """
     found = machine_findings(context.store)
     is_missing = any(each.state == "missing" for each in found)
-    return Outcome(_text(found), found, _WITH_FAILURES if is_missing else 0)
+    return CommandResult(_text(found), found, _WITH_FAILURES if is_missing else 0)
 
 
 def _text(findings: list[Finding]) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from flows.cli.outcome import Context, Outcome, Workers
+from flows.cli.outcome import CommandResult, Context, Workers
 from flows.embed.run import FOLDS, EmbedReport
 from flows.embed.run import embed as embed_study
 from store.home import Store
@@ -23,7 +23,7 @@ def embed(
     in_training: bool = False,
     workers: Workers = None,
     context: Annotated[Context, Parameter(parse=False)],
-) -> Outcome:
+) -> CommandResult:
     """Put a network's embeddings into the store: out of fold, so that models may learn from them.
 
     Training patients are embedded out of fold, by networks that were trained on the other folds; all others by the
@@ -50,7 +50,7 @@ def embed(
     radzoo embed dl_resnet10 --study my-study
     """
     found = embed_study(Store(context.store), model, study, folds=folds, in_training=in_training, workers=workers)
-    return Outcome(_text(found), found)
+    return CommandResult(_text(found), found)
 
 
 def _text(found: EmbedReport) -> str:

@@ -16,7 +16,7 @@ from flows.cli.answers.features import (
     set_text,
     stability_text,
 )
-from flows.cli.outcome import Context, Outcome
+from flows.cli.outcome import CommandResult, Context
 from schemas.errors import UsageError
 from store.analyst.query import snapshot_connection
 from store.dictionary.coverage import study_coverage
@@ -31,7 +31,7 @@ __all__ = ["coverage", "describe", "diff", "list", "search", "stability"]
 Shared = Annotated[Context, Parameter(parse=False)]
 
 
-def list(*, context: Shared) -> Outcome:  # noqa: A001  (the verb's name)
+def list(*, context: Shared) -> CommandResult:  # noqa: A001  (the verb's name)
     """List the feature sets: version, kind, features, extractions, the studies that use them.
 
     Examples
@@ -40,14 +40,14 @@ def list(*, context: Shared) -> Outcome:  # noqa: A001  (the verb's name)
     """
     with snapshot_connection(Snapshot(Store(context.store))) as connection:
         rows = feature_set_rows(connection)
-    return Outcome(list_text(rows), rows)
+    return CommandResult(list_text(rows), rows)
 
 
 def search(
     *words: str,
     all: Annotated[bool, Parameter(negative="")] = False,  # noqa: A002  (the option's name)
     context: Shared,
-) -> Outcome:
+) -> CommandResult:
     """Search the dictionary of features by name, family, IBSI code, unit or definition.
 
     Parameters
@@ -65,10 +65,10 @@ def search(
     if not words:
         raise UsageError("search for what?", hint="radzoo features search entropy")
     found = found_features(Snapshot(Store(context.store)), words)
-    return Outcome(found_text(found, every_column=all), found)
+    return CommandResult(found_text(found, every_column=all), found)
 
 
-def describe(feature_set: str, column: str | None = None, /, *, context: Shared) -> Outcome:
+def describe(feature_set: str, column: str | None = None, /, *, context: Shared) -> CommandResult:
     """Describe a feature set, or one of its columns.
 
     Parameters
@@ -92,13 +92,13 @@ def describe(feature_set: str, column: str | None = None, /, *, context: Shared)
         if column is not None:
             of_column = described_column(connection, row["feature_set"], column)
             prepared = column_preparation(row, column)
-            return Outcome(column_text(of_column, prepared), {**vars(of_column), "preparation": prepared})
+            return CommandResult(column_text(of_column, prepared), {**vars(of_column), "preparation": prepared})
         of_set = described_feature_set(connection, row["feature_set"])
     use = set_use(snapshot, row)
-    return Outcome(set_text(of_set, use), {**vars(of_set), **vars(use)})
+    return CommandResult(set_text(of_set, use), {**vars(of_set), **vars(use)})
 
 
-def diff(before: str, after: str, /, *, limit: int = 10, context: Shared) -> Outcome:
+def diff(before: str, after: str, /, *, limit: int = 10, context: Shared) -> CommandResult:
     """Show what two feature sets do differently, and how far their values lie apart.
 
     Values are compared where both sets have a row of the same image and the same mask.
@@ -120,10 +120,10 @@ def diff(before: str, after: str, /, *, limit: int = 10, context: Shared) -> Out
     names = [named_feature_set(snapshot, each)["feature_set"] for each in (before, after)]
     with snapshot_connection(snapshot) as connection:
         found = feature_set_difference(connection, *names)
-    return Outcome(difference_text(found, limit), found)
+    return CommandResult(difference_text(found, limit), found)
 
 
-def coverage(*, study: str | None = None, context: Shared) -> Outcome:
+def coverage(*, study: str | None = None, context: Shared) -> CommandResult:
     """Count, per study, feature set and phase, the masks with a row, those without, and why.
 
     Parameters
@@ -140,7 +140,7 @@ def coverage(*, study: str | None = None, context: Shared) -> Outcome:
         refuse_unknown_study(snapshot, study)
     with snapshot_connection(snapshot) as connection:
         found = study_coverage(connection, study)
-    return Outcome(coverage_text(found), found)
+    return CommandResult(coverage_text(found), found)
 
 
 def stability(
@@ -154,7 +154,7 @@ def stability(
     bound: Literal["estimate", "lower"] = "estimate",
     all: Annotated[bool, Parameter(negative="")] = False,  # noqa: A002  (the option's name)
     context: Shared,
-) -> Outcome:
+) -> CommandResult:
     """Count the features on which repeated readings of training patients agree: ICC(A,1).
 
     What training has computed is read; where it has not, it is computed and committed.
@@ -182,7 +182,7 @@ def stability(
     radzoo features stability hcc-cemri --kind inter --bound lower --all
     """
     # Imported here: the other verbs do not need the study file's schema and the numerical libraries.
-    from flows.train.stability import study_stability
+    from flows.train.stability import ensure_stability
     from store.history.studies import stored_study
     from zoo.tables.stability_counts import stability_counts
     from zoo.tables.stable_columns import stable_columns
@@ -190,7 +190,7 @@ def stability(
     store = Store(context.store)
     snapshot = Snapshot(store)
     named_feature_set(snapshot, feature_set)
-    found = study_stability(store, stored_study(snapshot, study), feature_set, split)
+    found = ensure_stability(store, stored_study(snapshot, study), feature_set, split)
     rows = [row for row in found.rows if kind in (None, row["kind"])]
     counts = stability_counts(rows, found.families, minimum, bound)
     stable = stable_columns(rows, minimum, bound)
@@ -207,4 +207,4 @@ def stability(
         "families": counts,
         "features": rows,
     }
-    return Outcome(stability_text(data, counts, rows if all else []), data)
+    return CommandResult(stability_text(data, counts, rows if all else []), data)

@@ -12,7 +12,7 @@ from typing import Annotated, Any, TextIO
 
 from cyclopts import App, CycloptsError, Group, Parameter, Token
 
-from flows.cli.outcome import Context, Outcome, json_text
+from flows.cli.outcome import CommandResult, Context, json_text
 from flows.cli.store.moved import publish_after_move
 from flows.cli.usage import (
     HELP_FLAGS,
@@ -103,7 +103,7 @@ def _launch(
     *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
     store: Annotated[Path | None, Parameter(group=_EVERY_VERB, converter=_named_folder, help=_STORE)] = None,
     json: Annotated[bool, _JSON] = False,
-) -> Outcome | None:
+) -> CommandResult | None:
     if "-" in tokens:
         # A bare dash is standard input; cyclopts takes it for an option, except behind the end of options.
         tokens = (*(token for token in tokens if token not in ("-", "--")), "--", "-")
@@ -121,7 +121,7 @@ def _launch(
         raise
     except Exception as error:
         raise fault_of(error, store=shared["context"].store if shared else None) from error
-    return result if isinstance(result, Outcome) else None
+    return result if isinstance(result, CommandResult) else None
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -173,7 +173,7 @@ def exit_code(arguments: Sequence[str]) -> int:
             _give_up(sys.stdout)
             return 0
         return _printed_fault(fault_of(error), as_json=as_json)
-    if not isinstance(outcome, Outcome):
+    if not isinstance(outcome, CommandResult):
         return 0
     return outcome.exit_code if outcome.is_printed else _printed_outcome(outcome, as_json=as_json)
 
@@ -183,7 +183,7 @@ def _asks_for_help(arguments: Sequence[str]) -> bool:
     return named_verb(arguments)[0] not in ALL_VERBS or not {*HELP_FLAGS, *VERSION_FLAGS}.isdisjoint(arguments)
 
 
-def _printed_outcome(outcome: Outcome, *, as_json: bool) -> int:
+def _printed_outcome(outcome: CommandResult, *, as_json: bool) -> int:
     text = json_text(outcome.data) if as_json else outcome.text
     try:
         if text and sys.stdout is not None:

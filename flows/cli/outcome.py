@@ -21,7 +21,7 @@ from rich.table import Table
 
 from schemas.foreign_text import json_printable, one_line, printable
 
-__all__ = ["Context", "Outcome", "Workers", "fitting_columns", "json_text", "table_text"]
+__all__ = ["CommandResult", "Context", "Workers", "fitting_columns", "json_text", "table_text"]
 
 Workers = Annotated[int | None, Parameter(validator=Number(gte=1))]
 """A number of processes or threads; as many as there are cores where not given."""
@@ -45,7 +45,7 @@ class Context:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class CommandResult:
     """What a verb did.
 
     ``text`` goes to stdout for people; with ``--json`` it is ``data``, as JSON.

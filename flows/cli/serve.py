@@ -7,8 +7,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from flows.cli.outcome import Context, Outcome
-from flows.engine.progress import said
+from flows.cli.outcome import CommandResult, Context
+from flows.engine.progress import say
 from flows.ingest.run import read_study
 from flows.serve.local_server import prefect_api, running
 from flows.serve.scheduled_run import dated, log_file
@@ -26,7 +26,7 @@ def serve(
     timezone: str | None = None,
     port: int = 4200,
     context: Annotated[Context, Parameter(parse=False)],
-) -> Outcome:
+) -> CommandResult:
     """Register a study's schedules with Prefect and run them until stopped (Ctrl-C).
 
     At the hours given, the study file is ingested again, then refreshed, or refreshed and judged. Each run writes one
@@ -64,10 +64,10 @@ def serve(
         scheduled = scheduled_flows(served, refresh_cron=refresh, bench_cron=bench)
         with running(api):
             for verb, cron in crons.items():
-                said(
+                say(
                     f"{dated(zone)} {verb} {study.id}: scheduled at '{cron}' in {zone.key}, Prefect {api.url}, "
                     f"log {log_file(context.store.resolve(), verb, study.id)}"
                 )
             serve_until_stopped(scheduled)
-    said(f"{dated(zone)} stopped")
-    return Outcome("", {"schedules": [each.deployment for each in scheduled]})
+    say(f"{dated(zone)} stopped")
+    return CommandResult("", {"schedules": [each.deployment for each in scheduled]})

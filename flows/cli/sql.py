@@ -14,7 +14,7 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from flows.cli.answers.files import Format, file_format, refuse_place, write_pieces
-from flows.cli.outcome import Context, Outcome
+from flows.cli.outcome import CommandResult, Context
 from schemas.errors import RadzooError, UsageError
 from schemas.foreign_text import printable
 from schemas.settings import sql_limits
@@ -40,7 +40,7 @@ def sql(
     force: Annotated[bool, Parameter(negative="")] = False,
     verbatim: Annotated[bool, Parameter(negative="")] = False,
     context: Annotated[Context, Parameter(parse=False)],
-) -> Outcome:
+) -> CommandResult:
     """Ask the store one read-only SQL question, in DuckDB's dialect.
 
     Nothing can be changed by it: the question is answered in a process that may only read. A table shows the first 100
@@ -91,19 +91,21 @@ def sql(
             if out is not None:
                 write_pieces(answer.pieces(), out, force=force)
                 rows = answer.rows
-                return Outcome(f"{rows:,} row{'' if rows == 1 else 's'} in {out}", {"rows": rows, "file": str(out)})
+                return CommandResult(
+                    f"{rows:,} row{'' if rows == 1 else 's'} in {out}", {"rows": rows, "file": str(out)}
+                )
             if form != "table":
                 # A terminal obeys what a file only keeps.
                 is_read_by_people = form in ("csv", "tsv") and sys.stdout.isatty()
                 _print_all(map(_harmless, answer.pieces()) if is_read_by_people else answer.pieces())
-                return Outcome("", None, is_printed=True)
+                return CommandResult("", None, is_printed=True)
             return _table(answer.shown())
     finally:
         # What is frozen would keep the catalogue's log open beside it.
         snapshot.store.engine.dispose()
 
 
-def _table(shown: Shown) -> Outcome:
+def _table(shown: Shown) -> CommandResult:
     from flows.cli.answers.text import shown_table
 
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -113,7 +115,7 @@ def _table(shown: Shown) -> Outcome:
         limit = len(shown.rows)
         of = f"{limit:,} of {shown.every:,} rows" if shown.every is not None else f"the first {limit:,} of more rows"
         print(f"{of}; --limit N shows more, --out FILE.csv has all", file=sys.stderr)
-    return Outcome(shown_table(shown.rows, shown.columns), shown.rows)
+    return CommandResult(shown_table(shown.rows, shown.columns), shown.rows)
 
 
 def _harmless(piece: bytes) -> bytes:

@@ -10,7 +10,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from flows.cli.answers.columns import column_lines
-from flows.cli.outcome import Context, Outcome, Workers
+from flows.cli.outcome import CommandResult, Context, Workers
 from flows.ingest.run import IngestReport
 from flows.ingest.run import ingest as ingest_study
 from flows.refresh.report import FeatureSetReport
@@ -29,7 +29,7 @@ Shared = Annotated[Context, Parameter(parse=False)]
 Several = Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative="")]
 
 
-def init(folder: Path, *, context: Shared) -> Outcome:
+def init(folder: Path, *, context: Shared) -> CommandResult:
     """Write a commented study file, FOLDER/study.toml, to start from.
 
     The file shows the tables of a study and says what they mean; what a study need not have is commented out. Only
@@ -48,7 +48,7 @@ def init(folder: Path, *, context: Shared) -> Outcome:
     if os.path.lexists(file):
         raise UsageError("there is a study file already", where=str(file), hint=f"radzoo ingest {file}")
     write_new_file(file, study_template(folder), "radzoo init DIR, a folder that you may write")
-    return Outcome(
+    return CommandResult(
         f"wrote {file}\nnext: describe your study in it, then radzoo ingest {file}", {"study_file": str(file)}
     )
 
@@ -73,7 +73,7 @@ def ingest(
     read_again: bool = False,
     allow_removals: Annotated[bool, Parameter(negative="")] = False,
     context: Shared,
-) -> Outcome:
+) -> CommandResult:
     """Read a study file, its tables, images and masks into the store, in one commit.
 
     Everything is checked first. A fault in the study file or its tables changes nothing, and the line is named. An
@@ -161,7 +161,7 @@ def ingest(
         _unwritten(study_file)
     elif written:
         text = f"wrote {study_file}\n{text}"
-    return Outcome(text, report, _WITH_FAILURES if report.failures else 0)
+    return CommandResult(text, report, _WITH_FAILURES if report.failures else 0)
 
 
 def _written_study(table: TableOfFeatures) -> tuple[Path, bool]:
@@ -195,7 +195,7 @@ def refresh(
     check: bool = False,
     retry_failed: bool = False,
     context: Shared,
-) -> Outcome:
+) -> CommandResult:
     """Compute the features that a study lacks; what is in the store is never computed again.
 
     A row belongs to an image, a mask and a definition of features: what another study computed from the same three is
@@ -235,7 +235,9 @@ def refresh(
     is_bad = any(r.failed or r.refused for r in reports) and not only_plan
     is_stale = check and any(r.stale for r in reports)
     text = "\n".join([*(refresh_text(report, only_plan=only_plan) for report in reports), *failure_lines(reports)])
-    return Outcome(text or "the study asks for no feature set", reports, _WITH_FAILURES if is_bad or is_stale else 0)
+    return CommandResult(
+        text or "the study asks for no feature set", reports, _WITH_FAILURES if is_bad or is_stale else 0
+    )
 
 
 def _ingest_text(report: IngestReport, *, dry_run: bool) -> str:

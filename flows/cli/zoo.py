@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter, Token, convert
 from cyclopts.validators import Number
 
-from flows.cli.outcome import Context, Outcome, Workers, table_text
-from flows.engine.progress import said
+from flows.cli.outcome import CommandResult, Context, Workers, table_text
+from flows.engine.progress import say
 from schemas.results import FORMER_SUITES, REPEATS, ControlRow, LeaderboardRow, Suite
 from store.home import Store
 
@@ -34,11 +34,11 @@ def _suite(kind: type, tokens: Sequence[Token]) -> Any:
     name = FORMER_SUITES.get(token.value)
     if name is None:
         return convert(kind, tokens)
-    said(f"--suite {token.value} is called {name} now: radzoo bench --suite {name}")
+    say(f"--suite {token.value} is called {name} now: radzoo bench --suite {name}")
     return name
 
 
-def train(*models: str, study: str | None = None, context: Shared) -> Outcome:
+def train(*models: str, study: str | None = None, context: Shared) -> CommandResult:
     """Train models of the zoo on a study's training patients.
 
     A model is trained again only when its inputs, its settings or the libraries changed. It is a new version then; the
@@ -61,7 +61,7 @@ def train(*models: str, study: str | None = None, context: Shared) -> Outcome:
 
     reports = train_study(Store(context.store), study, models)
     is_bad = any(each.failure is not None for each in reports)
-    return Outcome("\n".join(_trained_text(each) for each in reports), reports, _WITH_FAILURES if is_bad else 0)
+    return CommandResult("\n".join(_trained_text(each) for each in reports), reports, _WITH_FAILURES if is_bad else 0)
 
 
 def bench(
@@ -74,7 +74,7 @@ def bench(
     control_repeats: Count = 1,
     workers: Workers = None,
     context: Shared,
-) -> Outcome:
+) -> CommandResult:
     """Judge a study's models alike, training what is missing.
 
     The holdout suite judges trained models on the training and validation cohorts of their split. The nested-cv suite
@@ -128,7 +128,7 @@ def bench(
         control_repeats=control_repeats,
         workers=workers,
     )
-    return Outcome(bench_text(found), found, _WITH_FAILURES if found.failures else 0)
+    return CommandResult(bench_text(found), found, _WITH_FAILURES if found.failures else 0)
 
 
 def report(
@@ -137,7 +137,7 @@ def report(
     out: Path | None = None,
     open: bool = False,  # noqa: A002  (the option's name)
     context: Shared,
-) -> Outcome:
+) -> CommandResult:
     """Write a study's report, one HTML page that needs nothing beside it.
 
     Every number of it has the SQL that gives it. The page, and the catalogue that it links to, replace those of
@@ -161,7 +161,7 @@ def report(
     file = write_report(Store(context.store), study, out)
     if open:
         webbrowser.open(file.as_uri())
-    return Outcome(f"wrote {file}", {"report": str(file)})
+    return CommandResult(f"wrote {file}", {"report": str(file)})
 
 
 def leaderboard_text(found: BenchReport) -> str:

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from itertools import count
 from typing import TypeVar
 
-from flows.engine.progress import said
+from flows.engine.progress import say
 from schemas.errors import StoreBusyError
-from store.erasure.erase import erased_meanwhile
+from store.erasure.erase import repeat_erasures
 from store.history.basis import Basis, basis_of
 from store.home import Store
 
@@ -52,16 +52,16 @@ def carry_out(store: Store, work: Callable[[Basis], T], *, only_reads: bool = Fa
                 return found
             if not only_reads or is_last:
                 who = "1 patient was" if number == 1 else f"{number} patients were"
-                said(f"{who} erased meanwhile: left out of what was written; models trained on one are marked")
+                say(f"{who} erased meanwhile: left out of what was written; models trained on one are marked")
                 return found
-        said("a patient was erased meanwhile: starting again without")
+        say("a patient was erased meanwhile: starting again without")
     raise AssertionError
 
 
 def _looked_through(store: Store, basis: Basis) -> int:
     """Remove what is left of patients who were erased since, and return how many erasures there were."""
     try:
-        return erased_meanwhile(store, basis)
+        return repeat_erasures(store, basis)
     except StoreBusyError as error:
-        said(f"an erasure is unfinished: {error.message}; radzoo store erase PATIENT, once more, finishes it")
+        say(f"an erasure is unfinished: {error.message}; radzoo store erase PATIENT, once more, finishes it")
         return 1

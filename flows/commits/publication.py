@@ -5,7 +5,7 @@ from __future__ import annotations
 import duckdb
 
 from schemas.errors import ContractError, RadzooError
-from store.analyst.publish import published
+from store.analyst.publish import publish_snapshot
 from store.analyst.statement import first_line
 from store.history.snapshot import Snapshot
 from store.home import Store
@@ -25,7 +25,7 @@ def publish_landed(store: Store) -> None:
     try:
         snapshot = Snapshot(store)
         commit_id = snapshot.commit_id
-        published(snapshot)
+        publish_snapshot(snapshot)
     except (RadzooError, duckdb.Error, OSError) as error:
         landed = "the commit" if commit_id is None else f"commit {commit_id}"
         reason = error.message if isinstance(error, RadzooError) else first_line(error)

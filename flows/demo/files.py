@@ -19,7 +19,7 @@ import SimpleITK as sitk
 from flows.demo.cohort import published_cohort, reread_patients
 from flows.demo.lesions import lesion_traits, patient_seed
 from flows.demo.phantom.liver import DEFAULT_SCALE, PHASES, lesion_mask, phantom_phases
-from flows.engine.progress import narrated
+from flows.engine.progress import progress_bar
 from schemas.errors import UsageError
 
 __all__ = ["FEWEST_PATIENTS", "PUBLISHED_PATIENTS", "demo_study"]
@@ -75,7 +75,7 @@ def demo_study(
     folder.mkdir(parents=True, exist_ok=True)
     # Gone first and written last: a run that is killed half-way leaves no claim to be complete.
     manifest.unlink(missing_ok=True)
-    with narrated("drawing phantoms", cohort.height, "patients") as advance:
+    with progress_bar("drawing phantoms", cohort.height, "patients") as advance:
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(workers or os.cpu_count() or 1, mp_context=context) as pool:
             for _ in pool.map(partial(_write_patient, folder, scale), cohort.to_dicts(), chunksize=4):

@@ -8,7 +8,7 @@ from pathlib import Path
 from flows.bench.run import BenchReport, bench
 from flows.demo.files import PUBLISHED_PATIENTS, demo_study
 from flows.demo.phantom.liver import DEFAULT_SCALE
-from flows.engine.progress import said
+from flows.engine.progress import say
 from flows.ingest.run import IngestReport, ingest
 from flows.refresh.report import FeatureSetReport
 from flows.refresh.run import refresh
@@ -53,16 +53,16 @@ def demonstration(
         if patients == PUBLISHED_PATIENTS
         else "too few patients for the published counts"
     )
-    said(f"step 1 of 5: the study's files ({counts}; patients and images synthetic)")
+    say(f"step 1 of 5: the study's files ({counts}; patients and images synthetic)")
     scale = 1.0 if full else DEFAULT_SCALE
     study_file = demo_study(folder / "study", patients=patients, scale=scale, full=full, workers=workers)
-    said("step 2 of 5: ingest")
+    say("step 2 of 5: ingest")
     ingested = ingest(study_file, store_root, workers=workers)
     store = Store(store_root)
-    said("step 3 of 5: refresh, the features that the store lacks")
+    say("step 3 of 5: refresh, the features that the store lacks")
     refreshed = refresh(store, ingested.study, workers=workers)
-    said("step 4 of 5: train and bench")
+    say("step 4 of 5: train and bench")
     benched = bench(store, ingested.study, workers=workers)
-    said("step 5 of 5: report")
+    say("step 5 of 5: report")
     report = write_report(store, ingested.study, folder / "report" / "index.html")
     return DemoReport(ingested, tuple(refreshed), benched, study_file, report, store.analyst_file)

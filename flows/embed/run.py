@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from flows.bench.cross_validate import carried_out, discard_fits
+from flows.bench.cross_validate import discard_fits, run_fits
 from flows.commits.erased_meanwhile import carry_out
 from flows.commits.publication import publish_landed
 from flows.embed.records import (
@@ -21,15 +21,15 @@ from schemas.errors import ContractError
 from schemas.keys import canonical_json, sha256_of_json
 from schemas.study.file import Study
 from store.commits.commit import commit_to
-from store.commits.writer import appended_as
+from store.commits.writer import append_records
 from store.dictionary.versions import version_of
 from store.history.basis import Basis
-from store.history.runs import recorded_run
+from store.history.runs import record_run
 from store.history.snapshot import Snapshot
 from store.history.studies import stored_study
 from store.home import Store
-from store.rows.segments import embedding_segment
-from zoo.benchmark.cross_validation import cross_validation, split_cohorts, split_labels
+from store.rows.segments import write_embeddings
+from zoo.benchmark.cross_validation import plan_cross_validation, split_cohorts, split_labels
 from zoo.benchmark.folds import repeated_folds
 from zoo.benchmark.nested_cv import refuse_unfit
 from zoo.members import embedding_set
@@ -133,7 +133,7 @@ def _embed(
         labels, repeats=1, folds=folds, seed=RANDOM_STATE, person_of=study_people(snapshot, asked).person
     )
     split = network.inputs.split
-    planned = cross_validation(
+    planned = plan_cross_validation(
         snapshot, asked, [model], labels={split: labels}, folds={split: drawn}, with_inner=False, embeds=True
     )
     decided_by = sha256_of_json([planned.sha256, in_training])
@@ -143,8 +143,8 @@ def _embed(
     if known := _known_report(snapshot, asked.id, model, feature_set, decided_by):
         return known
     parameters = {"model": model, "folds": folds, "in_training": in_training, "decided_by": decided_by}
-    with recorded_run(store, "embed", asked.id, parameters) as run:
-        results = carried_out(store, asked, f"embedding by {model}", planned, workers)
+    with record_run(store, "embed", asked.id, parameters) as run:
+        results = run_fits(store, asked, f"embedding by {model}", planned, workers)
         refuse_unfit(model, planned, results)
         records = [
             *out_of_fold_records(snapshot, asked, network, planned, results, definition_sha256),
@@ -154,8 +154,8 @@ def _embed(
         own = {"study": asked.id, "feature_set": feature_set}
         with commit_to(store, f"embed {asked.id}: {feature_set}", basis=basis, run_id=run.run_id) as commit:
             commit.put("feature_sets", [_catalogue_row(feature_set, version, model, size, definition)])
-            appended_as(
-                commit, feature_set, records, lambda new: embedding_segment(store.segments, feature_set, size, new)
+            append_records(
+                commit, feature_set, records, lambda new: write_embeddings(store.segments, feature_set, size, new)
             )
             links = [own | {"extraction_id": record.extraction_id} for record in records]
             commit.put("study_extractions", links, replacing=own)

@@ -6,11 +6,11 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-__all__ = ["kept_environment"]
+__all__ = ["keep_environment"]
 
 
 @contextmanager
-def kept_environment(*names: str) -> Iterator[None]:
+def keep_environment(*names: str) -> Iterator[None]:
     """Give variables their former values again when the block ends, however it ends."""
     before = {name: os.environ.get(name) for name in names}
     try:

@@ -11,14 +11,14 @@ from functools import partial
 from typing import Any
 
 from flows.engine.pool import worker_pool
-from flows.engine.progress import said, said_elsewhere
+from flows.engine.progress import say, say_elsewhere
 
 __all__ = ["telling_pool"]
 
 
 @contextmanager
 def telling_pool(workers: int) -> Iterator[Executor]:
-    """Give a pool of processes (`flows.engine.pool`) whose `flows.engine.progress.said` is heard here.
+    """Give a pool of processes (`flows.engine.pool`) whose `flows.engine.progress.say` is heard here.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ def telling_pool(workers: int) -> Iterator[Executor]:
     listener = threading.Thread(target=_repeated, args=(lines,), name="worker-lines", daemon=True)
     listener.start()
     try:
-        with worker_pool(workers, partial(said_elsewhere, lines.put)) as pool:
+        with worker_pool(workers, partial(say_elsewhere, lines.put)) as pool:
             yield pool
     finally:
         lines.put(None)
@@ -38,4 +38,4 @@ def telling_pool(workers: int) -> Iterator[Executor]:
 
 def _repeated(lines: Any) -> None:
     while (line := lines.get()) is not None:
-        said(line)
+        say(line)

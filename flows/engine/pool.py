@@ -11,7 +11,7 @@ from concurrent.futures import Executor, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 
-from flows.engine.kept_environment import kept_environment
+from flows.engine.kept_environment import keep_environment
 from schemas.errors import RadzooError
 
 __all__ = ["end_with_parent", "one_thread_each", "worker_pool"]
@@ -55,7 +55,7 @@ def one_thread_each() -> Iterator[None]:
     """Let the numerical libraries of processes that are started meanwhile use one thread: a process per core."""
     # Read by the libraries when a worker imports them.
     one_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    with kept_environment(*one_thread):
+    with keep_environment(*one_thread):
         os.environ.update(one_thread)
         yield
 

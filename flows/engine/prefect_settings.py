@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from flows.engine.prefect_environment import DEFAULTS, PROXY_VARIABLES, is_loopback
-from flows.engine.progress import said
+from flows.engine.progress import say
 from flows.engine.server_secret import SECRET_VARIABLES
 from schemas.errors import NotFoundError, RadzooError, UsageError
 
@@ -267,7 +267,7 @@ def _leave_out_unusable_proxies(url: str | None) -> None:
                     f"{name}='{masked(value)}' is no proxy that Prefect can use: {reason}",
                     hint=f"unset {name}, or pip install 'httpx[socks]' for a SOCKS proxy",
                 )
-            said(f"{name} is left out, for Prefect runs on this machine and cannot use it: {reason}")
+            say(f"{name} is left out, for Prefect runs on this machine and cannot use it: {reason}")
             del os.environ[name]
 
 

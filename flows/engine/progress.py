@@ -20,7 +20,7 @@ from rich.progress import (
 
 from schemas.foreign_text import one_line
 
-__all__ = ["Advance", "narrated", "said", "said_elsewhere"]
+__all__ = ["Advance", "progress_bar", "say", "say_elsewhere"]
 
 _LINE_EVERY_S = 10.0
 
@@ -32,13 +32,13 @@ class Advance(Protocol):
         """Advance the bar."""
 
 
-def said(line: str) -> None:
+def say(line: str) -> None:
     """Say a line to the person who watches."""
     _tell(one_line(line))
 
 
 @contextmanager
-def narrated(what: str, total: int, unit: str) -> Iterator[Advance]:
+def progress_bar(what: str, total: int, unit: str) -> Iterator[Advance]:
     """Give a function that advances the progress of ``total`` steps.
 
     Parameters
@@ -71,13 +71,13 @@ def narrated(what: str, total: int, unit: str) -> Iterator[Advance]:
         now = time.monotonic()
         if now - spoken >= _LINE_EVERY_S and done < total:
             spoken = now
-            said(f"{what}: {done} of {total} {unit}, {now - started:.0f} s")
+            say(f"{what}: {done} of {total} {unit}, {now - started:.0f} s")
 
     yield advance
-    said(f"{what}: {done} of {total} {unit}, {time.monotonic() - started:.1f} s")
+    say(f"{what}: {done} of {total} {unit}, {time.monotonic() - started:.1f} s")
 
 
-def said_elsewhere(tell: Callable[[str], None]) -> None:
+def say_elsewhere(tell: Callable[[str], None]) -> None:
     """Let another process say what this one says from now on: a worker's lines would cut through its parent's bar."""
     global _tell
     _tell = tell

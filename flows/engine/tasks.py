@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from flows.engine.server.temporary import started_server
+from flows.engine.server.temporary import ensure_prefect_server
 from flows.engine.workflow import NO_CACHE, ThreadPoolTaskRunner, flow, task, unmapped
 
 __all__ = ["run_tasks"]
@@ -46,5 +46,5 @@ def run_tasks(verb: str, what: str, names: Sequence[str], carry_out: Callable[[i
     # Any: its futures are a narrower type than with_options names.
     runner: Any = ThreadPoolTaskRunner(max_workers=threads)
     run = _pieces.with_options(name=verb, flow_run_name=f"{verb} {what}", task_runner=runner)
-    started_server()
+    ensure_prefect_server()
     return run(names, carry_out)

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from flows.engine.progress import said
-from zoo.networks.watch import EpochReport, NetworkWatch, watched_training
+from flows.engine.progress import say
+from zoo.networks.watch import EpochReport, NetworkWatch, watch_training
 
-__all__ = ["CHECKPOINTS", "watched_networks"]
+__all__ = ["CHECKPOINTS", "watch_networks"]
 
 CHECKPOINTS = "networks"
 """The folder of checkpoints, below a store's staged work."""
@@ -20,7 +20,7 @@ _LINE_EVERY_S = 10.0
 
 
 @contextmanager
-def watched_networks(staging: Path, task: str, *, told_as: str | None = None) -> Iterator[None]:
+def watch_networks(staging: Path, task: str, *, told_as: str | None = None) -> Iterator[None]:
     """Let networks that are trained inside keep checkpoints, which are removed when all went well.
 
     Parameters
@@ -41,9 +41,9 @@ def watched_networks(staging: Path, task: str, *, told_as: str | None = None) ->
         now = time.monotonic()
         if told_as is not None and (report.is_last or report.resumed or now - spoken >= _LINE_EVERY_S):
             spoken = now
-            said(f"{told_as}: {_told(report)}")
+            say(f"{told_as}: {_told(report)}")
 
-    with watched_training(NetworkWatch(progress=progress, checkpoints=folder)):
+    with watch_training(NetworkWatch(progress=progress, checkpoints=folder)):
         yield
     shutil.rmtree(folder, ignore_errors=True)
 

@@ -23,7 +23,7 @@ from schemas.features.radiomics_settings import RadiomicsSettings
 from schemas.settings import EXTRACTION_MEMORY
 from store.rows.staging import ExtractionRecord, stage
 
-__all__ = ["Receipt", "extracted_units", "failure_of", "mask_units", "unchanged_image", "unchanged_mask"]
+__all__ = ["Receipt", "extract_units", "failure_of", "mask_units", "unchanged_image", "unchanged_mask"]
 
 
 _CHANGED = "differs from what was ingested: run radzoo ingest again, with --read-again where that finds nothing new"
@@ -42,7 +42,7 @@ def mask_units(batch: Sequence[PlannedExtraction]) -> list[Sequence[PlannedExtra
     return [(each,) for each in sorted(batch, key=lambda each: (each.image_source, each.key))]
 
 
-def extracted_units(
+def extract_units(
     units: Sequence[Sequence[PlannedExtraction]], settings: RadiomicsSettings, staging: Path, folders: ReadingFolders
 ) -> Iterator[str | None]:
     """Compute and stage extractions one by one; give why each failed, or None.

@@ -12,10 +12,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from flows.engine.pool import end_with_parent
-from flows.extract.batch import extracted_units, mask_units
+from flows.extract.batch import extract_units, mask_units
 from flows.extract.planned import PlannedExtraction
 from flows.extract.radiomics import use_single_thread
-from flows.extract.region_batch import cropped_units, exam_units
+from flows.extract.region_batch import crop_units, exam_units
 from flows.imaging.volumes import ReadingFolders
 from schemas.errors import RadzooError
 from schemas.features.region_settings import RegionSettings
@@ -23,7 +23,7 @@ from schemas.features.sets import ComputedSettings
 from schemas.settings import EXTRACTION_MEMORY, EXTRACTION_SECONDS, limit_setting
 from store.limits.process import LimitedProcess, LimitedProcessError, Limits, OutOfMemoryError, OutOfTimeError
 
-__all__ = ["extraction_limits", "failures_of_units", "limited_failures", "units_of"]
+__all__ = ["extract_in_child", "extraction_limits", "failures_of_units", "units_of"]
 
 Unit = Sequence[PlannedExtraction]
 
@@ -45,7 +45,7 @@ def extraction_limits(writable: tuple[Path, ...]) -> Limits:
     return Limits(seconds, memory, writable=writable)
 
 
-def limited_failures(
+def extract_in_child(
     child: LimitedProcess,
     units: Sequence[Unit],
     settings: ComputedSettings,
@@ -65,7 +65,7 @@ def limited_failures(
     while len(failures) < len(units):
         try:
             rest = tuple(units[len(failures) :])
-            for failure in child.stream(computed_in_child, rest, settings, staging, folders, os.getpid()):
+            for failure in child.stream(compute_in_child, rest, settings, staging, folders, os.getpid()):
                 failures.append(failure)  # noqa: PERF402  (one by one: what the child has finished counts)
         except LimitedProcessError as error:
             if "SIGINT" in str(error):
@@ -89,7 +89,7 @@ def _limit_words(error: LimitedProcessError) -> str:
     return f"the computation crashes on this image and mask: look at both in a viewer, {again}"
 
 
-def computed_in_child(
+def compute_in_child(
     units: Sequence[Unit], settings: ComputedSettings, staging: Path, folders: ReadingFolders, parent: int
 ) -> Iterator[str | None]:
     """Compute units, in the child: the terminal's interrupt ends it, and so does its parent's death."""
@@ -104,5 +104,5 @@ def failures_of_units(
 ) -> Iterator[str | None]:
     """Compute and stage units one after another, in this process; give why each failed, or None."""
     if isinstance(settings, RegionSettings):
-        return cropped_units(units, settings, staging, folders)
-    return extracted_units(units, settings, staging, folders)
+        return crop_units(units, settings, staging, folders)
+    return extract_units(units, settings, staging, folders)

@@ -19,7 +19,7 @@ from schemas.features.region_settings import RegionSettings
 from store.rows.regions import RegionRecord
 from store.rows.staging import stage
 
-__all__ = ["cropped_units", "exam_units"]
+__all__ = ["crop_units", "exam_units"]
 
 
 def exam_units(batch: Sequence[PlannedExtraction]) -> list[Sequence[PlannedExtraction]]:
@@ -27,7 +27,7 @@ def exam_units(batch: Sequence[PlannedExtraction]) -> list[Sequence[PlannedExtra
     return [tuple(group) for _, group in groupby(batch, key=lambda each: each.together)]
 
 
-def cropped_units(
+def crop_units(
     units: Sequence[Sequence[PlannedExtraction]], settings: RegionSettings, staging: Path, folders: ReadingFolders
 ) -> Iterator[str | None]:
     """Compute and stage the regions of one exam after another; give why each failed, or None.

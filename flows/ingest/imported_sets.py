@@ -15,7 +15,7 @@ from flows.tables.file_faults import real_path
 from schemas.errors import ContractError
 from schemas.keys import MaskKey, canonical_json
 from store.commits.commit import Commit
-from store.commits.writer import appended
+from store.commits.writer import append_features
 from store.dictionary.versions import version_of
 from store.history.snapshot import Snapshot
 from store.home import Store
@@ -79,7 +79,7 @@ def put_imported(commit: Commit, store: Store, study: str, rows: ImportedRows) -
 
     commit.put("feature_sets", [_catalogue_row(feature_set, version, rows)])
     commit.put("features", _dictionary_rows(feature_set, rows), replacing={"feature_set": feature_set})
-    appended(commit, store, feature_set, rows.definition.columns, rows.records)
+    append_features(commit, store, feature_set, rows.definition.columns, rows.records)
     _put_links(commit, study, feature_set, wanted)
     # Other studies that read the same file see the correction too.
     for other, linked in links.items():

@@ -10,7 +10,7 @@ from typing import Any
 
 from flows.commits.erased_meanwhile import carry_out
 from flows.commits.publication import publish_landed
-from flows.engine.progress import narrated, said
+from flows.engine.progress import progress_bar, say
 from flows.imaging.grid_tolerance import loosest_tolerance
 from flows.imaging.labels import LABEL_ROUNDING
 from flows.ingest.abandoned import abandoned_masks, abandoned_values
@@ -42,7 +42,7 @@ from schemas.study.intended_use import modality_warnings
 from schemas.study.text import parsed_study
 from store.commits.commit import Commit, commit_to
 from store.history.basis import Basis
-from store.history.runs import recorded_run
+from store.history.runs import record_run
 from store.history.snapshot import Snapshot
 from store.home import Store
 
@@ -168,7 +168,7 @@ def _ingest(
             lost = removals(study, study_file, before, tables, inventory, checked.imported)
             refuse_removals(study, study_file, lost)
     for warning in modality_warnings(study):
-        said(f"warning: {warning}")
+        say(f"warning: {warning}")
     people = cohort_people(study, inventory, checked.imported)
     labels = {row["patient"]: row["label"] for row in tables.labels if row["label"] is not None}
     tables.splits = frozen_splits(study, tables.splits, before, labels=labels, person=people.person)
@@ -188,7 +188,7 @@ def _ingest(
     parameters |= {"geometry_tolerance": loosest_tolerance(study)}
     if allow_removals:
         parameters |= {"allow_removals": True}
-    with recorded_run(store, "ingest", study.id, parameters) as run:
+    with record_run(store, "ingest", study.id, parameters) as run:
         with commit_to(store, message, basis=basis, run_id=run.run_id) as commit:
             put_study(commit, study, study_file, tables, inventory)
             commit.remove("masks", abandoned_masks(Snapshot(store), study.id, inventory.study_masks))
@@ -231,7 +231,7 @@ def _inventory(study: Study, study_file: Path, tables: StudyTables, known: Snaps
     for row in (*scans, *masks):
         row.pop("added_commit")
     admitted = _admitted(study, tables)
-    with narrated(f"reading {study.id}", len(admitted), "patients") as advance:
+    with progress_bar(f"reading {study.id}", len(admitted), "patients") as advance:
         inventory = image_inventory(
             study,
             study_file.parent,
@@ -244,7 +244,7 @@ def _inventory(study: Study, study_file: Path, tables: StudyTables, known: Snaps
         )
     inventory.failures += exam_failures(study, tables.patients)
     if inventory.unoriented:
-        said(
+        say(
             f"{len(inventory.unoriented)} images do not say which way their axes run, for instance "
             f"{inventory.unoriented[0]}: axes are taken as they come (radiomics needs no more)"
         )

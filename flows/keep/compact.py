@@ -8,12 +8,12 @@ from datetime import timedelta
 
 from flows.commits.erased_meanwhile import carry_out
 from flows.commits.publication import publish_landed
-from flows.engine.progress import narrated, said
+from flows.engine.progress import progress_bar, say
 from schemas.errors import NotFoundError, StoreBusyError
-from store.compaction.compact import CompactedSet, compacted_set
-from store.compaction.leftovers import GRACE_HOURS, Leftover, removed_leftovers
+from store.compaction.compact import CompactedSet, compact_feature_set
+from store.compaction.leftovers import GRACE_HOURS, Leftover, remove_orphan_files
 from store.compaction.merge_plan import TARGET_ROWS, feature_sets_with_segments, files_to_merge
-from store.history.runs import recorded_run
+from store.history.runs import record_run
 from store.home import Store
 
 __all__ = ["MOST_SMALL_FILES", "CompactReport", "compact", "compact_scattered"]
@@ -69,15 +69,15 @@ def _compact(store: Store, feature_set: str | None, target_rows: int, grace_hour
         )
     asked = known if feature_set is None else [feature_set]
     parameters = {"feature_sets": asked, "target_rows": target_rows, "grace_hours": grace_hours}
-    with recorded_run(store, "compact", None, parameters) as run:
+    with record_run(store, "compact", None, parameters) as run:
         done = []
-        with narrated("compacting", len(asked), "feature sets") as advance:
+        with progress_bar("compacting", len(asked), "feature sets") as advance:
             for each in asked:
-                done.append(compacted_set(store, each, target_rows=target_rows, run=run))
+                done.append(compact_feature_set(store, each, target_rows=target_rows, run=run))
                 advance()
         # Before old files go: the file that was published before names them.
         publish_landed(store)
-        removed = removed_leftovers(store, grace=timedelta(hours=grace_hours))
+        removed = remove_orphan_files(store, grace=timedelta(hours=grace_hours))
         run.summary |= {
             "files_before": sum(each.files_before for each in done),
             "files_after": sum(each.files_after for each in done),
@@ -103,8 +103,8 @@ def compact_scattered(store: Store, feature_sets: Iterable[str]) -> None:
         files = files_to_merge(store, each)
         if files <= MOST_SMALL_FILES:
             continue
-        said(f"{each} lies in {files} small files, which are merged now")
+        say(f"{each} lies in {files} small files, which are merged now")
         try:
             compact(store, each)
         except StoreBusyError as error:
-            said(f"{each} was not merged: {error}")
+            say(f"{each} was not merged: {error}")

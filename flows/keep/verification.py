@@ -6,13 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from schemas.errors import NotFoundError, RadzooError
-from store.analyst.publish import published
+from store.analyst.publish import publish_snapshot
 from store.history.snapshot import Snapshot
 from store.home import Store
 from store.repair.files import remove_staged_trash, repair_files, repair_models
 from store.repair.rows import Repair, repair_rows
 from store.verification.findings import Verification
-from store.verification.verify import verified
+from store.verification.verify import store_verification
 from zoo.benchmark.recomputed import recomputed_checks, recomputed_rows, remade_dataset
 from zoo.models.remade import remade_model
 from zoo.saving.persist import folder_sha256
@@ -30,7 +30,7 @@ def verified_store(store: Store, *, quick: bool = False) -> Verification:
     quick : bool
         Compare sizes and numbers of rows, hash no file.
     """
-    found = verified(store, quick=quick, folder_hash=folder_sha256)
+    found = store_verification(store, quick=quick, folder_hash=folder_sha256)
     return replace(found, checks=[*found.checks, *recomputed_checks(store)])
 
 
@@ -63,7 +63,7 @@ def repair_store(store: Store, backup: Path | None = None) -> list[Repair]:
     repairs += remove_staged_trash(store)
     if repairs and store.analyst_file.exists():
         try:
-            published(Snapshot(store))
+            publish_snapshot(Snapshot(store))
         except RadzooError as error:
             repairs.append(
                 Repair(str(store.analyst_file), f"is not published again: {error.message}", is_repaired=False)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from flows.engine.progress import said
+from flows.engine.progress import say
 from schemas.errors import UsageError
 from store.history.snapshot import Snapshot
 from store.history.studies import stored_study
@@ -21,7 +21,7 @@ from zoo.models.saved import exported_model, stored_model
 from zoo.saving.folders import MANIFEST
 from zoo.saving.named_model import model_row
 
-__all__ = ["checked_out_file", "predict", "write_predictions"]
+__all__ = ["predict", "refuse_unwritable_file", "write_predictions"]
 
 _SUFFIXES = (".csv", ".parquet", ".json")
 
@@ -65,11 +65,11 @@ def predict(
         saved = stored_model(snapshot, model_row(snapshot, str(model)))
     found = predictions(snapshot, asked, saved, patients=patients, include_training=include_training, explain=explain)
     for warning in found.warnings:
-        said(f"warning: {warning}")
+        say(f"warning: {warning}")
     return found
 
 
-def checked_out_file(out: Path | None) -> None:
+def refuse_unwritable_file(out: Path | None) -> None:
     """Refuse a file that could not be written, before anything is computed."""
     if out is None:
         return

@@ -23,7 +23,7 @@ __all__ = [
     "ExportedModel",
     "ListedModel",
     "ShownModel",
-    "exported",
+    "export_model",
     "importance_rows",
     "listed_models",
     "model_card_text",
@@ -157,7 +157,7 @@ def model_card_text(snapshot: Snapshot, row: Mapping[str, Any]) -> str:
     return f"> Marked: {markdown_text(row['mark'])}\n\n{card}" if row["mark"] is not None else card
 
 
-def exported(store: Store, row: Mapping[str, Any], folder: Path) -> ExportedModel:
+def export_model(store: Store, row: Mapping[str, Any], folder: Path) -> ExportedModel:
     """Copy a model's folder out of the store, with a manifest that tells whether it was changed since.
 
     The manifest holds the hash of the folder, the catalogue's own, that of each file, the model's mark, and a hash of

@@ -29,10 +29,10 @@ from store.history.snapshot import Snapshot
 
 __all__ = [
     "BoundFeatureSet",
-    "asked_feature_sets",
     "bound_feature_sets",
     "described_feature",
     "deviations_of",
+    "requested_feature_sets",
     "settled_version",
 ]
 
@@ -136,10 +136,12 @@ def bound_feature_sets(study: Study, snapshot: Snapshot, only: str | None = None
     """
     stored = snapshot.rows("feature_sets")
     # What a network makes of regions is bound when the regions are there.
-    return [_bound(ref, study, stored) for ref in asked_feature_sets(study, only) if not study.is_of_network(str(ref))]
+    return [
+        _bound(ref, study, stored) for ref in requested_feature_sets(study, only) if not study.is_of_network(str(ref))
+    ]
 
 
-def asked_feature_sets(study: Study, only: str | None = None) -> list[FeatureSetRef]:
+def requested_feature_sets(study: Study, only: str | None = None) -> list[FeatureSetRef]:
     """Return the feature sets that a study file asks for, or the one of them that is named.
 
     Raises

@@ -10,7 +10,7 @@ from queue import SimpleQueue
 from flows.engine.pool import one_thread_each
 from flows.engine.tasks import run_tasks
 from flows.extract.batch import Receipt
-from flows.extract.limited_units import extraction_limits, limited_failures, units_of
+from flows.extract.limited_units import extract_in_child, extraction_limits, units_of
 from flows.extract.planned import PlannedExtraction
 from flows.imaging.volumes import ReadingFolders
 from flows.refresh.kinds import receipts_of
@@ -18,12 +18,12 @@ from flows.scans.reader import temporary_folder
 from schemas.features.sets import ComputedSettings
 from store.limits.process import LimitedProcess
 
-__all__ = ["extracted"]
+__all__ = ["extract_batches"]
 
 Batch = Sequence[PlannedExtraction]
 
 
-def extracted(
+def extract_batches(
     feature_set: str,
     batches: Sequence[Batch],
     settings: ComputedSettings,
@@ -67,7 +67,7 @@ def extracted(
             units = units_of(batches[position], settings)
             child = idle.get()
             try:
-                failures = limited_failures(child, units, settings, staging, folders)
+                failures = extract_in_child(child, units, settings, staging, folders)
             finally:
                 idle.put(child)
             advance(len(batches[position]))

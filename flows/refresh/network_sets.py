@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flows.commits.publication import publish_landed
-from flows.engine.progress import narrated
+from flows.engine.progress import progress_bar
 from flows.refresh.feature_sets import settled_version
 from flows.refresh.report import FeatureSetReport
 from schemas.errors import ContractError, NotFoundError
@@ -22,18 +22,18 @@ from schemas.keys import MaskKey, canonical_json, extraction_id, sha256_of_json
 from schemas.study.file import Study
 from schemas.study.network_file import NetworkFileSettings
 from store.commits.commit import commit_to
-from store.commits.writer import appended_as
+from store.commits.writer import append_records
 from store.history.basis import basis_of
-from store.history.runs import recorded_run
+from store.history.runs import record_run
 from store.history.snapshot import Snapshot
 from store.home import Store
 from store.rows.regions import region_ids, stored_regions
-from store.rows.segments import EmbeddingRecord, embedding_segment
+from store.rows.segments import EmbeddingRecord, write_embeddings
 from zoo.networks.external import network_libraries
 from zoo.networks.process import NetworkProcess
 from zoo.tables.feature_columns import stored_feature_set
 
-__all__ = ["refreshed_network_set"]
+__all__ = ["refresh_network_set"]
 
 Row = dict[str, Any]
 
@@ -84,7 +84,7 @@ class _NetworkSet:
         return not (self.missing or self.reused or self.has_outdated_rows)
 
 
-def refreshed_network_set(
+def refresh_network_set(
     store: Store, study: Study, ref: FeatureSetRef, *, dry_run: bool = False, retry_failed: bool = False
 ) -> FeatureSetReport:
     """Compute the embeddings that a study's regions lack by one network and return what was done.
@@ -118,7 +118,7 @@ def refreshed_network_set(
     if dry_run or planned.is_current:
         return _report(study.id, planned, planned.size, 0, None)
     parameters = {"feature_set": planned.feature_set}
-    with recorded_run(store, "refresh", study.id, parameters) as run:
+    with record_run(store, "refresh", study.id, parameters) as run:
         numbers = _computed(snapshot, planned) if planned.missing else {}
         failures = {each.key: found for each in planned.missing if isinstance(found := numbers[each.region_id], str)}
         records = [
@@ -132,8 +132,8 @@ def refreshed_network_set(
             if size:
                 commit.put("feature_sets", [_catalogue_row(planned, size)])
                 kept = [record for record in records if record.key in there]
-                written = partial(embedding_segment, store.segments, planned.feature_set, size)
-                appended_as(commit, planned.feature_set, kept, written)
+                written = partial(write_embeddings, store.segments, planned.feature_set, size)
+                append_records(commit, planned.feature_set, kept, written)
             current = [each for each in (*planned.unchanged, *planned.reused, *planned.missing) if each.key in there]
             links = [own | {"extraction_id": each.extraction_id} for each in current if each.key not in failures]
             commit.put("study_extractions", links, replacing=own)
@@ -243,7 +243,7 @@ def _computed(snapshot: Snapshot, planned: _NetworkSet) -> dict[str, NDArray[np.
     found: dict[str, NDArray[np.float32] | str] = {}
     with (
         NetworkProcess(planned.content, planned.settings) as network,
-        narrated(f"embedding by {planned.feature_set}", len(ids), "regions") as advance,
+        progress_bar(f"embedding by {planned.feature_set}", len(ids), "regions") as advance,
     ):
         for start in range(0, len(ids), _AT_ONCE):
             some = ids[start : start + _AT_ONCE]

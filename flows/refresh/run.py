@@ -10,12 +10,12 @@ from typing import Any
 
 from flows.commits.erased_meanwhile import carry_out
 from flows.commits.publication import publish_landed
-from flows.engine.progress import narrated, said
+from flows.engine.progress import progress_bar, say
 from flows.extract.planned import PlannedExtraction
 from flows.keep.compact import compact_scattered
 from flows.refresh.failure_counts import failure_counts
-from flows.refresh.feature_sets import BoundFeatureSet, asked_feature_sets, bound_feature_sets
-from flows.refresh.kinds import appended_staged
+from flows.refresh.feature_sets import BoundFeatureSet, bound_feature_sets, requested_feature_sets
+from flows.refresh.kinds import append_staged
 from flows.refresh.plan import RefreshPlan, refresh_plan, staging_folder
 from flows.refresh.report import FeatureSetReport
 from flows.refresh.set_descriptions import update_descriptions
@@ -26,7 +26,7 @@ from schemas.study.intended_use import modality_warnings
 from store.analyst.publish import is_published
 from store.commits.commit import Commit, commit_to
 from store.history.basis import Basis
-from store.history.runs import recorded_run
+from store.history.runs import record_run
 from store.history.snapshot import Snapshot
 from store.history.studies import stored_study
 from store.home import Store
@@ -86,13 +86,13 @@ def _refresh(
 ) -> list[FeatureSetReport]:
     snapshot = Snapshot(store)
     asked = stored_study(snapshot, study)
-    networks = [ref for ref in asked_feature_sets(asked, feature_set) if asked.is_of_network(str(ref))]
+    networks = [ref for ref in requested_feature_sets(asked, feature_set) if asked.is_of_network(str(ref))]
     plans = [
         refresh_plan(snapshot, asked.id, bound, retry_failed=retry_failed)
         for bound in bound_feature_sets(asked, snapshot, feature_set)
     ]
     for warning in modality_warnings(asked, feature_set):
-        said(f"warning: {warning}")
+        say(f"warning: {warning}")
     if dry_run:
         reports = [_report(plan, asked.id, [], None) for plan in plans]
         reports += _of_networks(store, asked, networks, dry_run=True, retry_failed=retry_failed)
@@ -131,23 +131,23 @@ def _of_networks(
     if not networks:
         return []
     # Imported here: PyTorch takes seconds, and only these sets need it.
-    from flows.refresh.network_sets import refreshed_network_set
+    from flows.refresh.network_sets import refresh_network_set
 
-    return [refreshed_network_set(store, study, ref, dry_run=dry_run, retry_failed=retry_failed) for ref in networks]
+    return [refresh_network_set(store, study, ref, dry_run=dry_run, retry_failed=retry_failed) for ref in networks]
 
 
 def _carried_out(store: Store, study: str, plan: RefreshPlan, workers: int, basis: Basis) -> FeatureSetReport:
     bound, staging = plan.bound, staging_folder(store, plan.bound)
-    with recorded_run(store, "refresh", study, {"feature_set": bound.feature_set, "workers": workers}) as run:
+    with record_run(store, "refresh", study, {"feature_set": bound.feature_set, "workers": workers}) as run:
         if plan.staged:
-            said(f"{bound.feature_set}: {len(plan.staged)} extractions of an interrupted run are taken over")
+            say(f"{bound.feature_set}: {len(plan.staged)} extractions of an interrupted run are taken over")
         failures: dict[MaskKey, str] = {}
         if plan.missing:
             # Imported here: with nothing to compute, Prefect is not even loaded.
-            from flows.refresh.flow import extracted
+            from flows.refresh.flow import extract_batches
 
-            with narrated(f"extracting {bound.feature_set}", len(plan.missing), "extractions") as advance:
-                receipts = extracted(
+            with progress_bar(f"extracting {bound.feature_set}", len(plan.missing), "extractions") as advance:
+                receipts = extract_batches(
                     bound.feature_set,
                     plan.missing_by_patient(),
                     bound.definition.settings,
@@ -165,11 +165,11 @@ def _carried_out(store: Store, study: str, plan: RefreshPlan, workers: int, basi
             finished = [each for each in (*plan.staged, *plan.missing) if each.key not in failures]
             commit.put("feature_sets", [bound.catalogue_row()])
             commit.put("features", bound.dictionary_rows(), replacing={"feature_set": bound.feature_set})
-            reasons = appended_staged(commit, store, bound, staging, [each.extraction_id for each in finished])
+            reasons = append_staged(commit, store, bound, staging, [each.extraction_id for each in finished])
             _put(commit, store, study, plan, finished, reasons, failures)
         if lacking := {identity: features for identity, features in reasons.items() if features}:
             values = sum(len(features) for features in lacking.values())
-            said(f"{bound.feature_set}: {values} values are missing in {len(lacking)} extractions; failures has why")
+            say(f"{bound.feature_set}: {values} values are missing in {len(lacking)} extractions; failures has why")
         discard_staged(staging, staged)
         report = _report(plan, study, list(failures), commit.landed_id)
         run.summary |= {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from flows.engine.progress import said
+from flows.engine.progress import say
 from flows.refresh.feature_sets import BoundFeatureSet
 from schemas.study.file import Study
 from store.commits.commit import commit_to
@@ -44,7 +44,7 @@ def update_descriptions(store: Store, study: Study, feature_sets: Iterable[Bound
             for stored in Snapshot(store).rows("feature_sets", **own):
                 commit.put("feature_sets", [stored | _current(study, bound)])
                 commit.put("features", bound.dictionary_rows(), replacing=own)
-    said(f"{names}: the store's dictionary and list of departures from IBSI are brought up to date; values stay")
+    say(f"{names}: the store's dictionary and list of departures from IBSI are brought up to date; values stay")
 
 
 def _is_outdated(snapshot: Snapshot, study: Study, bound: BoundFeatureSet) -> bool:

@@ -14,9 +14,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import IO
 
-from flows.engine.kept_environment import kept_environment
+from flows.engine.kept_environment import keep_environment
 from flows.engine.prefect_settings import checked_settings, chosen_secret, loaded_settings, refuse_unusable_database
-from flows.engine.progress import said
+from flows.engine.progress import say
 from flows.engine.server.process import LOOPBACK, ending_reason, is_healthy, server_command, server_environment
 from flows.engine.server.watcher import end_with_this_process
 from flows.engine.server_secret import SECRET_VARIABLES, secret_file, share_secret
@@ -56,7 +56,7 @@ def prefect_api(port: int) -> Iterator[PrefectApi]:
     if settings.api.url:
         yield PrefectApi(settings.api.url, None)
         return
-    with kept_environment(_API, *SECRET_VARIABLES):
+    with keep_environment(_API, *SECRET_VARIABLES):
         # Read by Prefect when flows are loaded, here and in the processes that run them.
         os.environ[_API] = f"http://{LOOPBACK}:{port}/api"
         yield PrefectApi(os.environ[_API], port, share_secret(os.environ, chosen_secret(settings)))
@@ -82,7 +82,7 @@ def running(api: PrefectApi) -> Iterator[None]:
         return
     settings = checked_settings()
     refuse_unusable_database(settings)
-    said(f"starting a Prefect server at {LOOPBACK}:{port} (set {_API} to use another)")
+    say(f"starting a Prefect server at {LOOPBACK}:{port} (set {_API} to use another)")
     place = {"PREFECT_SERVER_API_HOST": LOOPBACK, "PREFECT_SERVER_API_PORT": str(port)}
     own = {name: value for name, value in server_environment(place | _FINAL).items() if name != _API}
     # A pipe that nobody reads would fill up and stop the server.
@@ -101,7 +101,7 @@ def running(api: PrefectApi) -> Iterator[None]:
         end_with_this_process(process.pid)
         try:
             _wait(process, port, api.secret, log)
-            said(f"its page http://{LOOPBACK}:{port} asks for a password: copy it from {file}, which is yours alone")
+            say(f"its page http://{LOOPBACK}:{port} asks for a password: copy it from {file}, which is yours alone")
             yield
         finally:
             process.terminate()

@@ -26,8 +26,8 @@ from store.home import Store
 __all__ = [
     "ScheduledFlow",
     "ServedStudy",
-    "bench_study",
-    "refresh_study",
+    "bench_flow",
+    "refresh_flow",
     "scheduled_flows",
     "serve_until_stopped",
 ]
@@ -74,7 +74,7 @@ class ScheduledFlow:
         return f"{self.flow.name}/{self.name}"
 
 
-def refresh_study(served: ServedStudy) -> Flow[[], State[Any]]:
+def refresh_flow(served: ServedStudy) -> Flow[[], State[Any]]:
     """Return the flow that ingests a study file and computes what its study lacks.
 
     It takes no parameter, and its state says how a run ended; a fault of the study is no exception.
@@ -88,8 +88,8 @@ def refresh_study(served: ServedStudy) -> Flow[[], State[Any]]:
     return run
 
 
-def bench_study(served: ServedStudy) -> Flow[[], State[Any]]:
-    """Return the flow that refreshes a study and judges its models, training what is missing; as `refresh_study`."""
+def bench_flow(served: ServedStudy) -> Flow[[], State[Any]]:
+    """Return the flow that refreshes a study and judges its models, training what is missing; as `refresh_flow`."""
 
     @flow(name="bench-study", persist_result=False)
     def run() -> State[Any]:
@@ -153,7 +153,7 @@ def scheduled_flows(served: ServedStudy, *, refresh_cron: str | None, bench_cron
     zone = named_time_zone(served.timezone).key
     here = replace(served, file=served.file.resolve(), store=served.store.resolve(), timezone=zone)
     found: list[ScheduledFlow] = []
-    for made, verb, cron in ((refresh_study, "refresh", refresh_cron), (bench_study, "bench", bench_cron)):
+    for made, verb, cron in ((refresh_flow, "refresh", refresh_cron), (bench_flow, "bench", bench_cron)):
         if cron is None:
             continue
         description = f"radzoo {verb} of {here.study}, into {here.store}"

@@ -9,20 +9,20 @@ from pathlib import Path
 
 from flows.engine.lines import telling_pool
 from flows.engine.tasks import run_tasks
-from flows.engine.watching import watched_networks
+from flows.engine.watching import watch_networks
 from schemas.study.file import Study
 from store.home import Store
 from store.times import utc_now
-from zoo.models.training import TrainedModel, TrainingPlan, trained_model
+from zoo.models.training import TrainedModel, TrainingPlan, fit_and_save_model
 from zoo.registry import study_spec
 from zoo.tables.fits import UnfitError
 
-__all__ = ["trained_models"]
+__all__ = ["train_models"]
 
 _AT_ONCE = 2
 
 
-def trained_models(
+def train_models(
     store: Store, study: Study, plans: Sequence[TrainingPlan], advance: Callable[[int], None]
 ) -> list[TrainedModel | UnfitError]:
     """Run the flow and return the trained models; in place of one that cannot be fitted, the reason.
@@ -41,7 +41,7 @@ def trained_models(
                 if pool is not None and study_spec(study, plan.model).is_network:
                     found = pool.submit(_trained_network, store.root, study, plan).result()
                 else:
-                    found = trained_model(store, study, plan, utc_now())
+                    found = fit_and_save_model(store, study, plan, utc_now())
             except UnfitError as error:
                 # Given, not raised: Prefect would log a traceback, and the other models go on.
                 found = error
@@ -54,5 +54,5 @@ def trained_models(
 def _trained_network(root: Path, study: Study, plan: TrainingPlan) -> TrainedModel:
     """Train a network in a worker process and save it below the store."""
     store = Store(root)
-    with watched_networks(store.staging, f"{study.id}-{plan.model}", told_as=plan.model):
-        return trained_model(store, study, plan, utc_now())
+    with watch_networks(store.staging, f"{study.id}-{plan.model}", told_as=plan.model):
+        return fit_and_save_model(store, study, plan, utc_now())

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from flows.commits.erased_meanwhile import carry_out
 from flows.engine.broken_packages import warn_of_broken_packages
-from flows.engine.progress import narrated
+from flows.engine.progress import progress_bar
 from flows.train.patients_left_out import PatientsLeftOut, patients_left_out
 from flows.train.stability import keep_stability
 from flows.train.unfit_models import put_unfit_models, record_unfit_models
@@ -15,12 +15,12 @@ from schemas.errors import ContractError
 from schemas.study.file import Study
 from store.commits.commit import commit_to
 from store.history.basis import Basis
-from store.history.runs import recorded_run
+from store.history.runs import record_run
 from store.history.snapshot import Snapshot
 from store.history.studies import stored_study
 from store.home import Store
 from store.rows.datasets import PinnedDataset
-from zoo.models.training import TrainingPlan, library_versions, training_plan
+from zoo.models.training import TrainingPlan, library_versions, plan_training
 from zoo.registry import ModelSpec, model_names, study_spec
 from zoo.tables.fits import UnfitError
 from zoo.tables.inputs import model_inputs
@@ -101,7 +101,7 @@ def _plans(snapshot: Snapshot, study: Study, models: Iterable[str]) -> tuple[lis
     plans, errors = [], {}
     for model in models:
         try:
-            plans.append(training_plan(snapshot, study, model, tables))
+            plans.append(plan_training(snapshot, study, model, tables))
         except UnfitError as error:
             errors[model] = UnfitError(f"'{model}': {error.message}", where=error.where, hint=error.hint)
     return plans, errors
@@ -142,11 +142,11 @@ def _specs(study: Study, models: Iterable[str]) -> list[ModelSpec]:
 def _carry_out(store: Store, study: Study, plans: Sequence[TrainingPlan], basis: Basis) -> dict[str, UnfitError]:
     """Train and commit models, and return why some of them cannot be fitted."""
     # Imported here: with nothing to train, Prefect is not even loaded.
-    from flows.train.flow import trained_models
+    from flows.train.flow import train_models
 
-    with recorded_run(store, "train", study.id, {"models": [plan.model for plan in plans]}) as run:
-        with narrated(f"training {study.id}", len(plans), "models") as advance:
-            found = trained_models(store, study, plans, advance)
+    with record_run(store, "train", study.id, {"models": [plan.model for plan in plans]}) as run:
+        with progress_bar(f"training {study.id}", len(plans), "models") as advance:
+            found = train_models(store, study, plans, advance)
         trained = [each for each in found if not isinstance(each, UnfitError)]
         errors = {plan.model: e for plan, e in zip(plans, found, strict=True) if isinstance(e, UnfitError)}
         names = ", ".join(plan.model for plan in plans if plan.model not in errors)

@@ -15,7 +15,7 @@ from store.home import Store
 from zoo.tables.feature_columns import stored_feature_set
 from zoo.tables.stability import FEWEST_PATIENTS, FewReadings, few_readings, stability_is_current, stability_rows
 
-__all__ = ["StudyStability", "keep_stability", "study_stability"]
+__all__ = ["StudyStability", "ensure_stability", "keep_stability"]
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def keep_stability(store: Store, study: Study, wanted: Iterable[tuple[str, str]]
     return True
 
 
-def study_stability(store: Store, study: Study, feature_set: str, split: str | None = None) -> StudyStability:
+def ensure_stability(store: Store, study: Study, feature_set: str, split: str | None = None) -> StudyStability:
     """Compute the ICC(A,1) that the store lacks of a study and return that of every feature and phase.
 
     Within and between readers.

@@ -14,7 +14,7 @@ import pyarrow as pa
 from schemas.errors import ContractError
 from schemas.plain_keys import sql_name
 from store.analyst.cohort_views import cohort_view_names, cohort_views
-from store.analyst.view_parts import SegmentRows, View, commented, quoted_name, quoted_text, segment_rows
+from store.analyst.view_parts import SegmentRows, View, comment_view, quoted_name, quoted_text, segment_rows
 from store.analyst.wide_views import MEASURED, embeddings_view, long_views, wide_view_names, wide_views
 from store.catalogue.tables import UNVERSIONED, VERSIONED
 from store.history.commit_changes import commit_changes
@@ -144,7 +144,7 @@ def lay_out_views(
                 hint="put the file back from a backup of the store",
             ) from error
         if documented:
-            commented(connection, view.name, view.description, view.columns)
+            comment_view(connection, view.name, view.description, view.columns)
 
 
 def analyst_views(snapshot: Snapshot, rows_of: SegmentRows, names: Set[str] | None = None) -> list[View]:

@@ -25,7 +25,7 @@ from store.history.basis import Basis, basis_of, receipts_since
 from store.history.snapshot import Snapshot, refuse_unknown_study
 from store.home import Store
 
-__all__ = ["Export", "csv_table", "exported"]
+__all__ = ["Export", "csv_table", "export_snapshot"]
 
 Format = Literal["parquet", "csv"]
 
@@ -78,7 +78,13 @@ class _Question(NamedTuple):
     parameters: dict[str, str]
 
 
-def exported(snapshot: Snapshot, folder: Path, *, study: str | None = None, format: Format = "parquet") -> Export:  # noqa: A002
+def export_snapshot(
+    snapshot: Snapshot,
+    folder: Path,
+    *,
+    study: str | None = None,
+    format: Format = "parquet",  # noqa: A002  (the option's name)
+) -> Export:
     """Write a snapshot as plain files into a folder and return what was written.
 
     Each file is a view of the store with its own column names: the feature sets wide, one row a mask. Equal

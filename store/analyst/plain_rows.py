@@ -56,7 +56,7 @@ def plain_batches(question: Question, limit: int | None = None) -> Iterator[pa.R
     Parameters
     ----------
     question : Question
-        From `store.analyst.query.asked`.
+        From `store.analyst.query.bound_question`.
     limit : int, optional
         How many rows at the most.
 
@@ -81,7 +81,7 @@ def typed_batches(question: Question, limit: int | None = None) -> Iterator[pa.R
     Parameters
     ----------
     question : Question
-        From `store.analyst.query.asked`.
+        From `store.analyst.query.bound_question`.
     limit : int, optional
         How many rows at the most.
 
@@ -106,7 +106,7 @@ def counted_rows(question: Question, within_s: float) -> int | None:
     Parameters
     ----------
     question : Question
-        From `store.analyst.query.asked`; DuckDB counts without making the columns.
+        From `store.analyst.query.bound_question`; DuckDB counts without making the columns.
     within_s : float
         Seconds.
     """

@@ -36,8 +36,8 @@ __all__ = [
     "STORAGE_VERSION",
     "is_published",
     "publication_note",
-    "published",
-    "published_after_move",
+    "publish_moved_store",
+    "publish_snapshot",
     "published_commit",
     "published_root",
     "writer_of_files",
@@ -50,7 +50,7 @@ STORAGE_VERSION = "v1.2.0"
 """The DuckDB file format written: clients from 1.2 on open it, whatever wrote it."""
 
 
-def published(snapshot: Snapshot) -> Path:
+def publish_snapshot(snapshot: Snapshot) -> Path:
     """Write ``analyst.duckdb`` and return its path.
 
     The file is built beside the old one and takes its place by rename, so a client that has the old
@@ -141,7 +141,7 @@ def published_root(store: Store) -> str | None:
     return str(note["store"]) if note is not None and "store" in note else None
 
 
-def published_after_move(root: Path) -> str | None:
+def publish_moved_store(root: Path) -> str | None:
     """Publish a store's newest commit again where its file was published in another folder, and return that folder.
 
     Returns
@@ -153,7 +153,7 @@ def published_after_move(root: Path) -> str | None:
     before = published_root(store)
     if not store.analyst_file.is_file() or before == str(store.root) or not os.access(store.root, os.W_OK):
         return None
-    published(Snapshot(store))
+    publish_snapshot(Snapshot(store))
     return before or "another folder, or by an older release"
 
 

@@ -30,7 +30,7 @@ from store.history.snapshot import Snapshot
 __all__ = [
     "Question",
     "answer",
-    "asked",
+    "bound_question",
     "over_limit",
     "over_memory",
     "shut_connection",
@@ -59,7 +59,7 @@ def snapshot_connection(snapshot: Snapshot, *, documented: bool = False) -> duck
     """Return an in-memory DuckDB connection with the snapshot's views, for questions of the program's own.
 
     It can read the store's segments and nothing more: no other file, no extension, no setting. SQL of a user's goes
-    to `asked`.
+    to `bound_question`.
     """
     connection = duckdb.connect()
     # The progress bar would be written among the answer's lines.
@@ -103,14 +103,14 @@ def answer(
     kept = kept_rows(snapshot, names_in(query, *given, *given.values()))
     with (
         tempfile.TemporaryDirectory(prefix="radzoo-spill-") as spill,
-        asked(kept, query, given, limits or SqlLimits(), Path(spill)) as question,
+        bound_question(kept, query, given, limits or SqlLimits(), Path(spill)) as question,
         sql_errors(question.limits),
     ):
         return question.relation.to_arrow_table()
 
 
 @contextmanager
-def asked(
+def bound_question(
     kept: KeptRows, query: str, parameters: Mapping[str, str], limits: SqlLimits, spill: Path
 ) -> Iterator[Question]:
     """Give a read-only SQL statement that is understood and not yet answered, to be read in pieces.

@@ -16,7 +16,7 @@ __all__ = [
     "STORE_VARIABLE",
     "SegmentRows",
     "View",
-    "commented",
+    "comment_view",
     "live_extractions",
     "path_pattern",
     "quoted_name",
@@ -58,7 +58,9 @@ _KEYS_COMMENTED = 8
 _AT_ONCE = 50
 
 
-def commented(connection: duckdb.DuckDBPyConnection, view: str, description: str, columns: Mapping[str, str]) -> None:
+def comment_view(
+    connection: duckdb.DuckDBPyConnection, view: str, description: str, columns: Mapping[str, str]
+) -> None:
     """Put comments on a view and its columns, of a very wide view on the first ones.
 
     DuckDB copies a view's whole entry with each comment: time, and within a transaction memory, grow with the square of

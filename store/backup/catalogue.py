@@ -16,7 +16,7 @@ from store.catalogue.connection import is_postgresql, read_transaction
 from store.catalogue.tables import commits, metadata
 from store.home import Store
 
-__all__ = ["NamedFiles", "copied_catalogue", "first_commits"]
+__all__ = ["NamedFiles", "copy_catalogue_file", "first_commits"]
 
 _ROWS = 5000
 
@@ -34,7 +34,7 @@ class NamedFiles:
     """Hash of each folder."""
 
 
-def copied_catalogue(store: Store, target: Path) -> NamedFiles:
+def copy_catalogue_file(store: Store, target: Path) -> NamedFiles:
     """Copy a store's catalogue, as it is now, into a new SQLite file and return the files that it names.
 
     Readers and writers go on meanwhile.

@@ -1,4 +1,4 @@
-"""``backed_up``: a second store that holds what this one does, brought up to date as often as one likes."""
+"""``back_up_store``: a second store that holds what this one does, brought up to date as often as one likes."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from schemas.errors import ContractError, StoreBusyError, UsageError
-from store.backup.catalogue import copied_catalogue, first_commits
+from store.backup.catalogue import copy_catalogue_file, first_commits
 from store.backup.files import CopiedFiles, copy_files, remove_unnamed
 from store.faults import disk_faults
 from store.home import CATALOGUE_FILE, Store
 from store.verification.files import FolderHash
 from store.verification.findings import Verification
-from store.verification.verify import verified
+from store.verification.verify import store_verification
 
-__all__ = ["MARKER", "Backup", "backed_up"]
+__all__ = ["MARKER", "Backup", "back_up_store"]
 
 MARKER = "radzoo-backup.json"
 """The file that says of a folder that it is a backup, and of which store."""
@@ -44,7 +44,7 @@ class Backup:
     verification: Verification
 
 
-def backed_up(store: Store, folder: Path, *, quick: bool = False, folder_hash: FolderHash | None = None) -> Backup:
+def back_up_store(store: Store, folder: Path, *, quick: bool = False, folder_hash: FolderHash | None = None) -> Backup:
     """Bring a backup up to date with a store, or begin one, and return what was done.
 
     The catalogue is copied first, in one state, then the files that it names and the backup lacks, each compared with
@@ -93,7 +93,7 @@ def _renewed(store: Store, place: Path, *, quick: bool, folder_hash: FolderHash 
         left.unlink()
     try:
         for left_tries in reversed(range(_TRIES)):
-            named = copied_catalogue(store, partial)
+            named = copy_catalogue_file(store, partial)
             try:
                 files = copy_files(store, place, named, quick=quick, folder_hash=folder_hash)
             except FileNotFoundError:
@@ -118,7 +118,7 @@ def _renewed(store: Store, place: Path, *, quick: bool, folder_hash: FolderHash 
     _write_marker(store, place, named.commit_id)
     copy = Store(place)
     try:
-        found = verified(copy, quick=True, folder_hash=folder_hash)
+        found = store_verification(copy, quick=True, folder_hash=folder_hash)
     finally:
         copy.engine.dispose()
     return Backup(place, named.commit_id, files, removed, found)

@@ -7,10 +7,10 @@ from typing import TypeVar
 
 from store.commits.commit import Commit
 from store.home import Store
-from store.rows.segments import KeyedRecord, Segment, written_segment
+from store.rows.segments import KeyedRecord, Segment, write_segment
 from store.rows.staging import ExtractionRecord
 
-__all__ = ["added_segment", "appended", "appended_as", "lacking"]
+__all__ = ["add_segment", "append_features", "append_records", "lacking"]
 
 AnyRecord = TypeVar("AnyRecord", bound=KeyedRecord)
 
@@ -27,7 +27,7 @@ def lacking(commit: Commit, feature_set: str, extraction_ids: Iterable[str]) -> 
     return [identity for identity in asked if identity not in there]
 
 
-def appended(
+def append_features(
     commit: Commit, store: Store, feature_set: str, columns: Sequence[str], records: Iterable[ExtractionRecord]
 ) -> Segment | None:
     """Write the rows of features that the store lacks and return their segment, None where it has them all.
@@ -45,12 +45,12 @@ def appended(
     records : iterable of ExtractionRecord
         Finished extractions.
     """
-    return appended_as(
-        commit, feature_set, records, lambda new: written_segment(store.segments, feature_set, columns, new)
+    return append_records(
+        commit, feature_set, records, lambda new: write_segment(store.segments, feature_set, columns, new)
     )
 
 
-def appended_as(
+def append_records(
     commit: Commit,
     feature_set: str,
     records: Iterable[AnyRecord],
@@ -70,10 +70,10 @@ def appended_as(
         Writes some of them as one segment and returns it.
     """
     by_id = {record.extraction_id: record for record in records}
-    return added_segment(commit, feature_set, [by_id[each] for each in lacking(commit, feature_set, by_id)], written)
+    return add_segment(commit, feature_set, [by_id[each] for each in lacking(commit, feature_set, by_id)], written)
 
 
-def added_segment(
+def add_segment(
     commit: Commit,
     feature_set: str,
     records: Sequence[AnyRecord],

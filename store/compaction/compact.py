@@ -31,10 +31,10 @@ from store.compaction.merge_plan import TARGET_ROWS, Merge, batches, even_files,
 from store.files import DataFolder
 from store.history.runs import Run
 from store.home import Store
-from store.rows.segments import KEY_COLUMNS, Segment, stored_segment
+from store.rows.segments import KEY_COLUMNS, Segment, store_segment
 from store.times import utc_now
 
-__all__ = ["CompactedSet", "compacted_set", "retired_files"]
+__all__ = ["CompactedSet", "compact_feature_set", "retired_files"]
 
 _ATTEMPTS = 3
 
@@ -63,7 +63,7 @@ class _Place(NamedTuple):
     position: int
 
 
-def compacted_set(store: Store, feature_set: str, *, target_rows: int = TARGET_ROWS, run: Run) -> CompactedSet:
+def compact_feature_set(store: Store, feature_set: str, *, target_rows: int = TARGET_ROWS, run: Run) -> CompactedSet:
     """Merge a feature set's small segments where that saves files, and return what it had and has.
 
     The files of the merged segments stay, for a reader may have them open; the run's summary keeps their names
@@ -144,7 +144,7 @@ def _written(folder: DataFolder, feature_set: str, merge: Merge) -> Iterator[tup
     for at in range(parts):
         part = ordered[len(ordered) * at // parts : len(ordered) * (at + 1) // parts]
         together = [len(list(own)) for _, own in groupby(part, key=lambda each: each.studies)]
-        segment = stored_segment(folder, feature_set, _rows(files, part), read_together=together)
+        segment = store_segment(folder, feature_set, _rows(files, part), read_together=together)
         yield segment, [each.extraction_id for each in part]
 
 

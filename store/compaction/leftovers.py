@@ -16,7 +16,7 @@ from store.compaction.compact import retired_files
 from store.files import DataFolder
 from store.home import Store
 
-__all__ = ["GRACE_HOURS", "Leftover", "removed_leftovers", "unnamed_files"]
+__all__ = ["GRACE_HOURS", "Leftover", "remove_orphan_files", "unnamed_files"]
 
 GRACE_HOURS = 24.0
 """How long a replaced file stays: longer than any question or training that may have it open."""
@@ -33,7 +33,7 @@ class Leftover:
     bytes: int
 
 
-def removed_leftovers(store: Store, *, grace: timedelta = timedelta(hours=GRACE_HOURS)) -> list[Leftover]:
+def remove_orphan_files(store: Store, *, grace: timedelta = timedelta(hours=GRACE_HOURS)) -> list[Leftover]:
     """Remove old files that the catalogue does not name and return them.
 
     That is, below ``segments/``, the files that no row of `segments` names, as old as the grace asks since they

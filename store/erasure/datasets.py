@@ -19,7 +19,7 @@ from store.erasure.rows import add_mark
 from store.history.basis import moved_files
 from store.home import Store
 
-__all__ = ["all_receipts", "erased_files", "mark_of", "settled_datasets"]
+__all__ = ["all_receipts", "erased_files", "mark_of", "settle_datasets"]
 
 
 def all_receipts(connection: Connection) -> list[ErasureReceipt]:
@@ -42,7 +42,7 @@ def erased_files(receipts: Iterable[ErasureReceipt]) -> dict[str, ErasureReceipt
     return found
 
 
-def settled_datasets(store: Store, connection: Connection) -> list[str]:
+def settle_datasets(store: Store, connection: Connection) -> list[str]:
     """Let no dataset name a file that went with an erased patient, mark what was fitted to one, and return the models.
 
     A dataset whose file was rewritten names the new one. Of one that was removed nothing is left: its row stays and

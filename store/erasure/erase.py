@@ -30,22 +30,29 @@ from sqlalchemy import Connection, insert, select, update
 
 from schemas.documents.erasure_receipt import ErasureReceipt, RewrittenFile
 from schemas.keys import canonical_json
-from store.analyst.publish import published
+from store.analyst.publish import publish_snapshot
 from store.catalogue.connection import is_postgresql, read_transaction, write_transaction
 from store.catalogue.migrations import FORMAT_VERSION
 from store.catalogue.tables import erasures, versioned_table
 from store.compaction.leftovers import unnamed_files
-from store.erasure.datasets import all_receipts, mark_of, settled_datasets
-from store.erasure.files import cleared_folders, removed_staged, scrubbed_catalogue, without_rows
+from store.erasure.datasets import all_receipts, mark_of, settle_datasets
+from store.erasure.files import clear_folders, remove_staged, scrub_catalogue, without_rows
 from store.erasure.plan import ErasurePlan, erasure_plan, unknown_patient
-from store.erasure.rows import add_mark, erased_rows, marked_models, moved_datasets, moved_segments, redacted_texts
+from store.erasure.rows import (
+    add_mark,
+    delete_patient_rows,
+    mark_models,
+    redact_texts,
+    replace_datasets,
+    replace_segments,
+)
 from store.history.basis import Basis, erased_among, patient_sha256, receipts_since
 from store.history.snapshot import Snapshot
 from store.home import Store
 from store.rows.datasets import PinnedDataset
 from store.times import utc_now
 
-__all__ = ["ErasureReceipt", "erased", "erased_meanwhile", "mark_fitted", "planned_erasure", "take_out_again"]
+__all__ = ["ErasureReceipt", "erase_patient", "mark_fitted", "planned_erasure", "repeat_erasures", "take_out_again"]
 
 _UNFINISHED: Final = "unfinished"
 _FINISHED: Final = "finished"
@@ -66,7 +73,7 @@ def planned_erasure(store: Store, patient: str) -> ErasurePlan:
     return plan
 
 
-def erased(store: Store, patient: str, *, author: str | None = None) -> ErasureReceipt:
+def erase_patient(store: Store, patient: str, *, author: str | None = None) -> ErasureReceipt:
     """Take a patient out of the store and return the receipt, which does not name the patient.
 
     Of a patient who was erased before, and whom nobody brought back, the store is looked through again: an erasure
@@ -112,10 +119,10 @@ def erased(store: Store, patient: str, *, author: str | None = None) -> ErasureR
         is_done = connection.execute(select(erasures.c.receipt).where(_is_own(receipt))).scalar_one() == left
         if is_done:
             connection.execute(_stored(receipt))
-    return receipt if is_done else erased(store, patient, author=author)
+    return receipt if is_done else erase_patient(store, patient, author=author)
 
 
-def erased_meanwhile(store: Store, basis: Basis) -> int:
+def repeat_erasures(store: Store, basis: Basis) -> int:
     """Erase once more the patients who were erased since some work began, and return how many erasures there were.
 
     Parameters
@@ -129,14 +136,14 @@ def erased_meanwhile(store: Store, basis: Basis) -> int:
         since = receipts_since(connection, basis)
         there = set(connection.execute(select(versioned_table("patients").c.patient).distinct()).scalars())
     for patient in sorted(erased_among(since, basis.patients - there)):
-        erased(store, patient)
+        erase_patient(store, patient)
     return len(since)
 
 
 def take_out_again(store: Store, connection: Connection, patient: str, receipt: ErasureReceipt) -> None:
     """Take an erased patient out of what an open commit brings, which was computed before the erasure.
 
-    The receipt is unfinished afterwards: what only the commit's end lets go, the next call of `erased` removes.
+    The receipt is unfinished afterwards: what only the commit's end lets go, the next call of `erase_patient` removes.
 
     Parameters
     ----------
@@ -173,11 +180,11 @@ def mark_fitted(connection: Connection, commit_id: int, fitted: Mapping[str, str
 
 def _take_out(store: Store, connection: Connection, plan: ErasurePlan, receipt: ErasureReceipt) -> None:
     segments, datasets = without_rows(store, plan)
-    rows = erased_rows(connection, plan)
-    redacted = redacted_texts(connection, plan.patient)
-    moved_segments(connection, segments)
-    changed = moved_datasets(connection, datasets)
-    marked = marked_models(connection, plan, mark_of(receipt["erased_at"])) + settled_datasets(store, connection)
+    rows = delete_patient_rows(connection, plan)
+    redacted = redact_texts(connection, plan.patient)
+    replace_segments(connection, segments)
+    changed = replace_datasets(connection, datasets)
+    marked = mark_models(connection, plan, mark_of(receipt["erased_at"])) + settle_datasets(store, connection)
     receipt["status"] = _UNFINISHED
     receipt.setdefault("pending", [])
     before = {each.path: each for each in (*plan.segments, *plan.datasets, *plan.unpinned)}
@@ -209,13 +216,13 @@ def _take_out(store: Store, connection: Connection, plan: ErasurePlan, receipt: 
 
 
 def _clear_away(store: Store, plan: ErasurePlan, receipt: ErasureReceipt) -> None:
-    published(Snapshot(store))
+    publish_snapshot(Snapshot(store))
     _remove_pending(store, receipt)
-    receipt["staged_removed"] += removed_staged(store, plan)
-    receipt["pages_removed"] += cleared_folders(store)
+    receipt["staged_removed"] += remove_staged(store, plan)
+    receipt["pages_removed"] += clear_folders(store)
     touched = {each["table"] for each in receipt["rows_removed"]}
     touched |= {each["column"].partition(".")[0] for each in receipt["texts_changed"]}
-    scrubbed_catalogue(store, sorted(touched | {"segments", "extractions", "datasets", "models"}))
+    scrub_catalogue(store, sorted(touched | {"segments", "extractions", "datasets", "models"}))
 
 
 def _remove_pending(store: Store, receipt: ErasureReceipt) -> None:

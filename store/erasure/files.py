@@ -21,10 +21,10 @@ from store.erasure.mentions import is_named_in, mention_of
 from store.erasure.plan import AffectedFile, ErasurePlan
 from store.files import is_being_written
 from store.home import Store
-from store.rows.datasets import PinnedDataset, pinned_dataset
-from store.rows.segments import Segment, stored_segment
+from store.rows.datasets import PinnedDataset, pin_dataset
+from store.rows.segments import Segment, store_segment
 
-__all__ = ["cleared_folders", "naming_files", "removed_staged", "scrubbed_catalogue", "without_rows"]
+__all__ = ["clear_folders", "naming_files", "remove_staged", "scrub_catalogue", "without_rows"]
 
 _RADZOOS = ("segments", "datasets", "copies", "catalogue.sqlite", "analyst.duckdb")
 
@@ -55,16 +55,16 @@ def _rewritten_segment(store: Store, affected: AffectedFile, plan: ErasurePlan) 
     for name in MaskKey._fields:
         at, kind = table.schema.get_field_index(name), table.schema.field(name).type
         table = table.set_column(at, name, pa.array([getattr(key, name) for key in new], kind))
-    return stored_segment(store.segments, affected.feature_set, table)
+    return store_segment(store.segments, affected.feature_set, table)
 
 
 def _rewritten_dataset(store: Store, affected: AffectedFile, patient: str) -> PinnedDataset:
     table = pq.read_table(store.files.local(affected.path, sha256=affected.sha256))
     kept = table.filter(pc.not_equal(table["patient"], patient))
-    return pinned_dataset(store, kept, study="", split="", inputs={}, commit_id=0)
+    return pin_dataset(store, kept, study="", split="", inputs={}, commit_id=0)
 
 
-def removed_staged(store: Store, plan: ErasurePlan) -> int:
+def remove_staged(store: Store, plan: ErasurePlan) -> int:
     """Remove staged rows and units that are of the patient, or name the patient, and return how many.
 
     What a unit of a cross-validation held of other patients is computed again.
@@ -89,7 +89,7 @@ def _is_of(content: Any, patient: str) -> bool:
     return is_named_in(content, patient)
 
 
-def cleared_folders(store: Store) -> int:
+def clear_folders(store: Store) -> int:
     """Remove pages, spilled data and half-written files, all of which can be made again, and return how many.
 
     A page shows a figure for each patient, mostly without the name, so that none can be told to be free of one.
@@ -122,7 +122,7 @@ def naming_files(store: Store, patient: str) -> list[str]:
     return found
 
 
-def scrubbed_catalogue(store: Store, tables: Sequence[str]) -> None:
+def scrub_catalogue(store: Store, tables: Sequence[str]) -> None:
     """Overwrite what deleted rows leave in the catalogue's own files.
 
     SQLite: the file is rebuilt and its log emptied. PostgreSQL: the tables are rebuilt; its log, archives of

@@ -19,12 +19,12 @@ from store.rows.segments import Segment
 __all__ = [
     "TEXTS",
     "add_mark",
-    "erased_rows",
+    "delete_patient_rows",
     "forget_declared_person",
-    "marked_models",
-    "moved_datasets",
-    "moved_segments",
-    "redacted_texts",
+    "mark_models",
+    "redact_texts",
+    "replace_datasets",
+    "replace_segments",
 ]
 
 TEXTS: dict[Table, tuple[str, ...]] = {
@@ -38,7 +38,7 @@ TEXTS: dict[Table, tuple[str, ...]] = {
 pseudonym such as ``1`` stands there for other things."""
 
 
-def erased_rows(connection: Connection, plan: ErasurePlan) -> dict[str, int]:
+def delete_patient_rows(connection: Connection, plan: ErasurePlan) -> dict[str, int]:
     """Delete the patient's rows of all commits and return how many, by table."""
     found: dict[str, int] = {}
 
@@ -63,7 +63,7 @@ def erased_rows(connection: Connection, plan: ErasurePlan) -> dict[str, int]:
     return found
 
 
-def moved_segments(connection: Connection, moved: Mapping[str, Segment | None]) -> None:
+def replace_segments(connection: Connection, moved: Mapping[str, Segment | None]) -> None:
     """Let the catalogue name rewritten segments; one of which nothing is left is named no more.
 
     Parameters
@@ -91,7 +91,7 @@ def moved_segments(connection: Connection, moved: Mapping[str, Segment | None]) 
             connection.execute(pointed.values(segment_id=new.segment_id))
 
 
-def moved_datasets(connection: Connection, moved: Mapping[str, PinnedDataset]) -> list[ChangedDataset]:
+def replace_datasets(connection: Connection, moved: Mapping[str, PinnedDataset]) -> list[ChangedDataset]:
     """Let the catalogue name rewritten datasets, under the ids that they had, and return what changed."""
     table = versioned_table("datasets")
     found: list[ChangedDataset] = []
@@ -134,7 +134,7 @@ def forget_declared_person(connection: Connection, patient: str) -> int:
     return changed
 
 
-def marked_models(connection: Connection, plan: ErasurePlan, mark: str) -> list[str]:
+def mark_models(connection: Connection, plan: ErasurePlan, mark: str) -> list[str]:
     """Mark the models that were trained on the patient, rows of all commits, and return their names."""
     table, found = versioned_table("models"), []
     key = tuple_(table.c.study, table.c.model, table.c.version)
@@ -155,7 +155,7 @@ def add_mark(connection: Connection, mark: str, *condition: Any) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def redacted_texts(connection: Connection, patient: str) -> dict[str, int]:
+def redact_texts(connection: Connection, patient: str) -> dict[str, int]:
     """Take the patient out of messages, summaries and reasons, and return how many rows changed, by column."""
     found: dict[str, int] = {}
     for table, names in TEXTS.items():

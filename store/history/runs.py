@@ -19,7 +19,7 @@ from store.catalogue.tables import runs
 from store.home import Store
 from store.times import utc_now
 
-__all__ = ["Run", "recorded_run"]
+__all__ = ["Run", "record_run"]
 
 _LIBRARIES = ("radzoo", "duckdb", "numpy", "pyarrow", "pyradiomics-bhklab", "scikit-learn", "SimpleITK")
 
@@ -33,7 +33,7 @@ class Run:
 
 
 @contextmanager
-def recorded_run(store: Store, flow: str, study: str | None, parameters: Mapping[str, Any]) -> Iterator[Run]:
+def record_run(store: Store, flow: str, study: str | None, parameters: Mapping[str, Any]) -> Iterator[Run]:
     """Give a run whose start, end and outcome are recorded in the store's own table.
 
     The record survives where the workflow engine's does not: it says ``running`` from the start and

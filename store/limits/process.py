@@ -22,7 +22,7 @@ from typing import Any, ParamSpec, Self, TypeVar
 from schemas.errors import RadzooError
 from store.limits.child import Rights
 from store.limits.message_pipe import LongMessageError, UntrustedError, received, send, unpickled
-from store.limits.started import Child, forked_child, started_child
+from store.limits.started import Child, fork_child, start_child
 
 __all__ = [
     "CrashedError",
@@ -203,7 +203,7 @@ class LimitedProcess:
         if self._child is None or not self._child.is_alive():
             self._end()
             rights = self._limits.rights()._replace(modules=self._modules)
-            self._child = forked_child(rights) if self._by_fork else started_child(rights)
+            self._child = fork_child(rights) if self._by_fork else start_child(rights)
             # Its start is no part of a call's time.
             self._heard(self._child, time.monotonic() + _START_S)
         return self._child

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from store.limits.child import Rights, serve
 
-__all__ = ["Child", "forked_child", "started_child"]
+__all__ = ["Child", "fork_child", "start_child"]
 
 _START = "from store.limits.child import serve_as_started; serve_as_started()"
 _PATIENCE_S = 2.0
@@ -102,7 +102,7 @@ def _pipes() -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
     return requests, answers, errors
 
 
-def started_child(rights: Rights) -> Child:
+def start_child(rights: Rights) -> Child:
     """Start a fresh Python that serves calls with these rights."""
     requests, answers, errors = _pipes()
     kept = requests[0], answers[1]
@@ -125,7 +125,7 @@ def started_child(rights: Rights) -> Child:
     return child
 
 
-def forked_child(rights: Rights) -> Child:
+def fork_child(rights: Rights) -> Child:
     """Fork this process into one that serves calls with these rights."""
     requests, answers, errors = _pipes()
     # Python swallows an interrupt that comes while the hooks of a fork run: it is kept until they have run.

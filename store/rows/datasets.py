@@ -14,7 +14,7 @@ from schemas.keys import canonical_json, sha256_of_json
 from store.files import file_sha256
 from store.home import Store
 
-__all__ = ["PinnedDataset", "SqlGives", "pinned_dataset", "writer_versions"]
+__all__ = ["PinnedDataset", "SqlGives", "pin_dataset", "writer_versions"]
 
 SqlGives = Literal["table", "inputs"]
 _WRITERS = ("radzoo", "duckdb", "polars", "pyarrow")
@@ -43,7 +43,7 @@ class PinnedDataset:
     """What made and wrote the file, as `writer_versions` has it, JSON; None where a former release did."""
 
 
-def pinned_dataset(
+def pin_dataset(
     store: Store,
     table: pa.Table,
     *,

@@ -26,9 +26,9 @@ from store.catalogue.tables import versioned_table
 from store.files import DataFolder
 from store.history.snapshot import Snapshot, refuse_unknown_study
 from store.history.studies import stored_study
-from store.rows.segments import Segment, key_arrays, stored_segment
+from store.rows.segments import Segment, key_arrays, store_segment
 
-__all__ = ["REGION_COLUMNS", "RegionRecord", "region_ids", "region_segment", "stored_region_masks", "stored_regions"]
+__all__ = ["REGION_COLUMNS", "RegionRecord", "region_ids", "stored_region_masks", "stored_regions", "write_regions"]
 
 REGION_COLUMNS: dict[str, tuple[pa.DataType, str]] = {
     "context_sha256": (pa.string(), "hash of all images and masks that the region was made of"),
@@ -89,7 +89,7 @@ class RegionRecord:
         return np.frombuffer(base64.b64decode(self.voxels), dtype="<f2")
 
 
-def region_segment(folder: DataFolder, feature_set: str, size: int, records: Sequence[RegionRecord]) -> Segment:
+def write_regions(folder: DataFolder, feature_set: str, size: int, records: Sequence[RegionRecord]) -> Segment:
     """Write regions as one segment and return it.
 
     Parameters
@@ -121,7 +121,7 @@ def region_segment(folder: DataFolder, feature_set: str, size: int, records: Seq
     masks = np.concatenate([record.flat_mask(size) for record in ordered])
     mask = pa.FixedSizeListArray.from_arrays(pa.array(masks), size)
     rows = {**key_arrays(ordered), **columns, "region": region, "mask": mask}
-    return stored_segment(folder, feature_set, pa.table(rows))
+    return store_segment(folder, feature_set, pa.table(rows))
 
 
 def stored_regions(

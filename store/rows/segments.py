@@ -22,11 +22,11 @@ __all__ = [
     "EmbeddingRecord",
     "KeyedRecord",
     "Segment",
-    "embedding_segment",
     "key_arrays",
+    "store_segment",
     "stored_keys",
-    "stored_segment",
-    "written_segment",
+    "write_embeddings",
+    "write_segment",
 ]
 
 ROWS_PER_GROUP = 2048
@@ -62,7 +62,7 @@ class Segment:
     bytes: int
 
 
-def written_segment(
+def write_segment(
     folder: DataFolder, feature_set: str, columns: Sequence[str], records: Sequence[ExtractionRecord]
 ) -> Segment:
     """Write records as one segment and return it.
@@ -84,7 +84,7 @@ def written_segment(
         arrays[group] = pa.array([dict(r.details.get(group, {})) for r in ordered])
     for column in columns:
         arrays[column] = pa.array([r.values[column] for r in ordered], type=pa.float64())
-    return stored_segment(folder, feature_set, pa.table(arrays))
+    return store_segment(folder, feature_set, pa.table(arrays))
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ class EmbeddingRecord:
     context_sha256: str | None = None
 
 
-def embedding_segment(folder: DataFolder, feature_set: str, size: int, records: Sequence[EmbeddingRecord]) -> Segment:
+def write_embeddings(folder: DataFolder, feature_set: str, size: int, records: Sequence[EmbeddingRecord]) -> Segment:
     """Write embeddings as one segment, each a list of ``size`` 32-bit floats, and return it.
 
     Parameters
@@ -135,7 +135,7 @@ def embedding_segment(folder: DataFolder, feature_set: str, size: int, records: 
             f"an embedding of {feature_set} has {len(wrong[0].embedding)} numbers, not {size}", where=str(wrong[0].key)
         )
     numbers = np.array([record.embedding for record in ordered], dtype=np.float32).reshape(-1)
-    return stored_segment(
+    return store_segment(
         folder,
         feature_set,
         pa.table(
@@ -181,7 +181,7 @@ def key_arrays(ordered: Sequence[KeyedRecord]) -> dict[str, pa.Array]:
     }
 
 
-def stored_segment(
+def store_segment(
     folder: DataFolder, feature_set: str, rows: pa.Table, *, read_together: Sequence[int] | None = None
 ) -> Segment:
     """Write a table, key columns first, as one segment and return it.

@@ -1,4 +1,4 @@
-"""``verified``: every promise of the store that can be looked at, looked at."""
+"""``store_verification``: every promise of the store that can be looked at, looked at."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from store.verification.files import (
 from store.verification.findings import RESTORE_CATALOGUE, Verification
 from store.verification.publication import publication_check
 
-__all__ = ["verified"]
+__all__ = ["store_verification"]
 
 _READ = ("segments", "extractions", "features", "feature_sets", "datasets", "models")
 
 
-def verified(store: Store, *, quick: bool = False, folder_hash: FolderHash | None = None) -> Verification:
+def store_verification(store: Store, *, quick: bool = False, folder_hash: FolderHash | None = None) -> Verification:
     """Return what holds of the store's promises and what does not.
 
     The catalogue is read in one transaction, so writers at work are no findings. Files are read where

@@ -26,10 +26,10 @@ import pyarrow.parquet as pq
 from flows.keep.verification import repair_store, verified_store
 from schemas.errors import RadzooError
 from schemas.study.file import Study
-from store.analyst.export import exported
-from store.analyst.publish import published
+from store.analyst.export import export_snapshot
+from store.analyst.publish import publish_snapshot
 from store.analyst.query import snapshot_connection
-from store.backup.copy import backed_up
+from store.backup.copy import back_up_store
 from store.history.snapshot import Snapshot
 from store.home import Store
 from store.rows.reader import feature_table
@@ -236,8 +236,8 @@ class Range:
         with tarfile.open(ARCHIVE) as archive:
             archive.extractall(folder / "first", filter="data")
         store = Store(folder / "first" / "store")
-        published(Snapshot(store))
-        backed_up(store, folder / "backup", folder_hash=folder_sha256)
+        publish_snapshot(Snapshot(store))
+        back_up_store(store, folder / "backup", folder_hash=folder_sha256)
         self.right = answers(store, folder / "out")
         store.engine.dispose()
         self.root = folder / "damaged" / "store"
@@ -320,7 +320,7 @@ def _views(snapshot: Snapshot) -> dict[str, list[Any]]:
 
 
 def _exported(snapshot: Snapshot, out: Path) -> list[tuple[str, Any]]:
-    exported(snapshot, out)
+    export_snapshot(snapshot, out)
     return [(file.name, pq.read_table(file).to_pylist()) for file in sorted(out.glob("*.parquet"))]
 
 

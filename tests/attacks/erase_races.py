@@ -33,10 +33,10 @@ from attacks.race_study import PATIENT, VERBS, Stages, race_stages
 from schemas.errors import StoreBusyError
 from store.catalogue.connection import read_transaction
 from store.catalogue.tables import metadata
-from store.erasure.erase import erased
+from store.erasure.erase import erase_patient
 from store.history.snapshot import Snapshot
 from store.home import Store
-from store.verification.verify import verified
+from store.verification.verify import store_verification
 from zoo.saving.persist import folder_sha256
 
 __all__ = ["Outcome", "faults_after", "naming_places", "trial"]
@@ -97,7 +97,7 @@ def _texts(content: bytes) -> list[str]:
 def faults_after(store: Store) -> list[str]:
     """Return what is wrong with a store whose patient was erased while a verb ran."""
     found = [f"named in {place}" for place in naming_places(store)]
-    verification = verified(store, folder_hash=folder_sha256)
+    verification = store_verification(store, folder_hash=folder_sha256)
     found += [f"verify: {each.where}: {each.what}" for check in verification.checks for each in check.findings]
     found += [f"note: {each.where}: {each.what}" for each in verification.notes if "erasure" in each.what]
     with read_transaction(store.engine) as connection:
@@ -128,7 +128,7 @@ def trial(stages: Stages, verb: str, moment_s: float, *, is_stopped: bool) -> Ou
     try:
         for _ in range(20):
             try:
-                erased(store, PATIENT)
+                erase_patient(store, PATIENT)
             except StoreBusyError:
                 continue
             break

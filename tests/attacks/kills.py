@@ -25,7 +25,7 @@ from store.analyst.query import answer
 from store.catalogue.tables import VERSIONED
 from store.history.snapshot import Snapshot
 from store.home import Store
-from store.verification.verify import verified
+from store.verification.verify import store_verification
 from zoo.saving.persist import folder_sha256
 
 __all__ = ["content", "findings", "killed", "pair_of"]
@@ -72,7 +72,7 @@ def content(store: Store) -> dict[str, str]:
 
 def findings(store: Store) -> list[str]:
     """Return the promises that verify finds broken."""
-    checks = verified(store, folder_hash=folder_sha256).checks
+    checks = store_verification(store, folder_hash=folder_sha256).checks
     return [f"{each.where}: {each.what} {each.rows[:3]}" for check in checks for each in check.findings]
 
 

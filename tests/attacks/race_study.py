@@ -27,11 +27,11 @@ from sqlalchemy import create_engine, make_url, text
 
 from attacks.launcher import Launcher, Running
 from store.address import StoreAddress, stored_address, write_address
-from store.analyst.publish import published
+from store.analyst.publish import publish_snapshot
 from store.commits.commit import commit_to
 from store.history.snapshot import Snapshot
 from store.home import Store
-from store.rows.segments import stored_segment
+from store.rows.segments import store_segment
 
 __all__ = ["PATIENT", "VERBS", "Stages", "race_stages", "written_study"]
 
@@ -177,7 +177,7 @@ class Stages:
             address = StoreAddress(self._database(database, f"stage_{stage}"), None)
             (target / "store.toml").write_text(f'catalogue = "{address.catalogue}"\n')
         store = Store(target)
-        published(Snapshot(store))
+        publish_snapshot(Snapshot(store))
         store.engine.dispose()
         return target
 
@@ -263,7 +263,7 @@ def _scatter(store: Store, feature_set: str) -> None:
     with commit_to(store, "small refreshes") as commit:
         for at in range(0, rows.num_rows, 3):
             part = rows.slice(at, 3)
-            small = stored_segment(store.segments, feature_set, part)
+            small = store_segment(store.segments, feature_set, part)
             commit.put("segments", [vars(small)])
             for identity in part["extraction_id"].to_pylist():
                 named = Snapshot(store).row("extractions", extraction_id=identity)

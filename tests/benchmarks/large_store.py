@@ -13,9 +13,9 @@ from schemas.features.names import column_names
 from schemas.features.radiomics_settings import HCC_CEMRI
 from schemas.keys import MaskKey, extraction_id, sha256_of_json
 from store.commits.commit import commit_to
-from store.commits.writer import appended
+from store.commits.writer import append_features
 from store.home import Store
-from store.rows.segments import stored_segment
+from store.rows.segments import store_segment
 from store.rows.staging import ExtractionRecord
 
 SET = "hcc-cemri@1"
@@ -93,7 +93,7 @@ def add_rows(store: Store, study: str, first: int, number: int) -> None:
         keys = keys_of(start, min(10_000, first + number - start))
         rows = rows_of(keys, seed=start)
         with commit_to(store, f"refresh {study}") as commit:
-            segment = stored_segment(store.segments, SET, rows)
+            segment = store_segment(store.segments, SET, rows)
             commit.put("segments", [vars(segment)])
             put_catalogue(commit, keys, rows, segment.segment_id, study)
 
@@ -110,7 +110,7 @@ def append_seconds(store: Store, number: int) -> float:
     ]
     started = time.perf_counter()
     with commit_to(store, "three more") as commit:
-        segment = appended(commit, store, SET, COLUMNS, records)
+        segment = append_features(commit, store, SET, COLUMNS, records)
         assert segment is not None
         put_catalogue(commit, keys, rows, segment.segment_id, "all")
     return time.perf_counter() - started

@@ -31,8 +31,8 @@ from zoo.networks.architecture import PhaseNetwork
 from zoo.networks.augmentation import Augmentation
 from zoo.networks.data import NetworkData, class_weights, inner_validation
 from zoo.networks.runtime import autocast, computing, restored, scores_of
-from zoo.networks.training import trained_network
-from zoo.networks.watch import NetworkWatch, watched_training
+from zoo.networks.training import train_network
+from zoo.networks.watch import NetworkWatch, watch_training
 
 BLOCKS = {"resnet10": (2, 2), "resnet18": (2, 2, 2, 2), "resnet34": (3, 4, 6, 3)}
 WIDTHS = (64, 128, 256, 512)
@@ -125,8 +125,8 @@ def own_rate(architecture: str, data: NetworkData, settings: NetworkSettings) ->
     """Return the images per second of the zoo's training."""
     stamps: list[float] = []
     device = torch.device("cpu" if settings.device == "cpu" else "cuda")
-    with watched_training(NetworkWatch(progress=lambda _report: stamps.append(clock(device)))):
-        trained_network(data, None, architecture, settings, seed=0)
+    with watch_training(NetworkWatch(progress=lambda _report: stamps.append(clock(device)))):
+        train_network(data, None, architecture, settings, seed=0)
     return len(data.labels) * data.images.shape[1] / median(np.diff(stamps))
 
 
@@ -162,7 +162,7 @@ def rates(arguments: argparse.Namespace) -> None:
         own = [own_rate(architecture, data, each) for each in (settings, moved)]
         minutes = 200 * TRAINING_PATIENTS / own[1] / 60
         few = data.at(np.arange(min(8, len(data.labels))))
-        twice = {trained_network(few, None, architecture, moved, seed=0).weights for _ in range(2)}
+        twice = {train_network(few, None, architecture, moved, seed=0).weights for _ in range(2)}
         cells = [*(f"{rate:.1f}" for rate in (*plain, *own)), f"{minutes:.0f} min", "yes" if len(twice) == 1 else "no"]
         print(f"| {architecture} | {' | '.join(cells)} |", flush=True)
 
@@ -183,10 +183,10 @@ def full(arguments: argparse.Namespace) -> None:
     settings = NetworkSettings(patience=None, device=arguments.device, threads=None)
     for architecture in arguments.networks:
         started = time.perf_counter()
-        with watched_training(
+        with watch_training(
             NetworkWatch(progress=lambda report: print(report, flush=True) if report.epoch % 10 == 0 else None)
         ):
-            trained_network(data.at(fitted), data.at(aside), architecture, settings, seed=0)
+            train_network(data.at(fitted), data.at(aside), architecture, settings, seed=0)
         seconds = time.perf_counter() - started
         memory = f", {torch.cuda.max_memory_allocated() / 2**30:.1f} GiB" if arguments.device == "cuda" else ""
         print(f"{architecture}: {seconds:.1f} s for {settings.epochs} epochs{memory}", flush=True)
@@ -233,7 +233,7 @@ def agreement(_: argparse.Namespace) -> None:
         reference = None
         for name, each in on.items():
             now = each.model_copy(update={"epochs": epochs})
-            trained = trained_network(fitted, None, "resnet10", now, seed=0)
+            trained = train_network(fitted, None, "resnet10", now, seed=0)
             network = restored(lambda: PhaseNetwork("resnet10", 3, 3), trained.weights)
             there, here = (
                 softmax(scores_of(network, unseen.images, asked), axis=1)[:, 1] for asked in (now, on["CPU, 32 bits"])

@@ -30,8 +30,8 @@ from schemas.keys import MaskKey, extraction_id
 from store.analyst.define import quoted_text
 from store.analyst.query import answer
 from store.commits.commit import commit_to
-from store.compaction.compact import compacted_set
-from store.history.runs import recorded_run
+from store.compaction.compact import compact_feature_set
+from store.history.runs import record_run
 from store.history.snapshot import Snapshot
 from store.home import Store
 from store.rows.reader import feature_table
@@ -147,8 +147,8 @@ def one_study(folder: Path, scale: float) -> None:
 
 def compact(store: Store) -> None:
     """Merge the small segments of the only feature set."""
-    with recorded_run(store, "compact", None, {}) as run:
-        compacted_set(store, SET, run=run)
+    with record_run(store, "compact", None, {}) as run:
+        compact_feature_set(store, SET, run=run)
 
 
 def report_one_study(stores: dict[str, Store], few: int, rows: int) -> None:

@@ -321,14 +321,14 @@ def trained_study(tmp_path_factory: pytest.TempPathFactory) -> SmallStudy:
     """Return a study of 60 patients whose images tell the label, with models trained and judged; only read it."""
     from flows.bench.run import bench
     from store.commits.commit import commit_to
-    from zoo.models.training import trained_model, training_plans
+    from zoo.models.training import fit_and_save_model, plan_trainings
 
     study = tried_study(tmp_path_factory.mktemp("trained"))
     study.ingest()
     study.refresh_without_prefect()
     asked = stored_study(study.snapshot, "tried")
-    plans = training_plans(study.snapshot, asked, asked.models)
-    trained = [trained_model(study.store, asked, plan, "2026-01-01T00:00:00+00:00") for plan in plans]
+    plans = plan_trainings(study.snapshot, asked, asked.models)
+    trained = [fit_and_save_model(study.store, asked, plan, "2026-01-01T00:00:00+00:00") for plan in plans]
     with commit_to(study.store, "train tried") as commit:
         commit.put("datasets", [vars(each.dataset) for each in trained])
         commit.put("models", [each.row for each in trained])

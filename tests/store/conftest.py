@@ -11,9 +11,9 @@ import pytest
 from schemas.keys import MaskKey, extraction_id, sha256_of_json
 from store.address import StoreAddress, write_address
 from store.commits.commit import Commit, commit_to
-from store.history.runs import recorded_run
+from store.history.runs import record_run
 from store.home import Store
-from store.rows.segments import Segment, written_segment
+from store.rows.segments import Segment, write_segment
 from store.rows.staging import ExtractionRecord
 
 FEATURE_SET = "two-features@1"
@@ -90,7 +90,7 @@ def put_segment(
     columns: Sequence[str] = COLUMNS,
 ) -> Segment:
     """Write records as one segment, with their masks and extractions."""
-    segment = written_segment(store.segments, feature_set, columns, records)
+    segment = write_segment(store.segments, feature_set, columns, records)
     commit.put("segments", [vars(segment)])
     content = [{"image_sha256": each.image_sha256, "mask_sha256": each.mask_sha256} for each in records]
     commit.put(
@@ -115,7 +115,7 @@ def fill(store: Store) -> None:
     study: Row = {"study": "er"}
     labels = dict(zip(PATIENTS, (1, 0, None), strict=True))
     with (
-        recorded_run(store, "ingest", "er", {"file": "er.toml"}) as run,
+        record_run(store, "ingest", "er", {"file": "er.toml"}) as run,
         commit_to(store, "ingest er", run_id=run.run_id) as c,
     ):
         c.put(
@@ -155,14 +155,14 @@ def fill(store: Store) -> None:
         c.put("split_members", [study | {"split": "main", "patient": p, "cohort": cohort} for p, cohort in cohorts])
         failure = study | KEYS[5]._asdict() | {"stage": "refresh", "feature_set": FEATURE_SET, "feature": COLUMNS[1]}
         c.put("failures", [failure | {"reason": "one grey level"}])
-    with recorded_run(store, "refresh", "er", {}) as run, commit_to(store, "refresh er", run_id=run.run_id) as c:
+    with record_run(store, "refresh", "er", {}) as run, commit_to(store, "refresh er", run_id=run.run_id) as c:
         put_features(c)
         put_segment(store, c, [record_of(k, mean=float(n), idm=None if n == 5 else 0.25) for n, k in enumerate(KEYS)])
         own = [record_of(key).extraction_id for key in KEYS]
         c.put("study_extractions", [study | {"feature_set": FEATURE_SET, "extraction_id": each} for each in own])
         reading = study | {"split": "main", "feature_set": FEATURE_SET, "phase": "AP", "feature": COLUMNS[0]}
         c.put("stability", [reading | {"kind": "intra", "patients": 30, "icc": 0.95, "lower": 0.9, "upper": 0.97}])
-    with recorded_run(store, "bench", "er", {}) as run, commit_to(store, "bench er", run_id=run.run_id) as c:
+    with record_run(store, "bench", "er", {}) as run, commit_to(store, "bench er", run_id=run.run_id) as c:
         judged = study | {"suite": "holdout", "model": "cr", "cohort": "training"}
         c.put(
             "datasets",

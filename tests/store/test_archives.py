@@ -21,16 +21,16 @@ from store.catalogue.migrations import FORMAT_VERSION
 from store.catalogue.row_sums import stored_sums, sum_of
 from store.catalogue.tables import metadata, row_sums, runs, store_format
 from store.commits.commit import commit_to
-from store.compaction.compact import compacted_set
+from store.compaction.compact import compact_feature_set
 from store.compaction.merge_plan import feature_sets_with_segments
-from store.erasure.erase import erased
+from store.erasure.erase import erase_patient
 from store.files import file_sha256
-from store.history.runs import recorded_run
+from store.history.runs import record_run
 from store.history.snapshot import Snapshot
 from store.home import Store
 from store.rows.reader import feature_table
-from store.rows.segments import stored_segment
-from store.verification.verify import verified
+from store.rows.segments import store_segment
+from store.verification.verify import store_verification
 
 ARCHIVES = sorted((Path(__file__).parents[1] / "archives").glob("format_*.tar.gz"))
 
@@ -170,7 +170,9 @@ def test_the_files_of_an_old_store_are_what_the_catalogue_says(archived):
 def test_an_old_store_keeps_the_promises_of_today(archived):
     """Nothing that can be looked at is broken, but for what its release did not write down yet."""
     store, _ = archived
-    broken = {check.name: [f.what for f in check.findings] for check in verified(store).checks if check.findings}
+    broken = {
+        check.name: [f.what for f in check.findings] for check in store_verification(store).checks if check.findings
+    }
     assert broken == {}
 
 
@@ -180,8 +182,8 @@ def test_an_old_store_is_compacted(archived):
     (feature_set,) = feature_sets_with_segments(store)
     in_parts(store, feature_set, parts=3)
     before = [feature_table(Snapshot(store, at), feature_set).sort_by("extraction_id") for at in range(1, 7)]
-    with recorded_run(store, "compact", None, {}) as run:
-        done = compacted_set(store, feature_set, run=run)
+    with record_run(store, "compact", None, {}) as run:
+        done = compact_feature_set(store, feature_set, run=run)
     assert (done.files_before, done.files_after) == (4, 1)
     assert_answers(store, {name: each for name, each in answers.items() if name != "commits"})
     for at, table in enumerate(before, start=1):
@@ -196,7 +198,7 @@ def in_parts(store, feature_set, *, parts):
     with commit_to(store, "refreshes") as commit:
         for at in range(parts):
             part = rows.slice(at, 1) if at else rows.slice(parts)
-            new = stored_segment(store.segments, feature_set, part)
+            new = store_segment(store.segments, feature_set, part)
             commit.put("segments", [vars(new)])
             moved = [own[each] for each in part["extraction_id"].to_pylist()]
             known = [{name: value for name, value in row.items() if name != "added_commit"} for row in moved]
@@ -209,7 +211,7 @@ def test_a_patient_is_erased_from_an_old_store(archived):
     newest = Snapshot(store).commit_id
     patient = Snapshot(store).rows("patients")[0]["patient"]
     held = [row["dataset_id"] for row in Snapshot(store).rows("datasets")]
-    erased(store, patient)
+    erase_patient(store, patient)
     for at in range(1, newest + 1):
         snapshot = Snapshot(store, at)
         for table in ("patients", "study_patients", "scans", "masks", "clinical", "labels", "predictions"):
@@ -219,7 +221,7 @@ def test_a_patient_is_erased_from_an_old_store(archived):
     for row in Snapshot(store).rows("datasets"):
         assert row["dataset_id"] in held
         assert patient not in pq.read_table(store.files.local(row["path"]))["patient"].to_pylist()
-    assert verified(store).is_clean
+    assert store_verification(store).is_clean
 
 
 def test_an_archive_is_of_its_own_format(archived_as_written):

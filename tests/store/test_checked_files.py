@@ -9,8 +9,8 @@ import duckdb
 import pytest
 
 from schemas.errors import ContractError
-from store.analyst.export import exported
-from store.analyst.publish import published
+from store.analyst.export import export_snapshot
+from store.analyst.publish import publish_snapshot
 from store.analyst.query import answer
 from store.checked_files import CheckedFiles
 from store.commits.commit import commit_to
@@ -59,8 +59,8 @@ READERS = {
     "sql of all tables": lambda snapshot: answer(snapshot, "show all tables"),
     "the reader": lambda snapshot: feature_table(snapshot, SET, study="er"),
     "keys": lambda snapshot: stored_keys(snapshot, SET),
-    "publish": published,
-    "export": lambda snapshot: exported(snapshot, snapshot.store.root.parent / "out"),
+    "publish": publish_snapshot,
+    "export": lambda snapshot: export_snapshot(snapshot, snapshot.store.root.parent / "out"),
 }
 
 
@@ -171,11 +171,11 @@ def test_a_damaged_copy_of_a_remote_file_is_fetched_again(new_address, tmp_path,
 
 def test_a_published_file_is_not_made_of_damaged_segments(filled):
     """A client that reads a published file compares nothing; publishing does."""
-    file = published(Snapshot(filled))
+    file = publish_snapshot(Snapshot(filled))
     with duckdb.connect(str(file), read_only=True) as client:
         assert client.sql("select count(*) from two_features").fetchall() == [(6,)]
     before = file.read_bytes()
     flip(segment_files(filled)[0])
     with pytest.raises(ContractError):
-        published(Snapshot(filled))
+        publish_snapshot(Snapshot(filled))
     assert file.read_bytes() == before

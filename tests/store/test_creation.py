@@ -1,4 +1,4 @@
-"""``created_store`` at every place, and at places that are not there."""
+"""``create_store`` at every place, and at places that are not there."""
 
 import socket
 
@@ -8,7 +8,7 @@ from pyarrow.fs import FileSelector, FileSystem
 from schemas.errors import ContractError, NotFoundError, UsageError
 from store.address import StoreAddress, stored_address
 from store.commits.commit import commit_to
-from store.creation import created_store
+from store.creation import create_store
 from store.home import Store
 
 
@@ -30,7 +30,7 @@ def silent_port():
 def test_a_new_store_is_there_to_write_to(place, request, tmp_path, new_address):
     """The folder opens, holds the address where there is one, and nothing of the trial is left."""
     address = new_address(place)
-    made = created_store(tmp_path / "deep" / "store", address)
+    made = create_store(tmp_path / "deep" / "store", address)
     root = tmp_path / "deep" / "store"
     assert made.commits == 0
     assert stored_address(root) == address
@@ -43,22 +43,22 @@ def test_a_new_store_is_there_to_write_to(place, request, tmp_path, new_address)
         commit.put("patients", [{"patient": "p1"}])
     store.engine.dispose()
     # Asked once more, and from another machine's folder, it is the same store.
-    assert created_store(root, address).commits == 1
+    assert create_store(root, address).commits == 1
     if address.catalogue:
-        assert created_store(tmp_path / "other", address).commits == 1
+        assert create_store(tmp_path / "other", address).commits == 1
 
 
 def test_a_catalogue_is_refused_where_its_files_are_not(request, tmp_path, new_address, writing):
     """A second machine that names other data would read rows without their values."""
     address = new_address("postgresql-s3")
-    created_store(tmp_path / "one", address)
+    create_store(tmp_path / "one", address)
     store = Store(tmp_path / "one")
     writing["fill"](store)
     store.engine.dispose()
-    assert created_store(tmp_path / "two", address).commits == 3
+    assert create_store(tmp_path / "two", address).commits == 3
     for data in (address.data.replace("?", "-elsewhere?"), None):
         with pytest.raises(ContractError, match="not among these data"):
-            created_store(tmp_path / "three", StoreAddress(address.catalogue, data))
+            create_store(tmp_path / "three", StoreAddress(address.catalogue, data))
     assert not (tmp_path / "three").exists()
 
 
@@ -66,7 +66,7 @@ def test_a_missing_bucket_is_named(s3_server, tmp_path):
     """The bucket is tried before anything is written."""
     url = s3_server.replace("//radzoo", "//nobody/here")
     with pytest.raises(NotFoundError, match="s3://nobody/here: a small file could not be written") as caught:
-        created_store(tmp_path / "store", StoreAddress(None, url))
+        create_store(tmp_path / "store", StoreAddress(None, url))
     assert "make the bucket" in caught.value.hint
     assert list(tmp_path.iterdir()) == []
 
@@ -75,7 +75,7 @@ def test_a_server_that_does_not_answer_is_named(tmp_path, silent_port):
     """No folder is made for a catalogue that nobody serves; the message has no password."""
     url = f"postgresql://radzoo:secret@127.0.0.1:{silent_port}/radzoo"
     with pytest.raises(NotFoundError, match="does not answer") as caught:
-        created_store(tmp_path / "store", StoreAddress(url, None))
+        create_store(tmp_path / "store", StoreAddress(url, None))
     assert str(silent_port) in str(caught.value)
     assert "secret" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []
@@ -85,7 +85,7 @@ def test_a_database_that_is_not_there_is_named(postgresql_server, tmp_path):
     """The server's own words say which database it lacks."""
     url = postgresql_server.rpartition("/")[0] + "/nowhere"
     with pytest.raises(NotFoundError, match='database "nowhere" does not exist') as caught:
-        created_store(tmp_path / "store", StoreAddress(url, None))
+        create_store(tmp_path / "store", StoreAddress(url, None))
     assert "make the database" in caught.value.hint
     assert list(tmp_path.iterdir()) == []
 
@@ -103,7 +103,7 @@ def test_a_database_that_is_not_there_is_named(postgresql_server, tmp_path):
 def test_a_url_of_another_kind_is_refused(address, tmp_path):
     """What is no catalogue or place for data that radzoo knows is a fault of usage."""
     with pytest.raises(UsageError):
-        created_store(tmp_path / "store", address)
+        create_store(tmp_path / "store", address)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -111,6 +111,6 @@ def test_a_store_is_never_moved_to_another_address(filled, new_address, tmp_path
     """A folder that holds a store keeps it, with all that lies in it."""
     before = sorted(file for file in filled.root.rglob("*") if "catalogue" not in file.name)
     with pytest.raises(UsageError, match="at another address"):
-        created_store(filled.root, new_address("sqlite-s3"))
+        create_store(filled.root, new_address("sqlite-s3"))
     assert sorted(file for file in filled.root.rglob("*") if "catalogue" not in file.name) == before
-    assert created_store(filled.root, StoreAddress()).commits == 3
+    assert create_store(filled.root, StoreAddress()).commits == 3

@@ -6,14 +6,14 @@ import duckdb
 import pytest
 
 from schemas.errors import ContractError
-from store.analyst.export import exported
-from store.analyst.publish import published
+from store.analyst.export import export_snapshot
+from store.analyst.publish import publish_snapshot
 from store.analyst.query import answer, snapshot_connection
-from store.backup.copy import backed_up
+from store.backup.copy import back_up_store
 from store.history.snapshot import Snapshot
 from store.home import Store
 from store.rows.reader import feature_table
-from store.verification.verify import verified
+from store.verification.verify import store_verification
 
 NAMES = ("a?b", "a#%20b", 'it\'s "here"\n', "ünïcödé", "[!a]*", "x" * 200)
 QUESTION = "from two_features order by all"
@@ -39,17 +39,17 @@ def test_a_store_may_lie_at_a_path_of_any_letters(tmp_path, right, name):
     snapshot = Snapshot(store)
     assert answer(snapshot, QUESTION).equals(expected)
     assert feature_table(snapshot, "two-features@1").num_rows == expected.num_rows
-    assert verified(store).is_clean
-    with duckdb.connect(str(published(snapshot)), read_only=True) as client:
+    assert store_verification(store).is_clean
+    with duckdb.connect(str(publish_snapshot(snapshot)), read_only=True) as client:
         assert client.sql(QUESTION).to_arrow_table().num_rows == expected.num_rows
     shutil.copy(store.analyst_file, tmp_path / "copy.duckdb")
     with duckdb.connect(str(tmp_path / "copy.duckdb"), read_only=True) as client:
         client.execute("set variable radzoo_store = $1", [str(store.root)])
         assert client.sql(QUESTION).to_arrow_table().num_rows == expected.num_rows
-    exported(snapshot, tmp_path / f"out {name}"[:200])
-    backup = backed_up(store, tmp_path / f"backup {name}"[:200])
+    export_snapshot(snapshot, tmp_path / f"out {name}"[:200])
+    backup = back_up_store(store, tmp_path / f"backup {name}"[:200])
     assert backup.verification.is_clean
-    assert backed_up(store, tmp_path / f"backup {name}"[:200]).files.copied == 0
+    assert back_up_store(store, tmp_path / f"backup {name}"[:200]).files.copied == 0
     store.engine.dispose()
 
 
@@ -68,6 +68,6 @@ def test_a_path_that_duckdb_cannot_name_is_told(tmp_path, right):
     store = Store(tmp_path / "back\\slash" / "store")
     assert answer(Snapshot(store), QUESTION).num_rows > 0
     with pytest.raises(ContractError, match="backslash") as refused:
-        published(Snapshot(store))
+        publish_snapshot(Snapshot(store))
     assert "move the store" in refused.value.hint
     store.engine.dispose()

@@ -17,10 +17,10 @@ from schemas.keys import MaskKey, canonical_json, sha256_of_json
 from schemas.study.file import Study
 from schemas.study.text import parsed_study
 from store.commits.commit import commit_to
-from store.commits.writer import appended_as
+from store.commits.writer import append_records
 from store.history.snapshot import Snapshot
 from store.home import Store
-from store.rows.segments import EmbeddingRecord, embedding_segment, written_segment
+from store.rows.segments import EmbeddingRecord, write_embeddings, write_segment
 from store.rows.staging import ExtractionRecord
 
 STUDY = """feature_sets = ["quick"]
@@ -181,7 +181,7 @@ class WrittenStore:
                     details={"grey_levels": {"original": 9}, "zero_fraction": {"original": 0.0}},
                 )
             )
-        segment = written_segment(self.store.segments, feature_set, definition.columns, records)
+        segment = write_segment(self.store.segments, feature_set, definition.columns, records)
         with commit_to(self.store, f"features {feature_set}") as commit:
             commit.put(
                 "feature_sets",
@@ -247,8 +247,8 @@ class WrittenStore:
                 "feature_sets",
                 [own | described | {"description": "", "definition": "{}", "definition_sha256": feature_set}],
             )
-            appended_as(
-                commit, feature_set, records, lambda new: embedding_segment(self.store.segments, feature_set, size, new)
+            append_records(
+                commit, feature_set, records, lambda new: write_embeddings(self.store.segments, feature_set, size, new)
             )
             links = [{"study": "s", "feature_set": feature_set, "extraction_id": r.extraction_id} for r in records]
             commit.put("study_extractions", links)

@@ -18,7 +18,7 @@ from schemas.errors import ContractError
 from schemas.study.models import ModelSettings
 from schemas.study.text import parsed_study
 from zoo.members import BUILT_IN_MEMBERS, MEMBERS, package_faults
-from zoo.models.training import trained_model, training_plan
+from zoo.models.training import fit_and_save_model, plan_training
 from zoo.plugins import PluginModel, PluginNetwork
 from zoo.registry import REGISTRY, model_names, model_spec
 from zoo.saving.persist import load_model, save_model
@@ -161,8 +161,8 @@ def test_a_description_says_what_is_wrong_with_it(settings, reason):
 
 def trained(written, model):
     """Train a model of the store's study."""
-    plan = training_plan(written.snapshot, written.study, model)
-    trained_model(written.store, written.study, plan, "2026-01-01")
+    plan = plan_training(written.snapshot, written.study, model)
+    fit_and_save_model(written.store, written.study, plan, "2026-01-01")
 
 
 @pytest.mark.parametrize(

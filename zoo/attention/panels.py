@@ -20,7 +20,7 @@ from zoo.attention.scores import AttentionScores
 from zoo.figures.parts import COLOURS, INK, MUTED, placed_axes, sized_figure
 from zoo.figures.svg import drawing_settings, inline_svg
 
-__all__ = ["AttentionPanel", "attention_figure", "overlay", "written_attention"]
+__all__ = ["AttentionPanel", "attention_figure", "overlay", "write_attention"]
 
 Floats = NDArray[np.float64]
 
@@ -84,7 +84,7 @@ def attention_figure(panels: Sequence[AttentionPanel], *, key: str, title: str, 
         return inline_svg(_drawn(panels, title), key, label, COLOURS)
 
 
-def written_attention(panels: Sequence[AttentionPanel], file: Path, title: str) -> Path:
+def write_attention(panels: Sequence[AttentionPanel], file: Path, title: str) -> Path:
     """Write the phases of one patient as a picture, in the format that the file's name ends with, and return it.
 
     Equal panels give equal bytes.

@@ -23,10 +23,10 @@ from zoo.tables.embedding_columns import is_embedding, refuse_trained_embeddings
 from zoo.tables.feature_columns import stored_feature_set
 from zoo.tables.inputs import ModelInputs, model_inputs
 from zoo.tables.model_table import KEY_COLUMNS
-from zoo.tables.pinned import pinned_table
+from zoo.tables.pinned import pin_table
 from zoo.tables.stability import RepeatedReadings, repeated_readings
 
-__all__ = ["INNER_FOLDS", "CrossValidation", "ModelInputsOf", "cross_validation", "split_cohorts", "split_labels"]
+__all__ = ["INNER_FOLDS", "CrossValidation", "ModelInputsOf", "plan_cross_validation", "split_cohorts", "split_labels"]
 
 INNER_FOLDS = 5
 """Folds inside a training fold, whose held-out probabilities choose the fold's threshold."""
@@ -69,7 +69,7 @@ def split_cohorts(snapshot: Snapshot, study: Study, split: str) -> dict[str, str
     return {row["patient"]: row["cohort"] for row in snapshot.rows("split_members", study=study.id, split=split)}
 
 
-def cross_validation(
+def plan_cross_validation(
     snapshot: Snapshot,
     study: Study,
     models: Sequence[str],
@@ -135,7 +135,7 @@ def cross_validation(
         whole = replace(inputs, minimum_icc=None, icc_bound="estimate")
         name = canonical_json(whole.as_dict())
         if name not in pinned:
-            _, pinned[name] = pinned_table(snapshot, study, whole, with_excluded=False)
+            _, pinned[name] = pin_table(snapshot, study, whole, with_excluded=False)
         dataset = pinned[name]
         estimator = spec.build(study.settings_of(model), random_state=RANDOM_STATE)
         file = snapshot.store.files.local(dataset.path, sha256=dataset.sha256)

@@ -26,7 +26,7 @@ from zoo.benchmark.holdout import judged_model
 from zoo.benchmark.leaderboard import leaderboard_row
 from zoo.tables.fits import plain_numerics
 from zoo.tables.pinned import known_dataset
-from zoo.tables.rebuilt import rebuilt_dataset
+from zoo.tables.rebuilt import rebuild_dataset
 
 __all__ = ["recomputed_checks", "recomputed_rows", "remade_dataset"]
 
@@ -70,7 +70,7 @@ def recomputed_rows(store: Store) -> Any:
 
 def remade_dataset(store: Store) -> Any:
     """Return what makes the file of a dataset's row again, as `store.repair.files` asks for it."""
-    return lambda row: rebuilt_dataset(store, known_dataset(row)).file == "put back"
+    return lambda row: rebuild_dataset(store, known_dataset(row)).file == "put back"
 
 
 def _of_table(store: Store, connection: Connection, table: str) -> Iterator[tuple[int, Row, str]]:

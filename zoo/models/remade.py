@@ -9,7 +9,7 @@ from typing import Any
 from store.history.snapshot import Snapshot
 from store.history.studies import stored_study
 from store.home import Store
-from zoo.models.training import trained_model, training_plan
+from zoo.models.training import fit_and_save_model, plan_training
 from zoo.registry import recorded_spec
 
 __all__ = ["remade_model"]
@@ -37,10 +37,10 @@ def remade_model(store: Store, row: Mapping[str, Any]) -> bool:
         return False
     snapshot = Snapshot(store)
     study = stored_study(snapshot, row["study"])
-    plan = training_plan(snapshot, study, row["model"])
+    plan = plan_training(snapshot, study, row["model"])
     if plan.training_sha256 != row["training_sha256"]:
         return False
-    made = trained_model(store, study, plan, row["trained_at"]).row
+    made = fit_and_save_model(store, study, plan, row["trained_at"]).row
     folder, path = store.files.below(made["path"]), store.files.local_root / made["path"]
     if made["sha256"] == row["sha256"]:
         scratch = store.models.scratch()

@@ -35,16 +35,16 @@ from zoo.tables.feature_columns import stored_feature_set
 from zoo.tables.fits import TOO_FEW, UnfitError, fit_model, label_probabilities, plain_numerics
 from zoo.tables.inputs import ModelInputs, model_inputs
 from zoo.tables.model_table import ModelTable
-from zoo.tables.pinned import pinned_table
+from zoo.tables.pinned import pin_table
 
 __all__ = [
     "RANDOM_STATE",
     "TrainedModel",
     "TrainingPlan",
+    "fit_and_save_model",
     "library_versions",
-    "trained_model",
-    "training_plan",
-    "training_plans",
+    "plan_training",
+    "plan_trainings",
 ]
 
 RANDOM_STATE = 20260101
@@ -82,13 +82,13 @@ class TrainedModel:
     """Rows of ``importances``, from the training patients."""
 
 
-def training_plans(snapshot: Snapshot, study: Study, models: Iterable[str]) -> list[TrainingPlan]:
+def plan_trainings(snapshot: Snapshot, study: Study, models: Iterable[str]) -> list[TrainingPlan]:
     """Plan the training of each model; a table that several of them read is built and pinned once."""
     tables: dict[str, tuple[ModelTable, PinnedDataset]] = {}
-    return [training_plan(snapshot, study, model, tables) for model in models]
+    return [plan_training(snapshot, study, model, tables) for model in models]
 
 
-def training_plan(
+def plan_training(
     snapshot: Snapshot, study: Study, model: str, tables: dict[str, tuple[ModelTable, PinnedDataset]] | None = None
 ) -> TrainingPlan:
     """Pin the table that a model would read now and return the plan: whether that was done before, and as what.
@@ -108,7 +108,7 @@ def training_plan(
     inputs = model_inputs(study, spec)
     known, key = ({} if tables is None else tables), canonical_json(inputs.as_dict())
     if key not in known:
-        known[key] = pinned_table(snapshot, study, inputs)
+        known[key] = pin_table(snapshot, study, inputs)
     table, dataset = known[key]
     decided_by = {
         "dataset": dataset.sha256,
@@ -160,7 +160,7 @@ def _bound_regions(snapshot: Snapshot, study: Study, asked: str | None) -> dict[
     return {**bound, "settings": json.loads(row["definition"])["settings"]}
 
 
-def trained_model(store: Store, study: Study, plan: TrainingPlan, trained_at: str) -> TrainedModel:
+def fit_and_save_model(store: Store, study: Study, plan: TrainingPlan, trained_at: str) -> TrainedModel:
     """Fit a model on the training patients, save it below the store, and return it.
 
     The threshold maximises Youden's index on the training patients and is saved with the model.

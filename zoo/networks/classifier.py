@@ -127,7 +127,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
             If the table has no regions or others than numbers, or y has not two labels with patients enough.
         """
         from zoo.networks.data import NetworkData, inner_validation
-        from zoo.networks.training import trained_network
+        from zoo.networks.training import train_network
 
         phases, images = region_images(X)
         labels = _labels(y, len(images))
@@ -145,7 +145,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
         self.scale_ = np.where(deviation > 0, deviation, 1.0)
         self._fit_tabular(X[fitted.tolist()], labels[fitted])
         data = NetworkData(self._scaled(images), labels, self._tabular(X))
-        trained = trained_network(
+        trained = train_network(
             data.at(fitted),
             data.at(aside) if len(aside) else None,
             self.architecture,

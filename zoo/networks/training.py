@@ -25,7 +25,7 @@ from zoo.networks.data import NetworkData, class_weights
 from zoo.networks.runtime import autocast, computing, decided_by, scores_of, weights_of
 from zoo.networks.watch import EpochReport, NetworkWatch, current_watch
 
-__all__ = ["TrainedNetwork", "trained_network"]
+__all__ = ["TrainedNetwork", "train_network"]
 
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
@@ -50,7 +50,7 @@ class TrainedNetwork:
     history: dict[str, NDArray[np.float64]]
 
 
-def trained_network(
+def train_network(
     training: NetworkData,
     validation: NetworkData | None,
     architecture: str,

@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["EpochReport", "NetworkWatch", "current_watch", "watched_training"]
+__all__ = ["EpochReport", "NetworkWatch", "current_watch", "watch_training"]
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def current_watch() -> NetworkWatch:
 
 
 @contextmanager
-def watched_training(watch: NetworkWatch) -> Iterator[None]:
+def watch_training(watch: NetworkWatch) -> Iterator[None]:
     """Let every network that is trained inside be watched, whichever estimator trains it.
 
     It is no parameter of the estimators because it decides nothing about a model.

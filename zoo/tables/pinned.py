@@ -16,17 +16,17 @@ from schemas.study.file import Study
 from store.files import file_sha256
 from store.history.changes import changed_since
 from store.history.snapshot import Snapshot
-from store.rows.datasets import PinnedDataset, pinned_dataset, writer_versions
+from store.rows.datasets import PinnedDataset, pin_dataset, writer_versions
 from zoo.tables.dataset_sql import dataset_sql
 from zoo.tables.feature_columns import stored_feature_set
 from zoo.tables.inputs import ModelInputs
 from zoo.tables.model_table import ModelTable, model_table
 from zoo.tables.stability import refuse_few_readings
 
-__all__ = ["built_table", "known_dataset", "pinned_table", "table_reads"]
+__all__ = ["known_dataset", "pin_built_table", "pin_table", "table_reads"]
 
 
-def pinned_table(
+def pin_table(
     snapshot: Snapshot, study: Study, inputs: ModelInputs, *, with_excluded: bool = True
 ) -> tuple[ModelTable, PinnedDataset]:
     """Pin the table of a model's inputs as the store has them and return it, with its dataset.
@@ -60,14 +60,14 @@ def pinned_table(
         frame = _intact_frame(snapshot, dataset)
         if frame is not None and excluded is not None:
             return ModelTable(frame, excluded, dataset.feature_set, inputs.phases), dataset
-    return built_table(snapshot, study, inputs)
+    return pin_built_table(snapshot, study, inputs)
 
 
-def built_table(snapshot: Snapshot, study: Study, inputs: ModelInputs) -> tuple[ModelTable, PinnedDataset]:
+def pin_built_table(snapshot: Snapshot, study: Study, inputs: ModelInputs) -> tuple[ModelTable, PinnedDataset]:
     """Make the table of a model's inputs from the store's rows, pin it, and return it with its dataset."""
     table = model_table(snapshot, study, inputs)
     sql, gives = dataset_sql(snapshot, study, inputs, table)
-    dataset = pinned_dataset(
+    dataset = pin_dataset(
         snapshot.store,
         table.frame.to_arrow(),
         study=study.id,

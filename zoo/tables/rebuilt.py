@@ -27,7 +27,7 @@ __all__ = [
     "RebuiltDataset",
     "TableDifference",
     "as_pinned",
-    "rebuilt_dataset",
+    "rebuild_dataset",
     "rebuilt_sql",
     "table_difference",
 ]
@@ -108,7 +108,7 @@ def as_pinned(store: Store, row: PinnedDataset) -> tuple[Snapshot, Study, ModelI
     return then, study, inputs if row.feature_set is None else replace(inputs, feature_set=row.feature_set)
 
 
-def rebuilt_dataset(store: Store, row: PinnedDataset) -> RebuiltDataset:
+def rebuild_dataset(store: Store, row: PinnedDataset) -> RebuiltDataset:
     """Make a dataset again from the store as of its commit and return whether it is the pinned one.
 
     A file that is missing or damaged is put back where the table made again has just its bytes.

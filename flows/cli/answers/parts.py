@@ -17,7 +17,7 @@ from schemas.errors import ContractError
 from schemas.settings import SqlLimits
 from store.analyst.kept import KeptRows
 from store.analyst.plain_rows import counted_rows, plain_batches, plain_columns, typed_batches
-from store.analyst.query import Question, asked, sql_errors
+from store.analyst.query import Question, bound_question, sql_errors
 
 __all__ = ["SHOWN_ROWS", "Request", "Shown", "answer_parts"]
 
@@ -73,7 +73,7 @@ def answer_parts(kept: KeptRows, request: Request) -> Iterator[Any]:
     """
     # What a library would put into the system's folder for such has a place here alone.
     tempfile.tempdir = str(request.spill)
-    with asked(kept, request.query, request.parameters, request.limits, request.spill) as question:
+    with bound_question(kept, request.query, request.parameters, request.limits, request.spill) as question:
         if request.format == "table":
             yield _shown(question, request.limit or SHOWN_ROWS)
             return

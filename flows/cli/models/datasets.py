@@ -8,16 +8,16 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from flows.cli.outcome import Context, Outcome, table_text
+from flows.cli.outcome import CommandResult, Context, table_text
 from flows.commits.erased_meanwhile import carry_out
-from flows.engine.progress import narrated
+from flows.engine.progress import progress_bar
 from flows.models.words import dataset_words
 from schemas.errors import NotFoundError, UsageError
 from store.history.basis import Basis
 from store.history.snapshot import Snapshot, refuse_unknown_study
 from store.home import Store
 from zoo.tables.pinned import known_dataset
-from zoo.tables.rebuilt import RebuiltDataset, rebuilt_dataset, rebuilt_sql
+from zoo.tables.rebuilt import RebuiltDataset, rebuild_dataset, rebuilt_sql
 
 __all__ = ["list", "rebuild", "show"]
 
@@ -26,7 +26,7 @@ Shared = Annotated[Context, Parameter(parse=False)]
 Row = dict[str, Any]
 
 
-def list(*, study: str | None = None, context: Shared) -> Outcome:  # noqa: A001  (the verb's name)
+def list(*, study: str | None = None, context: Shared) -> CommandResult:  # noqa: A001  (the verb's name)
     """List the pinned datasets: what they hold, the commit they were read at, who trained on them.
 
     A dataset is the table that a model trained from, kept as a file that never changes.
@@ -44,10 +44,10 @@ def list(*, study: str | None = None, context: Shared) -> Outcome:  # noqa: A001
     rows = [_listed(snapshot, row) for row in _rows(snapshot, study)]
     columns = ["dataset_id", "study", "split", "commit_id", "patients", "columns", "holds", "models"]
     text = table_text([row | {"models": ", ".join(row["models"])} for row in rows], columns)
-    return Outcome(text if rows else "no dataset was pinned yet\nnext: radzoo train", rows)
+    return CommandResult(text if rows else "no dataset was pinned yet\nnext: radzoo train", rows)
 
 
-def show(dataset: str, *, sql: Annotated[bool, Parameter(negative="")] = False, context: Shared) -> Outcome:
+def show(dataset: str, *, sql: Annotated[bool, Parameter(negative="")] = False, context: Shared) -> CommandResult:
     """Show a pinned dataset: its inputs, its file, and the SQL that gives it as of its commit.
 
     Parameters
@@ -74,7 +74,7 @@ def show(dataset: str, *, sql: Annotated[bool, Parameter(negative="")] = False, 
         "sql": query,
         "sql_gives": gives,
     }
-    return Outcome(query if sql else _shown_text(data), data)
+    return CommandResult(query if sql else _shown_text(data), data)
 
 
 def rebuild(
@@ -84,7 +84,7 @@ def rebuild(
     all: Annotated[bool, Parameter(negative="")] = False,  # noqa: A002  (the option's name)
     study: str | None = None,
     context: Shared,
-) -> Outcome:
+) -> CommandResult:
     """Make pinned datasets again from the store as of their commits and compare them, bit for bit.
 
     Exit code 4 where one is not what was pinned. A file that is missing or damaged is put back where the table made
@@ -111,16 +111,16 @@ def rebuild(
     def work(_: Basis) -> Sequence[RebuiltDataset]:
         snapshot, made = Snapshot(store), []
         rows = _rows(snapshot, study) if dataset is None else [_named(snapshot, dataset)]
-        with narrated("rebuilding", len(rows), "datasets") as advance:
+        with progress_bar("rebuilding", len(rows), "datasets") as advance:
             for row in rows:
-                made.append(rebuilt_dataset(store, known_dataset(row)))
+                made.append(rebuild_dataset(store, known_dataset(row)))
                 advance()
         return made
 
     found = carry_out(store, work)
     text = "\n".join(_rebuilt_text(each) for each in found) or "no dataset was pinned yet\nnext: radzoo train"
     is_as_pinned = not [each for each in found if not each.holds]
-    return Outcome(text, found, 0 if is_as_pinned else _DIFFERS)
+    return CommandResult(text, found, 0 if is_as_pinned else _DIFFERS)
 
 
 def _rows(snapshot: Snapshot, study: str | None) -> Sequence[Row]:

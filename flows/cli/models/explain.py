@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from flows.bench.attention import PictureFormat, explained_patients, shown_rows
-from flows.cli.outcome import Context, Outcome, table_text
+from flows.bench.attention import PictureFormat, explain_patients, shown_rows
+from flows.cli.outcome import CommandResult, Context, table_text
 from flows.models.stored import importance_rows
 from schemas.errors import NotFoundError, UsageError
 from store.history.snapshot import Snapshot
@@ -41,7 +41,7 @@ def explain(
     picture: PictureFormat = "png",
     study: str | None = None,
     context: Shared,
-) -> Outcome:
+) -> CommandResult:
     """Show how much each feature counts in a model, or what it contributed for one patient.
 
     Of a network: where it finds what speaks for label 1, phase by phase (Score-CAM), with pictures in --out.
@@ -78,7 +78,7 @@ def explain(
         )
     if patient:
         found = patient_explanation(snapshot, row, patient[0])
-        return Outcome(marked + _explanation_text(found), found | {"mark": row["mark"]})
+        return CommandResult(marked + _explanation_text(found), found | {"mark": row["mark"]})
     rows = importance_rows(snapshot, row)
     if not rows:
         raise NotFoundError(
@@ -86,7 +86,7 @@ def explain(
             hint=f"radzoo models show {row['study']}/{row['model']}@{row['version']}",
         )
     text = table_text(rows, [*rows[0]])
-    return Outcome(marked + text + "\n" + _KINDS_TEXT, {"mark": row["mark"], "importances": rows})
+    return CommandResult(marked + text + "\n" + _KINDS_TEXT, {"mark": row["mark"], "importances": rows})
 
 
 def _network_explanation(
@@ -96,11 +96,11 @@ def _network_explanation(
     out: Path | None,
     picture: PictureFormat,
     marked: str,
-) -> Outcome:
+) -> CommandResult:
     """Return the maps of chosen patients, or those of the examples that bench took, and what else counts."""
     named = f"{row['study']}/{row['model']}@{row['version']}"
     if patients:
-        found = explained_patients(snapshot, row, patients, out, picture)
+        found = explain_patients(snapshot, row, patients, out, picture)
         rows = [{"patient": each.patient} | phase for each in found for phase in each.phases]
         lines = [table_text(rows, [*rows[0]])]
         lines += [
@@ -108,7 +108,7 @@ def _network_explanation(
             + ("" if each.file is None else f", {each.file}")
             for each in found
         ]
-        return Outcome(
+        return CommandResult(
             "\n".join((marked + lines[0], *lines[1:], _ATTENTION_TEXT)), {"mark": row["mark"], "attention": found}
         )
     if out is not None:
@@ -122,7 +122,9 @@ def _network_explanation(
         )
     parts = [table_text(examples, [*examples[0]]) + "\n" + _ATTENTION_TEXT] if examples else []
     parts += [table_text(importances, [*importances[0]]) + "\n" + _KINDS_TEXT] if importances else []
-    return Outcome(marked + "\n".join(parts), {"mark": row["mark"], "attention": examples, "importances": importances})
+    return CommandResult(
+        marked + "\n".join(parts), {"mark": row["mark"], "attention": examples, "importances": importances}
+    )
 
 
 def _explanation_text(found: Mapping[str, Any]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flows.cli.outcome import Outcome, table_text
+from flows.cli.outcome import CommandResult, table_text
 from flows.engine.broken_packages import warn_of_broken_packages
 from zoo.members import MEMBERS
 
@@ -19,7 +19,7 @@ several models from one: [models.NAME] with base = "radiomics_lr" and what diffe
 next: a table [models.NAME] in the study file for each model, then radzoo bench"""
 
 
-def zoo() -> Outcome:
+def zoo() -> CommandResult:
     """List the models that a study can name: what each one is, reads and needs.
 
     It needs no store. A model is asked for by a table [models.NAME] in the study file.
@@ -46,4 +46,4 @@ def zoo() -> Outcome:
     if any(row["package"] for row in rows):
         columns.insert(1, "package")
     shown = [row | {"network": "yes" if row["network"] else "", "package": row["package"] or ""} for row in rows]
-    return Outcome(f"{table_text(shown, columns)}\n\n{_FOOT}", rows)
+    return CommandResult(f"{table_text(shown, columns)}\n\n{_FOOT}", rows)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from flows.cli.outcome import Context, Outcome, table_text
+from flows.cli.outcome import CommandResult, Context, table_text
 from flows.models.stored import (
     ShownModel,
-    exported,
+    export_model,
     listed_models,
     model_card_text,
     shown_model,
@@ -30,7 +30,7 @@ _WITH_FAILURES = 5
 Shared = Annotated[Context, Parameter(parse=False)]
 
 
-def list(*, study: str | None = None, context: Shared) -> Outcome:  # noqa: A001  (the verb's name)
+def list(*, study: str | None = None, context: Shared) -> CommandResult:  # noqa: A001  (the verb's name)
     """List the trained models, every version.
 
     Parameters
@@ -45,10 +45,10 @@ def list(*, study: str | None = None, context: Shared) -> Outcome:  # noqa: A001
     rows = listed_models(Snapshot(Store(context.store)), study)
     columns = ["model", "version", "study", "base", "dataset", "trained_at", "validation AUC", "mark"]
     text = table_text([vars(row) | {"validation AUC": row.validation_auc} for row in rows], columns)
-    return Outcome(text if rows else "no model was trained yet\nnext: radzoo train", rows)
+    return CommandResult(text if rows else "no model was trained yet\nnext: radzoo train", rows)
 
 
-def show(model: str, *, study: str | None = None, context: Shared) -> Outcome:
+def show(model: str, *, study: str | None = None, context: Shared) -> CommandResult:
     """Show a model: what it learned, its parameters, its figures.
 
     Parameters
@@ -65,10 +65,10 @@ def show(model: str, *, study: str | None = None, context: Shared) -> Outcome:
     """
     snapshot = Snapshot(Store(context.store))
     found = shown_model(snapshot, model_row(snapshot, model, study))
-    return Outcome(_shown_text(found), found)
+    return CommandResult(_shown_text(found), found)
 
 
-def card(model: str, *, study: str | None = None, context: Shared) -> Outcome:
+def card(model: str, *, study: str | None = None, context: Shared) -> CommandResult:
     """Print a model's card, Markdown: what it is, was trained on, and may be used for.
 
     Parameters
@@ -86,10 +86,10 @@ def card(model: str, *, study: str | None = None, context: Shared) -> Outcome:
     row = model_row(snapshot, model, study)
     text = model_card_text(snapshot, row)
     named = {name: row[name] for name in ("study", "model", "version", "sha256", "mark")}
-    return Outcome(text.rstrip("\n"), named | {"card": text})
+    return CommandResult(text.rstrip("\n"), named | {"card": text})
 
 
-def export(model: str, folder: Path, *, study: str | None = None, context: Shared) -> Outcome:
+def export(model: str, folder: Path, *, study: str | None = None, context: Shared) -> CommandResult:
     """Copy a model out of the store, with a manifest that tells whether it was changed since.
 
     The folder can be given to others: radzoo predict --model-folder FOLDER applies it. The store stays as it is.
@@ -108,11 +108,11 @@ def export(model: str, folder: Path, *, study: str | None = None, context: Share
     radzoo models export cr@1 cr-model
     """
     store = Store(context.store)
-    found = exported(store, model_row(Snapshot(store), model, study), folder)
+    found = export_model(store, model_row(Snapshot(store), model, study), folder)
     lines = [f"{found.study}/{found.model}@{found.version} in {found.folder}", f"sha256 {found.sha256}"]
     if found.mark is not None:
         lines.append(f"marked: {found.mark}")
-    return Outcome("\n".join(lines), found)
+    return CommandResult("\n".join(lines), found)
 
 
 def predict(
@@ -125,7 +125,7 @@ def predict(
     include_training: bool = False,
     explain: bool = False,  # the option's name
     context: Shared,
-) -> Outcome:
+) -> CommandResult:
     """Apply a saved model to patients of a study.
 
     The model is applied only where its inputs are the same things: the same definition of the features, convertible
@@ -155,10 +155,10 @@ def predict(
     radzoo predict --model-folder cr-model --study other-study --explain
     """
     # Imported here: the other verbs need no library of learning.
-    from flows.models.predict import checked_out_file, write_predictions
     from flows.models.predict import predict as predict_patients
+    from flows.models.predict import refuse_unwritable_file, write_predictions
 
-    checked_out_file(out)
+    refuse_unwritable_file(out)
     found = predict_patients(
         Store(context.store),
         model,
@@ -172,8 +172,8 @@ def predict(
     if out is not None:
         write_predictions(found, out)
         counts = {"patients": len(found.patients), "failed": found.failed, "file": str(out)}
-        return Outcome(f"{len(found.patients)} patients in {out}, {found.failed} without an answer", counts, code)
-    return Outcome(_predictions_text(found), found, code)
+        return CommandResult(f"{len(found.patients)} patients in {out}, {found.failed} without an answer", counts, code)
+    return CommandResult(_predictions_text(found), found, code)
 
 
 def _predictions_text(found: Predictions) -> str:

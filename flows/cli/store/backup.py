@@ -7,17 +7,17 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from flows.cli.outcome import Context, Outcome
+from flows.cli.outcome import CommandResult, Context
 from flows.cli.store.verification import verification_text
 from schemas.errors import ContractError
-from store.backup.copy import Backup, backed_up
+from store.backup.copy import Backup, back_up_store
 from store.home import Store
 from zoo.saving.persist import folder_sha256
 
 __all__ = ["backup"]
 
 
-def backup(folder: Path, *, quick: bool = False, context: Annotated[Context, Parameter(parse=False)]) -> Outcome:
+def backup(folder: Path, *, quick: bool = False, context: Annotated[Context, Parameter(parse=False)]) -> CommandResult:
     """Copy the store into a folder, or bring the copy there up to date, and check it.
 
     The copy is a store: radzoo --store FOLDER reads it. Others may write meanwhile. Exit code 4 where the copy cannot
@@ -35,7 +35,7 @@ def backup(folder: Path, *, quick: bool = False, context: Annotated[Context, Par
     --------
     radzoo store backup /backup/radzoo-store
     """
-    made = backed_up(Store(context.store), folder, quick=quick, folder_hash=folder_sha256)
+    made = back_up_store(Store(context.store), folder, quick=quick, folder_hash=folder_sha256)
     data = {
         "folder": made.folder,
         "commit_id": made.commit_id,
@@ -43,7 +43,7 @@ def backup(folder: Path, *, quick: bool = False, context: Annotated[Context, Par
         "removed": made.removed,
         "is_clean": made.verification.is_clean,
     }
-    return Outcome(_text(made), data, 0 if made.verification.is_clean else ContractError.exit_code)
+    return CommandResult(_text(made), data, 0 if made.verification.is_clean else ContractError.exit_code)
 
 
 def _text(made: Backup) -> str:

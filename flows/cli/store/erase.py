@@ -8,11 +8,11 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from flows.cli.outcome import Context, Outcome, json_text, table_text
-from flows.engine.progress import said
+from flows.cli.outcome import CommandResult, Context, json_text, table_text
+from flows.engine.progress import say
 from schemas.documents.erasure_receipt import ErasureReceipt
 from schemas.errors import NotFoundError, UsageError
-from store.erasure.erase import erased, planned_erasure
+from store.erasure.erase import erase_patient, planned_erasure
 from store.erasure.files import naming_files
 from store.erasure.plan import ErasurePlan
 from store.history.snapshot import Snapshot
@@ -30,7 +30,7 @@ def erase(
     dry_run: Annotated[bool, Parameter(negative="")] = False,
     receipt: Path | None = None,
     context: Shared,
-) -> Outcome:
+) -> CommandResult:
     """Remove a patient from every snapshot and file of the store; this cannot be undone.
 
     It is the one verb that changes history: every commit, however old, answers as if the patient had never been there.
@@ -60,7 +60,7 @@ def erase(
     store = Store(context.store)
     plan = planned_erasure(store, patient)
     if dry_run:
-        return Outcome(f"{_plan_text(plan)}\nnothing was removed", _plan_data(plan))
+        return CommandResult(f"{_plan_text(plan)}\nnothing was removed", _plan_data(plan))
     if receipt is not None and not receipt.resolve().parent.is_dir():
         raise NotFoundError("there is no such folder", where=str(receipt.resolve().parent), hint="make it first")
     if receipt is not None:
@@ -68,13 +68,13 @@ def erase(
     if not yes:
         _ask(plan)
     known = set(Snapshot(store).arrow("erasures").column("erasure_id").to_pylist())
-    given = erased(store, patient)
+    given = erase_patient(store, patient)
     if receipt is not None:
         receipt.write_text(json_text(given) + "\n", encoding="utf-8")
     left = naming_files(store, patient)
     running = [row for row in Snapshot(store).arrow("runs").to_pylist() if row["status"] == "running"]
     text = _receipt_text(given, left, len(running), is_repeated=given["erasure_id"] in known)
-    return Outcome(text, given | {"files_that_name_the_patient": left})
+    return CommandResult(text, given | {"files_that_name_the_patient": left})
 
 
 def _try_to_write(receipt: Path) -> None:
@@ -92,8 +92,8 @@ def _ask(plan: ErasurePlan) -> None:
             "an erasure cannot be undone, and nobody is there to be asked",
             hint="--yes erases without asking, --dry-run says what would be removed",
         )
-    said(_plan_text(plan))
-    said("This cannot be undone. Erase? [y/N]")
+    say(_plan_text(plan))
+    say("This cannot be undone. Erase? [y/N]")
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         raise UsageError("nothing was removed", hint="--yes erases without asking")
 

@@ -7,10 +7,10 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from flows.cli.outcome import Context, Outcome
+from flows.cli.outcome import CommandResult, Context
 from store.address import StoreAddress
-from store.analyst.export import exported
-from store.creation import created_store
+from store.analyst.export import export_snapshot
+from store.creation import create_store
 from store.faults import disk_faults
 from store.history.snapshot import snapshot_as_of
 from store.home import Store
@@ -20,7 +20,7 @@ __all__ = ["export", "init"]
 Shared = Annotated[Context, Parameter(parse=False)]
 
 
-def init(*, catalogue: str | None = None, data: str | None = None, context: Shared) -> Outcome:
+def init(*, catalogue: str | None = None, data: str | None = None, context: Shared) -> CommandResult:
     """Make a store at --store, or open one that several machines share.
 
     ingest makes a store in a folder too: this verb is for stores that lie elsewhere, or to see whether they can. A
@@ -39,14 +39,14 @@ def init(*, catalogue: str | None = None, data: str | None = None, context: Shar
     radzoo store init --catalogue postgresql://radzoo@db/radzoo --data s3://bucket/radzoo
     """
     with disk_faults(context.store):
-        made = created_store(context.store, StoreAddress(catalogue, data))
+        made = create_store(context.store, StoreAddress(catalogue, data))
     what = f"opened a store of {made.commits} commits" if made.commits else "made a store"
     lines = [what, f"store      {made.store}", f"catalogue  {made.catalogue}", f"data       {made.data}"]
     if made.address_file is not None:
         lines.append(
             f"address    {made.address_file}: the same file makes another machine's folder a door to this store"
         )
-    return Outcome("\n".join(lines), made)
+    return CommandResult("\n".join(lines), made)
 
 
 def export(
@@ -56,7 +56,7 @@ def export(
     format: Literal["parquet", "csv"] = "parquet",  # noqa: A002  (the option's name)
     as_of: int | None = None,
     context: Shared,
-) -> Outcome:
+) -> CommandResult:
     """Write a study, or all of the store, as plain files that need no radzoo.
 
     The store stays as it is. The folder has a README and a description of every column.
@@ -78,7 +78,7 @@ def export(
     radzoo store export plain-files --study my-study --format csv
     """
     with disk_faults(folder):
-        done = exported(snapshot_as_of(Store(context.store), as_of), folder, study=study, format=format)
+        done = export_snapshot(snapshot_as_of(Store(context.store), as_of), folder, study=study, format=format)
     rows = sum(each.rows for each in done.resources)
     text = f"{len(done.resources)} tables, {rows:,} rows, as of commit {done.commit_id}, in {done.folder}"
-    return Outcome(f"{text}\nREADME.md there says what is what, datapackage.json describes every column", done)
+    return CommandResult(f"{text}\nREADME.md there says what is what, datapackage.json describes every column", done)

@@ -21,9 +21,9 @@ def publish_after_move(root: Path) -> None:
         if not (root / "analyst.duckdb").is_file() or _is_noted(root):
             return
         # What is wrong with the store is said by the verb itself.
-        from store.analyst.publish import published_after_move
+        from store.analyst.publish import publish_moved_store
 
-        before = published_after_move(root)
+        before = publish_moved_store(root)
     except (RadzooError, OSError, RuntimeError):
         return
     if before is not None:

@@ -8,11 +8,11 @@ from typing import Annotated
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from flows.cli.outcome import Context, Outcome, table_text
+from flows.cli.outcome import CommandResult, Context, table_text
 from flows.keep.compact import CompactReport
 from flows.keep.compact import compact as compact_store
 from flows.store_page.page import write_catalogue
-from store.analyst.publish import published
+from store.analyst.publish import publish_snapshot
 from store.compaction.leftovers import GRACE_HOURS
 from store.compaction.merge_plan import TARGET_ROWS
 from store.faults import disk_faults
@@ -24,7 +24,7 @@ __all__ = ["catalogue", "compact", "log", "publish"]
 Shared = Annotated[Context, Parameter(parse=False)]
 
 
-def log(*, limit: int = 20, context: Shared) -> Outcome:
+def log(*, limit: int = 20, context: Shared) -> CommandResult:
     """List the commits, newest first.
 
     Each change of the store is a commit. Its number is what --as-of takes, to answer as the store was then.
@@ -40,10 +40,10 @@ def log(*, limit: int = 20, context: Shared) -> Outcome:
     """
     commits = Snapshot(Store(context.store)).arrow("commits").to_pylist()[::-1][:limit]
     columns = ["commit_id", "committed_at", "author", "message"]
-    return Outcome(table_text(commits, columns) if commits else "the store has no commit yet", commits)
+    return CommandResult(table_text(commits, columns) if commits else "the store has no commit yet", commits)
 
 
-def publish(*, context: Shared) -> Outcome:
+def publish(*, context: Shared) -> CommandResult:
     """Write analyst.duckdb, a documented file that any DuckDB client opens.
 
     Ingest, refresh and bench publish by themselves; this verb is for other moments. The file of before is replaced,
@@ -53,11 +53,11 @@ def publish(*, context: Shared) -> Outcome:
     --------
     radzoo store publish && duckdb radzoo-store/analyst.duckdb
     """
-    file = published(Snapshot(Store(context.store)))
-    return Outcome(f"published {file}", {"file": str(file)})
+    file = publish_snapshot(Snapshot(Store(context.store)))
+    return CommandResult(f"published {file}", {"file": str(file)})
 
 
-def catalogue(*, out: Path | None = None, context: Shared) -> Outcome:
+def catalogue(*, out: Path | None = None, context: Shared) -> CommandResult:
     """Write the catalogue: one HTML page of features, coverage and the lineage of models.
 
     The page of before is replaced; the store stays as it is.
@@ -73,7 +73,7 @@ def catalogue(*, out: Path | None = None, context: Shared) -> Outcome:
     """
     with disk_faults(out or context.store):
         file = write_catalogue(Store(context.store), out)
-    return Outcome(f"wrote {file}", {"catalogue": str(file)})
+    return CommandResult(f"wrote {file}", {"catalogue": str(file)})
 
 
 def compact(
@@ -82,7 +82,7 @@ def compact(
     target_rows: Annotated[int, Parameter(validator=Number(gte=1))] = TARGET_ROWS,
     grace_hours: Annotated[float, Parameter(validator=Number(gte=0))] = GRACE_HOURS,
     context: Shared,
-) -> Outcome:
+) -> CommandResult:
     """Merge small files into few large ones and remove files that nothing names any more.
 
     What every snapshot says stays as it is, however old; analyst.duckdb is published again. A file that was replaced
@@ -104,7 +104,7 @@ def compact(
     """
     with disk_faults(context.store):
         report = compact_store(Store(context.store), feature_set, target_rows=target_rows, grace_hours=grace_hours)
-    return Outcome(_compact_text(report), report)
+    return CommandResult(_compact_text(report), report)
 
 
 def _compact_text(report: CompactReport) -> str:

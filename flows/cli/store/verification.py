@@ -8,7 +8,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from flows.cli.outcome import Context, Outcome
+from flows.cli.outcome import CommandResult, Context
 from flows.keep.verification import repair_store, verified_store
 from schemas.errors import ContractError, UsageError
 from store.faults import disk_faults
@@ -31,7 +31,7 @@ def verify(
     repair: bool = False,
     from_: Annotated[Path | None, Parameter(name="--from")] = None,
     context: Annotated[Context, Parameter(parse=False)],
-) -> Outcome:
+) -> CommandResult:
     """Check every promise of the store that can be checked; exit code 4 where one is broken.
 
     Every file is read where it lies, and nothing is changed. With --repair, what is broken and can be put back is put
@@ -63,7 +63,7 @@ def verify(
     if repair:
         data["repairs"] = repairs
     text = "\n".join([*map(_repair_line, repairs), *([""] if repairs else []), verification_text(found)])
-    return Outcome(text, data, 0 if found.is_clean else ContractError.exit_code)
+    return CommandResult(text, data, 0 if found.is_clean else ContractError.exit_code)
 
 
 def _beyond_repair(check: Check) -> Check:

@@ -10,10 +10,10 @@ from flows.engine.server.check import refuse_unreachable_server
 from flows.engine.server.watcher import end_with_this_process
 from flows.engine.workflow import PREFECT_API_URL
 
-__all__ = ["started_server"]
+__all__ = ["ensure_prefect_server"]
 
 
-def started_server() -> subprocess.Popen[Any] | None:
+def ensure_prefect_server() -> subprocess.Popen[Any] | None:
     """Start Prefect's temporary server where it was not and return its process; None where flows use another server.
 
     It ends with this process, whether that exits or is killed (on Linux; elsewhere only where it exits).

@@ -38,7 +38,7 @@ threads = 1
 @pytest.fixture(scope="module")
 def judged(tmp_path_factory, ready_study):
     """Return a study of 24 patients with a clinical model and a small network, trained and judged."""
-    from zoo.models.training import trained_model, training_plans
+    from zoo.models.training import fit_and_save_model, plan_trainings
 
     root = tmp_path_factory.mktemp("networked")
     names = [f"N{number:02}" for number in range(24)]
@@ -62,8 +62,8 @@ def judged(tmp_path_factory, ready_study):
     study.refresh_without_prefect()
     asked = stored_study(study.snapshot, "networked")
     trained = [
-        trained_model(study.store, asked, plan, "2026-01-01T00:00:00+00:00")
-        for plan in training_plans(study.snapshot, asked, ["cr", "dl_resnet10"])
+        fit_and_save_model(study.store, asked, plan, "2026-01-01T00:00:00+00:00")
+        for plan in plan_trainings(study.snapshot, asked, ["cr", "dl_resnet10"])
     ]
     with commit_to(study.store, "train networked") as commit:
         commit.put("datasets", [vars(each.dataset) for each in trained])

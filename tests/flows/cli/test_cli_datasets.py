@@ -140,10 +140,10 @@ def test_rebuild_after_a_correction_a_new_feature_version_and_a_compaction(ask, 
 def with_other_hash(store, dataset_id, table):
     """Put another table on record as the dataset's."""
     from store.commits.commit import commit_to
-    from store.rows.datasets import pinned_dataset
+    from store.rows.datasets import pin_dataset
 
     row = Snapshot(store).row("datasets", dataset_id=dataset_id)
-    other = pinned_dataset(store, table, study=row["study"], split=row["split"], inputs={}, commit_id=row["commit_id"])
+    other = pin_dataset(store, table, study=row["study"], split=row["split"], inputs={}, commit_id=row["commit_id"])
     kept = {name: value for name, value in row.items() if name != "added_commit"}
     with commit_to(store, "another file") as commit:
         commit.put("datasets", [kept | {"path": other.path, "sha256": other.sha256}])

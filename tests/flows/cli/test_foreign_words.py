@@ -15,7 +15,7 @@ from html_page import Page
 from markdown_it import MarkdownIt
 
 from flows.cli.main import exit_code
-from flows.engine.progress import said
+from flows.engine.progress import say
 from flows.report.page import write_report
 from flows.store_page.page import write_catalogue
 from schemas.foreign_text import printable
@@ -126,7 +126,7 @@ def test_an_error_cannot_be_given_a_next_step_by_what_it_names(shown):
 
 def test_lines_of_progress_are_lines(capsys):
     """What is said while a verb works is one printable line."""
-    said(f"reading {ESCAPE}\nerror: x")
+    say(f"reading {ESCAPE}\nerror: x")
     (line,) = capsys.readouterr().err.splitlines()
     assert not OBEYED.search(line)
 

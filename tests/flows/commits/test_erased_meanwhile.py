@@ -23,13 +23,13 @@ from store.catalogue.connection import read_transaction
 from store.catalogue.tables import VERSIONED
 from store.commits import commit as commits
 from store.commits.commit import commit_to
-from store.erasure.erase import erased, erased_meanwhile
+from store.erasure.erase import erase_patient, repeat_erasures
 from store.history.basis import basis_of
 from store.history.snapshot import Snapshot
 from store.history.studies import stored_study
 from store.home import Store
-from store.verification.verify import verified
-from zoo.models.training import trained_model, training_plans
+from store.verification.verify import store_verification
+from zoo.models.training import fit_and_save_model, plan_trainings
 from zoo.saving.persist import folder_sha256
 
 
@@ -45,7 +45,7 @@ def just_before_the_commit(monkeypatch, module, store, patient):
     @contextmanager
     def after_an_erasure(*arguments, **options):
         if not Snapshot(store).arrow("erasures").num_rows:
-            erased(store, patient)
+            erase_patient(store, patient)
         with commits.commit_to(*arguments, **options) as commit:
             yield commit
 
@@ -57,7 +57,7 @@ def assert_nothing_is_left(store, patient):
     with read_transaction(store.engine) as connection:
         for name, table in VERSIONED.items():
             assert f"'{patient}'" not in repr(connection.execute(table.select()).all()), name
-    found = verified(store, folder_hash=folder_sha256)
+    found = store_verification(store, folder_hash=folder_sha256)
     assert [finding for check in found.checks for finding in check.findings] == []
     statuses = [json.loads(row["receipt"])["status"] for row in Snapshot(store).arrow("erasures").to_pylist()]
     assert statuses == ["finished"]
@@ -93,16 +93,16 @@ def test_train(own_trained, patient, is_marked):
     """A model that was fitted to an erased patient lands marked, one that was only to be judged on the patient not."""
     study = stored_study(Snapshot(own_trained), "tried")
     basis = basis_of(own_trained)
-    plans = training_plans(Snapshot(own_trained), study, ["cr", "radiomics_knn"])
-    trained = [trained_model(own_trained, study, plan, "2026-01-01T00:00:00+00:00") for plan in plans]
-    erased(own_trained, patient)
+    plans = plan_trainings(Snapshot(own_trained), study, ["cr", "radiomics_knn"])
+    trained = [fit_and_save_model(own_trained, study, plan, "2026-01-01T00:00:00+00:00") for plan in plans]
+    erase_patient(own_trained, patient)
     with commit_to(own_trained, "train", basis=basis) as commit:
         commit.put("datasets", [vars(each.dataset) for each in trained])
         rows = [each.row | {"version": 2} for each in trained]
         commit.put("models", rows)
     late = Snapshot(own_trained).rows("models", version=2)
     assert [bool(row["mark"]) for row in late] == [is_marked, is_marked]
-    erased_meanwhile(own_trained, basis)
+    repeat_erasures(own_trained, basis)
     assert_nothing_is_left(own_trained, patient)
 
 
@@ -121,7 +121,7 @@ def test_report(own_trained, monkeypatch, tmp_path):
     def written(file, text):
         pages.append(text)
         if not Snapshot(own_trained).arrow("erasures").num_rows:
-            erased(own_trained, "T02")
+            erase_patient(own_trained, "T02")
         return write_page(file, text)
 
     write_page = flows.report.page.write_page
@@ -136,7 +136,7 @@ def test_compact(own_trained, monkeypatch):
 
     def publishing(store):
         if not Snapshot(own_trained).arrow("erasures").num_rows:
-            erased(own_trained, "T02")
+            erase_patient(own_trained, "T02")
         publish_landed(store)
 
     monkeypatch.setattr(flows.keep.compact, "publish_landed", publishing)
@@ -151,7 +151,7 @@ def test_work_whose_files_went_begins_again(own_trained, capsys):
     def reading(basis):
         (row,) = Snapshot(own_trained).rows("datasets")[:1]
         if not seen:
-            erased(own_trained, "T02")
+            erase_patient(own_trained, "T02")
         seen.append(basis)
         return own_trained.files.local(row["path"])
 

@@ -22,11 +22,11 @@ from schemas.keys import MaskKey, canonical_json, extraction_id, joint_context
 from schemas.study.text import parsed_study
 from store.analyst.query import answer
 from store.commits.commit import commit_to
-from store.commits.writer import appended_as
+from store.commits.writer import append_records
 from store.history.snapshot import Snapshot
 from store.home import Store
-from store.rows.regions import RegionRecord, region_segment
-from store.verification.verify import verified
+from store.rows.regions import RegionRecord, write_regions
+from store.verification.verify import store_verification
 from zoo.benchmark.holdout import judged_model
 from zoo.evaluation.auc import auc
 from zoo.models.prediction import predictions
@@ -114,8 +114,8 @@ def noise(tmp_path_factory: pytest.TempPathFactory) -> Store:
         commit.put("feature_sets", [feature_set | hashed | {"description": ""}])
         commit.put("masks", masks)
         commit.put("study_masks", [own | {"is_primary": 1} | key for key in (MaskKey.of(m)._asdict() for m in masks)])
-        appended_as(
-            commit, "crops@1", records, lambda new: region_segment(store.segments, "crops@1", SETTINGS.size**2, new)
+        append_records(
+            commit, "crops@1", records, lambda new: write_regions(store.segments, "crops@1", SETTINGS.size**2, new)
         )
         links = [own | {"feature_set": "crops@1", "extraction_id": record.extraction_id} for record in records]
         commit.put("study_extractions", links)
@@ -167,7 +167,7 @@ def test_who_is_embedded_by_what(embedded: Store) -> None:
         ("validation", False, False, 16, 1, 32, 128),
     ]
     # The store of this test has no images, which other checks miss.
-    broken = {check.name for check in verified(embedded).checks if check.findings}
+    broken = {check.name for check in store_verification(embedded).checks if check.findings}
     assert not broken & {"extraction ids", "extractions", "segments", "definitions", "datasets", "models"}
 
 

@@ -57,7 +57,7 @@ def test_the_server_does_not_outlive_its_process(end, tmp_path):
 
 def test_a_server_that_is_configured_is_used(monkeypatch, prefect_server):
     """Where flows have a server, none is started."""
-    from flows.engine.server.temporary import started_server
+    from flows.engine.server.temporary import ensure_prefect_server
 
     assert prefect_server
-    assert started_server() is None
+    assert ensure_prefect_server() is None

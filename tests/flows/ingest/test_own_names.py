@@ -6,7 +6,7 @@ import pytest
 
 from flows.ingest.run import ingest
 from schemas.errors import ContractError
-from store.analyst.publish import published
+from store.analyst.publish import publish_snapshot
 from store.analyst.query import answer
 from store.history.snapshot import Snapshot
 from store.home import Store
@@ -90,7 +90,7 @@ def test_a_column_may_have_any_name_that_our_queries_use(tmp_path):
     store = tmp_path / "store"
     ingest(write_study(tmp_path / "s", OWN), store, workers=1)
     snapshot = Snapshot(Store(store))
-    with duckdb.connect(str(published(snapshot)), read_only=True) as client:
+    with duckdb.connect(str(publish_snapshot(snapshot)), read_only=True) as client:
         for ask in (lambda query: answer(snapshot, query), lambda query: client.sql(query).to_arrow_table()):
             rows = ask("from elsewhere_v1 where patient = 'P2'").to_pylist()
             assert {name: rows[0][name] for name in OWN} == {name: at + 1.5 for at, name in enumerate(OWN)}

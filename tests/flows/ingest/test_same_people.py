@@ -11,7 +11,7 @@ from schemas.errors import ContractError
 from schemas.study.file import Study
 from store.analyst.query import answer
 from store.commits.commit import commit_to
-from store.erasure.erase import erased
+from store.erasure.erase import erase_patient
 from store.history.snapshot import Snapshot
 from store.history.studies import stored_study
 from store.home import Store
@@ -189,7 +189,7 @@ def test_erasing_a_patient_takes_the_declaration_out_too(borrowed, tmp_path):
     declared = 'prefix = "x-"\nsame_person = [["P00", "P08", "P16"], ["P01", "P00"], ["P03", "P11"]]'
     borrowed(DRAWN, declared)
     store = Store(tmp_path / "store")
-    receipt = erased(store, "x-P00")
+    receipt = erase_patient(store, "x-P00")
     (row,) = Snapshot(store).rows("studies")
     assert "P00" not in row["definition"]
     assert Study.model_validate_json(row["definition"]).cohort.same_person == (("P08", "P16"), ("P03", "P11"))

@@ -14,12 +14,12 @@ from flows.cli.main import exit_code
 from flows.refresh.run import _carried_out
 from store.analyst.query import answer
 from store.commits.commit import commit_to
-from store.erasure.erase import erased
+from store.erasure.erase import erase_patient
 from store.history.basis import basis_of
 from store.history.snapshot import Snapshot
 from store.home import Store
-from store.rows.segments import stored_segment
-from store.verification.verify import verified
+from store.rows.segments import store_segment
+from store.verification.verify import store_verification
 
 QUERY = "from quick order by patient, phase"
 
@@ -49,7 +49,7 @@ def in_parts(store, rows_each=1):
     rows = pq.read_table(store.segments.local(segment["path"]))
     with commit_to(store, "small refreshes") as commit:
         for at in range(rows.num_rows - rows_each + 1):
-            part = stored_segment(store.segments, segment["feature_set"], rows.slice(at, rows_each))
+            part = store_segment(store.segments, segment["feature_set"], rows.slice(at, rows_each))
             commit.put("segments", [vars(part)])
             named = Snapshot(store).row("extractions", extraction_id=rows["extraction_id"][at].as_py())
             named.pop("added_commit")
@@ -108,7 +108,7 @@ def test_a_refresh_merges_what_lies_in_very_many_files(small_study, capsys):
     now = answer(Snapshot(store), QUERY).to_pylist()
     assert len(now) == 14
     assert [each for each in now if each["patient"] < "P5"] == before
-    assert verified(store).is_clean
+    assert store_verification(store).is_clean
 
 
 def test_erase(ask, own_store, tmp_path):
@@ -164,7 +164,7 @@ def test_a_refresh_does_not_write_an_erased_patient_back(small_study):
     basis, plan = basis_of(store), small_study.plan()
     (folder,) = store.staging.iterdir()
     finished = {file: file.read_bytes() for file in folder.iterdir()}
-    erased(store, "P2")
+    erase_patient(store, "P2")
     # Workers that were still at it finish the patient's extractions after the erasure.
     for file, content in finished.items():
         file.write_bytes(content)
@@ -174,4 +174,4 @@ def test_a_refresh_does_not_write_an_erased_patient_back(small_study):
     (segment,) = small_study.snapshot.rows("segments")
     assert segment["rows"] == len(small_study.snapshot.rows("extractions")) == 6
     assert list(folder.iterdir()) == []
-    assert verified(store).is_clean
+    assert store_verification(store).is_clean

@@ -19,7 +19,7 @@ from flows.refresh.plan import refresh_plan, staging_folder
 from flows.refresh.run import refresh
 from store.commits.commit import commit_to
 from store.history.studies import stored_study
-from zoo.benchmark.cross_validation import cross_validation, split_labels
+from zoo.benchmark.cross_validation import plan_cross_validation, split_labels
 from zoo.benchmark.fold_fits import fitted_task
 from zoo.benchmark.folds import repeated_folds
 from zoo.benchmark.nested_cv import judged_out_of_fold
@@ -60,7 +60,7 @@ def site(tmp_path_factory):
 @pytest.fixture(scope="module")
 def judged(tmp_path_factory, ready_study, site):
     """Return a study of 24 patients whose models are the package's, and the clinical one, trained and judged."""
-    from zoo.models.training import trained_model, training_plans
+    from zoo.models.training import fit_and_save_model, plan_trainings
 
     root = tmp_path_factory.mktemp("added")
     names = [f"N{number:02}" for number in range(24)]
@@ -88,8 +88,8 @@ def judged(tmp_path_factory, ready_study, site):
     refresh(study.store, "added", workers=1)
     asked = stored_study(study.snapshot, "added")
     trained = [
-        trained_model(study.store, asked, plan, "2026-01-01T00:00:00+00:00")
-        for plan in training_plans(study.snapshot, asked, asked.models)
+        fit_and_save_model(study.store, asked, plan, "2026-01-01T00:00:00+00:00")
+        for plan in plan_trainings(study.snapshot, asked, asked.models)
     ]
     with commit_to(study.store, "train added") as commit:
         commit.put("datasets", [vars(each.dataset) for each in trained])
@@ -127,7 +127,7 @@ def test_they_are_judged_out_of_fold_too(judged):
     (split,) = study.splits
     labels = split_labels(snapshot, study, split)
     folds = repeated_folds(labels, repeats=1, folds=2, seed=1)
-    planned = cross_validation(snapshot, study, ADDED, labels={split: labels}, folds={split: folds})
+    planned = plan_cross_validation(snapshot, study, ADDED, labels={split: labels}, folds={split: folds})
     results = {task.key: fitted_task(task) for task in planned.tasks}
     for model in ADDED:
         found = judged_out_of_fold("added", model, 1, planned, results)

@@ -9,7 +9,7 @@ import pytest
 from killing import PATIENTS, Moment, damage, ingested, killed, timed
 
 from flows.refresh.run import refresh
-from store.analyst.publish import published, published_commit
+from store.analyst.publish import publish_snapshot, published_commit
 from store.catalogue.connection import write_transaction
 from store.catalogue.tables import versioned_table
 from store.home import Store
@@ -82,5 +82,5 @@ def test_an_older_commit_is_not_published_over_a_newer_one(small_study):
     before = small_study.snapshot
     small_study.refresh_without_prefect()
     newer = small_study.store.analyst_file.read_bytes()
-    assert published(before) == small_study.store.analyst_file
+    assert publish_snapshot(before) == small_study.store.analyst_file
     assert small_study.store.analyst_file.read_bytes() == newer

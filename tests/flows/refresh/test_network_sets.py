@@ -17,7 +17,7 @@ from flows.cli.main import exit_code
 from flows.refresh.run import refresh, stored_study
 from schemas.errors import ContractError, NotFoundError
 from store.rows.regions import stored_regions
-from store.verification.verify import verified
+from store.verification.verify import store_verification
 from zoo.registry import model_spec
 from zoo.tables.inputs import model_inputs
 from zoo.tables.model_table import model_table
@@ -122,7 +122,7 @@ def test_every_region_gets_the_networks_numbers_once(small_study, name):
         np.testing.assert_allclose(row["embedding"], expected, rtol=1e-4, atol=1e-6)
     again = refreshed(small_study)
     assert (counts(again), again.commit_id) == ((0, 0, 0, 8), None)
-    assert verified(small_study.store, quick=True).is_clean
+    assert store_verification(small_study.store, quick=True).is_clean
 
 
 def test_another_study_and_another_path_reuse_what_is_there(small_study, another_study):

@@ -22,12 +22,12 @@ from flows.refresh.run import refresh, stored_study
 from flows.store_page.page import write_catalogue
 from schemas.errors import ContractError, NotFoundError
 from schemas.features.region_settings import RegionSettings, RegistrationSettings
-from store.analyst.publish import published
-from store.compaction.compact import compacted_set
-from store.erasure.erase import erased
-from store.history.runs import recorded_run
+from store.analyst.publish import publish_snapshot
+from store.compaction.compact import compact_feature_set
+from store.erasure.erase import erase_patient
+from store.history.runs import record_run
 from store.rows.regions import region_ids, stored_region_masks, stored_regions
-from store.verification.verify import verified
+from store.verification.verify import store_verification
 
 UNREGISTERED = RegistrationSettings(method="none")
 MASKS = arrays(np.bool_, st.tuples(st.integers(1, 6), st.integers(1, 12), st.integers(1, 12))).filter(np.any)
@@ -339,19 +339,19 @@ def test_regions_survive_compaction_and_verification_and_go_with_their_patient(r
     ids = region_ids(snapshot, "small", "crops@1")
     every = [identity for phases in ids.values() for identity in phases.values()]
     before = stored_regions(snapshot, "crops@1", every)
-    with recorded_run(region_study.store, "compact", None, {}) as run:
-        done = compacted_set(region_study.store, "crops@1", run=run)
+    with record_run(region_study.store, "compact", None, {}) as run:
+        done = compact_feature_set(region_study.store, "crops@1", run=run)
     assert (done.files_before, done.files_after, done.rows) == (2, 1, 6)
     after = stored_regions(region_study.snapshot, "crops@1", every)
     assert all(before[each].tobytes() == after[each].tobytes() for each in every)
-    published(region_study.snapshot)
-    assert not [c.name for c in verified(region_study.store).checks if c.findings]
+    publish_snapshot(region_study.snapshot)
+    assert not [c.name for c in store_verification(region_study.store).checks if c.findings]
     gone = ids["P2"]["AP"]
-    erased(region_study.store, "P2")
+    erase_patient(region_study.store, "P2")
     assert list(region_ids(region_study.snapshot, "small", "crops@1")) == ["P1"]
     with pytest.raises(NotFoundError):
         stored_regions(region_study.snapshot, "crops@1", [gone])
-    assert not [c.name for c in verified(region_study.store).checks if c.findings]
+    assert not [c.name for c in store_verification(region_study.store).checks if c.findings]
     names = [row["patient"] for row in region_study.sql("select distinct patient from regions")]
     assert names == ["P1"]
 

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from flows.serve.scheduled_run import WorkDone, log_file, run_on_schedule
-from flows.serve.schedules import ServedStudy, bench_study, refresh_study, scheduled_flows
+from flows.serve.schedules import ServedStudy, bench_flow, refresh_flow, scheduled_flows
 from flows.serve.time_zone import local_time_zone, named_time_zone
 from schemas.errors import StoreBusyError, UsageError
 
@@ -75,7 +75,7 @@ def test_a_scheduled_refresh_tells_known_failures_from_new_ones(small_study, pre
     small_study.ingest()
     small_study.stage()
     capsys.readouterr()
-    refresh = refresh_study(ServedStudy(small_study.file, "small", small_study.store_root, "Europe/Berlin"))
+    refresh = refresh_flow(ServedStudy(small_study.file, "small", small_study.store_root, "Europe/Berlin"))
 
     def run():
         state = refresh(return_state=True)
@@ -106,7 +106,7 @@ def test_a_scheduled_refresh_tells_known_failures_from_new_ones(small_study, pre
 def test_a_run_that_cannot_do_its_work_is_broken_and_raises_nothing(small_study, prefect_server, capsys):
     """A fault of the study file is a failed state and one line with the cause; so is a folder that is gone."""
     small_study.ingest()
-    refresh = refresh_study(ServedStudy(small_study.file, "small", small_study.store_root, "UTC"))
+    refresh = refresh_flow(ServedStudy(small_study.file, "small", small_study.store_root, "UTC"))
 
     def run():
         capsys.readouterr()
@@ -177,7 +177,7 @@ def test_an_interrupted_run_says_so(tmp_path, capfd, raised):
 def test_a_scheduled_bench_judges_the_studys_models(tmp_path, clinical_study, prefect_server, capsys):
     """A scheduled bench trains what is missing and judges; a second one finds every figure there already."""
     file, store = clinical_study(tmp_path)
-    bench = bench_study(ServedStudy(file, "hcc", store, "UTC"))
+    bench = bench_flow(ServedStudy(file, "hcc", store, "UTC"))
     first = bench(return_state=True)
     assert first.message.startswith("models 1, trained 1, computed ")
     assert "; commit " in first.message

@@ -18,7 +18,7 @@ from store.catalogue.tables import VERSIONED
 from store.commits.commit import commit_to
 from store.history.snapshot import Snapshot
 from store.home import Store
-from store.rows.segments import written_segment
+from store.rows.segments import write_segment
 from store.rows.staging import ExtractionRecord
 
 DOCUMENTED = {view.name: view for view in view_documentation()}
@@ -468,7 +468,7 @@ def put_imported(store, commit, name, columns):
     told = {"version": 1, "kind": "imported", "features": len(columns), "description": "a table", "definition": "{}"}
     commit.put("feature_sets", [{"feature_set": reference, "name": name, **told}])
     commit.put("features", [{"feature_set": reference, "position": n, "feature": c} for n, c in enumerate(columns)])
-    segment = written_segment(store.segments, reference, columns, [record])
+    segment = write_segment(store.segments, reference, columns, [record])
     commit.put("segments", [vars(segment)])
     row = {"feature_set": reference, "extraction_id": "e" * 64, "image_sha256": "i" * 64, "mask_sha256": ""}
     commit.put("extractions", [row | {"segment_id": segment.segment_id}])

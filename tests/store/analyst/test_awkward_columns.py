@@ -20,16 +20,16 @@ from strategies import AWKWARD_COLUMNS, AWKWARD_FLOATS, finite_floats
 from schemas.errors import ContractError
 from schemas.keys import MaskKey
 from store.analyst.define import quoted_name
-from store.analyst.publish import published
+from store.analyst.publish import publish_snapshot
 from store.analyst.query import answer, snapshot_connection
 from store.commits.commit import commit_to
-from store.compaction.compact import compacted_set
-from store.erasure.erase import erased
+from store.compaction.compact import compact_feature_set
+from store.erasure.erase import erase_patient
 from store.files import DataFolder
-from store.history.runs import recorded_run
+from store.history.runs import record_run
 from store.history.snapshot import Snapshot
 from store.home import Store
-from store.rows.segments import EMBEDDING_COLUMNS, KEY_COLUMNS, EmbeddingRecord, embedding_segment
+from store.rows.segments import EMBEDDING_COLUMNS, KEY_COLUMNS, EmbeddingRecord, write_embeddings
 from store.rows.staging import ExtractionRecord
 
 KEY = MaskKey("p1", "baseline", "AP", "1", "R1", 1)
@@ -114,7 +114,7 @@ def put_embeddings(store: Store, feature_set: str, size: int, records) -> None:
     with commit_to(store, "embed") as commit:
         commit.put("feature_sets", [own | {"name": name, "version": int(version), "kind": "embedding", "features": 1}])
         commit.put("features", [own | {"position": 0, "feature": "embedding"}])
-        segment = embedding_segment(store.segments, feature_set, size, records)
+        segment = write_embeddings(store.segments, feature_set, size, records)
         commit.put("segments", [vars(segment)])
         sums = [{"image_sha256": each.image_sha256, "mask_sha256": each.mask_sha256} for each in records]
         own |= {"segment_id": segment.segment_id}
@@ -156,7 +156,7 @@ def test_embeddings_of_different_sizes_are_one_view(filled):
     assert [len(row["embedding"]) for row in rows] == [4, 3]
     with snapshot_connection(Snapshot(filled)) as own:
         assert own.sql("select count(*) from radiomics_long where feature_set <> 'two-features@1'").fetchall() == [(0,)]
-    with duckdb.connect(str(published(Snapshot(filled))), read_only=True) as client:
+    with duckdb.connect(str(publish_snapshot(Snapshot(filled))), read_only=True) as client:
         assert client.sql(query).to_arrow_table().to_pylist() == rows
         comment = client.sql(
             "select comment from duckdb_columns() where table_name = 'embeddings' and column_name = 'in_training'"
@@ -171,9 +171,9 @@ def test_embeddings_outlive_compaction_and_erasure(store):
         put_embeddings(store, "resnet@1", 2048, [embedding_of(number, row, fold=number)])
     other = embedding_of(2, np.zeros(2048, np.float32))
     put_embeddings(store, "resnet@1", 2048, [replace(other, key=other.key._replace(patient="p2"))])
-    with recorded_run(store, "compact", None, {}) as run:
-        assert compacted_set(store, "resnet@1", run=run).files_after == 1
-    erased(store, "p2")
+    with record_run(store, "compact", None, {}) as run:
+        assert compact_feature_set(store, "resnet@1", run=run).files_after == 1
+    erase_patient(store, "p2")
     (segment,) = Snapshot(store).rows("segments")
     schema = pq.read_schema(store.segments.local(segment["path"]))
     assert schema.field("embedding").type == pa.list_(pa.float32(), 2048)
@@ -185,6 +185,6 @@ def test_embeddings_outlive_compaction_and_erasure(store):
 def test_an_embedding_of_another_size_is_refused(tmp_path):
     """A row that is not of its set's size makes no segment."""
     with pytest.raises(ContractError, match=r"an embedding of resnet@1 has 2 numbers, not 3") as refused:
-        embedding_segment(DataFolder(tmp_path), "resnet@1", 3, [embedding_of(1, [0.0, 1.0])])
+        write_embeddings(DataFolder(tmp_path), "resnet@1", 3, [embedding_of(1, [0.0, 1.0])])
     assert refused.value.where == "p1/baseline/T1/1/R1.1"
     assert list(tmp_path.rglob("*.parquet")) == []

@@ -10,7 +10,7 @@ import pytest
 
 from schemas.errors import NotFoundError, UsageError
 from schemas.keys import MaskKey
-from store.analyst.export import exported
+from store.analyst.export import export_snapshot
 from store.analyst.query import answer
 from store.commits.commit import commit_to
 from store.files import file_sha256
@@ -44,7 +44,7 @@ def two_studies(filled, writing):
 def test_parquet_files_hold_what_sql_answers(shared_store, tmp_path):
     """Every file, read by pyarrow, has the rows, names and types of the view it is named by."""
     snapshot = Snapshot(shared_store)
-    found = exported(snapshot, tmp_path / "all")
+    found = export_snapshot(snapshot, tmp_path / "all")
     assert {each.name for each in found.resources} >= {
         *("patients", "exams", "scans", "masks", "clinical", "labels", "splits", "predictions", "leaderboard"),
         *("comparisons", "features", "two_features_v1"),
@@ -61,7 +61,7 @@ def test_parquet_files_hold_what_sql_answers(shared_store, tmp_path):
 
 def test_csv_keeps_every_digit(two_studies, tmp_path):
     """Floats read back from CSV, by Python's own reader and by polars, are the same doubles."""
-    exported(Snapshot(two_studies), tmp_path / "csv", format="csv")
+    export_snapshot(Snapshot(two_studies), tmp_path / "csv", format="csv")
     file = tmp_path / "csv" / "two_features_v1.csv"
     with file.open(newline="", encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
@@ -77,14 +77,14 @@ def test_csv_tells_a_missing_value_from_an_empty_text(filled, tmp_path):
     with commit_to(filled, "a failure") as commit:
         key = {"patient": "p1", "exam": "baseline", "phase": "AP", "lesion": "1", "reader": "R1", "reading": 1}
         commit.put("failures", [{"stage": "ingest", "study": "er", "feature_set": "", "feature": ""} | key])
-    exported(Snapshot(filled), tmp_path / "csv", format="csv")
+    export_snapshot(Snapshot(filled), tmp_path / "csv", format="csv")
     lines = (tmp_path / "csv" / "failures.csv").read_text().splitlines()
     assert '"ingest","er","p1","baseline","AP","1","R1",1,"","",,4,' in lines
 
 
 def test_a_studys_export_is_that_study_alone(two_studies, tmp_path):
     """No other study's patients, masks or results are in it; what both use is."""
-    exported(Snapshot(two_studies), tmp_path / "second", study="second")
+    export_snapshot(Snapshot(two_studies), tmp_path / "second", study="second")
 
     def column(name, of="patient"):
         return set(pq.read_table(tmp_path / "second" / f"{name}.parquet")[of].to_pylist())
@@ -100,7 +100,7 @@ def test_a_studys_export_is_that_study_alone(two_studies, tmp_path):
 
 def test_an_export_of_then_is_what_was_true_then(two_studies, tmp_path):
     """Rows of later commits are not in an export as of an earlier one."""
-    found = exported(Snapshot(two_studies, 2), tmp_path / "then")
+    found = export_snapshot(Snapshot(two_studies, 2), tmp_path / "then")
     assert found.commit_id == 2
     assert pq.read_table(tmp_path / "then" / "studies.parquet")["study"].to_pylist() == ["er"]
     assert pq.read_table(tmp_path / "then" / "leaderboard.parquet").num_rows == 0
@@ -111,7 +111,7 @@ def test_an_export_of_then_is_what_was_true_then(two_studies, tmp_path):
 @pytest.mark.parametrize("format_", ["parquet", "csv"])
 def test_the_package_describes_every_file_and_column(shared_store, tmp_path, format_):
     """datapackage.json has each file's hash and rows, and type, unit and description of its columns."""
-    exported(Snapshot(shared_store), tmp_path / "out", format=format_)
+    export_snapshot(Snapshot(shared_store), tmp_path / "out", format=format_)
     package = json.loads((tmp_path / "out" / "datapackage.json").read_text())
     files = {each["path"]: each for each in package["resources"]}
     assert {file.name for file in (tmp_path / "out").iterdir()} == {*files, "datapackage.json", "README.md"}
@@ -138,7 +138,7 @@ def test_the_package_describes_every_file_and_column(shared_store, tmp_path, for
 def test_equal_snapshots_give_equal_files(shared_store, tmp_path):
     """Two exports of one commit are the same, byte for byte."""
     for name in ("one", "two"):
-        exported(Snapshot(shared_store), tmp_path / name, study="er")
+        export_snapshot(Snapshot(shared_store), tmp_path / name, study="er")
     names = sorted(file.name for file in (tmp_path / "one").iterdir())
     assert [(tmp_path / "one" / name).read_bytes() for name in names] == [
         (tmp_path / "two" / name).read_bytes() for name in names
@@ -150,21 +150,21 @@ def test_an_export_goes_to_a_new_or_empty_folder_only(shared_store, tmp_path):
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "notes.txt").write_text("mine")
     with pytest.raises(UsageError, match="something here"):
-        exported(Snapshot(shared_store), tmp_path / "full")
+        export_snapshot(Snapshot(shared_store), tmp_path / "full")
     (tmp_path / "empty").mkdir()
-    exported(Snapshot(shared_store), tmp_path / "empty")
+    export_snapshot(Snapshot(shared_store), tmp_path / "empty")
     assert (tmp_path / "empty" / "datapackage.json").exists()
 
 
 def test_an_unknown_study_leaves_nothing(shared_store, tmp_path):
     """An export that cannot be made makes no folder."""
     with pytest.raises(NotFoundError, match="there is no study 'nobody'"):
-        exported(Snapshot(shared_store), tmp_path / "out", study="nobody")
+        export_snapshot(Snapshot(shared_store), tmp_path / "out", study="nobody")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_an_empty_store_exports_empty_tables(store, tmp_path):
     """The files have their columns and no rows."""
-    found = exported(Snapshot(store), tmp_path / "out", format="csv")
+    found = export_snapshot(Snapshot(store), tmp_path / "out", format="csv")
     assert found.commit_id == 0
     assert all(each.rows == 0 and each.fields for each in found.resources)

@@ -15,12 +15,12 @@ import pytest
 
 from schemas.errors import ContractError
 from schemas.keys import RESERVED_VIEWS, MaskKey
-from store.analyst.publish import is_published, published, published_after_move, published_root
+from store.analyst.publish import is_published, publish_moved_store, publish_snapshot, published_root
 from store.analyst.query import snapshot_connection
 from store.commits.commit import commit_to
 from store.history.snapshot import Snapshot
 from store.home import Store
-from store.verification.verify import verified
+from store.verification.verify import store_verification
 
 CLIENT = """
 import json, sys
@@ -40,7 +40,7 @@ def asked(file: Path, query: str) -> list[list]:
 
 def test_a_plain_client_reads_it_from_anywhere(filled):
     """A client without radzoo, in another working directory, reads catalogue and features."""
-    file = published(Snapshot(filled))
+    file = publish_snapshot(Snapshot(filled))
     assert file == filled.analyst_file
     query = (
         "select patient, phase, original_firstorder_Mean, label from two_features join labels using (patient) "
@@ -51,7 +51,7 @@ def test_a_plain_client_reads_it_from_anywhere(filled):
 
 def test_it_answers_as_the_store_does(shared_store):
     """Every view gives the same rows through the file as through `radzoo sql`."""
-    file = published(Snapshot(shared_store))
+    file = publish_snapshot(Snapshot(shared_store))
     with duckdb.connect(str(file), read_only=True) as client, snapshot_connection(Snapshot(shared_store)) as own:
         for view in (*RESERVED_VIEWS, "two_features", "two_features_v1"):
             query = f"from {view} order by all"
@@ -60,7 +60,7 @@ def test_it_answers_as_the_store_does(shared_store):
 
 def test_it_can_be_attached_under_another_name(filled):
     """The views work in a client that attaches the file beside its own database."""
-    file = published(Snapshot(filled))
+    file = publish_snapshot(Snapshot(filled))
     with duckdb.connect() as connection:
         connection.execute(f"attach '{file}' as study (read_only)")
         assert connection.sql(
@@ -71,7 +71,7 @@ def test_it_can_be_attached_under_another_name(filled):
 def test_columns_of_wide_views_have_comments(filled):
     """Unit, IBSI code and definition of a feature can be read in the file itself."""
     found = asked(
-        published(Snapshot(filled)),
+        publish_snapshot(Snapshot(filled)),
         "select column_name, comment from duckdb_columns() where table_name = 'two_features' "
         "and regexp_matches(column_name, '.*_.*_.*') order by 1",
     )
@@ -83,7 +83,7 @@ def test_columns_of_wide_views_have_comments(filled):
 
 def test_clients_from_duckdb_1_2_on_can_read_the_format(filled):
     """The file has storage version 65, which DuckDB 1.2 introduced (duckdb.org/docs/stable/internals/storage)."""
-    file = published(Snapshot(filled))
+    file = publish_snapshot(Snapshot(filled))
     header = file.read_bytes()[:20]
     assert header[8:12] == b"DUCK"
     assert struct.unpack("<Q", header[12:20]) == (65,)
@@ -92,12 +92,12 @@ def test_clients_from_duckdb_1_2_on_can_read_the_format(filled):
 
 def test_a_client_that_has_the_old_file_open_goes_on_reading(filled, writing):
     """Publishing swaps the file: who has the old one open keeps its state, who opens it now sees the new one."""
-    file = published(Snapshot(filled))
+    file = publish_snapshot(Snapshot(filled))
     with duckdb.connect(str(file), read_only=True) as old:
         with commit_to(filled, "one more") as commit:
             key = MaskKey("p4", "baseline", "AP", "1", "R1", 1)
             writing["put_segment"](filled, commit, [writing["record_of"](key)])
-        assert published(Snapshot(filled)) == file
+        assert publish_snapshot(Snapshot(filled)) == file
         assert old.sql("select count(*) from two_features").fetchall() == [(6,)]
         assert asked(file, "select count(*), (select max(commit_id) from commits) from two_features") == [[7, 4]]
         assert old.sql("select max(commit_id) from commits").fetchall() == [(3,)]
@@ -105,12 +105,12 @@ def test_a_client_that_has_the_old_file_open_goes_on_reading(filled, writing):
 
 def test_an_older_commit_can_be_published(filled):
     """The file is that of the snapshot, whichever commit it is of."""
-    assert asked(published(Snapshot(filled, 1)), "select max(commit_id) from commits") == [[1]]
+    assert asked(publish_snapshot(Snapshot(filled, 1)), "select max(commit_id) from commits") == [[1]]
 
 
 def test_an_empty_store_can_be_published(store):
     """Before anything is ingested the file has all views and no rows."""
-    file = published(Snapshot(store))
+    file = publish_snapshot(Snapshot(store))
     assert sorted(name for (name,) in asked(file, "select view_name from duckdb_views() where not internal")) == sorted(
         RESERVED_VIEWS
     )
@@ -118,25 +118,25 @@ def test_an_empty_store_can_be_published(store):
 
 def test_only_the_file_is_left(filled):
     """No half-written file and no log stay beside it."""
-    published(Snapshot(filled))
+    publish_snapshot(Snapshot(filled))
     assert [file.name for file in filled.root.glob("analyst*")] == ["analyst.duckdb"]
 
 
 def test_what_cannot_be_published_leaves_the_old_file(filled):
     """Where a segment is missing the old file stays as it was, and nothing half-written stays beside it."""
-    file = published(Snapshot(filled))
+    file = publish_snapshot(Snapshot(filled))
     before = file.read_bytes()
     (segment,) = Snapshot(filled).rows("segments")
     (filled.segments.local_root / segment["path"]).unlink()
     with pytest.raises(ContractError):
-        published(Snapshot(filled))
+        publish_snapshot(Snapshot(filled))
     assert file.read_bytes() == before
     assert [each.name for each in filled.root.glob("analyst*")] == ["analyst.duckdb"]
 
 
 def test_a_moved_store_says_so_and_is_published_again(filled, tmp_path):
     """After the folder was moved the file's features are no other store's, and publishing puts them right."""
-    published(Snapshot(filled))
+    publish_snapshot(Snapshot(filled))
     filled.engine.dispose()
     # Where the store was lies another one now, with the same segments: a copy.
     moved = Store(Path(shutil.copytree(filled.root, tmp_path / "moved")))
@@ -149,9 +149,9 @@ def test_a_moved_store_says_so_and_is_published_again(filled, tmp_path):
             assert "radzoo --store FOLDER store publish" in str(caught.value)
         client.execute(f"set variable radzoo_store = '{moved.root}'")
         assert client.sql("select count(*) from two_features").fetchall() == [(6,)]
-    assert published_after_move(filled.root) is None
-    assert published_after_move(moved.root) == str(filled.root)
-    assert published_after_move(moved.root) is None
+    assert publish_moved_store(filled.root) is None
+    assert publish_moved_store(moved.root) == str(filled.root)
+    assert publish_moved_store(moved.root) is None
     shutil.rmtree(filled.root)
     assert asked(moved.analyst_file, "select count(*) from two_features") == [[6]]
     assert asked(moved.analyst_file, "select distinct 1 from two_features where is_primary") == [[1]]
@@ -159,22 +159,22 @@ def test_a_moved_store_says_so_and_is_published_again(filled, tmp_path):
 
 def test_a_file_of_an_older_release_is_published_again(filled):
     """A published file without a note of its folder gets one."""
-    published(Snapshot(filled))
+    publish_snapshot(Snapshot(filled))
     (filled.root / "publication.json").unlink()
-    assert "older release" in str(published_after_move(filled.root))
+    assert "older release" in str(publish_moved_store(filled.root))
     assert published_root(filled) == str(filled.root)
 
 
 def test_a_link_to_the_store_is_no_other_place(filled, tmp_path):
     """Through a symbolic link the file answers: it lies where it was published."""
-    published(Snapshot(filled))
+    publish_snapshot(Snapshot(filled))
     (tmp_path / "link").symlink_to(filled.root)
     assert asked(tmp_path / "link" / "analyst.duckdb", "select count(*) from two_features") == [[6]]
 
 
 def broken(store):
     """Return what verify finds broken of the published file, and what it only tells of it."""
-    found = verified(store)
+    found = store_verification(store)
     findings = [each for check in found.checks if check.name == "published file" for each in check.findings]
     return findings, [each for each in found.notes if each.where == str(store.analyst_file)]
 
@@ -193,7 +193,7 @@ FORGERIES = {
 @pytest.mark.parametrize("forgery", FORGERIES)
 def test_what_a_client_wrote_is_found_and_replaced(filled, forgery):
     """Verify names what is not the catalogue's and the command that corrects it; publishing replaces it."""
-    published(Snapshot(filled))
+    publish_snapshot(Snapshot(filled))
     published_bytes = filled.analyst_file.stat().st_size
     assert is_published(filled)
     with duckdb.connect(str(filled.analyst_file)) as client:
@@ -201,7 +201,7 @@ def test_what_a_client_wrote_is_found_and_replaced(filled, forgery):
     assert not is_published(filled)
     ((finding,), _) = broken(filled)
     assert "radzoo store publish" in finding.hint
-    published(Snapshot(filled))
+    publish_snapshot(Snapshot(filled))
     assert is_published(filled)
     assert filled.analyst_file.stat().st_size == published_bytes
 
@@ -212,7 +212,7 @@ def test_a_file_of_a_newer_commit_is_replaced(filled, tmp_path):
     older = shutil.copytree(filled.root, tmp_path / "older")
     with commit_to(filled, "later") as commit:
         commit.put("patients", [{"patient": "of-later"}])
-    published(Snapshot(filled))
+    publish_snapshot(Snapshot(filled))
     filled.engine.dispose()
     for left in filled.root.glob("catalogue.sqlite*"):
         left.unlink()
@@ -221,7 +221,7 @@ def test_a_file_of_a_newer_commit_is_replaced(filled, tmp_path):
     assert not is_published(back)
     ((finding,), _) = broken(back)
     assert "it shows commit 4, the store has 3" in finding.what
-    published(Snapshot(back))
+    publish_snapshot(Snapshot(back))
     assert asked(back.analyst_file, "select max(commit_id) from commits") == [[3]]
     assert asked(back.analyst_file, "select count(*) from patients where patient = 'of-later'") == [[0]]
 
@@ -231,12 +231,12 @@ def test_of_two_commits_the_newer_stays_published(filled):
     before = Snapshot(filled)
     with commit_to(filled, "later") as commit:
         commit.put("patients", [{"patient": "of-later"}])
-    assert asked(published(before), "select max(commit_id) from commits") == [[4]]
+    assert asked(publish_snapshot(before), "select max(commit_id) from commits") == [[4]]
 
 
 def test_a_file_of_an_older_commit_is_told(filled):
     """A commit that nobody published breaks no promise."""
-    published(Snapshot(filled))
+    publish_snapshot(Snapshot(filled))
     with commit_to(filled, "later") as commit:
         commit.put("patients", [{"patient": "of-later"}])
     findings, notes = broken(filled)
@@ -259,7 +259,7 @@ def test_whatever_lies_in_its_place_is_replaced(filled, tmp_path, kind):
     ((finding,), _) = broken(filled)
     assert "radzoo store publish" in finding.hint
     assert not is_published(filled)
-    published(Snapshot(filled))
+    publish_snapshot(Snapshot(filled))
     assert not filled.analyst_file.is_symlink()
     assert other.exists() is (kind == "link")
     assert kind != "link" or other.read_bytes() == b"somebody else's"
@@ -270,15 +270,15 @@ def test_a_folder_in_its_place_is_refused(filled, name):
     """A folder may hold anything: it is named, and left alone."""
     (filled.root / name).mkdir()
     with pytest.raises(ContractError, match=f"a folder lies where {name} goes") as caught:
-        published(Snapshot(filled))
+        publish_snapshot(Snapshot(filled))
     assert "store publish" in str(caught.value.hint)
     assert (filled.root / name).is_dir()
 
 
 def test_a_log_that_a_client_left_is_removed(filled):
     """What a client that crashed had written would be read into the new file."""
-    published(Snapshot(filled))
+    publish_snapshot(Snapshot(filled))
     log = filled.root / "analyst.duckdb.wal"
     log.write_bytes(b"of the old file")
-    published(Snapshot(filled))
+    publish_snapshot(Snapshot(filled))
     assert not log.exists()

@@ -11,13 +11,13 @@ import pytest
 from schemas.errors import ContractError, NotFoundError, StoreBusyError, UsageError
 from schemas.keys import MaskKey
 from store.analyst.query import answer
-from store.backup.copy import MARKER, backed_up
+from store.backup.copy import MARKER, back_up_store
 from store.catalogue.connection import read_transaction, write_transaction
 from store.commits.commit import commit_to
-from store.erasure.erase import erased
+from store.erasure.erase import erase_patient
 from store.history.snapshot import Snapshot
 from store.home import Store
-from store.verification.verify import verified
+from store.verification.verify import store_verification
 
 
 def more(store: Store, writing, patient: str = "p4") -> None:
@@ -44,35 +44,35 @@ def contents(folder: Path) -> dict[str, bytes]:
 def test_a_backup_is_a_store_wherever_the_store_lies(store_anywhere, writing, tmp_path):
     """From SQLite or PostgreSQL, a folder or S3, the copy opens by itself, breaks no promise and answers alike."""
     writing["fill"](store_anywhere)
-    made = backed_up(store_anywhere, tmp_path / "backup")
+    made = back_up_store(store_anywhere, tmp_path / "backup")
     assert (made.commit_id, made.files.copied, made.verification.is_clean) == (3, 1, True)
     copy = Store(tmp_path / "backup")
     assert wide_rows(copy) == wide_rows(store_anywhere)
     for as_of in (1, 2, 3):
         tables = [Snapshot(each, as_of).arrow("extractions") for each in (copy, store_anywhere)]
         assert tables[0].equals(tables[1])
-    assert verified(copy).is_clean
+    assert store_verification(copy).is_clean
 
 
 def test_the_second_night_copies_what_is_new(filled, writing, tmp_path):
     """A backup is made again and again into the same folder; files that are there are not copied twice."""
-    backed_up(filled, tmp_path / "backup")
-    again = backed_up(filled, tmp_path / "backup")
+    back_up_store(filled, tmp_path / "backup")
+    again = back_up_store(filled, tmp_path / "backup")
     assert (again.files.copied, again.files.kept, again.removed) == (0, 1, ())
     more(filled, writing)
-    third = backed_up(filled, tmp_path / "backup")
+    third = back_up_store(filled, tmp_path / "backup")
     assert (third.commit_id, third.files.copied, third.files.kept) == (4, 1, 1)
     assert wide_rows(Store(tmp_path / "backup")) == wide_rows(filled)
 
 
 def test_a_backup_that_was_read_meanwhile_is_renewed(filled, writing, tmp_path):
     """Asking the backup, which leaves SQLite's log there for a while, does no harm to the next night's."""
-    backed_up(filled, tmp_path / "backup")
+    back_up_store(filled, tmp_path / "backup")
     with_log = Store(tmp_path / "backup")
     assert len(wide_rows(with_log)) == 6
     with_log.engine.dispose()
     more(filled, writing)
-    assert backed_up(filled, tmp_path / "backup").verification.is_clean
+    assert back_up_store(filled, tmp_path / "backup").verification.is_clean
     assert len(wide_rows(Store(tmp_path / "backup"))) == 7
     assert sorted(each.name for each in (tmp_path / "backup").glob("*.partial*")) == []
 
@@ -80,12 +80,12 @@ def test_a_backup_that_was_read_meanwhile_is_renewed(filled, writing, tmp_path):
 def test_an_erased_patient_leaves_the_backup(filled, writing, tmp_path):
     """After an erasure the next backup has no file, row or page that names the patient."""
     more(filled, writing, patient="Jane-Doe-4711")
-    backed_up(filled, tmp_path / "backup")
+    back_up_store(filled, tmp_path / "backup")
     assert any(b"Jane-Doe-4711" in content for content in contents(tmp_path / "backup").values())
     (tmp_path / "backup" / "report").mkdir()
     (tmp_path / "backup" / "report" / "index.html").write_text("Jane-Doe-4711")
-    erased(filled, "Jane-Doe-4711")
-    made = backed_up(filled, tmp_path / "backup")
+    erase_patient(filled, "Jane-Doe-4711")
+    made = back_up_store(filled, tmp_path / "backup")
     assert made.removed
     assert made.verification.is_clean
     assert not any(b"Jane-Doe-4711" in content for content in contents(tmp_path / "backup").values())
@@ -93,35 +93,35 @@ def test_an_erased_patient_leaves_the_backup(filled, writing, tmp_path):
 
 def test_what_breaks_off_leaves_the_former_backup(filled, writing, tmp_path):
     """A damaged or missing file of the store stops the backup; the former one is untouched and opens."""
-    backed_up(filled, tmp_path / "backup")
+    back_up_store(filled, tmp_path / "backup")
     before = contents(tmp_path / "backup")
     more(filled, writing)
     newest = max(filled.segments.local_root.rglob("*.parquet"), key=lambda file: file.stat().st_mtime_ns)
     whole = newest.read_bytes()
     newest.write_bytes(whole[:-8] + b"damaged!")
     with pytest.raises(ContractError, match="a file of the store is damaged"):
-        backed_up(filled, tmp_path / "backup")
+        back_up_store(filled, tmp_path / "backup")
     assert contents(tmp_path / "backup") == before
     newest.unlink()
     with pytest.raises(ContractError, match="a file of the store is missing"):
-        backed_up(filled, tmp_path / "backup")
+        back_up_store(filled, tmp_path / "backup")
     assert contents(tmp_path / "backup") == before
     assert len(wide_rows(Store(tmp_path / "backup"))) == 6
     newest.write_bytes(whole)
-    assert backed_up(filled, tmp_path / "backup").commit_id == 4
+    assert back_up_store(filled, tmp_path / "backup").commit_id == 4
 
 
 def test_a_damaged_backup_is_put_right(filled, tmp_path):
     """A file of the backup whose bytes changed is copied again, unless only sizes are compared."""
-    backed_up(filled, tmp_path / "backup")
+    back_up_store(filled, tmp_path / "backup")
     (segment,) = (tmp_path / "backup").rglob("*.parquet")
     whole = segment.read_bytes()
     segment.write_bytes(whole[:-8] + b"damaged!")
-    assert backed_up(filled, tmp_path / "backup", quick=True).files.copied == 0
-    assert backed_up(filled, tmp_path / "backup").files.copied == 1
+    assert back_up_store(filled, tmp_path / "backup", quick=True).files.copied == 0
+    assert back_up_store(filled, tmp_path / "backup").files.copied == 1
     assert segment.read_bytes() == whole
     segment.unlink()
-    assert backed_up(filled, tmp_path / "backup", quick=True).files.copied == 1
+    assert back_up_store(filled, tmp_path / "backup", quick=True).files.copied == 1
 
 
 def test_a_backup_is_made_while_others_write(filled, writing, tmp_path):
@@ -137,7 +137,7 @@ def test_a_backup_is_made_while_others_write(filled, writing, tmp_path):
     writer = threading.Thread(target=write)
     writer.start()
     try:
-        made = [backed_up(Store(filled.root), tmp_path / "backup") for _ in range(4)]
+        made = [back_up_store(Store(filled.root), tmp_path / "backup") for _ in range(4)]
     finally:
         stop.set()
         writer.join()
@@ -155,7 +155,7 @@ def test_what_is_no_backup_of_this_store_is_refused(filled, writing, tmp_path):
     other = Store(tmp_path / "other", create=True)
     with commit_to(other, "another") as commit:
         commit.put("patients", [{"patient": "p1"}])
-    backed_up(other, tmp_path / "others-backup")
+    back_up_store(other, tmp_path / "others-backup")
     before = contents(tmp_path)
     for place, said in (
         (tmp_path / "full", "the folder is not empty"),
@@ -167,25 +167,25 @@ def test_what_is_no_backup_of_this_store_is_refused(filled, writing, tmp_path):
         (Path("s3://bucket/backup"), "a folder of this machine, not a URL"),
     ):
         with pytest.raises(UsageError, match=said):
-            backed_up(filled, place)
+            back_up_store(filled, place)
     with pytest.raises(NotFoundError):
-        backed_up(filled, tmp_path / "file" / "below")
+        back_up_store(filled, tmp_path / "file" / "below")
     assert contents(tmp_path) == before
 
 
 def test_a_backup_that_was_written_to_is_kept(filled, tmp_path):
     """Commits that only the backup has would be lost: it is left as it is."""
-    backed_up(filled, tmp_path / "backup")
+    back_up_store(filled, tmp_path / "backup")
     with commit_to(Store(tmp_path / "backup"), "by mistake") as commit:
         commit.put("patients", [{"patient": "p9"}])
     with pytest.raises(ContractError, match="the backup has commits that the store has not"):
-        backed_up(filled, tmp_path / "backup")
+        back_up_store(filled, tmp_path / "backup")
     assert Snapshot(Store(tmp_path / "backup")).commit_id == 4
 
 
 def test_an_open_backup_is_not_replaced_under_its_reader(filled, tmp_path):
     """While somebody reads the backup's log it stays, and who runs the command is told."""
-    backed_up(filled, tmp_path / "backup")
+    back_up_store(filled, tmp_path / "backup")
     reader = Store(tmp_path / "backup")
     with commit_to(filled, "newer") as commit:
         commit.put("patients", [{"patient": "p9"}])
@@ -196,6 +196,6 @@ def test_an_open_backup_is_not_replaced_under_its_reader(filled, tmp_path):
         with write_transaction(Store(tmp_path / "backup").engine) as other:
             other.exec_driver_sql("delete from runs where run_id = 'r'")
         with pytest.raises(StoreBusyError, match="somebody reads the backup"):
-            backed_up(filled, tmp_path / "backup")
+            back_up_store(filled, tmp_path / "backup")
     assert json.loads((tmp_path / "backup" / MARKER).read_text())["commit_id"] == 3
-    assert backed_up(filled, tmp_path / "backup").verification.is_clean
+    assert back_up_store(filled, tmp_path / "backup").verification.is_clean

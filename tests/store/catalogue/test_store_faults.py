@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 
 from schemas.errors import ContractError, NotFoundError, RadzooError, StoreBusyError
-from store.analyst.publish import published
+from store.analyst.publish import publish_snapshot
 from store.analyst.query import answer
 from store.catalogue.connection import read_transaction, write_transaction
 from store.catalogue.migrations import FORMAT_VERSION
 from store.commits.commit import commit_to
 from store.history.snapshot import Snapshot
 from store.home import Store
-from store.verification.verify import verified
+from store.verification.verify import store_verification
 
 UNPRIVILEGED = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
 
@@ -183,7 +183,7 @@ def test_a_damaged_catalogue_is_one_sentence(filled, damage, said):
     filled.engine.dispose()
     damage(filled.catalogue_file)
     with pytest.raises(ContractError) as caught:
-        verified(Store(filled.root))
+        store_verification(Store(filled.root))
     assert said in caught.value.message
     assert caught.value.where == str(filled.catalogue_file)
     assert caught.value.hint
@@ -200,7 +200,7 @@ def test_a_newer_format_says_where(filled):
 
 def test_a_full_disk_leaves_the_old_state(filled):
     """A commit and a publication that find no room say so, and what was there stays."""
-    published(Snapshot(filled))
+    publish_snapshot(Snapshot(filled))
     before = filled.analyst_file.read_bytes()
     filled.engine.dispose()
     done = subprocess.run(
@@ -222,7 +222,7 @@ def test_a_full_disk_leaves_the_old_state(filled):
     assert filled.analyst_file.read_bytes() == before
     store = Store(filled.root)
     assert Snapshot(store).commit_id == 3
-    assert verified(store).is_clean
+    assert store_verification(store).is_clean
 
 
 def test_what_changes_under_an_unlocked_reader_is_told(filled, monkeypatch):

@@ -9,7 +9,7 @@ import sys
 import pytest
 from rivals import asked, counted, of_client, race, whole
 
-from store.analyst.publish import published
+from store.analyst.publish import publish_snapshot
 from store.catalogue.connection import read_transaction
 from store.catalogue.tables import KEYS, VERSIONED
 from store.history.snapshot import Snapshot
@@ -32,7 +32,7 @@ def test_writers_land_all_their_commits_and_readers_never_wait(store_of_any_cata
     assert counted(store, None) == asked(store, None) == (total, whole(total))
     for past in (1, total // 2):
         assert counted(store, past) == asked(store, past) == (past, whole(past))
-    published(Snapshot(store))
+    publish_snapshot(Snapshot(store))
     assert of_client(store) == (total, whole(total))
 
 

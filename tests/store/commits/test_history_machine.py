@@ -18,14 +18,14 @@ from store.address import StoreAddress, write_address
 from store.analyst.query import answer
 from store.catalogue.tables import KEYS
 from store.commits.commit import Commit, commit_to
-from store.commits.writer import appended
-from store.compaction.compact import compacted_set
-from store.erasure.erase import erased
-from store.history.runs import recorded_run
+from store.commits.writer import append_features
+from store.compaction.compact import compact_feature_set
+from store.erasure.erase import erase_patient
+from store.history.runs import record_run
 from store.history.snapshot import Snapshot
 from store.home import Store
 from store.rows.staging import ExtractionRecord
-from store.verification.verify import verified
+from store.verification.verify import store_verification
 
 Row = dict[str, Any]
 State = dict[str, dict[tuple, Row]]
@@ -105,7 +105,7 @@ class Histories(RuleBasedStateMachine):
         try:
             self.every_commit_answers_in_sql()
             # Its rows name no patients or scans; what files hold is what compaction and erasure write.
-            checks = {check.name: check.findings for check in verified(self.store).checks}
+            checks = {check.name: check.findings for check in store_verification(self.store).checks}
             assert (checks["segments"], checks["extractions"]) == ((), ())
         finally:
             self.store.engine.dispose()
@@ -146,8 +146,8 @@ class Histories(RuleBasedStateMachine):
     @rule(target_rows=st.sampled_from((2, 100)))
     def compact(self, target_rows) -> None:
         """Merge small segments: nothing that the model knows of changes."""
-        with recorded_run(self.store, "compact", None, {}) as run:
-            compacted_set(self.store, FEATURE_SET, target_rows=target_rows, run=run)
+        with record_run(self.store, "compact", None, {}) as run:
+            compact_feature_set(self.store, FEATURE_SET, target_rows=target_rows, run=run)
 
     @rule(patient=st.sampled_from(PATIENTS))
     def erase(self, patient) -> None:
@@ -160,7 +160,7 @@ class Histories(RuleBasedStateMachine):
             for row in live.values()
         )
         try:
-            erased(self.store, patient)
+            erase_patient(self.store, patient)
         except NotFoundError:
             assert not held
         for state in self.history:
@@ -218,7 +218,7 @@ class Histories(RuleBasedStateMachine):
         changed |= self.put(commit, state, number, "masks", masks)
         there = {identity for _, identity in state["extractions"]}
         if new := [record for record in records if record.extraction_id not in there]:
-            assert appended(commit, self.store, FEATURE_SET, COLUMNS, records).rows == len(new)
+            assert append_features(commit, self.store, FEATURE_SET, COLUMNS, records).rows == len(new)
             for r in new:
                 row = {"extraction_id": r.extraction_id, "image_sha256": r.image_sha256, "mask_sha256": r.mask_sha256}
                 # Where a row lies is layout: the model does not know of it.

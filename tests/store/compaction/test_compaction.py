@@ -19,9 +19,9 @@ from store.analyst.query import answer
 from store.catalogue.connection import read_transaction
 from store.commits.commit import commit_to
 from store.compaction import compact as compaction
-from store.compaction.compact import compacted_set
-from store.compaction.leftovers import removed_leftovers
-from store.history.runs import recorded_run
+from store.compaction.compact import compact_feature_set
+from store.compaction.leftovers import remove_orphan_files
+from store.history.runs import record_run
 from store.history.snapshot import Snapshot, newest_commit
 from store.home import Store
 from store.rows.staging import ExtractionRecord
@@ -45,8 +45,8 @@ def told(value):
 
 def compacted(store, **options):
     """Compact the only feature set as the verb does, and return what it had and has."""
-    with recorded_run(store, "compact", None, {}) as run:
-        return compacted_set(store, FEATURE_SET, run=run, **options)
+    with record_run(store, "compact", None, {}) as run:
+        return compact_feature_set(store, FEATURE_SET, run=run, **options)
 
 
 def key_of(patient, phase="AP"):
@@ -96,7 +96,7 @@ def test_many_small_segments_become_one(store_anywhere, writing):
     file = store.segments.local(segment["path"], sha256=segment["sha256"])
     assert pq.read_table(file)["patient"].to_pylist() == [f"p{n}" for n in range(1, 7)]
     assert len(list(store.segments.paths())) == 7
-    assert len(removed_leftovers(store, grace=NOW)) == 6
+    assert len(remove_orphan_files(store, grace=NOW)) == 6
     assert list(store.segments.paths()) == [segment["path"]]
     assert answers(store) == before
     assert compacted(store).files_after == 1
@@ -144,7 +144,7 @@ def test_every_snapshot_of_a_random_history_answers_as_before(writing, history):
         done = compacted(store)
         assert answers(store) == before
         assert done.files_after <= max(done.files_before, 1)
-        removed_leftovers(store, grace=NOW)
+        remove_orphan_files(store, grace=NOW)
         assert answers(store) == before
         store.engine.dispose()
 
@@ -177,7 +177,7 @@ def test_an_open_reader_goes_on(store, writing):
         pointed = {row["segment_id"] for row in held.rows("extractions")}
         assert pointed == {each["segment_id"] for each in segments}
         assert len(snapshot.rows("segments")) == 1
-    assert removed_leftovers(store) == []
+    assert remove_orphan_files(store) == []
     assert all(store.segments.size(each["path"]) == each["bytes"] for each in segments)
 
 
@@ -195,12 +195,12 @@ def test_files_are_removed_by_the_time_since_they_were_replaced(store, writing):
     dataset.mkdir()
     (dataset / "of-somebody.parquet").write_bytes(b"")
     compacted(store)
-    assert {(each.path, each.bytes) for each in removed_leftovers(store)} == {
+    assert {(each.path, each.bytes) for each in remove_orphan_files(store)} == {
         (f"segments/two_features_v1/{orphan.name}", 18),
         (f"segments/{half.name}", 4),
     }
     assert len(list(store.segments.paths())) == 3
-    assert len(removed_leftovers(store, grace=NOW)) == 2
+    assert len(remove_orphan_files(store, grace=NOW)) == 2
     assert (dataset / "of-somebody.parquet").exists()
 
 
@@ -209,7 +209,7 @@ def test_what_a_running_process_writes_is_left_alone(store):
     half = store.segments.scratch()
     half.write_bytes(b"half")
     os.utime(half, (1e9, 1e9))
-    assert removed_leftovers(store, grace=NOW) == []
+    assert remove_orphan_files(store, grace=NOW) == []
 
 
 def test_killed_before_the_transaction(store, writing, monkeypatch):

@@ -12,17 +12,17 @@ import pytest
 
 from schemas.errors import StoreBusyError
 from schemas.keys import MaskKey, canonical_json
-from store.analyst.export import exported
+from store.analyst.export import export_snapshot
 from store.catalogue.connection import write_transaction
 from store.catalogue.tables import VERSIONED, erasures
 from store.commits.commit import commit_to
-from store.erasure.erase import erased, erased_meanwhile
+from store.erasure.erase import erase_patient, repeat_erasures
 from store.history.basis import Basis, basis_of
 from store.history.snapshot import Snapshot
 from store.home import Store
-from store.rows.datasets import pinned_dataset
+from store.rows.datasets import pin_dataset
 from store.rows.staged_units import stage_unit
-from store.verification.verify import verified
+from store.verification.verify import store_verification
 
 PATIENT, OTHER, STUDY = "p1", "p2", {"study": "er"}
 TRAINED = pa.table(
@@ -37,7 +37,7 @@ def pinned(store):
     """Return what a training has pinned: a dataset in which the patient trains, and one in which it does not."""
     named = {"study": "er", "split": "main", "commit_id": 3}
     return [
-        pinned_dataset(store, table, inputs={"columns": name}, **named)
+        pin_dataset(store, table, inputs={"columns": name}, **named)
         for name, table in (("trained", TRAINED), ("judged", JUDGED))
     ]
 
@@ -90,19 +90,19 @@ def test_the_store_is_as_if_it_had_been_committed_before(store_of_any_catalogue,
     writing["fill"](before)
     with commit_to(before, "late") as commit:
         land(commit, before, writing, pinned(before))
-    erased(before, PATIENT)
+    erase_patient(before, PATIENT)
 
     store = store_of_any_catalogue
     writing["fill"](store)
     basis = basis_of(store)
     datasets = pinned(store) if is_pinned_first else []
-    erased(store, PATIENT)
+    erase_patient(store, PATIENT)
     datasets = datasets or pinned(store)
     with commit_to(store, "late", basis=basis) as commit:
         land(commit, store, writing, datasets)
     assert content(store) == content(before)
     stage_unit(store.staging / "bench-er", "unit", {"cr": {"probabilities": {PATIENT: 0.5}}})
-    assert erased_meanwhile(store, basis) == 1
+    assert repeat_erasures(store, basis) == 1
     assert files_that_name(store) == []
     marks = {row["model"]: row["mark"] for row in Snapshot(store).rows("models", version=1)}
     assert (bool(marks["fitted"]), bool(marks["judging"])) == (True, False)
@@ -119,7 +119,7 @@ def receipts(store):
 def findings(store):
     """Return what verify finds of files, erasures and the published file."""
     names = ("segments", "extractions", "datasets", "erasures", "published file")
-    return [finding for check in verified(store).checks if check.name in names for finding in check.findings]
+    return [finding for check in store_verification(store).checks if check.name in names for finding in check.findings]
 
 
 def test_a_dataset_that_is_on_record_keeps_what_is_left_of_it(store, writing):
@@ -129,7 +129,7 @@ def test_a_dataset_that_is_on_record_keeps_what_is_left_of_it(store, writing):
     with commit_to(store, "train") as commit:
         commit.put("datasets", [vars(each) for each in datasets])
     basis = basis_of(store)
-    erased(store, PATIENT)
+    erase_patient(store, PATIENT)
     kept = Snapshot(store).rows("datasets")
     with commit_to(store, "train again", basis=basis) as commit:
         assert not commit.put("datasets", [vars(each) for each in datasets]).any
@@ -141,23 +141,23 @@ def test_whom_an_ingest_brought_back_stays(store, writing):
     """A patient whom an ingest that began after the erasure brought back is not taken out by older work."""
     writing["fill"](store)
     basis = basis_of(store)
-    erased(store, PATIENT)
+    erase_patient(store, PATIENT)
     with commit_to(store, "ingest", basis=basis_of(store)) as commit:
         commit.put("patients", [{"patient": PATIENT}])
         commit.put("clinical", [{"patient": PATIENT, "variable": "afp", "observed_at": "", "value": 3.0}])
     with commit_to(store, "late", basis=basis) as commit:
         commit.put("outcomes", [{"patient": PATIENT, "outcome": "er", "event": 1}])
-    assert erased_meanwhile(store, basis) == 1
+    assert repeat_erasures(store, basis) == 1
     assert [row["value"] for row in Snapshot(store).rows("clinical", patient=PATIENT)] == [3.0]
     assert len(Snapshot(store).rows("outcomes", patient=PATIENT)) == 1
-    erased(store, PATIENT)
+    erase_patient(store, PATIENT)
     assert [row["status"] for row in receipts(store)] == ["finished", "finished"]
 
 
 def test_work_from_before_there_was_a_store(store, writing):
     """An ingest that began when there was no store leaves out who was erased before it lands."""
     writing["fill"](store)
-    erased(store, PATIENT)
+    erase_patient(store, PATIENT)
     with commit_to(store, "ingest", basis=Basis()) as commit:
         commit.put("patients", [{"patient": PATIENT}, {"patient": "new"}])
     assert [row["patient"] for row in Snapshot(store).rows("patients")] == [OTHER, "p3", "new"]
@@ -167,7 +167,7 @@ def test_damage_of_a_former_release_is_settled(store, writing):
     """Where a model names a dataset whose file an erasure removed, verify asks for the erasure, and it marks."""
     writing["fill"](store)
     datasets = pinned(store)
-    receipt = erased(store, PATIENT)
+    receipt = erase_patient(store, PATIENT)
     with commit_to(store, "train, as it was") as commit:
         commit.put("datasets", [vars(datasets[0])])
         row = STUDY | {"model": "late", "version": 1, "dataset_id": datasets[0].dataset_id, "threshold": 0.5}
@@ -180,7 +180,7 @@ def test_damage_of_a_former_release_is_settled(store, writing):
     assert receipt["erasure_id"] in finding.what
     assert "store erase" in finding.hint
     assert "backup" not in finding.hint
-    again = erased(store, PATIENT)
+    again = erase_patient(store, PATIENT)
     assert again["models_marked"][-1:] == ["er/late@1"]
     (row,) = Snapshot(store).rows("datasets", dataset_id=datasets[0].dataset_id)
     assert (row["path"], row["sha256"]) == (None, None)
@@ -191,11 +191,11 @@ def test_damage_of_a_former_release_is_settled(store, writing):
 def test_verify_finds_who_was_written_back(store, writing):
     """Rows of an erased patient whom no ingest brought back are a broken promise, until the patient is erased again."""
     writing["fill"](store)
-    erased(store, PATIENT)
+    erase_patient(store, PATIENT)
     with commit_to(store, "bench, as it was") as commit:
         commit.put("outcomes", [{"patient": PATIENT, "outcome": "er", "event": 1}])
     assert [each.where for each in findings(store)] == ["table outcomes"]
-    erased(store, PATIENT)
+    erase_patient(store, PATIENT)
     assert not findings(store)
 
 
@@ -207,14 +207,14 @@ def test_an_export_is_not_written_with_whom_an_erasure_met_meanwhile(filled, tmp
             found = super().arrow(table)
             # Not while the catalogue is being read, which would keep the erasure waiting.
             if table == "commits" and self._held is None:
-                erased(filled, PATIENT)
+                erase_patient(filled, PATIENT)
             return found
 
     with pytest.raises(StoreBusyError, match="was erased while") as caught:
-        exported(Erasing(filled), tmp_path / "out")
+        export_snapshot(Erasing(filled), tmp_path / "out")
     assert caught.value.hint == "run the command again"
     assert list(tmp_path.glob("*out*")) == []
-    assert exported(Snapshot(filled), tmp_path / "out").commit_id == 3
+    assert export_snapshot(Snapshot(filled), tmp_path / "out").commit_id == 3
 
 
 def test_every_flow_says_what_its_commits_are_based_on():

@@ -13,16 +13,16 @@ from sqlalchemy import text
 
 from schemas.errors import NotFoundError, StoreBusyError
 from schemas.keys import RESERVED_VIEWS, MaskKey
-from store.analyst.publish import published
+from store.analyst.publish import publish_snapshot
 from store.analyst.query import snapshot_connection
 from store.catalogue.connection import is_postgresql
 from store.commits.commit import commit_to
 from store.erasure import erase as erasure
-from store.erasure.erase import erased, planned_erasure
+from store.erasure.erase import erase_patient, planned_erasure
 from store.erasure.mentions import ERASED, without_patient
-from store.history.runs import recorded_run
+from store.history.runs import record_run
 from store.history.snapshot import Snapshot, newest_commit
-from store.rows.datasets import pinned_dataset
+from store.rows.datasets import pin_dataset
 from store.rows.staged_units import stage_unit
 from store.rows.staging import stage
 
@@ -49,7 +49,7 @@ def lived_in(store, writing):
     """Give a store a study of three patients, with history, a shared image, a model, and texts that name one."""
     record_of, put_segment = writing["record_of"], writing["put_segment"]
     people, study = (PATIENT, OTHER, "last"), {"study": "er"}
-    with recorded_run(store, "ingest", "er", {"file": f"/data/{PATIENT}/er.toml"}) as run:
+    with record_run(store, "ingest", "er", {"file": f"/data/{PATIENT}/er.toml"}) as run:
         with commit_to(store, f"ingest er, without {PATIENT}.") as c:
             c.put("studies", [study | {"title": "ER", "definition": "{}", "file": "er.toml"}])
             c.put("patients", [{"patient": each} for each in people])
@@ -76,7 +76,7 @@ def lived_in(store, writing):
         put_segment(store, c, [alone])
         ids = [each.extraction_id for each in (*records, alone)]
         c.put("study_extractions", [study | {"feature_set": FEATURE_SET, "extraction_id": each} for each in ids])
-    pinned = pinned_dataset(store, TABLE, study="er", split="main", inputs={}, commit_id=3)
+    pinned = pin_dataset(store, TABLE, study="er", split="main", inputs={}, commit_id=3)
     with commit_to(store, "train") as c:
         c.put("datasets", [vars(pinned)])
         summary = json.dumps({"removed": [], "excluded": {PATIENT: "no image", OTHER: "no label"}})
@@ -91,7 +91,7 @@ def lived_in(store, writing):
     (store.root / "report" / "er.html").write_text(f"<td>{PATIENT}</td>")
     orphan = store.segments.local_root / "two_features_v1" / "orphan.parquet"
     pq.write_table(TABLE, orphan)
-    published(Snapshot(store))
+    publish_snapshot(Snapshot(store))
     return records
 
 
@@ -144,7 +144,7 @@ def test_nothing_of_the_patient_is_left(store_anywhere, writing):
     before, commits = rows_of_others(store), newest_commit(store)
     assert answers_that_name(store)
     assert bytes_that_name(store)
-    receipt = erased(store, PATIENT, author="keeper")
+    receipt = erase_patient(store, PATIENT, author="keeper")
     assert answers_that_name(store) == []
     assert bytes_that_name(store) == []
     if is_postgresql(store.engine):
@@ -157,7 +157,7 @@ def test_nothing_of_the_patient_is_left(store_anywhere, writing):
     assert json.loads(kept["receipt"]) == receipt
     assert (kept["author"], receipt["status"]) == ("keeper", "finished")
     assert receipt["patient_sha256"] == hashlib.sha256(PATIENT.encode()).hexdigest()
-    again = erased(store, PATIENT)
+    again = erase_patient(store, PATIENT)
     counted = ("erasure_id", "rows_removed", "texts_changed", "files_rewritten", "models_marked", "staged_removed")
     assert {name: again[name] for name in counted} == {name: receipt[name] for name in counted}
     assert Snapshot(store).arrow("erasures").num_rows == 1
@@ -167,7 +167,7 @@ def test_the_receipt_counts_what_went(store, writing):
     """Rows of all commits by table, files by hash, datasets, and the one model that the patient had trained."""
     lived_in(store, writing)
     plan = planned_erasure(store, PATIENT)
-    receipt = erased(store, PATIENT)
+    receipt = erase_patient(store, PATIENT)
     removed = {each["table"]: each["rows"] for each in receipt["rows_removed"]}
     # Two versions of one clinical value; one mask of each phase; the extraction that no twin has.
     assert removed == plan.rows | {"study_extractions": 2}
@@ -201,7 +201,7 @@ def test_the_receipt_counts_what_went(store, writing):
 def test_a_twin_keeps_the_row(store, writing):
     """Where another patient has the same image and mask, the values stay, in the file too, under that patient."""
     first, *_ = lived_in(store, writing)
-    erased(store, PATIENT)
+    erase_patient(store, PATIENT)
     snapshot = Snapshot(store)
     (extraction,) = snapshot.rows("extractions", extraction_id=first.extraction_id)
     segment = snapshot.row("segments", segment_id=extraction["segment_id"])
@@ -214,10 +214,10 @@ def test_a_twin_keeps_the_row(store, writing):
     assert snapshot.rows("study_extractions", extraction_id=first.extraction_id) == []
 
 
-STEPS = ("without_rows", "moved_segments", "marked_models", "published", "_remove_pending", "removed_staged")
+STEPS = ("without_rows", "replace_segments", "mark_models", "publish_snapshot", "_remove_pending", "remove_staged")
 
 
-@pytest.mark.parametrize("step", [*STEPS, "cleared_folders", "scrubbed_catalogue"])
+@pytest.mark.parametrize("step", [*STEPS, "clear_folders", "scrub_catalogue"])
 def test_killed_at_any_step(store, writing, monkeypatch, step):
     """A kill leaves the store as it was or one that answers without the patient; the same command then finishes."""
     lived_in(store, writing)
@@ -231,13 +231,13 @@ def test_killed_at_any_step(store, writing, monkeypatch, step):
     with monkeypatch.context() as patched:
         patched.setattr(erasure, step, killed)
         with pytest.raises(KeyboardInterrupt):
-            erased(store, PATIENT)
+            erase_patient(store, PATIENT)
     assert rows_of_others(store) == before
     is_out = step not in STEPS[:3]
     assert bool(answers_that_name(store)) is not is_out
     statuses = [json.loads(row["receipt"])["status"] for row in Snapshot(store).arrow("erasures").to_pylist()]
     assert statuses == ["unfinished"] * is_out
-    receipt = erased(store, PATIENT)
+    receipt = erase_patient(store, PATIENT)
     assert bytes_that_name(store) == []
     assert answers_that_name(store) == []
     assert rows_of_others(store) == before
@@ -255,12 +255,12 @@ def test_a_reader_who_keeps_old_pages(store, writing, monkeypatch):
     reader.execute("begin")
     assert reader.execute("select count(*) from patients").fetchone() == (3,)
     with pytest.raises(StoreBusyError, match="old pages"):
-        erased(store, PATIENT)
+        erase_patient(store, PATIENT)
     assert answers_that_name(store) == []
     assert planned_erasure(store, PATIENT).is_empty
     reader.execute("commit")
     reader.close()
-    assert erased(store, PATIENT)["status"] == "finished"
+    assert erase_patient(store, PATIENT)["status"] == "finished"
     assert bytes_that_name(store) == []
 
 
@@ -268,7 +268,7 @@ def test_an_unknown_patient_and_the_nearest(store, writing):
     """A slip of the pen is answered with the pseudonyms that are near, and nothing is written."""
     lived_in(store, writing)
     with pytest.raises(NotFoundError) as caught:
-        erased(store, "zqpatient")
+        erase_patient(store, "zqpatient")
     assert caught.value.hint == f"the nearest: {PATIENT}, {OTHER}"
     assert Snapshot(store).arrow("erasures").num_rows == 0
 
@@ -278,7 +278,7 @@ def test_a_lost_file_keeps_nobody_in_the_store(store, writing):
     lived_in(store, writing)
     paths = [Snapshot(store).rows("datasets")[0]["path"].removeprefix("datasets/")]
     store.datasets.remove(paths[0])
-    receipt = erased(store, PATIENT)
+    receipt = erase_patient(store, PATIENT)
     assert receipt["missing_files"] == [f"datasets/{paths[0]}"]
     assert receipt["models_marked"] == ["er/cr@1"]
     assert bytes_that_name(store) == []

@@ -9,7 +9,7 @@ from importlib.metadata import version
 import pytest
 
 from schemas.errors import NotFoundError
-from store.history.runs import recorded_run
+from store.history.runs import record_run
 from store.history.snapshot import Snapshot, newest_commit
 
 
@@ -27,7 +27,7 @@ def only_run(store) -> dict:
 
 def test_a_run_is_seen_while_it_runs(store):
     """From its start a run has its flow, study, parameters and library versions, and no end: so has a killed one."""
-    with recorded_run(store, "refresh", "er", {"workers": 2, "b": None}) as run:
+    with record_run(store, "refresh", "er", {"workers": 2, "b": None}) as run:
         row = only_run(store)
         assert (row["run_id"], row["flow"], row["study"], row["status"]) == (run.run_id, "refresh", "er", "running")
         assert row["ended_at"] is None
@@ -42,7 +42,7 @@ def test_a_run_is_seen_while_it_runs(store):
 
 def test_a_run_that_is_done(store):
     """At its end a run has its summary and both times; no commit is made for it."""
-    with recorded_run(store, "refresh", None, {}) as run:
+    with record_run(store, "refresh", None, {}) as run:
         run.summary["computed"] = 3
     row = only_run(store)
     assert (row["status"], json.loads(row["summary"]), row["study"]) == ("done", {"computed": 3}, None)
@@ -63,7 +63,7 @@ def test_a_run_that_breaks_off(store, error, status, told):
     """A fault or an interruption is recorded with its cause and goes on to the caller."""
 
     def breaks_off() -> None:
-        with recorded_run(store, "refresh", "er", {}) as run:
+        with record_run(store, "refresh", "er", {}) as run:
             run.summary["computed"] = 1
             raise error
 
@@ -78,7 +78,7 @@ def test_each_run_has_its_own_id(store):
     """Two runs of one flow are two rows."""
     ids = set()
     for _ in range(2):
-        with recorded_run(store, "refresh", "er", {}) as run:
+        with record_run(store, "refresh", "er", {}) as run:
             ids.add(run.run_id)
     assert set(Snapshot(store).arrow("runs").column("run_id").to_pylist()) == ids
     assert len(ids) == 2

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from schemas.errors import ContractError, NotFoundError
 from store.catalogue.tables import VERSIONED
 from store.commits.commit import commit_to
-from store.history.runs import recorded_run
+from store.history.runs import record_run
 from store.history.snapshot import Snapshot, newest_commit
 from store.home import Store
 
@@ -158,7 +158,7 @@ def test_arrow_types_do_not_depend_on_the_rows(store, shared_store, table):
 
 def test_commits_and_runs_up_to_an_older_commit(filled):
     """As of a commit there are no later commits, and no runs that started after it; the newest shows all runs."""
-    with pytest.raises(RuntimeError), recorded_run(filled, "refresh", "er", {}):
+    with pytest.raises(RuntimeError), record_run(filled, "refresh", "er", {}):
         raise RuntimeError
     newest = Snapshot(filled)
     flows_of = {as_of: Snapshot(filled, as_of).arrow("runs").column("flow").to_pylist() for as_of in (0, 1, 2, 3)}

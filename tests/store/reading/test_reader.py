@@ -25,7 +25,7 @@ from store.address import write_address
 from store.catalogue.connection import read_transaction
 from store.catalogue.migrations import FORMAT_VERSION
 from store.commits.commit import commit_to
-from store.creation import created_store
+from store.creation import create_store
 from store.home import Store
 
 ARCHIVES = Path(__file__).parents[2] / "archives"
@@ -193,7 +193,7 @@ def test_a_store_of_a_newer_release_is_refused(filled):
 def test_an_old_catalogue_on_a_server_is_not_migrated(new_address, tmp_path):
     """Where the catalogue is a database, opening to read takes no step either."""
     root, address = tmp_path / "store", new_address("postgresql-local")
-    created_store(root, address)
+    create_store(root, address)
     store = Store(root)
     with store.engine.begin() as connection:
         connection.exec_driver_sql("delete from store_format where version > 1")

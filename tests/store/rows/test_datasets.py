@@ -11,7 +11,7 @@ import pytest
 
 from store.commits.commit import commit_to
 from store.history.snapshot import Snapshot
-from store.rows.datasets import pinned_dataset
+from store.rows.datasets import pin_dataset
 
 TABLE = pa.table({"patient": ["p1", "p2"], "label": [1, 0], "AP__Mixed_case_y": [5e-324, None]})
 WHOSE = {"study": "er", "split": "main", "inputs": {"phases": ["AP"], "factors": []}, "commit_id": 3}
@@ -25,7 +25,7 @@ def store(store_of_any_data):
 
 def test_a_dataset_tells_about_its_file(store):
     """Path, hash, size and inputs are those of the file, which holds the table as it was given."""
-    pinned = pinned_dataset(store, TABLE, **WHOSE)
+    pinned = pin_dataset(store, TABLE, **WHOSE)
     file = store.files.local(pinned.path)
     assert pq.read_table(file).equals(TABLE)
     assert pinned.sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
@@ -36,8 +36,8 @@ def test_a_dataset_tells_about_its_file(store):
 
 def test_equal_tables_are_one_file(store):
     """The same table pinned again, for another split or commit as well, is the same file byte for byte."""
-    first = pinned_dataset(store, TABLE, **WHOSE)
-    second = pinned_dataset(store, TABLE, **(WHOSE | {"split": "other", "commit_id": 9}))
+    first = pin_dataset(store, TABLE, **WHOSE)
+    second = pin_dataset(store, TABLE, **(WHOSE | {"split": "other", "commit_id": 9}))
     assert (second.path, second.sha256) == (first.path, first.sha256)
     assert [f"datasets/{name}" for name in store.datasets.paths()] == [first.path]
 
@@ -45,9 +45,9 @@ def test_equal_tables_are_one_file(store):
 def test_a_dataset_is_its_table_and_its_question(store):
     """Study, split and inputs are part of a dataset's identity; the commit it was read at is not."""
     others = [{"study": "other"}, {"split": "other"}, {"inputs": {"phases": ["AP"], "factors": ["x"]}}]
-    first = pinned_dataset(store, TABLE, **WHOSE)
-    assert len({first.dataset_id, *(pinned_dataset(store, TABLE, **(WHOSE | o)).dataset_id for o in others)}) == 4
-    assert pinned_dataset(store, TABLE, **(WHOSE | {"commit_id": 9})).dataset_id == first.dataset_id
+    first = pin_dataset(store, TABLE, **WHOSE)
+    assert len({first.dataset_id, *(pin_dataset(store, TABLE, **(WHOSE | o)).dataset_id for o in others)}) == 4
+    assert pin_dataset(store, TABLE, **(WHOSE | {"commit_id": 9})).dataset_id == first.dataset_id
 
 
 def test_another_table_is_another_dataset(store):
@@ -57,13 +57,13 @@ def test_another_table_is_another_dataset(store):
         TABLE.set_column(1, "label", pa.array([1, 1])),
         TABLE.rename_columns(["patient", "label", "AP__mixed_case_y"]),
     ]
-    ids = {pinned_dataset(store, table, **WHOSE).dataset_id for table in (TABLE, *changed)}
+    ids = {pin_dataset(store, table, **WHOSE).dataset_id for table in (TABLE, *changed)}
     assert len(ids) == 4
 
 
 def test_a_dataset_is_a_row_of_the_catalogue(store):
     """What is returned is written to the catalogue as it is."""
-    pinned = pinned_dataset(store, TABLE, **WHOSE)
+    pinned = pin_dataset(store, TABLE, **WHOSE)
     with commit_to(store, "train") as commit:
         commit.put("datasets", [vars(pinned)])
     row = Snapshot(store).row("datasets", dataset_id=pinned.dataset_id)

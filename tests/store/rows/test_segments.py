@@ -20,7 +20,7 @@ from strategies import AWKWARD_COLUMNS, AWKWARD_FLOATS, extraction_records
 
 from schemas.keys import MaskKey
 from store.files import DataFolder, file_sha256
-from store.rows.segments import KEY_COLUMNS, ROWS_PER_GROUP, stored_segment, written_segment
+from store.rows.segments import KEY_COLUMNS, ROWS_PER_GROUP, store_segment, write_segment
 
 records = st.lists(extraction_records(), min_size=1, max_size=3, unique_by=lambda record: record.key)
 
@@ -35,7 +35,7 @@ def bits(value: float | None) -> bytes | None:
 def test_values_read_back_bit_for_bit(records):
     """Every key and value is in the file, sorted by key, under any column name, for Arrow and for DuckDB."""
     with tempfile.TemporaryDirectory() as name:
-        segment = written_segment(DataFolder(Path(name)), "awkward@1", AWKWARD_COLUMNS, records)
+        segment = write_segment(DataFolder(Path(name)), "awkward@1", AWKWARD_COLUMNS, records)
         file = Path(name) / segment.path
         table = pq.read_table(file)
         with duckdb.connect() as connection:
@@ -56,10 +56,10 @@ def test_values_read_back_bit_for_bit(records):
 def test_the_same_records_are_the_same_segment(records, random):
     """The name is a hash of the content: neither the order of records nor another folder changes it."""
     with tempfile.TemporaryDirectory() as first, tempfile.TemporaryDirectory() as second:
-        segment = written_segment(DataFolder(Path(first)), "awkward@1", AWKWARD_COLUMNS, records)
+        segment = write_segment(DataFolder(Path(first)), "awkward@1", AWKWARD_COLUMNS, records)
         random.shuffle(records)
-        assert written_segment(DataFolder(Path(second)), "awkward@1", AWKWARD_COLUMNS, records) == segment
-        assert written_segment(DataFolder(Path(first)), "awkward@1", AWKWARD_COLUMNS, records) == segment
+        assert write_segment(DataFolder(Path(second)), "awkward@1", AWKWARD_COLUMNS, records) == segment
+        assert write_segment(DataFolder(Path(first)), "awkward@1", AWKWARD_COLUMNS, records) == segment
         assert [each.name for each in Path(first).rglob("*.*")] == [f"{segment.segment_id}.parquet"]
 
 
@@ -72,7 +72,7 @@ def test_another_value_is_another_segment(record, data):
     changed = type(record)(**{**vars(record), "values": {**record.values, column: other}})
     with tempfile.TemporaryDirectory() as name:
         ids = {
-            written_segment(DataFolder(Path(name)), "a@1", AWKWARD_COLUMNS, [each]).segment_id
+            write_segment(DataFolder(Path(name)), "a@1", AWKWARD_COLUMNS, [each]).segment_id
             for each in (record, changed)
         }
     assert len(ids) == 2
@@ -82,7 +82,7 @@ def test_a_segment_tells_about_its_file(tmp_path, writing, shared_store):
     """Hash, rows, bytes and path are those of the file, which lies in the folder of its feature set."""
     keys = [MaskKey(patient, "e", "AP", "1", "R1", 1) for patient in ("b", "a")]
     columns = ("original_firstorder_Mean", "wavelet-LLH_glcm_Idm")
-    segment = written_segment(
+    segment = write_segment(
         DataFolder(tmp_path), "two-features@3", columns, [writing["record_of"](key) for key in keys]
     )
     file = tmp_path / segment.path
@@ -97,7 +97,7 @@ def test_a_segment_tells_about_its_file(tmp_path, writing, shared_store):
 def test_a_column_of_none_is_a_column_of_numbers(tmp_path, writing):
     """A feature that no extraction could compute keeps its type, so that segments can be read side by side."""
     record = writing["record_of"](MaskKey("a", "e", "AP", "1", "R1", 1), mean=None)
-    segment = written_segment(DataFolder(tmp_path), "a@1", tuple(record.values), [record])
+    segment = write_segment(DataFolder(tmp_path), "a@1", tuple(record.values), [record])
     assert pq.read_schema(tmp_path / segment.path).field("original_firstorder_Mean").type == pa.float64()
 
 
@@ -105,7 +105,7 @@ def test_a_record_without_all_columns_is_refused(tmp_path, writing):
     """A record that lacks a column of its set makes no segment."""
     record = writing["record_of"](MaskKey("a", "e", "AP", "1", "R1", 1))
     with pytest.raises(KeyError, match="missing"):
-        written_segment(DataFolder(tmp_path), "a@1", (*record.values, "missing"), [record])
+        write_segment(DataFolder(tmp_path), "a@1", (*record.values, "missing"), [record])
     assert list(tmp_path.rglob("*.parquet")) == []
 
 
@@ -118,10 +118,10 @@ def test_a_killed_writer_leaves_no_segment(tmp_path, writing, monkeypatch):
 
     monkeypatch.setattr(os, "fsync", killed)
     with pytest.raises(KeyboardInterrupt):
-        written_segment(DataFolder(tmp_path), "a@1", tuple(record.values), [record])
+        write_segment(DataFolder(tmp_path), "a@1", tuple(record.values), [record])
     assert [file.suffix for file in tmp_path.rglob("*.*")] == [".partial"]
     monkeypatch.undo()
-    segment = written_segment(DataFolder(tmp_path), "a@1", tuple(record.values), [record])
+    segment = write_segment(DataFolder(tmp_path), "a@1", tuple(record.values), [record])
     assert list(DataFolder(tmp_path).paths()) == [segment.path]
     assert stat.S_ISREG((tmp_path / segment.path).stat().st_mode)
 
@@ -132,7 +132,7 @@ def test_row_groups_end_where_readers_part(tmp_path_factory, read_together):
     """All rows are there in order, and who wants many rows reads few others."""
     folder = DataFolder(tmp_path_factory.mktemp("segments"))
     rows = pa.table({"extraction_id": pa.array(range(sum(read_together))).cast(pa.string())})
-    segment = stored_segment(folder, "f@1", rows, read_together=read_together)
+    segment = store_segment(folder, "f@1", rows, read_together=read_together)
     file = pq.ParquetFile(folder.local(segment.path))
     assert file.read() == rows
     sizes = [file.metadata.row_group(at).num_rows for at in range(file.num_row_groups)]

@@ -1,4 +1,4 @@
-"""``verified`` on whole stores, wherever they lie, and on stores of which one thing was damaged."""
+"""``store_verification`` on whole stores, wherever they lie, and on stores of which one thing was damaged."""
 
 import hashlib
 import shutil
@@ -18,11 +18,11 @@ from store.catalogue.connection import write_transaction
 from store.catalogue.tables import VERSIONED, commits, store_format
 from store.commits.commit import commit_to
 from store.files import file_sha256
-from store.history.runs import recorded_run
+from store.history.runs import record_run
 from store.home import Store
-from store.rows.datasets import pinned_dataset
+from store.rows.datasets import pin_dataset
 from store.rows.staging import stage
-from store.verification.verify import verified
+from store.verification.verify import store_verification
 
 ARCHIVE = Path(__file__).parents[2] / "archives" / "format_1.tar.gz"
 FEATURE_SET = "two-features@1"
@@ -40,7 +40,7 @@ def complete(store, fill):
     """Fill a store with the small study, a dataset and a model that lie where the catalogue says."""
     fill(store)
     table = pa.table({"patient": ["p1", "p2"], "label": [1, 0]})
-    dataset = pinned_dataset(store, table, study="er", split="main", inputs={"of": "a test"}, commit_id=2)
+    dataset = pin_dataset(store, table, study="er", split="main", inputs={"of": "a test"}, commit_id=2)
     local = store.models.scratch()
     local.mkdir()
     (local / "model.json").write_text('{"fitted": true}')
@@ -61,13 +61,13 @@ def complete(store, fill):
 
 def broken(store, **options):
     """Return the names of the checks that found something."""
-    checks = verified(store, folder_hash=folder_hash, **options).checks
+    checks = store_verification(store, folder_hash=folder_hash, **options).checks
     return [check.name for check in checks if check.findings]
 
 
 def said(store, name):
     """Return the findings of one check."""
-    (check,) = [check for check in verified(store, folder_hash=folder_hash).checks if check.name == name]
+    (check,) = [check for check in store_verification(store, folder_hash=folder_hash).checks if check.name == name]
     return check.findings
 
 
@@ -92,7 +92,7 @@ def segment(whole):
 
 def test_a_whole_store_is_clean_wherever_it_lies(store_anywhere, writing):
     """Every promise holds, and each check says how much it looked at."""
-    found = verified(complete(store_anywhere, writing["fill"]), folder_hash=folder_hash)
+    found = store_verification(complete(store_anywhere, writing["fill"]), folder_hash=folder_hash)
     assert [(check.name, check.findings) for check in found.checks if check.findings] == []
     assert found.is_clean
     assert found.notes == []
@@ -107,14 +107,14 @@ def test_a_whole_store_is_clean_wherever_it_lies(store_anywhere, writing):
 
 def test_an_empty_store_is_clean(store):
     """A store with no commit breaks no promise."""
-    assert verified(store).is_clean
+    assert store_verification(store).is_clean
 
 
 def test_a_store_of_an_old_format_is_clean(tmp_path):
     """A store that format 1 wrote keeps all promises once it is brought up to date."""
     with tarfile.open(ARCHIVE) as archive:
         archive.extractall(tmp_path, filter="data")
-    found = verified(Store(tmp_path / "store"))
+    found = store_verification(Store(tmp_path / "store"))
     assert [(check.name, check.findings) for check in found.checks if check.findings] == []
     assert next(check.counted for check in found.checks if check.name == "segments") > 0
 
@@ -316,7 +316,7 @@ def test_a_damaged_catalogue_is_an_error_that_says_so(whole):
         file.seek((root - 1) * size)
         file.write(bytes(size))
     with pytest.raises(ContractError, match="catalogue cannot be read"):
-        verified(whole)
+        store_verification(whole)
 
 
 def test_damaged_staged_records_are_found_and_whole_ones_are_told(whole, writing):
@@ -324,7 +324,7 @@ def test_damaged_staged_records_are_found_and_whole_ones_are_told(whole, writing
     folder = whole.staging / "0123456789"
     record = writing["record_of"](MaskKey("p9", "baseline", "AP", "1", "R1", 1))
     file = stage(folder, record)
-    found = verified(whole)
+    found = store_verification(whole)
     assert found.is_clean
     assert [note.what for note in found.notes] == ["1 staged results wait for a commit"]
     file.with_stem("0" * 64).write_text(file.read_text())
@@ -341,8 +341,8 @@ def test_files_that_nobody_names_and_runs_that_do_not_end_are_told(whole, segmen
     lost = whole.models.local_root / "er" / "cr" / "v3-lost"
     lost.mkdir()
     (lost / "model.json").write_text("{}")
-    with recorded_run(whole, "refresh", "er", {}):
-        found = verified(whole, folder_hash=folder_hash)
+    with record_run(whole, "refresh", "er", {}):
+        found = store_verification(whole, folder_hash=folder_hash)
     assert found.is_clean
     running, segments, datasets, models = found.notes
     assert "refresh of er has not ended" in running.what
@@ -377,7 +377,7 @@ def test_a_copy_taken_catalogue_first_is_whole_while_others_write(whole, writing
     copied_catalogue(whole, copy)
     another_segment(whole, writing)
     copied_files(whole, copy)
-    found = verified(Store(copy), folder_hash=folder_hash)
+    found = store_verification(Store(copy), folder_hash=folder_hash)
     assert found.is_clean
     assert found.commit_id == 4
     (left,) = found.notes

@@ -12,7 +12,7 @@ import pytest
 from matplotlib import colormaps
 from PIL import Image
 
-from zoo.attention.panels import AttentionPanel, attention_figure, overlay, written_attention
+from zoo.attention.panels import AttentionPanel, attention_figure, overlay, write_attention
 from zoo.attention.scores import AttentionScores
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -67,7 +67,7 @@ def test_an_svg_holds_every_phase_its_pixels_and_its_numbers():
 @pytest.mark.parametrize("suffix", [".png", ".svg"])
 def test_files_are_the_same_for_the_same_panels(tmp_path, suffix):
     """A picture is written in the format of its name, and again to the same bytes."""
-    first, again = (written_attention(panels(), tmp_path / f"{name}{suffix}", "p1") for name in "ab")
+    first, again = (write_attention(panels(), tmp_path / f"{name}{suffix}", "p1") for name in "ab")
     assert first.read_bytes() == again.read_bytes()
     if suffix == ".png":
         with Image.open(first) as image:

@@ -9,7 +9,7 @@ from schemas.features.radiomics_settings import HCC_CEMRI
 from schemas.results import ControlRow
 from schemas.study.file import Study
 from zoo.benchmark.controls import control_row, permuted_labels, shuffled_set, split_fold, with_shuffled_set
-from zoo.benchmark.cross_validation import cross_validation, split_cohorts, split_labels
+from zoo.benchmark.cross_validation import plan_cross_validation, split_cohorts, split_labels
 from zoo.benchmark.fold_fits import fitted_task
 from zoo.benchmark.folds import repeated_folds
 from zoo.tables.inputs import ModelInputs
@@ -93,7 +93,9 @@ def test_permuted_labels_are_not_found(pristine_cohort):
     rows = {}
     for what, labels in (("true", true), ("permuted", permuted_labels(true, {}, seed=4))):
         folds = {"fixed": repeated_folds(labels, repeats=2, folds=5, seed=4)}
-        planned = cross_validation(snapshot, study, models, labels={"fixed": labels}, folds=folds, with_inner=False)
+        planned = plan_cross_validation(
+            snapshot, study, models, labels={"fixed": labels}, folds=folds, with_inner=False
+        )
         results = {task.key: fitted_task(task) for task in planned.tasks}
         for model in models:
             rows[what, model] = control_row("s", "nested-cv", "permuted_labels", model, planned, results)
@@ -110,7 +112,7 @@ def test_in_the_paper_suite_the_validation_cohort_is_judged(pristine_cohort):
     cohorts = split_cohorts(snapshot, study, "fixed")
     labels = permuted_labels(split_labels(snapshot, study, "fixed"), cohorts, seed=0)
     folds = {"fixed": [split_fold(labels, cohorts)]}
-    planned = cross_validation(snapshot, study, ["cr"], labels={"fixed": labels}, folds=folds, with_inner=False)
+    planned = plan_cross_validation(snapshot, study, ["cr"], labels={"fixed": labels}, folds=folds, with_inner=False)
     results = {task.key: fitted_task(task) for task in planned.tasks}
     row = control_row("s", "holdout", "permuted_labels", "cr", planned, results)
     assert (row.cohort, row.n, row.repeats) == ("validation", 30, 1)

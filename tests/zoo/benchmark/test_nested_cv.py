@@ -13,14 +13,14 @@ from sklearn.metrics import roc_auc_score, roc_curve
 
 from schemas.results import PredictionRow
 from store.analyst.query import answer
-from zoo.benchmark.cross_validation import cross_validation, split_labels
+from zoo.benchmark.cross_validation import plan_cross_validation, split_labels
 from zoo.benchmark.fold_fits import FitTask, Recipe, fitted_task
 from zoo.benchmark.folds import repeated_folds
 from zoo.benchmark.holdout import judged_model
 from zoo.benchmark.leaderboard import leaderboard_row
 from zoo.benchmark.nested_cv import JudgedOutOfFold, comparisons_out_of_fold, judged_out_of_fold
 from zoo.evaluation.multiplicity import holm
-from zoo.models.training import trained_model, training_plan
+from zoo.models.training import fit_and_save_model, plan_training
 
 MODELS = ("cr", "radiomics_lr", "radiomics_knn")
 REPEATS, FOLDS = 2, 3
@@ -31,7 +31,7 @@ def planned_on(written, models=MODELS, *, repeats=REPEATS, folds=FOLDS, **option
     """Return a cross-validation of the written store."""
     labels = {"fixed": split_labels(written.snapshot, written.study, "fixed")}
     drawn = {"fixed": repeated_folds(labels["fixed"], repeats=repeats, folds=folds, seed=1)}
-    return cross_validation(written.snapshot, written.study, models, labels=labels, folds=drawn, **options)
+    return plan_cross_validation(written.snapshot, written.study, models, labels=labels, folds=drawn, **options)
 
 
 @pytest.fixture(scope="module")
@@ -182,7 +182,9 @@ def test_sql_alone_makes_every_figure_of_both_suites_again(found, judged):
     written, _, _ = found
     paper = []
     for model in MODELS:
-        trained = trained_model(written.store, written.study, training_plan(written.snapshot, written.study, model), "")
+        trained = fit_and_save_model(
+            written.store, written.study, plan_training(written.snapshot, written.study, model), ""
+        )
         written.put("datasets", [vars(trained.dataset)])
         paper.append(judged_model(written.snapshot, trained.row))
     predictions = [row for each in (*paper, *judged.values()) for row in each.predictions]

@@ -16,7 +16,7 @@ from flows.train.run import train
 from schemas.errors import ContractError
 from schemas.study.models import ModelSettings
 from schemas.study.text import parsed_study
-from zoo.benchmark.cross_validation import cross_validation, split_labels
+from zoo.benchmark.cross_validation import plan_cross_validation, split_labels
 from zoo.benchmark.fold_fits import FitTask, Recipe, fitted_task
 from zoo.benchmark.folds import repeated_folds
 from zoo.evaluation.repeated import averaged_placements
@@ -118,7 +118,7 @@ def test_all_columns_enter_every_fold(pristine_cohort) -> None:
     snapshot, study = pristine_cohort.snapshot, pristine_cohort.study
     labels = {"fixed": split_labels(snapshot, study, "fixed")}
     folds = {"fixed": repeated_folds(labels["fixed"], repeats=1, folds=3, seed=0)}
-    planned = cross_validation(snapshot, study, ["radiomics_lr"], labels=labels, folds=folds)
+    planned = plan_cross_validation(snapshot, study, ["radiomics_lr"], labels=labels, folds=folds)
     whole = model_table(snapshot, study, model_inputs(study, model_spec("radiomics_lr"))).columns
     for task in planned.tasks:
         table = pl.read_parquet_schema(task.recipes[0].dataset)
@@ -135,4 +135,4 @@ def test_a_stability_written_into_the_store_decides_nothing(pristine_cohort, tmp
     labels = {"fixed": split_labels(written.snapshot, written.study, "fixed")}
     folds = {"fixed": repeated_folds(labels["fixed"], repeats=1, folds=3, seed=0)}
     with pytest.raises(ContractError, match="has no repeated readings"):
-        cross_validation(written.snapshot, written.study, ["radiomics_lr"], labels=labels, folds=folds)
+        plan_cross_validation(written.snapshot, written.study, ["radiomics_lr"], labels=labels, folds=folds)

@@ -14,7 +14,7 @@ from zoo.benchmark.holdout import comparison_rows, judged_model
 from zoo.evaluation.classification import classification
 from zoo.evaluation.intervals import wilson_interval
 from zoo.evaluation.multiplicity import holm
-from zoo.models.training import trained_model, training_plan
+from zoo.models.training import fit_and_save_model, plan_training
 from zoo.saving.persist import load_model
 
 MODELS = ("cr", "radiomics_lr")
@@ -22,12 +22,12 @@ MODELS = ("cr", "radiomics_lr")
 
 def plan_of(written, model):
     """Return the plan of a model's training."""
-    return training_plan(written.snapshot, written.study, model)
+    return plan_training(written.snapshot, written.study, model)
 
 
 def train(written, model):
     """Train a model, put it on record, and return its row."""
-    trained = trained_model(written.store, written.study, plan_of(written, model), "2026-01-01T00:00:00+00:00")
+    trained = fit_and_save_model(written.store, written.study, plan_of(written, model), "2026-01-01T00:00:00+00:00")
     with commit_to(written.store, f"train {model}") as commit:
         commit.put("datasets", [vars(trained.dataset)])
         commit.put("models", [trained.row])

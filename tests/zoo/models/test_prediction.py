@@ -32,7 +32,7 @@ from zoo.benchmark.holdout import judged_model
 from zoo.models.explained import patient_explanation, validation_importances
 from zoo.models.prediction import predictions
 from zoo.models.saved import exported_model, pinned_rows, stored_model
-from zoo.models.training import trained_model, training_plan
+from zoo.models.training import fit_and_save_model, plan_training
 from zoo.saving.folders import local_model_folder
 from zoo.saving.persist import folder_sha256, load_model
 
@@ -43,8 +43,8 @@ OTHER = FeatureSetDefinition.of_radiomics(RadiomicsSettings(families=("firstorde
 
 def train(written, model):
     """Train a model, put it on record, and return its row."""
-    plan = training_plan(written.snapshot, written.study, model)
-    trained = trained_model(written.store, written.study, plan, "2026-01-01T00:00:00+00:00")
+    plan = plan_training(written.snapshot, written.study, model)
+    trained = fit_and_save_model(written.store, written.study, plan, "2026-01-01T00:00:00+00:00")
     with commit_to(written.store, f"train {model}") as commit:
         commit.put("datasets", [vars(trained.dataset)])
         commit.put("models", [trained.row])

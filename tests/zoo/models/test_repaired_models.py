@@ -5,7 +5,7 @@ import shutil
 from flows.keep.verification import repair_store, verified_store
 from store.commits.commit import commit_to
 from store.history.snapshot import Snapshot
-from zoo.models.training import trained_model, training_plan
+from zoo.models.training import fit_and_save_model, plan_training
 from zoo.saving.persist import folder_sha256
 
 
@@ -13,8 +13,8 @@ def test_a_lost_model_is_fitted_again_and_is_the_same(cohort_of_90):
     """Verify misses it, the repair puts the same bytes back, and nothing else is left of the training."""
     store, study = cohort_of_90.store, cohort_of_90.study
     cohort_of_90.put_study()
-    plan = training_plan(Snapshot(store), study, "radiomics_lr")
-    made = trained_model(store, study, plan, "2026-01-01T00:00:00+00:00")
+    plan = plan_training(Snapshot(store), study, "radiomics_lr")
+    made = fit_and_save_model(store, study, plan, "2026-01-01T00:00:00+00:00")
     with commit_to(store, "train") as commit:
         commit.put("datasets", [vars(made.dataset)])
         commit.put("models", [made.row])

@@ -10,13 +10,13 @@ import pytest
 from schemas.errors import NotFoundError
 from schemas.study.file import Study
 from store.history.studies import stored_study
-from zoo.benchmark.cross_validation import cross_validation, split_labels
+from zoo.benchmark.cross_validation import plan_cross_validation, split_labels
 from zoo.benchmark.folds import repeated_folds
 from zoo.benchmark.holdout import judged_model
 from zoo.models.explained import patient_explanation, validation_importances
 from zoo.models.remade import remade_model
 from zoo.models.saved import stored_model
-from zoo.models.training import trained_model, training_plan
+from zoo.models.training import fit_and_save_model, plan_training
 from zoo.registry import model_spec, recorded_spec, study_spec
 from zoo.saving.persist import load_model
 from zoo.tables.inputs import ModelInputs, model_inputs
@@ -33,8 +33,8 @@ phases = ["DP"]
 def trained(written, model):
     """Train a model of the store's study and commit it; return its row."""
     written.put_study()
-    found = trained_model(
-        written.store, written.study, training_plan(written.snapshot, written.study, model), "2026-01-01"
+    found = fit_and_save_model(
+        written.store, written.study, plan_training(written.snapshot, written.study, model), "2026-01-01"
     )
     written.put("datasets", [vars(found.dataset)])
     written.put("models", [found.row])
@@ -89,7 +89,7 @@ def test_variants_and_their_base_are_fitted_side_by_side_in_folds(cohort_of_90):
     study, snapshot = cohort_of_90.study, cohort_of_90.snapshot
     labels = split_labels(snapshot, study, "fixed")
     folds = repeated_folds(labels, repeats=1, folds=2, seed=1)
-    planned = cross_validation(
+    planned = plan_cross_validation(
         snapshot, study, ["radiomics_lr", "lr_late"], labels={"fixed": labels}, folds={"fixed": folds}, with_inner=False
     )
     assert [[recipe.model for recipe in task.recipes] for task in planned.tasks] == [["radiomics_lr", "lr_late"]] * 2
@@ -126,4 +126,4 @@ def test_a_model_that_neither_the_study_nor_the_zoo_has_is_refused_with_the_near
     cohort_of_90.edit("[models.radiomics_lr]\n", VARIANTS)
     cohort_of_90.put_study()
     with pytest.raises(NotFoundError, match="neither study 's' nor the zoo has a model 'lr_lat'; nearest: lr_late"):
-        training_plan(cohort_of_90.snapshot, stored_study(cohort_of_90.snapshot, "s"), "lr_lat")
+        plan_training(cohort_of_90.snapshot, stored_study(cohort_of_90.snapshot, "s"), "lr_lat")

@@ -20,8 +20,8 @@ from zoo.networks import training as network_training
 from zoo.networks.architecture import ResidualTrunk
 from zoo.networks.classifier import NetworkClassifier
 from zoo.networks.data import NetworkData, class_weights, inner_validation
-from zoo.networks.training import trained_network
-from zoo.networks.watch import EpochReport, NetworkWatch, watched_training
+from zoo.networks.training import train_network
+from zoo.networks.watch import EpochReport, NetworkWatch, watch_training
 
 STILL = AugmentationSettings(rotation_degrees=0, scaling=0, shift=0, flip=False)
 QUICK = NetworkSettings(
@@ -158,7 +158,7 @@ def test_a_killed_training_goes_on_where_it_was(tmp_path: Path, optimiser: str) 
     assert len(list(tmp_path.iterdir())) == 1
 
     reports: list[EpochReport] = []
-    with watched_training(NetworkWatch(progress=reports.append, checkpoints=tmp_path, every=2)):
+    with watch_training(NetworkWatch(progress=reports.append, checkpoints=tmp_path, every=2)):
         resumed = NetworkClassifier("resnet10", settings, random_state=4).fit(table, labels)
     assert [(each.epoch, each.resumed) for each in reports] == [(4, True), *((n, False) for n in range(5, EPOCHS + 1))]
     assert resumed.weights_ == undisturbed.weights_
@@ -166,7 +166,7 @@ def test_a_killed_training_goes_on_where_it_was(tmp_path: Path, optimiser: str) 
         np.testing.assert_array_equal(resumed.history_[name], values)
 
     reports.clear()
-    with watched_training(NetworkWatch(progress=reports.append, checkpoints=tmp_path)):
+    with watch_training(NetworkWatch(progress=reports.append, checkpoints=tmp_path)):
         finished = NetworkClassifier("resnet10", settings, random_state=4).fit(table, labels)
     assert [(each.epoch, each.resumed, each.is_last) for each in reports] == [(EPOCHS, True, True)]
     assert finished.weights_ == undisturbed.weights_
@@ -179,7 +179,7 @@ def test_another_training_does_not_take_over_a_state(tmp_path: Path) -> None:
     watch = NetworkWatch(checkpoints=tmp_path, every=1)
 
     def weights(settings: NetworkSettings = settings, labels=labels, seed: int = 0) -> bytes:
-        with watched_training(watch):
+        with watch_training(watch):
             return NetworkClassifier("resnet10", settings, random_state=seed).fit(table, labels).weights_
 
     first = weights()
@@ -197,7 +197,7 @@ def test_early_stopping_keeps_the_best_epoch() -> None:
     table, labels = region_table(24, contrast=0)
     settings = QUICK.model_copy(update={"epochs": 60, "patience": 3, "augmentation": STILL})
     reports: list[EpochReport] = []
-    with watched_training(NetworkWatch(progress=reports.append)):
+    with watch_training(NetworkWatch(progress=reports.append)):
         model = NetworkClassifier("resnet10", settings).fit(table, labels)
     losses = model.history_["validation_loss"]
     assert len(losses) < 60
@@ -241,8 +241,8 @@ def test_a_training_that_diverges_is_refused() -> None:
     data = NetworkData(draw.normal(size=(8, 1, 3, 16, 16)).astype(np.float32), np.arange(8) % 2)
     settings = QUICK.model_copy(update={"optimiser": "sgd", "learning_rate": 1e12})
     with pytest.raises(ContractError, match="no number any more in epoch"):
-        trained_network(data, None, "resnet10", settings, 0)
+        train_network(data, None, "resnet10", settings, 0)
     for validation in (data, None):
         given = settings.model_copy(update={"optimiser": "adam", "learning_rate": 1e30, "epochs": 1})
         with pytest.raises(ContractError, match="lower learning_rate"):
-            trained_network(data, validation, "resnet10", given, 0)
+            train_network(data, validation, "resnet10", given, 0)

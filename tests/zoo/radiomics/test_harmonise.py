@@ -14,7 +14,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from schemas.errors import ContractError
 from schemas.study.models import ModelSettings
 from zoo.models.summary import model_summary
-from zoo.models.training import trained_model, training_plan
+from zoo.models.training import fit_and_save_model, plan_training
 from zoo.radiomics.combat import ComBatHarmoniser
 from zoo.registry import model_spec
 from zoo.saving.persist import load_model, save_model
@@ -196,11 +196,11 @@ def test_the_batch_travels_in_the_table(cohort_of_90: Any) -> None:
 def test_levels_are_coded_in_the_study_files_order(cohort_of_90: Any) -> None:
     """A category's batches are the numbers of its levels, and the model trains, keeps a version and is reproducible."""
     harmonised_cohort(cohort_of_90, "")
-    before = training_plan(cohort_of_90.snapshot, cohort_of_90.study, "radiomics_lr")
+    before = plan_training(cohort_of_90.snapshot, cohort_of_90.study, "radiomics_lr")
     cohort_of_90.edit("[models.radiomics_lr]", '[models.radiomics_lr]\nharmonise = "site"')
-    plan = training_plan(cohort_of_90.snapshot, cohort_of_90.study, "radiomics_lr")
+    plan = plan_training(cohort_of_90.snapshot, cohort_of_90.study, "radiomics_lr")
     assert plan.training_sha256 != before.training_sha256
     codes = dict(plan.table.frame.select("patient", "batch=site").iter_rows())
     assert (codes["P00"], codes["P01"]) == (0.0, 1.0)
-    row = trained_model(cohort_of_90.store, cohort_of_90.study, plan, "2026-01-01T00:00:00+00:00").row
+    row = fit_and_save_model(cohort_of_90.store, cohort_of_90.study, plan, "2026-01-01T00:00:00+00:00").row
     assert '"harmonise":' in row["summary"]

@@ -4,7 +4,7 @@ import pytest
 
 from schemas.study.models import FactorRule
 from store.history.snapshot import Snapshot
-from store.rows.datasets import pinned_dataset
+from store.rows.datasets import pin_dataset
 from zoo.registry import model_spec
 from zoo.tables.inputs import ModelInputs, model_inputs
 from zoo.tables.model_table import model_table
@@ -101,7 +101,7 @@ def test_a_dataset_is_rebuilt_as_it_was_pinned(operated):
     def pinned(snapshot):
         frame = model_table(snapshot, operated.study, AFP).frame
         question = {"study": "s", "split": "fixed", "inputs": AFP.as_dict()}
-        return pinned_dataset(snapshot.store, frame.to_arrow(), commit_id=snapshot.commit_id, **question)
+        return pin_dataset(snapshot.store, frame.to_arrow(), commit_id=snapshot.commit_id, **question)
 
     first = pinned(operated.snapshot)
     operated.clinical("P1", "2020-06-20", afp=500.0)

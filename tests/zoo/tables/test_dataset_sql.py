@@ -12,7 +12,7 @@ from store.history.snapshot import Snapshot
 from zoo.registry import model_spec
 from zoo.staging.frame import comparator_frame
 from zoo.tables.inputs import ModelInputs, model_inputs
-from zoo.tables.pinned import built_table
+from zoo.tables.pinned import pin_built_table
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +21,7 @@ def pinned(tables_of_12, tmp_path_factory):
     written = tables_of_12.copied(tmp_path_factory.mktemp("sql"))
     snapshot, study = written.snapshot, written.study
     inputs = {model: model_inputs(study, model_spec(model)) for model in study.models}
-    found = {model: (each, *built_table(snapshot, study, each)) for model, each in inputs.items()}
+    found = {model: (each, *pin_built_table(snapshot, study, each)) for model, each in inputs.items()}
     written.clinical("P02", afp=7777.0)  # a later correction must not reach the answers
     return written, found
 
@@ -88,6 +88,6 @@ def test_a_cut_point_is_the_same_double_in_sql(pinned, cut):
         copied.clinical(patient, "2020-05-02", afp=float(np.nextafter(cut, np.inf)) if number % 2 else cut)
     (rule,) = [rule for rule in study.models["cr"].factors if rule.variable == "afp"]
     inputs = ModelInputs("fixed", None, (), (rule.model_copy(update={"above": cut}),))
-    table, dataset = built_table(copied.snapshot, study, inputs)
+    table, dataset = pin_built_table(copied.snapshot, study, inputs)
     assert set(table.frame[f"afp>{cut:g}"]) == {0.0, 1.0}
     assert bits(asked(copied, dataset)) == bits(table.frame)

@@ -9,13 +9,13 @@ import pytest
 
 from schemas.errors import ContractError
 from store.analyst.query import answer
-from zoo.benchmark.cross_validation import cross_validation
+from zoo.benchmark.cross_validation import plan_cross_validation
 from zoo.benchmark.folds import Fold, repeated_folds
 from zoo.registry import model_spec
 from zoo.tables.embedding_columns import embedding_columns, split_hash
 from zoo.tables.inputs import model_inputs
 from zoo.tables.model_table import model_table
-from zoo.tables.pinned import built_table
+from zoo.tables.pinned import pin_built_table
 
 PATIENTS = [f"P{number:02}" for number in range(20)]
 COHORTS = {patient: "training" if number < 14 else "validation" for number, patient in enumerate(PATIENTS)}
@@ -114,7 +114,7 @@ def test_the_honest_suite_takes_only_networks_that_saw_no_label(twenty, trained)
     labels = {"fixed": LABELS}
 
     def planned(folds):
-        return cross_validation(
+        return plan_cross_validation(
             twenty.snapshot, twenty.study, ["radiomics_lr"], labels=labels, folds={"fixed": folds}, with_inner=False
         )
 
@@ -137,7 +137,7 @@ def test_a_pinned_table_of_embeddings_is_asked_for_in_sql(twenty):
     twenty.put("study_patients", [own | {"patient": patient} for patient in PATIENTS])
     twenty.put("splits", [own | {"split": "fixed", "kind": "column", "patients": len(PATIENTS)}])
     inputs = model_inputs(twenty.study, model_spec("radiomics_lr"))
-    found, dataset = built_table(twenty.snapshot, twenty.study, inputs)
+    found, dataset = pin_built_table(twenty.snapshot, twenty.study, inputs)
     file = pl.DataFrame(pq.read_table(twenty.store.files.local(dataset.path)))
     asked = pl.DataFrame(answer(twenty.snapshot, dataset.sql))
     assert file.equals(found.frame)

@@ -17,7 +17,7 @@ from store.times import utc_now
 from zoo.registry import model_spec
 from zoo.tables.inputs import model_inputs
 from zoo.tables.model_table import model_table
-from zoo.tables.pinned import built_table, pinned_table, table_reads
+from zoo.tables.pinned import pin_built_table, pin_table, table_reads
 
 MODELS = ("cr", "radiomics_lr", "radiomics_knn", "radiomics_svm", "rcr", "nlr")
 PLAUSIBLE = {
@@ -51,7 +51,7 @@ def pinned(tables_of_12, tmp_path):
     """Return a store with a dataset of each model on record and a model that was trained from it."""
     written = tables_of_12.copied(tmp_path)
     for number, name in enumerate(MODELS):
-        table, dataset = built_table(written.snapshot, written.study, inputs_of(written, name))
+        table, dataset = pin_built_table(written.snapshot, written.study, inputs_of(written, name))
         with commit_to(written.store, f"train {name}") as commit:
             commit.put("datasets", [vars(dataset)])
             row = {"study": "s", "model": name, "version": 1 + number, "dataset_id": dataset.dataset_id}
@@ -73,7 +73,7 @@ def files(written):
 def read_again(written, model):
     """Return the table, the dataset and whether the pinned file was read and nothing written."""
     before = files(written)
-    table, dataset = pinned_table(written.snapshot, written.study, inputs_of(written, model))
+    table, dataset = pin_table(written.snapshot, written.study, inputs_of(written, model))
     return table, dataset, files(written) == before
 
 
@@ -81,7 +81,7 @@ def test_where_nothing_changed_the_file_is_read(pinned, model):
     """Frame, excluded patients and the dataset's row are those of building it, and nothing is written."""
     table, dataset, was_read = read_again(pinned, model)
     assert was_read
-    built, same = built_table(pinned.snapshot, pinned.study, inputs_of(pinned, model))
+    built, same = pin_built_table(pinned.snapshot, pinned.study, inputs_of(pinned, model))
     assert table.frame.equals(built.frame)
     assert table.frame.schema == built.frame.schema
     assert (table.excluded, table.feature_set) == (built.excluded, built.feature_set)

@@ -20,8 +20,8 @@ from store.history.snapshot import Snapshot
 from store.home import Store
 from zoo.registry import model_spec
 from zoo.tables.inputs import ModelInputs, model_inputs
-from zoo.tables.pinned import built_table, known_dataset
-from zoo.tables.rebuilt import rebuilt_dataset, rebuilt_sql, table_difference
+from zoo.tables.pinned import known_dataset, pin_built_table
+from zoo.tables.rebuilt import rebuild_dataset, rebuilt_sql, table_difference
 
 MODELS = ("cr", "radiomics_lr", "radiomics_knn", "radiomics_svm", "rcr", "nlr")
 
@@ -31,7 +31,9 @@ def pinned(tables_of_12, tmp_path):
     """Return a store with a dataset of each model on record, and their rows by model."""
     written = tables_of_12.copied(tmp_path)
     study = written.study
-    found = {model: built_table(written.snapshot, study, model_inputs(study, model_spec(model)))[1] for model in MODELS}
+    found = {
+        model: pin_built_table(written.snapshot, study, model_inputs(study, model_spec(model)))[1] for model in MODELS
+    }
     written.put("datasets", [vars(each) for each in found.values()])
     return written, found
 
@@ -57,11 +59,11 @@ def test_a_dataset_is_the_same_bytes_after_everything_changed(pinned, model):
     dataset = found[model]
     before = answer(Snapshot(written.store, dataset.commit_id), dataset.sql)
     changed(written)
-    rebuilt = rebuilt_dataset(written.store, dataset)
+    rebuilt = rebuild_dataset(written.store, dataset)
     assert (rebuilt.verdict, rebuilt.rebuilt_sha256, rebuilt.file) == ("identical", dataset.sha256, "intact")
     assert answer(Snapshot(written.store, dataset.commit_id), dataset.sql).equals(before)
     study = written.study
-    now, _ = built_table(written.snapshot, study, model_inputs(study, model_spec(model)))
+    now, _ = pin_built_table(written.snapshot, study, model_inputs(study, model_spec(model)))
     if model != "nlr":  # the one table of which nothing was changed
         assert not now.frame.equals(pl.DataFrame(pq.read_table(written.store.files.local(dataset.path))))
 
@@ -97,11 +99,11 @@ def test_other_bytes_with_the_same_values_are_told_apart(pinned):
     written, found = pinned
     table = pq.read_table(written.store.files.local(found["cr"].path))
     dataset = with_another_file(written, found["cr"], table, compression="snappy")
-    rebuilt = rebuilt_dataset(written.store, dataset)
+    rebuilt = rebuild_dataset(written.store, dataset)
     assert (rebuilt.verdict, rebuilt.holds) == ("equal", True)
     assert "the same releases" in rebuilt.reason
     older = replace(dataset, versions='{"polars":"0.1","pyarrow":"26.0.1"}')
-    assert "polars 0.1, now" in rebuilt_dataset(written.store, older).reason
+    assert "polars 0.1, now" in rebuild_dataset(written.store, older).reason
 
 
 def test_what_differs_is_named(pinned):
@@ -110,7 +112,7 @@ def test_what_differs_is_named(pinned):
     frame = pl.DataFrame(pq.read_table(written.store.files.local(found["cr"].path)))
     other = frame.with_columns(age=pl.when(pl.col("patient") == "P05").then(1.0).otherwise(pl.col("age")))
     other = other.filter(pl.col("patient") != "P07").rename({"sex=male": "sex=female"})
-    rebuilt = rebuilt_dataset(written.store, with_another_file(written, found["cr"], other.to_arrow()))
+    rebuilt = rebuild_dataset(written.store, with_another_file(written, found["cr"], other.to_arrow()))
     difference = rebuilt.difference
     assert (rebuilt.verdict, rebuilt.holds) == ("different", False)
     assert (difference.columns_lost, difference.columns_new) == (("sex=female",), ("sex=male",))
@@ -154,14 +156,14 @@ def test_a_missing_or_damaged_file_is_put_back(pinned):
     whole = file.read_bytes()
     for spoil in (file.unlink, lambda: file.write_bytes(whole[:-9])):
         spoil()
-        rebuilt = rebuilt_dataset(written.store, found["cr"])
+        rebuilt = rebuild_dataset(written.store, found["cr"])
         assert (rebuilt.verdict, rebuilt.file) == ("identical", "put back")
         assert file.read_bytes() == whole
     file.unlink()
     with commit_to(written.store, "gone") as commit:
         commit.remove("segments", written.snapshot.rows("segments"))
     other = replace(found["cr"], sha256="0" * 64)
-    lost = rebuilt_dataset(written.store, other)
+    lost = rebuild_dataset(written.store, other)
     assert (lost.verdict, lost.file, lost.holds) == ("failed", "missing", False)
     assert not file.exists()
 
@@ -169,7 +171,7 @@ def test_a_missing_or_damaged_file_is_put_back(pinned):
 def test_what_cannot_be_made_again_says_why(pinned):
     """A dataset of a study that the store did not have at the commit fails with the reason."""
     written, found = pinned
-    rebuilt = rebuilt_dataset(written.store, replace(found["cr"], commit_id=1))
+    rebuilt = rebuild_dataset(written.store, replace(found["cr"], commit_id=1))
     assert rebuilt.verdict == "failed"
     assert "studies" in rebuilt.reason
 
@@ -193,7 +195,7 @@ def test_the_datasets_of_the_first_release_are_made_again(tmp_path):
     assert [row["sql"] for row in rows] == [None] * 8
     for row in rows:
         # Equal and not identical once another release of pyarrow writes other bytes.
-        assert rebuilt_dataset(store, known_dataset(row)).verdict in ("identical", "equal")
+        assert rebuild_dataset(store, known_dataset(row)).verdict in ("identical", "equal")
     clinical = next(row for row in rows if '"name":"age"' in row["inputs"])
     query, gives = rebuilt_sql(store, known_dataset(clinical))
     given = answer(Snapshot(store, clinical["commit_id"]), query)

@@ -16,11 +16,11 @@ from store.commits.commit import commit_to
 from store.history.snapshot import Snapshot
 from store.home import Store
 from store.rows.reader import feature_table
-from store.rows.segments import written_segment
+from store.rows.segments import write_segment
 from store.rows.staging import ExtractionRecord
-from zoo.benchmark.cross_validation import CrossValidation, cross_validation, split_labels
+from zoo.benchmark.cross_validation import CrossValidation, plan_cross_validation, split_labels
 from zoo.benchmark.folds import Fold, repeated_folds
-from zoo.models.training import training_plan
+from zoo.models.training import plan_training
 from zoo.tables.feature_columns import agreeing_columns
 from zoo.tables.stability import repeated_readings, stability_is_current, stability_rows
 from zoo.tables.stable_columns import passes, stable_columns
@@ -72,7 +72,7 @@ def snapshot(tmp_path: Path, study: Study) -> Snapshot:
             )
             masks.append(key._asdict() | {"image_sha256": patient, "mask_sha256": mask})
     with commit_to(store, "ratings") as commit:
-        segment = written_segment(store.segments, "rated@1", FEATURES, records)
+        segment = write_segment(store.segments, "rated@1", FEATURES, records)
         own = {"study": study.id, "feature_set": "rated@1"}
         commit.put("masks", masks)
         keys = MaskKey._fields
@@ -218,18 +218,18 @@ def test_a_phase_that_too_few_were_read_in_is_refused(cohort_of_90: Any) -> None
     folds = repeated_folds(labels, repeats=1, folds=3, seed=1)
 
     def planned(of: list[Fold]) -> CrossValidation:
-        return cross_validation(
+        return plan_cross_validation(
             written.snapshot, written.study, ["radiomics_lr"], labels={"fixed": labels}, folds={"fixed": of}
         )
 
     with pytest.raises(ContractError, match=r"of 60 training patients fewer than 5 .*: 4 \(inter, DP\)\n") as caught:
-        training_plan(written.snapshot, written.study, "radiomics_lr")
+        plan_training(written.snapshot, written.study, "radiomics_lr")
     assert caught.value.where == "study 's', split 'fixed'"
     few = replace(folds[0], training=tuple(p for p in labels if p < "P60"))
     with pytest.raises(ContractError, match=r"of 60 training patients fewer than 5 .*: 4 \(inter, DP\)\n"):
         planned([few])
     written.edit("minimum_icc = 0.9", 'minimum_icc = 0.9\nphases = ["AP"]')
-    kept = list(training_plan(written.snapshot, written.study, "radiomics_lr").table.columns)
+    kept = list(plan_training(written.snapshot, written.study, "radiomics_lr").table.columns)
     assert kept == [f"AP__{name}" for name in columns]
     assert len(planned(folds).tasks) == 3 * 6
 
