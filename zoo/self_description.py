@@ -1,7 +1,7 @@
 """What an estimator says of itself beyond scikit-learn's own methods; an estimator has those that it can answer.
 
 The zoo asks these of every fitted model and looks at no class: a new member is its estimator and its entry in the
-registry. A pipeline of scikit-learn has none of them; it is asked step by step (`zoo.models.parts`).
+registry. A pipeline of scikit-learn has none of them; it is asked step by step (`zoo.fitted_parts`).
 """
 
 from __future__ import annotations

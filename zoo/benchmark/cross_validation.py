@@ -83,7 +83,7 @@ def plan_cross_validation(
     embeds: bool = False,
     person_of: Mapping[str, str] | None = None,
 ) -> CrossValidation:
-    """Return the fits that judge models on folds.
+    """Plan the fits that judge models on folds: pin the tables, and return who trains and who is judged.
 
     Columns enter whole: imputation, scaling and every selection are steps of the estimator and see a fold's
     training patients only. The one selection that is made on a table before, by agreement of repeated readings

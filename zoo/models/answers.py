@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
 from schemas.errors import ContractError
+from zoo.fitted_parts import parts_of
 from zoo.models.contributions import Contributions, contributions, last_step
 from zoo.models.example_answers import refuse_other_answers
-from zoo.models.parts import parts_of
 from zoo.radiomics.combat import BATCH_PREFIX, ComBatHarmoniser
 from zoo.saving.files import RESTORE
 

@@ -22,7 +22,7 @@ from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 
 from schemas.errors import ContractError
-from zoo.models.parts import log_odds_line, sees_standardised_columns
+from zoo.fitted_parts import log_odds_line, sees_standardised_columns
 from zoo.self_description import Completing, Linear, LinearView
 
 __all__ = [

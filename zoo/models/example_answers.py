@@ -18,8 +18,8 @@ from sklearn.base import BaseEstimator
 
 from schemas.errors import ContractError
 from schemas.features.names import PHASE_SEPARATOR
+from zoo.fitted_parts import sees_standardised_columns
 from zoo.models.contributions import last_step
-from zoo.models.parts import sees_standardised_columns
 from zoo.networks.region_columns import is_region_column
 from zoo.radiomics.combat import BATCH_PREFIX
 from zoo.saving.files import RESTORE

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sklearn.base import BaseEstimator
 from sklearn.linear_model import LogisticRegressionCV
 
-from zoo.models.parts import parts_of
+from zoo.fitted_parts import parts_of
 from zoo.self_description import Penalised
 
 __all__ = ["chosen_penalties"]

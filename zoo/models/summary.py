@@ -8,8 +8,8 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 
+from zoo.fitted_parts import log_odds_line, parts_of, sees_standardised_columns
 from zoo.logistic.events_per_variable import few_events_note
-from zoo.models.parts import log_odds_line, parts_of, sees_standardised_columns
 from zoo.radiomics.pipelines import selected_features
 from zoo.self_description import Combining, Summarised
 
