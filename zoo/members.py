@@ -53,7 +53,7 @@ class Member:
 
     @property
     def package(self) -> str | None:
-        """Return the name of the package that adds it; None where radzoo has it itself."""
+        """Return the name of the package that adds it; None where it is one of our own."""
         return None if self.added_by is None else self.added_by.package
 
     @property
@@ -165,7 +165,7 @@ _ALL = (
 )
 
 BUILT_IN_MEMBERS: Mapping[str, Member] = MappingProxyType({member.name: member for member in _ALL})
-"""Those that radzoo has itself, by name, in the order of the leaderboard."""
+"""Our own, by name, in the order of the leaderboard."""
 _TAKEN = frozenset(sql_name(name) for name in BUILT_IN_MEMBERS)
 
 
@@ -217,7 +217,7 @@ ContractError
 def package_faults() -> list[PluginFault]:
     """Return what installed packages add and cannot be used."""
     taken = [entry for name, entry in plugin_entries().items() if sql_name(name) in _TAKEN]
-    named = [PluginFault(each.package, each.name, "radzoo has a model of that name itself") for each in taken]
+    named = [PluginFault(each.package, each.name, "there is a built-in model of that name") for each in taken]
     return [*named, *(each for each in plugin_faults() if sql_name(each.name) not in _TAKEN)]
 
 

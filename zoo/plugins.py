@@ -93,7 +93,7 @@ class PluginModel:
 
 @dataclass(frozen=True, kw_only=True)
 class PluginNetwork:
-    """A network of another package, described: the trunk that radzoo trains on regions.
+    """A network of another package, described: the trunk that is trained on regions.
 
     Attributes
     ----------

@@ -62,7 +62,7 @@ class Answer:
         Raises
         ------
         NotFoundError
-            When pandas is not installed; radzoo itself does without.
+            When pandas is not installed; nothing else needs it.
         """
         try:
             import pandas

@@ -182,7 +182,7 @@ def test_the_ledger_counts_model_versions_once(study_root, tmp_path, capsys, pre
     root = tmp_path / "store"
     shutil.copytree(study_root, root)
     store = Store(root)
-    assert bench(store).times_opened == {"holdout": 4}
+    assert bench(store).times_opened == {"paper": 4}
     first = asked(root, "from openings")
     assert [(row["model"], row["version"], row["cohort"]) for row in first] == [
         (name, 1, "validation") for name in ("cr", "lmr", "nlr", "plr")

@@ -14,9 +14,9 @@ PARENT = """
 import os, sys
 from flows.engine.prefect_environment import set_prefect_environment
 set_prefect_environment(os.environ)
-from flows.engine.server.temporary import started_server
-print(started_server().pid, flush=True)
-assert started_server() is started_server()
+from flows.engine.server.temporary import ensure_prefect_server
+print(ensure_prefect_server().pid, flush=True)
+assert ensure_prefect_server() is ensure_prefect_server()
 sys.stdin.readline()
 """
 

@@ -50,6 +50,7 @@ def test_list_has_every_version_and_its_validation_auc(ask, trained_study):
         "model",
         "version",
         "study",
+        "base",
         "dataset",
         "trained_at",
         "validation",

@@ -149,10 +149,12 @@ def test_reading_features_loads_no_data_frames(ready_study):
     assert done.stdout.split() == []
 
 
-def test_an_imported_table_is_read_alike(tmp_path):
+def test_an_imported_table_is_read_alike(tmp_path, monkeypatch):
     """A feature table from elsewhere gives its rows by the same call, phases side by side too."""
     from flows.cli.main import exit_code
 
+    # The study file is written below the working directory.
+    monkeypatch.chdir(tmp_path)
     lines = ["patient,y,a,b c", *(f"p{n},{n % 2},{n / 3!r},{n}" for n in range(8))]
     (tmp_path / "table.csv").write_text("\n".join(lines) + "\n")
     options = ("--patient", "patient", "--outcome", "y", "--positive", "1")

@@ -29,10 +29,10 @@ from pathlib import Path
 from schemas.errors import RadzooError
 from store.commits.commit import commit_to
 from store.home import Store
-from store.analyst.publish import published
+from store.analyst.publish import publish_snapshot
 from store.analyst.query import answer
 from store.history.snapshot import Snapshot
-from store.verification.verify import verified
+from store.verification.verify import store_verification
 
 def told(does):
     try:
@@ -50,9 +50,9 @@ def all_of_it():
     return {
         "commit": snapshot.commit_id,
         "rows": answer(snapshot, "select count(*) n, max(original_firstorder_Mean) m from two_features").to_pylist(),
-        "clean": verified(store, quick=True).is_clean,
+        "clean": store_verification(store, quick=True).is_clean,
         "write": told(lambda: written(store)),
-        "publish": told(lambda: str(published(snapshot))),
+        "publish": told(lambda: str(publish_snapshot(snapshot))),
     }
 
 print(json.dumps(told(all_of_it)))

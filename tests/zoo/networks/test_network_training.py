@@ -35,13 +35,13 @@ from pathlib import Path
 from synthetic_regions import region_table
 from schemas.study.networks import NetworkSettings
 from zoo.networks.classifier import NetworkClassifier
-from zoo.networks.watch import NetworkWatch, watched_training
+from zoo.networks.watch import NetworkWatch, watch_training
 def told(report):
     print(report.epoch, flush=True)
     if report.epoch == 5:
         time.sleep(600)
 settings = NetworkSettings.model_validate_json(sys.argv[2])
-with watched_training(NetworkWatch(progress=told, checkpoints=Path(sys.argv[1]), every=2)):
+with watch_training(NetworkWatch(progress=told, checkpoints=Path(sys.argv[1]), every=2)):
     NetworkClassifier("resnet10", settings, random_state=4).fit(*region_table(16))
 """
 

@@ -173,7 +173,7 @@ def test_what_cannot_be_made_again_says_why(pinned):
     written, found = pinned
     rebuilt = rebuild_dataset(written.store, replace(found["cr"], commit_id=1))
     assert rebuilt.verdict == "failed"
-    assert "studies" in rebuilt.reason
+    assert "no study" in rebuilt.reason
 
 
 def test_a_dataset_of_a_release_that_wrote_no_sql_gets_it(pinned):
