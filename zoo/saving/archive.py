@@ -123,7 +123,7 @@ def checked_archive(
         raise ContractError(
             f"the estimator holds types that are not on the allow-list: {fault}",
             where=where,
-            hint="use only models that this project saved; types of a member go to OWN_TYPES, of a package to PluginModel",
+            hint="use only models that this project saved; types of a new member go to OWN_TYPES or PluginModel",
         ) from fault
     except ArchiveFault as fault:
         raise ContractError(f"the file is not a skops archive: {fault}", where=where, hint=RESTORE) from fault
