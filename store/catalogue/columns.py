@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-__all__ = ["arrow_column", "arrow_columns", "arrow_positions", "empty_columns", "no_rows"]
+__all__ = ["arrow_column", "arrow_columns", "arrow_positions", "no_rows"]
 
 _MOST_BYTES = 2**31 - 1
 """Of one chunk of texts, whose places are numbers of 32 bits."""
@@ -79,11 +79,6 @@ def arrow_columns(kinds: Mapping[str, pa.DataType], rows: Iterable[Sequence[Any]
 def no_rows(schema: pa.Schema) -> pa.RecordBatch:
     """Return a batch without rows."""
     return pa.RecordBatch.from_arrays([pa.nulls(0, each.type) for each in schema], schema=schema)
-
-
-def empty_columns(schema: pa.Schema) -> pa.Table:
-    """Return a table without rows."""
-    return pa.table([arrow_column((), kind) for kind in schema.types], schema=schema)
 
 
 def arrow_positions(positions: NDArray[np.integer[Any]]) -> pa.Array:

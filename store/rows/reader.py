@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Select, Table, and_, select
 
 from schemas.errors import ContractError
 from schemas.keys import MaskKey
-from store.catalogue.columns import arrow_column, arrow_positions, empty_columns
+from store.catalogue.columns import arrow_column, arrow_columns, arrow_positions
 from store.catalogue.tables import versioned_table
 from store.history.snapshot import Snapshot
 from store.rows.segments import KEY_COLUMNS
@@ -79,8 +79,8 @@ def feature_table(
         segments = sorted(pc.unique(rows["segment_id"]).to_pylist())
         parts = [_segment_rows(unchanging, segment, rows, features) for segment in segments]
     if not parts:
-        types = [(name, pa.string()) for name in (*MaskKey._fields, "extraction_id")]
-        return empty_columns(pa.schema([*types, *((f, pa.float64()) for f in features)]))
+        kinds = dict.fromkeys((*MaskKey._fields, "extraction_id"), pa.string())
+        return arrow_columns(kinds | dict.fromkeys(features, pa.float64()), ())
     return pa.concat_tables(parts)
 
 
