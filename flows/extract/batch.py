@@ -23,7 +23,7 @@ from schemas.features.radiomics_settings import RadiomicsSettings
 from schemas.settings import EXTRACTION_MEMORY
 from store.rows.staging import ExtractionRecord, stage
 
-__all__ = ["Receipt", "extract_units", "failure_of", "mask_units", "unchanged_image", "unchanged_mask"]
+__all__ = ["Receipt", "extract_units", "failure_of", "mask_units", "unchanged_image", "unchanged_mask", "unit_receipts"]
 
 
 _CHANGED = "differs from what was ingested: run radzoo ingest again, with --read-again where that finds nothing new"
@@ -35,6 +35,11 @@ class Receipt:
 
     planned: PlannedExtraction
     failure: str | None = None
+
+
+def unit_receipts(units: Sequence[Sequence[PlannedExtraction]], failures: Sequence[str | None]) -> list[Receipt]:
+    """Return a receipt for each extraction of units, with what their unit failed of."""
+    return [Receipt(each, failure) for unit, failure in zip(units, failures, strict=True) for each in unit]
 
 
 def mask_units(batch: Sequence[PlannedExtraction]) -> list[Sequence[PlannedExtraction]]:

@@ -8,29 +8,21 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from flows.engine.pool import end_with_parent
-from flows.extract.batch import extract_units, mask_units
 from flows.extract.planned import PlannedExtraction
 from flows.extract.radiomics import use_single_thread
-from flows.extract.region_batch import crop_units, exam_units
 from flows.imaging.volumes import ReadingFolders
 from schemas.errors import RadzooError
-from schemas.features.region_settings import RegionSettings
 from schemas.features.sets import ComputedSettings
 from schemas.settings import EXTRACTION_MEMORY, EXTRACTION_SECONDS, limit_setting
 from store.limits.process import LimitedProcess, LimitedProcessError, Limits, OutOfMemoryError, OutOfTimeError
 
-__all__ = ["extract_in_child", "extraction_limits", "failures_of_units", "units_of"]
+__all__ = ["extract_in_child", "extraction_limits"]
 
 Unit = Sequence[PlannedExtraction]
-
-
-def units_of(batch: Sequence[PlannedExtraction], settings: ComputedSettings) -> list[Unit]:
-    """Return a batch as the units that are computed one after another."""
-    return exam_units(batch) if isinstance(settings, RegionSettings) else mask_units(batch)
 
 
 def extraction_limits(writable: tuple[Path, ...]) -> Limits:
@@ -47,12 +39,28 @@ def extraction_limits(writable: tuple[Path, ...]) -> Limits:
 
 def extract_in_child(
     child: LimitedProcess,
+    compute: Callable[..., Iterator[str | None]],
     units: Sequence[Unit],
     settings: ComputedSettings,
     staging: Path,
     folders: ReadingFolders,
 ) -> list[str | None]:
     """Compute and stage units in a child process; return why each of them failed, or None.
+
+    Parameters
+    ----------
+    child : LimitedProcess
+        Where.
+    compute : callable
+        What computes a set's units: a function of a module, which the child imports.
+    units : sequence
+        What fails together, each.
+    settings : ComputedSettings
+        What is computed.
+    staging : Path
+        Where finished extractions go.
+    folders : ReadingFolders
+        Where files that images name may lie.
 
     Raises
     ------
@@ -65,7 +73,7 @@ def extract_in_child(
     while len(failures) < len(units):
         try:
             rest = tuple(units[len(failures) :])
-            for failure in child.stream(compute_in_child, rest, settings, staging, folders, os.getpid()):
+            for failure in child.stream(compute_in_child, compute, rest, settings, staging, folders, os.getpid()):
                 failures.append(failure)  # noqa: PERF402  (one by one: what the child has finished counts)
         except LimitedProcessError as error:
             if "SIGINT" in str(error):
@@ -90,19 +98,15 @@ def _limit_words(error: LimitedProcessError) -> str:
 
 
 def compute_in_child(
-    units: Sequence[Unit], settings: ComputedSettings, staging: Path, folders: ReadingFolders, parent: int
+    compute: Callable[..., Iterator[str | None]],
+    units: Sequence[Unit],
+    settings: ComputedSettings,
+    staging: Path,
+    folders: ReadingFolders,
+    parent: int,
 ) -> Iterator[str | None]:
     """Compute units, in the child: the terminal's interrupt ends it, and so does its parent's death."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     end_with_parent(parent)
     use_single_thread()
-    yield from failures_of_units(units, settings, staging, folders)
-
-
-def failures_of_units(
-    units: Sequence[Unit], settings: ComputedSettings, staging: Path, folders: ReadingFolders
-) -> Iterator[str | None]:
-    """Compute and stage units one after another, in this process; give why each failed, or None."""
-    if isinstance(settings, RegionSettings):
-        return crop_units(units, settings, staging, folders)
-    return extract_units(units, settings, staging, folders)
+    yield from compute(units, settings, staging, folders)

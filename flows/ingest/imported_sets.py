@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flows.refresh.feature_sets import described_feature
+from flows.refresh.kinds.described import described_feature
 from flows.study.imported_tables import ImportedRows
 from flows.tables.file_faults import real_path
 from schemas.errors import ContractError
@@ -19,6 +19,7 @@ from store.commits.writer import append_features
 from store.dictionary.versions import version_of
 from store.history.snapshot import Snapshot
 from store.home import Store
+from store.kinds.every import IMPORTED
 from store.rows.segments import stored_keys
 
 __all__ = ["ImportedReport", "put_imported", "remove_abandoned"]
@@ -105,7 +106,9 @@ def put_imported(commit: Commit, store: Store, study: str, rows: ImportedRows) -
 def remove_abandoned(commit: Commit, before: Snapshot, study: str, names: Iterable[str]) -> None:
     """End a study's links to imported sets that its file no longer names."""
     named = set(names)
-    imported = {row["feature_set"] for row in before.rows("feature_sets", kind="imported") if row["name"] not in named}
+    imported = {
+        row["feature_set"] for row in before.rows("feature_sets", kind=IMPORTED.name) if row["name"] not in named
+    }
     links = before.rows("study_extractions", study=study)
     commit.remove("study_extractions", [row for row in links if row["feature_set"] in imported])
 

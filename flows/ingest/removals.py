@@ -19,6 +19,7 @@ from schemas.errors import ContractError
 from schemas.keys import MaskKey
 from schemas.study.file import Study
 from store.history.snapshot import Snapshot
+from store.kinds.every import IMPORTED
 from store.rows.segments import stored_keys
 
 __all__ = ["Removal", "refuse_removals", "removals"]
@@ -211,7 +212,7 @@ def _of_imported(study: Study, before: Snapshot, rows: ImportedRows, now: Collec
     """Return the rows that an imported table had under its name, by patient, phase and lesion."""
     kept = {(each.key.patient, each.key.phase, each.key.lesion) for each in rows.records}
     had: set[tuple[str, str, str]] = set()
-    for row in before.rows("feature_sets", name=rows.name, kind="imported"):
+    for row in before.rows("feature_sets", name=rows.name, kind=IMPORTED.name):
         feature_set = row["feature_set"]
         linked = {
             each["extraction_id"] for each in before.rows("study_extractions", study=study.id, feature_set=feature_set)

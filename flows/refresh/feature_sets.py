@@ -6,17 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from flows.extract.radiomics import library_versions
-from flows.imaging.register import registration_versions
+from flows.refresh.kinds.every import computed_kind
+from flows.refresh.kinds.kind import ComputedKind, Row
 from schemas.errors import ContractError, NotFoundError
-from schemas.features.ibsi import definition_of
-from schemas.features.ibsi_departures import calculation_departures, departures
-from schemas.features.ibsi_deviations import DEVIATIONS
-from schemas.features.names import FeatureName
-from schemas.features.radiomics_settings import RadiomicsSettings
 from schemas.features.sets import (
     RESERVED_NAMES,
-    ComputedSettings,
     FeatureSetDefinition,
     FeatureSetRef,
     RegionDefinition,
@@ -30,13 +24,9 @@ from store.history.snapshot import Snapshot
 __all__ = [
     "BoundFeatureSet",
     "bound_feature_sets",
-    "described_feature",
-    "deviations_of",
     "requested_feature_sets",
     "settled_version",
 ]
-
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -56,6 +46,11 @@ class BoundFeatureSet:
         """Return ``name@version``."""
         return f"{self.name}@{self.version}"
 
+    @property
+    def kind(self) -> ComputedKind[Any, Any]:
+        """Return what computes sets of its kind."""
+        return computed_kind(self.definition.settings)
+
     def catalogue_row(self) -> Row:
         """Return the row of the table ``feature_sets``."""
         return {
@@ -67,52 +62,12 @@ class BoundFeatureSet:
             "description": self.description,
             "definition": canonical_json(self.definition.canonical()),
             "definition_sha256": self.definition_sha256,
-            "deviations": canonical_json(deviations_of(self.definition.settings)),
+            "deviations": canonical_json(self.kind.deviations(self.definition.settings)),
         }
 
     def dictionary_rows(self) -> list[Row]:
-        """Return the rows of the table ``features``: one per column, with IBSI code, unit, definition.
-
-        A set of regions has none: its numbers are voxels.
-        """
-        rows: list[Row] = []
-        if isinstance(self.definition, RegionDefinition):
-            return rows
-        for position, column in enumerate(self.definition.columns):
-            feature = FeatureName.parse(column)
-            brought = calculation_departures(self.definition.settings, feature.family, feature.name)
-            judged = {
-                "ibsi_compliant": int(not brought),
-                "deviation": " ".join(DEVIATIONS[each] for each in brought) or None,
-            }
-            rows.append({"feature_set": self.feature_set, "position": position} | described_feature(column) | judged)
-        return rows
-
-
-def described_feature(column: str) -> Row:
-    """Return what a column's name alone tells of it, as columns of ``features``.
-
-    A name that pyradiomics would give tells image type and family, and with the dictionary IBSI code, unit and
-    definition; any other name is only a name.
-    """
-    try:
-        feature = FeatureName.parse(column)
-    except ContractError:
-        return {"feature": column, "name": column, "unit": "", "definition": ""}
-    parts = {"feature": column, "image_type": feature.image_type, "family": feature.family, "name": feature.name}
-    try:
-        entry = definition_of(feature.family, feature.name)
-    except NotFoundError:  # not among those that pyradiomics computes by default
-        return parts | {"unit": "", "definition": ""}
-    return parts | {"ibsi_id": entry.ibsi_id, "unit": entry.unit, "definition": entry.definition}
-
-
-def deviations_of(settings: ComputedSettings) -> dict[str, str]:
-    """Return where a feature set departs from IBSI, by identifier: what its settings bring, and nothing else.
-
-    IBSI says nothing of images for networks.
-    """
-    return departures(settings) if isinstance(settings, RadiomicsSettings) else {}
+        """Return the rows of the table ``features``; a set whose numbers have no names has none."""
+        return self.kind.dictionary_rows(self.feature_set, self.definition)
 
 
 def bound_feature_sets(study: Study, snapshot: Snapshot, only: str | None = None) -> list[BoundFeatureSet]:
@@ -174,7 +129,7 @@ def _bound(ref: FeatureSetRef, study: Study, stored: list[Row]) -> BoundFeatureS
     else:
         version, built_in = built_in_settings(ref)
         settings, description = built_in.settings, built_in.description
-    definition = _definition(settings)
+    definition = computed_kind(settings).definition(settings)
     number = settled_version(ref._replace(version=version), definition.sha256, definition.libraries, stored)
     return BoundFeatureSet(ref.name, number, description, definition, definition.sha256, tuple(study.phases))
 
@@ -210,9 +165,3 @@ def settled_version(ref: FeatureSetRef, digest: str, libraries: Mapping[str, str
             "shows the stored one; install those versions, or define a set of another name",
         )
     return ref.version
-
-
-def _definition(settings: ComputedSettings) -> FeatureSetDefinition | RegionDefinition:
-    if isinstance(settings, RadiomicsSettings):
-        return FeatureSetDefinition.of_radiomics(settings, library_versions())
-    return RegionDefinition(settings=settings, libraries=registration_versions(settings.registration))

@@ -9,13 +9,12 @@ from queue import SimpleQueue
 
 from flows.engine.pool import one_thread_each
 from flows.engine.tasks import run_tasks
-from flows.extract.batch import Receipt
-from flows.extract.limited_units import extract_in_child, extraction_limits, units_of
+from flows.extract.batch import Receipt, unit_receipts
+from flows.extract.limited_units import extract_in_child, extraction_limits
 from flows.extract.planned import PlannedExtraction
 from flows.imaging.volumes import ReadingFolders
-from flows.refresh.kinds import receipts_of
+from flows.refresh.feature_sets import BoundFeatureSet
 from flows.scans.reader import temporary_folder
-from schemas.features.sets import ComputedSettings
 from store.limits.process import LimitedProcess
 
 __all__ = ["extract_batches"]
@@ -24,9 +23,8 @@ Batch = Sequence[PlannedExtraction]
 
 
 def extract_batches(
-    feature_set: str,
+    bound: BoundFeatureSet,
     batches: Sequence[Batch],
-    settings: ComputedSettings,
     staging: Path,
     *,
     study_folder: Path | None = None,
@@ -39,12 +37,10 @@ def extract_batches(
 
     Parameters
     ----------
-    feature_set : str
-        Its name, for people.
+    bound : BoundFeatureSet
+        What is computed.
     batches : sequence
         Of one patient each.
-    settings : ComputedSettings
-        What is computed.
     staging : Path
         Where finished extractions go.
     study_folder : Path, optional
@@ -54,6 +50,7 @@ def extract_batches(
     advance : callable
         Called with the number of extractions that ended.
     """
+    settings = bound.definition.settings
     staging.mkdir(parents=True, exist_ok=True)
     idle: SimpleQueue[LimitedProcess] = SimpleQueue()
     with one_thread_each(), ExitStack() as children, temporary_folder() as temporary:
@@ -64,16 +61,16 @@ def extract_batches(
             idle.put(children.enter_context(LimitedProcess(limits)))
 
         def carry_out(position: int) -> list[Receipt]:
-            units = units_of(batches[position], settings)
+            units = bound.kind.units(batches[position])
             child = idle.get()
             try:
-                failures = extract_in_child(child, units, settings, staging, folders)
+                failures = extract_in_child(child, bound.kind.compute, units, settings, staging, folders)
             finally:
                 idle.put(child)
             advance(len(batches[position]))
-            return receipts_of(units, failures)
+            return unit_receipts(units, failures)
 
         names = [f"extract {batch[0].key.patient}" for batch in batches]
         # One thread more than processes keeps the processes from waiting.
-        found = run_tasks("extract", feature_set, names, carry_out, threads=workers + 1)
+        found = run_tasks("extract", bound.feature_set, names, carry_out, threads=workers + 1)
     return [receipt for receipts in found for receipt in receipts]

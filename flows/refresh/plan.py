@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Container, Sequence
+from collections.abc import Container
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from flows.extract.planned import PlannedExtraction, PlannedInput
 from flows.refresh.feature_sets import BoundFeatureSet
-from schemas.features.region_settings import RegionSettings
-from schemas.keys import MaskKey, extraction_id, joint_context
+from flows.refresh.kinds.kind import Dated
+from schemas.keys import MaskKey
 from store.history.snapshot import Snapshot
 from store.home import Store
 from store.rows.staging import staged_ids
@@ -115,50 +115,16 @@ def refresh_plan(snapshot: Snapshot, study: str, bound: BoundFeatureSet, *, retr
 
 def _wanted(snapshot: Snapshot, study: str, bound: BoundFeatureSet) -> list[tuple[PlannedExtraction, int]]:
     """Return the study's extractions, each with the commit since which its files are as they are."""
-    settings = bound.definition.settings
-    if isinstance(settings, RegionSettings):
-        phases = settings.ordered_phases(bound.study_phases)
-        return _wanted_together(_inputs(snapshot, study, is_primary=1), phases, bound.definition_sha256)
-    return [
-        (PlannedExtraction(**vars(each), extraction_id=extraction_id(*each.content, bound.definition_sha256)), since)
-        for each, since in _inputs(snapshot, study)
-    ]
+    inputs, settings = _inputs(snapshot, study, bound), bound.definition.settings
+    return bound.kind.planned(inputs, settings, bound.study_phases, bound.definition_sha256)
 
 
-def _wanted_together(
-    inputs: Sequence[tuple[PlannedInput, int]], phases: Sequence[str], definition_sha256: str
-) -> list[tuple[PlannedExtraction, int]]:
-    """Return the extractions of which an exam's phases are computed together, one lesion at a time."""
-    units: defaultdict[tuple[str, str, str], dict[str, tuple[PlannedInput, int]]] = defaultdict(dict)
-    for each, since in inputs:
-        units[each.key.patient, each.key.exam, each.key.lesion][each.key.phase] = each, since
-    wanted = []
-    for unit in units.values():
-        there = [unit[phase] for phase in phases if phase in unit]
-        together = tuple(each for each, _ in there)
-        context = joint_context([each.content for each in together]) if together else ""
-        # A phase that arrives later, or changes, is reason enough to try all of them again.
-        since = max((commit for _, commit in there), default=0)
-        for each in together:
-            identity = extraction_id(*each.content, definition_sha256, context)
-            absent = tuple(phase for phase in phases if phase not in unit)
-            planned = PlannedExtraction(
-                **vars(each),
-                extraction_id=identity,
-                context_sha256=context,
-                together=together,
-                absent_phases=absent,
-            )
-            wanted.append((planned, since))
-    return wanted
-
-
-def _inputs(snapshot: Snapshot, study: str, **equal: int) -> list[tuple[PlannedInput, int]]:
-    """Return the study's scans and masks, each with the commit since which its files are as they are."""
+def _inputs(snapshot: Snapshot, study: str, bound: BoundFeatureSet) -> list[Dated]:
+    """Return the study's masks that the set reads, each with the commit since which its files are as they are."""
     masks = {MaskKey.of(row): row for row in snapshot.rows("masks")}
     scans = {(row["patient"], row["exam"], row["phase"]): row for row in snapshot.rows("scans")}
     found = []
-    for row in snapshot.rows("study_masks", study=study, **equal):
+    for row in filter(bound.kind.is_wanted, snapshot.rows("study_masks", study=study)):
         key = MaskKey.of(row)
         mask, scan = masks[key], scans[key.patient, key.exam, key.phase]
         planned = PlannedInput(

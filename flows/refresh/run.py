@@ -15,7 +15,6 @@ from flows.extract.planned import PlannedExtraction
 from flows.keep.compact import compact_scattered
 from flows.refresh.failure_counts import failure_counts
 from flows.refresh.feature_sets import BoundFeatureSet, bound_feature_sets, requested_feature_sets
-from flows.refresh.kinds import append_staged
 from flows.refresh.plan import RefreshPlan, refresh_plan, staging_folder
 from flows.refresh.report import FeatureSetReport
 from flows.refresh.set_descriptions import update_descriptions
@@ -25,6 +24,7 @@ from schemas.study.file import Study
 from schemas.study.intended_use import modality_warnings
 from store.analyst.publish import is_published
 from store.commits.commit import Commit, commit_to
+from store.commits.writer import lacking
 from store.history.basis import Basis
 from store.history.runs import record_run
 from store.history.snapshot import Snapshot
@@ -148,9 +148,8 @@ def _carried_out(store: Store, study: str, plan: RefreshPlan, workers: int, basi
 
             with progress_bar(f"extracting {bound.feature_set}", len(plan.missing), "extractions") as advance:
                 receipts = extract_batches(
-                    bound.feature_set,
+                    bound,
                     plan.missing_by_patient(),
-                    bound.definition.settings,
                     staging,
                     study_folder=_study_folder(store, study),
                     workers=workers,
@@ -165,7 +164,7 @@ def _carried_out(store: Store, study: str, plan: RefreshPlan, workers: int, basi
             finished = [each for each in (*plan.staged, *plan.missing) if each.key not in failures]
             commit.put("feature_sets", [bound.catalogue_row()])
             commit.put("features", bound.dictionary_rows(), replacing={"feature_set": bound.feature_set})
-            reasons = append_staged(commit, store, bound, staging, [each.extraction_id for each in finished])
+            reasons = _append_staged(commit, store, bound, staging, [each.extraction_id for each in finished])
             _put(commit, store, study, plan, finished, reasons, failures)
         if lacking := {identity: features for identity, features in reasons.items() if features}:
             values = sum(len(features) for features in lacking.values())
@@ -180,6 +179,15 @@ def _carried_out(store: Store, study: str, plan: RefreshPlan, workers: int, basi
         }
     publish_landed(store)
     return report
+
+
+def _append_staged(
+    commit: Commit, store: Store, bound: BoundFeatureSet, staging: Path, extraction_ids: Sequence[str]
+) -> dict[str, Mapping[str, str]]:
+    """Append staged extractions that the store lacks and return, by id, why values of theirs are missing."""
+    # What another refresh has committed meanwhile is staged no longer.
+    new = lacking(commit, bound.feature_set, extraction_ids)
+    return bound.kind.append_staged(commit, store, bound.feature_set, bound.definition, staging, new)
 
 
 def _study_folder(store: Store, study: str) -> Path | None:

@@ -15,6 +15,7 @@ from schemas.features.sets import FeatureSetRef
 from schemas.study.file import Study
 from schemas.study.intended_use import intended_modalities, modality_warnings
 from store.history.snapshot import Snapshot
+from store.kinds.every import RADIOMICS, kind_of
 
 __all__ = ["SetUse", "column_preparation", "set_use"]
 
@@ -71,7 +72,7 @@ def column_preparation(row: Mapping[str, Any], column: str) -> list[str]:
 
 
 def _radiomics_settings(row: Mapping[str, Any]) -> RadiomicsSettings | None:
-    if row["kind"] != "radiomics":
+    if kind_of(row) is not RADIOMICS:
         return None
     written = json.loads(row["definition"]).get("settings") or {}
     # A definition of another release may hold settings that this one does not know.

@@ -11,6 +11,7 @@ from flows.pages.questions import Answer, Questions
 from flows.pages.words import EN_DASH, compact, percent, readable_name, readable_unit, readable_variable
 from flows.report.attention import AttentionPart, attention_part
 from schemas.features.grey_levels import FEWEST_LEVELS
+from store.kinds.every import RADIOMICS, kind_of
 
 __all__ = ["ClinicalTable", "FeatureSetPart", "ModelPart", "clinical_table", "feature_sets", "model_parts"]
 
@@ -209,7 +210,7 @@ def feature_sets(sets: Answer, questions: Questions) -> list[FeatureSetPart]:
     parts = []
     for row in sets.rows:
         # Only these have a wide view to ask, and one without rows has no grey levels.
-        if row["kind"] != "radiomics" or not row["extractions"]:
+        if kind_of(row) is not RADIOMICS or not row["extractions"]:
             continue
         name = row["feature_set"]
         coverage = questions.ask("coverage", feature_set=name)

@@ -15,15 +15,15 @@ from schemas.errors import ContractError
 from schemas.plain_keys import sql_name
 from store.analyst.cohort_views import cohort_view_names, cohort_views
 from store.analyst.view_parts import SegmentRows, View, comment_view, quoted_name, quoted_text, segment_rows
-from store.analyst.wide_views import MEASURED, embeddings_view, long_views, wide_view_names, wide_views
+from store.analyst.wide_views import embeddings_view, long_views, wide_view_names, wide_views
 from store.catalogue.tables import UNVERSIONED, VERSIONED
 from store.history.commit_changes import commit_changes
 from store.history.snapshot import Snapshot
+from store.kinds.every import EMBEDDING, REGIONS, rows_of_kind, wide_sets
 
 __all__ = [
     "COMMIT_CHANGES",
     "KEPT_TABLES",
-    "MEASURED",
     "analyst_views",
     "copy_catalogue",
     "define_analyst_views",
@@ -187,7 +187,7 @@ def _every_view(snapshot: Snapshot, rows_of: SegmentRows, names: Set[str] | None
     """Return all views, or all of a kind that has one of these names."""
     fixed = list(view_documentation())
     sets = snapshot.rows("feature_sets")
-    wide, regions, embedded = (_of_kind(sets, *kinds) for kinds in (_WIDE, _REGIONS, _EMBEDDED))
+    wide, regions, embedded = wide_sets(sets), rows_of_kind(sets, REGIONS), rows_of_kind(sets, EMBEDDING)
     long = {"radiomics_long", "radiomics_primary"}
     of_wide = None if names is None or not long.isdisjoint(names) else names
     views = [*fixed, *wide_views(snapshot, wide, rows_of, of_wide), *long_views(wide)]
@@ -203,17 +203,10 @@ def _every_view(snapshot: Snapshot, rows_of: SegmentRows, names: Set[str] | None
     return [*views, *cohort_views(snapshot, cohort, taken, names)]
 
 
-_WIDE, _REGIONS, _EMBEDDED = ("radiomics", "imported"), ("regions",), ("embedding",)
-
-
-def _of_kind(sets: Sequence[Mapping[str, Any]], *kinds: str) -> list[Mapping[str, Any]]:
-    return [row for row in sets if row["kind"] in kinds]
-
-
 def _names_of_sets(sets: Sequence[Mapping[str, Any]]) -> set[str]:
     """Return the names of the views that follow from the feature sets."""
-    wide = {name for names in wide_view_names(_of_kind(sets, *_WIDE)) for name in names}
-    return wide | _names_of_regions(_of_kind(sets, *_REGIONS)) | {"radiomics_long", "radiomics_primary", "embeddings"}
+    wide = {name for names in wide_view_names(wide_sets(sets)) for name in names}
+    return wide | _names_of_regions(rows_of_kind(sets, REGIONS)) | {"radiomics_long", "radiomics_primary", "embeddings"}
 
 
 def _names_of_regions(regions: Sequence[Mapping[str, Any]]) -> set[str]:

@@ -24,6 +24,8 @@ from store.catalogue.connection import read_transaction
 from store.history.basis import Basis, basis_of, receipts_since
 from store.history.snapshot import Snapshot, refuse_unknown_study
 from store.home import Store
+from store.kinds.every import kind_of
+from store.kinds.kind import SetKind
 
 __all__ = ["Export", "csv_table", "export_snapshot"]
 
@@ -76,6 +78,8 @@ class _Question(NamedTuple):
     name: str
     query: str
     parameters: dict[str, str]
+    view: str
+    """Which one describes its columns."""
 
 
 def export_snapshot(
@@ -130,7 +134,7 @@ def export_snapshot(
                     pyarrow.csv.write_csv(csv_table(table), file)
                 else:
                     pq.write_table(table, file, compression="zstd")
-                description, columns = described[question.name]
+                description, columns = described[question.view]
                 resources.append(Resource.of(question.name, file, table, description, columns))
         commit = next((row for row in snapshot.arrow("commits").to_pylist()[::-1]), None)
         (partial / "datapackage.json").write_text(data_package(resources, study, commit), encoding="utf-8")
@@ -170,22 +174,29 @@ def _questions(connection: duckdb.DuckDBPyConnection, study: str | None) -> Iter
         # The dictionary has an order of its own: that of the columns.
         order = "" if view == "features" else " order by all"
         where = "" if study is None else f" where {_condition(view)}"
-        yield _Question(view, f"from {view}{where}{order}", asked)
+        yield _Question(view, f"from {view}{where}{order}", asked, view)
     sets = connection.sql(
         "select feature_set, kind from feature_sets where extractions > 0"
         + (f" and {_condition('feature_sets')}" if asked else "")
         + " order by name, version",
         params=asked,
-    ).fetchall()
-    for feature_set, kind in sets:
-        query, parameters = f"from {quoted_name(sql_name(feature_set))}", asked
-        if study is not None:
-            query += f" where extraction_id in {_EXTRACTIONS_OF}"
-            parameters = asked | {"feature_set": feature_set}
-            if kind != "imported":
-                # Equal masks share an extraction: the row of another study's mask is not this study's.
-                query += f" and {_condition('masks')}"
-        yield _Question(sql_name(feature_set), f"{query} order by {_MASK}", parameters)
+    )
+    for row in sets.to_arrow_table().to_pylist():
+        yield _of_set(row["feature_set"], kind_of(row), study)
+
+
+def _of_set(feature_set: str, kind: SetKind, study: str | None) -> _Question:
+    """Return the question for the rows of a feature set."""
+    conditions, parameters = [kind.chosen_by(feature_set)], {}
+    if study is not None:
+        conditions.append(f"extraction_id in {_EXTRACTIONS_OF}")
+        parameters = {"study": study, "feature_set": feature_set}
+        if kind.is_of_masks:
+            # Equal masks share an extraction: the row of another study's mask is not this study's.
+            conditions.append(_condition("masks"))
+    view, where = kind.view(feature_set), " and ".join(filter(None, conditions))
+    query = f"from {quoted_name(view)}{where and ' where ' + where} order by {_MASK}"
+    return _Question(sql_name(feature_set), query, parameters, view)
 
 
 def _condition(view: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from schemas.plain_keys import MaskKey, sql_name
 from store.analyst.view_parts import View, quoted_name
+from store.kinds.kind import WideKind
 
 __all__ = ["IS_PRIMARY", "newest_view", "primary_masks", "primary_view"]
 
@@ -20,7 +21,7 @@ def primary_masks() -> str:
     return f"select distinct {_KEYS}, true as is_primary from catalogue.study_masks where is_primary = 1"
 
 
-def newest_view(row: Mapping[str, Any], features: Sequence[str], comments: Mapping[str, str]) -> View:
+def newest_view(row: Mapping[str, Any], kind: WideKind, features: Sequence[str], comments: Mapping[str, str]) -> View:
     """Return a feature set's view without version: its newest one, with ``is_primary`` behind the keys.
 
     The view with a version stays as it is, for the SQL of pinned datasets names all columns of that but a few. A
@@ -30,6 +31,8 @@ def newest_view(row: Mapping[str, Any], features: Sequence[str], comments: Mappi
     ----------
     row : mapping
         The feature set.
+    kind : WideKind
+        Its kind.
     features : sequence of str
         Its features.
     comments : mapping of str to str
@@ -40,14 +43,11 @@ def newest_view(row: Mapping[str, Any], features: Sequence[str], comments: Mappi
     told = not any(name.lower() == "is_primary" for name in features)
     if not told:
         query = f"from {versioned}"
-    elif row["kind"] == "imported":
-        # Nobody drew a mask: there is one row for each patient and phase, and models read it.
-        query = f"select {_KEYS}, true as is_primary, * exclude ({_KEYS}) from {versioned}"
     else:
+        is_primary, join = kind.with_primary("w", primary_masks())
         keys = ", ".join(f"w.{name}" for name in MaskKey._fields)
         query = (
-            f"select {keys}, coalesce(p.is_primary, false) as is_primary, w.* exclude ({_KEYS}) "
-            f"from {versioned} w left join ({primary_masks()}) p using ({_KEYS})"
+            f"select {keys}, {is_primary} as is_primary, w.* exclude ({_KEYS}) from {versioned} w{join and ' ' + join}"
         )
     columns = ({"is_primary": IS_PRIMARY} if told else {}) | dict(comments)
     about = f"{row['feature_set']}: newest version: {row['description']}"

@@ -17,25 +17,25 @@ from store.analyst.view_parts import (
     segment_file_column,
 )
 from store.history.snapshot import Snapshot
+from store.kinds.every import RADIOMICS
+from store.kinds.kind import WideKind
 
-__all__ = ["MEASURED", "embeddings_view", "long_views", "wide_view_names", "wide_views"]
+__all__ = ["embeddings_view", "long_views", "wide_view_names", "wide_views"]
 
-MEASURED = ("grey_levels", "zero_fraction")
-"""The columns of a computed set's wide view that extraction tells besides the features."""
+WideSet = tuple[Mapping[str, Any], WideKind]
+"""A feature set that has a column for each feature, and its kind."""
 
-_WIDE_COMMENTS = {
+_KEY_COMMENTS = {
     "patient": "pseudonym",
     "exam": "name of the visit",
     "phase": "named image of the exam",
     "lesion": "lesion within the patient",
     "reader": "who drew the mask",
     "reading": "which time this reader drew it",
-    "extraction_id": "sha256(image content + mask content + definition)",
-    "grey_levels": "number of grey levels inside the mask after discretisation, per image type",
-    "zero_fraction": "share of mask voxels that are zero but for rounding, per image type",
 }
 
-_EMBEDDING_COMMENTS = {name: _WIDE_COMMENTS[name] for name in (*MaskKey._fields, "extraction_id")} | {
+_EMBEDDING_COMMENTS = _KEY_COMMENTS | {
+    "extraction_id": RADIOMICS.comments["extraction_id"],
     "feature_set": "name@version",
     "embedding": "the network's output, 32-bit floats",
     "network": "architecture of the network",
@@ -47,7 +47,7 @@ _EMBEDDING_COMMENTS = {name: _WIDE_COMMENTS[name] for name in (*MaskKey._fields,
 
 
 def wide_views(
-    snapshot: Snapshot, wide: Sequence[Mapping[str, Any]], rows_of: SegmentRows, names: Set[str] | None
+    snapshot: Snapshot, wide: Sequence[WideSet], rows_of: SegmentRows, names: Set[str] | None
 ) -> Iterator[View]:
     """Yield the views of feature sets: each version, the newest one without version, and of that the primary rows.
 
@@ -55,45 +55,39 @@ def wide_views(
     ----------
     snapshot : Snapshot
         The store, held in one state.
-    wide : sequence of mapping
+    wide : sequence of (mapping, WideKind)
         The feature sets with values in columns.
     rows_of : callable
         What has the rows of a set's segments.
     names : set of str, optional
         Of sets that have none of these views nothing is read; all are given where None.
     """
-    for row, (_, *newest) in zip(wide, wide_view_names(wide), strict=True):
+    for (row, kind), (_, *newest) in zip(wide, wide_view_names(wide), strict=True):
         if names is not None and names.isdisjoint((sql_name(row["feature_set"]), *newest)):
             continue
-        features = snapshot.rows("features", feature_set=row["feature_set"])
-        comments = _wide_comments(row, features)
-        yield _wide_view(snapshot, row, features, comments, rows_of)
+        described = snapshot.rows("features", feature_set=row["feature_set"])
+        features = [each["feature"] for each in described]
+        comments = _KEY_COMMENTS | kind.comments | {each["feature"]: _feature_comment(each) for each in described}
+        yield _wide_view(snapshot, row, kind, features, comments, rows_of)
         if newest:
-            newest_one = newest_view(row, [each["feature"] for each in features], comments)
+            newest_one = newest_view(row, kind, features, comments)
             yield newest_one
             if len(newest) > 1:
                 yield primary_view(row, newest_one, has_column=newest_one.columns.keys() != comments.keys())
 
 
-def wide_view_names(wide: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
+def wide_view_names(wide: Sequence[WideSet]) -> list[tuple[str, ...]]:
     """Return for each feature set the names of its views: with version, without, and of the primary rows."""
-    newest = {row["name"]: row for row in sorted(wide, key=lambda row: int(row["version"]))}
+    newest = {row["name"]: row for row, _ in sorted(wide, key=lambda each: int(each[0]["version"]))}
     # A set of an older release may have a name that a view of the store's has now: its versions keep theirs.
     taken = {sql_name(name) for name in newest} | RESERVED_VIEWS
     found: list[tuple[str, ...]] = []
-    for row in wide:
+    for row, _ in wide:
         name = sql_name(row["name"])
         is_shown = newest[row["name"]] is row and name not in RESERVED_VIEWS
         others = () if not is_shown else (name,) if f"{name}_primary" in taken else (name, f"{name}_primary")
         found.append((sql_name(row["feature_set"]), *others))
     return found
-
-
-def _wide_comments(row: Mapping[str, Any], features: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    keys = {key: text for key, text in _WIDE_COMMENTS.items() if row["kind"] != "imported" or key not in MEASURED}
-    if row["kind"] == "imported":
-        keys["extraction_id"] = "sha256(the row's keys and values + definition)"
-    return keys | {each["feature"]: _feature_comment(each) for each in features}
 
 
 def _feature_comment(row: Mapping[str, Any]) -> str:
@@ -107,31 +101,25 @@ def _feature_comment(row: Mapping[str, Any]) -> str:
 def _wide_view(
     snapshot: Snapshot,
     row: Mapping[str, Any],
-    features: Sequence[Mapping[str, Any]],
+    kind: WideKind,
+    features: Sequence[str],
     comments: Mapping[str, str],
     rows_of: SegmentRows,
 ) -> View:
-    feature_set, is_imported = row["feature_set"], row["kind"] == "imported"
-    file_column = segment_file_column(each["feature"] for each in features)
+    feature_set = row["feature_set"]
+    file_column = segment_file_column(features)
     rows = rows_of(feature_set, file_column)
-    names = [quoted_name(each["feature"]) for each in features]
-    details = () if is_imported else MEASURED
-    # An imported row carries its keys; a computed one is a mask's, under each key that the mask has.
-    keyed = "s" if is_imported else "m"
-    keys = ", ".join(f"{keyed}.{name}" for name in MaskKey._fields)
+    names = [quoted_name(each) for each in features]
+    keys = ", ".join(f"{kind.keys_from}.{name}" for name in MaskKey._fields)
     if rows:
-        columns = ", ".join(f"s.{name}" for name in ("extraction_id", *details, *names))
-        masks = (
-            ""
-            if is_imported
-            else "join catalogue.masks m on s.image_sha256 = m.image_sha256 and s.mask_sha256 = m.mask_sha256 "
-        )
-        query = f"select {keys}, {columns} from {rows} s {masks}{live_extractions(snapshot, feature_set, file_column)}"
+        columns = ", ".join(f"s.{name}" for name in ("extraction_id", *kind.details, *names))
+        joins = (kind.mask_join, live_extractions(snapshot, feature_set, file_column))
+        query = f"select {keys}, {columns} from {rows} s {' '.join(filter(None, joins))}"
     else:
         keys = ", ".join(f"m.{name}" for name in MaskKey._fields)
         types = {"extraction_id": "varchar", "grey_levels": "integer"}
         columns = ", ".join(
-            f"null::{types.get(name, 'double')} as {name}" for name in ("extraction_id", *details, *names)
+            f"null::{types.get(name, 'double')} as {name}" for name in ("extraction_id", *kind.details, *names)
         )
         query = f"select {keys}, {columns} from catalogue.masks m where false"
     about = f"{feature_set}: {row['description']}"
@@ -139,32 +127,32 @@ def _wide_view(
     return View(sql_name(feature_set), query, about, comments, segments=read)
 
 
-def long_views(wide: Sequence[Mapping[str, Any]]) -> Iterator[View]:
+def long_views(wide: Sequence[WideSet]) -> Iterator[View]:
     """Yield the views of all values, one row each: upon the wide view of each version."""
     keys = ", ".join(MaskKey._fields)
     of_mask = ", ".join(f"l.{name}" for name in MaskKey._fields)
     parts = []
-    for row in wide:
-        others = ", ".join(("extraction_id", *(() if row["kind"] == "imported" else MEASURED)))
-        told = "true" if row["kind"] == "imported" else "coalesce(p.is_primary, false)"
-        joined = "" if row["kind"] == "imported" else f" left join ({primary_masks()}) p using ({keys})"
+    for row, kind in wide:
+        others = ", ".join(("extraction_id", *kind.details))
+        is_primary, join = kind.with_primary("l", primary_masks())
         parts.append(
-            f"select {quoted_text(row['feature_set'])} as feature_set, {of_mask}, {told} as is_primary, "
+            f"select {quoted_text(row['feature_set'])} as feature_set, {of_mask}, {is_primary} as is_primary, "
             f'l.feature, l.value from (from "{sql_name(row["feature_set"])}" '
-            f"unpivot include nulls (value for feature in (columns(* exclude ({keys}, {others}))))) l{joined}"
+            f"unpivot include nulls (value for feature in (columns(* exclude ({keys}, {others}))))) l"
+            f"{join and ' ' + join}"
         )
     empty = (
         "select null::varchar as feature_set, patient, exam, phase, lesion, reader, reading, "
         "null::boolean as is_primary, null::varchar as feature, null::double as value from catalogue.masks where false"
     )
-    columns = {"feature_set": "name@version"} | {name: _WIDE_COMMENTS[name] for name in MaskKey._fields}
+    columns = {"feature_set": "name@version"} | _KEY_COMMENTS
     columns |= {"feature": "column of the feature set", "value": "NULL where it could not be computed"}
     yield View(
         "radiomics_long",
         " union all ".join(parts) or empty,
         "every radiomics value, one row each; for people, not for models",
         columns | {"is_primary": IS_PRIMARY},
-        views=tuple(sql_name(row["feature_set"]) for row in wide),
+        views=tuple(sql_name(row["feature_set"]) for row, _ in wide),
     )
     yield View(
         "radiomics_primary",

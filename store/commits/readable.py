@@ -25,6 +25,7 @@ from store.catalogue.tables import versioned_table
 from store.history.commit_changes import NO_CHANGES
 from store.history.snapshot import Snapshot, empty_table
 from store.home import Store
+from store.kinds.every import wide_sets
 
 __all__ = ["LAID_OUT", "refuse_unreadable"]
 
@@ -99,8 +100,7 @@ def refuse_unreadable(store: Store, connection: Connection, commit_id: int, chan
 def _refuse_other_names(views: duckdb.DuckDBPyConnection, snapshot: Snapshot, feature_set: str) -> None:
     """Refuse a set whose view has its features under other names: DuckDB renames the second of two that are one."""
     features = [row["feature"] for row in snapshot.rows("features", feature_set=feature_set)]
-    kinds = [row["kind"] for row in snapshot.rows("feature_sets", feature_set=feature_set)]
-    if not features or kinds[:1] not in (["radiomics"], ["imported"]):
+    if not features or not wide_sets(snapshot.rows("feature_sets", feature_set=feature_set)):
         return
     shown = views.table(quoted_name(sql_name(feature_set))).columns[-len(features) :]
     if other := next((name for name, column in zip(features, shown, strict=True) if name != column), None):

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.errors import ContractError, NotFoundError, UsageError
+from schemas.errors import ContractError, NotFoundError
 from schemas.features.names import with_phase
 from schemas.features.sets import FeatureSetRef
 from schemas.keys import MaskKey, sql_name
@@ -18,6 +18,8 @@ from store.analyst.view_parts import quoted_name
 from store.catalogue.columns import arrow_column
 from store.history.snapshot import Snapshot
 from store.history.studies import stored_study
+from store.kinds.every import wide_kind
+from store.kinds.kind import WideKind
 from store.rows.reader import feature_table
 
 __all__ = ["feature_rows"]
@@ -66,10 +68,10 @@ def feature_rows(
     own = stored_study(snapshot, study)
     chosen, kind = _known_set(snapshot, feature_set)
     names = _known_columns(snapshot, chosen, columns)
-    if kind == "imported":
-        rows = _imported_rows(snapshot, own.id, chosen, names)
-    else:
+    if kind.is_of_masks:
         rows = feature_table(snapshot, chosen, study=own.id, primary=primary, columns=names)
+    else:
+        rows = _imported_rows(snapshot, own.id, chosen, names)
     there = _known_phases(own, chosen, rows, phases)
     if phases is not None:
         rows = rows.filter(pc.is_in(rows["phase"], value_set=arrow_column(there, pa.string())))
@@ -78,7 +80,7 @@ def feature_rows(
     return rows.take(pc.sort_indices(rows, sort_keys=[(name, "ascending") for name in _KEYS]))
 
 
-def _known_set(snapshot: Snapshot, feature_set: str) -> tuple[str, str]:
+def _known_set(snapshot: Snapshot, feature_set: str) -> tuple[str, WideKind]:
     """Return the ``name@N`` that is meant, and its kind."""
     ref = FeatureSetRef.parse(feature_set)
     every = snapshot.rows("feature_sets")
@@ -91,14 +93,7 @@ def _known_set(snapshot: Snapshot, feature_set: str) -> tuple[str, str]:
             hint="radzoo sql 'from feature_sets'",
         )
     row = max(rows, key=lambda each: int(each["version"]))
-    if row["kind"] not in ("radiomics", "imported"):
-        view = "embeddings" if row["kind"] == "embedding" else sql_name(row["feature_set"])
-        raise UsageError(
-            f"{row['feature_set']} holds no columns of features: it is of the kind '{row['kind']}'",
-            where=str(snapshot.store.root),
-            hint=f"radzoo sql 'describe {view}'",
-        )
-    return str(row["feature_set"]), str(row["kind"])
+    return str(row["feature_set"]), wide_kind(row)
 
 
 def _known_columns(snapshot: Snapshot, feature_set: str, columns: Sequence[str] | None) -> list[str]:

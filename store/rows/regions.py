@@ -26,6 +26,7 @@ from store.catalogue.tables import versioned_table
 from store.files import DataFolder
 from store.history.snapshot import Snapshot, refuse_unknown_study
 from store.history.studies import stored_study
+from store.kinds.every import REGIONS
 from store.rows.segments import Segment, key_arrays, store_segment
 
 __all__ = ["REGION_COLUMNS", "RegionRecord", "region_ids", "stored_region_masks", "stored_regions", "write_regions"]
@@ -262,7 +263,7 @@ def _definition(snapshot: Snapshot, feature_set: str) -> tuple[RegionSettings, s
     query = select(table.c.kind, table.c.definition, table.c.definition_sha256)
     with snapshot.reading("feature_sets") as connection:
         row = connection.execute(query.where(table.c.feature_set == feature_set, snapshot.is_live(table))).one_or_none()
-    if row is None or row.kind != "regions":
+    if row is None or row.kind != REGIONS.name:
         raise NotFoundError(
             f"'{feature_set}' is no feature set of regions" if row is not None else f"no feature set '{feature_set}'",
             where=str(snapshot.store.root),

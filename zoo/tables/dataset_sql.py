@@ -8,8 +8,9 @@ from schemas.features.names import PHASE_SEPARATOR, split_phase, with_phase
 from schemas.keys import MaskKey, sql_name
 from schemas.study.file import Study
 from schemas.study.models import FactorRule
-from store.analyst.define import MEASURED, quoted_name, quoted_text
+from store.analyst.define import quoted_name, quoted_text
 from store.history.snapshot import Snapshot
+from store.kinds.every import wide_kind
 from store.rows.datasets import SqlGives
 from zoo.logistic.imputation import INDICATOR
 from zoo.networks.region_columns import region_columns
@@ -109,18 +110,10 @@ def _factor(rule: FactorRule) -> str:
 
 
 def _features(snapshot: Snapshot, study: str, feature_set: str, table: ModelTable) -> dict[str, str]:
-    is_imported = snapshot.row("feature_sets", feature_set=feature_set)["kind"] == "imported"
+    kind = wide_kind(snapshot.row("feature_sets", feature_set=feature_set))
     names = [row["feature"] for row in snapshot.rows("features", feature_set=feature_set)]
-    view = quoted_name(sql_name(feature_set))
-    if is_imported:
-        chosen = f"""    select w.*
-    from {view} w join catalogue.study_extractions x using (extraction_id)
-    where x.study = {study} and x.feature_set = {quoted_text(feature_set)}"""
-    else:
-        chosen = f"""    select w.*
-    from {view} w join study_masks m using ({", ".join(MaskKey._fields)})
-    where m.study = {study} and m.is_primary"""
-    beside = ", ".join((*MaskKey._fields, "extraction_id", *(() if is_imported else MEASURED)))
+    chosen = kind.primary_rows(quoted_name(sql_name(feature_set)), study, quoted_text(feature_set))
+    beside = ", ".join((*MaskKey._fields, "extraction_id", *kind.details))
     parts = {"primary_rows": chosen}
     there = set(table.columns)
     for number, phase in enumerate(table.phases, 1):

@@ -17,6 +17,7 @@ from schemas.study.models import IccBound
 from store.analyst.define import quoted_name
 from store.analyst.query import snapshot_connection
 from store.history.snapshot import Snapshot
+from store.kinds.every import EMBEDDING, kind_of, wide_kind
 from store.rows.reader import feature_table
 from zoo.tables.stable_columns import stable_columns
 
@@ -42,7 +43,7 @@ def stored_feature_set(snapshot: Snapshot, study: Study, feature_set: str) -> st
         )
     if study.is_of_network(feature_set):
         return _own_version(snapshot, study, ref, f"radzoo refresh --study {study.id} computes it")
-    if snapshot.rows("feature_sets", name=ref.name, kind="embedding") and ref.name not in study.define:
+    if snapshot.rows("feature_sets", name=ref.name, kind=EMBEDDING.name) and ref.name not in study.define:
         return _own_version(snapshot, study, ref, f"radzoo embed MODEL --study {study.id} makes embeddings")
     own = study.define.get(ref.name)
     settings = own.settings.model_dump(mode="json") if own else None
@@ -50,7 +51,7 @@ def stored_feature_set(snapshot: Snapshot, study: Study, feature_set: str) -> st
         row
         for row in snapshot.rows("feature_sets", name=ref.name)
         if ref.version in (None, row["version"])
-        and row["kind"] != "imported"
+        and kind_of(row).is_of_masks
         # Two studies, or two days, may define one name differently: the newest version may be another's.
         and (settings is None or json.loads(row["definition"])["settings"] == settings)
     ]
@@ -140,7 +141,7 @@ def primary_rows(
     ContractError
         When an imported table has several lesions of a patient in one phase.
     """
-    if snapshot.row("feature_sets", feature_set=feature_set)["kind"] == "imported":
+    if not wide_kind(snapshot.row("feature_sets", feature_set=feature_set)).is_of_masks:
         return _imported_rows(snapshot, study, feature_set, names)
     wanted = list(dict.fromkeys(name for features in names.values() for name in features))
     rows = pl.DataFrame(feature_table(snapshot, feature_set, study=study, primary=True, columns=wanted))

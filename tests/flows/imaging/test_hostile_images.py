@@ -13,7 +13,8 @@ import pytest
 import SimpleITK as sitk
 from attacks import images, made_images
 
-from flows.extract.limited_units import extract_in_child, units_of
+from flows.extract.batch import extract_units, mask_units
+from flows.extract.limited_units import extract_in_child
 from flows.extract.radiomics import extract
 from flows.imaging.opened_files import library_words
 from flows.imaging.volumes import ReadingFolders, read_volume
@@ -119,7 +120,7 @@ def with_large_images(study, side):
     study.ingest()
     plan = study.plan()
     settings = plan.bound.definition.settings
-    return units_of(plan.missing, settings), settings, staging_folder(study.store, plan.bound)
+    return mask_units(plan.missing), settings, staging_folder(study.store, plan.bound)
 
 
 def test_a_unit_that_needs_too_much_memory_fails_alone(small_study, tmp_path):
@@ -129,7 +130,9 @@ def test_a_unit_that_needs_too_much_memory_fails_alone(small_study, tmp_path):
     units = [*units[-2:], *units[:-2]]
     limits = Limits(120, 128 << 20, writable=(staging, tmp_path))
     with LimitedProcess(limits) as child:
-        failures = extract_in_child(child, units, settings, staging, ReadingFolders(small_study.folder, tmp_path))
+        failures = extract_in_child(
+            child, extract_units, units, settings, staging, ReadingFolders(small_study.folder, tmp_path)
+        )
     assert [failure is None for failure in failures] == [False, False] + [True] * 6, failures
     assert all("memory" in failure for failure in failures[:2])
     assert len(staged_ids(staging)) == 6
@@ -154,7 +157,9 @@ def test_a_child_that_dies_costs_the_unit_it_was_at(small_study, tmp_path):
     killer = threading.Thread(target=crash)
     killer.start()
     with LimitedProcess(Limits(120, 1 << 30, writable=(staging, tmp_path))) as child:
-        failures = extract_in_child(child, units, settings, staging, ReadingFolders(small_study.folder, tmp_path))
+        failures = extract_in_child(
+            child, extract_units, units, settings, staging, ReadingFolders(small_study.folder, tmp_path)
+        )
     killer.join()
     assert [failure is None for failure in failures] == [True] * 6 + [False, True]
     assert failures[6] == (
