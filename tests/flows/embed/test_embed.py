@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,13 +19,15 @@ from flows.train.run import train
 from schemas.errors import ContractError
 from schemas.features.region_settings import RegionSettings, RegistrationSettings
 from schemas.features.sets import RegionDefinition
-from schemas.keys import MaskKey, canonical_json, extraction_id, joint_context
+from schemas.keys import MaskKey, canonical_json, extraction_id, joint_context, sql_name
 from schemas.study.text import parsed_study
+from store.analyst.export import export_snapshot
 from store.analyst.query import answer
 from store.commits.commit import commit_to
 from store.commits.writer import append_records
 from store.history.snapshot import Snapshot
 from store.home import Store
+from store.kinds.every import EMBEDDING, kind_of
 from store.rows.regions import RegionRecord, write_regions
 from store.verification.verify import store_verification
 from zoo.benchmark.holdout import judged_model
@@ -222,3 +225,18 @@ def test_a_saved_network_predicts(embedded: Store) -> None:
     assert {each.patient: each.probability for each in found.patients} == {p: heard[p] for p in held_out}
     with pytest.raises(ContractError, match="cannot be told column by column"):
         predictions(snapshot, study, saved, patients=held_out, explain=True)
+
+
+@pytest.mark.parametrize("study", [None, "s"])
+def test_embeddings_and_regions_are_exported(embedded: Store, tmp_path: Path, study: str | None) -> None:
+    """An export has a file for each set, of embeddings and regions too, with the rows that SQL answers."""
+    snapshot = Snapshot(embedded)
+    exported = {each.name: each for each in export_snapshot(snapshot, tmp_path / "all", study=study).resources}
+    sets = {row["feature_set"]: kind_of(row) for row in answer(snapshot, "from feature_sets").to_pylist()}
+    assert {kind.name for kind in sets.values()} == {"embedding", "regions"}
+    for feature_set, kind in sets.items():
+        asked = f"select count(*) as rows from {kind.view(feature_set)}"
+        if kind is EMBEDDING:
+            asked += f" where feature_set = '{feature_set}'"
+        (expected,) = answer(snapshot, asked).to_pylist()
+        assert exported[sql_name(feature_set)].rows == expected["rows"] > 0
