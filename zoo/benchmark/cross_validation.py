@@ -20,8 +20,7 @@ from zoo.benchmark.folds import Fold, inner_folds
 from zoo.models.training import RANDOM_STATE, library_versions
 from zoo.registry import study_spec
 from zoo.tables.embedding_columns import is_embedding, refuse_trained_embeddings
-from zoo.tables.feature_columns import stored_feature_set
-from zoo.tables.inputs import ModelInputs, model_inputs
+from zoo.tables.inputs import ModelInputs, bound_inputs, model_inputs
 from zoo.tables.model_table import KEY_COLUMNS
 from zoo.tables.pinned import pin_table
 from zoo.tables.stability import RepeatedReadings, repeated_readings
@@ -187,10 +186,8 @@ def _fitted_together(recipes: Sequence[Recipe], networks: frozenset[str], *, is_
 
 def _refuse_labels_in_embeddings(snapshot: Snapshot, study: Study, inputs: ModelInputs, folds: Sequence[Fold]) -> None:
     """Refuse embeddings of networks that were trained for the split, where folds are not the split's cohorts."""
-    if inputs.feature_set is None:
-        return
-    chosen = stored_feature_set(snapshot, study, inputs.feature_set)
-    if not is_embedding(snapshot, chosen):
+    chosen = bound_inputs(snapshot, study, inputs).feature_set
+    if chosen is None or not is_embedding(snapshot, chosen):
         return
     cohorts = split_cohorts(snapshot, study, inputs.split)
     of_split = all(

@@ -31,9 +31,8 @@ from zoo.registry import ModelSpec, study_spec
 from zoo.saving.folders import put_model_folder
 from zoo.saving.package import package_record
 from zoo.saving.persist import save_model
-from zoo.tables.feature_columns import stored_feature_set
 from zoo.tables.fits import TOO_FEW, UnfitError, fit_model, label_probabilities, plain_numerics
-from zoo.tables.inputs import ModelInputs, model_inputs
+from zoo.tables.inputs import ModelInputs, bound_inputs, model_inputs
 from zoo.tables.model_table import ModelTable
 from zoo.tables.pinned import pin_table
 
@@ -110,6 +109,7 @@ def plan_training(
     if key not in known:
         known[key] = pin_table(snapshot, study, inputs)
     table, dataset = known[key]
+    bound = bound_inputs(snapshot, study, inputs)
     decided_by = {
         "dataset": dataset.sha256,
         "inputs": inputs.as_dict(),
@@ -127,8 +127,8 @@ def plan_training(
         training_sha256=digest,
         current_version=max(same, default=None),
         next_version=max(versions, default=0) + 1,
-        feature_set=_bound_feature_set(snapshot, study, inputs.feature_set),
-        regions=_bound_regions(snapshot, study, inputs.regions),
+        feature_set=None if bound.feature_set is None else _definition(snapshot, bound.feature_set),
+        regions=None if bound.regions is None else _definition(snapshot, bound.regions, with_settings=True),
     )
 
 
@@ -142,22 +142,11 @@ def _unfitted(study: Study, spec: ModelSpec) -> BaseEstimator:
         raise UnfitError(error.message, where=f"package {spec.package}", hint=error.hint) from error
 
 
-def _bound_feature_set(snapshot: Snapshot, study: Study, asked: str | None) -> dict[str, str] | None:
-    if asked is None:
-        return None
-    name = stored_feature_set(snapshot, study, asked)
-    return {
-        "feature_set": name,
-        "definition_sha256": snapshot.row("feature_sets", feature_set=name)["definition_sha256"],
-    }
-
-
-def _bound_regions(snapshot: Snapshot, study: Study, asked: str | None) -> dict[str, Any] | None:
-    bound = _bound_feature_set(snapshot, study, asked)
-    if bound is None:
-        return None
-    row = snapshot.row("feature_sets", feature_set=bound["feature_set"])
-    return {**bound, "settings": json.loads(row["definition"])["settings"]}
+def _definition(snapshot: Snapshot, feature_set: str, *, with_settings: bool = False) -> dict[str, Any]:
+    """Return a feature set's name and the hash of its definition; of regions, what prediction needs of that too."""
+    row = snapshot.row("feature_sets", feature_set=feature_set)
+    found = {"feature_set": feature_set, "definition_sha256": row["definition_sha256"]}
+    return found | ({"settings": json.loads(row["definition"])["settings"]} if with_settings else {})
 
 
 def fit_and_save_model(store: Store, study: Study, plan: TrainingPlan, trained_at: str) -> TrainedModel:

@@ -16,7 +16,6 @@ from zoo.logistic.imputation import INDICATOR
 from zoo.networks.region_columns import region_columns
 from zoo.radiomics.combat import batch_column
 from zoo.tables.embedding_columns import EMBEDDING, embedding_name, is_embedding, split_hash
-from zoo.tables.feature_columns import stored_feature_set
 from zoo.tables.inputs import ModelInputs
 from zoo.tables.model_table import ModelTable
 
@@ -63,8 +62,8 @@ order by patient, variable""",
         parts |= _embeddings(snapshot, study.id, inputs.split, table)
     elif table.feature_set is not None:
         parts |= _features(snapshot, named, table.feature_set, table)
-    if inputs.regions is not None:
-        parts |= _regions(stored_feature_set(snapshot, study, inputs.regions), study.id, table)
+    if table.regions is not None:
+        parts |= _regions(table.regions, study.id, table)
     if inputs.harmonise is not None:
         levels = study.clinical.variables[inputs.harmonise].levels or ()
         code = f"if(level is null, value, list_position([{_listed(levels)}], level) - 1)" if levels else "value"

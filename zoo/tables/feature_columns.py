@@ -74,7 +74,7 @@ def _own_version(snapshot: Snapshot, study: Study, ref: FeatureSetRef, hint: str
     )
 
 
-def phase_columns(snapshot: Snapshot, study: Study, feature_set: str, phases: Sequence[str]) -> dict[str, pl.DataFrame]:
+def phase_columns(snapshot: Snapshot, study: str, feature_set: str, phases: Sequence[str]) -> dict[str, pl.DataFrame]:
     """Return, for each phase, one row per patient: the features that models read, names with the phase.
 
     Of a computed set that is the primary reading's row, of an imported one the table's.
@@ -83,25 +83,22 @@ def phase_columns(snapshot: Snapshot, study: Study, feature_set: str, phases: Se
     ----------
     snapshot : Snapshot
         The store.
-    study : Study
-        The study.
+    study : str
+        Whose patients.
     feature_set : str
-        ``name`` or ``name@version``.
+        ``name@N``, one of the store's.
     phases : sequence of str
         The phases; all that an imported table has where empty.
 
     Raises
     ------
-    NotFoundError
-        When the feature set has not been computed or imported.
     ContractError
         When an imported table lacks a phase, or has several lesions of a patient in one.
     """
-    chosen = stored_feature_set(snapshot, study, feature_set)
-    names = [row["feature"] for row in snapshot.rows("features", feature_set=chosen)]
-    if study.imported_table(feature_set) is not None:
-        phases = _imported_phases(snapshot, study.id, chosen, phases)
-    return primary_rows(snapshot, study.id, chosen, dict.fromkeys(phases, names))
+    names = [row["feature"] for row in snapshot.rows("features", feature_set=feature_set)]
+    if not wide_kind(snapshot.row("feature_sets", feature_set=feature_set)).is_of_masks:
+        phases = _imported_phases(snapshot, study, feature_set, phases)
+    return primary_rows(snapshot, study, feature_set, dict.fromkeys(phases, names))
 
 
 def _imported_phases(snapshot: Snapshot, study: str, feature_set: str, asked: Sequence[str]) -> Sequence[str]:
@@ -208,7 +205,7 @@ def primary_extractions(snapshot: Snapshot, study: str, feature_set: str) -> dic
 
 
 def agreeing_columns(
-    snapshot: Snapshot, study: Study, split: str, feature_set: str, minimum_icc: float, bound: IccBound = "estimate"
+    snapshot: Snapshot, study: str, split: str, feature_set: str, minimum_icc: float, bound: IccBound = "estimate"
 ) -> set[str]:
     """Return the columns whose readings agree, by the store's ICCs and the rule of `zoo.tables.stable_columns`.
 
@@ -217,12 +214,11 @@ def agreeing_columns(
     ContractError
         When the store has no ICC of this feature set on the split's training patients.
     """
-    chosen = stored_feature_set(snapshot, study, feature_set)
-    rows = snapshot.rows("stability", study=study.id, split=split, feature_set=chosen)
+    rows = snapshot.rows("stability", study=study, split=split, feature_set=feature_set)
     if not rows:
         raise ContractError(
             f"minimum_icc is asked for, but '{feature_set}' has no repeated readings of training patients",
-            where=f"study '{study.id}', split '{split}'",
+            where=f"study '{study}', split '{split}'",
             hint="add [[readings]] to the study file, or leave minimum_icc out",
         )
     return stable_columns(rows, minimum_icc, bound)

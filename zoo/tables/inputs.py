@@ -9,12 +9,14 @@ from typing import Any
 from schemas.errors import ContractError
 from schemas.study.file import Study
 from schemas.study.models import FactorRule, IccBound, Missing
+from store.history.snapshot import Snapshot
 from zoo.registry import ModelSpec
 from zoo.staging.bclc import bclc_comparator
 from zoo.staging.description import Comparator
 from zoo.staging.frame import COMPARATORS
+from zoo.tables.feature_columns import stored_feature_set
 
-__all__ = ["ModelInputs", "model_inputs"]
+__all__ = ["BoundInputs", "ModelInputs", "bound_inputs", "model_inputs"]
 
 _BCLC_SWITCH = "single_over_5cm_is_b"
 
@@ -95,6 +97,30 @@ class ModelInputs:
             **({} if self.icc_bound == "estimate" else {"icc_bound": self.icc_bound}),
             **({} if self.regions is None else {"regions": self.regions}),
         }
+
+
+@dataclass(frozen=True)
+class BoundInputs:
+    """What a model reads in a store: its inputs, with the feature sets that their names mean there."""
+
+    inputs: ModelInputs
+    feature_set: str | None
+    """``name@N``; None for a model that reads no features."""
+    regions: str | None
+    """``name@N``; None for a model that reads no regions."""
+
+
+def bound_inputs(snapshot: Snapshot, study: Study, inputs: ModelInputs) -> BoundInputs:
+    """Return a model's inputs bound to the feature sets of a store.
+
+    Raises
+    ------
+    NotFoundError
+        When a set has not been computed.
+    """
+    asked = (inputs.feature_set, inputs.regions)
+    features, regions = (None if name is None else stored_feature_set(snapshot, study, name) for name in asked)
+    return BoundInputs(inputs, features, regions)
 
 
 def model_inputs(study: Study, spec: ModelSpec) -> ModelInputs:

@@ -12,14 +12,9 @@ from schemas.errors import ContractError
 from schemas.study.file import Study
 from schemas.study.models import TABLE_KEYS
 from store.history.snapshot import Snapshot
-from store.rows.point_in_time import ClinicalAtReference, clinical_at_reference
-from zoo.staging.frame import comparator_frame
-from zoo.tables.clinical_columns import batch_block, factor_block, outside_windows
-from zoo.tables.embedding_columns import embedding_columns, is_embedding
-from zoo.tables.feature_columns import agreeing_columns, phase_columns, stored_feature_set
+from zoo.tables.blocks import column_blocks
 from zoo.tables.fits import TOO_FEW, UnfitError
-from zoo.tables.inputs import ModelInputs
-from zoo.tables.region_tables import region_tables
+from zoo.tables.inputs import ModelInputs, bound_inputs
 
 __all__ = ["KEY_COLUMNS", "ModelTable", "model_table"]
 
@@ -38,6 +33,8 @@ class ModelTable:
     """Labelled patients of the split that are not in the table, and why."""
     feature_set: str | None = None
     """The ``name@N`` that was read; None without features."""
+    regions: str | None = None
+    """The set of regions, ``name@N``, that was read; None without one."""
     phases: tuple[str, ...] = ()
     """The phases that were read, in the columns' order."""
 
@@ -70,70 +67,32 @@ def model_table(snapshot: Snapshot, study: Study, inputs: ModelInputs) -> ModelT
         When embeddings would tell the model its patients' labels, or two columns would have one name.
     """
     _refuse_repeated(study, [*KEY_COLUMNS, *(rule.label for rule in inputs.factors)])
-    rows = snapshot.rows("split_members", study=study.id, split=inputs.split)
-    labels = {row["patient"]: row["label"] for row in snapshot.rows("labels", study=study.id)}
-    frame = pl.DataFrame(
-        {
-            "patient": [row["patient"] for row in rows],
-            "cohort": [row["cohort"] for row in rows],
-            "label": [labels[row["patient"]] for row in rows],
-        },
-        schema={"patient": pl.String, "cohort": pl.String, "label": pl.Int64},
-    ).sort("patient")
+    bound = bound_inputs(snapshot, study, inputs)
+    frame = _labelled_patients(snapshot, study, inputs.split)
+    blocks = list(column_blocks(snapshot, study, bound, frame["patient"]))
+    _refuse_repeated(study, [*KEY_COLUMNS, *(name for each in blocks for name in each.names)])
     excluded: dict[str, str] = {}
-    chosen = stored_feature_set(snapshot, study, inputs.feature_set) if inputs.feature_set is not None else None
-    phases: tuple[str, ...] = ()
-    blocks: list[tuple[str, pl.DataFrame]] = []
-    reads_clinical = inputs.factors or inputs.comparator is not None or inputs.harmonise is not None
-    known = clinical_at_reference(snapshot, study.id) if reads_clinical else ClinicalAtReference()
-    if inputs.factors:
-        blocks += [("clinical factors", factor_block(known.values, inputs.factors, inputs.missing))]
-        if inputs.missing == "exclude":
-            excluded |= outside_windows(known, frame["patient"], (rule.variable for rule in inputs.factors))
-    if inputs.comparator is not None:
-        values = [row for of_patient in known.values.values() for row in of_patient.values()]
-        judged = comparator_frame(
-            inputs.comparator, values, patients=frame["patient"], variables=inputs.variables, words=inputs.words
-        )
-        excluded |= dict(judged.filter(pl.col("reason").is_not_null()).select("patient", "reason").iter_rows())
-        read = [inputs.variables.get(name, name) for name in inputs.comparator.inputs]
-        for patient, reason in outside_windows(known, judged["patient"], read).items():
-            if patient in excluded:
-                excluded[patient] += f" ({reason})"
-        named = judged.filter(pl.col("reason").is_null()).select(
-            "patient", pl.col("score").alias(inputs.comparator.name)
-        )
-        blocks += [(inputs.comparator.name, named)]
-    if inputs.feature_set is not None:
-        features = (
-            embedding_columns(snapshot, study.id, chosen, inputs.phases, inputs.split)
-            if chosen is not None and is_embedding(snapshot, chosen)
-            else phase_columns(snapshot, study, inputs.feature_set, inputs.phases)
-        )
-        if inputs.minimum_icc is not None:
-            stable = agreeing_columns(
-                snapshot, study, inputs.split, inputs.feature_set, inputs.minimum_icc, inputs.icc_bound
-            )
-            features = {
-                phase: columns.select("patient", *(name for name in columns.columns if name in stable))
-                for phase, columns in features.items()
-            }
-        phases = tuple(features)
-        blocks += [(f"{inputs.feature_set} in {phase}", columns) for phase, columns in features.items()]
-    if inputs.regions is not None:
-        chosen_regions = stored_feature_set(snapshot, study, inputs.regions)
-        cropped = region_tables(snapshot, study.id, chosen_regions, inputs.phases)
-        blocks += [(f"{inputs.regions} in {phase}", columns) for phase, columns in cropped.items()]
-    if inputs.harmonise is not None:
-        blocks += [(inputs.harmonise, batch_block(known.values, study, inputs.harmonise))]
-        excluded |= outside_windows(known, frame["patient"], [inputs.harmonise])
-    _refuse_repeated(study, [*KEY_COLUMNS, *(n for _, block in blocks for n in block.columns if n != "patient")])
-    for what, columns in blocks:
-        there = set(columns["patient"])
-        excluded |= {p: f"no {what}" for p in frame["patient"] if p not in there and p not in excluded}
-        frame = frame.join(columns, on="patient", how="inner", maintain_order="left")
+    for each in blocks:
+        excluded |= each.excluded
+    for each in blocks:
+        there = set(each.columns["patient"])
+        excluded |= {p: f"no {each.what}" for p in frame["patient"] if p not in there and p not in excluded}
+        frame = frame.join(each.columns, on="patient", how="inner", maintain_order="left")
     _refuse_one_class(frame, inputs)
-    return ModelTable(frame, excluded, chosen, phases)
+    phases = tuple(each.phase for each in blocks if each.phase is not None)
+    return ModelTable(frame, excluded, bound.feature_set, bound.regions, phases)
+
+
+def _labelled_patients(snapshot: Snapshot, study: Study, split: str) -> pl.DataFrame:
+    """Return the patients of a split with their cohort and label, by pseudonym."""
+    rows = snapshot.rows("split_members", study=study.id, split=split)
+    labels = {row["patient"]: row["label"] for row in snapshot.rows("labels", study=study.id)}
+    columns = {
+        "patient": [row["patient"] for row in rows],
+        "cohort": [row["cohort"] for row in rows],
+        "label": [labels[row["patient"]] for row in rows],
+    }
+    return pl.DataFrame(columns, schema={"patient": pl.String, "cohort": pl.String, "label": pl.Int64}).sort("patient")
 
 
 def _refuse_repeated(study: Study, names: Sequence[str]) -> None:

@@ -17,7 +17,7 @@ from schemas.persons import (
 from schemas.study.file import Study
 from schemas.study.outcomes import ColumnSplit
 from store.history.snapshot import Snapshot
-from zoo.tables.feature_columns import phase_columns
+from zoo.tables.feature_columns import phase_columns, stored_feature_set
 
 __all__ = ["one_person_in_both", "refuse_people_in_both_cohorts", "study_people"]
 
@@ -44,7 +44,7 @@ def study_people(snapshot: Snapshot, study: Study) -> People:
 
 def _same_imported_rows(snapshot: Snapshot, study: Study, name: str) -> list[SharedData]:
     try:
-        tables = phase_columns(snapshot, study, name, ())
+        tables = phase_columns(snapshot, study.id, stored_feature_set(snapshot, study, name), ())
     except (ContractError, NotFoundError):
         # Nothing that a model could read: not imported yet, or several lesions a patient.
         return []

@@ -18,8 +18,7 @@ from store.history.changes import changed_since
 from store.history.snapshot import Snapshot
 from store.rows.datasets import PinnedDataset, pin_dataset, writer_versions
 from zoo.tables.dataset_sql import dataset_sql
-from zoo.tables.feature_columns import stored_feature_set
-from zoo.tables.inputs import ModelInputs
+from zoo.tables.inputs import BoundInputs, ModelInputs, bound_inputs
 from zoo.tables.model_table import ModelTable, model_table
 from zoo.tables.stability import refuse_few_readings
 
@@ -53,13 +52,14 @@ def pin_table(
     """
     if inputs.minimum_icc is not None and inputs.feature_set is not None:
         refuse_few_readings(snapshot, study, inputs.split, inputs.feature_set, inputs.phases)
-    for dataset in _candidates(snapshot, study, inputs) if _is_as_stored(snapshot, study, inputs) else []:
+    bound = bound_inputs(snapshot, study, inputs)
+    for dataset in _candidates(snapshot, study, bound) if _is_as_stored(snapshot, study, inputs) else []:
         if changed_since(snapshot, dataset.commit_id, table_reads(study, inputs, dataset.feature_set)):
             continue
         excluded = _excluded(snapshot, dataset) if with_excluded else {}
         frame = _intact_frame(snapshot, dataset)
         if frame is not None and excluded is not None:
-            return ModelTable(frame, excluded, dataset.feature_set, inputs.phases), dataset
+            return ModelTable(frame, excluded, bound.feature_set, bound.regions, inputs.phases), dataset
     return pin_built_table(snapshot, study, inputs)
 
 
@@ -133,12 +133,12 @@ def _is_as_stored(snapshot: Snapshot, study: Study, inputs: ModelInputs) -> bool
     return False
 
 
-def _candidates(snapshot: Snapshot, study: Study, inputs: ModelInputs) -> list[PinnedDataset]:
+def _candidates(snapshot: Snapshot, study: Study, bound: BoundInputs) -> list[PinnedDataset]:
     wanted = {
         "study": study.id,
-        "split": inputs.split,
-        "inputs": canonical_json(inputs.as_dict()),
-        "feature_set": inputs.feature_set and stored_feature_set(snapshot, study, inputs.feature_set),
+        "split": bound.inputs.split,
+        "inputs": canonical_json(bound.inputs.as_dict()),
+        "feature_set": bound.feature_set,
         "versions": canonical_json(writer_versions()),
     }
     rows = snapshot.rows("datasets", **wanted)

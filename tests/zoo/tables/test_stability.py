@@ -137,15 +137,15 @@ def test_a_feature_is_kept_where_every_kind_agrees(snapshot: Snapshot, study: St
     with commit_to(store, "stability") as commit:
         commit.put("stability", stability_rows(snapshot, study, "main", "rated@1"))
     after = Snapshot(store)
-    assert agreeing_columns(after, study, "main", "rated@1", 0.9) == {"AP__steady"}
-    assert agreeing_columns(after, study, "main", "rated@1", 0.25) == {"AP__steady", "AP__judged"}
-    assert agreeing_columns(after, study, "main", "rated@1", 0.25, "lower") == {"AP__steady"}
+    assert agreeing_columns(after, study.id, "main", "rated@1", 0.9) == {"AP__steady"}
+    assert agreeing_columns(after, study.id, "main", "rated@1", 0.25) == {"AP__steady", "AP__judged"}
+    assert agreeing_columns(after, study.id, "main", "rated@1", 0.25, "lower") == {"AP__steady"}
 
 
 def test_without_repeated_readings_a_minimum_is_refused(snapshot: Snapshot, study: Study) -> None:
     """A minimum ICC without any ICC in the store is a contract error, not an empty or a full selection."""
     with pytest.raises(ContractError, match="no repeated readings"):
-        agreeing_columns(snapshot, study, "main", "rated@1", 0.9)
+        agreeing_columns(snapshot, study.id, "main", "rated@1", 0.9)
 
 
 def test_too_few_patients_give_no_icc(snapshot: Snapshot, study: Study) -> None:
