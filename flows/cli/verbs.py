@@ -118,9 +118,9 @@ STORE_VERBS = {
     "publish": Verb(
         "flows.cli.store.verbs:publish", "Write analyst.duckdb, a documented file that any DuckDB client opens."
     ),
-    "catalogue": Verb(
-        "flows.cli.store.verbs:catalogue",
-        "Write the catalogue: one HTML page of features, coverage and the lineage of models.",
+    "overview": Verb(
+        "flows.cli.store.verbs:overview",
+        "Write an overview of the store: one HTML page of features, coverage and the lineage of models.",
     ),
     "export": Verb(
         "flows.cli.store.keeping:export", "Write a study, or all of the store, as plain files that need no radzoo."

@@ -140,7 +140,7 @@ def report(
 ) -> CommandResult:
     """Write a study's report, one HTML page that needs nothing beside it.
 
-    Every number of it has the SQL that gives it. The page, and the catalogue that it links to, replace those of
+    Every number of it has the SQL that gives it. The page, and the overview that it links to, replace those of
     before; the store stays as it is.
 
     Parameters
@@ -148,7 +148,7 @@ def report(
     study
         The study's id; may be left out where the store has one study.
     out
-        The file to write; the store's report/STUDY.html where not given. The catalogue goes to catalogue/ beside it.
+        The file to write; the store's report/STUDY.html where not given. The overview goes to overview/ beside it.
     open
         Show it in the browser.
 

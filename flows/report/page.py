@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.commits.erased_meanwhile import carry_out
+from flows.overview.page import FOLDER, overview_text
 from flows.pages import words
 from flows.pages.page import page_text, write_page
 from flows.pages.questions import Questions
@@ -13,7 +14,6 @@ from flows.report.performance import performance
 from flows.report.sections import clinical_table, feature_sets, model_parts
 from flows.report.summary import cautions, summary
 from flows.report.table_one import table_one
-from flows.store_page.page import FOLDER, catalogue_text
 from schemas.errors import UsageError
 from schemas.features.grey_levels import FEWEST_LEVELS
 from store.analyst.query import snapshot_connection
@@ -26,7 +26,7 @@ __all__ = ["write_report"]
 
 
 def write_report(store: Store, study: str | None, out: Path | None = None) -> Path:
-    """Write a study's report, the catalogue that it links to beside it, and return the report's file.
+    """Write a study's report, the overview that it links to beside it, and return the report's file.
 
     The same state of the store gives the same bytes: the only times in it are those the store recorded.
 
@@ -57,8 +57,8 @@ def _write(store: Store, study: str | None, out: Path | None) -> Path:
         raise UsageError(f"'{file}' is a folder", hint=f"--out {file / asked}.html")
     with snapshot_connection(snapshot) as connection:
         page = page_text("report", _contents(Questions(connection, "report", study=asked)))
-        catalogue = catalogue_text(connection)
-    write_page(file.parent / FOLDER / "index.html", catalogue)
+        overview = overview_text(connection)
+    write_page(file.parent / FOLDER / "index.html", overview)
     return write_page(file, page)
 
 

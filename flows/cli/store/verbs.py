@@ -1,4 +1,4 @@
-"""The verbs that look after the store: log, publish, catalogue, compact."""
+"""The verbs that look after the store: log, publish, overview, compact."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cyclopts.validators import Number
 from flows.cli.outcome import CommandResult, Context, table_text
 from flows.keep.compact import CompactReport
 from flows.keep.compact import compact as compact_store
-from flows.store_page.page import write_catalogue
+from flows.overview.page import write_overview
 from store.analyst.publish import publish_snapshot
 from store.compaction.leftovers import GRACE_HOURS
 from store.compaction.merge_plan import TARGET_ROWS
@@ -19,7 +19,7 @@ from store.faults import disk_faults
 from store.history.snapshot import Snapshot
 from store.home import Store
 
-__all__ = ["catalogue", "compact", "log", "publish"]
+__all__ = ["compact", "log", "overview", "publish"]
 
 Shared = Annotated[Context, Parameter(parse=False)]
 
@@ -57,23 +57,23 @@ def publish(*, context: Shared) -> CommandResult:
     return CommandResult(f"published {file}", {"file": str(file)})
 
 
-def catalogue(*, out: Path | None = None, context: Shared) -> CommandResult:
-    """Write the catalogue: one HTML page of features, coverage and the lineage of models.
+def overview(*, out: Path | None = None, context: Shared) -> CommandResult:
+    """Write an overview of the store: one HTML page of features, coverage and the lineage of models.
 
     The page of before is replaced; the store stays as it is.
 
     Parameters
     ----------
     out
-        The folder that index.html goes to; the store's report/catalogue where not given.
+        The folder that index.html goes to; the store's report/overview where not given.
 
     Examples
     --------
-    radzoo store catalogue --out public
+    radzoo store overview --out public
     """
     with disk_faults(out or context.store):
-        file = write_catalogue(Store(context.store), out)
-    return CommandResult(f"wrote {file}", {"catalogue": str(file)})
+        file = write_overview(Store(context.store), out)
+    return CommandResult(f"wrote {file}", {"overview": str(file)})
 
 
 def compact(

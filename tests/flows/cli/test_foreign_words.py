@@ -16,8 +16,8 @@ from markdown_it import MarkdownIt
 
 from flows.cli.main import exit_code
 from flows.engine.progress import say
+from flows.overview.page import write_overview
 from flows.report.page import write_report
-from flows.store_page.page import write_catalogue
 from schemas.foreign_text import printable
 from store.commits.commit import commit_to
 
@@ -173,13 +173,13 @@ def test_a_workbook_holds_texts_and_no_name_of_an_account(shown, tmp_path, hosti
         assert not any(str(tmp_path.parent).encode() in parts.read(name) for name in parts.namelist())
 
 
-@pytest.mark.parametrize("page", ["report", "catalogue"])
+@pytest.mark.parametrize("page", ["report", "overview"])
 def test_a_page_has_the_texts_and_none_of_their_markup(hostile, tmp_path, page):
-    """The report and the catalogue show what was written, obey nothing of it, and tell no folder and no account."""
+    """The report and the overview show what was written, obey nothing of it, and tell no folder and no account."""
     if page == "report":
         file = write_report(hostile.store, None, tmp_path / "x.html")
     else:
-        file = write_catalogue(hostile.store, tmp_path)
+        file = write_overview(hostile.store, tmp_path)
     html = file.read_text()
     parsed = Page(html)
     assert "<script>alert" not in html

@@ -16,10 +16,10 @@ from hypothesis.extra.numpy import arrays
 from flows.cli.main import exit_code
 from flows.demo.phantom.liver import PHASES, LesionTraits, lesion_mask, phantom_phases, true_transform
 from flows.imaging.regions import PhaseImage, cropped_regions, largest_slices, square_box
+from flows.overview.page import write_overview
 from flows.refresh.feature_sets import bound_feature_sets
 from flows.refresh.plan import refresh_plan, staging_folder
 from flows.refresh.run import refresh, stored_study
-from flows.store_page.page import write_catalogue
 from schemas.errors import ContractError, NotFoundError
 from schemas.features.region_settings import RegionSettings, RegistrationSettings
 from store.analyst.publish import publish_snapshot
@@ -309,7 +309,7 @@ def test_sql_tells_how_regions_were_made_and_shows_no_long_list(region_study):
 
 
 def test_verbs_and_pages_know_regions(region_study, capsys, tmp_path):
-    """list, describe, coverage, the catalogue and an export tell of a set of regions as they do of features."""
+    """list, describe, coverage, the overview and an export tell of a set of regions as they do of features."""
     region_study.ingest()
     refreshed(region_study)
     for words in (("list",), ("describe", "crops"), ("coverage",)):
@@ -317,7 +317,7 @@ def test_verbs_and_pages_know_regions(region_study, capsys, tmp_path):
     told = capsys.readouterr().out
     assert "regions" in told
     assert "margin_mm" in told
-    page = write_catalogue(region_study.store, tmp_path / "catalogue").read_text(encoding="utf-8")
+    page = write_overview(region_study.store, tmp_path / "overview").read_text(encoding="utf-8")
     assert "crops@1" in page
     folder = tmp_path / "export"
     assert exit_code(["--store", str(region_study.store_root), "store", "export", str(folder), "--format", "csv"]) == 0

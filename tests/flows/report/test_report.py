@@ -300,11 +300,11 @@ def test_grey_levels_show_what_their_sql_gives(judged_study, judged_page):
 
 
 def test_the_page_needs_nothing_beside_it(judged_page):
-    """Nothing is loaded: no source, no import, no font; the one link away leads to the catalogue beside the page."""
+    """Nothing is loaded: no source, no import, no font; the one link away leads to the overview beside the page."""
     loading = [(tag, name) for tag, name, _ in judged_page.attributes if name in ("src", "srcset", "data", "action")]
     assert loading == []
     links = [value for _, name, value in judged_page.attributes if name in ("href", "xlink:href")]
-    assert [value for value in links if not value.startswith("#")] == ["catalogue/index.html#lineage"]
+    assert [value for value in links if not value.startswith("#")] == ["overview/index.html#lineage"]
     assert set(re.findall(r"url\((.)", judged_page.html)) <= {"#"}
     assert "@import" not in judged_page.html
     assert "<link" not in judged_page.html
@@ -328,7 +328,7 @@ def test_the_same_store_gives_the_same_page(judged_study, tmp_path):
     first = write_report(judged_study.store, "judged", tmp_path / "first.html")
     second = write_report(judged_study.store, None, tmp_path / "deep" / "second.html")
     assert first.read_bytes() == second.read_bytes()
-    assert sorted(each.name for each in tmp_path.iterdir()) == ["catalogue", "deep", "first.html"]
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["deep", "first.html", "overview"]
 
 
 def test_provenance_names_the_commit_and_how_to_ask(judged_study, judged_page):

@@ -1,4 +1,4 @@
-"""The feature catalogue: one HTML page over all studies of a store, every number of it read by SQL."""
+"""The overview: one HTML page over all studies of a store, every number of it read by SQL."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any
 import duckdb
 
 from flows.commits.erased_meanwhile import carry_out
+from flows.overview.drawing import lineage_drawing
 from flows.pages.page import page_text, write_page
 from flows.pages.questions import Answer, Questions
-from flows.store_page.drawing import lineage_drawing
 from schemas.errors import UsageError
 from store.analyst.query import snapshot_connection
 from store.dictionary.difference import definition_changes_sql
@@ -21,10 +21,10 @@ from store.history.basis import Basis
 from store.history.snapshot import Snapshot
 from store.home import Store
 
-__all__ = ["FOLDER", "catalogue_text", "write_catalogue"]
+__all__ = ["FOLDER", "overview_text", "write_overview"]
 
-FOLDER = "catalogue"
-"""The folder beside a report that the catalogue lies in."""
+FOLDER = "overview"
+"""The folder beside a report that the overview lies in."""
 
 Row = dict[str, Any]
 
@@ -49,15 +49,15 @@ class StudyLineage:
     drawing: str
 
 
-def write_catalogue(store: Store, folder: Path | None = None) -> Path:
-    """Write the catalogue and return its file.
+def write_overview(store: Store, folder: Path | None = None) -> Path:
+    """Write the overview and return its file.
 
     Parameters
     ----------
     store : Store
         The store.
     folder : Path, optional
-        Where ``index.html`` goes; ``report/catalogue`` below the store's folder where absent.
+        Where ``index.html`` goes; ``report/overview`` below the store's folder where absent.
 
     Raises
     ------
@@ -70,20 +70,20 @@ def write_catalogue(store: Store, folder: Path | None = None) -> Path:
 
     def work(_: Basis) -> Path:
         with snapshot_connection(Snapshot(store)) as connection:
-            text = catalogue_text(connection)
+            text = overview_text(connection)
         return write_page(target / "index.html", text)
 
     return carry_out(store, work, only_reads=True)
 
 
-def catalogue_text(connection: duckdb.DuckDBPyConnection) -> str:
-    """Return the catalogue's HTML; the same state of the store gives the same text."""
-    return page_text("store_page", _contents(connection))
+def overview_text(connection: duckdb.DuckDBPyConnection) -> str:
+    """Return the overview's HTML; the same state of the store gives the same text."""
+    return page_text("overview", _contents(connection))
 
 
 def _contents(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     """Return all that the page shows; every part of it comes from an answer that keeps its SQL."""
-    questions = Questions(connection, "store_page")
+    questions = Questions(connection, "overview")
     sets, studies = questions.ask("feature_sets"), questions.ask("studies")
     return {
         "totals": questions.ask("totals"),

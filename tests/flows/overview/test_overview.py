@@ -1,4 +1,4 @@
-"""The catalogue: one page whose numbers are those that its SQL gives."""
+"""The overview: one page whose numbers are those that its SQL gives."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from html_page import Page
 
 from flows.bench.run import bench
 from flows.cli.main import exit_code
+from flows.overview.drawing import lineage_drawing
+from flows.overview.page import write_overview
 from flows.report.page import write_report
-from flows.store_page.drawing import lineage_drawing
-from flows.store_page.page import write_catalogue
 from schemas.errors import UsageError
 from store.analyst.query import answer
 from store.history.snapshot import Snapshot
@@ -33,7 +33,7 @@ equals = "male"
 @pytest.fixture(scope="module")
 def judged(tmp_path_factory, ready_study, prefect_server):
     """Return a study of 16 patients with two versions of its features, two judged models and one lost mask."""
-    root = tmp_path_factory.mktemp("catalogue")
+    root = tmp_path_factory.mktemp("overview")
     names = [f"P{number:02}" for number in range(1, 17)]
     study = type(ready_study)(root / "study", root / "store", "judged", names).write()
     lines = ["patient,recurrence,cohort,afp,sex"]
@@ -54,13 +54,13 @@ def judged(tmp_path_factory, ready_study, prefect_server):
 
 @pytest.fixture(scope="module")
 def file(judged, tmp_path_factory):
-    """Return the catalogue of the judged study."""
-    return write_catalogue(judged.store, tmp_path_factory.mktemp("out"))
+    """Return the overview of the judged study."""
+    return write_overview(judged.store, tmp_path_factory.mktemp("out"))
 
 
 @pytest.fixture(scope="module")
 def page(file):
-    """Return the catalogue, parsed."""
+    """Return the overview, parsed."""
     return Page(file.read_text())
 
 
@@ -177,21 +177,21 @@ def test_a_drawing_places_no_box_on_another():
 
 def test_the_same_store_gives_the_same_bytes(judged, file, tmp_path):
     """Nothing on the page depends on when or where it was written."""
-    assert write_catalogue(judged.store, tmp_path).read_bytes() == file.read_bytes()
+    assert write_overview(judged.store, tmp_path).read_bytes() == file.read_bytes()
     assert [each.name for each in tmp_path.iterdir()] == ["index.html"]
 
 
-def test_a_report_links_to_the_catalogue_beside_it(judged, file, tmp_path):
-    """The report writes the catalogue too, and its link leads there."""
+def test_a_report_links_to_the_overview_beside_it(judged, file, tmp_path):
+    """The report writes the overview too, and its link leads there."""
     report = write_report(judged.store, "judged", tmp_path / "report.html")
     (link,) = re.findall(r'href="([^"#]+)#lineage"', report.read_text())
     assert (tmp_path / link).read_bytes() == file.read_bytes()
 
 
-def test_an_empty_store_has_a_catalogue(tmp_path):
+def test_an_empty_store_has_an_overview(tmp_path):
     """Before anything is ingested the page says what to do, and every text can be asked."""
     store = Store(tmp_path / "store", create=True)
-    page = Page(write_catalogue(store).read_text())
+    page = Page(write_overview(store).read_text())
     assert page.tables == []
     assert "radzoo ingest STUDY.toml" in page.text
     for text in page.sql:
@@ -200,12 +200,12 @@ def test_an_empty_store_has_a_catalogue(tmp_path):
 
 def test_the_verb_writes_the_page(ready_study, tmp_path, capsys):
     """The file is named on stdout, as JSON too; a file where a folder is wanted is a fault of usage."""
-    base = ["--store", str(ready_study.store_root), "store", "catalogue", "--out"]
+    base = ["--store", str(ready_study.store_root), "store", "overview", "--out"]
     assert exit_code([*base, str(tmp_path / "new"), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == {"catalogue": str(tmp_path / "new" / "index.html")}
+    assert json.loads(capsys.readouterr().out) == {"overview": str(tmp_path / "new" / "index.html")}
     (tmp_path / "taken").write_text("")
     with pytest.raises(UsageError, match="is a file"):
-        write_catalogue(ready_study.store, tmp_path / "taken")
+        write_overview(ready_study.store, tmp_path / "taken")
     assert exit_code([*base, str(tmp_path / "taken")]) == 2
 
 

@@ -1,1 +1,0 @@
-"""The catalogue: one HTML page of all features, what studies have of them, and what models were made of."""
