@@ -13,6 +13,8 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from schemas.documents.model_summary import ModelSummary
+
 __all__ = ["Combining", "Completing", "Composed", "Linear", "LinearView", "Penalised", "Summarised"]
 
 Floats = NDArray[np.float64]
@@ -44,7 +46,7 @@ class LinearView:
 class Summarised(Protocol):
     """It says what it learned."""
 
-    def summary(self, labels: ArrayLike | None = None) -> dict[str, Any]:
+    def summary(self, labels: ArrayLike | None = None) -> ModelSummary:
         """Return what it learned, JSON-ready; ``notes`` say what a reader must know.
 
         Parameters

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from schemas.documents.model_summary import ExcludedFactorRecord, FactorEffectRecord, ModelSummary, RemovedFactor
 from zoo.logistic.elimination import BackwardElimination, EliminationStep, ExcludedFactor
 from zoo.logistic.imputation import fill_values, filled
 from zoo.logistic.missing_values import MissingValuesError, refuse_missing
@@ -173,14 +174,14 @@ class ClinicalLogisticRegression(BackwardElimination, ClassifierMixin, BaseEstim
         refuse_missing(table, self._names())
         return table
 
-    def summary(self, labels: ArrayLike | None = None) -> dict[str, Any]:
+    def summary(self, labels: ArrayLike | None = None) -> ModelSummary:
         """Return both rounds of tests, what they removed, and the notes."""
         return {
             "intercept": float(self.intercept_[0]),
-            "univariable": [vars(effect) for effect in self.univariable_],
-            "multivariable": [vars(effect) for effect in self.multivariable_],
-            "removed": [vars(step) for step in self.steps_],
-            "left_out": [vars(factor) for factor in self.excluded_],
+            "univariable": [cast(FactorEffectRecord, vars(effect)) for effect in self.univariable_],
+            "multivariable": [cast(FactorEffectRecord, vars(effect)) for effect in self.multivariable_],
+            "removed": [cast(RemovedFactor, vars(step)) for step in self.steps_],
+            "left_out": [cast(ExcludedFactorRecord, vars(factor)) for factor in self.excluded_],
             "notes": list(self.notes_),
         }
 

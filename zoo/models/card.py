@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from schemas.documents.model_summary import ModelSummary
 from schemas.foreign_text import markdown_words
 from zoo.models.words import network_words, penalty_words, region_words, step_words, unit_words
 from zoo.networks.region_columns import is_region_column
@@ -25,7 +26,7 @@ _ALWAYS = (
 )
 
 
-def model_card(spec: ModelSpec, metadata: Mapping[str, Any], summary: Mapping[str, Any]) -> str:
+def model_card(spec: ModelSpec, metadata: Mapping[str, Any], summary: ModelSummary) -> str:
     """Return a model's card in Markdown; equal models give equal cards.
 
     Parameters
@@ -34,7 +35,7 @@ def model_card(spec: ModelSpec, metadata: Mapping[str, Any], summary: Mapping[st
         The member of the zoo.
     metadata : mapping
         What ``model.json`` holds of the model.
-    summary : mapping
+    summary : ModelSummary
         What `zoo.models.summary.model_summary` gave.
     """
     # All of it but what this module says itself may be somebody's words.
@@ -128,7 +129,7 @@ def _trained_on(metadata: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _selection(spec: ModelSpec, summary: Mapping[str, Any]) -> list[str]:
+def _selection(spec: ModelSpec, summary: ModelSummary) -> list[str]:
     if spec.comparator is not None:
         return ["Nothing was selected: the stage or score is used as published."]
     if "combined" in summary:
@@ -148,7 +149,7 @@ def _selection(spec: ModelSpec, summary: Mapping[str, Any]) -> list[str]:
     return ["Nothing was selected: every column is read."]
 
 
-def _training(summary: Mapping[str, Any]) -> list[str]:
+def _training(summary: ModelSummary) -> list[str]:
     lines = [f"- {each}" for each in network_words(summary["network"])]
     if "members" in summary:
         folds = summary["network"]["settings"]["inner_folds"]
@@ -159,7 +160,7 @@ def _training(summary: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _learned(summary: Mapping[str, Any]) -> list[str]:
+def _learned(summary: ModelSummary) -> list[str]:
     lines: list[str] = []
     rows: list[tuple[str, ...]]
     if "members" in summary:

@@ -13,6 +13,7 @@ from typing import Any
 
 import polars as pl
 
+from schemas.documents.model_summary import ModelSummary
 from schemas.errors import UsageError
 from schemas.foreign_text import markdown_text
 from store.history.snapshot import Snapshot
@@ -133,9 +134,9 @@ class OpenedModel(Model):
         return str(self._row["sha256"])
 
     @cached_property
-    def summary(self) -> Mapping[str, Any]:
+    def summary(self) -> ModelSummary:
         """Return what it learned."""
-        found: dict[str, Any] = json.loads(self._row["summary"])
+        found: ModelSummary = json.loads(self._row["summary"])
         return found
 
     @property

@@ -11,8 +11,8 @@ from zoo.self_description import Penalised
 __all__ = ["chosen_penalties"]
 
 
-def chosen_penalties(estimator: BaseEstimator) -> dict[str, dict[str, float]]:
-    """Return ``{"penalties": {...}}`` of a fitted model, empty where it has none.
+def chosen_penalties(estimator: BaseEstimator) -> dict[str, float]:
+    """Return the penalties that a fitted model chose by cross-validation, empty where it chose none.
 
     Parameters
     ----------
@@ -31,4 +31,4 @@ def chosen_penalties(estimator: BaseEstimator) -> dict[str, dict[str, float]]:
             found |= part.penalties()
         elif isinstance(part, LogisticRegressionCV):  # scikit-learn's own, which has no such method
             found["classifier"] = float(part.C_)
-    return {"penalties": found} if found else {}
+    return found

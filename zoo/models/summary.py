@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 
+from schemas.documents.model_summary import ModelSummary
 from zoo.fitted_parts import log_odds_line, parts_of, sees_standardised_columns
 from zoo.logistic.events_per_variable import few_events_note
 from zoo.radiomics.pipelines import selected_features
@@ -16,7 +15,7 @@ from zoo.self_description import Combining, Summarised
 __all__ = ["model_summary"]
 
 
-def model_summary(estimator: BaseEstimator, labels: ArrayLike | None = None) -> dict[str, Any]:
+def model_summary(estimator: BaseEstimator, labels: ArrayLike | None = None) -> ModelSummary:
     """Return what a fitted model learned, as a JSON-ready mapping.
 
     An estimator says it itself (`zoo.self_description.Summarised`): a clinical model gives its univariable and
@@ -34,7 +33,7 @@ def model_summary(estimator: BaseEstimator, labels: ArrayLike | None = None) -> 
     """
     if isinstance(estimator, Pipeline):
         return _pipeline_summary(estimator, labels)
-    found = estimator.summary(labels) if isinstance(estimator, Summarised) else {}
+    found: ModelSummary = estimator.summary(labels) if isinstance(estimator, Summarised) else {}
     if "members" in found:
         for part in parts_of(estimator):
             if isinstance(part, Pipeline) and sees_standardised_columns(part):
@@ -44,12 +43,12 @@ def model_summary(estimator: BaseEstimator, labels: ArrayLike | None = None) -> 
     return found
 
 
-def _pipeline_summary(pipeline: Pipeline, labels: ArrayLike | None) -> dict[str, Any]:
+def _pipeline_summary(pipeline: Pipeline, labels: ArrayLike | None) -> ModelSummary:
     classifier = pipeline[-1]
-    own = classifier.summary(labels) if isinstance(classifier, Summarised) else {}
+    own: ModelSummary = classifier.summary(labels) if isinstance(classifier, Summarised) else {}
     if not sees_standardised_columns(pipeline):
         return own
-    found: dict[str, Any] = {"columns_after": _columns_after(pipeline)}
+    found: ModelSummary = {"columns_after": _columns_after(pipeline)}
     names = [str(name) for name in pipeline[:-1].get_feature_names_out()]
     line = log_odds_line(classifier, len(names))
     if line is not None:

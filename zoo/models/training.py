@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import JsonValue
 from sklearn.base import BaseEstimator
 
+from schemas.documents.model_summary import ModelSummary
 from schemas.errors import ContractError
 from schemas.keys import canonical_json, sha256_of_json
 from schemas.study.file import Study
@@ -182,9 +183,11 @@ def fit_and_save_model(store: Store, study: Study, plan: TrainingPlan, trained_a
         # What a network makes of regions is explained by maps, not column by column.
         references = {} if spec.is_network else column_references(estimator, inputs)
         examples = example_answers(estimator, inputs, references)
-        summary = model_summary(estimator, target) | chosen_penalties(estimator)
+        summary = model_summary(estimator, target)
+        if penalties := chosen_penalties(estimator):
+            summary["penalties"] = penalties
     if spec.is_network:
-        summary["network"] |= {"device": _device(study.settings_of(plan.model).network)}
+        summary["network"]["device"] = _device(study.settings_of(plan.model).network)
     metadata = _metadata(study, spec, plan) | {
         "threshold": threshold,
         "threshold_rule": _THRESHOLD_RULE,
@@ -206,12 +209,20 @@ def fit_and_save_model(store: Store, study: Study, plan: TrainingPlan, trained_a
         "sha256": sha256,
         "trained_at": trained_at,
         "versions": canonical_json(library_versions(spec)),
-        "summary": canonical_json(
-            summary | {"excluded": plan.table.excluded} | _base(spec) | package_record(spec.added_by)
-        ),
+        "summary": canonical_json(_stored_summary(spec, plan, summary)),
     }
     found = [] if spec.is_network else training_importances(last_step(estimator, inputs, references), target)
     return TrainedModel(row, plan.dataset, plan.table.excluded, tuple(named | vars(each) for each in found))
+
+
+def _stored_summary(spec: ModelSpec, plan: TrainingPlan, summary: ModelSummary) -> ModelSummary:
+    """Return what the catalogue keeps: what the model learned, who was left out, and whose member it is."""
+    stored: ModelSummary = {**summary, "excluded": plan.table.excluded}
+    if spec.base is not None:
+        stored["base"] = spec.base
+    if record := package_record(spec.added_by):
+        stored["package"] = record["package"]
+    return stored
 
 
 def _device(settings: NetworkSettings | None) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from schemas.documents.model_summary import NetworkSummary
+
 __all__ = ["epoch_words", "inputs_words", "network_words", "penalty_words", "region_words", "step_words", "unit_words"]
 
 # In the order of the steps: the catalogue keeps a summary with sorted keys.
@@ -84,12 +86,12 @@ def region_words(settings: Mapping[str, Any], phases: Iterable[str]) -> list[str
     ]
 
 
-def network_words(network: Mapping[str, Any]) -> list[str]:
+def network_words(network: NetworkSummary) -> list[str]:
     """Return in words what a network is and how it was trained.
 
     Parameters
     ----------
-    network : mapping
+    network : NetworkSummary
         The part ``network`` of a model's summary (`zoo.models.summary.model_summary`); settings and device are missing
         in one of a former release.
     """
@@ -116,7 +118,7 @@ def network_words(network: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def epoch_words(network: Mapping[str, Any]) -> str:
+def epoch_words(network: NetworkSummary) -> str:
     """Return how many epochs a network ran, of how many, and which one was kept."""
     most = f" of at most {network['settings']['epochs']}" if "settings" in network else ""
     return f"Epochs: {network['epochs']} run{most}, the weights of epoch {network['best_epoch']} kept"
@@ -128,7 +130,7 @@ def penalty_words(penalties: Mapping[str, float]) -> list[str]:
     return [f"{words}: C = {penalties[name]:.4g}" for name, words in names.items() if name in penalties]
 
 
-def _aside_words(network: Mapping[str, Any]) -> str:
+def _aside_words(network: NetworkSummary) -> str:
     fitted, aside = network["patients_fitted"], network["patients_for_early_stopping"]
     if not aside:
         return f"Early stopping: none, all {fitted} training patients moved the weights"

@@ -15,6 +15,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
+from schemas.documents.model_summary import ModelSummary
 from schemas.errors import ContractError
 from schemas.study.networks import NetworkSettings
 from zoo.networks.region_columns import region_column, region_images
@@ -165,7 +166,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
         )
         return self
 
-    def summary(self, labels: ArrayLike | None = None) -> dict[str, Any]:
+    def summary(self, labels: ArrayLike | None = None) -> ModelSummary:
         """Return under ``network`` which one it is, how it was trained, and on how many patients."""
         return {
             "network": {

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 
+from schemas.documents.model_summary import ModelSummary
 from schemas.study.models import ModelSettings
 from schemas.study.networks import NetworkSettings
 from zoo.networks.classifier import NetworkClassifier
@@ -81,13 +82,15 @@ class FusionClassifier(NetworkClassifier):
         """
         return super().fit(X, y)
 
-    def summary(self, labels: ArrayLike | None = None) -> dict[str, Any]:
+    def summary(self, labels: ArrayLike | None = None) -> ModelSummary:
         """Return what the network says, and the tabular inputs that were selected with their weights."""
-        return super().summary(labels) | {
+        own: ModelSummary = {
             "columns_after": self.combined_.column_counts(),
             "features": [{"feature": name, "coefficient": weight} for name, weight in self.tabular_coefficients()],
             "notes": list(self.combined_.notes_),
         }
+        network: ModelSummary = super().summary(labels)
+        return network | own
 
     def fitted_parts(self) -> tuple[CombinedFeatures]:
         """Return what selects the tabular inputs."""

@@ -15,6 +15,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
+from schemas.documents.model_summary import ModelSummary
 from schemas.errors import ContractError
 from schemas.study.models import ModelSettings
 from schemas.study.networks import NetworkSettings
@@ -144,11 +145,11 @@ class LateFusionClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator): 
         """Return the member that reads regions."""
         return self.network_
 
-    def summary(self, labels: ArrayLike | None = None) -> dict[str, Any]:
+    def summary(self, labels: ArrayLike | None = None) -> ModelSummary:
         """Return the weight of each member, log odds per standard deviation of its out-of-fold log odds."""
         check_is_fitted(self)
         weights = np.ravel(self.join_[-1].coef_)
-        own = {
+        own: ModelSummary = {
             "intercept": float(self.join_[-1].intercept_[0]),
             "members": [
                 {"member": name, "coefficient": float(weight)}

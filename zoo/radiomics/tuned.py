@@ -14,6 +14,7 @@ from sklearn.utils import Tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from schemas.documents.model_summary import ModelSummary
 from zoo.logistic.two_classes import two_classes
 
 __all__ = ["TunedClassifier"]
@@ -119,7 +120,7 @@ class TunedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):  # ty
             )
         return feasible
 
-    def summary(self, labels: ArrayLike | None = None) -> dict[str, Any]:
+    def summary(self, labels: ArrayLike | None = None) -> ModelSummary:
         """Return the chosen parameters."""
         return {
             "parameters": {

@@ -12,6 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from schemas.documents.model_summary import ModelSummary
 from zoo.logistic.missing_values import MissingValuesError
 from zoo.logistic.separation import separates
 from zoo.logistic.sigmoid import LEAST_SLOPE, calibrated_intercept
@@ -157,7 +158,7 @@ class ComparatorClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         self.slope_ = slope
         self.intercept_ = calibrated_intercept(slope * score, prevalence) if intercept is None else intercept
 
-    def summary(self, labels: ArrayLike | None = None) -> dict[str, Any]:
+    def summary(self, labels: ArrayLike | None = None) -> ModelSummary:
         """Return the line, and whether the training patients' own slope has the published direction."""
         return {
             "intercept": float(self.intercept_),

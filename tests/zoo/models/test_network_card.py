@@ -78,7 +78,7 @@ def fitted():
 def card_of(fitted, model: str) -> dict[str, str]:
     """Return a card's sections by their titles."""
     estimator, columns = fitted[model]
-    summary = model_summary(estimator) | chosen_penalties(estimator)
+    summary = model_summary(estimator) | {"penalties": chosen_penalties(estimator)}
     card = model_card(model_spec(model), metadata(model, columns), summary)
     assert "stage" not in card
     parts = re.split(r"^## (.*)\n\n", card, flags=re.MULTILINE)[1:]
