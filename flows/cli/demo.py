@@ -17,7 +17,7 @@ from flows.cli.zoo import leaderboard_text
 if TYPE_CHECKING:
     from flows.demo.run import DemoReport
 
-__all__ = ["demo"]
+__all__ = ["demo", "shell_command"]
 
 _FOLDER = Path("demo")
 
@@ -75,11 +75,16 @@ def _text(found: DemoReport) -> str:
             f"report          {shown(found.report)}",
             f"analyst.duckdb  {shown(found.analyst_file)}",
             f"study file      {shown(found.study_file)}",
-            f'next            {_command()} --store {store} sql "{question}"',
+            f'next            {shell_command()} --store {store} sql "{question}"',
         ]
     )
 
 
-def _command() -> str:
-    """Return how this shell finds radzoo: by its name, or by the path it was called by."""
-    return "radzoo" if shutil.which("radzoo") else os.path.relpath(sys.argv[0])
+def shell_command() -> str:
+    """Return how this shell finds radzoo: by its name, as Python's module, or by the path it was called by."""
+    if shutil.which("radzoo"):
+        return "radzoo"
+    called = Path(sys.argv[0])
+    if called.name == "__main__.py":
+        return f"{os.path.relpath(sys.executable)} -m {called.parent.name}"
+    return os.path.relpath(called)
