@@ -20,7 +20,7 @@ from radiomics.shape import RadiomicsShape
 from flows.extract.glcm import FastGLCM
 from flows.imaging.opened_files import library_words
 
-__all__ = ["FEATURES", "outcomes"]
+__all__ = ["FEATURES", "finite_or_reason", "outcomes"]
 
 Array = npt.NDArray[Any]
 
@@ -101,7 +101,12 @@ def outcomes(
         except Exception as error:
             yield name, _stopped(error)
         else:
-            yield name, value if math.isfinite(value) else f"the formula gives {value} for this mask"
+            yield name, finite_or_reason(value)
+
+
+def finite_or_reason(value: float) -> float | str:
+    """Return a value, or where it is not finite the reason why there is none."""
+    return value if math.isfinite(value) else f"the formula gives {value} for this mask"
 
 
 def _stopped(error: Exception) -> str:

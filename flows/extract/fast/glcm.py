@@ -1,0 +1,126 @@
+"""Grey level co-occurrence matrix (GLCM): how often two grey levels are neighbours, and 24 features of it.
+
+Symbols: ``P(i, j, a)`` is the share of pairs at angle a that have the grey levels i and j; ``px`` and ``py`` are its
+marginals, ``ux`` and ``uy`` their means; ``p_sum(k)`` and ``p_diff(k)`` the shares of pairs whose grey
+levels have the sum and the difference k; ``eps`` is 2.2e-16. A feature is the mean over the angles.
+
+References
+----------
+Haralick et al. 1973, doi:10.1109/TSMC.1973.4309314; IBSI reference manual, chapter 3.6, doi:10.1148/radiol.2020191145;
+formulas and rounding: pyradiomics 3.0.1, van Griethuysen et al. 2017, doi:10.1158/0008-5472.CAN-17-0339.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flows.extract.fast import kernels
+from flows.extract.fast.correlation_coefficient import maximal_correlation
+from flows.extract.fast.levels import DegenerateMaskError, MaskLevels
+
+__all__ = ["glcm_features"]
+
+Floats = NDArray[np.float64]
+
+
+def glcm_features(mask: MaskLevels) -> dict[str, float]:
+    """Return the features of a mask's co-occurrence matrix; NaN where a formula gives none.
+
+    Raises
+    ------
+    DegenerateMaskError
+        When no voxel has a neighbour.
+    """
+    P = _matrix(mask)
+    i, n_grey, eps = mask.grey, mask.highest, np.spacing(1)
+    px, py = P.sum(1), P.sum(0)
+    ux, uy = np.sum(i[:, None] * px, 0), np.sum(i[:, None] * py, 0)
+    k_sum, k_diff = np.arange(2, 2 * n_grey + 1, dtype=float)[:, None], np.arange(n_grey, dtype=float)[:, None]
+    p_sum = _totals(P, np.add.outer(mask.present, mask.present) - 2, 2 * n_grey - 1)
+    p_diff = _totals(P, np.abs(np.subtract.outer(mask.present, mask.present)), n_grey)
+    from_mean = k_sum - ux - uy
+    dx, dy = i[:, None] - ux, i[:, None] - uy
+    variance = np.sum(dx**2 * px, 0)
+    deviations = np.sqrt(variance) * np.sqrt(np.sum(dy**2 * py, 0))
+    correlation = np.sum(dx * np.sum(P * dy, 1), 0) / (deviations + eps)
+    correlation[deviations == 0] = 1
+    difference_average = np.sum(k_diff * p_diff, 0)
+    pxpy = px[:, None] * py
+    log_pxpy = np.log2(pxpy + eps)
+    HXY = -np.sum(P * np.log2(P + eps), (0, 1))
+    found: dict[str, Floats] = {
+        "Autocorrelation": np.sum(i[:, None] * np.sum(P * i[:, None], 1), 0),
+        "JointAverage": ux,
+        "ClusterProminence": np.sum(from_mean**4 * p_sum, 0),
+        "ClusterShade": np.sum(from_mean**3 * p_sum, 0),
+        "ClusterTendency": np.sum(from_mean**2 * p_sum, 0),
+        "Contrast": np.sum(k_diff**2 * p_diff, 0),
+        "Correlation": correlation,
+        "DifferenceAverage": difference_average,
+        "DifferenceEntropy": -np.sum(p_diff * np.log2(p_diff + eps), 0),
+        "DifferenceVariance": np.sum((k_diff - difference_average) ** 2 * p_diff, 0),
+        "JointEnergy": np.sum(P**2, (0, 1)),
+        "JointEntropy": HXY,
+        "Imc1": _first_information_measure(P, px, py, HXY, log_pxpy),
+        "Imc2": _second_information_measure(pxpy, HXY, log_pxpy),
+        "Idm": np.sum(p_diff / (1 + k_diff**2), 0),
+        "MCC": maximal_correlation(P, px, py, is_symmetric=mask.settings.symmetrical_glcm),
+        "Idmn": np.sum(p_diff / (1 + k_diff**2 / n_grey**2), 0),
+        "Id": np.sum(p_diff / (1 + k_diff), 0),
+        "Idn": np.sum(p_diff / (1 + k_diff / n_grey), 0),
+        "InverseVariance": np.sum(p_diff[1:] / k_diff[1:] ** 2, 0),
+        "MaximumProbability": P.max((0, 1)),
+        "SumAverage": np.sum(k_sum * p_sum, 0),
+        "SumEntropy": -np.sum(p_sum * np.log2(p_sum + eps), 0),
+        "SumSquares": variance,
+    }
+    return {name: float(np.nanmean(per_angle)) for name, per_angle in found.items()}
+
+
+def _matrix(mask: MaskLevels) -> Floats:
+    """Return P(i, j, a), of shape (levels, levels, angles), of the angles at which there are pairs."""
+    angles = mask.angles(mask.settings.distances_voxels)
+    counts = kernels.pair_counts(mask.ranks, mask.voxels, mask.offsets(angles), len(mask.present))
+    pairs = counts.astype(float)
+    if mask.settings.symmetrical_glcm:
+        pairs += counts.transpose(1, 0, 2)
+    if (norm := mask.settings.weighting_norm) is not None:
+        weights = np.ones(len(angles)) if norm == "no_weighting" else np.exp(-mask.squares_mm2(angles, norm))
+        pairs = np.sum(pairs * weights, 2, keepdims=True)
+    totals = pairs.sum((0, 1))
+    there = totals != 0
+    if not there.any():
+        raise DegenerateMaskError
+    P: Floats = pairs / totals if there.all() else pairs[:, :, there] / totals[there]
+    return P
+
+
+def _totals(P: Floats, bins: NDArray[np.int_], n_bins: int) -> Floats:
+    """Return the sums of P over the pairs of levels in each bin, of shape (bins, angles)."""
+    n_angles = P.shape[2]
+    places = bins.ravel()[:, None] * n_angles + np.arange(n_angles)
+    totals = np.bincount(places.ravel(), P.ravel(), n_bins * n_angles).astype(float)
+    return totals.reshape(n_bins, n_angles)
+
+
+def _first_information_measure(P: Floats, px: Floats, py: Floats, HXY: Floats, log_pxpy: Floats) -> Floats:
+    """Return (HXY - HXY1) / max(HX, HY), 0 for an angle where both marginal entropies are 0."""
+    eps = np.spacing(1)
+    HX, HY = (-np.sum(marginal * np.log2(marginal + eps), 0) for marginal in (px, py))
+    largest = np.fmax(HX, HY)
+    HXY1 = -np.sum(P * log_pxpy, (0, 1))
+    imc1: Floats = np.where(largest == 0, 0.0, (HXY - HXY1) / np.where(largest == 0, 1.0, largest))
+    return imc1
+
+
+def _second_information_measure(pxpy: Floats, HXY: Floats, log_pxpy: Floats) -> Floats:
+    """Return sqrt(1 - exp(-2 (HXY2 - HXY))); NaN for an angle where HXY2 is the smaller.
+
+    Where i and j are independent the difference is pure rounding, and its sign decides whether the angle counts: the
+    sums are in pyradiomics' order, over the levels with the angles beside each other.
+    """
+    HXY2 = -np.sum(pxpy * log_pxpy, (0, 1))
+    imc2: Floats = (1 - np.e ** (-2 * (HXY2 - HXY))) ** 0.5
+    imc2[HXY2 == HXY] = 0
+    return imc2

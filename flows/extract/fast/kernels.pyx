@@ -1,0 +1,174 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+"""The counts that texture matrices are made of, over the voxels of one mask.
+
+A volume is given as its padded array, flat, each voxel as the rank of its grey level among those of the mask, from 1,
+and 0 outside. The padding is as wide as the longest offset, so that a neighbour of a voxel has a place in the array. An
+offset is a number of places in that array.
+"""
+
+import numpy as np
+
+from libc.stdint cimport int32_t, int64_t, uint8_t
+
+
+def pair_counts(const int32_t[::1] ranks, const int64_t[::1] voxels, const int64_t[::1] offsets, int n_levels):
+    """Return how often grey level i has j at each offset, of shape (levels, levels, offsets)."""
+    counts = np.zeros((n_levels, n_levels, offsets.shape[0]), dtype=np.int32)
+    cdef int32_t[:, :, ::1] found = counts
+    cdef Py_ssize_t at, v
+    cdef int64_t offset
+    cdef int32_t neighbour
+    with nogil:
+        for at in range(offsets.shape[0]):
+            offset = offsets[at]
+            for v in range(voxels.shape[0]):
+                neighbour = ranks[voxels[v] + offset]
+                if neighbour:
+                    found[ranks[voxels[v]] - 1, neighbour - 1, at] += 1
+    return counts
+
+
+def run_counts(
+    const int32_t[::1] ranks, const int64_t[::1] voxels, const int64_t[::1] offsets, int n_levels, int longest
+):
+    """Return how many runs of each length each grey level has, of shape (levels, longest, offsets).
+
+    A run begins at a voxel whose neighbour behind it has another grey level, and ends where the level changes.
+    """
+    counts = np.zeros((n_levels, longest, offsets.shape[0]), dtype=np.int32)
+    cdef int32_t[:, :, ::1] found = counts
+    cdef Py_ssize_t at, v
+    cdef int64_t offset, place
+    cdef int32_t level
+    cdef int length
+    with nogil:
+        for at in range(offsets.shape[0]):
+            offset = offsets[at]
+            for v in range(voxels.shape[0]):
+                place = voxels[v]
+                level = ranks[place]
+                if ranks[place - offset] == level:
+                    continue
+                length = 1
+                place += offset
+                while ranks[place] == level:
+                    length += 1
+                    place += offset
+                found[level - 1, length - 1, at] += 1
+    return counts
+
+
+def zones(const int32_t[::1] ranks, const int64_t[::1] voxels, const int64_t[::1] offsets):
+    """Return the zones, voxels of one grey level that touch: the rank of each, and its number of voxels.
+
+    Parameters
+    ----------
+    offsets : array of int64
+        Of all neighbours, both directions.
+    """
+    of_zone = np.empty(voxels.shape[0], dtype=np.int32)
+    sizes = np.empty(voxels.shape[0], dtype=np.int32)
+    seen_places = np.zeros(ranks.shape[0], dtype=np.uint8)
+    stack_places = np.empty(voxels.shape[0], dtype=np.int64)
+    cdef int32_t[::1] levels = of_zone
+    cdef int32_t[::1] counts = sizes
+    cdef uint8_t[::1] seen = seen_places
+    cdef int64_t[::1] stack = stack_places
+    cdef Py_ssize_t v, at, top, n_zones = 0
+    cdef int64_t place, neighbour
+    cdef int32_t level, size
+    with nogil:
+        for v in range(voxels.shape[0]):
+            if seen[voxels[v]]:
+                continue
+            level = ranks[voxels[v]]
+            seen[voxels[v]] = 1
+            stack[0] = voxels[v]
+            top = 1
+            size = 0
+            while top:
+                top -= 1
+                place = stack[top]
+                size += 1
+                for at in range(offsets.shape[0]):
+                    neighbour = place + offsets[at]
+                    if ranks[neighbour] == level and not seen[neighbour]:
+                        seen[neighbour] = 1
+                        stack[top] = neighbour
+                        top += 1
+            levels[n_zones] = level
+            counts[n_zones] = size
+            n_zones += 1
+    return of_zone[:n_zones], sizes[:n_zones]
+
+
+def neighbourhoods(
+    const int32_t[::1] levels,
+    const int32_t[::1] ranks,
+    const int64_t[::1] rows,
+    int width,
+    const int64_t[::1] offsets,
+    int n_levels,
+    int32_t alpha,
+):
+    """Return what GLDM and NGTDM count in each voxel's neighbourhood.
+
+    The work goes row by row of the volume: sums over whole rows are what a processor is fastest at.
+
+    Parameters
+    ----------
+    levels : array of int32
+        The grey level of each place of the padded array, 0 outside the mask.
+    ranks : array of int32
+        Its rank.
+    rows : array of int64
+        Where each row of the mask's box begins.
+    width : int
+        Of the box.
+    offsets : array of int64
+        Of all neighbours, both directions.
+    n_levels : int
+        How many grey levels there are.
+    alpha : int
+        Largest difference of dependent grey levels.
+
+    Returns
+    -------
+    (ndarray of int32 of shape (levels, offsets + 1), ndarray of float64 of shape (levels,))
+        How many voxels of a level have so many dependent neighbours; the sum over a level's voxels of the absolute
+        difference from the mean of their neighbours.
+    """
+    dependents = np.zeros((n_levels, offsets.shape[0] + 1), dtype=np.int32)
+    differences = np.zeros(n_levels, dtype=np.float64)
+    of_row = np.empty((3, width), dtype=np.int32)
+    cdef int32_t[:, ::1] found = dependents
+    cdef double[::1] summed = differences
+    cdef int32_t[:, ::1] buffers = of_row
+    cdef int32_t *total = &buffers[0, 0]
+    cdef int32_t *count = &buffers[1, 0]
+    cdef int32_t *dependent = &buffers[2, 0]
+    cdef const int32_t *own
+    cdef const int32_t *other
+    cdef Py_ssize_t row, at, x
+    cdef int32_t difference, rank
+    with nogil:
+        for row in range(rows.shape[0]):
+            own = &levels[rows[row]]
+            for x in range(width):
+                total[x] = 0
+                count[x] = 0
+                dependent[x] = 0
+            for at in range(offsets.shape[0]):
+                other = own + offsets[at]
+                for x in range(width):
+                    difference = own[x] - other[x]
+                    total[x] += other[x]
+                    count[x] += other[x] != 0
+                    dependent[x] += (other[x] != 0) & (difference <= alpha) & (difference >= -alpha)
+            for x in range(width):
+                rank = ranks[rows[row] + x]
+                if rank:
+                    found[rank - 1, dependent[x]] += 1
+                    if count[x]:
+                        summed[rank - 1] += abs(<double>own[x] - <double>total[x] / <double>count[x])
+    return dependents, differences

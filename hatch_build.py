@@ -1,0 +1,27 @@
+"""Compile the kernels of the extraction when the package is built, also for an editable installation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+KERNELS = "flows/extract/fast/kernels"
+
+
+class CompiledKernels(BuildHookInterface):  # type: ignore[type-arg]
+    """The build hook of `pyproject.toml`."""
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Compile beside the source, and say that the wheel is for this machine."""
+        from Cython.Build import cythonize
+        from setuptools import Distribution, Extension
+
+        extension = Extension(KERNELS.replace("/", "."), [f"{KERNELS}.pyx"], extra_compile_args=["-O3"])
+        command = Distribution({"ext_modules": cythonize([extension], quiet=True)}).get_command_obj("build_ext")
+        command.inplace = True
+        command.ensure_finalized()
+        command.run()
+        build_data["pure_python"] = False
+        build_data["infer_tag"] = True
+        build_data["artifacts"] += [f"{KERNELS}.*.so", f"{KERNELS}.*.pyd"]
