@@ -45,7 +45,10 @@ types: $(VENV)/.ready-dev
 layers: $(VENV)/.ready-dev
 	@$(BIN)/lint-imports
 
-$(VENV)/.ready: pyproject.toml constraints.txt
+# The kernels are compiled when radzoo is installed: a changed one is another installation.
+KERNELS := hatch_build.py $(wildcard flows/extract/fast/*.pyx)
+
+$(VENV)/.ready: pyproject.toml constraints.txt $(KERNELS)
 	@command -v $${CC:-cc} >/dev/null || { echo "a C compiler is needed: pyradiomics is built from source" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed; PYTHON=... names one" >&2; exit 1; }
 	@echo "setting up $(VENV): a minute or two, once"

@@ -7,6 +7,7 @@ from schemas.errors import NotFoundError
 __all__ = ["missing_library"]
 
 _OWN = ("flows", "store", "zoo", "schemas", "radzoo")
+_COMPILED = "flows.extract.fast"  # the package whose kernels are built with it
 _OF_NETWORKS = {"torch": "PyTorch", "monai": "MONAI"}
 
 
@@ -16,6 +17,11 @@ def missing_library(error: ImportError) -> NotFoundError | None:
     ``importlib.metadata`` raises the same error for a distribution that is not installed.
     """
     name = (error.name or "").partition(".")[0]
+    if error.name == _COMPILED:
+        return NotFoundError(
+            "the compiled kernels are missing, and extractions need them",
+            hint="install the package again: make .venv/.ready, or pip install --editable . in its folder",
+        )
     if name in _OWN:
         return None
     if name in _OF_NETWORKS and isinstance(error, ModuleNotFoundError):

@@ -32,12 +32,12 @@ def kind_of(row: Row) -> SetKind:
     Raises
     ------
     ContractError
-        When this version of radzoo knows no such kind.
+        When it is of no kind that is known here.
     """
     if (kind := _KINDS.get(row["kind"])) is None:
         raise ContractError(
             f"feature set {row['feature_set']} is of the kind '{row['kind']}', which this version does not know",
-            hint="install the version of radzoo that wrote it",
+            hint="install the release that wrote it",
         )
     return kind
 

@@ -41,6 +41,10 @@ importlib.metadata.version = version
         (PackageNotFoundError("torch"), "PyTorch is not installed, and networks need it"),
         (ModuleNotFoundError("No module named 'pyarrow'", name="pyarrow"), "the library 'pyarrow' is not installed"),
         (ImportError("libgomp.so.1: cannot open\nmore", name="xgboost"), "cannot be loaded: libgomp.so.1: cannot open"),
+        (
+            ImportError("cannot import name 'kernels' from 'flows.extract.fast'", name="flows.extract.fast"),
+            "the compiled kernels are missing",
+        ),
     ],
 )
 def test_each_kind_of_missing_library_is_named(error, message):
