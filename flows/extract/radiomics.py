@@ -11,10 +11,9 @@ from __future__ import annotations
 import importlib.metadata
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,10 +21,9 @@ import pywt
 import SimpleITK as sitk
 from radiomics import imageoperations
 
-from flows.extract.calculators import FEATURES, finite_or_reason, outcomes
+from flows.extract.calculators import FEATURES
 from flows.extract.discretisation import discretisation
-from flows.extract.fast.families import DegenerateMaskError, MaskFamilies
-from flows.extract.fast.levels import MaskLevels
+from flows.extract.engines import Engine, FilteredMask, Outcomes, shape_outcomes
 from flows.extract.process_state import geometry_tolerance, one_thread, quiet
 from flows.extract.shuffle import shuffled_inside
 from flows.imaging.grids import geometry_difference
@@ -33,15 +31,12 @@ from schemas.errors import ContractError
 from schemas.features.radiomics_settings import RadiomicsSettings
 from schemas.settings import IMAGE_BYTES, limit_setting
 
-__all__ = ["Engine", "Extraction", "extract", "library_versions", "normalised_image", "use_single_thread"]
+__all__ = ["Extraction", "extract", "library_versions", "normalised_image", "use_single_thread"]
 
 _PYRADIOMICS = {"pyradiomics-bhklab": {"3.1.4": "3.0.1"}, "pyradiomics": {"3.0.1": "3.0.1"}}
 """The distributions that hold the module, with the version whose values each of theirs gives (docs/adr/0003)."""
 
 Array = npt.NDArray[Any]
-
-Engine = Literal["fast", "pyradiomics"]
-"""What calculates features: ours, or the library that defines the values."""
 
 # Linear resampling and the wavelet's twelve products each round a few times: zero up to this many units in
 # the last place of the largest intensity.
@@ -251,13 +246,14 @@ def _extraction(region: _Region, settings: RadiomicsSettings, parameters: dict[s
     zero_fraction: dict[str, float] = {}
     setting = parameters["setting"]
 
-    def record(image_type: str, family: str, found: Iterable[tuple[str, float | str]]) -> None:
+    def record(image_type: str, family: str, found: Outcomes) -> None:
         for name, outcome in found:
             target: dict[str, Any] = reasons if isinstance(outcome, str) else values
             target[f"{image_type}_{family}_{name}"] = outcome
 
     if "shape" in settings.families:
-        record("original", "shape", outcomes("shape", *region.cropped(region.image, region.shape_mask), setting))
+        images = region.cropped(region.image, region.shape_mask)
+        record("original", "shape", shape_outcomes(*images, setting, engine))
     rounding = _rounding(region.image)
     for image_type, image in _filtered_images(region, parameters):
         images = region.cropped(image, region.mask)
@@ -267,18 +263,11 @@ def _extraction(region: _Region, settings: RadiomicsSettings, parameters: dict[s
         grey_levels[image_type] = discretised.levels
         voxels = array[inside].astype(float)
         zero_fraction[image_type] = float(np.mean(np.abs(voxels) <= rounding))
-        of_mask = MaskFamilies(
-            MaskLevels(discretised.bins, discretised.present, images[0].GetSpacing()[::-1], settings), voxels
-        )
+        mask = FilteredMask(images, voxels, discretised, settings)
         for family in textures:
             faults = discretised.faults(family, settings)
             if len(faults) < len(FEATURES[family]):
-                reference = partial(
-                    outcomes, family, *images, setting | {"discretised": (discretised.bins, discretised.present)}
-                )
-                record(
-                    image_type, family, reference() if engine == "pyradiomics" else _fast(of_mask, family, reference)
-                )
+                record(image_type, family, mask.outcomes(family, engine))
             for name, fault in faults.items():
                 values[f"{image_type}_{family}_{name}"] = math.nan
                 reasons[f"{image_type}_{family}_{name}"] = fault
@@ -292,20 +281,6 @@ def _extraction(region: _Region, settings: RadiomicsSettings, parameters: dict[s
         voxels=int(np.count_nonzero(sitk.GetArrayViewFromImage(region.mask) == 1)),
         zero_fraction=zero_fraction,
     )
-
-
-def _fast(
-    of_mask: MaskFamilies, family: str, reference: Callable[[], Iterator[tuple[str, float | str]]]
-) -> Iterator[tuple[str, float | str]]:
-    """Yield what the fast engine gives of a family, or pyradiomics where the mask is too small for a matrix."""
-    try:
-        values = of_mask.features(family)
-    except MemoryError as error:
-        raise MemoryError(family) from error  # another machine could have the value
-    except DegenerateMaskError:
-        yield from reference()
-        return
-    yield from ((name, finite_or_reason(value)) for name, value in values.items())
 
 
 def _columns(settings: RadiomicsSettings, textures: Sequence[str]) -> Iterator[str]:

@@ -13,10 +13,10 @@ from flows.extract.fast.firstorder import firstorder_features
 from flows.extract.fast.glcm import glcm_features
 from flows.extract.fast.glrlm import glrlm_features
 from flows.extract.fast.glszm import glszm_features
-from flows.extract.fast.levels import DegenerateMaskError, MaskLevels
+from flows.extract.fast.levels import MaskLevels
 from flows.extract.fast.neighbourhoods import Neighbourhoods, gldm_features, neighbourhoods, ngtdm_features
 
-__all__ = ["DegenerateMaskError", "MaskFamilies"]
+__all__ = ["MaskFamilies"]
 
 
 class MaskFamilies:

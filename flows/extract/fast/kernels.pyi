@@ -12,3 +12,6 @@ def zones(ranks: Levels, voxels: Places, offsets: Places) -> tuple[NDArray[np.in
 def neighbourhoods(
     levels: Levels, ranks: Levels, rows: Places, width: int, offsets: Places, n_levels: int, alpha: int
 ) -> tuple[NDArray[np.int32], NDArray[np.float64]]: ...
+def planar_hulls(
+    points: NDArray[np.int32], axis: int, sizes: Places, steps: NDArray[np.float64]
+) -> tuple[float, NDArray[np.int32]]: ...

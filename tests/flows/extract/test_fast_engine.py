@@ -10,13 +10,17 @@ import SimpleITK as sitk
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from radiomics import imageoperations
 from scipy.ndimage import gaussian_filter
 
 from flows.extract.calculators import outcomes
-from flows.extract.fast.families import DegenerateMaskError, MaskFamilies
-from flows.extract.fast.levels import MaskLevels
+from flows.extract.discretisation import discretisation
+from flows.extract.fast.families import MaskFamilies
+from flows.extract.fast.levels import DegenerateMaskError, MaskLevels
+from flows.extract.fast.shape import shape_features
 from flows.extract.process_state import quiet
 from flows.extract.radiomics import extract
+from schemas.features.grey_levels import MOST_BINS
 from schemas.features.radiomics_settings import HCC_CEMRI, RadiomicsSettings
 
 RELATIVE = 1e-9
@@ -83,6 +87,36 @@ def test_each_family_is_pyradiomics_family(family, levels, settings):
             assert not math.isfinite(value), name
         else:
             assert value == pytest.approx(expected[name], rel=RELATIVE, abs=ABSOLUTE), name
+
+
+@given(levels=masked_levels(), spacing_mm=st.tuples(*[st.sampled_from([0.7, 1.0, 2.5])] * 3))
+def test_shape_is_pyradiomics_shape(levels, spacing_mm):
+    """Mesh, diameters and axes of any mask, in one part or many; without a volume there is nothing to compare."""
+    expected = of_reference("shape", levels, RadiomicsSettings(), spacing_mm)
+    assume(not isinstance(expected["MeshVolume"], str) and expected["MeshVolume"] > 1e-9)
+    with quiet():
+        found = shape_features(levels > 0, spacing_mm)
+    assert found.keys() == expected.keys()
+    for name, value in found.items():
+        if isinstance(expected[name], str):
+            assert not math.isfinite(value), name
+        else:
+            assert value == pytest.approx(expected[name], rel=RELATIVE), name
+
+
+@given(
+    voxels=arrays(np.float64, st.integers(1, 40), elements=st.floats(-500, 500)),
+    width=st.sampled_from([0.1, 0.3, 1.0, 5.0, 25.0]),
+)
+def test_voxels_are_binned_as_by_a_search_of_the_edges(voxels, width):
+    """Values on an edge, or next to one, are in the bin that the edges themselves give them."""
+    settings = RadiomicsSettings(bin_width=width)
+    on_edges = np.concatenate([voxels, np.round(voxels / width) * width])[None, None]
+    inside = np.ones(on_edges.shape, dtype=bool)
+    assume((on_edges.max() - on_edges.min()) / width < MOST_BINS - 2)
+    edges = imageoperations.getBinEdges(on_edges.ravel(), binWidth=width)
+    found = discretisation(on_edges, inside, settings)
+    assert np.array_equal(found.bins.ravel(), np.digitize(on_edges.ravel(), edges))
 
 
 def lesion(*, levels: float, spacing_mm=(1.0, 1.0, 2.0)):
