@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from schemas.errors import UsageError
 
@@ -18,6 +18,7 @@ __all__ = [
     "IMAGE_SECONDS",
     "SQL_VARIABLES",
     "STORE_VARIABLE",
+    "Engine",
     "LimitSetting",
     "SqlLimits",
     "limit_setting",
@@ -29,6 +30,10 @@ STORE_VARIABLE = "RADZOO_STORE"
 DEFAULT_STORE = "radzoo-store"
 BUSY_TIMEOUT_S = 60.0
 """Seconds a writer waits for another one before it gives up (exit code 6)."""
+
+
+Engine = Literal["fast", "pyradiomics"]
+"""What calculates radiomics features: radzoo's own, or the library that defines the values, which are the same."""
 
 
 class LimitSetting(NamedTuple):

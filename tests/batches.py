@@ -14,4 +14,4 @@ def computed_batch(batch: Sequence[PlannedExtraction], settings: ComputedSetting
     """Compute and stage planned extractions, and return their receipts."""
     kind = computed_kind(settings)
     units = kind.units(batch)
-    return unit_receipts(units, list(kind.compute(units, settings, staging, ReadingFolders())))
+    return unit_receipts(units, list(kind.compute("fast")(units, settings, staging, ReadingFolders())))

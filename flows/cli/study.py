@@ -20,6 +20,7 @@ from flows.study.of_table import TableOfFeatures, study_text
 from flows.study.template import study_template
 from flows.tables.file_faults import write_new_file
 from schemas.errors import RadzooError, UsageError
+from schemas.settings import Engine
 from store.home import Store
 
 __all__ = ["failure_lines", "ingest", "init", "refresh", "refresh_text"]
@@ -194,6 +195,7 @@ def refresh(
     dry_run: bool = False,
     check: bool = False,
     retry_failed: bool = False,
+    engine: Engine = "fast",
     context: Shared,
 ) -> CommandResult:
     """Compute the features that a study lacks; what is in the store is never computed again.
@@ -217,6 +219,8 @@ def refresh(
         Compute nothing; leave with exit code 5 where anything is stale.
     retry_failed
         Compute again what failed before on the same image and mask.
+    engine
+        What calculates features; the values are the same, pyradiomics takes several times as long.
 
     Examples
     --------
@@ -231,6 +235,7 @@ def refresh(
         workers=workers,
         dry_run=only_plan,
         retry_failed=retry_failed,
+        engine=engine,
     )
     is_bad = any(r.failed or r.refused for r in reports) and not only_plan
     is_stale = check and any(r.stale for r in reports)

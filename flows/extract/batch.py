@@ -20,7 +20,7 @@ from flows.imaging.opened_files import library_words, shown_below
 from flows.imaging.volumes import ReadingFolders, image_sha256, mask_sha256, read_volume
 from schemas.errors import ContractError
 from schemas.features.radiomics_settings import RadiomicsSettings
-from schemas.settings import EXTRACTION_MEMORY
+from schemas.settings import EXTRACTION_MEMORY, Engine
 from store.rows.staging import ExtractionRecord, stage
 
 __all__ = ["Receipt", "extract_units", "failure_of", "mask_units", "unchanged_image", "unchanged_mask", "unit_receipts"]
@@ -48,7 +48,12 @@ def mask_units(batch: Sequence[PlannedExtraction]) -> list[Sequence[PlannedExtra
 
 
 def extract_units(
-    units: Sequence[Sequence[PlannedExtraction]], settings: RadiomicsSettings, staging: Path, folders: ReadingFolders
+    units: Sequence[Sequence[PlannedExtraction]],
+    settings: RadiomicsSettings,
+    staging: Path,
+    folders: ReadingFolders,
+    *,
+    engine: Engine = "fast",
 ) -> Iterator[str | None]:
     """Compute and stage extractions one by one; give why each failed, or None.
 
@@ -69,7 +74,7 @@ def extract_units(
             if image is None or normalised is None:
                 image = unchanged_image(planned, folders)
                 normalised = normalised_image(image, settings)
-            record = _record(planned, image, normalised, settings, folders)
+            record = _record(planned, image, normalised, settings, folders, engine)
         except Exception as error:
             # A library's own error on one mask must not cost the other patients their rows.
             yield failure_of(error)
@@ -151,9 +156,10 @@ def _record(
     normalised: sitk.Image,
     settings: RadiomicsSettings,
     folders: ReadingFolders,
+    engine: Engine,
 ) -> ExtractionRecord:
     mask = unchanged_mask(planned, image, set_tolerance(settings), folders)
-    extraction = extract(image, mask, settings, normalised=normalised)
+    extraction = extract(image, mask, settings, normalised=normalised, engine=engine)
     return ExtractionRecord(
         extraction_id=planned.extraction_id,
         key=planned.key,

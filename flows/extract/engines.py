@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,11 +16,9 @@ from flows.extract.fast.families import MaskFamilies
 from flows.extract.fast.levels import DegenerateMaskError, MaskLevels
 from flows.extract.fast.shape import shape_features
 from schemas.features.radiomics_settings import RadiomicsSettings
+from schemas.settings import Engine
 
-__all__ = ["Engine", "FilteredMask", "Outcomes", "shape_outcomes"]
-
-Engine = Literal["fast", "pyradiomics"]
-"""What calculates; the values are the same."""
+__all__ = ["FilteredMask", "Outcomes", "shape_outcomes"]
 
 Outcomes = Iterator[tuple[str, float | str]]
 """Each feature of a family with its value, or with the reason why it has none."""

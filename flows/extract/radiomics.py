@@ -23,13 +23,13 @@ from radiomics import imageoperations
 
 from flows.extract.calculators import FEATURES
 from flows.extract.discretisation import discretisation
-from flows.extract.engines import Engine, FilteredMask, Outcomes, shape_outcomes
+from flows.extract.engines import FilteredMask, Outcomes, shape_outcomes
 from flows.extract.process_state import geometry_tolerance, one_thread, quiet
 from flows.extract.shuffle import shuffled_inside
 from flows.imaging.grids import geometry_difference
 from schemas.errors import ContractError
 from schemas.features.radiomics_settings import RadiomicsSettings
-from schemas.settings import IMAGE_BYTES, limit_setting
+from schemas.settings import IMAGE_BYTES, Engine, limit_setting
 
 __all__ = ["Extraction", "extract", "library_versions", "normalised_image", "use_single_thread"]
 

@@ -15,6 +15,7 @@ from flows.extract.planned import PlannedExtraction
 from flows.imaging.volumes import ReadingFolders
 from flows.refresh.feature_sets import BoundFeatureSet
 from flows.scans.reader import temporary_folder
+from schemas.settings import Engine
 from store.limits.process import LimitedProcess
 
 __all__ = ["extract_batches"]
@@ -29,6 +30,7 @@ def extract_batches(
     *,
     study_folder: Path | None = None,
     workers: int,
+    engine: Engine,
     advance: Callable[[int], None],
 ) -> list[Receipt]:
     """Run the flow on ``workers`` limited child processes and return a receipt for each extraction.
@@ -47,10 +49,12 @@ def extract_batches(
         Below which data files may lie that images' headers name.
     workers : int
         How many.
+    engine : {'fast', 'pyradiomics'}
+        What calculates features.
     advance : callable
         Called with the number of extractions that ended.
     """
-    settings = bound.definition.settings
+    settings, compute = bound.definition.settings, bound.kind.compute(engine)
     staging.mkdir(parents=True, exist_ok=True)
     idle: SimpleQueue[LimitedProcess] = SimpleQueue()
     with one_thread_each(), ExitStack() as children, temporary_folder() as temporary:
@@ -64,7 +68,7 @@ def extract_batches(
             units = bound.kind.units(batches[position])
             child = idle.get()
             try:
-                failures = extract_in_child(child, bound.kind.compute, units, settings, staging, folders)
+                failures = extract_in_child(child, compute, units, settings, staging, folders)
             finally:
                 idle.put(child)
             advance(len(batches[position]))

@@ -20,6 +20,7 @@ from flows.refresh.report import FeatureSetReport
 from flows.refresh.set_descriptions import update_descriptions
 from schemas.features.sets import FeatureSetRef
 from schemas.keys import MaskKey
+from schemas.settings import Engine
 from schemas.study.file import Study
 from schemas.study.intended_use import modality_warnings
 from store.analyst.publish import is_published
@@ -45,6 +46,7 @@ def refresh(
     workers: int | None = None,
     dry_run: bool = False,
     retry_failed: bool = False,
+    engine: Engine = "fast",
 ) -> list[FeatureSetReport]:
     """Compute a study's missing extractions and return what was done for each feature set.
 
@@ -66,10 +68,14 @@ def refresh(
         Plan and count, compute nothing.
     retry_failed : bool
         Compute again what failed before on the same image and mask.
+    engine : {'fast', 'pyradiomics'}
+        What calculates features: the values are the same.
     """
 
     def work(basis: Basis) -> list[FeatureSetReport]:
-        return _refresh(store, study, feature_set, workers, basis, dry_run=dry_run, retry_failed=retry_failed)
+        return _refresh(
+            store, study, feature_set, workers, basis, dry_run=dry_run, retry_failed=retry_failed, engine=engine
+        )
 
     return carry_out(store, work)
 
@@ -83,6 +89,7 @@ def _refresh(
     *,
     dry_run: bool,
     retry_failed: bool,
+    engine: Engine,
 ) -> list[FeatureSetReport]:
     snapshot = Snapshot(store)
     asked = stored_study(snapshot, study)
@@ -103,7 +110,7 @@ def _refresh(
     reports = [
         _report(plan, asked.id, [], None)
         if plan.is_current
-        else _carried_out(store, asked.id, plan, workers or os.cpu_count() or 1, basis)
+        else _carried_out(store, asked.id, plan, workers or os.cpu_count() or 1, basis, engine)
         for plan in plans
     ]
     reports += _of_networks(store, asked, networks, dry_run=False, retry_failed=retry_failed)
@@ -136,9 +143,13 @@ def _of_networks(
     return [refresh_network_set(store, study, ref, dry_run=dry_run, retry_failed=retry_failed) for ref in networks]
 
 
-def _carried_out(store: Store, study: str, plan: RefreshPlan, workers: int, basis: Basis) -> FeatureSetReport:
+def _carried_out(
+    store: Store, study: str, plan: RefreshPlan, workers: int, basis: Basis, engine: Engine
+) -> FeatureSetReport:
     bound, staging = plan.bound, staging_folder(store, plan.bound)
-    with record_run(store, "refresh", study, {"feature_set": bound.feature_set, "workers": workers}) as run:
+    with record_run(
+        store, "refresh", study, {"feature_set": bound.feature_set, "workers": workers, "engine": engine}
+    ) as run:
         if plan.staged:
             say(f"{bound.feature_set}: {len(plan.staged)} extractions of an interrupted run are taken over")
         failures: dict[MaskKey, str] = {}
@@ -153,6 +164,7 @@ def _carried_out(store: Store, study: str, plan: RefreshPlan, workers: int, basi
                     staging,
                     study_folder=_study_folder(store, study),
                     workers=workers,
+                    engine=engine,
                     advance=advance,
                 )
             failures = {r.planned.key: r.failure for r in receipts if r.failure is not None}

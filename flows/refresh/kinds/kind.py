@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 from flows.extract.planned import PlannedExtraction, PlannedInput
 from flows.imaging.volumes import ReadingFolders
+from schemas.settings import Engine
 from store.commits.commit import Commit
 from store.home import Store
 
@@ -28,9 +29,8 @@ D = TypeVar("D")
 class ComputedKind(Protocol[S, D]):
     """A kind of feature set, with settings of type S and definitions of type D."""
 
-    @property
-    def compute(self) -> ComputedUnits:
-        """Return what is called in a child process; a function of a module, which the child imports."""
+    def compute(self, engine: Engine) -> ComputedUnits:
+        """Return what is called in a child process: a function of a module, which the child imports."""
 
     def definition(self, settings: S) -> D:
         """Return what a version of a set with these settings is bound to, on this machine."""

@@ -11,13 +11,14 @@ from flows.extract.batch import extract_units, mask_units
 from flows.extract.planned import PlannedExtraction
 from flows.extract.radiomics import library_versions
 from flows.refresh.kinds.described import described_feature
-from flows.refresh.kinds.kind import Dated, Row
+from flows.refresh.kinds.kind import ComputedUnits, Dated, Row
 from schemas.features.ibsi_departures import calculation_departures, departures
 from schemas.features.ibsi_deviations import DEVIATIONS
 from schemas.features.names import FeatureName
 from schemas.features.radiomics_settings import RadiomicsSettings
 from schemas.features.sets import FeatureSetDefinition
 from schemas.keys import extraction_id
+from schemas.settings import Engine
 from store.commits.commit import Commit
 from store.commits.writer import add_segment
 from store.home import Store
@@ -30,7 +31,9 @@ __all__ = ["RadiomicsKind"]
 class RadiomicsKind:
     """What pyradiomics calculates of a mask."""
 
-    compute = staticmethod(extract_units)
+    def compute(self, engine: Engine) -> ComputedUnits:
+        """Return what extracts masks by an engine."""
+        return partial(extract_units, engine=engine)
 
     def definition(self, settings: RadiomicsSettings) -> FeatureSetDefinition:
         """Return the definition, with the versions of the libraries that change values."""

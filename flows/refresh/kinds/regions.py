@@ -10,10 +10,11 @@ from typing import Any
 from flows.extract.planned import PlannedExtraction
 from flows.extract.region_batch import crop_units, exam_units
 from flows.imaging.register import registration_versions
-from flows.refresh.kinds.kind import Dated, Row
+from flows.refresh.kinds.kind import ComputedUnits, Dated, Row
 from schemas.features.region_settings import RegionSettings
 from schemas.features.sets import RegionDefinition
 from schemas.keys import extraction_id, joint_context
+from schemas.settings import Engine
 from store.commits.commit import Commit
 from store.commits.writer import add_segment
 from store.home import Store
@@ -29,7 +30,9 @@ _SEGMENT_BYTES = 256 * 2**20  # arrays that one writer holds in memory at a time
 class RegionsKind:
     """The voxels around a lesion that networks read."""
 
-    compute = staticmethod(crop_units)
+    def compute(self, engine: Engine) -> ComputedUnits:
+        """Return what registers and crops; it calculates no features."""
+        return crop_units
 
     def definition(self, settings: RegionSettings) -> RegionDefinition:
         """Return the definition, with the versions of what registers."""
