@@ -7,6 +7,7 @@ import time
 
 import duckdb
 import pytest
+from builders.store import MASK_KEYS, fill, put_segment, record_of
 
 from schemas.errors import ContractError
 from store.analyst.export import export_snapshot
@@ -76,11 +77,11 @@ def test_a_damaged_file_is_an_error_and_never_an_answer(filled, damage, reader):
     assert "radzoo store verify" in refused.value.hint
 
 
-def test_two_segments_swapped_are_an_error(filled, writing):
+def test_two_segments_swapped_are_an_error(filled):
     """Each is whole Parquet of the right columns, and neither is what its name says."""
     with commit_to(filled, "more") as commit:
-        key = writing["keys"][0]._replace(patient="p9")
-        writing["put_segment"](filled, commit, [writing["record_of"](key)])
+        key = MASK_KEYS[0]._replace(patient="p9")
+        put_segment(filled, commit, [record_of(key)])
     one, other = segment_files(filled)
     aside = one.with_suffix(".aside")
     one.replace(aside)
@@ -153,14 +154,14 @@ def test_a_change_within_a_tick_of_the_clock_is_seen(tmp_path):
     assert checked.sha256(file) == file_sha256(file) != first
 
 
-def test_a_damaged_copy_of_a_remote_file_is_fetched_again(new_address, tmp_path, writing):
+def test_a_damaged_copy_of_a_remote_file_is_fetched_again(new_address, tmp_path):
     """The place where the files lie has the right one."""
     from store.address import write_address
 
     root = tmp_path / "store"
     write_address(root, new_address("sqlite-s3"))
     store = Store(root, create=True)
-    writing["fill"](store)
+    fill(store)
     before = answer(Snapshot(store), "from two_features order by all")
     (file,) = segment_files(store)
     for damage in (flip, pipe, link_to_nothing):

@@ -6,6 +6,7 @@ Figures: the paper's Table 3 and the CR row of its Table 4, as kept in study-fac
 import json
 
 import pytest
+from builders.cohorts import write_published_study
 from sklearn.metrics import roc_auc_score
 
 from flows.bench.run import bench
@@ -18,9 +19,9 @@ from store.home import Store
 
 
 @pytest.fixture(scope="module")
-def benched(tmp_path_factory, clinical_study, prefect_server):
+def benched(tmp_path_factory, tiny_images, prefect_server):
     """Return the store of the published cohort, ingested, trained and judged by the real flows."""
-    file, root = clinical_study(tmp_path_factory.mktemp("published"))
+    file, root = write_published_study(tmp_path_factory.mktemp("published"), tiny_images)
     report = ingest(file, root, workers=1)
     assert (report.patients, report.labelled, report.events, report.failures) == (165, 165, 96, ())
     store = Store(root)

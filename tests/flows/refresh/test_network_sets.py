@@ -125,11 +125,11 @@ def test_every_region_gets_the_networks_numbers_once(small_study, name):
     assert store_verification(small_study.store, quick=True).is_clean
 
 
-def test_another_study_and_another_path_reuse_what_is_there(small_study, another_study):
+def test_another_study_and_another_path_reuse_what_is_there(small_study):
     """The file's content counts, not where it lies; a changed network or normalisation is a new version."""
     digest = with_network(small_study)
     refreshed(small_study)
-    second = another_study()
+    second = small_study.another()
     with_network(second, "renamed.pt", digest=digest)
     # TorchScript holds the name it was saved under: the same content is a copy.
     shutil.copy(small_study.folder / "own.pt", second.folder / "renamed.pt")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
+from builders.store import put_features, put_segment, record_of
 
 from schemas.errors import NotFoundError
 from schemas.keys import MaskKey
@@ -52,10 +51,10 @@ def dictionary(store: Store) -> Snapshot:
     return Snapshot(store)
 
 
-def test_a_set_is_found_by_name_as_by_version(filled: Store, writing: dict[str, Callable[..., Any]]) -> None:
+def test_a_set_is_found_by_name_as_by_version(filled: Store) -> None:
     """A bare name means the newest version."""
     with commit_to(filled, "second version") as commit:
-        writing["put_features"](commit, "two-features@2")
+        put_features(commit, "two-features@2")
     snapshot = Snapshot(filled)
     assert named_feature_set(snapshot, "two-features")["feature_set"] == "two-features@2"
     assert named_feature_set(snapshot, "two-features@1")["version"] == 1
@@ -146,10 +145,10 @@ def test_a_set_is_described_from_its_definition_and_its_rows(shared_store: Store
     assert [row["phase"] for row in found.coverage] == ["AP", "PVP"]
 
 
-def test_a_set_without_rows_has_no_grey_levels(filled: Store, writing: dict[str, Callable[..., Any]]) -> None:
+def test_a_set_without_rows_has_no_grey_levels(filled: Store) -> None:
     """A set that nothing has been computed of is described all the same."""
     with commit_to(filled, "another set") as commit:
-        writing["put_features"](commit, "other@1")
+        put_features(commit, "other@1")
     with snapshot_connection(Snapshot(filled)) as connection:
         found = described_feature_set(connection, "other@1")
         column = described_column(connection, "other@1", COLUMNS[0])
@@ -182,7 +181,7 @@ def test_an_unknown_column_is_answered_with_the_nearest(shared_store: Store) -> 
     assert COLUMNS[1] in str(caught.value.hint)
 
 
-def test_two_sets_are_compared_column_by_column(filled: Store, writing: dict[str, Callable[..., Any]]) -> None:
+def test_two_sets_are_compared_column_by_column(filled: Store) -> None:
     """Settings, columns and values: what changed, what is new, how far the shared columns lie apart."""
     snapshot = Snapshot(filled)
     row = snapshot.row("feature_sets", feature_set="two-features@1")
@@ -193,10 +192,10 @@ def test_two_sets_are_compared_column_by_column(filled: Store, writing: dict[str
     records = []
     for number, key in enumerate(KEYS):
         values = {second[0]: number * 1.05, second[1]: 1.0}
-        records.append(replace(writing["record_of"](key), extraction_id=f"second {number}", values=values))
+        records.append(replace(record_of(key), extraction_id=f"second {number}", values=values))
     with commit_to(filled, "second version") as commit:
-        writing["put_features"](commit, "two-features@2", second)
-        writing["put_segment"](filled, commit, records, "two-features@2", second)
+        put_features(commit, "two-features@2", second)
+        put_segment(filled, commit, records, "two-features@2", second)
         commit.put(
             "feature_sets",
             [row | {"definition": old}, row | {"feature_set": "two-features@2", "version": 2, "definition": new}],

@@ -14,6 +14,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from builders.store import record_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import AWKWARD_COLUMNS, AWKWARD_FLOATS, extraction_records
@@ -78,13 +79,11 @@ def test_another_value_is_another_segment(record, data):
     assert len(ids) == 2
 
 
-def test_a_segment_tells_about_its_file(tmp_path, writing, shared_store):
+def test_a_segment_tells_about_its_file(tmp_path, shared_store):
     """Hash, rows, bytes and path are those of the file, which lies in the folder of its feature set."""
     keys = [MaskKey(patient, "e", "AP", "1", "R1", 1) for patient in ("b", "a")]
     columns = ("original_firstorder_Mean", "wavelet-LLH_glcm_Idm")
-    segment = write_segment(
-        DataFolder(tmp_path), "two-features@3", columns, [writing["record_of"](key) for key in keys]
-    )
+    segment = write_segment(DataFolder(tmp_path), "two-features@3", columns, [record_of(key) for key in keys])
     file = tmp_path / segment.path
     content = file.read_bytes()
     assert segment.sha256 == file_sha256(file) == hashlib.sha256(content).hexdigest()
@@ -94,24 +93,24 @@ def test_a_segment_tells_about_its_file(tmp_path, writing, shared_store):
     assert pq.read_schema(file).field(columns[0]).type == pa.float64()
 
 
-def test_a_column_of_none_is_a_column_of_numbers(tmp_path, writing):
+def test_a_column_of_none_is_a_column_of_numbers(tmp_path):
     """A feature that no extraction could compute keeps its type, so that segments can be read side by side."""
-    record = writing["record_of"](MaskKey("a", "e", "AP", "1", "R1", 1), mean=None)
+    record = record_of(MaskKey("a", "e", "AP", "1", "R1", 1), mean=None)
     segment = write_segment(DataFolder(tmp_path), "a@1", tuple(record.values), [record])
     assert pq.read_schema(tmp_path / segment.path).field("original_firstorder_Mean").type == pa.float64()
 
 
-def test_a_record_without_all_columns_is_refused(tmp_path, writing):
+def test_a_record_without_all_columns_is_refused(tmp_path):
     """A record that lacks a column of its set makes no segment."""
-    record = writing["record_of"](MaskKey("a", "e", "AP", "1", "R1", 1))
+    record = record_of(MaskKey("a", "e", "AP", "1", "R1", 1))
     with pytest.raises(KeyError, match="missing"):
         write_segment(DataFolder(tmp_path), "a@1", (*record.values, "missing"), [record])
     assert list(tmp_path.rglob("*.parquet")) == []
 
 
-def test_a_killed_writer_leaves_no_segment(tmp_path, writing, monkeypatch):
+def test_a_killed_writer_leaves_no_segment(tmp_path, monkeypatch):
     """A process that ends while it writes leaves no file under a segment's name."""
-    record = writing["record_of"](MaskKey("a", "e", "AP", "1", "R1", 1))
+    record = record_of(MaskKey("a", "e", "AP", "1", "R1", 1))
 
     def killed(_descriptor: int) -> None:
         raise KeyboardInterrupt
