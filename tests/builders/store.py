@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from schemas.keys import MaskKey, extraction_id, sha256_of_json
+from schemas.keys import MaskKey, canonical_json, extraction_id, sha256_of_json
 from store.address import StoreAddress, write_address
 from store.commits.commit import Commit, commit_to
 from store.history.runs import record_run
@@ -15,8 +15,7 @@ from store.rows.segments import Segment, write_segment
 from store.rows.staging import ExtractionRecord
 
 FEATURE_SET = "two-features@1"
-DEFINITION_JSON = '{"about":"two-features"}'
-DEFINITION = sha256_of_json({"about": "two-features"})
+DEFINITION = {"about": "two-features"}
 COLUMNS = ("original_firstorder_Mean", "wavelet-LLH_glcm_Idm")
 PATIENTS = ("p1", "p2", "p3")
 MASK_KEYS = tuple(MaskKey(patient, "baseline", phase, "1", "R1", 1) for patient in PATIENTS for phase in ("AP", "PVP"))
@@ -28,7 +27,7 @@ def record_of(key: MaskKey, mean: float | None = 1.5, idm: float | None = 0.25) 
     """Return the finished extraction of a mask; image and mask content follow from its key."""
     image, mask = sha256_of_json([key.patient, key.phase]), sha256_of_json(list(key))
     return ExtractionRecord(
-        extraction_id(image, mask, DEFINITION),
+        extraction_id(image, mask, sha256_of_json(DEFINITION)),
         key,
         image,
         mask,
@@ -40,7 +39,12 @@ def record_of(key: MaskKey, mean: float | None = 1.5, idm: float | None = 0.25) 
     )
 
 
-def put_features(commit: Commit, feature_set: str = FEATURE_SET, columns: Sequence[str] = COLUMNS) -> None:
+def put_features(
+    commit: Commit,
+    feature_set: str = FEATURE_SET,
+    columns: Sequence[str] = COLUMNS,
+    definition: Mapping[str, Any] = DEFINITION,
+) -> None:
     """Write a feature set and its dictionary."""
     name, _, version = feature_set.partition("@")
     commit.put(
@@ -53,8 +57,8 @@ def put_features(commit: Commit, feature_set: str = FEATURE_SET, columns: Sequen
                 "kind": "radiomics",
                 "features": len(columns),
                 "description": "the reader's choice",
-                "definition": DEFINITION_JSON,
-                "definition_sha256": DEFINITION,
+                "definition": canonical_json(definition),
+                "definition_sha256": sha256_of_json(definition),
                 "deviations": "{}",
             }
         ],
@@ -78,6 +82,23 @@ def put_features(commit: Commit, feature_set: str = FEATURE_SET, columns: Sequen
             for position, column in enumerate(columns)
         ],
     )
+
+
+def clinical_rows(
+    patient: str, values: Mapping[str, float | str], units: Mapping[str, str | None], observed_at: str = ""
+) -> list[Row]:
+    """Return the rows of a patient's clinical values: a text is a level, a number has its variable's unit if any."""
+    return [
+        {
+            "patient": patient,
+            "variable": name,
+            "observed_at": observed_at,
+            "value": None if isinstance(value, str) else value,
+            "level": value if isinstance(value, str) else None,
+            "unit": None if isinstance(value, str) else units.get(name),
+        }
+        for name, value in values.items()
+    ]
 
 
 def put_segment(

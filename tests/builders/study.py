@@ -1,7 +1,4 @@
-"""A small study on disk, and what a test does with it: change its files, read it in, refresh, ask.
-
-What it imports loads Prefect, which reads its environment then: only the tests of flows import it.
-"""
+"""A small study on disk, and what a test does with it: change its files, read it in, refresh, ask."""
 
 from __future__ import annotations
 
