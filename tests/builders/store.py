@@ -8,8 +8,10 @@ from typing import Any
 
 from schemas.keys import MaskKey, canonical_json, extraction_id, sha256_of_json
 from store.address import StoreAddress, write_address
+from store.analyst.query import answer
 from store.commits.commit import Commit, commit_to
 from store.history.runs import record_run
+from store.history.snapshot import Snapshot
 from store.home import Store
 from store.rows.segments import Segment, write_segment
 from store.rows.staging import ExtractionRecord
@@ -18,9 +20,22 @@ FEATURE_SET = "two-features@1"
 DEFINITION = {"about": "two-features"}
 COLUMNS = ("original_firstorder_Mean", "wavelet-LLH_glcm_Idm")
 PATIENTS = ("p1", "p2", "p3")
-MASK_KEYS = tuple(MaskKey(patient, "baseline", phase, "1", "R1", 1) for patient in PATIENTS for phase in ("AP", "PVP"))
 
 Row = dict[str, Any]
+
+
+def key_of(patient: str, phase: str = "AP") -> MaskKey:
+    """Return the key of a patient's only mask of a phase."""
+    return MaskKey(patient, "baseline", phase, "1", "R1", 1)
+
+
+MASK_KEYS = tuple(key_of(patient, phase) for patient in PATIENTS for phase in ("AP", "PVP"))
+
+
+def rows_of(store: Store, query: str, as_of: int | None = None) -> list[Row]:
+    """Return the rows that answer a question."""
+    rows: list[Row] = answer(Snapshot(store, as_of), query).to_pylist()
+    return rows
 
 
 def record_of(key: MaskKey, mean: float | None = 1.5, idm: float | None = 0.25) -> ExtractionRecord:

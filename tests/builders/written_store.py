@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from builders.store import clinical_rows, put_features, put_segment
+from builders.store import clinical_rows, key_of, put_features, put_segment
 from schemas.features.radiomics_settings import RadiomicsSettings
-from schemas.features.region_settings import RegionDefinition, RegionSettings
-from schemas.features.sets import FeatureSetDefinition
+from schemas.features.region_settings import RegionSettings
+from schemas.features.sets import FeatureSetDefinition, RegionDefinition
 from schemas.keys import MaskKey, canonical_json, extraction_id, joint_context
 from schemas.study.file import Study
 from schemas.study.text import parsed_study
@@ -180,7 +180,7 @@ class WrittenStore:
         name, version = feature_set.split("@")
         records, masks = [], {}
         for number, (patient, phase, numbers, seen) in enumerate(rows):
-            key = MaskKey(patient, "baseline", phase, "1", "R1", 1)
+            key = key_of(patient, phase)
             image, mask = f"image {patient} {phase}", f"mask {patient} {phase}"
             masks[key] = key._asdict() | {"image_sha256": image, "mask_sha256": mask, "mask_label": 1}
             records.append(
@@ -208,7 +208,7 @@ class WrittenStore:
         contents = {key: (f"image {' '.join(key)}", f"mask {' '.join(key)}") for key in rows}
         records, masks = [], {}
         for (patient, phase), pixels in rows.items():
-            key = MaskKey(patient, "baseline", phase, "1", "R1", 1)
+            key = key_of(patient, phase)
             image, mask = contents[patient, phase]
             masks[key] = key._asdict() | {"image_sha256": image, "mask_sha256": mask, "mask_label": 1}
             context = joint_context([each for (whose, _), each in contents.items() if whose == patient])

@@ -8,6 +8,7 @@ import time
 import duckdb
 import pytest
 from builders.store import MASK_KEYS, fill, put_segment, record_of
+from file_damage import flip, to_folder, to_pipe
 
 from schemas.errors import ContractError
 from store.analyst.export import export_snapshot
@@ -29,26 +30,6 @@ def segment_files(store):
     return [store.segments.local(row["path"]) for row in Snapshot(store).rows("segments")]
 
 
-def flip(file):
-    """Change one bit in the middle of a file and set its time back."""
-    before, content = file.stat(), bytearray(file.read_bytes())
-    content[len(content) // 2] ^= 1
-    file.write_bytes(content)
-    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
-
-
-def pipe(file):
-    """Put a pipe in a file's place."""
-    file.unlink()
-    os.mkfifo(file)
-
-
-def folder(file):
-    """Put a folder in a file's place."""
-    file.unlink()
-    file.mkdir()
-
-
 def link_to_nothing(file):
     """Put a link that leads nowhere in a file's place."""
     file.unlink()
@@ -66,7 +47,7 @@ READERS = {
 
 
 @pytest.mark.parametrize("reader", READERS)
-@pytest.mark.parametrize("damage", [flip, pipe, folder, link_to_nothing, os.unlink])
+@pytest.mark.parametrize("damage", [flip, to_pipe, to_folder, link_to_nothing, os.unlink])
 def test_a_damaged_file_is_an_error_and_never_an_answer(filled, damage, reader):
     """Whoever reads is told which file it is and the next command."""
     (file,) = segment_files(filled)
@@ -164,7 +145,7 @@ def test_a_damaged_copy_of_a_remote_file_is_fetched_again(new_address, tmp_path)
     fill(store)
     before = answer(Snapshot(store), "from two_features order by all")
     (file,) = segment_files(store)
-    for damage in (flip, pipe, link_to_nothing):
+    for damage in (flip, to_pipe, link_to_nothing):
         damage(file)
         assert answer(Snapshot(store), "from two_features order by all").equals(before)
     store.engine.dispose()

@@ -6,7 +6,7 @@ import math
 import struct
 
 import pytest
-from builders.store import MASK_KEYS, put_features, put_segment, record_of
+from builders.store import MASK_KEYS, key_of, put_features, put_segment, record_of
 from sqlalchemy import select
 from strategies import AWKWARD_COLUMNS, AWKWARD_FLOATS
 
@@ -301,7 +301,7 @@ def test_a_set_named_like_a_word_of_sql(store):
 def test_awkward_columns_and_numbers_pass_through_the_views(store):
     """Any column name can be asked in quotes, and every number comes out with the bits it was written with."""
     values = dict(zip(AWKWARD_COLUMNS, AWKWARD_FLOATS, strict=False))
-    key = MaskKey("p", "baseline", "AP", "1", "R1", 1)
+    key = key_of("p")
     known = record_of(key)
     record = ExtractionRecord(
         known.extraction_id, key, known.image_sha256, known.mask_sha256, values, details=known.details
@@ -320,7 +320,7 @@ def test_awkward_columns_and_numbers_pass_through_the_views(store):
 
 def test_segments_add_up(filled):
     """A second segment adds its rows to the view; as of the commit before they are not there."""
-    key = MaskKey("p4", "baseline", "AP", "1", "R1", 1)
+    key = key_of("p4")
     with commit_to(filled, "one more") as commit:
         put_segment(filled, commit, [record_of(key, mean=9.0)])
     assert len(rows(filled, "from two_features")) == 7
@@ -332,8 +332,8 @@ def test_segments_add_up(filled):
 
 def test_an_extraction_that_two_runs_computed_counts_once(filled):
     """Where two refreshes at once both wrote an extraction, the one that the catalogue names is shown, once."""
-    key = MaskKey("p1", "baseline", "AP", "1", "R1", 1)
-    extra = MaskKey("p4", "baseline", "AP", "1", "R1", 1)
+    key = key_of("p1")
+    extra = key_of("p4")
     with commit_to(filled, "again") as commit:
         put_segment(filled, commit, [record_of(each, mean=0.0) for each in (key, extra)])
     assert len(rows(filled, "from two_features")) == 7
@@ -343,7 +343,7 @@ def test_an_extraction_that_two_runs_computed_counts_once(filled):
 
 def test_one_content_under_two_keys_is_two_rows(filled):
     """The same image and mask under another reading is shown under both, though it was computed once."""
-    key = MaskKey("p1", "baseline", "AP", "1", "R1", 1)
+    key = key_of("p1")
     (mask,) = Snapshot(filled).rows("masks", patient="p1", phase="AP")
     del mask["added_commit"]
     with commit_to(filled, "second reading") as commit:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -12,11 +11,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from builders.store import put_features, put_segment
+from builders.store import key_of, put_features, put_segment
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from strategies import AWKWARD_COLUMNS, AWKWARD_FLOATS, finite_floats
+from strategies import AWKWARD_COLUMNS, AWKWARD_FLOATS, bits, finite_floats
 
 from schemas.errors import ContractError
 from schemas.keys import MaskKey
@@ -33,7 +32,7 @@ from store.home import Store
 from store.rows.segments import EMBEDDING_COLUMNS, KEY_COLUMNS, EmbeddingRecord, write_embeddings
 from store.rows.staging import ExtractionRecord
 
-KEY = MaskKey("p1", "baseline", "AP", "1", "R1", 1)
+KEY = key_of("p1")
 HASH = "5" * 64
 RESERVED = {*KEY_COLUMNS, "grey_levels", "zero_fraction"}
 
@@ -60,11 +59,6 @@ def stored(store: Store, values: dict[str, float | None]) -> None:
     with commit_to(store, "awkward") as commit:
         put_features(commit, "awkward@1", tuple(values))
         put_segment(store, commit, [record_of(KEY, values)], "awkward@1", tuple(values))
-
-
-def bits(value: float | None) -> bytes | None:
-    """Return a number's eight bytes, which tell -0.0 from 0.0."""
-    return None if value is None else struct.pack("<d", value)
 
 
 @settings(max_examples=15, deadline=None)

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from builders.store import put_segment, record_of
+from builders.store import key_of, put_segment, record_of
 
 from schemas.errors import ContractError
-from schemas.keys import RESERVED_VIEWS, MaskKey
+from schemas.keys import RESERVED_VIEWS
 from store.analyst.publish import is_published, publish_moved_store, publish_snapshot, published_root
 from store.analyst.query import snapshot_connection
 from store.commits.commit import commit_to
@@ -96,7 +96,7 @@ def test_a_client_that_has_the_old_file_open_goes_on_reading(filled):
     file = publish_snapshot(Snapshot(filled))
     with duckdb.connect(str(file), read_only=True) as old:
         with commit_to(filled, "one more") as commit:
-            key = MaskKey("p4", "baseline", "AP", "1", "R1", 1)
+            key = key_of("p4")
             put_segment(filled, commit, [record_of(key)])
         assert publish_snapshot(Snapshot(filled)) == file
         assert old.sql("select count(*) from two_features").fetchall() == [(6,)]

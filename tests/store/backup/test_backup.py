@@ -7,10 +7,9 @@ import threading
 from pathlib import Path
 
 import pytest
-from builders.store import fill, put_segment, record_of
+from builders.store import fill, key_of, put_segment, record_of
 
 from schemas.errors import ContractError, NotFoundError, StoreBusyError, UsageError
-from schemas.keys import MaskKey
 from store.analyst.query import answer
 from store.backup.copy import MARKER, back_up_store
 from store.catalogue.connection import read_transaction, write_transaction
@@ -26,7 +25,7 @@ def more(store: Store, patient: str = "p4") -> None:
     with commit_to(store, "one more") as commit:
         commit.put("patients", [{"patient": patient}])
         commit.put("exams", [{"patient": patient, "exam": "baseline"}])
-        key = MaskKey(patient, "baseline", "AP", "1", "R1", 1)
+        key = key_of(patient)
         commit.put("scans", [{"patient": patient, "exam": "baseline", "phase": "AP", "image_sha256": "0" * 64}])
         put_segment(store, commit, [record_of(key)])
 

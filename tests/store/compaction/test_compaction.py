@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import os
-import struct
 import tempfile
 from datetime import timedelta
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from builders.store import put_features, put_segment, record_of
+from builders.store import key_of, put_features, put_segment, record_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from strategies import bits
 
 from schemas.errors import StoreBusyError
-from schemas.keys import MaskKey
 from store.analyst.query import answer
 from store.catalogue.connection import read_transaction
 from store.commits.commit import commit_to
@@ -32,11 +31,6 @@ QUERY = "from two_features order by patient, phase"
 NOW = timedelta(0)
 
 
-def bits(value):
-    """Return a number's eight bytes, which tell -0.0 from 0.0 and one NaN from another."""
-    return struct.pack("<d", value)
-
-
 def told(value):
     """Return a cell as it is compared: a group of details by the fields that it has, a number by its bits."""
     if isinstance(value, dict):
@@ -48,11 +42,6 @@ def compacted(store, **options):
     """Compact the only feature set as the verb does, and return what it had and has."""
     with record_run(store, "compact", None, {}) as run:
         return compact_feature_set(store, FEATURE_SET, run=run, **options)
-
-
-def key_of(patient, phase="AP"):
-    """Return the key of a patient's only mask of a phase."""
-    return MaskKey(patient, "baseline", phase, "1", "R1", 1)
 
 
 def filled_one_by_one(store, patients, study="er"):

@@ -6,10 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from builders.store import put_features, put_segment, record_of
+from builders.store import COLUMNS, MASK_KEYS, put_features, put_segment, record_of
 
 from schemas.errors import NotFoundError
-from schemas.keys import MaskKey
 from store.analyst.query import snapshot_connection
 from store.commits.commit import commit_to
 from store.dictionary.difference import feature_set_difference
@@ -18,8 +17,6 @@ from store.dictionary.search import found_features
 from store.history.snapshot import Snapshot
 from store.home import Store
 
-COLUMNS = ("original_firstorder_Mean", "wavelet-LLH_glcm_Idm")
-KEYS = tuple(MaskKey(f"p{number}", "baseline", phase, "1", "R1", 1) for number in (1, 2, 3) for phase in ("AP", "PVP"))
 IMAGE_TYPES = ("original", "wavelet-LLH", "wavelet-HHH")
 ENTROPIES = [("glcm", "JointEntropy", "TU9B"), ("firstorder", "Entropy", "TLU2"), ("glcm", "Imc1", "R8DG")]
 
@@ -190,7 +187,7 @@ def test_two_sets_are_compared_column_by_column(filled: Store) -> None:
     new = '{"settings":{"bin_width":10,"sigma":[3],"same":true},"libraries":{"numpy":"2"},"columns":["b"]}'
     second = (COLUMNS[0], "original_glcm_Extra")
     records = []
-    for number, key in enumerate(KEYS):
+    for number, key in enumerate(MASK_KEYS):
         values = {second[0]: number * 1.05, second[1]: 1.0}
         records.append(replace(record_of(key), extraction_id=f"second {number}", values=values))
     with commit_to(filled, "second version") as commit:

@@ -9,10 +9,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from builders.store import fill, put_segment, record_of
+from builders.store import fill, key_of, put_segment, record_of
 
 from schemas.errors import StoreBusyError
-from schemas.keys import MaskKey, canonical_json
+from schemas.keys import canonical_json
 from store.analyst.export import export_snapshot
 from store.catalogue.connection import write_transaction
 from store.catalogue.tables import VERSIONED, erasures
@@ -45,7 +45,7 @@ def pinned(store):
 
 def land(commit, store, datasets):
     """Write what a training, an embedding, a benchmark and an ingest bring of the patient and of others."""
-    own = [MaskKey(each, "baseline", "late", "1", "R1", 1) for each in (PATIENT, OTHER)]
+    own = [key_of(each, "late") for each in (PATIENT, OTHER)]
     records = [record_of(key, mean=9.0) for key in own]
     put_segment(store, commit, records)
     links = [STUDY | {"feature_set": "two-features@1", "extraction_id": each.extraction_id} for each in records]

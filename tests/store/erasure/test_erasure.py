@@ -9,11 +9,11 @@ import sqlite3
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from builders.store import put_features, put_segment, record_of
+from builders.store import key_of, put_features, put_segment, record_of
 from sqlalchemy import text
 
 from schemas.errors import NotFoundError, StoreBusyError
-from schemas.keys import RESERVED_VIEWS, MaskKey
+from schemas.keys import RESERVED_VIEWS
 from store.analyst.publish import publish_snapshot
 from store.analyst.query import snapshot_connection
 from store.catalogue.connection import is_postgresql
@@ -39,11 +39,6 @@ TABLE = pa.table(
         "AP__mean": [0.5, None, float("nan")],
     }
 )
-
-
-def key_of(patient, phase="AP"):
-    """Return the key of a patient's only mask of a phase."""
-    return MaskKey(patient, "baseline", phase, "1", "R1", 1)
 
 
 def lived_in(store):

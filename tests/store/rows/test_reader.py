@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pyarrow as pa
 import pytest
-from builders.store import put_features, put_segment, record_of
+from builders.store import key_of, put_features, put_segment, record_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -41,7 +41,7 @@ def test_equal_to_the_view(filled):
 
 def test_anywhere(store_anywhere):
     """A store elsewhere gives the same rows, and another machine's folder reads them too."""
-    record = record_of(MaskKey("p1", "baseline", "AP", "1", "R1", 1))
+    record = record_of(key_of("p1"))
     with commit_to(store_anywhere, "features") as commit:
         put_features(commit)
         put_segment(store_anywhere, commit, [record])
@@ -52,7 +52,7 @@ def test_anywhere(store_anywhere):
 def test_only_a_study_and_its_columns(filled):
     """A study's masks and the asked columns, in the asked order, are all that is read."""
     with commit_to(filled, "another study") as commit:
-        commit.put("study_masks", [{"study": "other", **MaskKey("p2", "baseline", "AP", "1", "R1", 1)._asdict()}])
+        commit.put("study_masks", [{"study": "other", **key_of("p2")._asdict()}])
     table = feature_table(
         Snapshot(filled), FEATURE_SET, study="other", columns=["wavelet-LLH_glcm_Idm", "original_firstorder_Mean"]
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-import struct
 import tempfile
 from itertools import accumulate
 from pathlib import Path
@@ -17,18 +16,13 @@ import pytest
 from builders.store import record_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import AWKWARD_COLUMNS, AWKWARD_FLOATS, extraction_records
+from strategies import AWKWARD_COLUMNS, AWKWARD_FLOATS, bits, extraction_records
 
 from schemas.keys import MaskKey
 from store.files import DataFolder, file_sha256
 from store.rows.segments import KEY_COLUMNS, ROWS_PER_GROUP, store_segment, write_segment
 
 records = st.lists(extraction_records(), min_size=1, max_size=3, unique_by=lambda record: record.key)
-
-
-def bits(value: float | None) -> bytes | None:
-    """Return a number's eight bytes, which tell -0.0 from 0.0."""
-    return None if value is None else struct.pack("<d", value)
 
 
 @settings(max_examples=25, deadline=None)

@@ -10,11 +10,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from builders.store import MASK_KEYS, fill, put_segment, record_of
+from builders.store import MASK_KEYS, fill, key_of, put_segment, record_of
 from sqlalchemy import delete, insert, update
 
 from schemas.errors import ContractError
-from schemas.keys import MaskKey
 from store.catalogue.connection import write_transaction
 from store.catalogue.tables import VERSIONED, commits, store_format
 from store.commits.commit import commit_to
@@ -323,7 +322,7 @@ def test_a_damaged_catalogue_is_an_error_that_says_so(whole):
 def test_damaged_staged_records_are_found_and_whole_ones_are_told(whole):
     """A record that is no JSON or holds another extraction is a finding; one that waits is not."""
     folder = whole.staging / "0123456789"
-    record = record_of(MaskKey("p9", "baseline", "AP", "1", "R1", 1))
+    record = record_of(key_of("p9"))
     file = stage(folder, record)
     found = store_verification(whole)
     assert found.is_clean
