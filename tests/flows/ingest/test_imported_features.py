@@ -526,7 +526,14 @@ def test_a_slip_on_the_command_line_writes_nothing(table, capsys, tmp_path, opti
     given |= dict(zip(options[::2], options[1::2], strict=False))
     rest = options if len(options) == 1 else ()
     found, _, err = printed(
-        capsys, "store", "ingest", *rest, "--features", table, *(each for pair in given.items() for each in pair)
+        capsys,
+        "--store",
+        "store",
+        "ingest",
+        *rest,
+        "--features",
+        table,
+        *(each for pair in given.items() for each in pair),
     )
     assert found == code
     assert message.removeprefix("error: ").removeprefix("small/") in err
@@ -560,7 +567,18 @@ def test_a_table_of_too_few_patients_is_named_and_not_the_study_file_it_would_ma
     table = tmp_path / "few.csv"
     table.write_text("id,y,f\n" + "".join(f"P{n},{y},{n * 0.37 % 1}\n" for n, y in enumerate(labels)))
     code, _, err = printed(
-        capsys, "store", "ingest", "--features", table, "--patient", "id", "--outcome", "y", "--positive", "yes"
+        capsys,
+        "--store",
+        "store",
+        "ingest",
+        "--features",
+        table,
+        "--patient",
+        "id",
+        "--outcome",
+        "y",
+        "--positive",
+        "yes",
     )
     assert (code, words in err, "study.toml" in err) == (4, True, False)
     assert sorted(each.name for each in tmp_path.iterdir()) == [table.name]
@@ -605,7 +623,7 @@ def test_a_published_table_of_three_images_is_read_whole(shared_data, tmp_path, 
     monkeypatch.chdir(tmp_path)
     file = shared_data("radiomics_tables") / "Song2020.gz"
     code, out, _ = printed(
-        capsys, "store", "--json", "ingest", "--features", file, "--patient", "ID", "--outcome", "Target",
+        capsys, "--store", "store", "--json", "ingest", "--features", file, "--patient", "ID", "--outcome", "Target",
         "--phases", "ADC", "DWI", "T2",
     )  # fmt: skip
     report = json.loads(out)
