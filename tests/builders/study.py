@@ -15,13 +15,13 @@ import SimpleITK as sitk
 
 from builders.batches import computed_batch
 from builders.command_line import printed, radzoo_run
+from builders.store import rows_of
 from flows.extract.batch import Receipt
 from flows.ingest.run import IngestReport, ingest
 from flows.refresh.feature_sets import bound_feature_sets
 from flows.refresh.plan import RefreshPlan, refresh_plan, staging_folder
 from flows.refresh.report import FeatureSetReport
 from flows.refresh.run import refresh
-from store.analyst.query import answer
 from store.history.snapshot import Snapshot
 from store.history.studies import stored_study
 from store.home import Store
@@ -212,8 +212,7 @@ class SmallStudy:
 
     def sql(self, query: str) -> list[dict[str, Any]]:
         """Return the rows that answer a question."""
-        rows: list[dict[str, Any]] = answer(self.snapshot, query).to_pylist()
-        return rows
+        return rows_of(self.store, query)
 
     def ask(self, capture: pytest.CaptureFixture[AnyStr], *arguments: object) -> tuple[int, AnyStr, AnyStr]:
         """Run a verb on this store in this process and return its exit code, stdout and stderr."""
@@ -227,3 +226,8 @@ class SmallStudy:
         """Run ``radzoo --json`` on this store and return the exit code and what it printed."""
         done = self.run("--json", *arguments, **options)
         return done.returncode, json.loads(done.stdout)
+
+
+def counts(report: FeatureSetReport) -> tuple[int, int, int, int]:
+    """Return what a refresh computed, reused, failed to compute and left."""
+    return report.computed, report.reused, report.failed, report.unchanged

@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 import pytest
 from builders.command_line import printed
+from builders.store import rows_of
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -75,7 +76,7 @@ class ImportedStudy:
 
     def sql(self, query, as_of=None):
         """Return the rows that answer a question."""
-        return answer(Snapshot(Store(self.store_root), as_of), query).to_pylist()
+        return rows_of(Store(self.store_root), query, as_of)
 
     def columns(self, *phases):
         """Return what a model reads, by phase."""

@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from builders.study import counts
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
@@ -96,11 +97,6 @@ def refreshed(study, **options):
     study.stage()
     *_, report = refresh(study.store, study.study_id, workers=1, **options)
     return report
-
-
-def counts(report):
-    """Return computed, reused, failed, unchanged."""
-    return report.computed, report.reused, report.failed, report.unchanged
 
 
 @pytest.mark.parametrize("name", ["own.pt", "own.onnx"])

@@ -8,6 +8,7 @@ import json
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from builders.study import counts
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -189,11 +190,6 @@ def refreshed(study):
     study.stage_every_set()
     (report,) = refresh(study.store, study.study_id, workers=1)
     return report
-
-
-def counts(report):
-    """Return what a refresh computed, reused, failed to compute and left."""
-    return report.computed, report.reused, report.failed, report.unchanged
 
 
 def test_regions_are_computed_once_and_read_back(region_study):
