@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 from hypothesis import strategies as st
 
 from schemas.keys import MaskKey, extraction_id
@@ -27,6 +29,12 @@ AWKWARD_FLOATS = (0.0, -0.0, 5e-324, -2.225073858507201e-308, 1e308, -1.79769313
 
 finite_floats = st.sampled_from(AWKWARD_FLOATS) | st.floats(allow_nan=False, allow_infinity=False)
 feature_values = st.none() | finite_floats
+
+
+def bits(value: float | None) -> bytes | None:
+    """Return a number's eight bytes, which tell -0.0 from 0.0 and one NaN from another."""
+    return None if value is None else struct.pack("<d", value)
+
 
 AWKWARD_COLUMNS = ("wavelet-LLH_glcm_Idm", "Mixed-CASE_name_y", "ends_in_y", "select", "with space", "f" * 65)
 """Hyphens, both cases, the ending that a join renames, a word of SQL, a blank, a name over 64 characters."""

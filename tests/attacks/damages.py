@@ -33,6 +33,7 @@ from store.backup.copy import back_up_store
 from store.history.snapshot import Snapshot
 from store.home import Store
 from store.rows.reader import feature_table
+from tests.file_damage import flip, to_folder, to_pipe
 from zoo.benchmark.holdout import judged_model
 from zoo.models.saved import pinned_rows
 from zoo.saving.persist import folder_sha256
@@ -71,14 +72,6 @@ def of_file(pattern: str, change: Callable[[Path], None]) -> Callable[[Path], No
     return lambda root: change(max(root.glob(pattern), key=lambda file: file.stat().st_size))
 
 
-def flip(file: Path) -> None:
-    """Change a bit in the middle, and set the time back."""
-    before, content = file.stat(), bytearray(file.read_bytes())
-    content[len(content) // 2] ^= 1
-    file.write_bytes(content)
-    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
-
-
 def truncate(file: Path) -> None:
     """Cut the second half off."""
     os.truncate(file, file.stat().st_size // 2)
@@ -87,18 +80,6 @@ def truncate(file: Path) -> None:
 def empty(file: Path) -> None:
     """Leave no byte."""
     file.write_bytes(b"")
-
-
-def to_pipe(file: Path) -> None:
-    """Put a pipe in its place."""
-    file.unlink()
-    os.mkfifo(file)
-
-
-def to_folder(file: Path) -> None:
-    """Put a folder in its place."""
-    file.unlink()
-    file.mkdir()
 
 
 def to_link(file: Path) -> None:

@@ -7,6 +7,8 @@ import time
 
 import duckdb
 import pytest
+from builders.store import MASK_KEYS, fill, put_segment, record_of
+from file_damage import flip, to_folder, to_pipe
 
 from schemas.errors import ContractError
 from store.analyst.export import export_snapshot
@@ -28,26 +30,6 @@ def segment_files(store):
     return [store.segments.local(row["path"]) for row in Snapshot(store).rows("segments")]
 
 
-def flip(file):
-    """Change one bit in the middle of a file and set its time back."""
-    before, content = file.stat(), bytearray(file.read_bytes())
-    content[len(content) // 2] ^= 1
-    file.write_bytes(content)
-    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
-
-
-def pipe(file):
-    """Put a pipe in a file's place."""
-    file.unlink()
-    os.mkfifo(file)
-
-
-def folder(file):
-    """Put a folder in a file's place."""
-    file.unlink()
-    file.mkdir()
-
-
 def link_to_nothing(file):
     """Put a link that leads nowhere in a file's place."""
     file.unlink()
@@ -65,7 +47,7 @@ READERS = {
 
 
 @pytest.mark.parametrize("reader", READERS)
-@pytest.mark.parametrize("damage", [flip, pipe, folder, link_to_nothing, os.unlink])
+@pytest.mark.parametrize("damage", [flip, to_pipe, to_folder, link_to_nothing, os.unlink])
 def test_a_damaged_file_is_an_error_and_never_an_answer(filled, damage, reader):
     """Whoever reads is told which file it is and the next command."""
     (file,) = segment_files(filled)
@@ -76,11 +58,11 @@ def test_a_damaged_file_is_an_error_and_never_an_answer(filled, damage, reader):
     assert "radzoo store verify" in refused.value.hint
 
 
-def test_two_segments_swapped_are_an_error(filled, writing):
+def test_two_segments_swapped_are_an_error(filled):
     """Each is whole Parquet of the right columns, and neither is what its name says."""
     with commit_to(filled, "more") as commit:
-        key = writing["keys"][0]._replace(patient="p9")
-        writing["put_segment"](filled, commit, [writing["record_of"](key)])
+        key = MASK_KEYS[0]._replace(patient="p9")
+        put_segment(filled, commit, [record_of(key)])
     one, other = segment_files(filled)
     aside = one.with_suffix(".aside")
     one.replace(aside)
@@ -153,17 +135,17 @@ def test_a_change_within_a_tick_of_the_clock_is_seen(tmp_path):
     assert checked.sha256(file) == file_sha256(file) != first
 
 
-def test_a_damaged_copy_of_a_remote_file_is_fetched_again(new_address, tmp_path, writing):
+def test_a_damaged_copy_of_a_remote_file_is_fetched_again(new_address, tmp_path):
     """The place where the files lie has the right one."""
     from store.address import write_address
 
     root = tmp_path / "store"
     write_address(root, new_address("sqlite-s3"))
     store = Store(root, create=True)
-    writing["fill"](store)
+    fill(store)
     before = answer(Snapshot(store), "from two_features order by all")
     (file,) = segment_files(store)
-    for damage in (flip, pipe, link_to_nothing):
+    for damage in (flip, to_pipe, link_to_nothing):
         damage(file)
         assert answer(Snapshot(store), "from two_features order by all").equals(before)
     store.engine.dispose()

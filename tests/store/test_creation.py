@@ -3,6 +3,7 @@
 import socket
 
 import pytest
+from builders.store import fill
 from pyarrow.fs import FileSelector, FileSystem
 
 from schemas.errors import ContractError, NotFoundError, UsageError
@@ -48,12 +49,12 @@ def test_a_new_store_is_there_to_write_to(place, request, tmp_path, new_address)
         assert create_store(tmp_path / "other", address).commits == 1
 
 
-def test_a_catalogue_is_refused_where_its_files_are_not(request, tmp_path, new_address, writing):
+def test_a_catalogue_is_refused_where_its_files_are_not(request, tmp_path, new_address):
     """A second machine that names other data would read rows without their values."""
     address = new_address("postgresql-s3")
     create_store(tmp_path / "one", address)
     store = Store(tmp_path / "one")
-    writing["fill"](store)
+    fill(store)
     store.engine.dispose()
     assert create_store(tmp_path / "two", address).commits == 3
     for data in (address.data.replace("?", "-elsewhere?"), None):

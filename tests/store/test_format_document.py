@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pyarrow.parquet as pq
+from builders.store import MASK_KEYS, put_segment, record_of
 
 from schemas.keys import canonical_json
 from store.analyst.query import answer
@@ -76,12 +77,12 @@ def test_numbers_and_lists_of_the_page_are_the_codes():
     assert told == {(each.table, each.named) for each in verified_catalogue._REFERENCES}
 
 
-def test_a_reader_that_knows_only_the_page_reads_what_sql_answers(filled, writing):
+def test_a_reader_that_knows_only_the_page_reads_what_sql_answers(filled):
     """With sqlite3, json, hashlib and Parquet alone: ids, files and values of now and of an older commit."""
-    key = writing["keys"][0]
+    key = MASK_KEYS[0]
     with commit_to(filled, "another mask of p1") as commit:
-        again = writing["record_of"](key._replace(lesion="2"), mean=7.5)
-        writing["put_segment"](filled, commit, [again])
+        again = record_of(key._replace(lesion="2"), mean=7.5)
+        put_segment(filled, commit, [again])
         commit.put("masks", [{**key._asdict(), "image_sha256": again.image_sha256, "mask_sha256": again.mask_sha256}])
     for as_of in (2, 4):
         assert _read_by_the_page(filled.root, as_of) == {
@@ -128,9 +129,9 @@ def test_canonical_json_is_what_the_page_says():
     assert canonical_json({"b": [1, 0.1, 1e-7, None], "a": {"é": True}}) == '{"a":{"é":true},"b":[1,0.1,1e-07,null]}'
 
 
-def test_a_staged_record_is_what_the_page_says(store, writing):
+def test_a_staged_record_is_what_the_page_says(store):
     """A staged extraction has the fields that the page names, and its file is named by its id."""
-    record = writing["record_of"](writing["keys"][0])
+    record = record_of(MASK_KEYS[0])
     content = json.loads(stage(store.staging / "0123", record).read_text())
     told = section("Staging").partition("an object with")[2].partition("`staging/bench")[0]
     assert re.findall(r"`(\w+)`", told) == list(content)

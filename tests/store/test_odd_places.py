@@ -4,6 +4,7 @@ import shutil
 
 import duckdb
 import pytest
+from builders.store import fill
 
 from schemas.errors import ContractError
 from store.analyst.export import export_snapshot
@@ -20,10 +21,10 @@ QUESTION = "from two_features order by all"
 
 
 @pytest.fixture(scope="module")
-def right(tmp_path_factory, writing):
+def right(tmp_path_factory):
     """Return a store at an ordinary place and its answer."""
     store = Store(tmp_path_factory.mktemp("ordinary") / "store", create=True)
-    writing["fill"](store)
+    fill(store)
     return store, answer(Snapshot(store), QUESTION)
 
 

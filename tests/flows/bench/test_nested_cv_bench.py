@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from builders.cohorts import write_published_study
 from html_page import Page
 
 from flows.bench.run import bench
@@ -42,9 +43,9 @@ def tables(root: Path) -> dict[str, list[dict]]:
 
 
 @pytest.fixture(scope="module")
-def study_root(tmp_path_factory, clinical_study) -> Path:
+def study_root(tmp_path_factory, tiny_images) -> Path:
     """Return the store of the published cohort with a clinical model and three blood ratios, ingested."""
-    file, root = clinical_study(tmp_path_factory.mktemp("clinical"))
+    file, root = write_published_study(tmp_path_factory.mktemp("clinical"), tiny_images)
     file.write_text(file.read_text() + "\n" + MODELS)
     ingest(file, root, workers=1)
     return root

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
 import numpy as np
 import pytest
-import SimpleITK as sitk
+from builders.cohorts import bright_study
+from builders.models import train
 
 from flows.bench.run import bench
-from flows.cli.main import exit_code
 from flows.report.page import write_report
 from store.analyst.query import answer
-from store.commits.commit import commit_to
 from store.history.snapshot import Snapshot
 from store.history.studies import stored_study
 
@@ -36,38 +36,12 @@ threads = 1
 
 
 @pytest.fixture(scope="module")
-def judged(tmp_path_factory, ready_study):
+def judged(tmp_path_factory):
     """Return a study of 24 patients with a clinical model and a small network, trained and judged."""
-    from zoo.models.training import fit_and_save_model, plan_trainings
-
-    root = tmp_path_factory.mktemp("networked")
-    names = [f"N{number:02}" for number in range(24)]
-    study = type(ready_study)(root / "study", root / "store", "networked", names).write()
-    random = np.random.default_rng(3)
-    lines = ["patient,recurrence,cohort,afp,sex"]
-    for number, name in enumerate(names):
-        label = number % 2
-        for phase in study.phases:
-            own = sitk.GetArrayFromImage(study.image(name, phase))
-            own[2:6, 3:8, 3:9] += 200 * label
-            image = sitk.GetImageFromArray(own)
-            image.CopyInformation(study.image(name, phase))
-            study.write_image(name, phase, image=image)
-        sex = "male" if random.random() < 0.3 + 0.4 * label else "female"
-        lines.append(f"{name},{label},{'training' if number < 16 else 'validation'},10,{sex}")
-    (study.folder / "patients.csv").write_text("\n".join(lines) + "\n")
-    study.edit('feature_sets = ["quick"]', 'feature_sets = ["crops"]')
-    study.file.write_text(study.file.read_text() + MODELS)
+    study = bright_study(tmp_path_factory.mktemp("networked"), "networked", '["crops"]', MODELS)
     study.ingest()
     study.refresh_without_prefect()
-    asked = stored_study(study.snapshot, "networked")
-    trained = [
-        fit_and_save_model(study.store, asked, plan, "2026-01-01T00:00:00+00:00")
-        for plan in plan_trainings(study.snapshot, asked, ["cr", "dl_resnet10"])
-    ]
-    with commit_to(study.store, "train networked") as commit:
-        commit.put("datasets", [vars(each.dataset) for each in trained])
-        commit.put("models", [each.row for each in trained])
+    train(study.store, stored_study(study.snapshot, "networked"))
     bench(study.store, "networked")
     return study
 
@@ -75,13 +49,7 @@ def judged(tmp_path_factory, ready_study):
 @pytest.fixture
 def ask(judged, capsys):
     """Return a function that runs ``radzoo`` on the store: exit code, stdout, stderr."""
-
-    def run(*arguments):
-        code = exit_code(["--store", str(judged.store_root), *map(str, arguments)])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run
+    return partial(judged.ask, capsys)
 
 
 def test_bench_keeps_the_maps_of_three_held_out_patients(judged):

@@ -6,32 +6,27 @@ Figures: the paper's Table 3 and the CR row of its Table 4, as kept in study-fac
 import json
 
 import pytest
+from builders.cohorts import write_published_study
+from builders.store import rows_of
 from sklearn.metrics import roc_auc_score
 
 from flows.bench.run import bench
 from flows.cli.main import exit_code
 from flows.demo.published import FACTORS
 from flows.ingest.run import ingest
-from store.analyst.query import answer
-from store.history.snapshot import Snapshot
 from store.home import Store
 
 
 @pytest.fixture(scope="module")
-def benched(tmp_path_factory, clinical_study, prefect_server):
+def benched(tmp_path_factory, tiny_images, prefect_server):
     """Return the store of the published cohort, ingested, trained and judged by the real flows."""
-    file, root = clinical_study(tmp_path_factory.mktemp("published"))
+    file, root = write_published_study(tmp_path_factory.mktemp("published"), tiny_images)
     report = ingest(file, root, workers=1)
     assert (report.patients, report.labelled, report.events, report.failures) == (165, 165, 96, ())
     store = Store(root)
     found = bench(store)
     assert [(each.model, each.trained, each.excluded) for each in found.trained] == [("cr", True, 0)]
     return store
-
-
-def asked(store, query):
-    """Return the rows that answer a question."""
-    return answer(Snapshot(store), query).to_pylist()
 
 
 PRINTED = {
@@ -44,7 +39,7 @@ PRINTED = {
 @pytest.mark.parametrize("cohort", PRINTED)
 def test_the_leaderboard_has_the_papers_figures(benched, cohort):
     """AUC, DeLong interval, sensitivity and specificity of the clinical model are those that the paper prints."""
-    (row,) = asked(benched, f"from leaderboard where model = 'cr' and cohort = '{cohort}'")
+    (row,) = rows_of(benched, f"from leaderboard where model = 'cr' and cohort = '{cohort}'")
     n, events, auc, low, high, sensitivity, specificity = PRINTED[cohort]
     assert (row["n"], row["events"], row["suite"]) == (n, events, "holdout")
     assert row["auc"] == pytest.approx(auc, abs=5e-6)
@@ -57,17 +52,17 @@ def test_the_leaderboard_has_the_papers_figures(benched, cohort):
 def test_the_model_has_the_papers_two_factors(benched):
     """AST over 40 and diameter over 50 mm stay, with odds ratios 2.489 and 2.507; AFP enters and drops out."""
     query = "select unnest(from_json(summary->'multivariable', '[\"json\"]')) effect from models"
-    effects = asked(
+    effects = rows_of(
         benched, f"select effect->>'factor' f, round((effect->>'odds_ratio')::double, 3) r from ({query}) order by f"
     )
     assert effects == [{"f": "ast>40", "r": 2.489}, {"f": "diameter_mm>50", "r": 2.507}]
-    (removed,) = asked(benched, "select summary->'removed' r from models")
+    (removed,) = rows_of(benched, "select summary->'removed' r from models")
     assert "afp>400" in removed["r"]
 
 
 def test_training_and_validation_do_not_differ(benched):
     """The unpaired DeLong test of training against validation: D -0.97491, p 0.33401 (pROC; the paper prints .334)."""
-    (row,) = asked(benched, "from comparisons where kind = 'unpaired'")
+    (row,) = rows_of(benched, "from comparisons where kind = 'unpaired'")
     assert (row["cohort"], row["kind"]) == ("training-validation", "unpaired")
     assert row["model_a"] == row["model_b"] == "cr"
     assert row["statistic"] == pytest.approx(-0.97491, abs=5e-6)
@@ -76,7 +71,7 @@ def test_training_and_validation_do_not_differ(benched):
 
 def test_sql_makes_the_leaderboard_again_from_the_predictions(benched):
     """AUC by the rank formula, sensitivity and specificity by counting: predictions alone give every figure."""
-    again = asked(
+    again = rows_of(
         benched,
         """
         with ranked as (
@@ -95,7 +90,7 @@ def test_sql_makes_the_leaderboard_again_from_the_predictions(benched):
         group by p.cohort order by p.cohort
         """,
     )
-    stored = asked(
+    stored = rows_of(
         benched,
         "select cohort, n, events, auc, sensitivity, specificity, accuracy, brier from leaderboard order by cohort",
     )
@@ -106,7 +101,7 @@ def test_sql_makes_the_leaderboard_again_from_the_predictions(benched):
 
 def test_predictions_are_one_a_patient_with_the_label_of_the_study(benched):
     """Every patient of the split is judged once, with the label that the study derived."""
-    (row,) = asked(
+    (row,) = rows_of(
         benched,
         "select count(*) n, count(distinct patient) k, sum((p.label = l.label)::int)::bigint same, "
         "sum((s.cohort = p.cohort)::int)::bigint at_home "
@@ -117,10 +112,10 @@ def test_predictions_are_one_a_patient_with_the_label_of_the_study(benched):
 
 def test_a_second_bench_changes_nothing(benched):
     """With nothing new there is no training, no commit and no Prefect run."""
-    commits = asked(benched, "from commits")
+    commits = rows_of(benched, "from commits")
     found = bench(benched)
     assert (found.commit_id, found.trained[0].trained, found.trained[0].version) == (None, False, 1)
-    assert asked(benched, "from commits") == commits
+    assert rows_of(benched, "from commits") == commits
 
 
 def test_train_and_bench_answer_in_json(benched, capsys):
@@ -134,7 +129,7 @@ def test_train_and_bench_answer_in_json(benched, capsys):
     found = json.loads(capsys.readouterr().out)
     assert (found["suite"], found["commit_id"]) == ("holdout", None)
     bounds = "sensitivity_lo, sensitivity_hi, specificity_lo, specificity_hi"
-    rows = asked(benched, f"select * exclude ({bounds}) from leaderboard order by cohort")
+    rows = rows_of(benched, f"select * exclude ({bounds}) from leaderboard order by cohort")
     assert sorted(found["leaderboard"], key=lambda row: row["cohort"]) == rows
 
 
@@ -163,7 +158,7 @@ PRINTED_P = {
 @pytest.mark.parametrize(("variable", "level"), PRINTED_P)
 def test_table_one_has_the_papers_p_values(benched, variable, level):
     """Each of the 17 categories has the p that the paper prints for the training cohort, to its three digits."""
-    (row,) = asked(
+    (row,) = rows_of(
         benched,
         "select *, if(test = 'chi-square-yates', p, other_p) as yates_p from table_one "
         f"where cohort = 'training' and variable = '{variable}' and level = '{level}'",
@@ -176,13 +171,13 @@ def test_table_one_has_the_papers_counts_and_ages(benched):
     """Counts of every level, and mean and SD of age, are the paper's in all four groups (study-facts 2)."""
     counts = {
         (row["variable"], row["level"], row["cohort"]): (row["count_events"], row["count_others"])
-        for row in asked(benched, "from table_one where kind != 'number'")
+        for row in rows_of(benched, "from table_one where kind != 'number'")
     }
     for factor in FACTORS:
         level = f">{factor.cut:g}" if factor.cut is not None else factor.level
         found = [counts[factor.column, level, cohort] for cohort in ("training", "validation")]
         assert (*found[0], *found[1]) == factor.counts
-    ages = asked(benched, "from table_one where variable = 'age' order by cohort")
+    ages = rows_of(benched, "from table_one where variable = 'age' order by cohort")
     printed = {"training": (58.35, 10.59, 58.38, 10.60), "validation": (57.81, 10.84, 56.81, 10.26)}
     for row in ages:
         shown = tuple(row[name] for name in ("mean_events", "sd_events", "mean_others", "sd_others"))
@@ -196,9 +191,9 @@ def test_table_one_has_the_papers_counts_and_ages(benched):
 
 def test_table_one_takes_fishers_test_where_few_are_expected(benched):
     """Child-Pugh B, 7 and 5 of 132: under five are expected in a cell, so Fisher's p stands first, Yates' beside it."""
-    tests = asked(benched, "select variable, test from table_one where cohort = 'training' and test = 'fisher'")
+    tests = rows_of(benched, "select variable, test from table_one where cohort = 'training' and test = 'fisher'")
     assert {row["variable"] for row in tests} >= {"child_pugh"}
-    (afp,) = asked(benched, "from table_one where cohort = 'training' and level = '>400'")
+    (afp,) = rows_of(benched, "from table_one where cohort = 'training' and level = '>400'")
     assert (afp["test"], afp["other_test"]) == ("chi-square-yates", "fisher")
 
 
@@ -215,7 +210,7 @@ PRINTED_EFFECTS = {
 @pytest.mark.parametrize(("step", "factor"), PRINTED_EFFECTS)
 def test_effects_are_the_papers_odds_ratios(benched, step, factor):
     """Odds ratio, interval and p of each factor that the paper prints, to the printed digits, by SQL."""
-    (row,) = asked(benched, f"from effects where model = 'cr' and step = '{step}' and factor = '{factor}'")
+    (row,) = rows_of(benched, f"from effects where model = 'cr' and step = '{step}' and factor = '{factor}'")
     ratio, lower, upper, p = PRINTED_EFFECTS[step, factor]
     digits = 5e-4 if step == "multivariable" else 5e-3
     assert row["odds_ratio"] == pytest.approx(ratio, abs=digits)
@@ -226,9 +221,9 @@ def test_effects_are_the_papers_odds_ratios(benched, step, factor):
 
 def test_the_model_has_the_papers_coefficients(benched):
     """Intercept -0.201581, AST 0.911873, diameter 0.919251 (study-facts 3); 18 factors were tried alone."""
-    (model,) = asked(benched, "select (summary->>'intercept')::double as intercept from models")
+    (model,) = rows_of(benched, "select (summary->>'intercept')::double as intercept from models")
     assert model["intercept"] == pytest.approx(-0.201581, abs=5e-7)
-    effects = asked(benched, "select step, factor, coefficient from effects order by step, factor")
+    effects = rows_of(benched, "select step, factor, coefficient from effects order by step, factor")
     fitted = {row["factor"]: row["coefficient"] for row in effects if row["step"] == "multivariable"}
     assert fitted == pytest.approx({"ast>40": 0.911873, "diameter_mm>50": 0.919251}, abs=5e-7)
     assert len([row for row in effects if row["step"] == "univariable"]) == 18
@@ -236,11 +231,11 @@ def test_the_model_has_the_papers_coefficients(benched):
 
 def test_field_strength_makes_two_subgroups(benched):
     """74 patients at 1.5 T and 91 at 3 T (study-facts 1), each judged in both cohorts, and compared as independent."""
-    found = asked(benched, "from subgroups where variable = 'field_strength_t' order by level")
+    found = rows_of(benched, "from subgroups where variable = 'field_strength_t' order by level")
     sizes = {level: sum(row["n"] for row in found if row["level"] == level) for level in ("1.5", "3")}
     assert sizes == {"1.5": 74, "3": 91}
     for row in found:
-        scores = asked(
+        scores = rows_of(
             benched,
             "select p.label, p.probability from predictions p join clinical c using (patient) "
             f"where c.variable = 'field_strength_t' and c.value = {row['level']} and p.cohort = '{row['cohort']}'",
@@ -249,6 +244,6 @@ def test_field_strength_makes_two_subgroups(benched):
         assert (row["n"], row["events"]) == (len(labels), sum(labels))
         assert row["auc"] == pytest.approx(roc_auc_score(labels, probabilities), abs=1e-12)
         assert row["auc_lo"] < row["auc"] < row["auc_hi"]
-    tests = asked(benched, "from comparisons where kind = 'subgroup' order by cohort")
+    tests = rows_of(benched, "from comparisons where kind = 'subgroup' order by cohort")
     assert [row["cohort"] for row in tests] == [f"{c}: field_strength_t 1.5 - 3" for c in ("training", "validation")]
     assert all(0 < row["p"] <= row["p_holm"] <= 1 and row["model_a"] == row["model_b"] == "cr" for row in tests)

@@ -13,6 +13,7 @@ from concurrent.futures import ProcessPoolExecutor
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from builders.command_line import radzoo_run
 from radiomics.featureextractor import RadiomicsFeatureExtractor
 
 from schemas.features.radiomics_settings import HCC_CEMRI
@@ -57,7 +58,7 @@ def pyradiomics_values(scan):
 
 
 @pytest.fixture(scope="module")
-def cohort(shared_data, radzoo, tmp_path_factory):
+def cohort(shared_data, tmp_path_factory):
     """Return a function that runs the command line on the store of the ingested and refreshed cohort."""
     data = shared_data("sts_cohort")
     folder = tmp_path_factory.mktemp("sarcoma")
@@ -67,7 +68,7 @@ def cohort(shared_data, radzoo, tmp_path_factory):
     (folder / "study.toml").write_text(text)
 
     def run(*arguments):
-        return radzoo("--store", str(folder / "store"), "--json", *arguments, timeout_s=900)
+        return radzoo_run("--store", str(folder / "store"), "--json", *arguments, timeout_s=900)
 
     ingested = run("ingest", str(folder / "study.toml"))
     assert ingested.returncode == 0, ingested.stderr

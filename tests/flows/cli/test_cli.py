@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from builders.command_line import printed, radzoo_run
 
-from flows.cli.main import app, exit_code
+from flows.cli.main import app
 from flows.cli.verbs import ALL_VERBS, GROUPS, VERBS
 from schemas.settings import DEFAULT_STORE
 
@@ -28,19 +29,6 @@ HEAVY = (
     "numpy",
     "pydantic",
 )
-
-
-def printed(arguments, capsys):
-    """Run a command in this process and return its exit code, stdout and stderr."""
-    capsys.readouterr()
-    code = exit_code([str(each) for each in arguments])
-    captured = capsys.readouterr()
-    return code, captured.out, captured.err
-
-
-def asked(study, capsys, *arguments):
-    """Run a command on a study's store."""
-    return printed(["--store", study.store_root, *arguments], capsys)
 
 
 def test_hints_name_verbs_that_exist():
@@ -119,84 +107,84 @@ USAGE_FAULTS = {
 @pytest.mark.parametrize(("arguments", "message"), USAGE_FAULTS.values(), ids=USAGE_FAULTS.keys())
 def test_a_fault_of_usage_leaves_with_two(arguments, message, capsys):
     """A command that has no meaning leaves with 2, says why on stderr and how to get help, and prints no data."""
-    code, out, err = printed(arguments, capsys)
+    code, out, err = printed(capsys, *arguments)
     assert (code, out) == (2, "")
     assert err.startswith("error: ")
     assert message in err
     verb = arguments[0] if arguments[0] in (*VERBS, *GROUPS) else ""
     assert err.splitlines()[-1] == " ".join(f"next: radzoo {verb} --help".split())
-    code, out, err = printed(["--json", *arguments], capsys)
+    code, out, err = printed(capsys, "--json", *arguments)
     assert (code, out) == (2, "")
     fault = json.loads(err)
     assert (fault["error"], fault["exit_code"]) == ("UsageError", 2)
     assert message in fault["message"]
 
 
-def test_exit_codes_of_real_processes(small_study, radzoo):
+def test_exit_codes_of_real_processes(small_study):
     """One session at the shell: 3 without a store, 4 for a fault, 5 with a failure, 0 when corrected, 2 for a slip."""
     store = ("--store", str(small_study.store_root))
-    done = radzoo(*store, "sql", "select 1")
+    done = radzoo_run(*store, "sql", "select 1")
     assert (done.returncode, done.stdout) == (3, "")
     assert "there is no radzoo store here" in done.stderr
     assert "next: radzoo ingest STUDY.toml" in done.stderr
 
     small_study.edit('unit = "[IU]/mL"', 'unit = "IU"')
-    done = radzoo(*store, "ingest", str(small_study.file))
+    done = radzoo_run(*store, "ingest", str(small_study.file))
     assert (done.returncode, done.stdout) == (4, "")
     assert f"error: {small_study.file}:{small_study.line_of('unit')}: clinical.variables.afp.unit" in done.stderr
     small_study.edit('unit = "IU"', 'unit = "[IU]/mL"')
 
     small_study.mask_file("P1").unlink()
-    done = radzoo(*store, "ingest", str(small_study.file))
+    done = radzoo_run(*store, "ingest", str(small_study.file))
     assert done.returncode == 5
     assert "failed: P1 AP R1.1: mask masks/P1_AP.nii.gz: file is missing" in done.stdout
     assert "next: radzoo refresh --study small" in done.stdout
 
     small_study.write_mask("P1")
-    done = radzoo(*store, "--json", "ingest", str(small_study.file))
+    done = radzoo_run(*store, "--json", "ingest", str(small_study.file))
     assert done.returncode == 0
     assert json.loads(done.stdout)["failures"] == []
     assert "reading small: 4 of 4 patients" in done.stderr
 
-    assert radzoo(*store, "refresh", "--check").returncode == 5
-    assert radzoo(*store, "refresh", "--study", "large").returncode == 3
-    assert radzoo(*store, "sql", "drop table masks").returncode == 2
+    assert radzoo_run(*store, "refresh", "--check").returncode == 5
+    assert radzoo_run(*store, "refresh", "--study", "large").returncode == 3
+    assert radzoo_run(*store, "sql", "drop table masks").returncode == 2
 
 
-def test_the_store_is_named_by_option_or_variable_or_lies_here(ready_study, radzoo, tmp_path):
+def test_the_store_is_named_by_option_or_variable_or_lies_here(ready_study, tmp_path):
     """--store comes before RADZOO_STORE, and ./radzoo-store is where it lies without either."""
     named = {"RADZOO_STORE": str(ready_study.store_root)}
     query = ("sql", "select count(*) from masks", "--format", "csv")
-    assert radzoo(*query, cwd=tmp_path, variables=named).stdout.split() == ['"count_star()"', "8"]
-    done = radzoo("--store", "elsewhere", *query, cwd=tmp_path, variables=named)
+    assert radzoo_run(*query, cwd=tmp_path, variables=named).stdout.split() == ['"count_star()"', "8"]
+    done = radzoo_run("--store", "elsewhere", *query, cwd=tmp_path, variables=named)
     assert (done.returncode, str(tmp_path / "elsewhere") in done.stderr) == (3, True)
-    done = radzoo(*query, cwd=tmp_path)
+    done = radzoo_run(*query, cwd=tmp_path)
     assert (done.returncode, str(tmp_path / DEFAULT_STORE) in done.stderr) == (3, True)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_init_writes_a_study_file_that_ingest_understands(tmp_path, capsys):
     """The file that init writes parses; ingest asks for the table it names; a second init does not overwrite it."""
-    code, out, _ = printed(["init", tmp_path / "new"], capsys)
+    code, out, _ = printed(capsys, "init", tmp_path / "new")
     file = tmp_path / "new" / "study.toml"
     assert (code, f"radzoo ingest {file}" in out) == (0, True)
-    code, _, err = printed(["--store", tmp_path / "store", "ingest", file], capsys)
+    code, _, err = printed(capsys, "--store", tmp_path / "store", "ingest", file)
     assert code == 4
     assert "patients.csv' is missing" in err
     text = file.read_text()
-    code, _, err = printed(["init", tmp_path / "new"], capsys)
+    code, _, err = printed(capsys, "init", tmp_path / "new")
     assert (code, "there is a study file already" in err) == (2, True)
     assert file.read_text() == text
-    code, out, _ = printed(["--json", "init", tmp_path / "other"], capsys)
+    code, out, _ = printed(capsys, "--json", "init", tmp_path / "other")
     assert json.loads(out) == {"study_file": str(tmp_path / "other" / "study.toml")}
 
 
 def test_json_answers_of_the_verbs(small_study, capsys):
     """--json gives each verb's whole report, wherever the option stands, and nothing else on stdout."""
-    code, out, _ = asked(small_study, capsys, "ingest", small_study.file, "--json")
+    code, out, _ = small_study.ask(capsys, "ingest", small_study.file, "--json")
     report = json.loads(out)
     assert (code, report["study"], report["commit_id"], report["masks"]) == (0, "small", 1, 8)
-    code, out, _ = asked(small_study, capsys, "--json", "refresh", "--dry-run")
+    code, out, _ = small_study.ask(capsys, "--json", "refresh", "--dry-run")
     (report,) = json.loads(out)
     assert {name: report[name] for name in ("feature_set", "features", "computed", "failed")} == {
         "feature_set": "quick@1",
@@ -204,9 +192,9 @@ def test_json_answers_of_the_verbs(small_study, capsys):
         "computed": 8,
         "failed": 0,
     }
-    code, out, _ = asked(small_study, capsys, "--json", "store", "log")
+    code, out, _ = small_study.ask(capsys, "--json", "store", "log")
     assert [commit["message"] for commit in json.loads(out)] == ["ingest small"]
-    code, out, _ = asked(small_study, capsys, "--json", "store", "publish")
+    code, out, _ = small_study.ask(capsys, "--json", "store", "publish")
     assert Path(json.loads(out)["file"]).name == "analyst.duckdb"
 
 
@@ -218,7 +206,7 @@ def test_errors_are_json_too(small_study, capsys):
         ("demo", "--patients", "3"): ("UsageError", 2),
     }
     for arguments, (name, expected) in cases.items():
-        code, out, err = asked(small_study, capsys, "--json", *arguments)
+        code, out, err = small_study.ask(capsys, "--json", *arguments)
         fault = json.loads(err[err.index("{") :])
         assert (code, out) == (expected, "")
         assert set(fault) == {"error", "message", "where", "hint", "exit_code"}
@@ -234,7 +222,7 @@ def test_an_unforeseen_error_is_json_with_exit_code_one(capsys):
 
     app.command(unlucky, name="unlucky")
     try:
-        code, out, err = printed(["--json", "unlucky"], capsys)
+        code, out, err = printed(capsys, "--json", "unlucky")
     finally:
         del app["unlucky"]
     fault = json.loads(err)
@@ -253,7 +241,7 @@ def test_init_says_why_a_file_cannot_be_written(tmp_path, capsys):
         "loop/study": "is a link that leads back to itself",
         "x" * 300: "has a name that is too long for its file system (300 bytes)",
     }.items():
-        code, out, err = printed(["--json", "init", tmp_path / folder], capsys)
+        code, out, err = printed(capsys, "--json", "init", tmp_path / folder)
         fault = json.loads(err)
         assert (code, out, fault["error"]) == (2, "", "UsageError")
         assert words in fault["message"]
@@ -265,7 +253,7 @@ QUERY = "select patient, phase, original_shape_VoxelVolume v, grey_levels from q
 
 def test_a_table_is_aligned_with_numbers_to_the_right(ready_study, capsys):
     """The answer for people has a header, a line under it and right-aligned numbers, and wraps nothing in a pipe."""
-    code, out, _ = asked(ready_study, capsys, "sql", QUERY)
+    code, out, _ = ready_study.ask(capsys, "sql", QUERY)
     header, rule, *rows = out.splitlines()
     assert code == 0
     assert header.split() == ["patient", "phase", "v", "grey_levels"]
@@ -279,10 +267,10 @@ def test_json_and_csv_give_every_digit_and_nested_values(ready_study, capsys):
     """JSON and CSV hold the value that is stored, to the last bit; a nested column is JSON within CSV."""
     stored = ready_study.sql(QUERY.replace("original_shape_VoxelVolume", "original_firstorder_Mean"))
     query = QUERY.replace("original_shape_VoxelVolume", "original_firstorder_Mean")
-    _, as_json, _ = asked(ready_study, capsys, "sql", query, "--format", "json")
-    _, by_option, _ = asked(ready_study, capsys, "--json", "sql", query)
+    _, as_json, _ = ready_study.ask(capsys, "sql", query, "--format", "json")
+    _, by_option, _ = ready_study.ask(capsys, "--json", "sql", query)
     assert json.loads(as_json) == json.loads(by_option) == stored
-    _, as_csv, _ = asked(ready_study, capsys, "sql", query, "--format", "csv")
+    _, as_csv, _ = ready_study.ask(capsys, "sql", query, "--format", "csv")
     rows = list(csv.DictReader(io.StringIO(as_csv)))
     assert [float(row["v"]) for row in rows] == [row["v"] for row in stored]
     assert [json.loads(row["grey_levels"]) for row in rows] == [row["grey_levels"] for row in stored]
@@ -291,23 +279,23 @@ def test_json_and_csv_give_every_digit_and_nested_values(ready_study, capsys):
 def test_parquet_goes_to_a_file_only(ready_study, capsys, tmp_path):
     """A Parquet answer is written to --out with its types; without a file it is refused."""
     file = tmp_path / "answer.parquet"
-    code, out, _ = asked(ready_study, capsys, "sql", QUERY, "--format", "parquet", "--out", file)
+    code, out, _ = ready_study.ask(capsys, "sql", QUERY, "--format", "parquet", "--out", file)
     assert (code, out) == (0, f"3 rows in {file}\n")
     assert pq.read_table(file).to_pylist() == ready_study.sql(QUERY)
-    code, out, err = asked(ready_study, capsys, "sql", QUERY, "--format", "parquet")
+    code, out, err = ready_study.ask(capsys, "sql", QUERY, "--format", "parquet")
     assert (code, out, "--out FILE.parquet" in err) == (2, "", True)
 
 
 def test_out_takes_the_other_formats_and_needs_its_folder(ready_study, capsys, tmp_path):
     """--out writes what stdout would have had; a folder that is not there is a fault of usage."""
     file = tmp_path / "answer.csv"
-    _, on_stdout, _ = asked(ready_study, capsys, "sql", QUERY, "--format", "csv")
-    code, out, _ = asked(ready_study, capsys, "--json", "sql", QUERY, "--format", "csv", "--out", file)
+    _, on_stdout, _ = ready_study.ask(capsys, "sql", QUERY, "--format", "csv")
+    code, out, _ = ready_study.ask(capsys, "--json", "sql", QUERY, "--format", "csv", "--out", file)
     assert (code, json.loads(out)) == (0, {"rows": 3, "file": str(file)})
     assert file.read_text() == on_stdout
-    code, _, err = asked(ready_study, capsys, "sql", QUERY, "--out", tmp_path / "none" / "answer.csv")
+    code, _, err = ready_study.ask(capsys, "sql", QUERY, "--out", tmp_path / "none" / "answer.csv")
     assert (code, "no such folder" in err) == (2, True)
-    code, _, err = asked(ready_study, capsys, "sql", QUERY, "--out", tmp_path, "--format", "csv")
+    code, _, err = ready_study.ask(capsys, "sql", QUERY, "--out", tmp_path, "--format", "csv")
     assert (code, "this is a folder" in err) == (2, True)
 
 
@@ -315,9 +303,9 @@ def test_columns_of_one_name_are_told_apart(ready_study, capsys):
     """A join that gives two columns one name shows both values, in every format."""
     query = "select 1 as a, 2 as a, 3 as a_1"
     expected = [{"a": 1, "a_1": 2, "a_1_1": 3}]
-    _, out, _ = asked(ready_study, capsys, "--json", "sql", query)
+    _, out, _ = ready_study.ask(capsys, "--json", "sql", query)
     assert json.loads(out) == expected
-    _, out, _ = asked(ready_study, capsys, "sql", query)
+    _, out, _ = ready_study.ask(capsys, "sql", query)
     assert [line.split() for line in out.splitlines()[::2]] == [["a", "a_1", "a_1_1"], ["1", "2", "3"]]
 
 
@@ -327,25 +315,25 @@ def test_values_of_any_sql_type_can_be_printed(ready_study, capsys):
         "select date '2020-02-29' d, timestamp '2020-02-29 12:00:00' t, interval 3 day i, 'a'::blob b, "
         "1.25::decimal(6, 2) n, uuid() u, [date '2020-02-29'] l, {'x': 1.5} s, 'nan'::double f, null e"
     )
-    code, out, _ = asked(ready_study, capsys, "--json", "sql", query)
+    code, out, _ = ready_study.ask(capsys, "--json", "sql", query)
     (row,) = json.loads(out)
     assert code == 0
     assert (row["d"], row["n"], row["l"], row["s"]) == ("2020-02-29", 1.25, ["2020-02-29"], {"x": 1.5})
     assert (row["f"], row["e"]) == (None, None)
-    code, out, _ = asked(
-        ready_study, capsys, "sql", query.replace("interval 3 day i, 'a'::blob b, ", ""), "--format", "csv"
+    code, out, _ = ready_study.ask(
+        capsys, "sql", query.replace("interval 3 day i, 'a'::blob b, ", ""), "--format", "csv"
     )
     (row,) = csv.DictReader(io.StringIO(out))
     assert (code, row["d"], row["l"], row["s"]) == (0, "2020-02-29", '["2020-02-29"]', '{"x": 1.5}')
-    code, out, _ = asked(ready_study, capsys, "sql", query)
+    code, out, _ = ready_study.ask(capsys, "sql", query)
     assert (code, "2020-02-29" in out) == (0, True)
 
 
 def test_a_row_of_nothing_is_a_row(ready_study, capsys):
     """A NULL in the last line of a CSV is not lost with the line end."""
-    _, out, _ = asked(ready_study, capsys, "sql", "from (values (1), (null)) t(a)", "--format", "csv")
+    _, out, _ = ready_study.ask(capsys, "sql", "from (values (1), (null)) t(a)", "--format", "csv")
     assert out == '"a"\n1\n\n'
-    _, out, _ = asked(ready_study, capsys, "sql", "select 1 as a where false", "--format", "csv")
+    _, out, _ = ready_study.ask(capsys, "sql", "select 1 as a where false", "--format", "csv")
     assert out == '"a"\n'
 
 
@@ -358,15 +346,15 @@ def test_a_question_comes_from_stdin_too(ready_study):
 def test_parameters_fill_a_question(ready_study, capsys):
     """--param gives a value for $name, several times, as text or number as the column needs, and never as SQL."""
     query = "select count(*) n from masks where patient = $p and lesion_voxels > $v"
-    _, out, _ = asked(ready_study, capsys, "--json", "sql", query, "--param", "p=P1", "--param", "v=99")
+    _, out, _ = ready_study.ask(capsys, "--json", "sql", query, "--param", "p=P1", "--param", "v=99")
     assert json.loads(out) == [{"n": 2}]
-    _, out, _ = asked(ready_study, capsys, "--json", "sql", query, "--param", "p=P1", "--param", "v=1000")
+    _, out, _ = ready_study.ask(capsys, "--json", "sql", query, "--param", "p=P1", "--param", "v=1000")
     assert json.loads(out) == [{"n": 0}]
-    _, out, _ = asked(ready_study, capsys, "--json", "sql", query, "--param", "p=P1' or '1'='1", "--param", "v=9")
+    _, out, _ = ready_study.ask(capsys, "--json", "sql", query, "--param", "p=P1' or '1'='1", "--param", "v=9")
     assert json.loads(out) == [{"n": 0}]
-    code, _, err = asked(ready_study, capsys, "sql", query, "--param", "p")
+    code, _, err = ready_study.ask(capsys, "sql", query, "--param", "p")
     assert (code, "'p' is not name=value" in err) == (2, True)
-    code, _, err = asked(ready_study, capsys, "sql", query)
+    code, _, err = ready_study.ask(capsys, "sql", query)
     assert code == 2
 
 
@@ -385,7 +373,7 @@ def test_parameters_fill_a_question(ready_study, capsys):
 )
 def test_a_question_that_cannot_be_answered_leaves_with_its_code(ready_study, capsys, query, code):
     """What is not one reading statement is refused (2), what does not exist is not found (3)."""
-    got, out, err = asked(ready_study, capsys, "sql", query)
+    got, out, err = ready_study.ask(capsys, "sql", query)
     assert (got, out) == (code, "")
     assert err.startswith("error: ")
 
@@ -396,15 +384,15 @@ def test_an_answer_as_of_a_commit_is_that_of_then(small_study, capsys):
     small_study.edit("12,male", "13,male", file="patients.csv")
     small_study.ingest()
     query = "select value from clinical where patient = 'P1' and variable = 'afp'"
-    answers = [json.loads(asked(small_study, capsys, "--json", "sql", query, "--as-of", n)[1]) for n in (1, 2)]
+    answers = [json.loads(small_study.ask(capsys, "--json", "sql", query, "--as-of", n)[1]) for n in (1, 2)]
     assert answers == [[{"value": 12.0}], [{"value": 13.0}]]
     for never in (0, 3):
-        code, out, err = asked(small_study, capsys, "sql", query, "--as-of", never)
+        code, out, err = small_study.ask(capsys, "sql", query, "--as-of", never)
         assert (code, out) == (3, "")
         assert f"there is no commit {never}\nnext: commits run from 1 to 2" in err
 
 
-def test_a_reader_that_has_had_enough_is_no_error(ready_study, radzoo):
+def test_a_reader_that_has_had_enough_is_no_error(ready_study):
     """A pipe that is closed early, as by head, ends the command without a word."""
     query = "from range(200000)"
     command = [sys.executable, "-c", "from flows.cli.main import main; main()", "--store", str(ready_study.store_root)]
@@ -421,39 +409,39 @@ def test_the_log_lists_the_newest_commits_first(small_study, capsys):
     """Store log shows commit, time, author and message, and no more than asked for."""
     small_study.ingest()
     small_study.refresh_without_prefect()
-    _, out, _ = asked(small_study, capsys, "store", "log")
+    _, out, _ = small_study.ask(capsys, "store", "log")
     assert [line.split()[0] for line in out.splitlines()[2:]] == ["2", "1"]
     assert "refresh small quick@1" in out
-    _, out, _ = asked(small_study, capsys, "store", "log", "--limit", "1")
+    _, out, _ = small_study.ask(capsys, "store", "log", "--limit", "1")
     assert [line.split()[0] for line in out.splitlines()[2:]] == ["2"]
 
 
 def test_a_model_that_is_not_in_the_zoo_is_not_found(ready_study, capsys):
     """Train names the nearest members; a study without a model table says what to add."""
-    code, _, err = asked(ready_study, capsys, "train", "radiomic_lr")
+    code, _, err = ready_study.ask(capsys, "train", "radiomic_lr")
     assert (code, "nearest: radiomics_lr" in err) == (3, True)
-    code, _, err = asked(ready_study, capsys, "bench")
+    code, _, err = ready_study.ask(capsys, "bench")
     assert (code, "[models.NAME]" in err) == (4, True)
 
 
 def test_serve_asks_for_a_schedule(ready_study, capsys):
     """Serve without a schedule has nothing to do, and says how one is given, before any server starts."""
-    code, out, err = asked(ready_study, capsys, "serve", ready_study.file)
+    code, out, err = ready_study.ask(capsys, "serve", ready_study.file)
     assert (code, out) == (2, "")
     assert '--refresh "0 3 * * *"' in err
 
 
-def test_python_m_radzoo_is_the_command_line(radzoo):
+def test_python_m_radzoo_is_the_command_line():
     """``python -m radzoo -V`` gives the version that ``radzoo --version`` gives."""
     module = subprocess.run([sys.executable, "-m", "radzoo", "-V"], capture_output=True, text=True, check=False)
     assert module.returncode == 0
-    assert module.stdout == radzoo("--version").stdout == radzoo("-V").stdout
+    assert module.stdout == radzoo_run("--version").stdout == radzoo_run("-V").stdout
 
 
-def test_a_terminal_without_unicode_gets_codes_and_no_traceback(ready_study, radzoo):
+def test_a_terminal_without_unicode_gets_codes_and_no_traceback(ready_study):
     """Where the output's encoding lacks a character, its code is printed."""
     question = ("--store", str(ready_study.store_root), "sql", "select 'lésion ─' as name")
-    run = radzoo(*question, variables={"PYTHONIOENCODING": "ascii"})
+    run = radzoo_run(*question, variables={"PYTHONIOENCODING": "ascii"})
     assert run.returncode == 0
     assert r"l\xe9sion \u2500" in run.stdout
     assert "Traceback" not in run.stderr

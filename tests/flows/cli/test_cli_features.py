@@ -7,8 +7,8 @@ import subprocess
 import sys
 
 import pytest
-
-from flows.cli.main import exit_code
+from builders.command_line import radzoo_run
+from builders.study import SmallStudy
 
 READINGS = """
 [[readings]]
@@ -30,10 +30,7 @@ def asked(capsys):
     """Return a function that runs a verb on a study's store and gives exit code, stdout and stderr."""
 
     def run(study, *arguments):
-        capsys.readouterr()
-        code = exit_code(["--store", str(study.store_root), "features", *arguments])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
+        return study.ask(capsys, "features", *arguments)
 
     return run
 
@@ -50,11 +47,11 @@ def data(asked):
 
 
 @pytest.fixture(scope="module")
-def reread_study(tmp_path_factory, ready_study):
+def reread_study(tmp_path_factory):
     """Return a refreshed study whose six training patients were drawn three times, and whose set has two versions."""
     root = tmp_path_factory.mktemp("reread")
     names = [f"P{number}" for number in range(1, 9)]
-    study = type(ready_study)(root / "study", root / "store", "reread", names).write()
+    study = SmallStudy.below(root, "reread", names)
     lines = ["patient,recurrence,cohort,afp,sex"]
     for number, name in enumerate(names):
         lines.append(f"{name},{number % 2},{'training' if number < 6 else 'validation'},1,male")
@@ -76,10 +73,10 @@ def reread_study(tmp_path_factory, ready_study):
 
 
 @pytest.fixture(scope="module")
-def two_versions(tmp_path_factory, ready_study):
+def two_versions(tmp_path_factory):
     """Return a study whose feature set was computed with two bin widths."""
     root = tmp_path_factory.mktemp("versions")
-    study = type(ready_study)(root / "study", root / "store").write()
+    study = SmallStudy.below(root)
     study.ingest()
     study.refresh_without_prefect()
     study.edit("bin_width = 25", "bin_width = 10")
@@ -261,9 +258,9 @@ def test_stability_by_the_lower_bound(reread_study, asked, data):
     assert f"{by_bound['stable_columns']} of 64 columns have a lower bound of the ICC of at least 0.9" in out
 
 
-def test_an_empty_store_says_what_to_do(tmp_path, radzoo):
+def test_an_empty_store_says_what_to_do(tmp_path):
     """Without a store the verbs leave with 3, as all do."""
-    done = radzoo("--store", str(tmp_path / "none"), "features", "list")
+    done = radzoo_run("--store", str(tmp_path / "none"), "features", "list")
     assert (done.returncode, done.stdout) == (3, "")
     assert "there is no radzoo store here" in done.stderr
 

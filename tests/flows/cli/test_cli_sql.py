@@ -14,8 +14,8 @@ import zipfile
 
 import pyarrow.parquet as pq
 import pytest
+from builders.command_line import printed
 
-from flows.cli.main import exit_code
 from store.home import Store
 
 TYPES = "select * exclude (empty_struct) from test_all_types()"
@@ -34,9 +34,7 @@ def sql(root, capsysbinary):
     """Return a function that asks a question and gives exit code, stdout and stderr."""
 
     def ask(*arguments, as_json=False):
-        capsysbinary.readouterr()
-        code = exit_code([*(["--json"] if as_json else []), "--store", str(root), "sql", *map(str, arguments)])
-        out, err = capsysbinary.readouterr()
+        code, out, err = printed(capsysbinary, *(["--json"] * as_json), "--store", root, "sql", *arguments)
         return code, out.decode(), err.decode()
 
     return ask

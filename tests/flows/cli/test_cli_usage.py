@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from builders.command_line import radzoo_run
 
 from flows.cli.main import exit_code
 
@@ -105,11 +106,11 @@ def test_an_exported_folder_is_no_model_of_the_store(trained_study, tmp_path, ca
     assert (code, hint) == (2, f"radzoo predict --model-folder {folder}")
 
 
-def test_a_wrong_cron_text_is_refused_before_a_server_starts(small_study, radzoo, monkeypatch):
+def test_a_wrong_cron_text_is_refused_before_a_server_starts(small_study, monkeypatch):
     """A schedule that is none is told at once, and no server was started for it."""
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
     # A process of its own: Prefect keeps the server's address that it was loaded with.
-    done = radzoo("serve", str(small_study.file), "--refresh", "foo")
+    done = radzoo_run("serve", str(small_study.file), "--refresh", "foo")
     assert done.returncode == 2
     assert "--refresh 'foo' is no cron text" in done.stderr
     assert "starting a Prefect server" not in done.stderr

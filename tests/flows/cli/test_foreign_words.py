@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from builders.study import SmallStudy
 from html_page import Page
 from markdown_it import MarkdownIt
 
-from flows.cli.main import exit_code
 from flows.engine.progress import say
 from flows.overview.page import write_overview
 from flows.report.page import write_report
@@ -37,12 +37,12 @@ def _quoted(text: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def hostile(tmp_path_factory, write_small_study):
+def hostile(tmp_path_factory):
     """Return a study that is ingested, whose title, question, description and levels are hostile.
 
     A study file may hold no control characters; a store that an older release wrote may.
     """
-    study = write_small_study(tmp_path_factory.mktemp("hostile"))
+    study = SmallStudy.below(tmp_path_factory.mktemp("hostile"))
     study.edit('title = "A small study"', f"title = {_quoted(WRITTEN)}\nquestion = {_quoted(WRITTEN)}")
     levels = ", ".join(map(_quoted, LEVELS))
     study.edit('levels = ["female", "male"]', f"levels = [{levels}]\ndescription = {_quoted(WRITTEN)}")
@@ -77,10 +77,7 @@ def shown(hostile, capsysbinary):
     """Return a function that runs a verb on the hostile study's store and returns exit code, stdout and stderr."""
 
     def run(*arguments: object) -> tuple[int, bytes, bytes]:
-        capsysbinary.readouterr()
-        code = exit_code(["--store", str(hostile.store_root), *map(str, arguments)])
-        captured = capsysbinary.readouterr()
-        return code, captured.out, captured.err
+        return hostile.ask(capsysbinary, *arguments)
 
     return run
 

@@ -9,21 +9,14 @@ from importlib import import_module
 from itertools import pairwise
 
 import pytest
+from builders.command_line import printed, radzoo_run
 from rich.console import Console
 
 from flows.cli.help_pages import help_page
-from flows.cli.main import app, exit_code
+from flows.cli.main import app
 from flows.cli.verbs import ALL_VERBS, COMPLETION_VERBS, GROUPS, PANELS, VERBS
 
 EXPLAINED = ALL_VERBS | COMPLETION_VERBS
-
-
-def printed(arguments, capsys):
-    """Run a command in this process and return its exit code, stdout and stderr."""
-    capsys.readouterr()
-    code = exit_code(arguments)
-    captured = capsys.readouterr()
-    return code, captured.out, captured.err
 
 
 def docstring_of(name):
@@ -46,9 +39,9 @@ def parts_of(docstring):
     return [" ".join(each.split()) for each in (*body.split("\n\n"), *described, *examples.splitlines())]
 
 
-def test_help_lists_every_verb_and_the_exit_codes(radzoo):
+def test_help_lists_every_verb_and_the_exit_codes():
     """``radzoo --help`` names each verb and what each exit code means."""
-    done = radzoo("--help")
+    done = radzoo_run("--help")
     assert done.returncode == 0
     for verb in (*VERBS, *GROUPS):
         assert re.search(rf"^│ {verb} ", done.stdout, re.M), verb
@@ -68,7 +61,7 @@ def test_help_lists_every_verb_and_the_exit_codes(radzoo):
 
 def test_verbs_stand_in_the_order_of_the_work(capsys):
     """First the work on a study, then asking, then the store; each verb in one panel, each panel's in their order."""
-    _, out, _ = printed(["--help"], capsys)
+    _, out, _ = printed(capsys, "--help")
     listed = re.findall(r"^│ ([a-z]+) ", out, re.M)
     assert listed == [name for panel in PANELS.values() for name in panel]
     assert sorted(listed) == sorted({*VERBS, *GROUPS})
@@ -82,17 +75,17 @@ def test_verbs_stand_in_the_order_of_the_work(capsys):
 @pytest.mark.parametrize("group", GROUPS)
 def test_verbs_of_a_group_stand_in_their_order(group, capsys):
     """The list of a group's verbs has their order, and the list of all verbs names them behind the group."""
-    code, out, _ = printed([group], capsys)
+    code, out, _ = printed(capsys, group)
     assert code == 0
     assert re.findall(r"^│ ([a-z]+) ", out, re.M) == list(GROUPS[group])
-    _, everything, _ = printed(["--help"], capsys)
+    _, everything, _ = printed(capsys, "--help")
     assert f": {', '.join(GROUPS[group])}." in words(everything)
 
 
-def test_a_bare_command_gives_help(radzoo):
+def test_a_bare_command_gives_help():
     """No verb at all, and the group ``store`` alone, list what there is."""
-    assert "refresh" in radzoo().stdout
-    done = radzoo("store")
+    assert "refresh" in radzoo_run().stdout
+    done = radzoo_run("store")
     assert "publish" in done.stdout
     assert done.returncode == 0
 
@@ -120,7 +113,7 @@ def test_a_summary_is_its_docstrings_first_line(name):
 def test_a_verbs_help_is_its_whole_docstring(name, capsys, monkeypatch):
     """Nothing of the docstring is lost: each paragraph, each parameter's description, each example."""
     monkeypatch.setattr(app, "console", Console(width=1000))
-    code, out, _ = printed([*name.split(), "--help"], capsys)
+    code, out, _ = printed(capsys, *name.split(), "--help")
     assert code == 0
     assert out.startswith(f"Usage: radzoo {name} ")
     shown = words(out)
@@ -149,14 +142,14 @@ def test_an_example_is_a_command_of_its_verb_that_parses(name):
 
 def test_what_cannot_be_undone_is_said(capsys):
     """An erasure is final, and says so in the list of verbs and in its own help; so is looking at held-out patients."""
-    assert "cannot be undone" in words(printed(["store"], capsys)[1])
-    assert "cannot be undone" in words(printed(["store", "erase", "--help"], capsys)[1])
-    assert "cannot be undone" in words(printed(["bench", "--help"], capsys)[1])
+    assert "cannot be undone" in words(printed(capsys, "store")[1])
+    assert "cannot be undone" in words(printed(capsys, "store", "erase", "--help")[1])
+    assert "cannot be undone" in words(printed(capsys, "bench", "--help")[1])
 
 
 def test_the_suites_of_bench_are_explained(capsys):
     """The help of bench says of each suite what it judges by."""
-    shown = words(printed(["bench", "--help"], capsys)[1])
+    shown = words(printed(capsys, "bench", "--help")[1])
     suites = re.search(r"\[choices: ([^]]+)\]", shown).group(1).split(", ")
     assert len(suites) == 2
     for suite in suites:
@@ -177,14 +170,14 @@ def test_the_suites_of_bench_are_explained(capsys):
 )
 def test_help_is_the_verbs_wherever_the_flag_stands(arguments, capsys):
     """``--help`` behind, between or before the words gives the verb's own help, and runs nothing."""
-    code, out, err = printed(arguments, capsys)
+    code, out, err = printed(capsys, *arguments)
     assert (code, err) == (0, "")
     assert out.startswith("Usage: radzoo store erase ")
 
 
 def test_help_of_a_verb_that_does_not_exist_is_refused(capsys):
     """A mistyped verb is answered with the nearest one, not with the help of something else."""
-    code, out, err = printed(["store", "erse", "--help"], capsys)
+    code, out, err = printed(capsys, "store", "erse", "--help")
     assert (code, out) == (2, "")
     assert 'Did you mean "erase"?' in err
 
@@ -192,7 +185,7 @@ def test_help_of_a_verb_that_does_not_exist_is_refused(capsys):
 def test_a_paragraph_is_wrapped_by_the_terminal(capsys, monkeypatch):
     """Lines of a description end where the terminal's do, not where the docstring's did."""
     monkeypatch.setattr(app, "console", Console(width=60))
-    _, out, _ = printed(["bench", "--help"], capsys)
+    _, out, _ = printed(capsys, "bench", "--help")
     body = out.partition("\n\n")[2].partition("╭")[0]
     assert max(map(len, out.splitlines())) <= 60
     paragraphs = [each.splitlines() for each in body.strip().split("\n\n")]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from builders.command_line import radzoo_run
 
 from flows.demo.cohort import published_cohort
 from flows.demo.files import FEWEST_PATIENTS, demo_study
@@ -111,9 +112,9 @@ def test_the_whole_cohort_has_the_published_groups():
 
 
 @pytest.mark.slow
-def test_the_demonstration_runs_from_end_to_end(radzoo, tmp_path):
+def test_the_demonstration_runs_from_end_to_end(tmp_path):
     """``radzoo demo`` goes from phantoms to report with no server set; a second call computes and trains nothing."""
-    done = radzoo("demo", "--patients", "24", "--workers", "2", cwd=tmp_path, timeout_s=600)
+    done = radzoo_run("demo", "--patients", "24", "--workers", "2", cwd=tmp_path, timeout_s=600)
     assert done.returncode == 0, done.stderr
     counts = re.findall(r"computed (\d+), reused (\d+), failed (\d+), unchanged (\d+)", done.stdout)
     masks = len(list((tmp_path / "demo" / "study" / "masks").rglob("*.nii.gz")))
@@ -135,10 +136,10 @@ def test_the_demonstration_runs_from_end_to_end(radzoo, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["demo"]
 
     command = re.search(r'^next +\S*radzoo (--store \S+) sql "(.+)"$', done.stdout, re.M)
-    answer = radzoo(*command[1].split(), "sql", command[2], "--format", "csv", cwd=tmp_path)
+    answer = radzoo_run(*command[1].split(), "sql", command[2], "--format", "csv", cwd=tmp_path)
     assert len(answer.stdout.splitlines()) == 1 + 2 * len(models)
 
-    again = radzoo("--json", "demo", "--patients", "24", "--workers", "2", cwd=tmp_path, timeout_s=600)
+    again = radzoo_run("--json", "demo", "--patients", "24", "--workers", "2", cwd=tmp_path, timeout_s=600)
     assert again.returncode == 0
     report = json.loads(again.stdout)
     assert report["ingested"]["commit_id"] is None

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from builders.command_line import radzoo_run
 
 from flows.doctor import libraries, machine
 from flows.doctor.finding import Finding, carefully
@@ -37,7 +38,7 @@ def by_name(findings):
 
 
 @pytest.mark.slow
-def test_every_planted_fault_is_found_in_one_run(radzoo, tmp_path):
+def test_every_planted_fault_is_found_in_one_run(tmp_path):
     """Compiler, versions, a library that crashes, Prefect, store, folders: each a line, exit code 5, no traceback."""
     fake = tmp_path / "site"
     plant_distribution(fake, "SimpleITK", "2.5.0")
@@ -54,7 +55,7 @@ def test_every_planted_fault_is_found_in_one_run(radzoo, tmp_path):
         "MPLCONFIGDIR": str(tmp_path / "a file" / "fonts"),
         "RADZOO_STORE": str(tmp_path / "a file"),
     }
-    run = radzoo("doctor", "--json", variables=variables)
+    run = radzoo_run("doctor", "--json", variables=variables)
     assert run.returncode == 5
     assert run.stderr == ""
     found = by_name(json.loads(run.stdout))
@@ -79,9 +80,9 @@ def test_every_planted_fault_is_found_in_one_run(radzoo, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_machine_where_every_verb_works_has_exit_code_0(radzoo, tmp_path):
+def test_a_machine_where_every_verb_works_has_exit_code_0(tmp_path):
     """The machine on which the tests run lacks nothing; the table has a line for each thing that was looked at."""
-    run = radzoo("--store", str(tmp_path / "store"), "doctor")
+    run = radzoo_run("--store", str(tmp_path / "store"), "doctor")
     assert run.returncode == 0, run.stdout
     assert re.search(r"^ok +Python +3\.", run.stdout, re.MULTILINE)
     assert run.stdout.splitlines()[-1].startswith(("every verb works here", "0 missing"))

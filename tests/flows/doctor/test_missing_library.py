@@ -6,6 +6,7 @@ import os
 from importlib.metadata import PackageNotFoundError
 
 import pytest
+from builders.command_line import radzoo_run
 
 from flows.missing_library import missing_library
 from schemas.errors import NotFoundError
@@ -61,12 +62,12 @@ def test_a_module_of_our_own_is_no_library():
     assert missing_library(ModuleNotFoundError("No module named 'zoo.nothing'", name="zoo.nothing")) is None
 
 
-def test_a_network_without_torch_is_refused_and_nothing_else(ready_study, radzoo, tmp_path):
+def test_a_network_without_torch_is_refused_and_nothing_else(ready_study, tmp_path):
     """Where PyTorch is missing, training a network ends with a line and exit code 3; other verbs work."""
     (tmp_path / "sitecustomize.py").write_text(WITHOUT_TORCH)
     variables = {"PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])}
     store = ("--store", str(ready_study.store_root))
-    run = radzoo(*store, "train", "dl_resnet10", variables=variables)
+    run = radzoo_run(*store, "train", "dl_resnet10", variables=variables)
     assert run.returncode == 3
     assert run.stderr.startswith("error: PyTorch is not installed, and networks need it\nnext: pip install")
-    assert radzoo(*store, "sql", "select count(*) from studies", variables=variables).returncode == 0
+    assert radzoo_run(*store, "sql", "select count(*) from studies", variables=variables).returncode == 0

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from builders.written_store import WrittenStore
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_predict
 from sklearn.pipeline import make_pipeline
@@ -18,17 +19,14 @@ from flows.embed.run import embed
 from flows.train.run import train
 from schemas.errors import ContractError
 from schemas.features.region_settings import RegionSettings, RegistrationSettings
-from schemas.features.sets import RegionDefinition
-from schemas.keys import MaskKey, canonical_json, extraction_id, joint_context, sql_name
+from schemas.keys import sql_name
 from schemas.study.text import parsed_study
 from store.analyst.export import export_snapshot
 from store.analyst.query import answer
 from store.commits.commit import commit_to
-from store.commits.writer import append_records
 from store.history.snapshot import Snapshot
 from store.home import Store
 from store.kinds.every import EMBEDDING, kind_of
-from store.rows.regions import RegionRecord, write_regions
 from store.verification.verify import store_verification
 from zoo.benchmark.holdout import judged_model
 from zoo.evaluation.auc import auc
@@ -80,49 +78,21 @@ feature_set = "dl-resnet10"
 @pytest.fixture(scope="module")
 def noise(tmp_path_factory: pytest.TempPathFactory) -> Store:
     """Return a store of patients whose regions and labels are noise."""
-    store = Store(tmp_path_factory.mktemp("noise") / "store", create=True)
+    written = WrittenStore(tmp_path_factory.mktemp("noise") / "store", STUDY)
     random = np.random.default_rng(11)
     labels = dict(zip(PATIENTS, random.permutation(np.arange(len(PATIENTS)) % 2).tolist(), strict=True))
-    definition = RegionDefinition(settings=SETTINGS, libraries={})
-    records, masks = [], []
-    for patient in PATIENTS:
-        contents = {phase: (f"{patient} {phase} image", f"{patient} {phase} mask") for phase in PHASES}
-        context = joint_context(list(contents.values()))
-        for phase, (image, mask) in contents.items():
-            key = MaskKey(patient, "baseline", phase, "1", "R1", 1)
-            masks.append(key._asdict() | {"image_sha256": image, "mask_sha256": mask, "mask_label": 1})
-            pixels = random.normal(size=SETTINGS.shape).astype(np.float32)
-            records.append(
-                RegionRecord(
-                    extraction_id=extraction_id(image, mask, definition.sha256, context),
-                    key=key,
-                    image_sha256=image,
-                    mask_sha256=mask,
-                    context_sha256=context,
-                    told={"registration": "identity"},
-                    voxels=RegionRecord.written(pixels),
-                    lesion=RegionRecord.written_mask(np.ones(SETTINGS.shape, dtype=bool)),
-                )
-            )
     own = {"study": "s"}
-    study = parsed_study(STUDY, "study.toml")
-    feature_set = {"feature_set": "crops@1", "name": "crops", "version": 1, "kind": "regions", "features": 256}
-    hashed = {"definition": canonical_json(definition.canonical()), "definition_sha256": definition.sha256}
-    with commit_to(store, "noise") as commit:
-        commit.put("studies", [own | {"definition": study.model_dump_json()}])
-        commit.put("labels", [own | {"patient": p, "outcome": "o", "label": label} for p, label in labels.items()])
-        commit.put("study_patients", [own | {"patient": patient} for patient in PATIENTS])
-        commit.put("splits", [own | {"split": "fixed", "kind": "column", "patients": len(PATIENTS)}])
-        commit.put("split_members", [own | {"split": "fixed", "patient": p, "cohort": c} for p, c in COHORTS.items()])
-        commit.put("feature_sets", [feature_set | hashed | {"description": ""}])
-        commit.put("masks", masks)
-        commit.put("study_masks", [own | {"is_primary": 1} | key for key in (MaskKey.of(m)._asdict() for m in masks)])
-        append_records(
-            commit, "crops@1", records, lambda new: write_regions(store.segments, "crops@1", SETTINGS.size**2, new)
-        )
-        links = [own | {"feature_set": "crops@1", "extraction_id": record.extraction_id} for record in records]
-        commit.put("study_extractions", links)
-    return store
+    written.put_study()
+    written.cohort(labels, COHORTS)
+    written.put("study_patients", [own | {"patient": patient} for patient in PATIENTS])
+    written.put("splits", [own | {"split": "fixed", "kind": "column", "patients": len(PATIENTS)}])
+    rows = {
+        (patient, phase): random.normal(size=SETTINGS.shape).astype(np.float32)
+        for patient in PATIENTS
+        for phase in PHASES
+    }
+    written.regions(rows, SETTINGS, "crops@1")
+    return written.store
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
+from builders.command_line import radzoo_run
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.engine.prefect_environment import set_prefect_environment
@@ -217,14 +218,14 @@ def test_the_reason_of_a_server_that_ended_is_one_line(log, reason):
 
 
 @pytest.mark.slow
-def test_a_temporary_server_that_cannot_start_is_given_up_at_once(small_study, radzoo, tmp_path):
+def test_a_temporary_server_that_cannot_start_is_given_up_at_once(small_study, tmp_path):
     """Records of another Prefect end the server; the command ends with its reason, exit code 3 and no traceback."""
     small_study.ingest()
     with sqlite3.connect(tmp_path / "prefect.db") as records:
         records.execute("CREATE TABLE alembic_version (version_num VARCHAR)")
         records.execute("INSERT INTO alembic_version VALUES ('of tomorrow')")
     records.close()
-    run = radzoo("--store", str(small_study.store_root), "refresh", variables={"PREFECT_HOME": str(tmp_path)})
+    run = radzoo_run("--store", str(small_study.store_root), "refresh", variables={"PREFECT_HOME": str(tmp_path)})
     assert run.returncode == NotFoundError.exit_code
     assert "Prefect's temporary server ends at once: " in run.stderr
     assert "of tomorrow" in run.stderr
@@ -238,10 +239,10 @@ def test_a_temporary_server_that_cannot_start_is_given_up_at_once(small_study, r
         ({"PREFECT_API_URL": f"{DEAD}/api"}, NotFoundError),
     ],
 )
-def test_a_verb_ends_with_a_line_and_its_exit_code(variables, error: type[RadzooError], small_study, radzoo):
+def test_a_verb_ends_with_a_line_and_its_exit_code(variables, error: type[RadzooError], small_study):
     """Refresh with a wrong setting says so on stderr and leaves with the exit code of its kind."""
     small_study.ingest()
-    run = radzoo("--store", str(small_study.store_root), "refresh", variables=variables)
+    run = radzoo_run("--store", str(small_study.store_root), "refresh", variables=variables)
     assert run.returncode == error.exit_code
     assert run.stderr.splitlines()[-2].startswith("error: ")
     assert run.stderr.splitlines()[-1].startswith("next: ")

@@ -8,7 +8,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from base64 import b64encode
 from dataclasses import dataclass
@@ -17,11 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from builders.command_line import RADZOO
+from builders.study import SmallStudy
 
 from flows.engine.server.loopback_app import LoopbackApp
 from flows.engine.server_secret import secret_file, share_secret
 
-RADZOO = str(Path(sys.executable).with_name("radzoo"))
 SCRIPT = "prefect.deployments.steps.run_shell_script"
 
 
@@ -86,10 +86,10 @@ class Served:
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory, write_small_study):
+def served(tmp_path_factory):
     """Give a `radzoo serve` with a server of its own, its study at work on no schedule of the next hours."""
     folder = tmp_path_factory.mktemp("served")
-    study = write_small_study(folder)
+    study = SmallStudy.below(folder)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

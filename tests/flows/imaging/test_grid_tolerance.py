@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from batches import computed_batch
+from builders.batches import computed_batch
 
 from flows.imaging.grid_tolerance import loosest_tolerance
 from flows.imaging.grids import GEOMETRY_TOLERANCE, geometry_difference

@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from builders.command_line import printed
+from builders.store import rows_of
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -74,7 +76,7 @@ class ImportedStudy:
 
     def sql(self, query, as_of=None):
         """Return the rows that answer a question."""
-        return answer(Snapshot(Store(self.store_root), as_of), query).to_pylist()
+        return rows_of(Store(self.store_root), query, as_of)
 
     def columns(self, *phases):
         """Return what a model reads, by phase."""
@@ -461,14 +463,6 @@ def test_names_and_values_come_back_as_they_were(tmp_path_factory, columns, valu
 SMALL = "id,label,a,b_y,note\n" + "".join(f"p{n},{'yes' if n % 2 else 'no'},{n / 4},{n * n},x\n" for n in range(1, 41))
 
 
-def printed(capsys, store, *arguments):
-    """Run a command in this process and return its exit code, stdout and stderr."""
-    capsys.readouterr()
-    code = exit_code(["--store", str(store), *map(str, arguments)])
-    captured = capsys.readouterr()
-    return code, captured.out, captured.err
-
-
 @pytest.fixture
 def table(tmp_path, monkeypatch):
     """Return a feature table in the working directory."""
@@ -481,7 +475,7 @@ def table(tmp_path, monkeypatch):
 def test_a_table_alone_is_ingested_under_a_study_file_that_is_written_for_it(table, capsys):
     """``ingest --features`` writes ID/study.toml and ingests it; a second run finds nothing to do."""
     command = ("ingest", "--features", table, "--patient", "id", "--outcome", "label", "--positive", "yes")
-    code, out, _ = printed(capsys, "store", *command)
+    code, out, _ = printed(capsys, "--store", "store", *command)
     assert code == 0
     assert re.sub(r"[0-9]+ rows added", "N rows added", out) == (
         "wrote Small-table/study.toml\n"
@@ -493,19 +487,21 @@ def test_a_table_alone_is_ingested_under_a_study_file_that_is_written_for_it(tab
         "commit 1: N rows added, 0 superseded, 0 removed\n"
         "next: radzoo bench --study Small-table\n"
     )
-    code, out, _ = printed(capsys, "store", *command)
+    code, out, _ = printed(capsys, "--store", "store", *command)
     assert (code, out.splitlines()[-1]) == (0, "unchanged: no commit was needed")
-    code, out, _ = printed(capsys, "store", "ingest", "Small-table/study.toml")
+    code, out, _ = printed(capsys, "--store", "store", "ingest", "Small-table/study.toml")
     assert (code, out.splitlines()[-1]) == (0, "unchanged: no commit was needed")
-    code, out, _ = printed(capsys, "store", "sql", "select sum(b_y) as s from small_table", "--format", "csv")
+    code, out, _ = printed(
+        capsys, "--store", "store", "sql", "select sum(b_y) as s from small_table", "--format", "csv"
+    )
     assert (code, out.split()) == (0, ['"s"', "22140"])
 
 
 def test_a_table_alone_can_be_trained_on(table, capsys):
     """The study that is written for a table has a split and models, and a model of it can be trained and judged."""
     options = ("--patient", "id", "--outcome", "label", "--positive", "yes", "--models", "radiomics_lr", "--id", "t")
-    assert printed(capsys, "store", "ingest", "--features", table, *options)[0] == 0
-    code, out, err = printed(capsys, "store", "--json", "bench", "--study", "t")
+    assert printed(capsys, "--store", "store", "ingest", "--features", table, *options)[0] == 0
+    code, out, err = printed(capsys, "--store", "store", "--json", "bench", "--study", "t")
     assert code == 0, err
     board = {row["cohort"]: row["n"] for row in json.loads(out)["leaderboard"]}
     assert board == {"training": 32, "validation": 8}
@@ -531,7 +527,14 @@ def test_a_slip_on_the_command_line_writes_nothing(table, capsys, tmp_path, opti
     given |= dict(zip(options[::2], options[1::2], strict=False))
     rest = options if len(options) == 1 else ()
     found, _, err = printed(
-        capsys, "store", "ingest", *rest, "--features", table, *(each for pair in given.items() for each in pair)
+        capsys,
+        "--store",
+        "store",
+        "ingest",
+        *rest,
+        "--features",
+        table,
+        *(each for pair in given.items() for each in pair),
     )
     assert found == code
     assert message.removeprefix("error: ").removeprefix("small/") in err
@@ -544,9 +547,11 @@ def test_an_outcome_of_floating_point_numbers_has_the_levels_that_are_named(tabl
         {"id": [float(n) for n in range(20)], "y": [0.0, 1.0] * 10, "f": [n * 0.37 % 1 for n in range(20)]}
     )
     frame.write_parquet(table.with_name("p.parquet"))
-    code, out, err = printed(capsys, "store", "ingest", "--features", "p.parquet", "--patient", "id", "--outcome", "y")
+    code, out, err = printed(
+        capsys, "--store", "store", "ingest", "--features", "p.parquet", "--patient", "id", "--outcome", "y"
+    )
     assert (code, "20 patients (20 labelled, 10 events)" in out) == (0, True), err
-    _, out, _ = printed(capsys, "store", "sql", "select min(patient) p from patients", "--format", "csv")
+    _, out, _ = printed(capsys, "--store", "store", "sql", "select min(patient) p from patients", "--format", "csv")
     assert out.split() == ['"p"', '"0"']
 
 
@@ -563,7 +568,18 @@ def test_a_table_of_too_few_patients_is_named_and_not_the_study_file_it_would_ma
     table = tmp_path / "few.csv"
     table.write_text("id,y,f\n" + "".join(f"P{n},{y},{n * 0.37 % 1}\n" for n, y in enumerate(labels)))
     code, _, err = printed(
-        capsys, "store", "ingest", "--features", table, "--patient", "id", "--outcome", "y", "--positive", "yes"
+        capsys,
+        "--store",
+        "store",
+        "ingest",
+        "--features",
+        table,
+        "--patient",
+        "id",
+        "--outcome",
+        "y",
+        "--positive",
+        "yes",
     )
     assert (code, words in err, "study.toml" in err) == (4, True, False)
     assert sorted(each.name for each in tmp_path.iterdir()) == [table.name]
@@ -579,24 +595,26 @@ def test_phases_that_differ_in_capitals_only_are_refused(tmp_path):
 
 def test_two_wrong_options_are_told_together(table, capsys):
     """Of two columns that are not there both are named."""
-    code, _, err = printed(capsys, "store", "ingest", "--features", table, "--patient", "pid", "--outcome", "lable")
+    code, _, err = printed(
+        capsys, "--store", "store", "ingest", "--features", table, "--patient", "pid", "--outcome", "lable"
+    )
     assert (code, "--patient: column 'pid'" in err, "nearest: label" in err) == (4, True, True)
 
 
 def test_options_of_a_table_need_a_table(table, capsys):
     """``--outcome`` beside a study file has no meaning, and neither has an ingest of nothing."""
-    assert printed(capsys, "store", "ingest", "study.toml", "--outcome", "x")[0] == 2
-    assert printed(capsys, "store", "ingest")[0] == 2
-    assert printed(capsys, "store", "ingest", "--features", table)[0] == 2
+    assert printed(capsys, "--store", "store", "ingest", "study.toml", "--outcome", "x")[0] == 2
+    assert printed(capsys, "--store", "store", "ingest")[0] == 2
+    assert printed(capsys, "--store", "store", "ingest", "--features", table)[0] == 2
 
 
 def test_another_study_file_is_not_overwritten(table, capsys, tmp_path):
     """A study file that says something else stays as it is."""
     command = ("ingest", "--features", table, "--patient", "id", "--outcome", "label", "--positive", "yes", "--id", "t")
-    assert printed(capsys, "store", *command)[0] == 0
+    assert printed(capsys, "--store", "store", *command)[0] == 0
     file = tmp_path / "t" / "study.toml"
     file.write_text(file.read_text().replace("seed = 0", "seed = 1"))
-    code, _, err = printed(capsys, "store", *command)
+    code, _, err = printed(capsys, "--store", "store", *command)
     assert (code, "there is another study file of this name" in err) == (2, True)
     assert "seed = 1" in file.read_text()
 
@@ -606,7 +624,7 @@ def test_a_published_table_of_three_images_is_read_whole(shared_data, tmp_path, 
     monkeypatch.chdir(tmp_path)
     file = shared_data("radiomics_tables") / "Song2020.gz"
     code, out, _ = printed(
-        capsys, "store", "--json", "ingest", "--features", file, "--patient", "ID", "--outcome", "Target",
+        capsys, "--store", "store", "--json", "ingest", "--features", file, "--patient", "ID", "--outcome", "Target",
         "--phases", "ADC", "DWI", "T2",
     )  # fmt: skip
     report = json.loads(out)

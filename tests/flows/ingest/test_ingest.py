@@ -291,10 +291,10 @@ def test_an_emptied_cell_takes_its_value_back(small_study):
     ]
 
 
-def test_a_second_study_may_use_the_same_patients_and_images(small_study, another_study):
+def test_a_second_study_may_use_the_same_patients_and_images(small_study):
     """Two studies of one cohort share patients, scans and masks; each keeps its own labels."""
     small_study.ingest()
-    other = another_study()
+    other = small_study.another()
     assert other.ingest().failures == ()
     assert len(small_study.sql("from masks")) == 8
     assert len(small_study.sql("from patients")) == 16 / 2
@@ -304,10 +304,10 @@ def test_a_second_study_may_use_the_same_patients_and_images(small_study, anothe
     ]
 
 
-def test_a_pseudonym_of_another_person_is_refused(small_study, another_study):
+def test_a_pseudonym_of_another_person_is_refused(small_study):
     """A second study whose P1 has another image is refused, until it has a prefix of its own."""
     small_study.ingest()
-    other = another_study()
+    other = small_study.another()
     other.write_image("P1", seed=9)
     with pytest.raises(ContractError, match="another study has patient 'P1' with another AP image") as error:
         other.ingest()
@@ -318,11 +318,11 @@ def test_a_pseudonym_of_another_person_is_refused(small_study, another_study):
     assert small_study.sql("select count(distinct image_sha256) n from scans where phase = 'AP'") == [{"n": 5}]
 
 
-def test_another_studys_mask_is_not_overwritten(small_study, another_study):
+def test_another_studys_mask_is_not_overwritten(small_study):
     """A second study that drew the same lesion otherwise needs a reader of its own; the first keeps its masks."""
     small_study.ingest()
     before = small_study.snapshot.rows("masks")
-    other = another_study()
+    other = small_study.another()
     other.write_mask("P1", mask=other.mask("P1", grow=1))
     with pytest.raises(ContractError, match="another mask of patient 'P1', AP, by reader 'R1', reading 1") as error:
         other.ingest()

@@ -125,10 +125,10 @@ def test_phases_that_are_one_image_are_named(small_study):
     )
 
 
-def test_a_patient_of_another_study_under_another_pseudonym_is_named(small_study, another_study):
+def test_a_patient_of_another_study_under_another_pseudonym_is_named(small_study):
     """The store knows the scan: both pseudonyms and the other study are named."""
     ingest(small_study.file, small_study.store_root, workers=1)
-    other = another_study()
+    other = small_study.another()
     (other.folder / "patients.csv").write_text((other.folder / "patients.csv").read_text().replace("P", "Q"))
     other.patients = ("Q1", "Q2", "Q3", "Q4")
     for patient in other.patients:

@@ -16,10 +16,10 @@ BINARY = 'kind = "binary"\nname = "recurrence"\ncolumn = "recurrence"'
 
 
 @pytest.fixture
-def second(small_study, another_study):
+def second(small_study):
     """Return a second study with the tables and images of the first, which is ingested."""
     small_study.ingest()
-    return another_study()
+    return small_study.another()
 
 
 def test_equal_values_are_shared(small_study, second):
@@ -79,7 +79,7 @@ def test_a_study_corrects_what_no_other_study_declares(small_study, second):
     assert small_study.sql(AFP) == [{"value": 403.0}]
 
 
-def test_values_of_other_dates_and_other_people_are_no_conflict(small_study, second, another_study):
+def test_values_of_other_dates_and_other_people_are_no_conflict(small_study, second):
     """Another date is another value, and a prefix makes another patient."""
     table = second.folder / "patients.csv"
     header, *rows = table.read_text().splitlines()
@@ -88,7 +88,7 @@ def test_values_of_other_dates_and_other_people_are_no_conflict(small_study, sec
     second.edit("[clinical.variables.afp]", DATED)
     second.ingest()
     assert small_study.sql(f"{AFP} order by value") == [{"value": 402.0}, {"value": 420.0}]
-    third = another_study("third")
+    third = small_study.another("third")
     third.edit("[clinical.variables.afp]", DATED)
     (third.folder / "patients.csv").write_text(table.read_text())
     third.edit("402", "411", file="patients.csv")

@@ -6,11 +6,12 @@ import json
 import os
 import re
 import shutil
+from functools import partial
 
 import pyarrow.parquet as pq
 import pytest
+from builders.command_line import printed
 
-from flows.cli.main import exit_code
 from flows.refresh.run import _carried_out
 from store.analyst.query import answer
 from store.commits.commit import commit_to
@@ -33,14 +34,7 @@ def own_store(ready_study, tmp_path):
 @pytest.fixture
 def ask(own_store, capsys):
     """Return a function that runs a verb on the store and returns exit code, stdout and stderr."""
-
-    def run(*arguments):
-        capsys.readouterr()
-        code = exit_code(["--store", str(own_store), *map(str, arguments)])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run
+    return partial(printed, capsys, "--store", own_store)
 
 
 def in_parts(store, rows_each=1):

@@ -5,19 +5,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from functools import partial
 
-import numpy as np
 import pytest
-import SimpleITK as sitk
-from batches import computed_batch
+from builders.cohorts import bright_study
+from builders.models import train
 from example_package import installed_example, on_the_path
 
 from flows.bench.run import bench
-from flows.cli.main import exit_code
-from flows.refresh.feature_sets import bound_feature_sets
-from flows.refresh.plan import refresh_plan, staging_folder
 from flows.refresh.run import refresh
-from store.commits.commit import commit_to
 from store.history.studies import stored_study
 from zoo.benchmark.cross_validation import plan_cross_validation, split_labels
 from zoo.benchmark.fold_fits import fitted_task
@@ -58,43 +54,14 @@ def site(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def judged(tmp_path_factory, ready_study, site):
+def judged(tmp_path_factory, site):
     """Return a study of 24 patients whose models are the package's, and the clinical one, trained and judged."""
-    from zoo.models.training import fit_and_save_model, plan_trainings
-
-    root = tmp_path_factory.mktemp("added")
-    names = [f"N{number:02}" for number in range(24)]
-    study = type(ready_study)(root / "study", root / "store", "added", names).write()
-    random = np.random.default_rng(3)
-    lines = ["patient,recurrence,cohort,afp,sex"]
-    for number, name in enumerate(names):
-        label = number % 2
-        for phase in study.phases:
-            own = sitk.GetArrayFromImage(study.image(name, phase))
-            own[2:6, 3:8, 3:9] += 200 * label
-            image = sitk.GetImageFromArray(own)
-            image.CopyInformation(study.image(name, phase))
-            study.write_image(name, phase, image=image)
-        sex = "male" if random.random() < 0.3 + 0.4 * label else "female"
-        lines.append(f"{name},{label},{'training' if number < 16 else 'validation'},10,{sex}")
-    (study.folder / "patients.csv").write_text("\n".join(lines) + "\n")
-    study.edit('feature_sets = ["quick"]', 'feature_sets = ["quick", "crops"]')
-    study.file.write_text(study.file.read_text() + MODELS)
+    study = bright_study(tmp_path_factory.mktemp("added"), "added", '["quick", "crops"]', MODELS)
     study.ingest()
     # Both sets are computed in this process, as by a run that ends before its commit: Prefect does not start.
-    for bound in bound_feature_sets(stored_study(study.snapshot, "added"), study.snapshot):
-        missing = refresh_plan(study.snapshot, "added", bound).missing
-        computed_batch(missing, bound.definition.settings, staging_folder(study.store, bound))
+    study.stage_every_set()
     refresh(study.store, "added", workers=1)
-    asked = stored_study(study.snapshot, "added")
-    trained = [
-        fit_and_save_model(study.store, asked, plan, "2026-01-01T00:00:00+00:00")
-        for plan in plan_trainings(study.snapshot, asked, asked.models)
-    ]
-    with commit_to(study.store, "train added") as commit:
-        commit.put("datasets", [vars(each.dataset) for each in trained])
-        commit.put("models", [each.row for each in trained])
-        commit.put("importances", [row for each in trained for row in each.importances])
+    train(study.store, stored_study(study.snapshot, "added"))
     bench(study.store, "added")
     return study
 
@@ -102,14 +69,7 @@ def judged(tmp_path_factory, ready_study, site):
 @pytest.fixture
 def ask(judged, capsys):
     """Return a function that runs ``radzoo`` on the store: exit code, stdout, stderr."""
-
-    def run(*arguments):
-        capsys.readouterr()
-        code = exit_code(["--store", str(judged.store_root), *map(str, arguments)])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run
+    return partial(judged.ask, capsys)
 
 
 def test_both_stand_in_the_leaderboard(judged):

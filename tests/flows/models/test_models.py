@@ -8,6 +8,7 @@ import shutil
 
 import pyarrow.parquet as pq
 import pytest
+from builders.study import SmallStudy
 
 from flows.bench.run import bench
 from flows.train.run import train
@@ -195,9 +196,9 @@ def test_predict_refuses_a_file_it_cannot_write(ask, tmp_path):
     assert ask("predict", "--study", "tried")[0] == 2
 
 
-def test_predict_for_another_study_lists_who_has_no_inputs(ask, own_store, another_study, tmp_path):
+def test_predict_for_another_study_lists_who_has_no_inputs(ask, own_store, tmp_path):
     """New patients of a study in the same store are answered; one without a value is listed, with exit code 5."""
-    other = another_study("newer", patients=("Q1", "Q2"), phases=("AP",))
+    other = SmallStudy(tmp_path / "newer", own_store, "newer", ("Q1", "Q2"), ("AP",)).write()
     text = other.file.read_text()
     start, end = text.index("[phases.DP]"), text.index("[clinical.variables.afp]")
     text = text[:start] + text[end:]

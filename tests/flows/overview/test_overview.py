@@ -8,6 +8,7 @@ from html import escape
 from itertools import pairwise
 
 import pytest
+from builders.study import SmallStudy
 from html_page import Page
 
 from flows.bench.run import bench
@@ -31,11 +32,11 @@ equals = "male"
 
 
 @pytest.fixture(scope="module")
-def judged(tmp_path_factory, ready_study, prefect_server):
+def judged(tmp_path_factory, prefect_server):
     """Return a study of 16 patients with two versions of its features, two judged models and one lost mask."""
     root = tmp_path_factory.mktemp("overview")
     names = [f"P{number:02}" for number in range(1, 17)]
-    study = type(ready_study)(root / "study", root / "store", "judged", names).write()
+    study = SmallStudy.below(root, "judged", names)
     lines = ["patient,recurrence,cohort,afp,sex"]
     for number, name in enumerate(names):
         sex = "male" if number % 3 else "female"

@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from builders.study import counts
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
@@ -98,11 +99,6 @@ def refreshed(study, **options):
     return report
 
 
-def counts(report):
-    """Return computed, reused, failed, unchanged."""
-    return report.computed, report.reused, report.failed, report.unchanged
-
-
 @pytest.mark.parametrize("name", ["own.pt", "own.onnx"])
 def test_every_region_gets_the_networks_numbers_once(small_study, name):
     """Embeddings are those of the module on the stored, normalised regions; a second refresh computes nothing."""
@@ -125,11 +121,11 @@ def test_every_region_gets_the_networks_numbers_once(small_study, name):
     assert store_verification(small_study.store, quick=True).is_clean
 
 
-def test_another_study_and_another_path_reuse_what_is_there(small_study, another_study):
+def test_another_study_and_another_path_reuse_what_is_there(small_study):
     """The file's content counts, not where it lies; a changed network or normalisation is a new version."""
     digest = with_network(small_study)
     refreshed(small_study)
-    second = another_study()
+    second = small_study.another()
     with_network(second, "renamed.pt", digest=digest)
     # TorchScript holds the name it was saved under: the same content is a copy.
     shutil.copy(small_study.folder / "own.pt", second.folder / "renamed.pt")

@@ -250,11 +250,11 @@ def test_a_study_does_not_take_a_built_in_name(small_study):
         small_study.ingest()
 
 
-def test_which_study_is_asked_where_there_are_several(small_study, another_study):
+def test_which_study_is_asked_where_there_are_several(small_study):
     """One study needs no name; of several the name is asked for, and an unknown one is not found."""
     small_study.ingest()
     assert stored_study(small_study.snapshot, None).id == "small"
-    another_study().ingest()
+    small_study.another().ingest()
     with pytest.raises(NotFoundError, match=r"which study\?") as error:
         refresh(small_study.store)
     assert "second, small" in error.value.hint

@@ -147,11 +147,11 @@ def test_an_interrupt_keeps_what_was_finished(small_study, prefect_server):
     assert counts(small_study.refresh()) == {"computed": 0, "reused": 8, "failed": 0, "unchanged": 0}
 
 
-def test_a_second_study_reuses_every_row_under_its_own_keys(small_study, another_study):
+def test_a_second_study_reuses_every_row_under_its_own_keys(small_study):
     """A study with the same images under other pseudonyms and phase names computes nothing and sees its own keys."""
     small_study.ingest()
     small_study.refresh_without_prefect()
-    other = another_study()
+    other = small_study.another()
     for old in small_study.patients:
         for folder in ("images", "masks"):
             for file in (other.folder / folder).glob(f"{old}_*"):
@@ -185,7 +185,7 @@ def study_with_two_voxels(study):
     study.write_mask("P1", mask=mask)
 
 
-def test_a_feature_without_a_value_is_null_with_its_reason_for_every_study(small_study, another_study):
+def test_a_feature_without_a_value_is_null_with_its_reason_for_every_study(small_study):
     """A row with a feature that cannot be computed stays whole; a study that reuses the row is told the reason too."""
     study_with_two_voxels(small_study)
     small_study.ingest()
@@ -205,7 +205,7 @@ def test_a_feature_without_a_value_is_null_with_its_reason_for_every_study(small
     (nulls,) = small_study.sql("select count(*) n from radiomics_long where value is null")
     assert nulls["n"] == len(missing)
 
-    other = another_study()
+    other = small_study.another()
     study_with_two_voxels(other)
     other.edit('table = "patients.csv"', 'table = "patients.csv"\nprefix = "B-"')
     other.ingest()

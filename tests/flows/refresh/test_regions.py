@@ -8,7 +8,7 @@ import json
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from batches import computed_batch
+from builders.study import counts
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -17,9 +17,7 @@ from flows.cli.main import exit_code
 from flows.demo.phantom.liver import PHASES, LesionTraits, lesion_mask, phantom_phases, true_transform
 from flows.imaging.regions import PhaseImage, cropped_regions, largest_slices, square_box
 from flows.overview.page import write_overview
-from flows.refresh.feature_sets import bound_feature_sets
-from flows.refresh.plan import refresh_plan, staging_folder
-from flows.refresh.run import refresh, stored_study
+from flows.refresh.run import refresh
 from schemas.errors import ContractError, NotFoundError
 from schemas.features.region_settings import RegionSettings, RegistrationSettings
 from store.analyst.publish import publish_snapshot
@@ -187,32 +185,14 @@ def region_study(small_study):
     return small_study
 
 
-def staged(study, **options):
-    """Compute and stage what is missing in this process, and return the receipts."""
-    snapshot = study.snapshot
-    asked = stored_study(snapshot, study.study_id)
-    found = []
-    for bound in bound_feature_sets(asked, snapshot):
-        plan = refresh_plan(snapshot, study.study_id, bound, **options)
-        for batch in plan.missing_by_patient():
-            settings_ = bound.definition.settings
-            found += computed_batch(batch, settings_, staging_folder(study.store, bound))
-    return found
-
-
 def refreshed(study):
     """Refresh without Prefect: rows are computed and staged here, then committed."""
-    staged(study)
+    study.stage_every_set()
     (report,) = refresh(study.store, study.study_id, workers=1)
     return report
 
 
-def counts(report):
-    """Return what a refresh computed, reused, failed to compute and left."""
-    return report.computed, report.reused, report.failed, report.unchanged
-
-
-def test_regions_are_computed_once_and_read_back(region_study, another_study):
+def test_regions_are_computed_once_and_read_back(region_study):
     """Every phase has a row; arrays come back in their shape; a second study under other names computes nothing."""
     region_study.ingest()
     assert counts(refreshed(region_study)) == (0, 8, 0, 0)
@@ -234,7 +214,7 @@ def test_regions_are_computed_once_and_read_back(region_study, another_study):
     np.testing.assert_array_equal(masks[wanted[1]], direct.mask)
     assert other_phase.mask.any()
 
-    other = another_study()
+    other = region_study.another()
     other.edit('["quick"]', '["crops"]')
     other.edit("bin_width = 25\n", "bin_width = 25\n" + REGIONS)
     other.edit('table = "patients.csv"', 'table = "patients.csv"\nprefix = "B-"')
@@ -250,7 +230,7 @@ def test_another_image_of_the_exam_makes_all_its_regions_new(region_study):
     before = region_ids(region_study.snapshot, "small", "crops@1")
     region_study.write_image("P2", "DP", seed=3)
     region_study.ingest()
-    staged(region_study)
+    region_study.stage_every_set()
     assert counts(refresh(region_study.store, "small", workers=1)[0]) == (0, 2, 0, 6)
     after = region_ids(region_study.snapshot, "small", "crops@1")
     assert {p: {f for f in before[p] if before[p][f] != after[p][f]} for p in before} == {
@@ -272,7 +252,7 @@ def test_a_lesion_without_one_of_its_phases_fails_with_the_reason(region_study):
     mask = region_study.mask_file("P1", "DP").read_bytes()
     region_study.mask_file("P1", "DP").unlink()
     region_study.ingest()
-    receipts = staged(region_study)
+    receipts = region_study.stage_every_set()
     assert {r.planned.key.phase: r.failure for r in receipts if r.failure} == {
         "AP": "the lesion has no image and mask of phase DP"
     }

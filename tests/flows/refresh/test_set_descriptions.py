@@ -6,7 +6,6 @@ import json
 
 import pytest
 
-from flows.cli.main import exit_code
 from schemas.features.ibsi_departures import departures
 from schemas.features.radiomics_settings import RadiomicsSettings
 from store.commits.commit import commit_to
@@ -17,13 +16,6 @@ bin_width = 25
 """
 MEANT_FOR_CT = f'[define.quick]\nmodality = "CT"\n\n{SETTINGS}'
 WARNING = "quick is meant for CT, and phase AP is declared MR, phase DP is declared MR: take mr@1, or declare"
-
-
-def run(study, capsys, *arguments):
-    """Run a verb in this process and return exit code, stdout and stderr."""
-    capsys.readouterr()
-    code = exit_code(["--store", str(study.store_root), *map(str, arguments)])
-    return code, *capsys.readouterr()
 
 
 def with_settings(study, more):
@@ -73,17 +65,17 @@ def test_a_refresh_brings_what_an_older_release_told_up_to_date(small_study, cap
             commit.put(table, [row | change for row in rows])
     assert small_study.sql(query) != right
 
-    _, out, _ = run(small_study, capsys, "refresh", "--check")
+    _, out, _ = small_study.ask(capsys, "refresh", "--check")
     assert "to be computed 0" in out
     assert small_study.sql(query) != right
-    code, out, err = run(small_study, capsys, "refresh")
+    code, out, err = small_study.ask(capsys, "refresh")
     assert (code, "computed 0, reused 0, failed 0, unchanged 8" in out) == (0, True)
     assert "quick@1: the store's dictionary and list of departures from IBSI are brought up to date" in err
     assert small_study.sql(query) == right
     assert small_study.sql("from features order by feature") == words
     assert small_study.sql("from quick order by all") == values
     commits = small_study.sql("from commits")
-    code, _, err = run(small_study, capsys, "refresh")
+    code, _, err = small_study.ask(capsys, "refresh")
     assert (code, "brought up to date" in err) == (0, False)
     assert small_study.sql("from commits") == commits
 
@@ -92,11 +84,11 @@ def test_a_refresh_brings_what_an_older_release_told_up_to_date(small_study, cap
 def test_a_set_that_does_not_fit_the_images_is_warned_of(small_study, capsys, verb):
     """Ingest and refresh say so in one line on stderr, each time, and do their work."""
     small_study.edit(SETTINGS, MEANT_FOR_CT)
-    code, out, err = run(small_study, capsys, "ingest", small_study.file)
+    code, out, err = small_study.ask(capsys, "ingest", small_study.file)
     assert (code, "commit 1" in out) == (0, True)
     if verb == "refresh":
         small_study.refresh_without_prefect()
-        code, out, err = run(small_study, capsys, "refresh", "--json")
+        code, out, err = small_study.ask(capsys, "refresh", "--json")
         assert (code, json.loads(out)[0]["unchanged"]) == (0, 8)
     lines = [line for line in err.splitlines() if line.startswith("warning: ")]
     assert len(lines) == 1
@@ -108,22 +100,22 @@ def test_a_set_is_described_with_what_it_is_meant_for(small_study, capsys):
     small_study.edit(SETTINGS, MEANT_FOR_CT.replace('"firstorder"', '"firstorder", "glcm"') + "normalize = true\n")
     small_study.ingest()
     small_study.refresh_without_prefect()
-    _, out, _ = run(small_study, capsys, "features", "describe", "quick")
+    _, out, _ = small_study.ask(capsys, "features", "describe", "quick")
     flat = [" ".join(line.split()) for line in out.splitlines()]
     assert "meant for CT" in flat
     assert "aggregation glcm ITBB" in flat
     assert any(line.startswith(f"warning: study small: {WARNING}") for line in flat)
-    _, out, _ = run(small_study, capsys, "features", "describe", "quick", "--json")
+    _, out, _ = small_study.ask(capsys, "features", "describe", "quick", "--json")
     found = json.loads(out)
     assert (found["modalities"], len(found["warnings"])) == (["CT"], 1)
     assert found["row"]["feature_set"] == "quick@1"
 
-    _, out, _ = run(small_study, capsys, "features", "describe", "quick", "original_firstorder_Mean")
+    _, out, _ = small_study.ask(capsys, "features", "describe", "quick", "original_firstorder_Mean")
     assert "Q4LE, calculated as in IBSI" in out
     assert "whole-image-normalisation" in out
-    _, out, _ = run(small_study, capsys, "features", "describe", "quick", "original_firstorder_Skewness")
+    _, out, _ = small_study.ask(capsys, "features", "describe", "quick", "original_firstorder_Skewness")
     assert "KE2A, follows IBSI" in out
-    _, out, _ = run(small_study, capsys, "features", "describe", "quick", "original_firstorder_Entropy", "--json")
+    _, out, _ = small_study.ask(capsys, "features", "describe", "quick", "original_firstorder_Entropy", "--json")
     assert json.loads(out)["preparation"] == [
         "whole-image-normalisation",
         "bin-edges-from-zero",

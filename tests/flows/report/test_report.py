@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from builders.study import SmallStudy
 from html_page import Page
 
 from flows.bench.run import bench
@@ -43,11 +44,11 @@ def _page(study, **options) -> Page:
 
 
 @pytest.fixture(scope="module")
-def judged_study(tmp_path_factory, ready_study, prefect_server):
+def judged_study(tmp_path_factory, prefect_server):
     """Return a study of 44 patients with two judged models, one patient without label, one without a mask."""
     root = tmp_path_factory.mktemp("judged")
     names = [f"P{number:02}" for number in range(1, 45)]
-    study = type(ready_study)(root / "study", root / "store", "judged", names).write()
+    study = SmallStudy.below(root, "judged", names)
     random = np.random.default_rng(7)
     lines = ["patient,recurrence,cohort,afp,sex"]
     for number, name in enumerate(names):

@@ -4,6 +4,7 @@ import re
 from zoneinfo import ZoneInfo
 
 import pytest
+from builders.cohorts import write_published_study
 
 from flows.serve.scheduled_run import WorkDone, log_file, run_on_schedule
 from flows.serve.schedules import ServedStudy, bench_flow, refresh_flow, scheduled_flows
@@ -174,9 +175,9 @@ def test_an_interrupted_run_says_so(tmp_path, capfd, raised):
     assert capfd.readouterr().err.endswith("UTC refresh small: interrupted; what was finished is kept\n")
 
 
-def test_a_scheduled_bench_judges_the_studys_models(tmp_path, clinical_study, prefect_server, capsys):
+def test_a_scheduled_bench_judges_the_studys_models(tmp_path, tiny_images, prefect_server, capsys):
     """A scheduled bench trains what is missing and judges; a second one finds every figure there already."""
-    file, store = clinical_study(tmp_path)
+    file, store = write_published_study(tmp_path, tiny_images)
     bench = bench_flow(ServedStudy(file, "hcc", store, "UTC"))
     first = bench(return_state=True)
     assert first.message.startswith("models 1, trained 1, computed ")

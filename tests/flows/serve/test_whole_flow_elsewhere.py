@@ -6,6 +6,8 @@ import re
 
 import pyarrow.parquet as pq
 import pytest
+from builders.cohorts import tried_study
+from builders.command_line import radzoo_run
 
 from store.analyst.query import answer
 from store.history.snapshot import Snapshot
@@ -17,12 +19,12 @@ ROWS = "from quick order by patient, phase"
 
 
 @pytest.fixture
-def ask(radzoo, prefect_server):
+def ask(prefect_server):
     """Return a function that runs a verb on a store and returns what it printed; any failure fails the test."""
 
     def run(root, *arguments):
         words = ("--store", str(root), *map(str, arguments))
-        done = radzoo(*words, variables={"PREFECT_API_URL": prefect_server})
+        done = radzoo_run(*words, variables={"PREFECT_API_URL": prefect_server})
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
@@ -39,9 +41,9 @@ def told(root, query, as_of=None):
 
 
 @pytest.mark.slow
-def test_a_study_in_postgresql_and_s3(written_again, trained_study, new_address, ask, tmp_path):
+def test_a_study_in_postgresql_and_s3(trained_study, new_address, ask, tmp_path):
     """Ingest, refresh and bench give the rows and figures of a store in a folder; a second machine reads them."""
-    study, address = written_again, new_address("postgresql-s3")
+    study, address = tried_study(tmp_path), new_address("postgresql-s3")
     here, there = tmp_path / "here", tmp_path / "there"
     at = ("--catalogue", address.catalogue, "--data", address.data)
     assert "made a store" in ask(here, "store", "init", *at)

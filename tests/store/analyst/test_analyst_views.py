@@ -6,6 +6,7 @@ import math
 import struct
 
 import pytest
+from builders.store import MASK_KEYS, key_of, put_features, put_segment, record_of
 from sqlalchemy import select
 from strategies import AWKWARD_COLUMNS, AWKWARD_FLOATS
 
@@ -272,42 +273,42 @@ def test_comments_of_a_wide_view(shared_store):
         assert about["comment"] == f"two-features@1: {beginning}the reader's choice"
 
 
-def test_a_set_without_extractions_has_its_columns(store, writing):
+def test_a_set_without_extractions_has_its_columns(store):
     """A feature set that nothing was computed for yet has an empty view with the same columns."""
     with commit_to(store, "declare") as commit:
-        writing["put_features"](commit)
+        put_features(commit)
     assert rows(store, "from two_features_v1") == rows(store, "from radiomics_long") == []
     assert columns_of_views(store)["two_features"][-2:] == ["original_firstorder_Mean", "wavelet-LLH_glcm_Idm"]
 
 
-def test_the_newest_version_is_the_highest_number(store, writing):
+def test_the_newest_version_is_the_highest_number(store):
     """The view without a number shows version 10, not version 9, whichever was written last."""
     with commit_to(store, "versions") as commit:
         for version in (10, 9):
-            writing["put_features"](commit, f"two-features@{version}", (f"original_firstorder_V{version}",))
+            put_features(commit, f"two-features@{version}", (f"original_firstorder_V{version}",))
     found = columns_of_views(store)
     assert found["two_features"][-1] == "original_firstorder_V10"
     assert found["two_features_v9"][-1] == "original_firstorder_V9"
 
 
-def test_a_set_named_like_a_word_of_sql(store, writing):
+def test_a_set_named_like_a_word_of_sql(store):
     """A feature set called select has a view that can be asked in quotes, and harms no other."""
     with commit_to(store, "odd name") as commit:
-        writing["put_features"](commit, "select@1")
+        put_features(commit, "select@1")
     assert rows(store, 'from "select"') == rows(store, "from select_v1") == rows(store, "from masks") == []
 
 
-def test_awkward_columns_and_numbers_pass_through_the_views(store, writing):
+def test_awkward_columns_and_numbers_pass_through_the_views(store):
     """Any column name can be asked in quotes, and every number comes out with the bits it was written with."""
     values = dict(zip(AWKWARD_COLUMNS, AWKWARD_FLOATS, strict=False))
-    key = MaskKey("p", "baseline", "AP", "1", "R1", 1)
-    known = writing["record_of"](key)
+    key = key_of("p")
+    known = record_of(key)
     record = ExtractionRecord(
         known.extraction_id, key, known.image_sha256, known.mask_sha256, values, details=known.details
     )
     with commit_to(store, "awkward") as commit:
-        writing["put_features"](commit, "awkward@1", AWKWARD_COLUMNS)
-        writing["put_segment"](store, commit, [record], "awkward@1", AWKWARD_COLUMNS)
+        put_features(commit, "awkward@1", AWKWARD_COLUMNS)
+        put_segment(store, commit, [record], "awkward@1", AWKWARD_COLUMNS)
     (row,) = rows(store, "from awkward")
     for column, value in values.items():
         assert struct.pack("<d", row[column]) == struct.pack("<d", value)
@@ -317,11 +318,11 @@ def test_awkward_columns_and_numbers_pass_through_the_views(store, writing):
     assert math.copysign(1, row["Mixed-CASE_name_y"]) == -1
 
 
-def test_segments_add_up(filled, writing):
+def test_segments_add_up(filled):
     """A second segment adds its rows to the view; as of the commit before they are not there."""
-    key = MaskKey("p4", "baseline", "AP", "1", "R1", 1)
+    key = key_of("p4")
     with commit_to(filled, "one more") as commit:
-        writing["put_segment"](filled, commit, [writing["record_of"](key, mean=9.0)])
+        put_segment(filled, commit, [record_of(key, mean=9.0)])
     assert len(rows(filled, "from two_features")) == 7
     assert len(rows(filled, "from two_features", as_of=3)) == 6
     assert len(rows(filled, "from two_features", as_of=2)) == 6
@@ -329,20 +330,20 @@ def test_segments_add_up(filled, writing):
         rows(filled, "from two_features", as_of=1)
 
 
-def test_an_extraction_that_two_runs_computed_counts_once(filled, writing):
+def test_an_extraction_that_two_runs_computed_counts_once(filled):
     """Where two refreshes at once both wrote an extraction, the one that the catalogue names is shown, once."""
-    key = MaskKey("p1", "baseline", "AP", "1", "R1", 1)
-    extra = MaskKey("p4", "baseline", "AP", "1", "R1", 1)
+    key = key_of("p1")
+    extra = key_of("p4")
     with commit_to(filled, "again") as commit:
-        writing["put_segment"](filled, commit, [writing["record_of"](each, mean=0.0) for each in (key, extra)])
+        put_segment(filled, commit, [record_of(each, mean=0.0) for each in (key, extra)])
     assert len(rows(filled, "from two_features")) == 7
     assert len(rows(filled, "from two_features where patient = 'p1' and phase = 'AP'")) == 1
     assert len(rows(filled, "from radiomics_long")) == 14
 
 
-def test_one_content_under_two_keys_is_two_rows(filled, writing):
+def test_one_content_under_two_keys_is_two_rows(filled):
     """The same image and mask under another reading is shown under both, though it was computed once."""
-    key = MaskKey("p1", "baseline", "AP", "1", "R1", 1)
+    key = key_of("p1")
     (mask,) = Snapshot(filled).rows("masks", patient="p1", phase="AP")
     del mask["added_commit"]
     with commit_to(filled, "second reading") as commit:
@@ -351,7 +352,7 @@ def test_one_content_under_two_keys_is_two_rows(filled, writing):
         filled, "select reading, extraction_id from two_features where patient = 'p1' and phase = 'AP' order by 1"
     )
     assert [row["reading"] for row in found] == [1, 2]
-    assert {row["extraction_id"] for row in found} == {writing["record_of"](key).extraction_id}
+    assert {row["extraction_id"] for row in found} == {record_of(key).extraction_id}
 
 
 def test_a_mask_that_changed_has_no_features_until_they_are_computed(filled):
@@ -429,12 +430,12 @@ def test_dates_and_times_have_their_types(shared_store):
     assert row == {"observed_at": None}
 
 
-def test_primary_rows_are_told_and_stand_alone(filled, writing):
+def test_primary_rows_are_told_and_stand_alone(filled):
     """A repeated reading is in the wide and the long view and says that no model reads it."""
-    again = writing["keys"][0]._replace(reading=2)
-    unused = writing["keys"][0]._replace(patient="p9")
+    again = MASK_KEYS[0]._replace(reading=2)
+    unused = MASK_KEYS[0]._replace(patient="p9")
     with commit_to(filled, "a second reading") as commit:
-        writing["put_segment"](filled, commit, [writing["record_of"](again), writing["record_of"](unused)])
+        put_segment(filled, commit, [record_of(again), record_of(unused)])
         commit.put("study_masks", [{"study": "er", "is_primary": 0} | again._asdict()])
     found = rows(filled, "select patient, reading, is_primary from two_features where phase = 'AP' order by all")
     assert [tuple(row.values()) for row in found] == [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -12,10 +11,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from builders.store import key_of, put_features, put_segment
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from strategies import AWKWARD_COLUMNS, AWKWARD_FLOATS, finite_floats
+from strategies import AWKWARD_COLUMNS, AWKWARD_FLOATS, bits, finite_floats
 
 from schemas.errors import ContractError
 from schemas.keys import MaskKey
@@ -32,7 +32,7 @@ from store.home import Store
 from store.rows.segments import EMBEDDING_COLUMNS, KEY_COLUMNS, EmbeddingRecord, write_embeddings
 from store.rows.staging import ExtractionRecord
 
-KEY = MaskKey("p1", "baseline", "AP", "1", "R1", 1)
+KEY = key_of("p1")
 HASH = "5" * 64
 RESERVED = {*KEY_COLUMNS, "grey_levels", "zero_fraction"}
 
@@ -54,26 +54,21 @@ def record_of(key: MaskKey, values: dict[str, float | None]) -> ExtractionRecord
     return ExtractionRecord("e" * 64, key, "1" * 64, "2" * 64, values, details=details)
 
 
-def stored(store: Store, writing, values: dict[str, float | None]) -> None:
+def stored(store: Store, values: dict[str, float | None]) -> None:
     """Commit one row of a feature set with these columns."""
     with commit_to(store, "awkward") as commit:
-        writing["put_features"](commit, "awkward@1", tuple(values))
-        writing["put_segment"](store, commit, [record_of(KEY, values)], "awkward@1", tuple(values))
-
-
-def bits(value: float | None) -> bytes | None:
-    """Return a number's eight bytes, which tell -0.0 from 0.0."""
-    return None if value is None else struct.pack("<d", value)
+        put_features(commit, "awkward@1", tuple(values))
+        put_segment(store, commit, [record_of(KEY, values)], "awkward@1", tuple(values))
 
 
 @settings(max_examples=15, deadline=None)
 @given(name_lists, st.data())
-def test_any_name_and_value_comes_back(writing, names, data):
+def test_any_name_and_value_comes_back(names, data):
     """Whatever a column is called, the view has it under that name and the answer has its value to the last bit."""
     values = {name: data.draw(st.none() | finite_floats) for name in names}
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder) / "store", create=True)
-        stored(store, writing, values)
+        stored(store, values)
         table = answer(Snapshot(store), "from awkward")
         assert table.column_names[-len(names) :] == names
         (row,) = table.to_pylist()
@@ -87,12 +82,12 @@ def test_any_name_and_value_comes_back(writing, names, data):
 
 
 @pytest.mark.parametrize("columns", [3111, 9000])
-def test_thousands_of_columns_come_back(store, writing, columns):
+def test_thousands_of_columns_come_back(store, columns):
     """A set of three phases' features, and one of three times as many, is one wide row, bit for bit."""
     draw = np.random.default_rng(columns)
     numbers = draw.choice([*AWKWARD_FLOATS, *draw.standard_normal(50)], columns)
     values = {f"wavelet-LLH_glcm_Feature{at}_y": float(number) for at, number in enumerate(numbers)}
-    stored(store, writing, values)
+    stored(store, values)
     table = answer(Snapshot(store), "from awkward")
     assert table.column_names[-columns:] == list(values)
     assert b"".join(bits(table[name][0].as_py()) for name in values) == numbers.tobytes()

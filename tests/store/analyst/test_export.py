@@ -7,9 +7,9 @@ import math
 import polars as pl
 import pyarrow.parquet as pq
 import pytest
+from builders.store import key_of, put_segment, record_of
 
 from schemas.errors import NotFoundError, UsageError
-from schemas.keys import MaskKey
 from store.analyst.export import export_snapshot
 from store.analyst.query import answer
 from store.commits.commit import commit_to
@@ -21,19 +21,19 @@ AWKWARD = (0.1 + 0.2, 1 / 3, 5e-324, 1.7976931348623157e308, -math.pi * 1e-17, 1
 
 
 @pytest.fixture
-def two_studies(filled, writing):
+def two_studies(filled):
     """Return a store in which a second study shares one mask with the first, and has one of its own."""
-    shared = MaskKey("p1", "baseline", "AP", "1", "R1", 1)
-    keys = [MaskKey(f"q{number}", "baseline", "AP", "1", "R1", 1) for number in range(len(AWKWARD))]
-    records = [writing["record_of"](key, mean=value) for key, value in zip(keys, AWKWARD, strict=True)]
+    shared = key_of("p1")
+    keys = [key_of(f"q{number}") for number in range(len(AWKWARD))]
+    records = [record_of(key, mean=value) for key, value in zip(keys, AWKWARD, strict=True)]
     with commit_to(filled, "ingest and refresh second") as commit:
         commit.put("studies", [{"study": "second", "title": "S", "definition": "{}"}])
         commit.put("patients", [{"patient": key.patient} for key in keys])
         commit.put("study_patients", [{"study": "second", "patient": key.patient} for key in (shared, *keys)])
         commit.put("exams", [{"patient": key.patient, "exam": key.exam} for key in keys])
         commit.put("study_masks", [{"study": "second", **key._asdict(), "is_primary": 1} for key in (shared, *keys)])
-        writing["put_segment"](filled, commit, records)
-        own = [writing["record_of"](shared).extraction_id, *(each.extraction_id for each in records)]
+        put_segment(filled, commit, records)
+        own = [record_of(shared).extraction_id, *(each.extraction_id for each in records)]
         commit.put(
             "study_extractions",
             [{"study": "second", "feature_set": "two-features@1", "extraction_id": each} for each in own],

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from builders.store import key_of, put_segment, record_of
 
 from schemas.errors import ContractError
-from schemas.keys import RESERVED_VIEWS, MaskKey
+from schemas.keys import RESERVED_VIEWS
 from store.analyst.publish import is_published, publish_moved_store, publish_snapshot, published_root
 from store.analyst.query import snapshot_connection
 from store.commits.commit import commit_to
@@ -90,13 +91,13 @@ def test_clients_from_duckdb_1_2_on_can_read_the_format(filled):
     assert asked(file, "select tags['storage_version'] from duckdb_databases() where not internal") == [["v1.2.0+"]]
 
 
-def test_a_client_that_has_the_old_file_open_goes_on_reading(filled, writing):
+def test_a_client_that_has_the_old_file_open_goes_on_reading(filled):
     """Publishing swaps the file: who has the old one open keeps its state, who opens it now sees the new one."""
     file = publish_snapshot(Snapshot(filled))
     with duckdb.connect(str(file), read_only=True) as old:
         with commit_to(filled, "one more") as commit:
-            key = MaskKey("p4", "baseline", "AP", "1", "R1", 1)
-            writing["put_segment"](filled, commit, [writing["record_of"](key)])
+            key = key_of("p4")
+            put_segment(filled, commit, [record_of(key)])
         assert publish_snapshot(Snapshot(filled)) == file
         assert old.sql("select count(*) from two_features").fetchall() == [(6,)]
         assert asked(file, "select count(*), (select max(commit_id) from commits) from two_features") == [[7, 4]]

@@ -7,9 +7,9 @@ import threading
 from pathlib import Path
 
 import pytest
+from builders.store import fill, key_of, put_segment, record_of
 
 from schemas.errors import ContractError, NotFoundError, StoreBusyError, UsageError
-from schemas.keys import MaskKey
 from store.analyst.query import answer
 from store.backup.copy import MARKER, back_up_store
 from store.catalogue.connection import read_transaction, write_transaction
@@ -20,14 +20,14 @@ from store.home import Store
 from store.verification.verify import store_verification
 
 
-def more(store: Store, writing, patient: str = "p4") -> None:
+def more(store: Store, patient: str = "p4") -> None:
     """Commit a segment more."""
     with commit_to(store, "one more") as commit:
         commit.put("patients", [{"patient": patient}])
         commit.put("exams", [{"patient": patient, "exam": "baseline"}])
-        key = MaskKey(patient, "baseline", "AP", "1", "R1", 1)
+        key = key_of(patient)
         commit.put("scans", [{"patient": patient, "exam": "baseline", "phase": "AP", "image_sha256": "0" * 64}])
-        writing["put_segment"](store, commit, [writing["record_of"](key)])
+        put_segment(store, commit, [record_of(key)])
 
 
 def wide_rows(store: Store) -> list[dict]:
@@ -41,9 +41,9 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {file.relative_to(folder).as_posix(): file.read_bytes() for file in files}
 
 
-def test_a_backup_is_a_store_wherever_the_store_lies(store_anywhere, writing, tmp_path):
+def test_a_backup_is_a_store_wherever_the_store_lies(store_anywhere, tmp_path):
     """From SQLite or PostgreSQL, a folder or S3, the copy opens by itself, breaks no promise and answers alike."""
-    writing["fill"](store_anywhere)
+    fill(store_anywhere)
     made = back_up_store(store_anywhere, tmp_path / "backup")
     assert (made.commit_id, made.files.copied, made.verification.is_clean) == (3, 1, True)
     copy = Store(tmp_path / "backup")
@@ -54,32 +54,32 @@ def test_a_backup_is_a_store_wherever_the_store_lies(store_anywhere, writing, tm
     assert store_verification(copy).is_clean
 
 
-def test_the_second_night_copies_what_is_new(filled, writing, tmp_path):
+def test_the_second_night_copies_what_is_new(filled, tmp_path):
     """A backup is made again and again into the same folder; files that are there are not copied twice."""
     back_up_store(filled, tmp_path / "backup")
     again = back_up_store(filled, tmp_path / "backup")
     assert (again.files.copied, again.files.kept, again.removed) == (0, 1, ())
-    more(filled, writing)
+    more(filled)
     third = back_up_store(filled, tmp_path / "backup")
     assert (third.commit_id, third.files.copied, third.files.kept) == (4, 1, 1)
     assert wide_rows(Store(tmp_path / "backup")) == wide_rows(filled)
 
 
-def test_a_backup_that_was_read_meanwhile_is_renewed(filled, writing, tmp_path):
+def test_a_backup_that_was_read_meanwhile_is_renewed(filled, tmp_path):
     """Asking the backup, which leaves SQLite's log there for a while, does no harm to the next night's."""
     back_up_store(filled, tmp_path / "backup")
     with_log = Store(tmp_path / "backup")
     assert len(wide_rows(with_log)) == 6
     with_log.engine.dispose()
-    more(filled, writing)
+    more(filled)
     assert back_up_store(filled, tmp_path / "backup").verification.is_clean
     assert len(wide_rows(Store(tmp_path / "backup"))) == 7
     assert sorted(each.name for each in (tmp_path / "backup").glob("*.partial*")) == []
 
 
-def test_an_erased_patient_leaves_the_backup(filled, writing, tmp_path):
+def test_an_erased_patient_leaves_the_backup(filled, tmp_path):
     """After an erasure the next backup has no file, row or page that names the patient."""
-    more(filled, writing, patient="Jane-Doe-4711")
+    more(filled, patient="Jane-Doe-4711")
     back_up_store(filled, tmp_path / "backup")
     assert any(b"Jane-Doe-4711" in content for content in contents(tmp_path / "backup").values())
     (tmp_path / "backup" / "report").mkdir()
@@ -91,11 +91,11 @@ def test_an_erased_patient_leaves_the_backup(filled, writing, tmp_path):
     assert not any(b"Jane-Doe-4711" in content for content in contents(tmp_path / "backup").values())
 
 
-def test_what_breaks_off_leaves_the_former_backup(filled, writing, tmp_path):
+def test_what_breaks_off_leaves_the_former_backup(filled, tmp_path):
     """A damaged or missing file of the store stops the backup; the former one is untouched and opens."""
     back_up_store(filled, tmp_path / "backup")
     before = contents(tmp_path / "backup")
-    more(filled, writing)
+    more(filled)
     newest = max(filled.segments.local_root.rglob("*.parquet"), key=lambda file: file.stat().st_mtime_ns)
     whole = newest.read_bytes()
     newest.write_bytes(whole[:-8] + b"damaged!")
@@ -124,14 +124,14 @@ def test_a_damaged_backup_is_put_right(filled, tmp_path):
     assert back_up_store(filled, tmp_path / "backup", quick=True).files.copied == 1
 
 
-def test_a_backup_is_made_while_others_write(filled, writing, tmp_path):
+def test_a_backup_is_made_while_others_write(filled, tmp_path):
     """Commits that land meanwhile do not tear the copy: it has whole commits, and what they name."""
     stop = threading.Event()
 
     def write() -> None:
         store, number = Store(filled.root), 0
         while not stop.is_set():
-            more(store, writing, patient=f"x{number}")
+            more(store, patient=f"x{number}")
             number += 1
 
     writer = threading.Thread(target=write)
@@ -147,7 +147,7 @@ def test_a_backup_is_made_while_others_write(filled, writing, tmp_path):
     assert len(wide_rows(copy)) == 6 + Snapshot(copy).commit_id - 3
 
 
-def test_what_is_no_backup_of_this_store_is_refused(filled, writing, tmp_path):
+def test_what_is_no_backup_of_this_store_is_refused(filled, tmp_path):
     """A full folder, a file, another store's backup, the store itself: nothing there is touched."""
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine.txt").write_text("mine")

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from builders.store import put_features
 
 from schemas.errors import ContractError, StoreBusyError
 from schemas.settings import BUSY_TIMEOUT_S
@@ -331,11 +332,11 @@ def test_every_table_takes_supersedes_and_removes_a_row(store, table):
     assert Snapshot(store).rows(table) == []
 
 
-def test_a_commit_that_could_not_be_read_again_does_not_land(filled, writing):
+def test_a_commit_that_could_not_be_read_again_does_not_land(filled):
     """A name that no view can have is refused before the commit lands; what was there answers as before."""
     before = newest_commit(filled)
     with pytest.raises(ContractError, match="could not be read again") as refused, commit_to(filled, "twins") as commit:
-        writing["put_features"](commit, "other@1", ("Twin", "twin"))
+        put_features(commit, "other@1", ("Twin", "twin"))
     assert refused.value.exit_code == 4
     assert newest_commit(filled) == before
     assert answer(Snapshot(filled), "from two_features").num_rows > 0

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import os
-import struct
 import tempfile
 from datetime import timedelta
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from builders.store import key_of, put_features, put_segment, record_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from strategies import bits
 
 from schemas.errors import StoreBusyError
-from schemas.keys import MaskKey
 from store.analyst.query import answer
 from store.catalogue.connection import read_transaction
 from store.commits.commit import commit_to
@@ -31,11 +31,6 @@ QUERY = "from two_features order by patient, phase"
 NOW = timedelta(0)
 
 
-def bits(value):
-    """Return a number's eight bytes, which tell -0.0 from 0.0 and one NaN from another."""
-    return struct.pack("<d", value)
-
-
 def told(value):
     """Return a cell as it is compared: a group of details by the fields that it has, a number by its bits."""
     if isinstance(value, dict):
@@ -49,16 +44,10 @@ def compacted(store, **options):
         return compact_feature_set(store, FEATURE_SET, run=run, **options)
 
 
-def key_of(patient, phase="AP"):
-    """Return the key of a patient's only mask of a phase."""
-    return MaskKey(patient, "baseline", phase, "1", "R1", 1)
-
-
-def filled_one_by_one(store, writing, patients, study="er"):
+def filled_one_by_one(store, patients, study="er"):
     """Commit a segment for each patient, and link its row to a study."""
-    record_of, put_segment = writing["record_of"], writing["put_segment"]
     with commit_to(store, "features") as commit:
-        writing["put_features"](commit)
+        put_features(commit)
     linked = []
     for number, patient in enumerate(patients):
         record = record_of(key_of(patient), mean=float(number))
@@ -81,10 +70,10 @@ def answers(store):
     return found
 
 
-def test_many_small_segments_become_one(store_anywhere, writing):
+def test_many_small_segments_become_one(store_anywhere):
     """Wherever catalogue and files lie: one file instead of six, every snapshot as before, no commit made."""
     store = store_anywhere
-    filled_one_by_one(store, writing, ["p3", "p1", "p6", "p2", "p5", "p4"])
+    filled_one_by_one(store, ["p3", "p1", "p6", "p2", "p5", "p4"])
     before, commits = answers(store), newest_commit(store)
     done = compacted(store)
     assert (done.rows, done.files_before, done.files_after) == (6, 6, 1)
@@ -117,29 +106,29 @@ steps = st.lists(
 
 @settings(max_examples=8, deadline=None)
 @given(steps)
-def test_every_snapshot_of_a_random_history_answers_as_before(writing, history):
+def test_every_snapshot_of_a_random_history_answers_as_before(history):
     """Whatever was added, ended, computed twice or compacted before: bits, NULL and NaN of each snapshot stay."""
     first: dict[str, tuple] = {}
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder), create=True)
         with commit_to(store, "features") as commit:
-            writing["put_features"](commit)
+            put_features(commit)
         for action, what in history:
             if action == "compact":
                 compacted(store, target_rows=what)
                 continue
             with commit_to(store, action) as commit:
                 if action == "end":
-                    identity = writing["record_of"](key_of(what)).extraction_id
+                    identity = record_of(key_of(what)).extraction_id
                     commit.remove("extractions", [{"feature_set": FEATURE_SET, "extraction_id": identity}])
                     continue
                 # The same id always has the same values, though two runs may both have computed it.
-                records = [writing["record_of"](key_of(p), *first.setdefault(p, own)) for p, *own in what]
+                records = [record_of(key_of(p), *first.setdefault(p, own)) for p, *own in what]
                 others = [
                     ExtractionRecord(**{**vars(r), "details": {**r.details, "grey_levels": {r.key.patient: 7}}})
                     for r in records
                 ]
-                writing["put_segment"](store, commit, others)
+                put_segment(store, commit, others)
         before = answers(store)
         done = compacted(store)
         assert answers(store) == before
@@ -149,10 +138,10 @@ def test_every_snapshot_of_a_random_history_answers_as_before(writing, history):
         store.engine.dispose()
 
 
-def test_a_studys_rows_lie_together(store, writing):
+def test_a_studys_rows_lie_together(store):
     """Rows are ordered by the studies that use them, then by key, in segments of the size that was asked for."""
-    filled_one_by_one(store, writing, ["p1", "p3", "p5", "p7"], study="b")
-    filled_one_by_one(store, writing, ["p2", "p4"], study="a")
+    filled_one_by_one(store, ["p1", "p3", "p5", "p7"], study="b")
+    filled_one_by_one(store, ["p2", "p4"], study="a")
     assert compacted(store, target_rows=2).files_after == 3
     segments = Snapshot(store).rows("segments")
     parts = [pq.read_table(store.segments.local(each["path"]))["patient"].to_pylist() for each in segments]
@@ -167,9 +156,9 @@ def test_nothing_is_rewritten_where_that_saves_no_file(filled):
     assert list(filled.segments.paths()) == paths
 
 
-def test_an_open_reader_goes_on(store, writing):
+def test_an_open_reader_goes_on(store):
     """A reader that took the layout before still finds its files; within one state it sees one layout."""
-    filled_one_by_one(store, writing, ["p1", "p2", "p3"])
+    filled_one_by_one(store, ["p1", "p2", "p3"])
     snapshot = Snapshot(store)
     with snapshot.one_state() as held:
         segments = held.rows("segments")
@@ -181,9 +170,9 @@ def test_an_open_reader_goes_on(store, writing):
     assert all(store.segments.size(each["path"]) == each["bytes"] for each in segments)
 
 
-def test_files_are_removed_by_the_time_since_they_were_replaced(store, writing):
+def test_files_are_removed_by_the_time_since_they_were_replaced(store):
     """However old a file is, the grace begins when compaction replaced it; an orphan's begins when it was written."""
-    filled_one_by_one(store, writing, ["p1", "p2"])
+    filled_one_by_one(store, ["p1", "p2"])
     orphan = store.segments.local_root / "two_features_v1" / ("0" * 20 + ".parquet")
     orphan.write_bytes(b"of a killed writer")
     half = store.segments.scratch()
@@ -212,9 +201,9 @@ def test_what_a_running_process_writes_is_left_alone(store):
     assert remove_orphan_files(store, grace=NOW) == []
 
 
-def test_killed_before_the_transaction(store, writing, monkeypatch):
+def test_killed_before_the_transaction(store, monkeypatch):
     """The old layout stands, the new files are orphans, and the next compaction succeeds."""
-    filled_one_by_one(store, writing, ["p1", "p2"])
+    filled_one_by_one(store, ["p1", "p2"])
     before = answers(store)
 
     def killed(*_):
@@ -231,15 +220,15 @@ def test_killed_before_the_transaction(store, writing, monkeypatch):
     assert answers(store) == before
 
 
-def test_a_refresh_in_between_keeps_its_rows(store, writing, monkeypatch):
+def test_a_refresh_in_between_keeps_its_rows(store, monkeypatch):
     """A segment that lands while new ones are written is not merged, and not lost."""
-    filled_one_by_one(store, writing, ["p1", "p2"])
+    filled_one_by_one(store, ["p1", "p2"])
     write = compaction._written
 
     def and_a_refresh(*arguments):
         yield from write(*arguments)
         with commit_to(store, "refresh") as commit:
-            writing["put_segment"](store, commit, [writing["record_of"](key_of("p9"))])
+            put_segment(store, commit, [record_of(key_of("p9"))])
 
     with monkeypatch.context() as patched:
         patched.setattr(compaction, "_written", and_a_refresh)
@@ -248,9 +237,9 @@ def test_a_refresh_in_between_keeps_its_rows(store, writing, monkeypatch):
     assert len(Snapshot(store).rows("segments")) == 2
 
 
-def test_others_who_change_the_same_segments_win(store, writing, monkeypatch):
+def test_others_who_change_the_same_segments_win(store, monkeypatch):
     """Where the merged segments are gone when the lock is taken, nothing is written and no file is left."""
-    filled_one_by_one(store, writing, ["p1", "p2"])
+    filled_one_by_one(store, ["p1", "p2"])
     before = answers(store)
     with monkeypatch.context() as patched:
         patched.setattr(compaction, "_still_holds", lambda *_: False)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
+from builders.store import COLUMNS, MASK_KEYS, put_features, put_segment, record_of
 
 from schemas.errors import NotFoundError
-from schemas.keys import MaskKey
 from store.analyst.query import snapshot_connection
 from store.commits.commit import commit_to
 from store.dictionary.difference import feature_set_difference
@@ -19,8 +17,6 @@ from store.dictionary.search import found_features
 from store.history.snapshot import Snapshot
 from store.home import Store
 
-COLUMNS = ("original_firstorder_Mean", "wavelet-LLH_glcm_Idm")
-KEYS = tuple(MaskKey(f"p{number}", "baseline", phase, "1", "R1", 1) for number in (1, 2, 3) for phase in ("AP", "PVP"))
 IMAGE_TYPES = ("original", "wavelet-LLH", "wavelet-HHH")
 ENTROPIES = [("glcm", "JointEntropy", "TU9B"), ("firstorder", "Entropy", "TLU2"), ("glcm", "Imc1", "R8DG")]
 
@@ -52,10 +48,10 @@ def dictionary(store: Store) -> Snapshot:
     return Snapshot(store)
 
 
-def test_a_set_is_found_by_name_as_by_version(filled: Store, writing: dict[str, Callable[..., Any]]) -> None:
+def test_a_set_is_found_by_name_as_by_version(filled: Store) -> None:
     """A bare name means the newest version."""
     with commit_to(filled, "second version") as commit:
-        writing["put_features"](commit, "two-features@2")
+        put_features(commit, "two-features@2")
     snapshot = Snapshot(filled)
     assert named_feature_set(snapshot, "two-features")["feature_set"] == "two-features@2"
     assert named_feature_set(snapshot, "two-features@1")["version"] == 1
@@ -146,10 +142,10 @@ def test_a_set_is_described_from_its_definition_and_its_rows(shared_store: Store
     assert [row["phase"] for row in found.coverage] == ["AP", "PVP"]
 
 
-def test_a_set_without_rows_has_no_grey_levels(filled: Store, writing: dict[str, Callable[..., Any]]) -> None:
+def test_a_set_without_rows_has_no_grey_levels(filled: Store) -> None:
     """A set that nothing has been computed of is described all the same."""
     with commit_to(filled, "another set") as commit:
-        writing["put_features"](commit, "other@1")
+        put_features(commit, "other@1")
     with snapshot_connection(Snapshot(filled)) as connection:
         found = described_feature_set(connection, "other@1")
         column = described_column(connection, "other@1", COLUMNS[0])
@@ -182,7 +178,7 @@ def test_an_unknown_column_is_answered_with_the_nearest(shared_store: Store) -> 
     assert COLUMNS[1] in str(caught.value.hint)
 
 
-def test_two_sets_are_compared_column_by_column(filled: Store, writing: dict[str, Callable[..., Any]]) -> None:
+def test_two_sets_are_compared_column_by_column(filled: Store) -> None:
     """Settings, columns and values: what changed, what is new, how far the shared columns lie apart."""
     snapshot = Snapshot(filled)
     row = snapshot.row("feature_sets", feature_set="two-features@1")
@@ -191,12 +187,12 @@ def test_two_sets_are_compared_column_by_column(filled: Store, writing: dict[str
     new = '{"settings":{"bin_width":10,"sigma":[3],"same":true},"libraries":{"numpy":"2"},"columns":["b"]}'
     second = (COLUMNS[0], "original_glcm_Extra")
     records = []
-    for number, key in enumerate(KEYS):
+    for number, key in enumerate(MASK_KEYS):
         values = {second[0]: number * 1.05, second[1]: 1.0}
-        records.append(replace(writing["record_of"](key), extraction_id=f"second {number}", values=values))
+        records.append(replace(record_of(key), extraction_id=f"second {number}", values=values))
     with commit_to(filled, "second version") as commit:
-        writing["put_features"](commit, "two-features@2", second)
-        writing["put_segment"](filled, commit, records, "two-features@2", second)
+        put_features(commit, "two-features@2", second)
+        put_segment(filled, commit, records, "two-features@2", second)
         commit.put(
             "feature_sets",
             [row | {"definition": old}, row | {"feature_set": "two-features@2", "version": 2, "definition": new}],

@@ -8,23 +8,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from builders.store import COLUMNS, FEATURE_SET, MASK_KEYS, rows_of
 
-from schemas.keys import MaskKey
-from store.analyst.query import answer, snapshot_connection
+from store.analyst.query import snapshot_connection
 from store.commits.commit import commit_to
 from store.dictionary.coverage import study_coverage
 from store.files import file_sha256
 from store.history.snapshot import Snapshot
 from store.home import Store
-
-FEATURE_SET = "two-features@1"
-COLUMNS = ("original_firstorder_Mean", "wavelet-LLH_glcm_Idm")
-KEYS = tuple(MaskKey(f"p{number}", "baseline", phase, "1", "R1", 1) for number in (1, 2, 3) for phase in ("AP", "PVP"))
-
-
-def rows(store: Store, query: str) -> list[dict[str, Any]]:
-    """Return the answer to a query."""
-    return answer(Snapshot(store), query).to_pylist()
 
 
 def train(store: Store, *, phases: list[str], excluded: dict[str, str], model: str = "rad", commit_id: int = 2) -> None:
@@ -39,14 +30,14 @@ def train(store: Store, *, phases: list[str], excluded: dict[str, str], model: s
 
 def lineage(store: Store, model: str = "rad") -> dict[str, Any]:
     """Return a model's row."""
-    (row,) = rows(store, f"from lineage where model = '{model}'")
+    (row,) = rows_of(store, f"from lineage where model = '{model}'")
     return row
 
 
 def test_lineage_leads_from_a_model_to_its_images(filled: Store) -> None:
     """A model of two phases and three patients was made of six images, six rows and the one segment that has them."""
     train(filled, phases=["AP", "PVP"], excluded={})
-    (segment,) = rows(filled, "from catalogue.segments")
+    (segment,) = rows_of(filled, "from catalogue.segments")
     row = lineage(filled)
     assert (row["feature_set"], row["phases"], row["commit_id"]) == (FEATURE_SET, ["AP", "PVP"], 2)
     assert (row["patients"], row["images"], row["masks"], row["extractions"], row["segments"]) == (3, 6, 6, 6, 1)
@@ -72,7 +63,7 @@ def test_lineage_tells_when_an_image_was_replaced(filled: Store) -> None:
     """A mask that changed after the dataset was read makes the model's row say so."""
     train(filled, phases=["AP"], excluded={})
     assert lineage(filled)["as_trained"] is True
-    (mask,) = rows(filled, "select * from catalogue.masks where patient = 'p1' and phase = 'AP'")
+    (mask,) = rows_of(filled, "select * from catalogue.masks where patient = 'p1' and phase = 'AP'")
     with commit_to(filled, "redrawn") as commit:
         commit.put("masks", [mask | {"lesion_voxels": 1}])
     assert lineage(filled)["as_trained"] is False
@@ -83,7 +74,7 @@ def test_lineage_tells_what_a_network_reads(filled: Store) -> None:
     own = {"study": "er", "feature_set": "boxes@1"}
     # Of another kind, for which no view of the store opens a file.
     kind = {"name": "boxes", "version": 1, "kind": "clinical", "features": 0, "definition": "{}"}
-    masks = [row for row in rows(filled, "from catalogue.masks") if row["phase"] == "PVP"]
+    masks = [row for row in rows_of(filled, "from catalogue.masks") if row["phase"] == "PVP"]
     named = [
         {"extraction_id": f"{context}{row['mask_sha256'][1:]}", "context_sha256": context * 64}
         | {name: row[name] for name in ("image_sha256", "mask_sha256")}
@@ -115,7 +106,7 @@ def test_lineage_tells_what_a_network_reads(filled: Store) -> None:
 
 def test_coverage_counts_rows_failures_and_single_values(filled: Store) -> None:
     """Each phase has its masks and rows; a value that could not be computed is counted in its phase."""
-    found = rows(filled, "from coverage order by phase")
+    found = rows_of(filled, "from coverage order by phase")
     assert [tuple(row.values()) for row in found] == [
         ("er", FEATURE_SET, False, "AP", 3, 3, 3, 0, 0, 0, 0),
         ("er", FEATURE_SET, False, "PVP", 3, 3, 3, 0, 0, 0, 1),
@@ -126,8 +117,8 @@ def test_coverage_knows_what_a_study_asks_for(filled: Store) -> None:
     """A set the study file names is covered, by name as by version; one that nobody computed lacks every mask."""
     study = {"study": "er", "title": "ER", "question": "?", "outcome": "er", "file": "er.toml"}
     definition = json.dumps({"feature_sets": ["two-features", "later@1"]})
-    refused = {"stage": "ingest", "study": "er"} | KEYS[0]._replace(phase="DP")._asdict()
-    failed = {"stage": "refresh", "study": "er", "feature_set": FEATURE_SET} | KEYS[0]._asdict()
+    refused = {"stage": "ingest", "study": "er"} | MASK_KEYS[0]._replace(phase="DP")._asdict()
+    failed = {"stage": "refresh", "study": "er", "feature_set": FEATURE_SET} | MASK_KEYS[0]._asdict()
     with commit_to(filled, "asks for more") as commit:
         commit.put("studies", [study | {"definition": definition}])
         commit.put(
@@ -137,7 +128,7 @@ def test_coverage_knows_what_a_study_asks_for(filled: Store) -> None:
                 failed | {"feature": "", "reason": "mask has one voxel"},
             ],
         )
-    found = {(row["feature_set"], row["phase"]): row for row in rows(filled, "from coverage")}
+    found = {(row["feature_set"], row["phase"]): row for row in rows_of(filled, "from coverage")}
     assert found[FEATURE_SET, "AP"]["is_asked"] is True
     assert found[FEATURE_SET, "AP"]["failed"] == 1
     later = found["later@1", "AP"]

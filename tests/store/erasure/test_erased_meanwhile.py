@@ -9,9 +9,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from builders.store import fill, key_of, put_segment, record_of
 
 from schemas.errors import StoreBusyError
-from schemas.keys import MaskKey, canonical_json
+from schemas.keys import canonical_json
 from store.analyst.export import export_snapshot
 from store.catalogue.connection import write_transaction
 from store.catalogue.tables import VERSIONED, erasures
@@ -42,11 +43,11 @@ def pinned(store):
     ]
 
 
-def land(commit, store, writing, datasets):
+def land(commit, store, datasets):
     """Write what a training, an embedding, a benchmark and an ingest bring of the patient and of others."""
-    own = [MaskKey(each, "baseline", "late", "1", "R1", 1) for each in (PATIENT, OTHER)]
-    records = [writing["record_of"](key, mean=9.0) for key in own]
-    writing["put_segment"](store, commit, records)
+    own = [key_of(each, "late") for each in (PATIENT, OTHER)]
+    records = [record_of(key, mean=9.0) for key in own]
+    put_segment(store, commit, records)
     links = [STUDY | {"feature_set": "two-features@1", "extraction_id": each.extraction_id} for each in records]
     commit.put("study_extractions", links)
     commit.put("datasets", [vars(each) for each in datasets])
@@ -84,22 +85,22 @@ def files_that_name(store):
 
 
 @pytest.mark.parametrize("is_pinned_first", [True, False])
-def test_the_store_is_as_if_it_had_been_committed_before(store_of_any_catalogue, writing, tmp_path, is_pinned_first):
+def test_the_store_is_as_if_it_had_been_committed_before(store_of_any_catalogue, tmp_path, is_pinned_first):
     """Rows, segments, datasets, marks and texts are those of a commit that landed before the erasure."""
     before = Store(tmp_path / "before", create=True)
-    writing["fill"](before)
+    fill(before)
     with commit_to(before, "late") as commit:
-        land(commit, before, writing, pinned(before))
+        land(commit, before, pinned(before))
     erase_patient(before, PATIENT)
 
     store = store_of_any_catalogue
-    writing["fill"](store)
+    fill(store)
     basis = basis_of(store)
     datasets = pinned(store) if is_pinned_first else []
     erase_patient(store, PATIENT)
     datasets = datasets or pinned(store)
     with commit_to(store, "late", basis=basis) as commit:
-        land(commit, store, writing, datasets)
+        land(commit, store, datasets)
     assert content(store) == content(before)
     stage_unit(store.staging / "bench-er", "unit", {"cr": {"probabilities": {PATIENT: 0.5}}})
     assert repeat_erasures(store, basis) == 1
@@ -122,9 +123,9 @@ def findings(store):
     return [finding for check in store_verification(store).checks if check.name in names for finding in check.findings]
 
 
-def test_a_dataset_that_is_on_record_keeps_what_is_left_of_it(store, writing):
+def test_a_dataset_that_is_on_record_keeps_what_is_left_of_it(store):
     """A commit that names a dataset by the file it had before the erasure supersedes nothing."""
-    writing["fill"](store)
+    fill(store)
     datasets = pinned(store)
     with commit_to(store, "train") as commit:
         commit.put("datasets", [vars(each) for each in datasets])
@@ -137,9 +138,9 @@ def test_a_dataset_that_is_on_record_keeps_what_is_left_of_it(store, writing):
     assert not findings(store)
 
 
-def test_whom_an_ingest_brought_back_stays(store, writing):
+def test_whom_an_ingest_brought_back_stays(store):
     """A patient whom an ingest that began after the erasure brought back is not taken out by older work."""
-    writing["fill"](store)
+    fill(store)
     basis = basis_of(store)
     erase_patient(store, PATIENT)
     with commit_to(store, "ingest", basis=basis_of(store)) as commit:
@@ -154,18 +155,18 @@ def test_whom_an_ingest_brought_back_stays(store, writing):
     assert [row["status"] for row in receipts(store)] == ["finished", "finished"]
 
 
-def test_work_from_before_there_was_a_store(store, writing):
+def test_work_from_before_there_was_a_store(store):
     """An ingest that began when there was no store leaves out who was erased before it lands."""
-    writing["fill"](store)
+    fill(store)
     erase_patient(store, PATIENT)
     with commit_to(store, "ingest", basis=Basis()) as commit:
         commit.put("patients", [{"patient": PATIENT}, {"patient": "new"}])
     assert [row["patient"] for row in Snapshot(store).rows("patients")] == [OTHER, "p3", "new"]
 
 
-def test_damage_of_a_former_release_is_settled(store, writing):
+def test_damage_of_a_former_release_is_settled(store):
     """Where a model names a dataset whose file an erasure removed, verify asks for the erasure, and it marks."""
-    writing["fill"](store)
+    fill(store)
     datasets = pinned(store)
     receipt = erase_patient(store, PATIENT)
     with commit_to(store, "train, as it was") as commit:
@@ -188,9 +189,9 @@ def test_damage_of_a_former_release_is_settled(store, writing):
     assert not findings(store)
 
 
-def test_verify_finds_who_was_written_back(store, writing):
+def test_verify_finds_who_was_written_back(store):
     """Rows of an erased patient whom no ingest brought back are a broken promise, until the patient is erased again."""
-    writing["fill"](store)
+    fill(store)
     erase_patient(store, PATIENT)
     with commit_to(store, "bench, as it was") as commit:
         commit.put("outcomes", [{"patient": PATIENT, "outcome": "er", "event": 1}])

@@ -9,10 +9,11 @@ import sqlite3
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from builders.store import key_of, put_features, put_segment, record_of
 from sqlalchemy import text
 
 from schemas.errors import NotFoundError, StoreBusyError
-from schemas.keys import RESERVED_VIEWS, MaskKey
+from schemas.keys import RESERVED_VIEWS
 from store.analyst.publish import publish_snapshot
 from store.analyst.query import snapshot_connection
 from store.catalogue.connection import is_postgresql
@@ -40,14 +41,8 @@ TABLE = pa.table(
 )
 
 
-def key_of(patient, phase="AP"):
-    """Return the key of a patient's only mask of a phase."""
-    return MaskKey(patient, "baseline", phase, "1", "R1", 1)
-
-
-def lived_in(store, writing):
+def lived_in(store):
     """Give a store a study of three patients, with history, a shared image, a model, and texts that name one."""
-    record_of, put_segment = writing["record_of"], writing["put_segment"]
     people, study = (PATIENT, OTHER, "last"), {"study": "er"}
     with record_run(store, "ingest", "er", {"file": f"/data/{PATIENT}/er.toml"}) as run:
         with commit_to(store, f"ingest er, without {PATIENT}.") as c:
@@ -64,7 +59,7 @@ def lived_in(store, writing):
         run.summary["error"] = f"patient {PATIENT} has two rows"
     records = [record_of(key_of(each), mean=float(n)) for n, each in enumerate(people)]
     with commit_to(store, "refresh") as c:
-        writing["put_features"](c)
+        put_features(c)
         put_segment(store, c, records[:2])
         put_segment(store, c, records[2:])
     with commit_to(store, "correction") as c:
@@ -137,10 +132,10 @@ def rows_of_others(store):
     return found
 
 
-def test_nothing_of_the_patient_is_left(store_anywhere, writing):
+def test_nothing_of_the_patient_is_left(store_anywhere):
     """No byte and no answer has the pseudonym, wherever catalogue and files lie; the others' rows are as they were."""
     store = store_anywhere
-    lived_in(store, writing)
+    lived_in(store)
     before, commits = rows_of_others(store), newest_commit(store)
     assert answers_that_name(store)
     assert bytes_that_name(store)
@@ -163,9 +158,9 @@ def test_nothing_of_the_patient_is_left(store_anywhere, writing):
     assert Snapshot(store).arrow("erasures").num_rows == 1
 
 
-def test_the_receipt_counts_what_went(store, writing):
+def test_the_receipt_counts_what_went(store):
     """Rows of all commits by table, files by hash, datasets, and the one model that the patient had trained."""
-    lived_in(store, writing)
+    lived_in(store)
     plan = planned_erasure(store, PATIENT)
     receipt = erase_patient(store, PATIENT)
     removed = {each["table"]: each["rows"] for each in receipt["rows_removed"]}
@@ -198,9 +193,9 @@ def test_the_receipt_counts_what_went(store, writing):
     assert excluded == {OTHER: "no label"}
 
 
-def test_a_twin_keeps_the_row(store, writing):
+def test_a_twin_keeps_the_row(store):
     """Where another patient has the same image and mask, the values stay, in the file too, under that patient."""
-    first, *_ = lived_in(store, writing)
+    first, *_ = lived_in(store)
     erase_patient(store, PATIENT)
     snapshot = Snapshot(store)
     (extraction,) = snapshot.rows("extractions", extraction_id=first.extraction_id)
@@ -218,9 +213,9 @@ STEPS = ("without_rows", "replace_segments", "mark_models", "publish_snapshot", 
 
 
 @pytest.mark.parametrize("step", [*STEPS, "clear_folders", "scrub_catalogue"])
-def test_killed_at_any_step(store, writing, monkeypatch, step):
+def test_killed_at_any_step(store, monkeypatch, step):
     """A kill leaves the store as it was or one that answers without the patient; the same command then finishes."""
-    lived_in(store, writing)
+    lived_in(store)
     before = rows_of_others(store)
     carry_out = getattr(erasure, step)
 
@@ -247,9 +242,9 @@ def test_killed_at_any_step(store, writing, monkeypatch, step):
     assert len(receipt["files_rewritten"]) == 3
 
 
-def test_a_reader_who_keeps_old_pages(store, writing, monkeypatch):
+def test_a_reader_who_keeps_old_pages(store, monkeypatch):
     """While a reader holds the catalogue's old pages the erasure is unfinished and says so; later it goes on."""
-    lived_in(store, writing)
+    lived_in(store)
     monkeypatch.setattr("store.erasure.files.BUSY_TIMEOUT_S", 0.1)
     reader = sqlite3.connect(store.catalogue_file, isolation_level=None)
     reader.execute("begin")
@@ -264,18 +259,18 @@ def test_a_reader_who_keeps_old_pages(store, writing, monkeypatch):
     assert bytes_that_name(store) == []
 
 
-def test_an_unknown_patient_and_the_nearest(store, writing):
+def test_an_unknown_patient_and_the_nearest(store):
     """A slip of the pen is answered with the pseudonyms that are near, and nothing is written."""
-    lived_in(store, writing)
+    lived_in(store)
     with pytest.raises(NotFoundError) as caught:
         erase_patient(store, "zqpatient")
     assert caught.value.hint == f"the nearest: {PATIENT}, {OTHER}"
     assert Snapshot(store).arrow("erasures").num_rows == 0
 
 
-def test_a_lost_file_keeps_nobody_in_the_store(store, writing):
+def test_a_lost_file_keeps_nobody_in_the_store(store):
     """Where a segment or dataset is missing, the rest goes, the split tells who trained, and the receipt names it."""
-    lived_in(store, writing)
+    lived_in(store)
     paths = [Snapshot(store).rows("datasets")[0]["path"].removeprefix("datasets/")]
     store.datasets.remove(paths[0])
     receipt = erase_patient(store, PATIENT)

@@ -17,6 +17,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+from builders.store import fill
 
 from flows.cli.main import exit_code
 from schemas.errors import ContractError, NotFoundError, UsageError
@@ -204,12 +205,12 @@ def test_an_old_catalogue_on_a_server_is_not_migrated(new_address, tmp_path):
     store.close()
 
 
-def test_remote_files_are_copied_elsewhere(new_address, tmp_path, writing):
+def test_remote_files_are_copied_elsewhere(new_address, tmp_path):
     """The files of a bucket are read, and this machine's folder of the store gets no copy of them."""
     root, address = tmp_path / "store", new_address("sqlite-s3")
     write_address(root, address)
     store = Store(root, create=True)
-    writing["fill"](store)
+    fill(store)
     store.close()
     shutil.rmtree(root / "copies")
     before = hashes(root)

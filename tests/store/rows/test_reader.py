@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pyarrow as pa
 import pytest
+from builders.store import key_of, put_features, put_segment, record_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -38,12 +39,12 @@ def test_equal_to_the_view(filled):
     assert sorted_rows(feature_table(snapshot, FEATURE_SET)) == sorted_rows(view)
 
 
-def test_anywhere(store_anywhere, writing):
+def test_anywhere(store_anywhere):
     """A store elsewhere gives the same rows, and another machine's folder reads them too."""
-    record = writing["record_of"](MaskKey("p1", "baseline", "AP", "1", "R1", 1))
+    record = record_of(key_of("p1"))
     with commit_to(store_anywhere, "features") as commit:
-        writing["put_features"](commit)
-        writing["put_segment"](store_anywhere, commit, [record])
+        put_features(commit)
+        put_segment(store_anywhere, commit, [record])
     (row,) = feature_table(Snapshot(store_anywhere), FEATURE_SET).to_pylist()
     assert row == {**record.key._asdict(), "extraction_id": record.extraction_id, **record.values}
 
@@ -51,7 +52,7 @@ def test_anywhere(store_anywhere, writing):
 def test_only_a_study_and_its_columns(filled):
     """A study's masks and the asked columns, in the asked order, are all that is read."""
     with commit_to(filled, "another study") as commit:
-        commit.put("study_masks", [{"study": "other", **MaskKey("p2", "baseline", "AP", "1", "R1", 1)._asdict()}])
+        commit.put("study_masks", [{"study": "other", **key_of("p2")._asdict()}])
     table = feature_table(
         Snapshot(filled), FEATURE_SET, study="other", columns=["wavelet-LLH_glcm_Idm", "original_firstorder_Mean"]
     )
@@ -76,16 +77,16 @@ def test_a_lacking_row_is_told(filled):
     assert caught.value.exit_code == 4
 
 
-def store_of_exams(root: Path, exams: list[tuple[str, int, int | None]], writing) -> Store:
+def store_of_exams(root: Path, exams: list[tuple[str, int, int | None]]) -> Store:
     """Return a store with one extraction for each (patient, exam number, day of the exam)."""
     store = Store(root, create=True)
     records = [
-        writing["record_of"](MaskKey(patient, f"exam{number}", "AP", "1", "R1", 1), mean=float(position))
+        record_of(MaskKey(patient, f"exam{number}", "AP", "1", "R1", 1), mean=float(position))
         for position, (patient, number, _) in enumerate(exams)
     ]
     with commit_to(store, "exams") as commit:
-        writing["put_features"](commit)
-        writing["put_segment"](store, commit, records)
+        put_features(commit)
+        put_segment(store, commit, records)
         commit.put(
             "exams",
             [
@@ -107,7 +108,7 @@ windows = st.tuples(st.one_of(st.none(), st.integers(-50, -1)), st.integers(-10,
 
 @settings(max_examples=40, deadline=None)
 @given(exams=exam_days, window=windows, reference=st.dictionaries(st.sampled_from("abc"), st.integers(-20, 20)))
-def test_the_last_exam_within_the_window(writing, exams, window, reference):
+def test_the_last_exam_within_the_window(exams, window, reference):
     """Of each patient, the last dated exam within the window of the reference date is read, or none."""
     first, last = window
     expected = set()
@@ -121,7 +122,7 @@ def test_the_last_exam_within_the_window(writing, exams, window, reference):
             newest = max(d for d, _ in inside)
             expected.add((patient, newest))
     with TemporaryDirectory() as folder:
-        store = store_of_exams(Path(folder) / "s", exams, writing)
+        store = store_of_exams(Path(folder) / "s", exams)
         table = feature_table(
             Snapshot(store),
             FEATURE_SET,
@@ -134,17 +135,15 @@ def test_the_last_exam_within_the_window(writing, exams, window, reference):
     assert table.num_rows == len(expected)
 
 
-def test_few_rows_of_many_row_groups(store, writing, monkeypatch):
+def test_few_rows_of_many_row_groups(store, monkeypatch):
     """A study's rows are found in the row groups that can hold them, whichever those are."""
     monkeypatch.setattr(segments, "ROWS_PER_GROUP", 4)
     names = [f"p{number:03}" for number in range(60)]
-    records = [
-        writing["record_of"](MaskKey(name, "e", "AP", "1", "R1", 1), mean=float(n)) for n, name in enumerate(names)
-    ]
+    records = [record_of(MaskKey(name, "e", "AP", "1", "R1", 1), mean=float(n)) for n, name in enumerate(names)]
     chosen = [str(name) for name in np.random.default_rng(3).choice(names, 5, replace=False)]
     with commit_to(store, "features") as commit:
-        writing["put_features"](commit)
-        writing["put_segment"](store, commit, records)
+        put_features(commit)
+        put_segment(store, commit, records)
         commit.put(
             "study_masks",
             [{"study": "few", "is_primary": 1, **r.key._asdict()} for r in records if r.key.patient in chosen],

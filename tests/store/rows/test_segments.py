@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-import struct
 import tempfile
 from itertools import accumulate
 from pathlib import Path
@@ -14,20 +13,16 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from builders.store import record_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import AWKWARD_COLUMNS, AWKWARD_FLOATS, extraction_records
+from strategies import AWKWARD_COLUMNS, AWKWARD_FLOATS, bits, extraction_records
 
 from schemas.keys import MaskKey
 from store.files import DataFolder, file_sha256
 from store.rows.segments import KEY_COLUMNS, ROWS_PER_GROUP, store_segment, write_segment
 
 records = st.lists(extraction_records(), min_size=1, max_size=3, unique_by=lambda record: record.key)
-
-
-def bits(value: float | None) -> bytes | None:
-    """Return a number's eight bytes, which tell -0.0 from 0.0."""
-    return None if value is None else struct.pack("<d", value)
 
 
 @settings(max_examples=25, deadline=None)
@@ -78,13 +73,11 @@ def test_another_value_is_another_segment(record, data):
     assert len(ids) == 2
 
 
-def test_a_segment_tells_about_its_file(tmp_path, writing, shared_store):
+def test_a_segment_tells_about_its_file(tmp_path, shared_store):
     """Hash, rows, bytes and path are those of the file, which lies in the folder of its feature set."""
     keys = [MaskKey(patient, "e", "AP", "1", "R1", 1) for patient in ("b", "a")]
     columns = ("original_firstorder_Mean", "wavelet-LLH_glcm_Idm")
-    segment = write_segment(
-        DataFolder(tmp_path), "two-features@3", columns, [writing["record_of"](key) for key in keys]
-    )
+    segment = write_segment(DataFolder(tmp_path), "two-features@3", columns, [record_of(key) for key in keys])
     file = tmp_path / segment.path
     content = file.read_bytes()
     assert segment.sha256 == file_sha256(file) == hashlib.sha256(content).hexdigest()
@@ -94,24 +87,24 @@ def test_a_segment_tells_about_its_file(tmp_path, writing, shared_store):
     assert pq.read_schema(file).field(columns[0]).type == pa.float64()
 
 
-def test_a_column_of_none_is_a_column_of_numbers(tmp_path, writing):
+def test_a_column_of_none_is_a_column_of_numbers(tmp_path):
     """A feature that no extraction could compute keeps its type, so that segments can be read side by side."""
-    record = writing["record_of"](MaskKey("a", "e", "AP", "1", "R1", 1), mean=None)
+    record = record_of(MaskKey("a", "e", "AP", "1", "R1", 1), mean=None)
     segment = write_segment(DataFolder(tmp_path), "a@1", tuple(record.values), [record])
     assert pq.read_schema(tmp_path / segment.path).field("original_firstorder_Mean").type == pa.float64()
 
 
-def test_a_record_without_all_columns_is_refused(tmp_path, writing):
+def test_a_record_without_all_columns_is_refused(tmp_path):
     """A record that lacks a column of its set makes no segment."""
-    record = writing["record_of"](MaskKey("a", "e", "AP", "1", "R1", 1))
+    record = record_of(MaskKey("a", "e", "AP", "1", "R1", 1))
     with pytest.raises(KeyError, match="missing"):
         write_segment(DataFolder(tmp_path), "a@1", (*record.values, "missing"), [record])
     assert list(tmp_path.rglob("*.parquet")) == []
 
 
-def test_a_killed_writer_leaves_no_segment(tmp_path, writing, monkeypatch):
+def test_a_killed_writer_leaves_no_segment(tmp_path, monkeypatch):
     """A process that ends while it writes leaves no file under a segment's name."""
-    record = writing["record_of"](MaskKey("a", "e", "AP", "1", "R1", 1))
+    record = record_of(MaskKey("a", "e", "AP", "1", "R1", 1))
 
     def killed(_descriptor: int) -> None:
         raise KeyboardInterrupt

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import fcntl
 import os
-import struct
 import tempfile
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from builders.store import key_of, record_of
 from hypothesis import given, settings
-from strategies import AWKWARD_FLOATS, extraction_records
+from strategies import AWKWARD_FLOATS, bits, extraction_records
 
-from schemas.keys import MaskKey
 from store.rows.staging import discard_staged, discard_unfinished, stage, staged_ids, staged_record
 
-KEY = MaskKey("p1", "baseline", "AP", "1", "R1", 1)
+KEY = key_of("p1")
 
 
-def bits(values) -> dict[str, bytes | None]:
-    """Return each value's eight bytes, which tell -0.0 from 0.0."""
-    return {name: None if value is None else struct.pack("<d", value) for name, value in values.items()}
+def bits_of(values) -> dict[str, bytes | None]:
+    """Return each value's eight bytes."""
+    return {name: bits(value) for name, value in values.items()}
 
 
 @settings(max_examples=60, deadline=None)
@@ -34,7 +33,7 @@ def test_a_record_reads_back_bit_for_bit(record):
         assert staged_ids(folder) == {record.extraction_id}
         found = staged_record(folder, record.extraction_id)
     assert found == record
-    assert bits(found.values) == bits(record.values)
+    assert bits_of(found.values) == bits_of(record.values)
     assert type(found.key) is type(record.key)
 
 
@@ -45,21 +44,21 @@ def test_each_awkward_number(record):
     record = replace(record, values=dict(zip(record.values, AWKWARD_FLOATS, strict=True)))
     with tempfile.TemporaryDirectory() as name:
         stage(Path(name), record)
-        assert bits(staged_record(Path(name), record.extraction_id).values) == bits(record.values)
+        assert bits_of(staged_record(Path(name), record.extraction_id).values) == bits_of(record.values)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
-def test_a_value_that_is_no_number_is_refused(tmp_path, writing, value):
+def test_a_value_that_is_no_number_is_refused(tmp_path, value):
     """NaN and infinity are no feature values: the record is refused and no file is taken for one."""
-    record = writing["record_of"](KEY, mean=value)
+    record = record_of(KEY, mean=value)
     with pytest.raises(ValueError, match="JSON"):
         stage(tmp_path, record)
     assert staged_ids(tmp_path) == set()
 
 
-def test_a_partial_file_is_no_record(tmp_path, writing):
+def test_a_partial_file_is_no_record(tmp_path):
     """What a killed process left half written is not counted, and the next attempt replaces it."""
-    record = writing["record_of"](KEY)
+    record = record_of(KEY)
     whole = stage(tmp_path, record)
     text = whole.read_text()
     whole.rename(whole.with_suffix(".12345.partial"))
@@ -69,18 +68,18 @@ def test_a_partial_file_is_no_record(tmp_path, writing):
     assert staged_ids(tmp_path) == {record.extraction_id}
 
 
-def test_staging_again_replaces(tmp_path, writing):
+def test_staging_again_replaces(tmp_path):
     """A record staged twice is there once, as it was staged last."""
-    stage(tmp_path, writing["record_of"](KEY, mean=1.0))
-    last = writing["record_of"](KEY, mean=2.0)
+    stage(tmp_path, record_of(KEY, mean=1.0))
+    last = record_of(KEY, mean=2.0)
     stage(tmp_path, last)
     assert staged_record(tmp_path, last.extraction_id).values == last.values
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_discarding(tmp_path, writing):
+def test_discarding(tmp_path):
     """Records that a commit took over are removed, others stay, and ones already gone do not matter."""
-    records = [writing["record_of"](KEY._replace(patient=name)) for name in ("a", "b")]
+    records = [record_of(KEY._replace(patient=name)) for name in ("a", "b")]
     for record in records:
         stage(tmp_path, record)
     discard_staged(tmp_path, [records[0].extraction_id, "not there"])

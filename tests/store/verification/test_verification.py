@@ -10,10 +10,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from builders.store import MASK_KEYS, fill, key_of, put_segment, record_of
 from sqlalchemy import delete, insert, update
 
 from schemas.errors import ContractError
-from schemas.keys import MaskKey
 from store.catalogue.connection import write_transaction
 from store.catalogue.tables import VERSIONED, commits, store_format
 from store.commits.commit import commit_to
@@ -36,7 +36,7 @@ def folder_hash(contents):
     return digest.hexdigest()
 
 
-def complete(store, fill):
+def complete(store):
     """Fill a store with the small study, a dataset and a model that lie where the catalogue says."""
     fill(store)
     table = pa.table({"patient": ["p1", "p2"], "label": [1, 0]})
@@ -78,9 +78,9 @@ def changed(store, statement):
 
 
 @pytest.fixture
-def whole(store, writing):
+def whole(store):
     """Return a store of its own in which nothing is broken."""
-    return complete(store, writing["fill"])
+    return complete(store)
 
 
 @pytest.fixture
@@ -90,9 +90,9 @@ def segment(whole):
     return file
 
 
-def test_a_whole_store_is_clean_wherever_it_lies(store_anywhere, writing):
+def test_a_whole_store_is_clean_wherever_it_lies(store_anywhere):
     """Every promise holds, and each check says how much it looked at."""
-    found = store_verification(complete(store_anywhere, writing["fill"]), folder_hash=folder_hash)
+    found = store_verification(complete(store_anywhere), folder_hash=folder_hash)
     assert [(check.name, check.findings) for check in found.checks if check.findings] == []
     assert found.is_clean
     assert found.notes == []
@@ -138,9 +138,9 @@ def test_a_flipped_byte_is_found_by_its_hash(whole, segment):
     assert "bytes changed" in said(whole, "segments")[0].what
 
 
-def test_a_flipped_byte_of_a_remote_file_is_found_where_it_lies(store_of_any_data, writing):
+def test_a_flipped_byte_of_a_remote_file_is_found_where_it_lies(store_of_any_data):
     """The file itself is looked at, not this machine's copy of it."""
-    store = complete(store_of_any_data, writing["fill"])
+    store = complete(store_of_any_data)
     (path,) = store.segments.paths()
     with store.segments.opened(path) as stream:
         content = bytearray(stream.read())
@@ -319,10 +319,10 @@ def test_a_damaged_catalogue_is_an_error_that_says_so(whole):
         store_verification(whole)
 
 
-def test_damaged_staged_records_are_found_and_whole_ones_are_told(whole, writing):
+def test_damaged_staged_records_are_found_and_whole_ones_are_told(whole):
     """A record that is no JSON or holds another extraction is a finding; one that waits is not."""
     folder = whole.staging / "0123456789"
-    record = writing["record_of"](MaskKey("p9", "baseline", "AP", "1", "R1", 1))
+    record = record_of(key_of("p9"))
     file = stage(folder, record)
     found = store_verification(whole)
     assert found.is_clean
@@ -365,17 +365,17 @@ def copied_catalogue(store, folder):
         connection.execute("vacuum into ?", [str(folder / "catalogue.sqlite")])
 
 
-def another_segment(store, writing):
+def another_segment(store):
     """Commit one more extraction, as a writer does while a copy is made."""
     with commit_to(store, "another mask") as commit:
-        writing["put_segment"](store, commit, [writing["record_of"](writing["keys"][0]._replace(lesion="2"))])
+        put_segment(store, commit, [record_of(MASK_KEYS[0]._replace(lesion="2"))])
 
 
-def test_a_copy_taken_catalogue_first_is_whole_while_others_write(whole, writing, tmp_path):
+def test_a_copy_taken_catalogue_first_is_whole_while_others_write(whole, tmp_path):
     """A catalogue names files that were there before it: copied first, all it names is copied after it."""
     copy = tmp_path / "copy"
     copied_catalogue(whole, copy)
-    another_segment(whole, writing)
+    another_segment(whole)
     copied_files(whole, copy)
     found = store_verification(Store(copy), folder_hash=folder_hash)
     assert found.is_clean
@@ -384,10 +384,10 @@ def test_a_copy_taken_catalogue_first_is_whole_while_others_write(whole, writing
     assert len(left.rows) == 1
 
 
-def test_a_copy_taken_catalogue_last_may_lack_a_file(whole, writing, tmp_path):
+def test_a_copy_taken_catalogue_last_may_lack_a_file(whole, tmp_path):
     """The other order is wrong: the catalogue can name a file that was written after the files were copied."""
     copy = tmp_path / "copy"
     copied_files(whole, copy)
-    another_segment(whole, writing)
+    another_segment(whole)
     copied_catalogue(whole, copy)
     assert broken(Store(copy)) == ["segments"]

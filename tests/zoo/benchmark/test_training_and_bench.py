@@ -9,12 +9,11 @@ from sklearn.metrics import brier_score_loss, roc_auc_score, roc_curve
 
 from schemas.errors import ContractError
 from store.analyst.query import answer
-from store.commits.commit import commit_to
 from zoo.benchmark.holdout import comparison_rows, judged_model
 from zoo.evaluation.classification import classification
 from zoo.evaluation.intervals import wilson_interval
 from zoo.evaluation.multiplicity import holm
-from zoo.models.training import fit_and_save_model, plan_training
+from zoo.models.training import plan_training
 from zoo.saving.persist import load_model
 
 MODELS = ("cr", "radiomics_lr")
@@ -25,20 +24,11 @@ def plan_of(written, model):
     return plan_training(written.snapshot, written.study, model)
 
 
-def train(written, model):
-    """Train a model, put it on record, and return its row."""
-    trained = fit_and_save_model(written.store, written.study, plan_of(written, model), "2026-01-01T00:00:00+00:00")
-    with commit_to(written.store, f"train {model}") as commit:
-        commit.put("datasets", [vars(trained.dataset)])
-        commit.put("models", [trained.row])
-    return trained.row
-
-
 @pytest.fixture(scope="module")
 def pristine(pristine_cohort, tmp_path_factory):
     """Return a store with both models trained, and their rows; tests only read it."""
     written = pristine_cohort.copied(tmp_path_factory.mktemp("trained"))
-    return written, {model: train(written, model) for model in MODELS}
+    return written, {model: written.train(model) for model in MODELS}
 
 
 @pytest.fixture
@@ -67,7 +57,7 @@ def test_training_again_from_the_same_inputs_is_the_same_version(trained, model)
 @pytest.mark.parametrize("model", MODELS)
 def test_the_same_training_gives_the_same_bytes(cohort_of_90, model):
     """Two fits of the same inputs, under two versions, have one hash and one threshold."""
-    first, second = (train(cohort_of_90, model) for _ in range(2))
+    first, second = (cohort_of_90.train(model) for _ in range(2))
     assert (first["version"], second["version"]) == (1, 2)
     assert (first["sha256"], first["threshold"]) == (second["sha256"], second["threshold"])
 
@@ -77,7 +67,7 @@ def test_a_changed_cut_point_is_a_new_version_and_the_old_one_stays(trained):
     written, rows = trained
     written.edit("above = 400", "above = 40")
     assert plan_of(written, "cr").current_version is None
-    second = train(written, "cr")
+    second = written.train("cr")
     assert second["version"] == 2
     assert second["path"] != rows["cr"]["path"]
     assert judged_model(written.snapshot, rows["cr"]).version == 1
@@ -88,7 +78,7 @@ def test_a_changed_cut_point_is_a_new_version_and_the_old_one_stays(trained):
 def test_a_cut_point_between_the_same_patients_is_a_new_version_too(cohort_of_90):
     """Under a name of its own a factor's cut point may move without moving a patient: the model means another thing."""
     cohort_of_90.edit("above = 400", 'above = 400, name = "AFP high"')
-    train(cohort_of_90, "cr")
+    cohort_of_90.train("cr")
     cohort_of_90.edit("above = 400", "above = 500")
     plan = plan_of(cohort_of_90, "cr")
     assert plan.current_version is None
@@ -120,7 +110,7 @@ def test_a_model_does_not_see_the_patients_it_is_judged_on(trained, model):
     labels = written.snapshot.rows("labels")
     flipped = [row | {"label": 1 - row["label"]} if row["patient"] in validation else row for row in labels]
     written.put("labels", [{k: v for k, v in row.items() if k != "added_commit"} for row in flipped])
-    second = train(written, model)
+    second = written.train(model)
     assert second["version"] == 2
     assert second["threshold"] == rows[model]["threshold"]
     assert json.loads(second["summary"]) == json.loads(rows[model]["summary"])
@@ -292,7 +282,7 @@ def test_who_was_left_out_is_on_record(cohort_of_90):
     """The model's summary names the patients that were left out, and why; they are not judged either."""
     cohort_of_90.put("clinical", [], replacing={"patient": "P03", "variable": "age"})
     cohort_of_90.put("clinical", [], replacing={"patient": "P70", "variable": "afp"})
-    row = train(cohort_of_90, "cr")
+    row = cohort_of_90.train("cr")
     assert json.loads(row["summary"])["excluded"] == {"P03": "no clinical factors", "P70": "no clinical factors"}
     judged = judged_model(cohort_of_90.snapshot, row)
     assert [figures.n for figures in judged.leaderboard] == [59, 29]
@@ -301,7 +291,7 @@ def test_who_was_left_out_is_on_record(cohort_of_90):
 def test_models_are_compared_on_the_patients_they_share(cohort_of_90):
     """A patient whom one model could not judge is in no paired test; p values are Holm's within kind and cohort."""
     cohort_of_90.put("clinical", [], replacing={"patient": "P70", "variable": "afp"})
-    rows = {model: train(cohort_of_90, model) for model in MODELS}
+    rows = {model: cohort_of_90.train(model) for model in MODELS}
     judged = [judged_model(cohort_of_90.snapshot, row) for row in rows.values()]
     assert [figures.n for each in judged for figures in each.leaderboard if figures.cohort == "validation"] == [29, 30]
     found = comparison_rows("s", "holdout", judged)
@@ -333,7 +323,7 @@ def test_a_null_feature_is_imputed_and_the_patient_judged(cohort_of_90):
             for row in masks
         ],
     )
-    row = train(cohort_of_90, "radiomics_lr")
+    row = cohort_of_90.train("radiomics_lr")
     judged = judged_model(cohort_of_90.snapshot, row)
     assert [figures.n for figures in judged.leaderboard] == [60, 30]
     assert all(0 < prediction.probability < 1 for prediction in judged.predictions)
@@ -343,7 +333,7 @@ def test_a_model_that_keeps_no_factor_is_judged_as_what_it_is(cohort_of_90):
     """Where no factor passes, everyone has one probability: AUC .5, and rates without a denominator stay open."""
     for number in range(90):
         cohort_of_90.clinical(f"P{number:02}", afp=500.0 if number % 2 else 5.0)
-    row = train(cohort_of_90, "cr")
+    row = cohort_of_90.train("cr")
     judged = judged_model(cohort_of_90.snapshot, row)
     assert len({row.probability for row in judged.predictions}) == 1
     for figures in judged.leaderboard:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from published_model import published
 from scipy import stats
 
 from schemas.errors import ContractError
@@ -47,7 +48,7 @@ def test_auc_of_asah_in_print(asah, marker, area):
     ("cohort", "area", "bounds"),
     [("training", 0.66168, (0.57399, 0.74937)), ("validation", 0.75185, (0.59319, 0.91051))],
 )
-def test_auc_of_the_published_clinical_model(published, cohort, area, bounds):
+def test_auc_of_the_published_clinical_model(cohort, area, bounds):
     """The clinical model of the HCC study has the AUC and DeLong interval that the study reports."""
     labels, probabilities = published(cohort)
     assert round(auc(labels, probabilities), 5) == area

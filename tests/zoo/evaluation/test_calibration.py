@@ -7,6 +7,7 @@ import pytest
 import statsmodels.api as sm
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from published_model import published
 from scipy.special import expit, logit
 from sklearn.metrics import brier_score_loss
 
@@ -22,7 +23,7 @@ def predicted_patients(draw):
     return np.array(labels), expit(np.array(draw(logits)))
 
 
-def test_a_model_is_calibrated_on_the_patients_it_was_fitted_to(published):
+def test_a_model_is_calibrated_on_the_patients_it_was_fitted_to():
     """The study's coefficients, judged in training, give slope 1 and intercept 0: they are its fit."""
     labels, probabilities = published("training")
     line = calibration_line(labels, probabilities)
@@ -33,7 +34,7 @@ def test_a_model_is_calibrated_on_the_patients_it_was_fitted_to(published):
     assert calibration_in_the_large(labels, probabilities).intercept == pytest.approx(0, abs=1e-5)
 
 
-def test_both_intercepts_are_those_of_a_binomial_regression(published):
+def test_both_intercepts_are_those_of_a_binomial_regression():
     """In validation, estimates and bounds equal statsmodels' GLM, with the logit as offset or covariate."""
     labels, probabilities = published("validation")
     logits = logit(probabilities)

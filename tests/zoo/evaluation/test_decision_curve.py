@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from published_model import published
 
 from schemas.errors import ContractError
 from zoo.evaluation.bootstrap import resampled_counts
@@ -41,7 +42,7 @@ def test_net_benefit_is_that_of_dcurves(shared_data):
         assert actual == pytest.approx(benefit, abs=1e-6)
 
 
-def test_net_benefit_of_the_published_clinical_model(published):
+def test_net_benefit_of_the_published_clinical_model():
     """At even odds a false positive weighs as much as a true one: (51 - 19) / 132 of the training cohort."""
     labels, probabilities = published("training")
     assert net_benefit(labels, probabilities, [0.5]) == pytest.approx([(51 - 19) / 132])
@@ -78,7 +79,7 @@ def test_no_model_beats_the_prevalence_and_a_sure_model_treats_all(patients):
     assert not net_benefit_treat_none(thresholds).any()
 
 
-def test_the_band_is_that_of_resampled_patients(published):
+def test_the_band_is_that_of_resampled_patients():
     """The band holds the percentiles of each resample's net benefit; the curve is the cohort's."""
     labels, probabilities = published("validation")
     thresholds = np.array([0.2, 0.5, 0.6, 0.8])
@@ -107,7 +108,7 @@ def test_a_threshold_without_odds_is_refused(threshold):
             curve([0.5, threshold])
 
 
-def test_the_net_benefit_of_repeats_is_their_mean(published):
+def test_the_net_benefit_of_repeats_is_their_mean():
     """Several predictions of each patient: the mean of the repeats' curves, its band that of resampled patients."""
     labels, probabilities = published("training")
     random = np.random.default_rng(2)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from published_model import published
 from scipy import stats
 
 from schemas.errors import ContractError
@@ -74,7 +75,7 @@ def test_unpaired_test_is_that_of_proc(asah, oracle):
     assert test.p == pytest.approx(expected["p"], abs=1e-6)
 
 
-def test_training_against_validation_of_the_published_study(published):
+def test_training_against_validation_of_the_published_study():
     """The study's clinical model: D -.97491 with 53.32 degrees of freedom, p .33401."""
     test = unpaired_delong(*published("training"), *published("validation"))
     assert (round(test.statistic, 5), round(test.df, 2), round(test.p, 5)) == (-0.97491, 53.32, 0.33401)

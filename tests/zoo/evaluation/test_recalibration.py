@@ -8,6 +8,7 @@ import statsmodels.api as sm
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from patsy import dmatrix
+from published_model import published
 from scipy.special import expit, logit
 
 from zoo.evaluation.recalibration import recalibration_curve
@@ -41,7 +42,7 @@ def test_the_curve_is_a_binomial_regression_on_a_natural_spline(seed):
     np.testing.assert_allclose(curve.observed[asked], expected, rtol=1e-4)
 
 
-def test_predictions_of_few_values_get_the_line(published):
+def test_predictions_of_few_values_get_the_line():
     """The study's clinical model has four predictions: the curve is statsmodels' GLM on the log odds."""
     labels, probabilities = published("training")
     curve = recalibration_curve(labels, probabilities, points=9, resamples=2)
@@ -51,7 +52,7 @@ def test_predictions_of_few_values_get_the_line(published):
     np.testing.assert_allclose(curve.observed, expected, rtol=1e-6)
 
 
-def test_the_bootstrap_band_of_a_line_is_near_walds(published):
+def test_the_bootstrap_band_of_a_line_is_near_walds():
     """With 132 patients and two parameters the bounds are within .035 of those of statsmodels' Wald band."""
     labels, probabilities = published("training")
     curve = recalibration_curve(labels, probabilities, points=9)

@@ -9,10 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from store.commits.commit import commit_to
 from zoo.models.contributions import contributions, last_step
 from zoo.models.saved import pinned_rows, stored_model
-from zoo.models.training import fit_and_save_model, plan_training
 from zoo.registry import model_names, model_spec
 from zoo.saving.folders import local_model_folder
 from zoo.saving.persist import load_model
@@ -73,12 +71,7 @@ def zoo_store(pristine_cohort, tmp_path_factory):
     rows += [row | {"unit": "[IU]/mL"} for row in clinical if row["variable"] == "afp"]
     written.put("clinical", rows)
     for model in MEMBERS:
-        plan = plan_training(written.snapshot, written.study, model)
-        trained = fit_and_save_model(written.store, written.study, plan, "2026-01-01T00:00:00+00:00")
-        with commit_to(written.store, f"train {model}") as commit:
-            commit.put("datasets", [vars(trained.dataset)])
-            commit.put("models", [trained.row])
-            commit.put("importances", trained.importances)
+        written.train(model)
     return written
 
 

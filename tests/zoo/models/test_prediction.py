@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 import pytest
 import skops.io
+from builders.store import clinical_rows
 from scipy.special import logit
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -32,24 +33,12 @@ from zoo.benchmark.holdout import judged_model
 from zoo.models.explained import patient_explanation, validation_importances
 from zoo.models.prediction import predictions
 from zoo.models.saved import exported_model, pinned_rows, stored_model
-from zoo.models.training import fit_and_save_model, plan_training
 from zoo.saving.folders import local_model_folder
 from zoo.saving.persist import folder_sha256, load_model
 
 ARCHIVES = sorted((Path(__file__).parents[2] / "archives").glob("format_*.tar.gz"))
 MODELS = ("cr", "radiomics_lr")
 OTHER = FeatureSetDefinition.of_radiomics(RadiomicsSettings(families=("firstorder",)), {"pyradiomics": "3.0.1"})
-
-
-def train(written, model):
-    """Train a model, put it on record, and return its row."""
-    plan = plan_training(written.snapshot, written.study, model)
-    trained = fit_and_save_model(written.store, written.study, plan, "2026-01-01T00:00:00+00:00")
-    with commit_to(written.store, f"train {model}") as commit:
-        commit.put("datasets", [vars(trained.dataset)])
-        commit.put("models", [trained.row])
-        commit.put("importances", trained.importances)
-    return written.snapshot.row("models", model=model, study="s")
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +48,7 @@ def pristine(pristine_cohort, tmp_path_factory):
     patients = [f"P{number:02}" for number in range(90)]
     written.put("study_patients", [{"study": "s", "patient": patient} for patient in patients])
     for model in MODELS:
-        train(written, model)
+        written.train(model)
     return written
 
 
@@ -87,11 +76,11 @@ class Newcomers:
         """Write the clinical values, in other units where these are given with the number of them in one."""
         rows = []
         for patient, values in self.clinical.items():
-            for name, value in values.items():
-                is_level = isinstance(value, str)
-                number = None if is_level else value * (factor or {}).get(name, 1.0)
-                row = {"patient": patient, "variable": name, "observed_at": "", "value": number}
-                rows.append(row | {"level": value if is_level else None, "unit": units.get(name)})
+            given = {
+                name: value if isinstance(value, str) else value * (factor or {}).get(name, 1.0)
+                for name, value in values.items()
+            }
+            rows += clinical_rows(patient, given, units)
         self.written.put("clinical", rows)
         return self
 
@@ -522,7 +511,7 @@ def test_a_harmonised_model_answers_for_the_batches_it_knows(cohort_of_90, tmp_p
     own = [f"P{number:02}" for number in range(90)]
     row = {"variable": "scanner", "observed_at": ""}
     cohort_of_90.put("clinical", [row | {"patient": p, "level": "ab"[n % 2]} for n, p in enumerate(own)])
-    train(cohort_of_90, "radiomics_lr")
+    cohort_of_90.train("radiomics_lr")
     newcomers = Newcomers(cohort_of_90).put_features()
     newcomers.edit('["a", "b", "c"]', '["c", "b", "a"]')
     levels = dict(zip(newcomers.patients, "abcaba", strict=True))

@@ -3,26 +3,19 @@
 import shutil
 
 from flows.keep.verification import repair_store, verified_store
-from store.commits.commit import commit_to
-from store.history.snapshot import Snapshot
-from zoo.models.training import fit_and_save_model, plan_training
 from zoo.saving.persist import folder_sha256
 
 
 def test_a_lost_model_is_fitted_again_and_is_the_same(cohort_of_90):
     """Verify misses it, the repair puts the same bytes back, and nothing else is left of the training."""
-    store, study = cohort_of_90.store, cohort_of_90.study
+    store = cohort_of_90.store
     cohort_of_90.put_study()
-    plan = plan_training(Snapshot(store), study, "radiomics_lr")
-    made = fit_and_save_model(store, study, plan, "2026-01-01T00:00:00+00:00")
-    with commit_to(store, "train") as commit:
-        commit.put("datasets", [vars(made.dataset)])
-        commit.put("models", [made.row])
-    folder = store.root / made.row["path"]
+    row = cohort_of_90.train("radiomics_lr")
+    folder = store.root / row["path"]
     shutil.rmtree(folder)
     (broken,) = [check for check in verified_store(store).checks if check.name == "models"]
     assert [finding.what for finding in broken.findings] == ["the folder is missing"]
     (repair,) = repair_store(store)
     assert (repair.is_repaired, repair.what) == (True, "trained again, byte for byte")
-    assert folder_sha256({file.name: file.read_bytes() for file in folder.iterdir()}) == made.row["sha256"]
+    assert folder_sha256({file.name: file.read_bytes() for file in folder.iterdir()}) == row["sha256"]
     assert [each.name for each in folder.parent.iterdir()] == [folder.name]

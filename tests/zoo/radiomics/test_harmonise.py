@@ -18,8 +18,6 @@ from zoo.models.training import fit_and_save_model, plan_training
 from zoo.radiomics.combat import ComBatHarmoniser
 from zoo.registry import model_spec
 from zoo.saving.persist import load_model, save_model
-from zoo.tables.inputs import model_inputs
-from zoo.tables.model_table import model_table
 
 BATCH = "batch=field_strength_t"
 
@@ -185,8 +183,8 @@ def harmonised_cohort(written: Any, settings: str) -> None:
 def test_the_batch_travels_in_the_table(cohort_of_90: Any) -> None:
     """The variable is the table's last column, a number as it is; who has no value is left out by name."""
     harmonised_cohort(cohort_of_90, 'harmonise = "t"')
-    inputs = model_inputs(cohort_of_90.study, model_spec("radiomics_lr"))
-    table = model_table(cohort_of_90.snapshot, cohort_of_90.study, inputs)
+    inputs = cohort_of_90.inputs("radiomics_lr")
+    table = cohort_of_90.table(inputs)
     assert table.columns[-1] == "batch=t"
     assert set(table.frame["batch=t"]) == {1.5, 3.0}
     assert table.excluded == {"P07": "no t"}

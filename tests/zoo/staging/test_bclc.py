@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
+from completions import POSSIBLE, stages_of_completions
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -110,11 +110,9 @@ def test_undecided_by_several() -> None:
 def test_missing_inputs_are_neither_guessed_nor_overrated(
     data: st.DataObject,
     switch: bool,
-    possible: Mapping[str, tuple[Any, ...]],
-    stages_of_completions: Callable[..., set[str]],
 ) -> None:
     """A stage is given exactly where every filling of the gaps has that stage."""
-    patient = {name: data.draw(st.sampled_from((None, *possible[name]))) for name in FIT}
+    patient = {name: data.draw(st.sampled_from((None, *POSSIBLE[name]))) for name in FIT}
 
     def stage_of(**values: Any) -> Stage:
         return bclc(**values, single_over_5cm_is_b=switch)

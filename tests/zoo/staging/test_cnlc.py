@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
+from completions import POSSIBLE, stages_of_completions
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -91,11 +91,9 @@ def test_decided_without_the_rest(known: dict[str, Any], stage: str) -> None:
 @given(data=st.data())
 def test_missing_inputs_are_neither_guessed_nor_overrated(
     data: st.DataObject,
-    possible: Mapping[str, tuple[Any, ...]],
-    stages_of_completions: Callable[..., set[str]],
 ) -> None:
     """A stage is given exactly where every filling of the gaps has that stage."""
-    patient = {name: data.draw(st.sampled_from((None, *possible[name]))) for name in FIT}
+    patient = {name: data.draw(st.sampled_from((None, *POSSIBLE[name]))) for name in FIT}
     stages, given_stage = stages_of_completions(cnlc, patient), cnlc(**patient)
 
     if len(stages) == 1:

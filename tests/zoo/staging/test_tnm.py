@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
+from completions import POSSIBLE, stages_of_completions
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -82,11 +82,9 @@ def test_major_branch_alone_decides() -> None:
 @given(data=st.data())
 def test_missing_inputs_are_neither_guessed_nor_overrated(
     data: st.DataObject,
-    possible: Mapping[str, tuple[Any, ...]],
-    stages_of_completions: Callable[..., set[str]],
 ) -> None:
     """A category is given exactly where every consistent filling of the gaps has it."""
-    patient = {name: data.draw(st.sampled_from((None, *possible[name]))) for name in CONFINED}
+    patient = {name: data.draw(st.sampled_from((None, *POSSIBLE[name]))) for name in CONFINED}
     stages, given_stage = stages_of_completions(t_category, patient), t_category(**patient)
 
     if len(stages) == 1:

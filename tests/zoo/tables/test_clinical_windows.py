@@ -5,8 +5,7 @@ import pytest
 from schemas.study.models import FactorRule
 from store.history.snapshot import Snapshot
 from store.rows.datasets import pin_dataset
-from zoo.registry import model_spec
-from zoo.tables.inputs import ModelInputs, model_inputs
+from zoo.tables.inputs import ModelInputs
 from zoo.tables.model_table import model_table
 
 LABELS = {"P1": 1, "P2": 0, "P3": 1, "P4": 0, "P5": 1}
@@ -27,15 +26,10 @@ def operated(written_store):
     return written_store
 
 
-def table_of(written, inputs=AFP):
-    """Return a model's table as of now."""
-    return model_table(written.snapshot, written.study, inputs)
-
-
 def test_a_value_outside_its_window_leaves_its_patient_out_with_the_reason(operated):
     """A patient whose last value is too old is excluded, and the reason gives its age and the window."""
     operated.clinical("P5", "2020-05-20", afp=9.0)
-    table = table_of(operated)
+    table = operated.table(AFP)
     assert table.excluded == {"P5": "afp: last value 41 days before, window 30 days"}
     assert "P5" not in table.frame["patient"]
 
@@ -44,7 +38,7 @@ def test_a_value_after_the_reference_date_is_never_read(operated):
     """A later value neither replaces the one of before nor serves a patient who has no other."""
     operated.clinical("P1", "2020-07-01", afp=777.0)
     operated.clinical("P5", "2020-07-03", afp=777.0)
-    table = table_of(operated)
+    table = operated.table(AFP)
     assert table.frame["afp"].to_list() == [5.0] * 4
     assert table.excluded == {"P5": "afp: first value 3 days after the reference date"}
 
@@ -53,7 +47,7 @@ def test_the_last_value_up_to_the_reference_date_is_read(operated):
     """Of several values within the window the latest counts, that of the reference date itself included."""
     operated.clinical("P1", "2020-06-25", afp=6.0)
     operated.clinical("P2", REFERENCE, afp=7.0)
-    assert table_of(operated).frame["afp"].to_list() == [6.0, 7.0, 5.0, 5.0]
+    assert operated.table(AFP).frame["afp"].to_list() == [6.0, 7.0, 5.0, 5.0]
 
 
 def test_a_variable_without_a_window_may_be_old(operated):
@@ -62,14 +56,14 @@ def test_a_variable_without_a_window_may_be_old(operated):
         operated.clinical(patient, "2011-01-01", age=50.0)
     operated.clinical("P5", "2020-06-01", afp=8.0)
     rules = (FactorRule(variable="afp"), FactorRule(variable="age"))
-    table = table_of(operated, ModelInputs("fixed", None, (), rules))
+    table = operated.table(ModelInputs("fixed", None, (), rules))
     assert (table.frame["age"].to_list(), table.excluded) == ([50.0] * 5, {})
 
 
 def test_a_value_without_a_date_is_read(operated):
     """A table without dates says nothing about time: its values are taken as they are."""
     operated.clinical("P5", afp=9.0)
-    assert table_of(operated).frame["afp"].to_list() == [5.0] * 4 + [9.0]
+    assert operated.table(AFP).frame["afp"].to_list() == [5.0] * 4 + [9.0]
 
 
 def test_a_score_says_which_of_its_inputs_lies_outside_the_window(operated):
@@ -85,7 +79,7 @@ def test_a_score_says_which_of_its_inputs_lies_outside_the_window(operated):
     operated.put("variables", [own | {"variable": name} for name in counts])
     later = [row | {"observed_at": "2020-06-29"} for row in rows if row["patient"] != "P5"]
     operated.put("clinical", later)
-    table = table_of(operated, model_inputs(operated.study, model_spec("nlr")))
+    table = operated.table(operated.inputs("nlr"))
     assert table.frame["patient"].to_list() == ["P1", "P2", "P3", "P4"]
     (reason,) = table.excluded.values()
     assert reason == (

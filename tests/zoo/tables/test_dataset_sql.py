@@ -9,9 +9,8 @@ import pytest
 
 from store.analyst.query import answer
 from store.history.snapshot import Snapshot
-from zoo.registry import model_spec
 from zoo.staging.frame import comparator_frame
-from zoo.tables.inputs import ModelInputs, model_inputs
+from zoo.tables.inputs import ModelInputs
 from zoo.tables.pinned import pin_built_table
 
 
@@ -20,7 +19,7 @@ def pinned(tables_of_12, tmp_path_factory):
     """Return a store with every kind of table pinned, by model; tests only read it."""
     written = tables_of_12.copied(tmp_path_factory.mktemp("sql"))
     snapshot, study = written.snapshot, written.study
-    inputs = {model: model_inputs(study, model_spec(model)) for model in study.models}
+    inputs = {model: written.inputs(model) for model in study.models}
     found = {model: (each, *pin_built_table(snapshot, study, each)) for model, each in inputs.items()}
     written.clinical("P02", afp=7777.0)  # a later correction must not reach the answers
     return written, found

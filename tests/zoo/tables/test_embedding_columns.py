@@ -11,10 +11,7 @@ from schemas.errors import ContractError
 from store.analyst.query import answer
 from zoo.benchmark.cross_validation import plan_cross_validation
 from zoo.benchmark.folds import Fold, repeated_folds
-from zoo.registry import model_spec
 from zoo.tables.embedding_columns import embedding_columns, split_hash
-from zoo.tables.inputs import model_inputs
-from zoo.tables.model_table import model_table
 from zoo.tables.pinned import pin_built_table
 
 PATIENTS = [f"P{number:02}" for number in range(20)]
@@ -59,8 +56,7 @@ def in_training_of(split):
 
 def table(written):
     """Return the table of the study's model."""
-    inputs = model_inputs(written.study, model_spec("radiomics_lr"))
-    return model_table(written.snapshot, written.study, inputs)
+    return written.table(written.inputs("radiomics_lr"))
 
 
 def test_out_of_fold_embeddings_are_columns(twenty):
@@ -136,7 +132,7 @@ def test_a_pinned_table_of_embeddings_is_asked_for_in_sql(twenty):
     own = {"study": "s"}
     twenty.put("study_patients", [own | {"patient": patient} for patient in PATIENTS])
     twenty.put("splits", [own | {"split": "fixed", "kind": "column", "patients": len(PATIENTS)}])
-    inputs = model_inputs(twenty.study, model_spec("radiomics_lr"))
+    inputs = twenty.inputs("radiomics_lr")
     found, dataset = pin_built_table(twenty.snapshot, twenty.study, inputs)
     file = pl.DataFrame(pq.read_table(twenty.store.files.local(dataset.path)))
     asked = pl.DataFrame(answer(twenty.snapshot, dataset.sql))

@@ -14,9 +14,6 @@ from store.catalogue.tables import VERSIONED, erasures
 from store.commits.commit import commit_to
 from store.rows import datasets
 from store.times import utc_now
-from zoo.registry import model_spec
-from zoo.tables.inputs import model_inputs
-from zoo.tables.model_table import model_table
 from zoo.tables.pinned import pin_built_table, pin_table, table_reads
 
 MODELS = ("cr", "radiomics_lr", "radiomics_knn", "radiomics_svm", "rcr", "nlr")
@@ -51,17 +48,12 @@ def pinned(tables_of_12, tmp_path):
     """Return a store with a dataset of each model on record and a model that was trained from it."""
     written = tables_of_12.copied(tmp_path)
     for number, name in enumerate(MODELS):
-        table, dataset = pin_built_table(written.snapshot, written.study, inputs_of(written, name))
+        table, dataset = pin_built_table(written.snapshot, written.study, written.inputs(name))
         with commit_to(written.store, f"train {name}") as commit:
             commit.put("datasets", [vars(dataset)])
             row = {"study": "s", "model": name, "version": 1 + number, "dataset_id": dataset.dataset_id}
             commit.put("models", [row | {"summary": json.dumps({"excluded": table.excluded})}])
     return written
-
-
-def inputs_of(written, model):
-    """Return what a model reads in the study as it is."""
-    return model_inputs(written.study, model_spec(model))
 
 
 def files(written):
@@ -73,7 +65,7 @@ def files(written):
 def read_again(written, model):
     """Return the table, the dataset and whether the pinned file was read and nothing written."""
     before = files(written)
-    table, dataset = pin_table(written.snapshot, written.study, inputs_of(written, model))
+    table, dataset = pin_table(written.snapshot, written.study, written.inputs(model))
     return table, dataset, files(written) == before
 
 
@@ -81,7 +73,7 @@ def test_where_nothing_changed_the_file_is_read(pinned, model):
     """Frame, excluded patients and the dataset's row are those of building it, and nothing is written."""
     table, dataset, was_read = read_again(pinned, model)
     assert was_read
-    built, same = pin_built_table(pinned.snapshot, pinned.study, inputs_of(pinned, model))
+    built, same = pin_built_table(pinned.snapshot, pinned.study, pinned.inputs(model))
     assert table.frame.equals(built.frame)
     assert table.frame.schema == built.frame.schema
     assert (table.excluded, table.feature_set) == (built.excluded, built.feature_set)
@@ -90,7 +82,7 @@ def test_where_nothing_changed_the_file_is_read(pinned, model):
 
 def test_what_is_not_among_the_tables_read_does_not_matter(pinned, model):
     """With every other table of the catalogue emptied and given a row, the table built is still the pinned one."""
-    inputs = inputs_of(pinned, model)
+    inputs = pinned.inputs(model)
     _, known, _ = read_again(pinned, model)
     reads = {name for name, _ in table_reads(pinned.study, inputs, known.feature_set)}
     others = [name for name in VERSIONED if name not in reads]
@@ -104,7 +96,7 @@ def test_what_is_not_among_the_tables_read_does_not_matter(pinned, model):
             commit.put(name, [{c.name: PLAUSIBLE.get(c.name, TYPES[str(c.type)]) for c in columns}])
     table, dataset, was_read = read_again(pinned, model)
     assert (was_read, dataset) == (True, known)
-    assert model_table(pinned.snapshot, pinned.study, inputs).frame.equals(table.frame)
+    assert pinned.table(inputs).frame.equals(table.frame)
 
 
 def a_row(written, table, column, value, **of):
@@ -163,7 +155,7 @@ def test_a_change_that_concerns_the_table_reaches_it(pinned, change, model):
     CHANGES[change][0](pinned)
     table, _, was_read = read_again(pinned, model)
     assert not was_read
-    built = model_table(pinned.snapshot, pinned.study, inputs_of(pinned, model)).frame
+    built = pinned.table(pinned.inputs(model)).frame
     assert table.frame.equals(built)
     assert not former.frame.equals(built)
 
@@ -189,5 +181,5 @@ def test_what_else_has_a_table_built_again(pinned, change, monkeypatch):
         no_row(pinned, "models", model="cr")
     table, _, was_read = read_again(pinned, "cr")
     assert not was_read
-    assert table.frame.equals(model_table(pinned.snapshot, pinned.study, inputs_of(pinned, "cr")).frame)
+    assert table.frame.equals(pinned.table(pinned.inputs("cr")).frame)
     assert file.read_bytes() == whole

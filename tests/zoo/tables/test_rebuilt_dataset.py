@@ -18,8 +18,7 @@ from store.commits.commit import commit_to
 from store.files import file_sha256
 from store.history.snapshot import Snapshot
 from store.home import Store
-from zoo.registry import model_spec
-from zoo.tables.inputs import ModelInputs, model_inputs
+from zoo.tables.inputs import ModelInputs
 from zoo.tables.pinned import known_dataset, pin_built_table
 from zoo.tables.rebuilt import rebuild_dataset, rebuilt_sql, table_difference
 
@@ -31,9 +30,7 @@ def pinned(tables_of_12, tmp_path):
     """Return a store with a dataset of each model on record, and their rows by model."""
     written = tables_of_12.copied(tmp_path)
     study = written.study
-    found = {
-        model: pin_built_table(written.snapshot, study, model_inputs(study, model_spec(model)))[1] for model in MODELS
-    }
+    found = {model: pin_built_table(written.snapshot, study, written.inputs(model))[1] for model in MODELS}
     written.put("datasets", [vars(each) for each in found.values()])
     return written, found
 
@@ -63,7 +60,7 @@ def test_a_dataset_is_the_same_bytes_after_everything_changed(pinned, model):
     assert (rebuilt.verdict, rebuilt.rebuilt_sha256, rebuilt.file) == ("identical", dataset.sha256, "intact")
     assert answer(Snapshot(written.store, dataset.commit_id), dataset.sql).equals(before)
     study = written.study
-    now, _ = pin_built_table(written.snapshot, study, model_inputs(study, model_spec(model)))
+    now, _ = pin_built_table(written.snapshot, study, written.inputs(model))
     if model != "nlr":  # the one table of which nothing was changed
         assert not now.frame.equals(pl.DataFrame(pq.read_table(written.store.files.local(dataset.path))))
 
@@ -74,13 +71,13 @@ def test_inputs_come_back_as_they_were_written(pinned):
     written.edit("[models.nlr]", "[models.bclc]\nsingle_over_5cm_is_b = true\n\n[models.cnlc]\n\n[models.nlr]")
     written.edit("minimum_icc = 0.9", 'minimum_icc = 0.9\nicc_bound = "lower"')
     for model in written.study.models:
-        inputs = model_inputs(written.study, model_spec(model))
+        inputs = written.inputs(model)
         again = ModelInputs.from_dict(inputs.as_dict())
         assert again.as_dict() == inputs.as_dict()
         named = replace(inputs, factors=tuple(r.model_copy(update={"name": r.label}) for r in inputs.factors))
         if model != "bclc":
             assert again == named
-    switched = model_inputs(written.study, model_spec("bclc"))
+    switched = written.inputs("bclc")
     assert ModelInputs.from_dict(switched.as_dict()).comparator.assumptions == switched.comparator.assumptions
     former = {name: value for name, value in switched.as_dict().items() if name != "single_over_5cm_is_b"}
     assert ModelInputs.from_dict(former, written.study).comparator.assumptions == switched.comparator.assumptions

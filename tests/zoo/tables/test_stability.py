@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from builders.store import put_features, put_segment
 
 from flows.train.stability import keep_stability
 from schemas.errors import ContractError
@@ -16,7 +17,6 @@ from store.commits.commit import commit_to
 from store.history.snapshot import Snapshot
 from store.home import Store
 from store.rows.reader import feature_table
-from store.rows.segments import write_segment
 from store.rows.staging import ExtractionRecord
 from zoo.benchmark.cross_validation import CrossValidation, plan_cross_validation, split_labels
 from zoo.benchmark.folds import Fold, repeated_folds
@@ -52,7 +52,7 @@ def snapshot(tmp_path: Path, study: Study) -> Snapshot:
     """Give a store with the judges' table as one feature, and a validation patient whom nobody agrees on."""
     store = Store(tmp_path / "store", create=True)
     ratings = {f"P{number}": judges for number, judges in enumerate(JUDGED, start=1)} | {"V1": (0, 1000, -1000, 5)}
-    records, masks = [], []
+    records = []
     for patient, judges in ratings.items():
         values = {(f"J{judge}", 1): float(value) for judge, value in enumerate(judges, start=1)}
         values["J1", 2] = values["J1", 1]
@@ -70,51 +70,19 @@ def snapshot(tmp_path: Path, study: Study) -> Snapshot:
                     details={"grey_levels": {"original": 9}, "zero_fraction": {"original": 0.0}},
                 )
             )
-            masks.append(key._asdict() | {"image_sha256": patient, "mask_sha256": mask})
     with commit_to(store, "ratings") as commit:
-        segment = write_segment(store.segments, "rated@1", FEATURES, records)
         own = {"study": study.id, "feature_set": "rated@1"}
-        commit.put("masks", masks)
-        keys = MaskKey._fields
+        put_features(commit, "rated@1", FEATURES)
+        put_segment(store, commit, records, "rated@1", FEATURES)
         commit.put(
             "study_masks",
-            [{"study": study.id, "is_primary": int(i % 5 == 0)} | {k: m[k] for k in keys} for i, m in enumerate(masks)],
+            [{"study": study.id, "is_primary": int(i % 5 == 0)} | r.key._asdict() for i, r in enumerate(records)],
         )
-        commit.put("feature_sets", [_feature_set_row()])
-        commit.put(
-            "features", [{"feature_set": "rated@1", "position": i, "feature": f} for i, f in enumerate(FEATURES)]
-        )
-        commit.put("segments", [vars(segment)])
-        extractions = [
-            {
-                "feature_set": "rated@1",
-                "extraction_id": r.extraction_id,
-                "image_sha256": r.image_sha256,
-                "mask_sha256": r.mask_sha256,
-                "segment_id": segment.segment_id,
-            }
-            for r in records
-        ]
-        commit.put("extractions", extractions)
         commit.put("study_extractions", [own | {"extraction_id": r.extraction_id} for r in records])
         cohorts = {p: "training" if p.startswith("P") else "validation" for p in ratings}
         members = [{"study": study.id, "split": "main", "patient": p, "cohort": c} for p, c in cohorts.items()]
         commit.put("split_members", members)
     return Snapshot(store)
-
-
-def _feature_set_row() -> dict[str, Any]:
-    return {
-        "feature_set": "rated@1",
-        "name": "rated",
-        "version": 1,
-        "kind": "radiomics",
-        "features": len(FEATURES),
-        "description": "",
-        "definition": "{}",
-        "definition_sha256": "0",
-        "deviations": "{}",
-    }
 
 
 def test_readers_are_compared_as_shrout_and_fleiss_do(snapshot: Snapshot, study: Study) -> None:

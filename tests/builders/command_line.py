@@ -1,0 +1,46 @@
+"""The command line run by a test: as its own process, or in this one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import AnyStr
+
+import pytest
+
+from flows.cli.main import exit_code
+
+__all__ = ["RADZOO", "printed", "radzoo_run"]
+
+RADZOO = str(Path(sys.executable).with_name("radzoo"))
+
+
+def radzoo_run(
+    *arguments: str,
+    cwd: Path | None = None,
+    stdin: str | None = None,
+    variables: dict[str, str] | None = None,
+    timeout_s: float = 300,
+) -> subprocess.CompletedProcess[str]:
+    """Run the command line as its own process, with no server of Prefect configured unless given."""
+    environment = {name: value for name, value in os.environ.items() if name not in ("PREFECT_API_URL", "RADZOO_STORE")}
+    return subprocess.run(
+        [RADZOO, *arguments],
+        cwd=cwd,
+        input=stdin,
+        env=environment | (variables or {}),
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+        check=False,
+    )
+
+
+def printed(capture: pytest.CaptureFixture[AnyStr], *arguments: object) -> tuple[int, AnyStr, AnyStr]:
+    """Run a command in this process and return its exit code, stdout and stderr."""
+    capture.readouterr()
+    code = exit_code([str(each) for each in arguments])
+    captured = capture.readouterr()
+    return code, captured.out, captured.err
