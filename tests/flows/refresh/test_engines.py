@@ -5,6 +5,7 @@ from builders.study import SmallStudy
 
 
 def refreshed(root, engine):
+    """Return a small study, ingested and refreshed by an engine."""
     study = SmallStudy.below(root)
     study.ingest()
     assert study.refresh(engine=engine).computed == 8
