@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from flows.cli.outcome import CommandResult, Context, Workers
-from flows.cli.study import failure_lines, refresh_text
+from flows.cli.refresh import failure_lines, refresh_text
 from flows.cli.zoo import leaderboard_text
 
 if TYPE_CHECKING:

@@ -1,9 +1,8 @@
-"""The verbs of a study: init, ingest, refresh."""
+"""The verbs that make a study known: init, ingest."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -13,17 +12,13 @@ from flows.cli.answers.columns import column_lines
 from flows.cli.outcome import CommandResult, Context, Workers
 from flows.ingest.run import IngestReport
 from flows.ingest.run import ingest as ingest_study
-from flows.refresh.report import FeatureSetReport
-from flows.refresh.run import refresh as refresh_study
 from flows.study.file import study_file_text
 from flows.study.of_table import TableOfFeatures, study_text
 from flows.study.template import study_template
 from flows.tables.file_faults import write_new_file
 from schemas.errors import RadzooError, UsageError
-from schemas.settings import Engine
-from store.home import Store
 
-__all__ = ["failure_lines", "ingest", "init", "refresh", "refresh_text"]
+__all__ = ["ingest", "init"]
 
 _WITH_FAILURES = 5
 Shared = Annotated[Context, Parameter(parse=False)]
@@ -187,64 +182,6 @@ def _unwritten(file: Path) -> None:
         file.parent.rmdir()
 
 
-def refresh(
-    *,
-    study: str | None = None,
-    feature_set: str | None = None,
-    workers: Workers = None,
-    dry_run: bool = False,
-    check: bool = False,
-    retry_failed: bool = False,
-    engine: Engine = "fast",
-    context: Shared,
-) -> CommandResult:
-    """Compute the features that a study lacks; what is in the store is never computed again.
-
-    A row belongs to an image, a mask and a definition of features: what another study computed from the same three is
-    taken over. Rows are added in one commit, none is changed, and analyst.duckdb is published again. Where it was
-    interrupted, the same command goes on from there. A mask that fails costs its row, with the reason in failures and
-    exit code 5, and is tried again only with --retry-failed.
-
-    Parameters
-    ----------
-    study
-        The study's id; may be left out where the store has one study.
-    feature_set
-        Only this one of the study's feature sets.
-    workers
-        Worker processes; as many as there are cores where not given.
-    dry_run
-        Say what would be computed, compute nothing.
-    check
-        Compute nothing; leave with exit code 5 where anything is stale.
-    retry_failed
-        Compute again what failed before on the same image and mask.
-    engine
-        What calculates features; the values are the same, pyradiomics takes several times as long.
-
-    Examples
-    --------
-    radzoo refresh --study my-study --dry-run
-    radzoo refresh --study my-study --workers 2
-    """
-    only_plan = dry_run or check
-    reports = refresh_study(
-        Store(context.store),
-        study,
-        feature_set=feature_set,
-        workers=workers,
-        dry_run=only_plan,
-        retry_failed=retry_failed,
-        engine=engine,
-    )
-    is_bad = any(r.failed or r.refused for r in reports) and not only_plan
-    is_stale = check and any(r.stale for r in reports)
-    text = "\n".join([*(refresh_text(report, only_plan=only_plan) for report in reports), *failure_lines(reports)])
-    return CommandResult(
-        text or "the study asks for no feature set", reports, _WITH_FAILURES if is_bad or is_stale else 0
-    )
-
-
 def _ingest_text(report: IngestReport, *, dry_run: bool) -> str:
     lines = [
         f"{report.study}: {report.patients} patients ({report.labelled} labelled, {report.events} events), "
@@ -279,33 +216,3 @@ def _ingest_text(report: IngestReport, *, dry_run: bool) -> str:
         else:
             lines.append("next: correct the images that failed, then run the same command again")
     return "\n".join(lines)
-
-
-def refresh_text(report: FeatureSetReport, *, only_plan: bool = False) -> str:
-    """Return what a refresh did, or would do, for one feature set."""
-    would = "to be " if only_plan else ""
-    line = (
-        f"{report.study} {report.feature_set} ({report.features} features): {would}computed {report.computed}, "
-        f"{would}reused {report.reused}, failed {report.failed}, unchanged {report.unchanged}"
-    )
-    if report.single_values:
-        line += f", single values missing {report.single_values}"
-    if report.commit_id is not None:
-        line += f"; commit {report.commit_id}"
-    return line
-
-
-def failure_lines(reports: Sequence[FeatureSetReport]) -> list[str]:
-    """Return what a study lacks after a refresh, each failure counted once, and how to see why; else nothing.
-
-    The sum is the number of rows in ``failures`` without those of single values.
-    """
-    if not any(each.failed or each.refused for each in reports):
-        return []
-    study, refused, failed = reports[0].study, reports[0].refused, sum(each.failed for each in reports)
-    question = f"select * from failures where study = '{study}' and coalesce(feature, '') = ''"
-    return [
-        f"{study}: {refused + failed} failure{'' if refused + failed == 1 else 's'}: {refused} refused at ingest, "
-        f"{failed} failed in extraction",
-        f'next: radzoo sql "{question}" tells why',
-    ]

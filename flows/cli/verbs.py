@@ -36,7 +36,7 @@ VERBS = {
         "flows.cli.study:ingest", "Read a study file, its tables, images and masks into the store, in one commit."
     ),
     "refresh": Verb(
-        "flows.cli.study:refresh",
+        "flows.cli.refresh:refresh",
         "Compute the features that a study lacks; what is in the store is never computed again.",
     ),
     "train": Verb("flows.cli.zoo:train", "Train models of the zoo on a study's training patients."),
