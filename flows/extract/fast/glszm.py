@@ -46,7 +46,7 @@ def glszm_features(mask: MaskLevels) -> dict[str, float]:
 
 def _matrix(mask: MaskLevels) -> SizeMatrix:
     """Return P(i, j) of the sizes that occur, as of one angle."""
-    ranks, sizes = kernels.zones(mask.ranks, mask.voxels, mask.offsets(mask.angles(both_ways=True)))
+    ranks, sizes = kernels.zones(mask.ranks, mask.voxels, mask.offsets(mask.angles()))
     j, size_of = np.unique(sizes, return_inverse=True)
     P = np.bincount((ranks - 1) * len(j) + size_of, minlength=len(mask.present) * len(j)).astype(float)
     return SizeMatrix(P.reshape(len(mask.present), len(j), 1), mask.grey, j.astype(float))

@@ -61,45 +61,48 @@ def run_counts(
 def zones(const int32_t[::1] ranks, const int64_t[::1] voxels, const int64_t[::1] offsets):
     """Return the zones, voxels of one grey level that touch: the rank of each, and its number of voxels.
 
+    Each voxel points to an earlier one of its zone, or to itself where it is the first (union-find).
+
     Parameters
     ----------
+    voxels : array of int64
+        Rising.
     offsets : array of int64
-        Of all neighbours, both directions.
+        Of all neighbours that come later.
     """
-    of_zone = np.empty(voxels.shape[0], dtype=np.int32)
-    sizes = np.empty(voxels.shape[0], dtype=np.int32)
-    seen_places = np.zeros(ranks.shape[0], dtype=np.uint8)
-    stack_places = np.empty(voxels.shape[0], dtype=np.int64)
-    cdef int32_t[::1] levels = of_zone
-    cdef int32_t[::1] counts = sizes
-    cdef uint8_t[::1] seen = seen_places
-    cdef int64_t[::1] stack = stack_places
-    cdef Py_ssize_t v, at, top, n_zones = 0
-    cdef int64_t place, neighbour
-    cdef int32_t level, size
+    pointers = np.empty(ranks.shape[0], dtype=np.int64)
+    counts = np.zeros(ranks.shape[0], dtype=np.int32)
+    cdef int64_t[::1] parent = pointers
+    cdef int32_t[::1] size = counts
+    cdef Py_ssize_t v, at
+    cdef int64_t place, neighbour, own, other
+    cdef int32_t level
     with nogil:
         for v in range(voxels.shape[0]):
-            if seen[voxels[v]]:
-                continue
-            level = ranks[voxels[v]]
-            seen[voxels[v]] = 1
-            stack[0] = voxels[v]
-            top = 1
-            size = 0
-            while top:
-                top -= 1
-                place = stack[top]
-                size += 1
-                for at in range(offsets.shape[0]):
-                    neighbour = place + offsets[at]
-                    if ranks[neighbour] == level and not seen[neighbour]:
-                        seen[neighbour] = 1
-                        stack[top] = neighbour
-                        top += 1
-            levels[n_zones] = level
-            counts[n_zones] = size
-            n_zones += 1
-    return of_zone[:n_zones], sizes[:n_zones]
+            place = voxels[v]
+            level = ranks[place]
+            own = place
+            parent[place] = place
+            for at in range(offsets.shape[0]):
+                neighbour = place - offsets[at]
+                if ranks[neighbour] == level:
+                    other = _first_of_zone(parent, neighbour)
+                    if other < own:
+                        parent[own] = other
+                        own = other
+                    else:
+                        parent[other] = own
+        for v in range(voxels.shape[0]):
+            size[_first_of_zone(parent, voxels[v])] += 1
+    first = np.flatnonzero(counts)
+    return np.asarray(ranks)[first], counts[first]
+
+
+cdef inline int64_t _first_of_zone(int64_t[::1] parent, int64_t place) noexcept nogil:
+    while parent[place] != place:
+        parent[place] = parent[parent[place]]
+        place = parent[place]
+    return place
 
 
 def neighbourhoods(
