@@ -20,7 +20,7 @@ def test_a_kind_is_known_by_its_name(row):
 
 
 def test_columns_of_features_are_the_wide_kinds_alone():
-    """Sets of values have a column each; of regions and embeddings there is none to ask for, and where to look is said."""
+    """Of regions and embeddings there is no column to ask for, and the error says where to look."""
     assert [(row["kind"], kind) for row, kind in wide_sets(ROWS)] == [("radiomics", RADIOMICS), ("imported", IMPORTED)]
     assert is_wide(wide_kind(ROWS[0]))
     for row, view in ((ROWS[2], "regions_set_v1"), (ROWS[3], "embeddings")):
