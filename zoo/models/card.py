@@ -188,7 +188,7 @@ def _learned(summary: ModelSummary) -> list[str]:
         lines += ["", "The combined model:", "", *_learned(summary["combined"])]
     if "parameters" in summary:
         lines += ["", *(f"- {name} = {value}" for name, value in summary["parameters"].items())]
-    if "penalties" in summary:
+    if summary.get("penalties"):
         lines += ["", "Chosen by cross-validation:", "", *(f"- {each}" for each in penalty_words(summary["penalties"]))]
     if "network" in summary:
         weights = f"{summary['network']['trained_weights']:,} weights of the network, in weights.safetensors"

@@ -35,16 +35,13 @@ def glcm_features(mask: MaskLevels) -> dict[str, float]:
     P = _matrix(mask)
     i, n_grey, eps = mask.grey, mask.highest, np.spacing(1)
     px, py = P.sum(1), P.sum(0)
-    ux, uy = np.sum(i[:, None] * px, 0), np.sum(i[:, None] * py, 0)
+    i_, j_ = i[:, None, None], i[None, :, None]
+    ux, uy = np.sum(i_ * P, (0, 1)), np.sum(j_ * P, (0, 1))
     k_sum, k_diff = np.arange(2, 2 * n_grey + 1, dtype=float)[:, None], np.arange(n_grey, dtype=float)[:, None]
     p_sum = _totals(P, np.add.outer(mask.present, mask.present) - 2, 2 * n_grey - 1)
     p_diff = _totals(P, np.abs(np.subtract.outer(mask.present, mask.present)), n_grey)
     from_mean = k_sum - ux - uy
-    dx, dy = i[:, None] - ux, i[:, None] - uy
-    variance = np.sum(dx**2 * px, 0)
-    deviations = np.sqrt(variance) * np.sqrt(np.sum(dy**2 * py, 0))
-    correlation = np.sum(dx * np.sum(P * dy, 1), 0) / (deviations + eps)
-    correlation[deviations == 0] = 1
+    variance = np.sum(P * (i_ - ux) ** 2, (0, 1))
     difference_average = np.sum(k_diff * p_diff, 0)
     pxpy = px[:, None] * py
     log_pxpy = np.log2(pxpy + eps)
@@ -56,7 +53,7 @@ def glcm_features(mask: MaskLevels) -> dict[str, float]:
         "ClusterShade": np.sum(from_mean**3 * p_sum, 0),
         "ClusterTendency": np.sum(from_mean**2 * p_sum, 0),
         "Contrast": np.sum(k_diff**2 * p_diff, 0),
-        "Correlation": correlation,
+        "Correlation": _correlation(P, i, ux, uy, variance),
         "DifferenceAverage": difference_average,
         "DifferenceEntropy": -np.sum(p_diff * np.log2(p_diff + eps), 0),
         "DifferenceVariance": np.sum((k_diff - difference_average) ** 2 * p_diff, 0),
@@ -79,20 +76,30 @@ def glcm_features(mask: MaskLevels) -> dict[str, float]:
 
 
 def _matrix(mask: MaskLevels) -> Floats:
-    """Return P(i, j, a), of shape (levels, levels, angles), of the angles at which there are pairs."""
+    """Return P(i, j, a), of shape (levels, levels, angles), of the angles at which there are pairs.
+
+    It lies in memory as pyradiomics' does: numpy adds up in the order of the memory, and where a difference is nothing
+    but rounding (`_correlation`, `_second_information_measure`) that order decides.
+    """
     angles = mask.angles(mask.settings.distances_voxels)
-    counts = kernels.pair_counts(mask.ranks, mask.voxels, mask.offsets(angles), len(mask.present))
-    pairs = counts.astype(float)
+    n_levels = len(mask.present)
+    pairs = kernels.pair_counts(mask.ranks, mask.voxels, mask.offsets(angles), n_levels).astype(float)[None]
+    if mask.highest - n_levels != 1:
+        # pyradiomics takes absent levels out by numpy.delete, which copies for one and else chooses by a mask.
+        every = np.ones(n_levels, dtype=bool)
+        pairs = pairs[:, every][:, :, every]
     if mask.settings.symmetrical_glcm:
-        pairs += counts.transpose(1, 0, 2)
+        pairs += pairs.transpose(0, 2, 1, 3)
     if (norm := mask.settings.weighting_norm) is not None:
         weights = np.ones(len(angles)) if norm == "no_weighting" else np.exp(-mask.squares_mm2(angles, norm))
-        pairs = np.sum(pairs * weights, 2, keepdims=True)
-    totals = pairs.sum((0, 1))
-    there = totals != 0
-    if not there.any():
+        pairs = np.sum(pairs * weights, 3, keepdims=True)
+    totals = pairs.sum((1, 2))
+    if not totals.any():
         raise DegenerateMaskError
-    P: Floats = pairs / totals if there.all() else pairs[:, :, there] / totals[there]
+    if not totals.all():
+        empty = np.flatnonzero(totals[0] == 0)
+        pairs, totals = np.delete(pairs, empty, 3), np.delete(totals, empty, 1)
+    P: Floats = (pairs / totals[:, None, None])[0]
     return P
 
 
@@ -102,6 +109,18 @@ def _totals(P: Floats, bins: NDArray[np.int_], n_bins: int) -> Floats:
     places = bins.ravel()[:, None] * n_angles + np.arange(n_angles)
     totals = np.bincount(places.ravel(), P.ravel(), n_bins * n_angles).astype(float)
     return totals.reshape(n_bins, n_angles)
+
+
+def _correlation(P: Floats, i: Floats, ux: Floats, uy: Floats, variance: Floats) -> Floats:
+    """Return the correlation of i and j; 1 for an angle at which one of them is constant.
+
+    Where it is constant but for rounding, that decides: the sums are in pyradiomics' order.
+    """
+    i_, j_ = i[:, None, None], i[None, :, None]
+    deviations = variance**0.5 * np.sum(P * (j_ - uy) ** 2, (0, 1)) ** 0.5
+    correlation: Floats = np.sum(P * (i_ - ux) * (j_ - uy), (0, 1)) / (deviations + np.spacing(1))
+    correlation[deviations == 0] = 1
+    return correlation
 
 
 def _first_information_measure(P: Floats, px: Floats, py: Floats, HXY: Floats, log_pxpy: Floats) -> Floats:

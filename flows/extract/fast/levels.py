@@ -17,7 +17,7 @@ Floats = NDArray[np.float64]
 
 
 class DegenerateMaskError(Exception):
-    """A mask of which a family's matrix has no entry: what pyradiomics says of it is to be asked of pyradiomics."""
+    """A mask of which a family has no matrix, or no axes: what pyradiomics says of it is to be asked of pyradiomics."""
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from radiomics import cShape
 from scipy.spatial.distance import pdist
 
 from flows.extract.fast import kernels
+from flows.extract.fast.levels import DegenerateMaskError
 
 __all__ = ["shape_features"]
 
@@ -41,11 +42,17 @@ def shape_features(inside: Mask, spacing_mm: tuple[float, float, float]) -> dict
         The mask.
     spacing_mm : tuple of float
         Of its voxels, z, y, x.
+
+    Raises
+    ------
+    DegenerateMaskError
+        When rounding makes the variances along the axes complex.
     """
     padded = np.pad(inside, 1)
     A, V = _area_and_volume(padded, spacing_mm)
     widest, slice_, column, row = _diameters(padded, spacing_mm)
-    voxels = np.argwhere(padded)
+    # Laid out axis by axis, as pyradiomics has them: of a flat mask rounding decides the least axis.
+    voxels = np.array(np.nonzero(padded)).T
     least, minor, major = _axes(voxels, spacing_mm)
     return {
         "Elongation": _root(minor / major) if major > 0 else math.nan,
@@ -157,6 +164,9 @@ def _axes(voxels: NDArray[np.int64], spacing_mm: tuple[float, float, float]) -> 
     places -= places.mean(axis=0)
     places /= np.sqrt(len(places))
     variances = np.linalg.eigvals(places.T.copy() @ places)
+    if np.iscomplexobj(variances):
+        # By rounding, of a matrix that is symmetric: pyradiomics ends there.
+        raise DegenerateMaskError
     variances[(variances < 0) & (variances > -1e-10)] = 0
     variances.sort()
     least, minor, major = (float(each) for each in variances)

@@ -95,7 +95,11 @@ def test_shape_is_pyradiomics_shape(levels, spacing_mm):
     expected = of_reference("shape", levels, RadiomicsSettings(), spacing_mm)
     assume(not isinstance(expected["MeshVolume"], str) and expected["MeshVolume"] > 1e-9)
     with quiet():
-        found = shape_features(levels > 0, spacing_mm)
+        try:
+            found = shape_features(levels > 0, spacing_mm)
+        except DegenerateMaskError:
+            assert any(isinstance(each, str) for each in expected.values())
+            return
     assert found.keys() == expected.keys()
     for name, value in found.items():
         if isinstance(expected[name], str):

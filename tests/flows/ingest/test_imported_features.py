@@ -81,7 +81,8 @@ class ImportedStudy:
     def columns(self, *phases):
         """Return what a model reads, by phase."""
         snapshot = Snapshot(Store(self.store_root))
-        return phase_columns(snapshot, stored_study(snapshot, self.id), "elsewhere", phases)
+        chosen = stored_feature_set(snapshot, stored_study(snapshot, self.id), "elsewhere")
+        return phase_columns(snapshot, self.id, chosen, phases)
 
     def fault(self):
         """Return where and what an ingest is refused for; nothing may be written."""
