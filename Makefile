@@ -18,11 +18,12 @@ $(shell rm -f $(VENV)/.ready $(VENV)/.ready-dev)
 endif
 endif
 
-.PHONY: demo test check lint types layers clean help
+.PHONY: demo test test-quick check lint types layers clean help
 
 help:
 	@echo "make demo    set up, run the example study from end to end, say where its results lie"
 	@echo "make test    set up, run the tests"
+	@echo "make test-quick  those of types, statistics, tables and extraction: a minute or so, for the inner loop"
 	@echo "make check   set up, then ruff, mypy, import layers and tests"
 	@echo "make clean   remove the virtual environment and the demonstration"
 
@@ -31,6 +32,14 @@ demo: $(VENV)/.ready
 
 test: $(VENV)/.ready-dev
 	@$(PYTEST)
+
+# What computes and checks without stores and processes around it.
+QUICK := tests/schemas tests/zoo/evaluation tests/zoo/staging tests/zoo/logistic tests/zoo/figures tests/zoo/attention \
+	tests/store/history tests/store/dictionary tests/store/kinds tests/flows/extract tests/flows/study \
+	tests/flows/tables $(wildcard tests/test_names.py tests/test_architecture.py tests/test_public_names.py)
+
+test-quick: $(VENV)/.ready-dev
+	@$(PYTEST) -m "not slow" $(QUICK)
 
 check: lint types layers
 	@$(PYTEST)

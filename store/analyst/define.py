@@ -42,6 +42,9 @@ KEPT_TABLES = (*VERSIONED, *UNVERSIONED)
 COMMIT_CHANGES = "commit_changes"
 """The table of what `store.history.commit_changes` counts."""
 
+_SQL_TYPES = {pa.int64(): "bigint", pa.float64(): "double", pa.string(): "varchar"}
+"""Of the catalogue's columns in DuckDB."""
+
 _TABLE = re.compile(r"\bcatalogue\.(\w+)")
 _FIXED = files("store.analyst").joinpath("views")
 
@@ -105,11 +108,18 @@ def copy_catalogue(connection: duckdb.DuckDBPyConnection, tables: Iterable[tuple
     tables : iterable of (str, pyarrow.Table)
         Their names and rows.
     """
-    connection.execute("create schema if not exists catalogue")
+    statements = ["create schema if not exists catalogue"]
     for name, rows in tables:
+        if not rows.num_rows:
+            # Created together at the end: one by one they take longer than all else that a commit lays out.
+            columns = ", ".join(f"{quoted_name(each.name)} {_SQL_TYPES[each.type]}" for each in rows.schema)
+            statements.append(f"create table catalogue.{name} ({columns})")
+            continue
+        connection.execute(statements[0])
         connection.register("arriving", rows)
         connection.execute(f"create table catalogue.{name} as select * from arriving")
         connection.unregister("arriving")
+    connection.execute(";".join(statements))
 
 
 def lay_out_views(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from sqlalchemy import Column, Integer, MetaData, Table, Text
 
 from store.catalogue.tables import versioned
@@ -56,6 +58,7 @@ _TABLES = {
 }
 
 
+@cache
 def format_1() -> MetaData:
     """Return the tables of format 1."""
     tables = MetaData()

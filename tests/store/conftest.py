@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -42,11 +43,19 @@ def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "store", create=True)
 
 
-@pytest.fixture
-def filled(store: Store) -> Store:
-    """Return a store of its own that holds the small study."""
+@pytest.fixture(scope="session")
+def _filled_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a store that holds the small study, to be copied: three commits take longer."""
+    store = Store(tmp_path_factory.mktemp("filled") / "store", create=True)
     fill(store)
-    return store
+    store.close()
+    return store.root
+
+
+@pytest.fixture
+def filled(_filled_folder: Path, tmp_path: Path) -> Store:
+    """Return a store of its own that holds the small study."""
+    return Store(Path(shutil.copytree(_filled_folder, tmp_path / "store")))
 
 
 @pytest.fixture(scope="session")

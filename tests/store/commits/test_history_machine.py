@@ -284,7 +284,7 @@ def wide(state: State) -> list[tuple]:
     return sorted(found)
 
 
-Histories.TestCase.settings = settings(max_examples=20, stateful_step_count=12, deadline=None)
+Histories.TestCase.settings = settings(max_examples=12, stateful_step_count=12, deadline=None)
 TestHistories = Histories.TestCase
 
 
