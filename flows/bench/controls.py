@@ -89,7 +89,7 @@ def _permuted(
         labels[split] = permuted_labels(split_labels(snapshot, study, split), groups, seed=RANDOM_STATE)
     drawn = _folds(snapshot, study, labels, suite, repeats, folds)
     planned = plan_cross_validation(snapshot, study, models, labels=labels, folds=drawn, with_inner=False)
-    return _carried_out(store, study, suite, "permuted_labels", models, planned, workers, basis)
+    return _carry_out_control(store, study, suite, "permuted_labels", models, planned, workers, basis)
 
 
 def _shuffled(
@@ -137,7 +137,7 @@ def _shuffled(
         inputs_of=inputs_of,
         readings_of=readings_of,
     )
-    return _carried_out(store, study, suite, "shuffled_voxels", models, planned, workers, basis)
+    return _carry_out_control(store, study, suite, "shuffled_voxels", models, planned, workers, basis)
 
 
 def _folds(
@@ -149,7 +149,7 @@ def _folds(
     return drawn_folds(labels, repeats=repeats, folds=folds, person_of=person_of)
 
 
-def _carried_out(
+def _carry_out_control(
     store: Store,
     study: Study,
     suite: Suite,

@@ -110,7 +110,7 @@ def _refresh(
     reports = [
         _report(plan, asked.id, [], None)
         if plan.is_current
-        else _carried_out(store, asked.id, plan, workers or os.cpu_count() or 1, basis, engine)
+        else _carry_out_plan(store, asked.id, plan, workers or os.cpu_count() or 1, basis, engine)
         for plan in plans
     ]
     reports += _of_networks(store, asked, networks, dry_run=False, retry_failed=retry_failed)
@@ -143,7 +143,7 @@ def _of_networks(
     return [refresh_network_set(store, study, ref, dry_run=dry_run, retry_failed=retry_failed) for ref in networks]
 
 
-def _carried_out(
+def _carry_out_plan(
     store: Store, study: str, plan: RefreshPlan, workers: int, basis: Basis, engine: Engine
 ) -> FeatureSetReport:
     bound, staging = plan.bound, staging_folder(store, plan.bound)

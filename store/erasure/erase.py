@@ -5,8 +5,9 @@ as if the patient had never been in it. Commits stay, so that their numbers mean
 
 The order makes a kill harmless. Under the writer's lock the affected files are rewritten, without the patient;
 nothing names them yet. One transaction then deletes and changes rows, lets the catalogue name the new files, and
-keeps a receipt that is marked unfinished and lists the old files. Only then old files go, the published file
-is replaced, and the catalogue's free pages are overwritten; the receipt is finished last. A kill before the
+keeps a receipt that is marked unfinished and lists the old files. Only then the published file is replaced, old files
+go, and the catalogue's free pages are overwritten; the receipt is finished last. A store that cannot be published, for
+one of its files is lost, keeps no published file: the rest goes on, and the fault is said at the end. A kill before the
 transaction leaves the store as it was and some files that name nobody; a kill behind it, a store that answers
 without the patient and whose unfinished receipt makes the same command go on.
 
@@ -22,22 +23,21 @@ and trained models, marked as trained on a patient who was erased.
 from __future__ import annotations
 
 import getpass
-import uuid
 from collections.abc import Mapping
-from typing import Any, Final
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, insert, select
 
 from schemas.documents.erasure_receipt import ErasureReceipt, RewrittenFile
+from schemas.errors import ContractError
 from schemas.keys import canonical_json
 from store.analyst.publish import publish_snapshot
-from store.catalogue.connection import is_postgresql, read_transaction, write_transaction
-from store.catalogue.migrations import FORMAT_VERSION
+from store.catalogue.connection import read_transaction, write_transaction
 from store.catalogue.tables import erasures, versioned_table
 from store.compaction.leftovers import unnamed_files
 from store.erasure.datasets import all_receipts, mark_of, settle_datasets
 from store.erasure.files import clear_folders, remove_staged, scrub_catalogue, without_rows
 from store.erasure.plan import ErasurePlan, erasure_plan, unknown_patient
+from store.erasure.receipts import FINISHED, UNFINISHED, is_own, new_receipt, own_receipt, receipt_row, stored_receipt
 from store.erasure.rows import (
     add_mark,
     delete_patient_rows,
@@ -53,9 +53,6 @@ from store.rows.datasets import PinnedDataset
 from store.times import utc_now
 
 __all__ = ["ErasureReceipt", "erase_patient", "mark_fitted", "planned_erasure", "repeat_erasures", "take_out_again"]
-
-_UNFINISHED: Final = "unfinished"
-_FINISHED: Final = "finished"
 
 
 def planned_erasure(store: Store, patient: str) -> ErasurePlan:
@@ -95,31 +92,41 @@ def erase_patient(store: Store, patient: str, *, author: str | None = None) -> E
         When the store has no such patient, and has erased none of that name.
     StoreBusyError
         When others hold the catalogue; where its old pages are the only thing left, the next call goes on.
+    ContractError
+        When the patient is erased, and the store cannot be published without the patient.
     """
+    receipt, fault = _erased(store, patient, author)
+    if fault is not None:
+        raise fault
+    return receipt
+
+
+def _erased(store: Store, patient: str, author: str | None) -> tuple[ErasureReceipt, ContractError | None]:
+    """Erase a patient and return the receipt, and why the store is not published."""
     with write_transaction(store.engine) as connection:
         plan = erasure_plan(store, connection, patient)
         receipt = _former(connection, plan)
         if receipt is None:
             if plan.is_empty:
                 raise unknown_patient(store, connection, patient)
-            receipt = _new_receipt(store, patient, author or getpass.getuser())
-            connection.execute(insert(erasures).values(**_row(receipt)))
+            receipt = new_receipt(store, patient, author or getpass.getuser())
+            connection.execute(insert(erasures).values(**receipt_row(receipt)))
         elif not plan.is_empty:
             # Work that began since the last time was computed with what goes now.
-            connection.execute(_own(receipt).values(erased_at=utc_now()))
+            connection.execute(own_receipt(receipt).values(erased_at=utc_now()))
         _take_out(store, connection, plan, receipt)
-        connection.execute(_stored(receipt))
+        connection.execute(stored_receipt(receipt))
         left = canonical_json(receipt)
-    _clear_away(store, plan, receipt)
-    receipt["status"] = _FINISHED
+    fault = _clear_away(store, plan, receipt)
+    receipt["status"] = FINISHED
     receipt["finished_at"] = utc_now()
     del receipt["pending"]
     with write_transaction(store.engine) as connection:
         # A commit that landed meanwhile may have been rid of the patient too, and have left files to remove.
-        is_done = connection.execute(select(erasures.c.receipt).where(_is_own(receipt))).scalar_one() == left
+        is_done = connection.execute(select(erasures.c.receipt).where(is_own(receipt))).scalar_one() == left
         if is_done:
-            connection.execute(_stored(receipt))
-    return receipt if is_done else erase_patient(store, patient, author=author)
+            connection.execute(stored_receipt(receipt))
+    return (receipt, fault) if is_done else _erased(store, patient, author)
 
 
 def repeat_erasures(store: Store, basis: Basis) -> int:
@@ -135,8 +142,10 @@ def repeat_erasures(store: Store, basis: Basis) -> int:
     with read_transaction(store.engine) as connection:
         since = receipts_since(connection, basis)
         there = set(connection.execute(select(versioned_table("patients").c.patient).distinct()).scalars())
-    for patient in sorted(erased_among(since, basis.patients - there)):
-        erase_patient(store, patient)
+    found = [_erased(store, patient, None) for patient in sorted(erased_among(since, basis.patients - there))]
+    for _, fault in found:
+        if fault is not None:
+            raise fault
     return len(since)
 
 
@@ -157,7 +166,7 @@ def take_out_again(store: Store, connection: Connection, patient: str, receipt: 
         Of the erasure.
     """
     _take_out(store, connection, erasure_plan(store, connection, patient), receipt)
-    connection.execute(_stored(receipt))
+    connection.execute(stored_receipt(receipt))
 
 
 def mark_fitted(connection: Connection, commit_id: int, fitted: Mapping[str, str]) -> None:
@@ -185,7 +194,7 @@ def _take_out(store: Store, connection: Connection, plan: ErasurePlan, receipt: 
     replace_segments(connection, segments)
     changed = replace_datasets(connection, datasets)
     marked = mark_models(connection, plan, mark_of(receipt["erased_at"])) + settle_datasets(store, connection)
-    receipt["status"] = _UNFINISHED
+    receipt["status"] = UNFINISHED
     receipt.setdefault("pending", [])
     before = {each.path: each for each in (*plan.segments, *plan.datasets, *plan.unpinned)}
     for path, new in (*segments.items(), *datasets.items()):
@@ -215,14 +224,30 @@ def _take_out(store: Store, connection: Connection, plan: ErasurePlan, receipt: 
     receipt["splits"] += [each for each in plan.splits if each not in receipt["splits"]]
 
 
-def _clear_away(store: Store, plan: ErasurePlan, receipt: ErasureReceipt) -> None:
-    publish_snapshot(Snapshot(store))
+def _clear_away(store: Store, plan: ErasurePlan, receipt: ErasureReceipt) -> ContractError | None:
+    fault = _publish_or_withdraw(store)
     _remove_pending(store, receipt)
     receipt["staged_removed"] += remove_staged(store, plan)
     receipt["pages_removed"] += clear_folders(store)
     touched = {each["table"] for each in receipt["rows_removed"]}
     touched |= {each["column"].partition(".")[0] for each in receipt["texts_changed"]}
     scrub_catalogue(store, sorted(touched | {"segments", "extractions", "datasets", "models"}))
+    return fault
+
+
+def _publish_or_withdraw(store: Store) -> ContractError | None:
+    """Publish the store, or where it cannot be read remove the former file, which has the patient; return the fault."""
+    try:
+        publish_snapshot(Snapshot(store))
+    except ContractError as error:
+        if not store.analyst_file.is_dir():
+            store.analyst_file.unlink(missing_ok=True)
+        return ContractError(
+            f"the patient is erased, and the receipt is kept; analyst.duckdb is not published: {error.message}",
+            where=error.where,
+            hint=error.hint,
+        )
+    return None
 
 
 def _remove_pending(store: Store, receipt: ErasureReceipt) -> None:
@@ -238,71 +263,14 @@ def _remove_pending(store: Store, receipt: ErasureReceipt) -> None:
                 folder.forget_copy(path)
 
 
-def _new_receipt(store: Store, patient: str, author: str) -> ErasureReceipt:
-    return {
-        "erasure_id": uuid.uuid4().hex,
-        "erased_at": utc_now(),
-        "author": author,
-        "status": _UNFINISHED,
-        "store_format": FORMAT_VERSION,
-        "patient_sha256": patient_sha256(patient),
-        "rows_removed": [],
-        "texts_changed": [],
-        "extractions_removed": 0,
-        "extractions_kept_for_others": 0,
-        "files_rewritten": [],
-        "files_removed": [],
-        "missing_files": [],
-        "datasets": [],
-        "models_marked": [],
-        "splits": [],
-        "staged_removed": 0,
-        "pages_removed": 0,
-        "pending": [],
-        "what_stays": _what_stays(store),
-    }
-
-
-def _what_stays(store: Store) -> list[str]:
-    found = [
-        "a split's sha256 is that of the split as it was frozen, with the patient",
-        "a dataset keeps its id, although its file is now without the patient's row",
-        "marked models were fitted to the patient's values, which some of them hold; figures over many patients stay",
-        "study tables, images and masks outside the store: the next ingest brings back a patient who stands there",
-        "backups, exported files and copies of analyst.duckdb",
-    ]
-    if is_postgresql(store.engine):
-        found.append("PostgreSQL's write-ahead log, its archives, replicas and statistics until they are replaced")
-    if store.files.is_remote:
-        found.append("copies of remote files on other machines, and old versions where the bucket keeps them")
-    return found
-
-
 def _former(connection: Connection, plan: ErasurePlan) -> ErasureReceipt | None:
     """Return the receipt that an erasure goes on with: unfinished, or of a patient whom no ingest brought back."""
     digest = patient_sha256(plan.patient)
     receipts = [each for each in all_receipts(connection) if each["patient_sha256"] == digest]
-    unfinished = [each for each in receipts if each["status"] == _UNFINISHED]
+    unfinished = [each for each in receipts if each["status"] == UNFINISHED]
     if unfinished or not receipts:
         return unfinished[-1] if unfinished else None
     return receipts[-1] if "patients" not in plan.rows else None
-
-
-def _row(receipt: ErasureReceipt) -> dict[str, str]:
-    named = {name: receipt[name] for name in ("erasure_id", "author", "erased_at")}
-    return named | {"receipt": canonical_json(receipt)}
-
-
-def _stored(receipt: ErasureReceipt) -> Any:
-    return _own(receipt).values(receipt=canonical_json(receipt))
-
-
-def _own(receipt: ErasureReceipt) -> Any:
-    return update(erasures).where(_is_own(receipt))
-
-
-def _is_own(receipt: ErasureReceipt) -> Any:
-    return erasures.c.erasure_id == receipt["erasure_id"]
 
 
 def _summed(known: Mapping[str, int], more: Mapping[str, int]) -> list[tuple[str, int]]:

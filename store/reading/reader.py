@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import pyarrow.parquet as pq
 
@@ -18,6 +18,7 @@ from store.analyst.query import answer
 from store.history.snapshot import Snapshot, snapshot_as_of
 from store.home import Store
 from store.reading.answer import Answer, Dataset
+from store.reading.arguments import flag_argument, names_argument, text_argument
 from store.reading.features import feature_rows
 from store.reading.model import Model, model_opener
 
@@ -103,6 +104,7 @@ class StoreReader:
         NotFoundError
             When a table or column does not exist.
         """
+        query = text_argument("query", query)
         texts = {name: _parameter(name, value) for name, value in (parameters or {}).items()}
         return Answer(_read(lambda: answer(self._asked(), query, texts, sql_limits(os.environ))))
 
@@ -141,15 +143,11 @@ class StoreReader:
         ContractError
             When ``wide`` would put two masks into one row, or a file is damaged.
         """
-        phases = (phases,) if isinstance(phases, str) else phases
-        columns = (columns,) if isinstance(columns, str) else columns
-        return Answer(
-            _read(
-                lambda: feature_rows(
-                    self._asked(), feature_set, study=study, phases=phases, columns=columns, primary=primary, wide=wide
-                )
-            )
-        )
+        feature_set = text_argument("feature_set", feature_set)
+        chosen, only = names_argument("phases", phases), names_argument("columns", columns)
+        flags = {"primary": flag_argument("primary", primary), "wide": flag_argument("wide", wide)}
+        options: dict[str, Any] = {"study": study, "phases": chosen, "columns": only, **flags}
+        return Answer(_read(lambda: feature_rows(self._asked(), feature_set, **options)))
 
     def dataset(self, dataset: str) -> Dataset:
         """Return a frozen table that models were trained from, its file compared with its hash.
@@ -166,6 +164,7 @@ class StoreReader:
         ContractError
             When its file is missing or damaged.
         """
+        dataset = text_argument("dataset", dataset)
         return _read(lambda: _dataset(self._asked(), dataset))
 
     def model(self, name: str, *, study: str | None = None, version: int | None = None) -> Model:
@@ -187,7 +186,7 @@ class StoreReader:
         UsageError
             When the name is none, or says another study or version than the parameters.
         """
-        return model_opener()(self._asked, name, study=study, version=version)
+        return model_opener()(self._asked, text_argument("name", name), study=study, version=version)
 
     def studies(self) -> Answer:
         """Return the studies: patients, labels, outcome."""

@@ -19,6 +19,7 @@ from schemas.foreign_text import markdown_text
 from store.history.snapshot import Snapshot
 from store.history.studies import stored_study
 from store.reading.answer import Predicted
+from store.reading.arguments import flag_argument, names_argument
 from store.reading.model import Model
 from zoo.models.prediction import Predictions, predictions
 from zoo.models.saved import SavedModel, stored_model
@@ -169,15 +170,16 @@ class OpenedModel(Model):
     ) -> Predicted:
         """Return its probabilities for patients of a study, as `store.Model` describes."""
         snapshot = self._snapshot()
-        if isinstance(patients, str):
-            patients = (patients,)
+        patients = names_argument("patients", patients)
+        flags = {
+            "include_training": flag_argument("include_training", include_training),
+            "explain": flag_argument("explain", explain),
+        }
         own = stored_study(snapshot, study or self.study)
         # No patients at all is a question too; to the function below it means all of them.
-        if patients is not None and not list(patients):
+        if patients is not None and not patients:
             raise UsageError("patients is empty", hint="name patients, or leave it out for all of the study's")
-        found = predictions(
-            snapshot, own, self._saved, patients=patients or (), include_training=include_training, explain=explain
-        )
+        found = predictions(snapshot, own, self._saved, patients=patients or (), **flags)
         for warning in found.warnings:
             warnings.warn(warning, stacklevel=2)
         return Predicted(

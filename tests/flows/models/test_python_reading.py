@@ -47,6 +47,21 @@ def trained(trained_study):
         yield s
 
 
+def test_names_that_come_one_by_one_are_all_taken(ready):
+    """A generator of columns or phases asks for the same as a list."""
+    listed = ready.features("quick", columns=[MEAN], phases=["DP"]).arrow()
+    given = ready.features("quick", columns=(each for each in [MEAN]), phases=iter(["DP"])).arrow()
+    assert given.equals(listed)
+    assert (listed.num_rows, MEAN in listed.column_names) == (4, True)
+
+
+@pytest.mark.parametrize("options", [{"include_training": "no"}, {"explain": 1}, {"patients": 5}])
+def test_a_prediction_takes_no_other_value_for_true(trained, options):
+    """What is neither true nor false, or no name, is refused: the text "no" does not let training patients in."""
+    with pytest.raises(UsageError, match=r"True or False|are names"):
+        trained.model("cr").predict(**options)
+
+
 def test_every_example_of_the_page_runs(trained_study, capsys):
     """The blocks of docs/python.md run one after another, on a store with other names than the example's."""
     text = PAGE.read_text()

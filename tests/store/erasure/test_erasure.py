@@ -12,7 +12,7 @@ import pytest
 from builders.store import key_of, put_features, put_segment, record_of
 from sqlalchemy import text
 
-from schemas.errors import NotFoundError, StoreBusyError
+from schemas.errors import ContractError, NotFoundError, StoreBusyError
 from schemas.keys import RESERVED_VIEWS
 from store.analyst.publish import publish_snapshot
 from store.analyst.query import snapshot_connection
@@ -297,3 +297,20 @@ def test_a_lost_file_keeps_nobody_in_the_store(store):
 def test_a_text_without_the_patient(patient, told, left):
     """The pseudonym goes as a word of its own, never as a part of another; one of digits only where it is a patient."""
     assert without_patient(told, patient) == left
+
+
+def test_a_lost_segment_does_not_keep_the_patient(store):
+    """Where the store cannot be published, all bytes of the patient go nevertheless; the fault is said at the end."""
+    lived_in(store)
+    with commit_to(store, "more") as c:
+        lost = put_segment(store, c, [record_of(key_of("last", "PVP"))])
+    publish_snapshot(Snapshot(store))
+    (store.segments.local_root / lost.path).unlink()
+    for _ in range(2):
+        with pytest.raises(ContractError, match=r"the patient is erased, .*analyst.duckdb is not published") as fault:
+            erase_patient(store, PATIENT)
+        assert lost.path in (fault.value.where or "")
+    assert not store.analyst_file.exists()
+    assert bytes_that_name(store) == []
+    (row,) = Snapshot(store).arrow("erasures").to_pylist()
+    assert json.loads(row["receipt"])["status"] == "finished"
