@@ -8,7 +8,7 @@ import sqlite3
 import tempfile
 import weakref
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -22,6 +22,9 @@ __all__ = ["file_state", "is_read_only", "may_only_be_read", "read_only_engine",
 
 _READ_ONLY = "radzoo_read_only"
 _UNLOCKED = "radzoo_unlocked"
+
+_TRIES = 5
+"""To find a log that its last writer takes along, or has taken."""
 
 
 def may_only_be_read(file: Path) -> bool:
@@ -55,20 +58,7 @@ def read_only_engine(file: Path, *, busy_timeout_s: float) -> Engine:
 
     @event.listens_for(engine, "do_connect")
     def _connect(_dialect: Any, record: Any, _arguments: Any, _parameters: Any) -> sqlite3.Connection:
-        log, index = _beside(file)
-        before = _state(file)
-        # Else the path's own question marks and hashes would be the address's.
-        address = f"file:{quote(str(file))}?mode=ro"
-        is_unlocked = not _size(log) and not index.exists()
-        if is_unlocked:
-            address += "&immutable=1"
-        elif _can_be_read(f"{address}&readonly_shm=1"):
-            # Who may write would else write into the index, or make one, by reading.
-            address += "&readonly_shm=1"
-        else:
-            address = f"file:{quote(str(copies.copied()))}?mode=rw"
-        record.info[_UNLOCKED] = before if is_unlocked else None
-        connection = sqlite3.connect(address, uri=True, timeout=busy_timeout_s, check_same_thread=False)
+        connection, record.info[_UNLOCKED] = _opened(file, copies, busy_timeout_s)
         connection.isolation_level = None
         return connection
 
@@ -97,9 +87,11 @@ def unchanged_meanwhile(connection: Connection) -> Iterator[None]:
         yield
     finally:
         if _state(file) != before:
-            raise StoreBusyError(
-                "the store was written while it was read", where=str(file), hint="run the command again"
-            )
+            raise _written_meanwhile(file)
+
+
+def _written_meanwhile(file: Path) -> StoreBusyError:
+    return StoreBusyError("the store was written while it was read", where=str(file), hint="run the command again")
 
 
 class _Copies:
@@ -116,12 +108,13 @@ class _Copies:
         if self._folder is None or self._state != before:
             self.remove()
             self._folder = Path(tempfile.mkdtemp(prefix="radzoo-catalogue-"))
-            for each in (self._file, _beside(self._file)[0]):
-                shutil.copyfile(each, self._folder / each.name)
+            try:
+                for each in (self._file, _beside(self._file)[0]):
+                    shutil.copyfile(each, self._folder / each.name)
+            except FileNotFoundError as error:
+                raise _written_meanwhile(self._file) from error
             if _state(self._file) != before:
-                raise StoreBusyError(
-                    "the store was written while it was read", where=str(self._file), hint="run the command again"
-                )
+                raise _written_meanwhile(self._file)
             self._state = before
         return self._folder / self._file.name
 
@@ -132,10 +125,34 @@ class _Copies:
         self._folder = self._state = None
 
 
-def _can_be_read(address: str) -> bool:
+def _opened(file: Path, copies: _Copies, timeout_s: float) -> tuple[sqlite3.Connection, tuple[int, int, int] | None]:
+    """Return a connection that writes nothing, and of a file that is taken to be unchanging its state."""
+    log, index = _beside(file)
+    # Else the path's own question marks and hashes would be the address's.
+    address = f"file:{quote(str(file))}?mode=ro"
+    for _ in range(_TRIES):
+        before = _state(file)
+        if not _size(log) and not index.exists():
+            return _connected(f"{address}&immutable=1", timeout_s), before
+        # Who may write would else write into the index, or make one, by reading.
+        connection = _connected(f"{address}&readonly_shm=1", timeout_s)
+        if _can_read(connection):
+            # From here on the log and the index stay, whoever leaves.
+            return connection, None
+        connection.close()
+        if _size(log):
+            break
+        # Who wrote last has left, and has taken the log along: the file is whole without it.
+    return _connected(f"file:{quote(str(copies.copied()))}?mode=rw", timeout_s), None
+
+
+def _connected(address: str, timeout_s: float) -> sqlite3.Connection:
+    return sqlite3.connect(address, uri=True, timeout=timeout_s, check_same_thread=False)
+
+
+def _can_read(connection: sqlite3.Connection) -> bool:
     try:
-        with closing(sqlite3.connect(address, uri=True)) as connection:
-            connection.execute("select count(*) from sqlite_master").fetchone()
+        connection.execute("select count(*) from sqlite_master").fetchone()
     except sqlite3.OperationalError:
         return False
     return True
