@@ -15,6 +15,7 @@ __all__ = [
     "facts",
     "moment",
     "p_value",
+    "p_words",
     "percent",
     "plural",
     "readable_name",
@@ -51,6 +52,11 @@ def p_value(value: float | None) -> str:
     if value is None:
         return EN_DASH
     return "<0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def p_words(value: float) -> str:
+    """Return a p value within a sentence: ``p < 0.001``, ``p = 0.012``."""
+    return "p < 0.001" if value < 0.001 else f"p = {value:.3f}"
 
 
 def percent(part: float, whole: float) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from flows.pages.words import NO_BREAK, decimals, percent, plural, readable_name
+from flows.pages.words import NO_BREAK, decimals, p_words, percent, plural, readable_name
 from flows.report.performance import Performance
 
 __all__ = ["cautions", "summary"]
@@ -107,9 +107,10 @@ def cautions(suites: Sequence[Performance]) -> list[str]:
                 )
             found.append("A model that is named for its rank looks better here than it will elsewhere.")
         found += [
-            f"{row['model_a']} differs between training and validation (Holm p = {decimals(row['p_holm'])}, AUC "
+            f"{row['model_a']} differs between training and validation (Holm {p_words(row['p_holm'])}, AUC "
             f"{decimals(row['auc_a'])} against {decimals(row['auc_b'])}): chance, another case mix or a leak."
             for row in suite.tests("unpaired")
-            if row["p_holm"] < 0.05
+            # DeLong's variance of an AUC of 1 is 0, whatever the number of patients: its test says too much.
+            if row["p_holm"] < 0.05 and all(0 < row[auc] < 1 for auc in ("auc_a", "auc_b"))
         ]
     return found

@@ -32,6 +32,11 @@ def test_small_p_values_are_bounds(value, printed):
     assert words.p_value(value) == printed
 
 
+def test_a_p_value_in_a_sentence_is_no_zero():
+    """Below a thousandth a sentence gives a bound, as the tables do."""
+    assert [words.p_words(value) for value in (0.0004, 0.001, 0.0123)] == ["p < 0.001", "p = 0.001", "p = 0.012"]
+
+
 @pytest.mark.parametrize(
     ("value", "printed"),
     [(1250.4, "1250"), (57.04, "57.0"), (5.716, "5.72"), (0.2154, "0.215"), (0.0, "0.00"), (-12.34, "\u221212.3")],
