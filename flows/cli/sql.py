@@ -79,8 +79,10 @@ def sql(
         raise UsageError(f"{format} is no text: it needs a file", hint=f"add --out FILE.{format}")
     text = sys.stdin.read() if query == "-" else query
     snapshot = snapshot_as_of(Store(context.store), as_of)
-    # What is loaded so far stays to the end: to look for garbage in it takes a fifth of a short question's time.
-    gc.freeze()
+    # What is loaded so far stays to the end: to look for garbage in it takes a fifth of a short question's time. DuckDB
+    # is loaded here only where the store was published again, and would complain at the end of what was never freed.
+    if "duckdb" not in sys.modules:
+        gc.freeze()
     from flows.cli.answers.sandbox import sandboxed_answer
 
     form: Format = kind if out is not None else "json" if context.as_json else format or "table"

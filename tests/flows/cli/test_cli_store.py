@@ -4,7 +4,7 @@ import json
 import re
 
 import pyarrow.parquet as pq
-from builders.command_line import printed
+from builders.command_line import printed, radzoo_run
 
 from store.history.snapshot import Snapshot
 from store.home import Store
@@ -139,3 +139,13 @@ def test_a_moved_store_is_published_again_by_the_next_verb(capsys, tmp_path):
     _, _, err = printed(capsys, "--store", tmp_path / "moved", "store", "log")
     assert err == f"published analyst.duckdb again: it was published in {tmp_path / 'store'}\n"
     assert printed(capsys, "--store", tmp_path / "moved", "store", "log")[2] == ""
+
+
+def test_a_question_to_a_moved_store_says_one_line_more(tmp_path):
+    """The process that publishes and then answers ends without a word of the libraries that it loaded."""
+    assert radzoo_run("--store", str(tmp_path / "store"), "store", "init").returncode == 0
+    assert radzoo_run("--store", str(tmp_path / "store"), "store", "publish").returncode == 0
+    (tmp_path / "store").rename(tmp_path / "moved")
+    done = radzoo_run("--store", str(tmp_path / "moved"), "sql", "select 1 as one")
+    assert done.returncode == 0
+    assert done.stderr == f"published analyst.duckdb again: it was published in {tmp_path / 'store'}\n"
