@@ -19,7 +19,7 @@ STUDY_TEMPLATE = """# A radzoo study. Paths are relative to this file. Unknown k
 feature_sets = ["mr@1"]                 # what `radzoo refresh` computes, name@version; "ct@1" for CT
 
 [study]
-id = "my-study"
+id = "id-of-the-study"
 title = "What this study is called"
 question = "What it asks"
 
@@ -69,7 +69,7 @@ TEMPLATE_MARKS: Final = {
 }
 """Texts of the template that are nobody's own, by their keys."""
 
-TEMPLATE_NAMES: Final = {("study", "id"): "my-study", ("outcome", "name"): "my_outcome"}
+TEMPLATE_NAMES: Final = {("study", "id"): "id-of-the-study", ("outcome", "name"): "my_outcome"}
 """Names of the template that may be a study's own."""
 
 
@@ -79,4 +79,4 @@ def study_template(folder: Path) -> str:
         name = _name.validate_python(re.sub(r"[^A-Za-z0-9]+", "-", folder.absolute().name).strip("-"))
     except ValidationError:
         return STUDY_TEMPLATE
-    return STUDY_TEMPLATE.replace('id = "my-study"', f'id = "{name}"', 1)
+    return STUDY_TEMPLATE.replace('id = "id-of-the-study"', f'id = "{name}"', 1)
