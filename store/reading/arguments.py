@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from schemas.errors import UsageError
 
-__all__ = ["flag_argument", "names_argument", "text_argument"]
+__all__ = ["flag_argument", "names_argument", "path_argument", "text_argument"]
 
 
 def text_argument(name: str, value: Any) -> str:
@@ -21,6 +23,19 @@ def text_argument(name: str, value: Any) -> str:
     if not isinstance(value, str):
         raise UsageError(f"{name} is a text, not {value!r}", hint=f'give {name} as text: "..."')
     return value
+
+
+def path_argument(name: str, value: Any) -> Path:
+    """Return an argument that is the path of a folder.
+
+    Raises
+    ------
+    UsageError
+        When it is none, or has a NUL, which no path has.
+    """
+    if not isinstance(value, str | os.PathLike) or "\0" in str(value):
+        raise UsageError(f"{name} is the path of a folder, not {value!r}", hint='open_store("radzoo-store")')
+    return Path(value)
 
 
 def flag_argument(name: str, value: Any) -> bool:

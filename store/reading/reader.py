@@ -18,7 +18,7 @@ from store.analyst.query import answer
 from store.history.snapshot import Snapshot, snapshot_as_of
 from store.home import Store
 from store.reading.answer import Answer, Dataset
-from store.reading.arguments import flag_argument, names_argument, text_argument
+from store.reading.arguments import flag_argument, names_argument, path_argument, text_argument
 from store.reading.features import feature_rows
 from store.reading.model import Model, model_opener
 
@@ -48,7 +48,7 @@ class StoreReader:
     def __init__(self, path: str | os.PathLike[str], *, as_of: int | None = None) -> None:
         if as_of is not None and (not isinstance(as_of, int) or isinstance(as_of, bool)):
             raise UsageError(f"{as_of!r} is no commit: as_of is a whole number", hint="as_of=12, or leave it out")
-        self._store = Store(Path(path), only_reads=True)
+        self._store = Store(path_argument("path", path), only_reads=True)
         self._is_open = True
         try:
             self._snapshot = _read(lambda: snapshot_as_of(self._store, as_of))
@@ -105,7 +105,11 @@ class StoreReader:
             When a table or column does not exist.
         """
         query = text_argument("query", query)
-        texts = {name: _parameter(name, value) for name, value in (parameters or {}).items()}
+        if parameters is not None and not isinstance(parameters, Mapping):
+            raise UsageError(f"parameters are values by name, not {parameters!r}", hint='parameters={"name": "value"}')
+        texts = {
+            text_argument("a parameter", name): _parameter(name, value) for name, value in (parameters or {}).items()
+        }
         return Answer(_read(lambda: answer(self._asked(), query, texts, sql_limits(os.environ))))
 
     def features(

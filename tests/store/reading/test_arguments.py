@@ -36,3 +36,17 @@ def test_texts_are_texts(reader):
         for value in (None, 5):
             with pytest.raises(UsageError, match=f"is a text, not {value!r}"):
                 ask(value)
+
+
+@pytest.mark.parametrize("path", [None, 5, b"store", "a\0b"])
+def test_a_store_is_named_by_its_folder(path):
+    """What is no path is said as such, before anything is opened."""
+    with pytest.raises(UsageError, match="path is the path of a folder"):
+        open_store(path)
+
+
+@pytest.mark.parametrize("parameters", [[1], "n", {1: 2}])
+def test_parameters_are_values_by_name(reader, parameters):
+    """Lists, texts and numbers in place of names are refused."""
+    with pytest.raises(UsageError, match=r"parameters are values by name|a parameter is a text"):
+        reader.sql("select $n", parameters)
