@@ -33,7 +33,7 @@ from store.backup.copy import back_up_store
 from store.history.snapshot import Snapshot
 from store.home import Store
 from store.rows.reader import feature_table
-from tests.file_damage import flip, to_folder, to_pipe
+from tests.builders.file_damage import flip, to_folder, to_pipe
 from zoo.benchmark.holdout import judged_model
 from zoo.models.saved import pinned_rows
 from zoo.saving.persist import folder_sha256

@@ -29,7 +29,7 @@ import duckdb
 import pyarrow.parquet as pq
 from sqlalchemy import select
 
-from attacks.race_study import PATIENT, VERBS, Stages, race_stages
+from attacks.made.race_study import PATIENT, VERBS, Stages, race_stages
 from schemas.errors import StoreBusyError
 from store.catalogue.connection import read_transaction
 from store.catalogue.tables import metadata

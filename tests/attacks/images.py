@@ -21,9 +21,9 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from .image_mutations import mutant
-from .image_seeds import SEEDS, Files, truth_ending, voxels_of
-from .image_study import command, commits_of, faults_of_run, outcome_of, written_study
+from .made.image_mutations import mutant
+from .made.image_seeds import SEEDS, Files, truth_ending, voxels_of
+from .made.image_study import command, commits_of, faults_of_run, outcome_of, written_study
 
 __all__ = ["attack", "drawn"]
 

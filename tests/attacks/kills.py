@@ -20,7 +20,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from attacks.race_study import VERBS, Stages, race_stages
+from attacks.made.race_study import VERBS, Stages, race_stages
 from store.analyst.query import answer
 from store.catalogue.tables import VERSIONED
 from store.history.snapshot import Snapshot

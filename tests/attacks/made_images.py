@@ -21,8 +21,8 @@ from pathlib import Path
 from store.history.snapshot import Snapshot
 from store.home import Store
 
-from .image_seeds import SEEDS, nifti_bytes, voxels_of
-from .image_study import FORBIDDEN, GOOD, Study, command, commits_of, faults_of_run, outcome_of, written_study
+from .made.image_seeds import SEEDS, nifti_bytes, voxels_of
+from .made.image_study import FORBIDDEN, GOOD, Study, command, commits_of, faults_of_run, outcome_of, written_study
 
 __all__ = ["CASES", "attack", "attack_later"]
 

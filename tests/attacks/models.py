@@ -28,9 +28,9 @@ from schemas.errors import ContractError, NotFoundError
 from store.history.snapshot import Snapshot
 from store.home import Store
 from store.limits.process import LimitedProcess
-from tests.attacks.hand_made_models import HAND_MADE
-from tests.attacks.model_mutations import mutate
-from tests.attacks.small_models import KINDS, ExportedFolder, small_model
+from tests.attacks.made.hand_made_models import HAND_MADE
+from tests.attacks.made.model_mutations import mutate
+from tests.attacks.made.small_models import KINDS, ExportedFolder, small_model
 from zoo.models.answers import Question
 from zoo.models.foreign import foreign_answers, foreign_process
 from zoo.models.saved import exported_model

@@ -27,8 +27,8 @@ from torch import nn
 
 from schemas.errors import ContractError
 from schemas.study.network_file import NetworkFileSettings
-from tests.attacks.model_mutations import mutated_bytes
-from tests.attacks.small_models import zipped
+from tests.attacks.made.model_mutations import mutated_bytes
+from tests.attacks.made.small_models import zipped
 from zoo.networks.process import NetworkProcess, network_process
 
 __all__ = ["attack", "hand_made", "mutants"]

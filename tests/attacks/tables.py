@@ -28,7 +28,7 @@ from pathlib import Path
 import polars as pl
 
 from flows.cli.main import exit_code
-from tests.attacks.table_cases import CASES, FEATURES, PATIENTS, STUDY, Case
+from tests.attacks.made.table_cases import CASES, FEATURES, PATIENTS, STUDY, Case
 
 __all__ = ["Result", "attack", "handmade", "mutants"]
 

@@ -7,8 +7,8 @@ import time
 
 import duckdb
 import pytest
+from builders.file_damage import flip, to_folder, to_pipe
 from builders.store import MASK_KEYS, fill, put_segment, record_of
-from file_damage import flip, to_folder, to_pipe
 
 from schemas.errors import ContractError
 from store.analyst.export import export_snapshot

@@ -9,7 +9,7 @@ from textwrap import dedent
 import numpy as np
 import polars as pl
 import pytest
-from example_package import on_the_path
+from builders.example_package import on_the_path
 
 from flows.cli.main import exit_code
 from flows.doctor.packages import package_findings

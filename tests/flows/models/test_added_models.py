@@ -9,8 +9,8 @@ from functools import partial
 
 import pytest
 from builders.cohorts import bright_study
+from builders.example_package import installed_example, on_the_path
 from builders.models import train
-from example_package import installed_example, on_the_path
 
 from flows.bench.run import bench
 from flows.refresh.run import refresh

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.attacks.table_cases import CASES
+from tests.attacks.made.table_cases import CASES
 from tests.attacks.tables import attack, handmade, mutants, written
 
 SHARE = [

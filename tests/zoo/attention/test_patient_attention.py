@@ -7,8 +7,8 @@ from dataclasses import astuple
 import numpy as np
 import pytest
 import torch
+from builders.synthetic_regions import region_table, table_of
 from sklearn.model_selection import StratifiedKFold
-from synthetic_regions import region_table, table_of
 from torchcam.methods import ScoreCAM
 
 from schemas.errors import ContractError

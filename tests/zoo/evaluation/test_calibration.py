@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import statsmodels.api as sm
+from builders.published_model import published
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from published_model import published
 from scipy.special import expit, logit
 from sklearn.metrics import brier_score_loss
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 import pytest
+from builders.published_model import published
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from published_model import published
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 

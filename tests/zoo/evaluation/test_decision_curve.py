@@ -6,9 +6,9 @@ import csv
 
 import numpy as np
 import pytest
+from builders.published_model import published
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from published_model import published
 
 from schemas.errors import ContractError
 from zoo.evaluation.bootstrap import resampled_counts

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import statsmodels.api as sm
+from builders.published_model import published
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from patsy import dmatrix
-from published_model import published
 from scipy.special import expit, logit
 
 from zoo.evaluation.recalibration import recalibration_curve

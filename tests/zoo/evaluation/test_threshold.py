@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from builders.published_model import published
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from published_model import published
 
 from zoo.evaluation.classification import classification
 from zoo.evaluation.threshold import youden_threshold

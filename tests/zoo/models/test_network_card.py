@@ -6,7 +6,7 @@ import re
 
 import polars as pl
 import pytest
-from fused_tables import QUICK, fused_table
+from builders.fused_tables import QUICK, fused_table
 
 from schemas.features.region_settings import RegionSettings
 from schemas.study.models import FactorRule, ModelSettings

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
-from fused_tables import QUICK, fused_table
+from builders.fused_tables import QUICK, fused_table
 from sklearn.model_selection import StratifiedKFold
 
 from schemas.errors import ContractError

@@ -9,8 +9,8 @@ import sys
 import numpy as np
 import polars as pl
 import pytest
+from builders.synthetic_regions import region_table, table_of
 from sklearn.base import clone, is_classifier
-from synthetic_regions import region_table, table_of
 
 from schemas.errors import ContractError, UsageError
 from schemas.study.networks import NetworkSettings

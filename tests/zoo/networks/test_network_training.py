@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from builders.synthetic_regions import region_table, table_of
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold
-from synthetic_regions import region_table, table_of
 
 from schemas.errors import ContractError
 from schemas.study.networks import AugmentationSettings, NetworkSettings
@@ -32,7 +32,7 @@ EPOCHS = 12
 KILLED = """
 import sys, time
 from pathlib import Path
-from synthetic_regions import region_table
+from builders.synthetic_regions import region_table
 from schemas.study.networks import NetworkSettings
 from zoo.networks.classifier import NetworkClassifier
 from zoo.networks.watch import NetworkWatch, watch_training

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 import pytest
 import safetensors.numpy
-from fused_tables import QUICK, fused_table
+from builders.fused_tables import QUICK, fused_table
 
 from schemas.errors import ContractError
 from schemas.study.models import ModelSettings

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from completions import POSSIBLE, stages_of_completions
+from builders.completions import POSSIBLE, stages_of_completions
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.attacks.hand_made_estimators import archives, boosters, estimators, weights
-from tests.attacks.small_models import ExportedFolder
+from tests.attacks.made.hand_made_estimators import archives, boosters, estimators, weights
+from tests.attacks.made.small_models import ExportedFolder
 from zoo.saving.files import CARD, ESTIMATOR, MANIFEST, RECORD
 
 __all__ = ["HAND_MADE"]

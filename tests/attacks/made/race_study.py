@@ -15,7 +15,7 @@ from pathlib import Path
 
 os.environ |= {"PREFECT_HOME": tempfile.mkdtemp(prefix="radzoo-prefect-"), "PREFECT_LOGGING_LEVEL": "ERROR"}
 os.environ |= {"PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -25,7 +25,7 @@ from prefect.testing.utilities import prefect_test_harness
 from servers import postgresql_binaries, running_postgresql
 from sqlalchemy import create_engine, make_url, text
 
-from attacks.launcher import Launcher, Running
+from attacks.made.launcher import Launcher, Running
 from store.address import StoreAddress, stored_address, write_address
 from store.analyst.publish import publish_snapshot
 from store.commits.commit import commit_to

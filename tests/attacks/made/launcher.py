@@ -76,7 +76,7 @@ class Launcher:
 
 
 def _serve() -> None:
-    sys.path.insert(0, str(Path(__file__).parents[2]))
+    sys.path.insert(0, str(Path(__file__).parents[3]))
     from flows.engine.prefect_environment import set_prefect_environment
 
     # As the command line does, before Prefect is loaded.

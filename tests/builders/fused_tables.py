@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from synthetic_regions import region_table
 
+from builders.synthetic_regions import region_table
 from schemas.study.networks import NetworkSettings
 
 __all__ = ["FACTORS", "QUICK", "fused_table"]

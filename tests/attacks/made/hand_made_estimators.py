@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.attacks.small_models import ExportedFolder, nodes, zipped
+from tests.attacks.made.small_models import ExportedFolder, nodes, zipped
 from zoo.saving.files import ESTIMATOR
 
 __all__ = ["archives", "boosters", "estimators", "weights"]

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.attacks.small_models import ExportedFolder, nodes
+from tests.attacks.made.small_models import ExportedFolder, nodes
 from zoo.saving.files import CARD, MANIFEST, RECORD
 
 __all__ = ["MUTATIONS", "mutate", "mutated_bytes"]

@@ -16,7 +16,7 @@ import pytest
 from flows.engine import broken_packages
 from zoo import plugins
 
-EXAMPLE = Path(__file__).parents[1] / "docs" / "examples" / "radzoo-example"
+EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "radzoo-example"
 
 
 def installed_example(folder: Path) -> Path:
