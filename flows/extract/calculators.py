@@ -11,13 +11,13 @@ import numpy as np
 import numpy.typing as npt
 import SimpleITK as sitk
 from radiomics.firstorder import RadiomicsFirstOrder
+from radiomics.glcm import RadiomicsGLCM
 from radiomics.gldm import RadiomicsGLDM
 from radiomics.glrlm import RadiomicsGLRLM
 from radiomics.glszm import RadiomicsGLSZM
 from radiomics.ngtdm import RadiomicsNGTDM
 from radiomics.shape import RadiomicsShape
 
-from flows.extract.glcm import FastGLCM
 from flows.imaging.opened_files import library_words
 
 __all__ = ["FEATURES", "finite_or_reason", "outcomes"]
@@ -50,7 +50,7 @@ class _FirstOrder(_SharedDiscretisation, RadiomicsFirstOrder):  # type: ignore[m
         return mean
 
 
-class _GLCM(_SharedDiscretisation, FastGLCM): ...
+class _GLCM(_SharedDiscretisation, RadiomicsGLCM): ...  # type: ignore[misc]
 
 
 class _GLDM(_SharedDiscretisation, RadiomicsGLDM): ...  # type: ignore[misc]

@@ -8,7 +8,7 @@ offset is a number of places in that array.
 
 import numpy as np
 
-from libc.stdint cimport int32_t, int64_t, uint8_t
+from libc.stdint cimport int32_t, int64_t
 
 
 def pair_counts(const int32_t[::1] ranks, const int64_t[::1] voxels, const int64_t[::1] offsets, int n_levels):
