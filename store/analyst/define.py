@@ -108,14 +108,14 @@ def copy_catalogue(connection: duckdb.DuckDBPyConnection, tables: Iterable[tuple
     tables : iterable of (str, pyarrow.Table)
         Their names and rows.
     """
-    statements = ["create schema if not exists catalogue"]
+    connection.execute("create schema if not exists catalogue")
+    statements = []
     for name, rows in tables:
         if not rows.num_rows:
             # Created together at the end: one by one they take longer than all else that a commit lays out.
             columns = ", ".join(f"{quoted_name(each.name)} {_SQL_TYPES[each.type]}" for each in rows.schema)
             statements.append(f"create table catalogue.{name} ({columns})")
             continue
-        connection.execute(statements[0])
         connection.register("arriving", rows)
         connection.execute(f"create table catalogue.{name} as select * from arriving")
         connection.unregister("arriving")
