@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from threading import Lock
 
 from flows.engine.lines import telling_pool
 from flows.engine.tasks import run_tasks
@@ -28,11 +29,14 @@ def train_models(
     """Run the flow and return the trained models; in place of one that cannot be fitted, the reason.
 
     A network sets PyTorch's generator, threads and switches, which are a process's: each has a process to itself.
+    The other models are fitted in this one, one at a time: scipy and scikit-learn silence their solvers' warnings by
+    the process's filters, and two threads that do so at once leave each other's behind.
     """
     networks = sum(study_spec(study, plan.model).is_network for plan in plans)
     with ExitStack() as stack:
         workers = min(_AT_ONCE, networks, os.cpu_count() or 1)
         pool = stack.enter_context(telling_pool(workers)) if networks else None
+        one_at_a_time = Lock()
 
         def carry_out(position: int) -> TrainedModel | UnfitError:
             plan = plans[position]
@@ -41,7 +45,8 @@ def train_models(
                 if pool is not None and study_spec(study, plan.model).is_network:
                     found = pool.submit(_trained_network, store.root, study, plan).result()
                 else:
-                    found = fit_and_save_model(store, study, plan, utc_now())
+                    with one_at_a_time:
+                        found = fit_and_save_model(store, study, plan, utc_now())
             except UnfitError as error:
                 # Given, not raised: Prefect would log a traceback, and the other models go on.
                 found = error

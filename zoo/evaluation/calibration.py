@@ -6,7 +6,6 @@ No Hosmer-Lemeshow test and no deciles: with a few dozen patients neither says a
 from __future__ import annotations
 
 import math
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -170,13 +169,16 @@ def calibration_line(labels: ArrayLike, probabilities: ArrayLike, level: float =
 
     design = np.column_stack([np.ones_like(logits), logits])
     try:
+        model = Logit(positive.astype(np.float64), design)
+        model.raise_on_perfect_prediction = True
         # An overflow of exp here means a fitted probability of 0, which is what follows from it.
-        with np.errstate(over="ignore"), warnings.catch_warnings():
-            warnings.simplefilter("error")
-            fit = Logit(positive.astype(np.float64), design).fit(method="newton", maxiter=100, disp=False)
+        with np.errstate(over="ignore", divide="raise", invalid="raise"):
+            fit = model.fit(method="newton", maxiter=100, disp=False, warn_convergence=False)
             (intercept, slope), bounds = fit.params, fit.conf_int(alpha=1 - level)
-    except (Warning, PerfectSeparationError, np.linalg.LinAlgError, ArithmeticError) as error:
+    except (PerfectSeparationError, np.linalg.LinAlgError, ArithmeticError) as error:
         return CalibrationLine(None, None, None, None, f"the line could not be fitted ({type(error).__name__})")
+    if not fit.mle_retvals["converged"]:
+        return CalibrationLine(None, None, None, None, "the line could not be fitted: no convergence")
     if not (np.isfinite(bounds).all() and math.isfinite(slope) and math.isfinite(intercept)):
         return CalibrationLine(None, None, None, None, "the line could not be fitted: infinite bounds")
     return CalibrationLine(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -134,11 +133,9 @@ def _maximum(
 
     if not np.isfinite(depth(start[free])[0]):
         return None
+    # Where the numbers' precision ends the search, the slope below says whether this is the top.
     options = {"gtol": _TOLERANCE, "maxiter": _MAX_STEPS}
-    with warnings.catch_warnings():
-        # Where the numbers' precision ends the search: the slope below says whether this is the top.
-        warnings.filterwarnings("ignore", "The line search algorithm did not converge", RuntimeWarning)
-        found = minimize(depth, start[free], jac=True, method="BFGS", options=options)
+    found = minimize(depth, start[free], jac=True, method="BFGS", options=options)
     if not np.isfinite(found.fun) or np.abs(found.jac).max() > _LARGEST_SCORE:
         return None
     coefficients[free] = found.x

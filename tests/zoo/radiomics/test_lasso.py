@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import gzip
+import threading
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -197,6 +199,31 @@ def test_path_ends_where_a_fold_does_not_converge() -> None:
     assert 0 < len(selector.cs_) < selector.n_cs
     assert selector.C_ in selector.cs_
     assert selector.support_.any()
+
+
+def test_path_is_the_same_whatever_other_threads_do_to_the_warnings() -> None:
+    """Warnings' filters are the whole process's: a fit that learnt from them whether it converged would vary."""
+    X, y = table_with_signal()
+    alone = LassoSelector(max_iter=12).fit(X, y)
+    stop = threading.Event()
+
+    def set_filters() -> None:
+        while not stop.is_set():
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        other = threading.Thread(target=set_filters)
+        other.start()
+        try:
+            beside = [LassoSelector(max_iter=12).fit(X, y) for _ in range(5)]
+        finally:
+            stop.set()
+            other.join()
+    for fitted in beside:
+        np.testing.assert_array_equal(fitted.cs_, alone.cs_)
+        np.testing.assert_array_equal(fitted.coef_, alone.coef_)
 
 
 def test_names_survive() -> None:
