@@ -5,21 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from flows.bench.stage_fit import stage_fit
 from flows.engine.pool import worker_pool
 from flows.engine.tasks import run_tasks
-from flows.engine.watching import watch_networks
-from store.rows.staged_units import stage_unit
-from zoo.benchmark.fold_fits import FitTask, fitted_task
+from zoo.benchmark.fold_fits import FitTask
 
-__all__ = ["fit_folds", "stage_fit"]
-
-
-def stage_fit(fit: FitTask, staging: Path) -> str:
-    """Carry out a fit in a worker process, stage its result, and return its key."""
-    with watch_networks(staging.parent, fit.key):
-        found = fitted_task(fit)
-    stage_unit(staging, fit.key, found)
-    return fit.key
+__all__ = ["fit_folds"]
 
 
 def fit_folds(

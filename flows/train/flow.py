@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from pathlib import Path
 from threading import Lock
 
 from flows.engine.lines import telling_pool
 from flows.engine.tasks import run_tasks
-from flows.engine.watching import watch_networks
+from flows.train.network import train_network
 from schemas.study.file import Study
 from store.home import Store
 from store.times import utc_now
@@ -43,7 +42,7 @@ def train_models(
             found: TrainedModel | UnfitError
             try:
                 if pool is not None and study_spec(study, plan.model).is_network:
-                    found = pool.submit(_trained_network, store.root, study, plan).result()
+                    found = pool.submit(train_network, store.root, study, plan).result()
                 else:
                     with one_at_a_time:
                         found = fit_and_save_model(store, study, plan, utc_now())
@@ -54,10 +53,3 @@ def train_models(
             return found
 
         return run_tasks("train", study.id, [f"train {plan.model}" for plan in plans], carry_out, threads=_AT_ONCE)
-
-
-def _trained_network(root: Path, study: Study, plan: TrainingPlan) -> TrainedModel:
-    """Train a network in a worker process and save it below the store."""
-    store = Store(root)
-    with watch_networks(store.staging, f"{study.id}-{plan.model}", told_as=plan.model):
-        return fit_and_save_model(store, study, plan, utc_now())
