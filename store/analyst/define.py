@@ -25,6 +25,7 @@ __all__ = [
     "COMMIT_CHANGES",
     "KEPT_TABLES",
     "analyst_views",
+    "chosen_view_names",
     "copy_catalogue",
     "define_analyst_views",
     "lay_out_views",
@@ -188,9 +189,13 @@ def tables_of(views: Iterable[View]) -> set[str]:
 
 def view_names(snapshot: Snapshot) -> set[str]:
     """Return the names of all views of a snapshot."""
-    sets = snapshot.rows("feature_sets")
-    taken = {*_fixed_names(), *_names_of_sets(sets)}
-    return taken | set(cohort_view_names(snapshot, taken).values())
+    return {*_fixed_names(), *chosen_view_names(snapshot)}
+
+
+def chosen_view_names(snapshot: Snapshot) -> set[str]:
+    """Return the names of the views that a snapshot's own sets and studies give, without those of every store."""
+    named = _names_of_sets(snapshot.rows("feature_sets"))
+    return named | set(cohort_view_names(snapshot, {*_fixed_names(), *named}).values())
 
 
 def _every_view(snapshot: Snapshot, rows_of: SegmentRows, names: Set[str] | None = None) -> list[View]:

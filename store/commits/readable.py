@@ -15,9 +15,11 @@ from store.analyst.define import (
     COMMIT_CHANGES,
     KEPT_TABLES,
     analyst_views,
+    chosen_view_names,
     copy_catalogue,
     lay_out_views,
     quoted_name,
+    tables_of,
 )
 from store.analyst.statement import first_line
 from store.analyst.view_parts import segment_rows
@@ -60,8 +62,9 @@ class _ArrivingSnapshot(Snapshot):
 def refuse_unreadable(store: Store, connection: Connection, commit_id: int, changed: Collection[str]) -> None:
     """Refuse an open commit over which the analyst views cannot be laid out.
 
-    The catalogue's tables are left empty, segments that are there already are not opened, and sets that nothing is
-    added to are laid out by one feature: it takes some hundredths of a second, whatever the store holds.
+    Of the views there are those that have names which people chose, and what these read; the others are the same in
+    every store. The catalogue's tables are left empty, segments that are there already are not opened, and sets that
+    nothing is added to are laid out by one feature: it takes a hundredth of a second or two, whatever the store holds.
 
     Parameters
     ----------
@@ -84,8 +87,10 @@ def refuse_unreadable(store: Store, connection: Connection, commit_id: int, chan
     snapshot = _ArrivingSnapshot.within(store, connection, commit_id)
     with duckdb.connect() as views:
         try:
-            copy_catalogue(views, [*((name, empty_table(name)) for name in KEPT_TABLES), (COMMIT_CHANGES, NO_CHANGES)])
-            laid_out = analyst_views(snapshot, partial(segment_rows, snapshot))
+            laid_out = analyst_views(snapshot, partial(segment_rows, snapshot), chosen_view_names(snapshot))
+            needed = tables_of(laid_out)
+            empty = [*((name, empty_table(name)) for name in KEPT_TABLES), (COMMIT_CHANGES, NO_CHANGES)]
+            copy_catalogue(views, [(name, rows) for name, rows in empty if name in needed])
             lay_out_views(views, laid_out, documented=False, segments=str(store.segments))
             for feature_set in sorted(snapshot.touched):
                 _refuse_other_names(views, snapshot, feature_set)
