@@ -27,16 +27,13 @@ class Discretisation:
 
     Attributes
     ----------
-    bins : ndarray of int
-        The grey level of each voxel, 0 outside the mask; 1 everywhere inside where the levels are too many to bin.
-    present : ndarray of int
-        The grey levels that occur.
+    bins : ndarray of int of shape (n_voxels,)
+        The grey level of each voxel, from 1; 1 everywhere where the levels are too many to bin.
     levels : int
         The highest grey level.
     """
 
     bins: Array
-    present: Array
     levels: int
 
     def faults(self, family: str, settings: RadiomicsSettings) -> dict[str, str]:
@@ -49,33 +46,27 @@ class Discretisation:
         return dict.fromkeys(FEATURES[family], fault) if fault else {}
 
 
-def discretisation(array: Array, inside: Array, settings: RadiomicsSettings) -> Discretisation:
-    """Return the grey levels of an image's voxels inside a mask.
+def discretisation(voxels: Array, settings: RadiomicsSettings) -> Discretisation:
+    """Return the grey levels of a mask's voxels.
 
     How many there are is known before anything is allocated for them.
 
     Parameters
     ----------
-    array : ndarray
+    voxels : ndarray of shape (n_voxels,)
         Intensities.
-    inside : ndarray of bool, same shape
-        The mask.
     settings : RadiomicsSettings
         Which give the bins' width or count.
     """
-    voxels = array[inside]
     lowest, highest = voxels.min(), voxels.max()
     expected = grey_levels(float(lowest), float(highest), settings.bin_width, settings.bin_count)
     if expected > MOST_BINS:
-        return Discretisation(inside.astype(int), np.ones(1, int), int(min(expected, _LARGEST_COUNT)))
+        return Discretisation(np.ones(len(voxels), int), int(min(expected, _LARGEST_COUNT)))
     setting = settings.pyradiomics_parameters()["setting"]
     # The bin edges depend on the extremes alone; over all voxels pyradiomics finds them in Python loops.
     edges = imageoperations.getBinEdges(np.array([lowest, highest]), **setting)
     bins = _uniform_bins(voxels, edges)
-    matrix = np.zeros(array.shape, dtype=int)
-    matrix[inside] = bins
-    present = np.flatnonzero(np.bincount(bins))
-    return Discretisation(matrix, present, int(present[-1]))
+    return Discretisation(bins, int(bins.max()))
 
 
 def _uniform_bins(voxels: Array, edges: Array) -> Array:

@@ -13,6 +13,7 @@ import SimpleITK as sitk
 from flows.extract.calculators import finite_or_reason, outcomes
 from flows.extract.discretisation import Discretisation
 from flows.extract.fast.families import MaskFamilies
+from flows.extract.fast.layout import MaskLayout
 from flows.extract.fast.levels import DegenerateMaskError, MaskLevels
 from flows.extract.fast.shape import shape_features
 from schemas.features.radiomics_settings import RadiomicsSettings
@@ -57,6 +58,8 @@ class FilteredMask:
         The intensities inside.
     discretised : Discretisation
         Their grey levels.
+    layout : MaskLayout
+        Where they lie.
     settings : RadiomicsSettings
         What to calculate.
     """
@@ -66,11 +69,13 @@ class FilteredMask:
         images: tuple[sitk.Image, sitk.Image],
         voxels: npt.NDArray[np.float64],
         discretised: Discretisation,
+        layout: MaskLayout,
         settings: RadiomicsSettings,
     ) -> None:
         self._images = images
         self._voxels = voxels
         self._discretised = discretised
+        self._layout = layout
         self._settings = settings
 
     def outcomes(self, family: str, engine: Engine) -> Outcomes:
@@ -82,13 +87,19 @@ class FilteredMask:
     @cached_property
     def _families(self) -> MaskFamilies:
         spacing_mm = self._images[0].GetSpacing()[::-1]
-        mask = MaskLevels(self._discretised.bins, self._discretised.present, spacing_mm, self._settings)
+        mask = MaskLevels(self._discretised.bins, self._layout, spacing_mm, self._settings)
         return MaskFamilies(mask, self._voxels)
+
+    @cached_property
+    def _matrix(self) -> tuple[npt.NDArray[np.int_], npt.NDArray[np.int_]]:
+        """Return the grey levels as pyradiomics has them, 0 outside the mask, and which there are."""
+        matrix = np.zeros(self._layout.inside.shape, dtype=int)
+        matrix.ravel()[self._layout.voxels] = self._discretised.bins
+        return matrix, np.flatnonzero(np.bincount(self._discretised.bins))
 
     def _reference(self, family: str) -> Outcomes:
         setting = self._settings.pyradiomics_parameters()["setting"]
-        shared = {"discretised": (self._discretised.bins, self._discretised.present)}
-        return outcomes(family, *self._images, setting | shared)
+        return outcomes(family, *self._images, setting | {"discretised": self._matrix})
 
 
 def _fast(family: str, features: Callable[[], dict[str, float]], reference: Callable[[], Outcomes]) -> Outcomes:

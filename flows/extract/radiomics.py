@@ -24,6 +24,7 @@ from radiomics import imageoperations
 from flows.extract.calculators import FEATURES
 from flows.extract.discretisation import discretisation
 from flows.extract.engines import FilteredMask, Outcomes, shape_outcomes
+from flows.extract.fast.layout import MaskLayout
 from flows.extract.process_state import geometry_tolerance, one_thread, quiet
 from flows.extract.shuffle import shuffled_inside
 from flows.imaging.grids import geometry_difference
@@ -255,15 +256,17 @@ def _extraction(region: _Region, settings: RadiomicsSettings, parameters: dict[s
         images = region.cropped(region.image, region.shape_mask)
         record("original", "shape", shape_outcomes(*images, setting, engine))
     rounding = _rounding(region.image)
+    layout: MaskLayout | None = None
     for image_type, image in _filtered_images(region, parameters):
         images = region.cropped(image, region.mask)
-        array = sitk.GetArrayViewFromImage(images[0])
-        inside = sitk.GetArrayViewFromImage(images[1]) == 1
-        discretised = discretisation(array, inside, settings)
+        if layout is None:
+            layout = MaskLayout(sitk.GetArrayViewFromImage(images[1]) == 1, max(settings.distances_voxels))
+        voxels = sitk.GetArrayViewFromImage(images[0]).reshape(-1)[layout.voxels]
+        discretised = discretisation(voxels, settings)
         grey_levels[image_type] = discretised.levels
-        voxels = array[inside].astype(float)
+        voxels = voxels.astype(float, copy=False)
         zero_fraction[image_type] = float(np.mean(np.abs(voxels) <= rounding))
-        mask = FilteredMask(images, voxels, discretised, settings)
+        mask = FilteredMask(images, voxels, discretised, layout, settings)
         for family in textures:
             faults = discretised.faults(family, settings)
             if len(faults) < len(FEATURES[family]):

@@ -1,6 +1,6 @@
 """Time of one extraction, plain pyradiomics against ours, on the same lesion in the same run.
 
-Run it as ``OMP_NUM_THREADS=1 python tests/benchmarks/extraction.py [--diameters 18 25 50] [--repeats 5]``.
+Run it as ``OMP_NUM_THREADS=1 python tests/benchmarks/extraction.py [--scan hospital] [--diameters 20 50 100]``.
 The two take turns, so a busy machine slows both; medians are printed.
 """
 
@@ -19,17 +19,19 @@ from scipy.ndimage import gaussian_filter
 from flows.extract.radiomics import extract, library_versions, use_single_thread
 from schemas.features.radiomics_settings import HCC_CEMRI
 
+SCANS = {"small": ((128, 128, 40), (0.8, 0.8, 2.5)), "hospital": ((320, 320, 72), (1.2, 1.2, 3.0))}
+"""Voxels and their spacing in mm, along x, y and z."""
 
-def spherical_lesion(diameter_mm):
-    """Return a scan of 0.8 x 0.8 x 2.5 mm voxels, textured for some 70 grey levels, and a lesion's mask."""
-    spacing_mm = (0.8, 0.8, 2.5)
-    size = (128, 128, 40)
+
+def spherical_lesion(diameter_mm, scan="small"):
+    """Return a scan, textured for some 70 grey levels, and a lesion's mask."""
+    size, spacing_mm = SCANS[scan]
     x, y, z = ((np.arange(n) - (n - 1) / 2) * step for n, step in zip(size, spacing_mm, strict=True))
     in_plane = x**2 + y[:, None] ** 2
     inside = in_plane + z[:, None, None] ** 2 < (diameter_mm / 2) ** 2
     noise = gaussian_filter(np.random.default_rng(0).normal(size=inside.shape), (0.6, 1.2, 1.2))
     noise *= 100 / noise.std()
-    array = np.where(in_plane < 45**2, 300 + noise, 0.05 * noise) + 150 * inside
+    array = np.where(in_plane < (0.44 * size[0] * spacing_mm[0]) ** 2, 300 + noise, 0.05 * noise) + 150 * inside
     images = sitk.GetImageFromArray(array.astype(np.float32)), sitk.GetImageFromArray(inside.astype(np.uint8))
     for image in images:
         image.SetSpacing(spacing_mm)
@@ -46,7 +48,8 @@ def seconds(function, *arguments):
 def main():
     """Print one line per lesion size."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--diameters", type=float, nargs="+", default=[18, 25, 35, 50], help="in mm")
+    parser.add_argument("--scan", choices=SCANS, default="small")
+    parser.add_argument("--diameters", type=float, nargs="+", default=[20, 50, 100], help="in mm")
     parser.add_argument("--repeats", type=int, default=5)
     options = parser.parse_args()
 
@@ -57,7 +60,7 @@ def main():
     print(library_versions(), "OMP_NUM_THREADS =", os.environ.get("OMP_NUM_THREADS", "not set"))
     print("diameter/mm   voxels  levels  pyradiomics/s   ours/s   ratio   largest relative difference")
     for diameter in options.diameters:
-        image, mask = spherical_lesion(diameter)
+        image, mask = spherical_lesion(diameter, options.scan)
         extract(image, mask, HCC_CEMRI)  # not timed: imports and caches
         times = {"plain": [], "ours": []}
         for _ in range(options.repeats):

@@ -53,7 +53,7 @@ class MaskFamilies:
         return by_family[family]()
 
     def _firstorder(self) -> dict[str, float]:
-        counts = np.bincount(self._mask.matrix.ravel())[self._mask.present]
+        counts = self._mask.counts[self._mask.present]
         shift = self._mask.settings.voxel_array_shift
         return firstorder_features(self._intensities, counts, voxel_mm3=math.prod(self._mask.spacing_mm), shift=shift)
 

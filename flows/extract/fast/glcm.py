@@ -83,7 +83,7 @@ def _matrix(mask: MaskLevels) -> Floats:
     """
     angles = mask.angles(mask.settings.distances_voxels)
     n_levels = len(mask.present)
-    pairs = kernels.pair_counts(mask.ranks, mask.voxels, mask.offsets(angles), n_levels).astype(float)[None]
+    pairs = kernels.pair_counts(mask.ranks, mask.layout.rows, mask.offsets(angles), n_levels).astype(float)[None]
     if mask.highest - n_levels != 1:
         # pyradiomics takes absent levels out by numpy.delete, which copies for one and else chooses by a mask.
         every = np.ones(n_levels, dtype=bool)

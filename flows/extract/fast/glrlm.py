@@ -56,8 +56,8 @@ def glrlm_features(mask: MaskLevels) -> dict[str, float]:
 def _matrix(mask: MaskLevels) -> SizeMatrix:
     """Return P(i, j, a) of the angles along which a line has two voxels of the mask."""
     angles = mask.angles()
-    longest = max(mask.matrix.shape)
-    counts = kernels.run_counts(mask.ranks, mask.voxels, mask.offsets(angles), len(mask.present), longest)
+    longest = max(mask.layout.inside.shape)
+    counts = kernels.run_counts(mask.ranks, mask.layout.rows, mask.offsets(angles), len(mask.present), longest)
     used = np.flatnonzero(counts.any((0, 2)))
     counts, lengths = counts[:, used], (used + 1).astype(float)
     is_there = (counts[:, lengths > 1, a].any() or _has_line(mask, angle) for a, angle in enumerate(angles))
@@ -74,7 +74,7 @@ def _matrix(mask: MaskLevels) -> SizeMatrix:
 
 def _has_line(mask: MaskLevels, angle: NDArray[np.int64]) -> bool:
     """Return whether two voxels of the mask lie on one line at an angle, next to each other or not."""
-    voxels = np.argwhere(mask.matrix)
+    voxels = np.argwhere(mask.layout.inside)
     axis = int(np.flatnonzero(angle)[0])
     feet = voxels - (voxels[:, axis] * angle[axis])[:, None] * angle
     return len(np.unique(feet, axis=0)) < len(feet)

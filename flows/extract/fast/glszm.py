@@ -46,7 +46,12 @@ def glszm_features(mask: MaskLevels) -> dict[str, float]:
 
 def _matrix(mask: MaskLevels) -> SizeMatrix:
     """Return P(i, j) of the sizes that occur, as of one angle."""
-    ranks, sizes = kernels.zones(mask.ranks, mask.voxels, mask.offsets(mask.angles()))
-    j, size_of = np.unique(sizes, return_inverse=True)
-    P = np.bincount((ranks - 1) * len(j) + size_of, minlength=len(mask.present) * len(j)).astype(float)
+    angles = mask.angles()
+    between = np.abs(angles[:, None] - angles).max(2)
+    touching = ((between <= 1) << np.arange(len(angles))).sum(1).astype(np.uint16)
+    ranks, sizes = kernels.zones(mask.ranks, mask.layout.rows, mask.layout.places, mask.offsets(angles), touching)
+    j = np.flatnonzero(np.bincount(sizes))
+    place_of = np.zeros(j[-1] + 1, dtype=np.int64)
+    place_of[j] = np.arange(len(j))
+    P = np.bincount((ranks - 1) * len(j) + place_of[sizes], minlength=len(mask.present) * len(j)).astype(float)
     return SizeMatrix(P.reshape(len(mask.present), len(j), 1), mask.grey, j.astype(float))

@@ -4,101 +4,151 @@
 A volume is given as its padded array, flat, each voxel as the rank of its grey level among those of the mask, from 1,
 and 0 outside. The padding is as wide as the longest offset, so that a neighbour of a voxel has a place in the array. An
 offset is a number of places in that array.
+
+The work goes row by row: ``rows`` says where each begins and ends. What is the same for all voxels of a row, a
+comparison or a sum, is a loop of its own over the row, which a processor does for many voxels at once.
 """
 
 import numpy as np
 
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport int32_t, int64_t, uint16_t
+
+ctypedef fused total_t:
+    uint16_t
+    int32_t
 
 
-def pair_counts(const int32_t[::1] ranks, const int64_t[::1] voxels, const int64_t[::1] offsets, int n_levels):
+def pair_counts(const uint16_t[::1] ranks, const int64_t[:, ::1] rows, const int64_t[::1] offsets, int n_levels):
     """Return how often grey level i has j at each offset, of shape (levels, levels, offsets)."""
-    counts = np.zeros((n_levels, n_levels, offsets.shape[0]), dtype=np.int32)
-    cdef int32_t[:, :, ::1] found = counts
-    cdef Py_ssize_t at, v
-    cdef int64_t offset
-    cdef int32_t neighbour
-    with nogil:
-        for at in range(offsets.shape[0]):
-            offset = offsets[at]
-            for v in range(voxels.shape[0]):
-                neighbour = ranks[voxels[v] + offset]
-                if neighbour:
-                    found[ranks[voxels[v]] - 1, neighbour - 1, at] += 1
+    counts = np.empty((n_levels, n_levels, offsets.shape[0]), dtype=np.int32)
+    # Of one offset, outside the mask too: it stays in the processor's fastest memory, and asks nothing.
+    pairs = np.empty((n_levels + 1, n_levels + 1), dtype=np.int32)
+    cdef int32_t[:, ::1] table = pairs
+    cdef int32_t *found = &table[0, 0]
+    cdef Py_ssize_t at, row, x, side = n_levels + 1
+    cdef const uint16_t *own
+    cdef const uint16_t *other
+    for at in range(offsets.shape[0]):
+        pairs[:] = 0
+        with nogil:
+            for row in range(rows.shape[0]):
+                own = &ranks[rows[row, 0]]
+                other = own + offsets[at]
+                for x in range(rows[row, 1] - rows[row, 0]):
+                    found[own[x] * side + other[x]] += 1
+        counts[:, :, at] = pairs[1:, 1:]
     return counts
 
 
 def run_counts(
-    const int32_t[::1] ranks, const int64_t[::1] voxels, const int64_t[::1] offsets, int n_levels, int longest
+    const uint16_t[::1] ranks, const int64_t[:, ::1] rows, const int64_t[::1] offsets, int n_levels, int longest
 ):
     """Return how many runs of each length each grey level has, of shape (levels, longest, offsets).
 
-    A run begins at a voxel whose neighbour behind it has another grey level, and ends where the level changes.
+    Each voxel is counted by its place in its run; a run of length j has one voxel at each place up to j, so that the
+    runs of length j are the voxels at place j less those at place j + 1.
     """
-    counts = np.zeros((n_levels, longest, offsets.shape[0]), dtype=np.int32)
-    cdef int32_t[:, :, ::1] found = counts
-    cdef Py_ssize_t at, v
-    cdef int64_t offset, place
-    cdef int32_t level
-    cdef int length
-    with nogil:
-        for at in range(offsets.shape[0]):
-            offset = offsets[at]
-            for v in range(voxels.shape[0]):
-                place = voxels[v]
-                level = ranks[place]
-                if ranks[place - offset] == level:
-                    continue
-                length = 1
-                place += offset
-                while ranks[place] == level:
-                    length += 1
-                    place += offset
-                found[level - 1, length - 1, at] += 1
+    counts = np.empty((n_levels, longest, offsets.shape[0]), dtype=np.int32)
+    by_place = np.empty((n_levels + 1, longest + 2), dtype=np.int32)
+    place_in_run = np.zeros(ranks.shape[0], dtype=np.uint16)
+    cdef int32_t[:, ::1] table = by_place
+    cdef uint16_t[::1] all_places = place_in_run
+    cdef int32_t *found = &table[0, 0]
+    cdef uint16_t *place
+    cdef const uint16_t *place_before
+    cdef const uint16_t *own
+    cdef const uint16_t *before
+    cdef Py_ssize_t at, row, x, n, side = longest + 2
+    for at in range(offsets.shape[0]):
+        by_place[:] = 0
+        with nogil:
+            for row in range(rows.shape[0]):
+                n = rows[row, 1] - rows[row, 0]
+                own = &ranks[rows[row, 0]]
+                before = own - offsets[at]
+                place = &all_places[rows[row, 0]]
+                place_before = place - offsets[at]
+                for x in range(n):
+                    place[x] = (place_before[x] * (own[x] == before[x]) + 1) * (own[x] != 0)
+                for x in range(n):
+                    found[own[x] * side + place[x]] += 1
+        counts[:, :, at] = by_place[1:, 1:-1] - by_place[1:, 2:]
     return counts
 
 
-def zones(const int32_t[::1] ranks, const int64_t[::1] voxels, const int64_t[::1] offsets):
+def zones(
+    const uint16_t[::1] ranks,
+    const int64_t[:, ::1] rows,
+    const int64_t[::1] places,
+    const int64_t[::1] offsets,
+    const uint16_t[::1] touching,
+):
     """Return the zones, voxels of one grey level that touch: the rank of each, and its number of voxels.
 
     Each voxel points to an earlier one of its zone, or to itself where it is the first (union-find).
 
     Parameters
     ----------
-    voxels : array of int64
-        Rising.
+    places : array of int64
+        Of all voxels, rising.
     offsets : array of int64
-        Of all neighbours that come later.
+        Of all neighbours that come later, at most 16.
+    touching : array of uint16
+        For each offset the offsets at which a neighbour touches the one at this offset, a bit each, its own too: of one
+        level, they are of one zone already.
     """
-    pointers = np.empty(ranks.shape[0], dtype=np.int64)
+    pointers = np.empty(ranks.shape[0], dtype=np.int32)
     counts = np.zeros(ranks.shape[0], dtype=np.int32)
-    cdef int64_t[::1] parent = pointers
+    alike_in_row = np.empty(np.max(np.subtract(rows[:, 1], rows[:, 0])), dtype=np.uint16)
+    cdef int32_t[::1] parent = pointers
     cdef int32_t[::1] size = counts
-    cdef Py_ssize_t v, at
-    cdef int64_t place, neighbour, own, other
-    cdef int32_t level
+    cdef uint16_t[::1] buffer = alike_in_row
+    cdef uint16_t *alike = &buffer[0]
+    cdef const uint16_t *own
+    cdef const uint16_t *before
+    cdef Py_ssize_t row, x, n, at, v, n_zones = 0
+    cdef int32_t place, first, other
+    cdef uint16_t left
     with nogil:
-        for v in range(voxels.shape[0]):
-            place = voxels[v]
-            level = ranks[place]
-            own = place
-            parent[place] = place
+        for row in range(rows.shape[0]):
+            n = rows[row, 1] - rows[row, 0]
+            own = &ranks[rows[row, 0]]
+            for x in range(n):
+                alike[x] = 0
+            # Which earlier neighbours have the level of a voxel, a bit each.
             for at in range(offsets.shape[0]):
-                neighbour = place - offsets[at]
-                if ranks[neighbour] == level:
-                    other = _first_of_zone(parent, neighbour)
-                    if other < own:
-                        parent[own] = other
-                        own = other
-                    else:
-                        parent[other] = own
-        for v in range(voxels.shape[0]):
-            size[_first_of_zone(parent, voxels[v])] += 1
-    first = np.flatnonzero(counts)
-    return np.asarray(ranks)[first], counts[first]
+                before = own - offsets[at]
+                for x in range(n):
+                    alike[x] |= <uint16_t>((own[x] == before[x]) << at)
+            for x in range(n):
+                if not own[x]:
+                    continue
+                place = <int32_t>(rows[row, 0] + x)
+                first = place
+                parent[place] = place
+                left = alike[x]
+                at = 0
+                while left:
+                    if left & 1:
+                        other = _first_of_zone(parent, <int32_t>(place - offsets[at]))
+                        if other < first:
+                            parent[first] = other
+                            first = other
+                        else:
+                            parent[other] = first
+                        left &= <uint16_t>~(touching[at] >> at)
+                    left >>= 1
+                    at += 1
+        # Each pointer leads to an earlier voxel, whose own pointer leads to the first of its zone by then.
+        for v in range(places.shape[0]):
+            place = <int32_t>places[v]
+            parent[place] = parent[parent[place]]
+            size[parent[place]] += 1
+    first_places = np.asarray(places)[counts[places] > 0]
+    return np.asarray(ranks)[first_places].astype(np.int64), counts[first_places]
 
 
-cdef inline int64_t _first_of_zone(int64_t[::1] parent, int64_t place) noexcept nogil:
+cdef inline int32_t _first_of_zone(int32_t[::1] parent, int32_t place) noexcept nogil:
     while parent[place] != place:
         parent[place] = parent[parent[place]]
         place = parent[place]
@@ -106,28 +156,23 @@ cdef inline int64_t _first_of_zone(int64_t[::1] parent, int64_t place) noexcept 
 
 
 def neighbourhoods(
-    const int32_t[::1] levels,
-    const int32_t[::1] ranks,
-    const int64_t[::1] rows,
-    int width,
+    const uint16_t[::1] levels,
+    const uint16_t[::1] ranks,
+    const int64_t[:, ::1] rows,
     const int64_t[::1] offsets,
     int n_levels,
-    int32_t alpha,
+    int alpha,
 ):
     """Return what GLDM and NGTDM count in each voxel's neighbourhood.
 
-    The work goes row by row of the volume: sums over whole rows are what a processor is fastest at.
-
     Parameters
     ----------
-    levels : array of int32
+    levels : array of uint16
         The grey level of each place of the padded array, 0 outside the mask.
-    ranks : array of int32
+    ranks : array of uint16
         Its rank.
-    rows : array of int64
-        Where each row of the mask's box begins.
-    width : int
-        Of the box.
+    rows : array of int64 of shape (rows, 2)
+        Where each row begins and ends.
     offsets : array of int64
         Of all neighbours, both directions.
     n_levels : int
@@ -143,38 +188,58 @@ def neighbourhoods(
     """
     dependents = np.zeros((n_levels, offsets.shape[0] + 1), dtype=np.int32)
     differences = np.zeros(n_levels, dtype=np.float64)
-    of_row = np.empty((3, width), dtype=np.int32)
-    cdef int32_t[:, ::1] found = dependents
-    cdef double[::1] summed = differences
-    cdef int32_t[:, ::1] buffers = of_row
-    cdef int32_t *total = &buffers[0, 0]
-    cdef int32_t *count = &buffers[1, 0]
-    cdef int32_t *dependent = &buffers[2, 0]
-    cdef const int32_t *own
-    cdef const int32_t *other
-    cdef Py_ssize_t row, at, x
-    cdef int32_t difference, rank
+    width = np.max(np.subtract(rows[:, 1], rows[:, 0]))
+    # Sums of 16 bits, where they cannot exceed them: twice as many at once.
+    is_small = int(np.max(levels)) * offsets.shape[0] < 1 << 16
+    totals = np.empty(width, dtype=np.uint16 if is_small else np.int32)
+    numbers = np.empty((2, width), dtype=np.uint16)
+    if is_small:
+        _count_neighbourhoods[uint16_t](levels, ranks, rows, offsets, alpha, totals, numbers, dependents, differences)
+    else:
+        _count_neighbourhoods[int32_t](levels, ranks, rows, offsets, alpha, totals, numbers, dependents, differences)
+    return dependents, differences
+
+
+cdef void _count_neighbourhoods(
+    const uint16_t[::1] levels,
+    const uint16_t[::1] ranks,
+    const int64_t[:, ::1] rows,
+    const int64_t[::1] offsets,
+    int alpha,
+    total_t[::1] totals,
+    uint16_t[:, ::1] numbers,
+    int32_t[:, ::1] dependents,
+    double[::1] differences,
+):
+    cdef total_t *total = &totals[0]
+    cdef uint16_t *count = &numbers[0, 0]
+    cdef uint16_t *dependent = &numbers[1, 0]
+    cdef const uint16_t *own
+    cdef const uint16_t *other
+    cdef Py_ssize_t row, at, x, n
+    cdef int rank
+    cdef uint16_t reach = <uint16_t>alpha, span = <uint16_t>(2 * alpha)
     with nogil:
         for row in range(rows.shape[0]):
-            own = &levels[rows[row]]
-            for x in range(width):
+            n = rows[row, 1] - rows[row, 0]
+            own = &levels[rows[row, 0]]
+            for x in range(n):
                 total[x] = 0
                 count[x] = 0
                 dependent[x] = 0
             for at in range(offsets.shape[0]):
                 other = own + offsets[at]
-                for x in range(width):
-                    difference = own[x] - other[x]
+                for x in range(n):
                     total[x] += other[x]
                     count[x] += other[x] != 0
-                    dependent[x] += (other[x] != 0) & (difference <= alpha) & (difference >= -alpha)
-            for x in range(width):
-                rank = ranks[rows[row] + x]
+                    # From -alpha to alpha, in one comparison: below 0 is far above.
+                    dependent[x] += (other[x] != 0) & (<uint16_t>(own[x] - other[x] + reach) <= span)
+            for x in range(n):
+                rank = ranks[rows[row, 0] + x]
                 if rank:
-                    found[rank - 1, dependent[x]] += 1
+                    dependents[rank - 1, dependent[x]] += 1
                     if count[x]:
-                        summed[rank - 1] += abs(<double>own[x] - <double>total[x] / <double>count[x])
-    return dependents, differences
+                        differences[rank - 1] += abs(<double>own[x] - <double>total[x] / <double>count[x])
 
 
 def planar_hulls(const int32_t[:, ::1] points, int axis, const int64_t[::1] sizes, const double[::1] steps):

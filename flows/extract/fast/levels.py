@@ -1,14 +1,17 @@
-"""The grey levels of a mask's voxels, laid out for the kernels, and the directions to their neighbours."""
+"""The grey levels of a mask's voxels, and the directions to their neighbours."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from flows.extract.fast.layout import MaskLayout
 from schemas.features.radiomics_settings import RadiomicsSettings, WeightingNorm
 
 __all__ = ["DegenerateMaskError", "MaskLevels"]
@@ -26,58 +29,58 @@ class MaskLevels:
 
     Attributes
     ----------
-    matrix : ndarray of int of shape (z, y, x)
-        The grey level of each voxel of the mask's bounding box, 0 outside the mask.
-    present : ndarray of int
-        The grey levels that occur, rising.
+    values : ndarray of int of shape (n_voxels,)
+        The grey level of each voxel, from 1, in the order of `MaskLayout.voxels`.
+    layout : MaskLayout
+        Where the voxels lie.
     spacing_mm : tuple of float
         Of the voxels, z, y, x.
     settings : RadiomicsSettings
         Which say where neighbours are looked for.
     """
 
-    matrix: NDArray[np.int_]
-    present: NDArray[np.int_]
+    values: NDArray[np.int_]
+    layout: MaskLayout
     spacing_mm: tuple[float, float, float]
     settings: RadiomicsSettings
 
-    @cached_property
-    def margin(self) -> int:
-        """Return how many voxels a neighbour may be away."""
-        return max(self.settings.distances_voxels)
+    @classmethod
+    def of_matrix(
+        cls, matrix: NDArray[np.int_], spacing_mm: tuple[float, float, float], settings: RadiomicsSettings
+    ) -> MaskLevels:
+        """Return the levels of a mask's bounding box, 0 outside the mask."""
+        layout = MaskLayout(matrix > 0, max(settings.distances_voxels))
+        return cls(matrix[layout.inside], layout, spacing_mm, settings)
 
     @cached_property
-    def levels(self) -> NDArray[np.int32]:
-        """Return the padded array of grey levels, flat."""
-        padded: NDArray[np.int32] = np.pad(self.matrix.astype(np.int32), self.margin).ravel()
-        return padded
+    def counts(self) -> NDArray[np.int_]:
+        """Return how many voxels each grey level has, from 0."""
+        counts: NDArray[np.int_] = np.bincount(self.values)
+        return counts
 
     @cached_property
-    def ranks(self) -> NDArray[np.int32]:
-        """Return the padded array of ranks, flat: from 1, and 0 outside the mask."""
-        rank_of = np.zeros(int(self.present[-1]) + 1, np.int32)
+    def present(self) -> NDArray[np.int_]:
+        """Return the grey levels that occur, rising."""
+        return np.flatnonzero(self.counts)
+
+    @cached_property
+    def levels(self) -> NDArray[np.uint16]:
+        """Return the padded array of grey levels, flat, 0 outside the mask."""
+        return self._padded(self.values)
+
+    @cached_property
+    def ranks(self) -> NDArray[np.uint16]:
+        """Return the padded array of ranks among the levels that occur, flat: from 1, and 0 outside the mask."""
+        if len(self.present) == self.highest:
+            return self.levels
+        rank_of = np.zeros(self.highest + 1, np.uint16)
         rank_of[self.present] = np.arange(1, len(self.present) + 1)
-        ranks: NDArray[np.int32] = rank_of[self.levels]
-        return ranks
+        return self._padded(rank_of[self.values])
 
-    @cached_property
-    def voxels(self) -> NDArray[np.int64]:
-        """Return the places of the mask's voxels in the padded array."""
-        return np.flatnonzero(self.levels).astype(np.int64)
-
-    @property
-    def width(self) -> int:
-        """Return how many voxels a row of the box has."""
-        return int(self.matrix.shape[2])
-
-    @cached_property
-    def rows(self) -> NDArray[np.int64]:
-        """Return where the rows of the box begin in the padded array."""
-        depth, height, _ = self.matrix.shape
-        z, y = np.ogrid[:depth, :height]
-        starts = np.stack(np.broadcast_arrays(z, y), axis=-1) + self.margin
-        rows: NDArray[np.int64] = (starts @ self._strides[:2] + self.margin * self._strides[2]).ravel()
-        return rows
+    def _padded(self, values: NDArray[Any]) -> NDArray[np.uint16]:
+        padded = np.zeros(math.prod(self.layout.padded_shape), np.uint16)
+        padded[self.layout.places] = values
+        return padded
 
     @property
     def grey(self) -> Floats:
@@ -88,11 +91,6 @@ class MaskLevels:
     def highest(self) -> int:
         """Return the highest grey level, the formulas' Ng."""
         return int(self.present[-1])
-
-    @cached_property
-    def _strides(self) -> NDArray[np.int64]:
-        _, height, width = (length + 2 * self.margin for length in self.matrix.shape)
-        return np.array([height * width, width, 1], dtype=np.int64)
 
     def angles(self, distances: tuple[int, ...] = (1,), *, both_ways: bool = False) -> NDArray[np.int64]:
         """Return the directions to neighbours at some distances (infinity norm), z, y, x, in pyradiomics' order.
@@ -110,7 +108,7 @@ class MaskLevels:
             When the box is too small for any.
         """
         longest = max(distances)
-        reach = [min(longest, length - 1) for length in self.matrix.shape]
+        reach = [min(longest, length - 1) for length in self.layout.inside.shape]
         if self.settings.force_2d:
             reach[self.settings.force_2d_dimension] = 0
         every = product(*(range(far, -far - 1, -1) for far in reach))
@@ -121,7 +119,7 @@ class MaskLevels:
 
     def offsets(self, angles: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return directions as numbers of places in the padded array."""
-        return angles @ self._strides
+        return angles @ self.layout.strides
 
     def lengths_mm(self, angles: NDArray[np.int64], norm: WeightingNorm) -> Floats:
         """Return how far directions lead, by the norm of the weighting."""

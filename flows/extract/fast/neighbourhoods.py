@@ -52,7 +52,7 @@ def neighbourhoods(mask: MaskLevels) -> Neighbourhoods:
     """Return what the voxels of a mask have beside them."""
     offsets = mask.offsets(mask.angles(mask.settings.distances_voxels, both_ways=True))
     n_levels, alpha = len(mask.present), mask.settings.gldm_alpha
-    dependents, s = kernels.neighbourhoods(mask.levels, mask.ranks, mask.rows, mask.width, offsets, n_levels, alpha)
+    dependents, s = kernels.neighbourhoods(mask.levels, mask.ranks, mask.layout.rows, offsets, n_levels, alpha)
     return Neighbourhoods(mask.grey, dependents.astype(float), s)
 
 
