@@ -17,7 +17,9 @@ class CompiledKernels(BuildHookInterface):  # type: ignore[type-arg]
         from Cython.Build import cythonize
         from setuptools import Distribution, Extension
 
-        extension = Extension(KERNELS.replace("/", "."), [f"{KERNELS}.pyx"], extra_compile_args=["-O3"])
+        extension = Extension(
+            KERNELS.replace("/", "."), [f"{KERNELS}.pyx"], extra_compile_args=["-O3", "-ffp-contract=off"]
+        )
         command = Distribution({"ext_modules": cythonize([extension], quiet=True)}).get_command_obj("build_ext")
         command.inplace = True
         command.ensure_finalized()

@@ -21,17 +21,21 @@ from schemas.settings import Engine
 
 __all__ = ["FilteredMask", "Outcomes", "shape_outcomes"]
 
+Mask = npt.NDArray[np.bool_]
+Spacing = tuple[float, float, float]
 Outcomes = Iterator[tuple[str, float | str]]
 """Each feature of a family with its value, or with the reason why it has none."""
 
 
-def shape_outcomes(image: sitk.Image, mask: sitk.Image, setting: dict[str, Any], engine: Engine) -> Outcomes:
+def shape_outcomes(inside: Mask, spacing_mm: Spacing, setting: dict[str, Any], engine: Engine) -> Outcomes:
     """Return the shape features of a mask.
 
     Parameters
     ----------
-    image, mask : SimpleITK.Image
-        Cropped to the mask.
+    inside : ndarray of bool of shape (z, y, x)
+        The mask in its box.
+    spacing_mm : tuple of float
+        Of the voxels, z, y, x.
     setting : dict
         pyradiomics' settings.
     engine : {'fast', 'pyradiomics'}
@@ -39,12 +43,12 @@ def shape_outcomes(image: sitk.Image, mask: sitk.Image, setting: dict[str, Any],
     """
 
     def reference() -> Outcomes:
-        return outcomes("shape", image, mask, setting)
+        mask = _mask_image(inside, spacing_mm)
+        return outcomes("shape", mask, mask, setting)
 
-    def features() -> dict[str, float]:
-        return shape_features(sitk.GetArrayViewFromImage(mask) == 1, mask.GetSpacing()[::-1])
-
-    return reference() if engine == "pyradiomics" else _fast("shape", features, reference)
+    if engine == "pyradiomics":
+        return reference()
+    return _fast("shape", lambda: shape_features(inside, spacing_mm), reference)
 
 
 class FilteredMask:
@@ -52,30 +56,34 @@ class FilteredMask:
 
     Parameters
     ----------
-    images : tuple of SimpleITK.Image
-        Image and mask, cropped to the mask.
-    voxels : ndarray of float of shape (n_voxels,)
+    image : ndarray of shape (z, y, x)
+        The image in the mask's box.
+    voxels : ndarray of shape (n_voxels,)
         The intensities inside.
     discretised : Discretisation
         Their grey levels.
     layout : MaskLayout
         Where they lie.
+    spacing_mm : tuple of float
+        Of the voxels, z, y, x.
     settings : RadiomicsSettings
         What to calculate.
     """
 
     def __init__(
         self,
-        images: tuple[sitk.Image, sitk.Image],
-        voxels: npt.NDArray[np.float64],
+        image: npt.NDArray[Any],
+        voxels: npt.NDArray[Any],
         discretised: Discretisation,
         layout: MaskLayout,
+        spacing_mm: Spacing,
         settings: RadiomicsSettings,
     ) -> None:
-        self._images = images
+        self._image = image
         self._voxels = voxels
         self._discretised = discretised
         self._layout = layout
+        self._spacing_mm = spacing_mm
         self._settings = settings
 
     def outcomes(self, family: str, engine: Engine) -> Outcomes:
@@ -86,9 +94,16 @@ class FilteredMask:
 
     @cached_property
     def _families(self) -> MaskFamilies:
-        spacing_mm = self._images[0].GetSpacing()[::-1]
-        mask = MaskLevels(self._discretised.bins, self._layout, spacing_mm, self._settings)
-        return MaskFamilies(mask, self._voxels)
+        mask = MaskLevels(self._discretised.bins, self._layout, self._spacing_mm, self._settings)
+        return MaskFamilies(mask, self._voxels.astype(float, copy=False))
+
+    @cached_property
+    def _images(self) -> tuple[sitk.Image, sitk.Image]:
+        """Return image and mask as pyradiomics takes them; its families ask for nothing of their place in space."""
+        mask = _mask_image(self._layout.inside, self._spacing_mm)
+        image = sitk.GetImageFromArray(self._image)
+        image.CopyInformation(mask)
+        return image, mask
 
     @cached_property
     def _matrix(self) -> tuple[npt.NDArray[np.int_], npt.NDArray[np.int_]]:
@@ -100,6 +115,12 @@ class FilteredMask:
     def _reference(self, family: str) -> Outcomes:
         setting = self._settings.pyradiomics_parameters()["setting"]
         return outcomes(family, *self._images, setting | {"discretised": self._matrix})
+
+
+def _mask_image(inside: Mask, spacing_mm: Spacing) -> sitk.Image:
+    mask = sitk.GetImageFromArray(inside.astype(np.uint32))
+    mask.SetSpacing(spacing_mm[::-1])
+    return mask
 
 
 def _fast(family: str, features: Callable[[], dict[str, float]], reference: Callable[[], Outcomes]) -> Outcomes:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import math
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,12 +24,14 @@ from flows.extract.calculators import FEATURES
 from flows.extract.discretisation import discretisation
 from flows.extract.engines import FilteredMask, Outcomes, shape_outcomes
 from flows.extract.fast.layout import MaskLayout
+from flows.extract.filters import filtered_images
 from flows.extract.process_state import geometry_tolerance, one_thread, quiet
+from flows.extract.region import WorkingRegion, working_region
 from flows.extract.shuffle import shuffled_inside
 from flows.imaging.grids import geometry_difference
 from schemas.errors import ContractError
 from schemas.features.radiomics_settings import RadiomicsSettings
-from schemas.settings import IMAGE_BYTES, Engine, limit_setting
+from schemas.settings import Engine
 
 __all__ = ["Extraction", "extract", "library_versions", "normalised_image", "use_single_thread"]
 
@@ -69,20 +70,6 @@ class Extraction:
     unavailable: dict[str, str]
     voxels: int
     zero_fraction: dict[str, float]
-
-
-@dataclass(frozen=True)
-class _Region:
-    """The working image, the masks on its grid, and their bounding box (lower, upper) per axis x, y, z."""
-
-    image: sitk.Image
-    mask: sitk.Image
-    shape_mask: sitk.Image
-    bounding_box: Array
-
-    def cropped(self, image: sitk.Image, mask: sitk.Image) -> tuple[sitk.Image, sitk.Image]:
-        images: tuple[sitk.Image, sitk.Image] = imageoperations.cropToTumorMask(image, mask, self.bounding_box)
-        return images
 
 
 def use_single_thread() -> None:
@@ -167,7 +154,7 @@ def extract(
         working = normalised_image(image, settings) if normalised is None else normalised
         if settings.shuffled_voxels:
             working = shuffled_inside(working, mask, image)
-        region = _region(working, mask, parameters["setting"])
+        region = working_region(working, mask, parameters["setting"])
         return _extraction(region, settings, parameters, engine)
 
 
@@ -195,57 +182,14 @@ def _check_inputs(image: sitk.Image, mask: sitk.Image, settings: RadiomicsSettin
         raise ContractError("the mask covers the whole image, which pyradiomics does not accept")
 
 
-def _region(image: sitk.Image, mask: sitk.Image, setting: dict[str, Any]) -> _Region:
-    """Return image and mask on the working grid; the only crop is the one of ``resampleImage``."""
-    mask = sitk.Cast(mask, sitk.sitkUInt32)
-    try:
-        if "resampledPixelSpacing" in setting:
-            _refuse_large_grid(mask, setting)
-            image, mask = imageoperations.resampleImage(image, mask, **setting)
-        bounding_box, _ = imageoperations.checkMask(image, mask, **setting)
-        shape_mask = mask
-        if "resegmentRange" in setting:
-            mask = imageoperations.resegmentMask(image, mask, **setting)
-            bounding_box, _ = imageoperations.checkMask(image, mask, **setting)
-            shape_mask = mask if setting["resegmentShape"] else shape_mask
-    except ValueError as error:
-        raise ContractError(
-            f"the mask cannot be used on the working grid: {error}",
-            hint="look at the mask; minimum_roi_dimensions, minimum_roi_size and the spacing are settings",
-        ) from error
-    if not np.isfinite(sitk.GetArrayViewFromImage(image)).all():
-        raise ContractError(
-            "the image has values that are not finite on the working grid",
-            hint="look for NaN in the scan; a constant scan cannot be normalised",
-        )
-    return _Region(image, mask, shape_mask, bounding_box)
-
-
-def _refuse_large_grid(mask: sitk.Image, setting: dict[str, Any]) -> None:
-    """Refuse a working grid of more voxels than are computed, before there is one: a coarse scan on a fine grid."""
-    native, size = np.array(mask.GetSpacing()), np.array(mask.GetSize())
-    inside = sitk.GetArrayViewFromImage(mask)
-    along = (np.flatnonzero(inside.any(axis=across)) for across in ((0, 1), (0, 2), (1, 2)))
-    extent = np.array([axis[-1] - axis[0] + 1 for axis in along])
-    asked = np.array(setting["resampledPixelSpacing"], dtype=float)
-    ratio = np.where((asked == 0) | (extent == 1), 1.0, native / np.where(asked == 0, 1.0, asked))
-    grid = np.minimum(np.ceil(extent * ratio) + 2 * setting["padDistance"] + 2, np.ceil(size * ratio))
-    most = limit_setting(IMAGE_BYTES, os.environ) // np.dtype(np.float64).itemsize
-    if float(np.prod(grid)) > most:
-        raise ContractError(
-            f"resampled to {' x '.join(f'{each:g}' for each in asked)} mm the mask needs "
-            f"{' x '.join(f'{each:.0f}' for each in grid)} voxels, and at most {most} are computed: give a "
-            f"larger resampled_spacing_mm, or set {IMAGE_BYTES.variable} to more"
-        )
-
-
-def _extraction(region: _Region, settings: RadiomicsSettings, parameters: dict[str, Any], engine: Engine) -> Extraction:
+def _extraction(
+    region: WorkingRegion, settings: RadiomicsSettings, parameters: dict[str, Any], engine: Engine
+) -> Extraction:
     textures = [family for family in settings.families if family != "shape"]
     values = dict.fromkeys(_columns(settings, textures), math.nan)
     reasons: dict[str, str] = {}
     grey_levels: dict[str, int] = {}
     zero_fraction: dict[str, float] = {}
-    setting = parameters["setting"]
 
     def record(image_type: str, family: str, found: Outcomes) -> None:
         for name, outcome in found:
@@ -253,20 +197,16 @@ def _extraction(region: _Region, settings: RadiomicsSettings, parameters: dict[s
             target[f"{image_type}_{family}_{name}"] = outcome
 
     if "shape" in settings.families:
-        images = region.cropped(region.image, region.shape_mask)
-        record("original", "shape", shape_outcomes(*images, setting, engine))
+        shape = shape_outcomes(region.shape_inside(), region.spacing_mm, parameters["setting"], engine)
+        record("original", "shape", shape)
     rounding = _rounding(region.image)
-    layout: MaskLayout | None = None
-    for image_type, image in _filtered_images(region, parameters):
-        images = region.cropped(image, region.mask)
-        if layout is None:
-            layout = MaskLayout(sitk.GetArrayViewFromImage(images[1]) == 1, max(settings.distances_voxels))
-        voxels = sitk.GetArrayViewFromImage(images[0]).reshape(-1)[layout.voxels]
+    layout = MaskLayout(region.inside(), max(settings.distances_voxels))
+    for image_type, image in filtered_images(region, parameters, engine):
+        voxels = np.ascontiguousarray(image).reshape(-1)[layout.voxels]
         discretised = discretisation(voxels, settings)
         grey_levels[image_type] = discretised.levels
-        voxels = voxels.astype(float, copy=False)
         zero_fraction[image_type] = float(np.mean(np.abs(voxels) <= rounding))
-        mask = FilteredMask(images, voxels, discretised, layout, settings)
+        mask = FilteredMask(image, voxels, discretised, layout, region.spacing_mm, settings)
         for family in textures:
             faults = discretised.faults(family, settings)
             if len(faults) < len(FEATURES[family]):
@@ -281,7 +221,7 @@ def _extraction(region: _Region, settings: RadiomicsSettings, parameters: dict[s
         unavailable={
             column: reasons.get(column, not_filtered) for column, value in values.items() if math.isnan(value)
         },
-        voxels=int(np.count_nonzero(sitk.GetArrayViewFromImage(region.mask) == 1)),
+        voxels=len(layout.voxels),
         zero_fraction=zero_fraction,
     )
 
@@ -299,10 +239,3 @@ def _rounding(image: sitk.Image) -> float:
     array = sitk.GetArrayViewFromImage(image)
     precision = np.finfo(array.dtype if array.dtype.kind == "f" else np.float64).eps
     return _ROUNDINGS * float(precision) * max(abs(float(array.min())), abs(float(array.max())))
-
-
-def _filtered_images(region: _Region, parameters: dict[str, Any]) -> Iterator[tuple[str, sitk.Image]]:
-    for kind, options in parameters["imageType"].items():
-        images = getattr(imageoperations, f"get{kind}Image")
-        for image, image_type, _ in images(region.image, region.mask, **parameters["setting"], **options):
-            yield image_type, image

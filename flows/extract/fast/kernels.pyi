@@ -16,3 +16,13 @@ def neighbourhoods(
     levels: Levels, ranks: Levels, rows: Places, offsets: Places, n_levels: int, alpha: int
 ) -> tuple[Counts, NDArray[np.float64]]: ...
 def planar_hulls(points: Counts, axis: int, sizes: Places, steps: NDArray[np.float64]) -> tuple[float, Counts]: ...
+def filter_recursively(
+    volume: NDArray[np.float32] | NDArray[np.float64],
+    filtered: NDArray[np.float32],
+    axis: int,
+    n: NDArray[np.float64],
+    m: NDArray[np.float64],
+    d: NDArray[np.float64],
+    d_before: NDArray[np.float64],
+    d_behind: NDArray[np.float64],
+) -> None: ...

@@ -1,0 +1,129 @@
+"""The working grid: image and mask resampled around the mask, and what a mask must be to be used there."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import SimpleITK as sitk
+from radiomics import imageoperations
+
+from schemas.errors import ContractError
+from schemas.settings import IMAGE_BYTES, limit_setting
+
+__all__ = ["WorkingRegion", "working_region"]
+
+Box = tuple[slice, slice, slice]
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class WorkingRegion:
+    """The working image, the masks on its grid, and the bounding box of the mask, z, y, x."""
+
+    image: sitk.Image
+    mask: sitk.Image
+    shape_mask: sitk.Image
+    box: Box
+
+    @property
+    def spacing_mm(self) -> tuple[float, float, float]:
+        """Return the spacing of the voxels, z, y, x."""
+        x, y, z = self.image.GetSpacing()
+        return z, y, x
+
+    def inside(self) -> Mask:
+        """Return the mask within its box."""
+        return _is_inside(self.mask)[self.box]
+
+    def shape_inside(self) -> Mask:
+        """Return the mask whose shape is measured, within the same box."""
+        return _is_inside(self.shape_mask)[self.box]
+
+
+def working_region(image: sitk.Image, mask: sitk.Image, setting: dict[str, Any]) -> WorkingRegion:
+    """Return image and mask on the working grid; the only crop is the one of ``resampleImage``.
+
+    Parameters
+    ----------
+    image : SimpleITK.Image
+        The scan, normalised where it is.
+    mask : SimpleITK.Image
+        1 inside, on the grid of the scan.
+    setting : dict
+        pyradiomics' settings.
+
+    Raises
+    ------
+    ContractError
+        When the mask becomes too small or the grid too large, or an intensity is not finite.
+    """
+    mask = sitk.Cast(mask, sitk.sitkUInt32)
+    try:
+        if "resampledPixelSpacing" in setting:
+            _refuse_large_grid(mask, setting)
+            image, mask = imageoperations.resampleImage(image, mask, **setting)
+        box = _bounding_box(image, mask, setting)
+        shape_mask = mask
+        if "resegmentRange" in setting:
+            mask = imageoperations.resegmentMask(image, mask, **setting)
+            box = _bounding_box(image, mask, setting)
+            shape_mask = mask if setting["resegmentShape"] else shape_mask
+    except ValueError as error:
+        raise ContractError(
+            f"the mask cannot be used on the working grid: {error}",
+            hint="look at the mask; minimum_roi_dimensions, minimum_roi_size and the spacing are settings",
+        ) from error
+    if not np.isfinite(sitk.GetArrayViewFromImage(image)).all():
+        raise ContractError(
+            "the image has values that are not finite on the working grid",
+            hint="look for NaN in the scan; a constant scan cannot be normalised",
+        )
+    return WorkingRegion(image, mask, shape_mask, box)
+
+
+def _is_inside(mask: sitk.Image) -> Mask:
+    inside: Mask = sitk.GetArrayViewFromImage(mask) == 1
+    return inside
+
+
+def _bounding_box(image: sitk.Image, mask: sitk.Image, setting: dict[str, Any]) -> Box:
+    """Return the box of a mask that pyradiomics accepts.
+
+    Raises
+    ------
+    ValueError
+        Where it accepts none, in its words.
+    """
+    inside = _is_inside(mask)
+    in_rows = np.asarray(inside.any(axis=2))
+    found = [np.flatnonzero(each) for each in (in_rows.any(axis=1), in_rows.any(axis=0), inside.any(axis=(0, 1)))]
+    extents = [int(each[-1] - each[0]) + 1 if len(each) else 0 for each in found]
+    least = setting.get("minimumROISize")
+    if sum(extent > 1 for extent in extents) < max(1, setting["minimumROIDimensions"]) or (
+        least is not None and np.count_nonzero(inside) <= least
+    ):
+        imageoperations.checkMask(image, mask, **setting)
+    z, y, x = (slice(int(each[0]), int(each[0]) + extent) for each, extent in zip(found, extents, strict=True))
+    return z, y, x
+
+
+def _refuse_large_grid(mask: sitk.Image, setting: dict[str, Any]) -> None:
+    """Refuse a working grid of more voxels than are computed, before there is one: a coarse scan on a fine grid."""
+    native, size = np.array(mask.GetSpacing()), np.array(mask.GetSize())
+    inside = sitk.GetArrayViewFromImage(mask)
+    along = (np.flatnonzero(inside.any(axis=across)) for across in ((0, 1), (0, 2), (1, 2)))
+    extent = np.array([axis[-1] - axis[0] + 1 for axis in along])
+    asked = np.array(setting["resampledPixelSpacing"], dtype=float)
+    ratio = np.where((asked == 0) | (extent == 1), 1.0, native / np.where(asked == 0, 1.0, asked))
+    grid = np.minimum(np.ceil(extent * ratio) + 2 * setting["padDistance"] + 2, np.ceil(size * ratio))
+    most = limit_setting(IMAGE_BYTES, os.environ) // np.dtype(np.float64).itemsize
+    if float(np.prod(grid)) > most:
+        raise ContractError(
+            f"resampled to {' x '.join(f'{each:g}' for each in asked)} mm the mask needs "
+            f"{' x '.join(f'{each:.0f}' for each in grid)} voxels, and at most {most} are computed: give a "
+            f"larger resampled_spacing_mm, or set {IMAGE_BYTES.variable} to more"
+        )

@@ -1,0 +1,88 @@
+"""The fast engine's filtered images: those of pyradiomics and ITK, to the last bit."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from flows.extract.fast.gaussian import laplacian_of_gaussian
+from flows.extract.filters import filtered_images
+from flows.extract.region import working_region
+from schemas.errors import ContractError
+from schemas.features.radiomics_settings import RadiomicsSettings
+
+lengths = st.integers(4, 9) | st.sampled_from([31, 32, 33, 65])
+
+
+def image_of(array, spacing_mm):
+    """Return an image of these voxels, spacing along z, y, x."""
+    image = sitk.GetImageFromArray(array)
+    image.SetSpacing(spacing_mm[::-1])
+    return image
+
+
+@given(
+    shape=st.tuples(lengths, lengths, lengths),
+    spacing_mm=st.tuples(*[st.sampled_from([0.7, 1.0, 1.2, 3.0])] * 3),
+    sigma_mm=st.sampled_from([0.5, 1.0, 3.0, 5.0]),
+    dtype=st.sampled_from([np.float32, np.float64]),
+    seed=st.integers(0, 99),
+)
+def test_the_laplacian_of_a_gaussian_is_that_of_itk(shape, spacing_mm, sigma_mm, dtype, seed):
+    """Every voxel has the same bits, at the ends of lines too, whatever the sizes, spacings and widths."""
+    array = (np.random.default_rng(seed).normal(size=shape) * 100).astype(dtype)
+    reference = sitk.LaplacianRecursiveGaussianImageFilter()
+    reference.SetNormalizeAcrossScale(True)
+    reference.SetSigma(sigma_mm)
+    expected = sitk.GetArrayFromImage(reference.Execute(image_of(array, spacing_mm)))
+    found = laplacian_of_gaussian(array, spacing_mm, sigma_mm)
+    assert found.dtype == expected.dtype
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.float32, np.float64])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        RadiomicsSettings(wavelet="coif1", log_sigma_mm=(1.0, 3.0, 40.0)),
+        RadiomicsSettings(wavelet="haar", wavelet_levels=2, wavelet_start_level=1),
+        RadiomicsSettings(wavelet="bior1.3", force_2d=True, force_2d_dimension=1, log_sigma_mm=(2.0,)),
+    ],
+)
+def test_every_image_is_the_one_of_pyradiomics(settings, dtype):
+    """Names, order and voxels are the same, of even and odd lengths; a filter too wide for the region gives none."""
+    random = np.random.default_rng(7)
+    array = (random.normal(size=(9, 12, 15)) * 300).astype(dtype)
+    inside = np.zeros(array.shape, dtype=np.uint8)
+    inside[2:7, 3:10, 4:9] = random.random((5, 7, 5)) < 0.7
+    parameters = settings.pyradiomics_parameters()
+    spacing_mm = (2.0, 0.9, 0.9)
+    region = working_region(image_of(array, spacing_mm), image_of(inside, spacing_mm), parameters["setting"])
+    expected, found = (list(filtered_images(region, parameters, engine)) for engine in ("pyradiomics", "fast"))
+    assert [name for name, _ in found] == [name for name, _ in expected]
+    assert len(found) > 5
+    for (name, image), (_, of_reference) in zip(found, expected, strict=True):
+        assert image.dtype == of_reference.dtype, name
+        np.testing.assert_array_equal(image, of_reference, err_msg=name)
+
+
+@given(inside=arrays(np.uint8, st.tuples(*[st.integers(1, 5)] * 3), elements=st.integers(0, 1)))
+def test_masks_are_refused_in_the_words_of_pyradiomics(inside):
+    """The box of a mask is its extent; a single voxel, or too few dimensions, is what pyradiomics says it is."""
+    setting = RadiomicsSettings(minimum_roi_dimensions=2, minimum_roi_size=4).pyradiomics_parameters()["setting"]
+    image = image_of(np.arange(inside.size, dtype=np.float64).reshape(inside.shape), (1.0, 1.0, 1.0))
+    places = np.argwhere(inside)
+    extent = np.ptp(places, axis=0) + 1 if len(places) else np.zeros(3)
+    mask = image_of(inside, (1.0, 1.0, 1.0))
+    if (extent > 1).sum() < 2 or len(places) <= 4:
+        with pytest.raises(ContractError, match="not present|1 segmented voxel|few dimensions|too small"):
+            working_region(image, mask, setting)
+        return
+    region = working_region(image, mask, setting)
+    assert [(each.start, each.stop) for each in region.box] == [
+        (low, high + 1) for low, high in zip(places.min(0), places.max(0), strict=True)
+    ]
