@@ -79,7 +79,7 @@ def test_masks_are_refused_in_the_words_of_pyradiomics(inside):
     extent = np.ptp(places, axis=0) + 1 if len(places) else np.zeros(3)
     mask = image_of(inside, (1.0, 1.0, 1.0))
     if (extent > 1).sum() < 2 or len(places) <= 4:
-        with pytest.raises(ContractError, match="not present|1 segmented voxel|few dimensions|too small"):
+        with pytest.raises(ContractError, match=r"not present|1 segmented voxel|few dimensions|too small"):
             working_region(image, mask, setting)
         return
     region = working_region(image, mask, setting)
