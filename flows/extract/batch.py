@@ -11,8 +11,9 @@ from pathlib import Path
 
 import SimpleITK as sitk
 
+from flows.extract.normalisation import normalised_image
 from flows.extract.planned import PlannedExtraction, PlannedInput
-from flows.extract.radiomics import extract, normalised_image
+from flows.extract.radiomics import extract
 from flows.imaging.grid_tolerance import set_tolerance
 from flows.imaging.grids import geometry_difference
 from flows.imaging.labels import lesion_mask
@@ -73,7 +74,7 @@ def extract_units(
         try:
             if image is None or normalised is None:
                 image = unchanged_image(planned, folders)
-                normalised = normalised_image(image, settings)
+                normalised = normalised_image(image, settings, engine)
             record = _record(planned, image, normalised, settings, folders, engine)
         except Exception as error:
             # A library's own error on one mask must not cost the other patients their rows.

@@ -18,13 +18,13 @@ import numpy as np
 import numpy.typing as npt
 import pywt
 import SimpleITK as sitk
-from radiomics import imageoperations
 
 from flows.extract.calculators import FEATURES
 from flows.extract.discretisation import discretisation
 from flows.extract.engines import FilteredMask, Outcomes, shape_outcomes
 from flows.extract.fast.layout import MaskLayout
 from flows.extract.filters import filtered_images
+from flows.extract.normalisation import normalised_image
 from flows.extract.process_state import geometry_tolerance, one_thread, quiet
 from flows.extract.region import WorkingRegion, working_region
 from flows.extract.shuffle import shuffled_inside
@@ -33,7 +33,7 @@ from schemas.errors import ContractError
 from schemas.features.radiomics_settings import RadiomicsSettings
 from schemas.settings import Engine
 
-__all__ = ["Extraction", "extract", "library_versions", "normalised_image", "use_single_thread"]
+__all__ = ["Extraction", "extract", "library_versions", "use_single_thread"]
 
 _PYRADIOMICS = {"pyradiomics-bhklab": {"3.1.4": "3.0.1"}, "pyradiomics": {"3.0.1": "3.0.1"}}
 """The distributions that hold the module, with the version whose values each of theirs gives (docs/adr/0003)."""
@@ -101,20 +101,6 @@ def _pyradiomics_version() -> str:
     raise ContractError("pyradiomics is not installed", hint="pip install pyradiomics-bhklab==3.1.4")
 
 
-def normalised_image(image: sitk.Image, settings: RadiomicsSettings) -> sitk.Image:
-    """Return the image normalised by the mean and standard deviation of all its voxels.
-
-    The result depends on the scan only, so several masks share it; without ``settings.normalize`` it is the
-    image itself.
-    """
-    if not settings.normalize:
-        return image
-    setting = settings.pyradiomics_parameters()["setting"]
-    with quiet(), one_thread():
-        normalised: sitk.Image = imageoperations.normalizeImage(image, **setting)
-    return normalised
-
-
 def extract(
     image: sitk.Image,
     mask: sitk.Image,
@@ -151,7 +137,7 @@ def extract(
     _check_inputs(image, mask, settings)
     parameters = settings.pyradiomics_parameters()
     with quiet(), one_thread(), geometry_tolerance(settings.geometry_tolerance):
-        working = normalised_image(image, settings) if normalised is None else normalised
+        working = normalised_image(image, settings, engine) if normalised is None else normalised
         if settings.shuffled_voxels:
             working = shuffled_inside(working, mask, image)
         region = working_region(working, mask, parameters["setting"])

@@ -32,7 +32,7 @@ def spherical_lesion(diameter_mm, scan="small"):
     noise = gaussian_filter(np.random.default_rng(0).normal(size=inside.shape), (0.6, 1.2, 1.2))
     noise *= 100 / noise.std()
     array = np.where(in_plane < (0.44 * size[0] * spacing_mm[0]) ** 2, 300 + noise, 0.05 * noise) + 150 * inside
-    images = sitk.GetImageFromArray(array.astype(np.float32)), sitk.GetImageFromArray(inside.astype(np.uint8))
+    images = sitk.GetImageFromArray(np.round(array).astype(np.int16)), sitk.GetImageFromArray(inside.astype(np.uint8))
     for image in images:
         image.SetSpacing(spacing_mm)
     return images

@@ -16,7 +16,8 @@ from pydantic import ValidationError
 from radiomics import imageoperations
 from radiomics.featureextractor import RadiomicsFeatureExtractor
 
-from flows.extract.radiomics import extract, library_versions, normalised_image, use_single_thread
+from flows.extract.normalisation import normalised_image
+from flows.extract.radiomics import extract, library_versions, use_single_thread
 from schemas.errors import ContractError
 from schemas.features.radiomics_settings import HCC_CEMRI, RadiomicsSettings
 

@@ -11,6 +11,7 @@ from hypothesis.extra.numpy import arrays
 
 from flows.extract.fast.gaussian import laplacian_of_gaussian
 from flows.extract.filters import filtered_images
+from flows.extract.normalisation import normalised_image
 from flows.extract.region import working_region
 from schemas.errors import ContractError
 from schemas.features.radiomics_settings import RadiomicsSettings
@@ -68,6 +69,20 @@ def test_every_image_is_the_one_of_pyradiomics(settings, dtype):
     for (name, image), (_, of_reference) in zip(found, expected, strict=True):
         assert image.dtype == of_reference.dtype, name
         np.testing.assert_array_equal(image, of_reference, err_msg=name)
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.uint16, np.int32, np.float32, np.uint8])
+@pytest.mark.parametrize(("largest", "outliers"), [(200, None), (100, 1.5), (0, None), (2**31 - 1, None)])
+def test_a_normalised_scan_is_the_one_of_pyradiomics(dtype, largest, outliers):
+    """To the last bit: of integers, of fractions, of integers whose squares add up to too much, of a constant."""
+    random = np.random.default_rng(5)
+    top = min(largest, np.iinfo(dtype).max) if np.issubdtype(dtype, np.integer) else largest
+    image = image_of((random.random((7, 30, 31)) * top + 3).clip(None, top).astype(dtype), (3.0, 1.0, 1.0))
+    settings = RadiomicsSettings(normalize=True, normalize_scale=100.0, remove_outliers=outliers)
+    expected, found = (normalised_image(image, settings, engine) for engine in ("pyradiomics", "fast"))
+    assert found.GetPixelID() == expected.GetPixelID()
+    assert found.GetSpacing() == expected.GetSpacing()
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(found), sitk.GetArrayFromImage(expected))
 
 
 @given(inside=arrays(np.uint8, st.tuples(*[st.integers(1, 5)] * 3), elements=st.integers(0, 1)))

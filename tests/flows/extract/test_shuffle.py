@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from flows.extract.radiomics import extract, normalised_image
+from flows.extract.normalisation import normalised_image
+from flows.extract.radiomics import extract
 from flows.extract.shuffle import shuffled_inside
 from schemas.features.radiomics_settings import RadiomicsSettings
 
