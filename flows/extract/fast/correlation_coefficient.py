@@ -21,7 +21,9 @@ Floats = NDArray[np.float64]
 # An eigenvalue under this is too near its own rounding error, about 1e-16, for its root to keep nine digits.
 _SMALLEST_SURE_EIGENVALUE = 1e-6
 # Eigenvalues nearer than this are turned into each other by eps: to first order is not enough.
-_SMALLEST_GAP = 1e-4
+_SMALLEST_GAP = 1e-6
+# What is beyond first order, as a part of the eigenvalue.
+_LARGEST_REST = 1e-11
 
 
 def maximal_correlation(P: Floats, px: Floats, py: Floats, *, is_symmetric: bool) -> Floats:
@@ -43,6 +45,8 @@ def maximal_correlation(P: Floats, px: Floats, py: Floats, *, is_symmetric: bool
     second = np.full(n_angles, np.nan)
     if is_symmetric:
         second = _by_symmetry(of_angle, rows)
+        for angle in np.flatnonzero(np.isnan(second)):
+            second[angle] = _among_equals(of_angle[angle], rows[angle])
     unsure = np.isnan(second)
     if unsure.any():
         second = second.astype(complex)
@@ -59,11 +63,12 @@ def _by_symmetry(P: Floats, px: Floats) -> Floats:
     roots = np.sqrt(px)
     inverse = np.divide(1.0, roots, out=np.zeros_like(roots), where=roots > 0)
     S = P * inverse[:, :, None] * inverse[:, None, :]
-    eigenvalues = np.linalg.eigvalsh(S)
+    eigenvalues = np.linalg.eigvalsh(S).astype(float, copy=False)
     by_size = np.take_along_axis(eigenvalues, np.argsort(eigenvalues**2, axis=1), axis=1)
     chosen = by_size[:, -2]
     gaps = np.abs(np.diff(by_size**2, axis=1))
-    is_sure = (chosen**2 > _SMALLEST_SURE_EIGENVALUE) & np.all(gaps[:, -2:] > _SMALLEST_GAP, axis=1)
+    is_apart = _is_apart(gaps[:, -2:].min(axis=1), px, chosen**2)
+    is_sure = (chosen**2 > _SMALLEST_SURE_EIGENVALUE) & is_apart
     found = np.full(len(P), np.nan)
     if not is_sure.any():
         return found
@@ -74,6 +79,36 @@ def _by_symmetry(P: Floats, px: Floats) -> Floats:
     Qx = np.einsum("aik,ak->ai", quotient, np.einsum("ajk,aj->ak", weight, x))
     found[is_sure] = np.sum(y * Qx, 1) / np.sum(y * x, 1)
     return found
+
+
+def _among_equals(P: Floats, px: Floats) -> float:
+    """Return the second largest eigenvalue of Q at one angle where several are as large, NaN where it is too small.
+
+    Levels that have no pair with the others make an eigenvalue 1 each. What eps moves them by is an eigenvalue of Q
+    within their space.
+    """
+    eps, roots = np.spacing(1), np.sqrt(px)
+    inverse = np.divide(1.0, roots, out=np.zeros_like(roots), where=roots > 0)
+    eigenvalues, vectors = np.linalg.eigh(P * inverse[:, None] * inverse)
+    falling = np.argsort(eigenvalues**2)[::-1]
+    squares = eigenvalues[falling] ** 2
+    ends = np.flatnonzero(_is_apart(-np.diff(squares), px, squares[1]))
+    ends = ends[ends > 0]
+    if not len(ends) or squares[1] <= _SMALLEST_SURE_EIGENVALUE:
+        return float("nan")
+    v = vectors[:, falling[: ends[0] + 1]]
+    x, y = v * inverse[:, None], v * roots[:, None]
+    Qx = P / (px[:, None] * px + eps) @ (P.T @ x)
+    within = np.linalg.eigvals(np.linalg.solve(y.T @ x, y.T @ Qx))
+    return float("nan") if np.iscomplexobj(within) else float(np.sort(within)[-2])
+
+
+def _is_apart(gap: Floats, px: Floats, eigenvalue: Floats) -> NDArray[np.bool_]:
+    """Return whether eps leaves eigenvalues on both sides of a gap apart, and moves them to first order alone."""
+    disturbance = np.spacing(1) / np.where(px > 0, px, 1.0).min(axis=-1) ** 2
+    rest = disturbance**2 / np.maximum(gap, _SMALLEST_GAP)
+    apart: NDArray[np.bool_] = (gap > _SMALLEST_GAP) & (rest < _LARGEST_REST * eigenvalue)
+    return apart
 
 
 def _eigenvectors(S: Floats, eigenvalues: Floats) -> Floats:

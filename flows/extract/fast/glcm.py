@@ -45,7 +45,9 @@ def glcm_features(mask: MaskLevels) -> dict[str, float]:
     difference_average = np.sum(k_diff * p_diff, 0)
     pxpy = px[:, None] * py
     log_pxpy = np.log2(pxpy + eps)
-    HXY = -np.sum(P * np.log2(P + eps), (0, 1))
+    # Most pairs of levels do not occur, and a product with 0 needs no logarithm.
+    log_P = np.log2(P + eps, out=np.zeros_like(P), where=P > 0)
+    HXY = -np.sum(P * log_P, (0, 1))
     found: dict[str, Floats] = {
         "Autocorrelation": np.sum(i[:, None] * np.sum(P * i[:, None], 1), 0),
         "JointAverage": ux,
@@ -72,7 +74,7 @@ def glcm_features(mask: MaskLevels) -> dict[str, float]:
         "SumEntropy": -np.sum(p_sum * np.log2(p_sum + eps), 0),
         "SumSquares": variance,
     }
-    return {name: float(np.nanmean(per_angle)) for name, per_angle in found.items()}
+    return dict(zip(found, np.nanmean(list(found.values()), axis=1).tolist(), strict=True))
 
 
 def _matrix(mask: MaskLevels) -> Floats:

@@ -50,7 +50,7 @@ def glrlm_features(mask: MaskLevels) -> dict[str, float]:
         "LongRunLowGrayLevelEmphasis": runs.joint_emphasis(-2, 2),
         "LongRunHighGrayLevelEmphasis": runs.joint_emphasis(2, 2),
     }
-    return {name: float(np.mean(per_angle)) for name, per_angle in found.items()}
+    return dict(zip(found, np.mean(list(found.values()), axis=1).tolist(), strict=True))
 
 
 def _matrix(mask: MaskLevels) -> SizeMatrix:
