@@ -11,7 +11,6 @@ from typing import Protocol
 from rich.console import Console
 from rich.progress import (
     BarColumn,
-    MofNCompleteColumn,
     Progress,
     TextColumn,
     TimeElapsedColumn,
@@ -26,9 +25,9 @@ _LINE_EVERY_S = 10.0
 
 
 class Advance(Protocol):
-    """Tell that ``steps`` more are done."""
+    """Tell that ``steps`` more are done, and how much of the work they were: by default as much as each other step."""
 
-    def __call__(self, steps: int = 1) -> None:
+    def __call__(self, steps: int = 1, work: float | None = None) -> None:
         """Advance the bar."""
 
 
@@ -38,7 +37,7 @@ def say(line: str) -> None:
 
 
 @contextmanager
-def progress_bar(what: str, total: int, unit: str) -> Iterator[Advance]:
+def progress_bar(what: str, total: int, unit: str, *, work: float | None = None) -> Iterator[Advance]:
     """Give a function that advances the progress of ``total`` steps.
 
     Parameters
@@ -49,29 +48,38 @@ def progress_bar(what: str, total: int, unit: str) -> Iterator[Advance]:
         Number of steps.
     unit : str
         What a step is, such as ``patients``.
+    work : float, optional
+        The sum of what the steps weigh, where some take longer than others: the time left follows from it. By default
+        each weighs 1.
     """
+    whole = float(total) if work is None else work
     if sys.stderr.isatty():
         columns = (
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=None),
-            MofNCompleteColumn(),
-            TextColumn(unit, markup=False),
+            TextColumn("{task.fields[steps]}/{task.fields[of]} {task.fields[unit]}", markup=False),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
         )
         with Progress(*columns, console=Console(stderr=True)) as bar:
-            task = bar.add_task(one_line(what), total=total)
-            yield lambda steps=1: bar.advance(task, steps)
-        return
-    done, started, spoken = 0, time.monotonic(), time.monotonic()
+            task = bar.add_task(one_line(what), total=whole, steps=0, of=total, unit=unit)
 
-    def advance(steps: int = 1) -> None:
-        nonlocal done, spoken
-        done += steps
+            def move(steps: int = 1, work: float | None = None) -> None:
+                bar.advance(task, steps if work is None else work)
+                bar.update(task, steps=bar.tasks[task].fields["steps"] + steps)
+
+            yield move
+        return
+    done, weighed, started, spoken = 0, 0.0, time.monotonic(), time.monotonic()
+
+    def advance(steps: int = 1, work: float | None = None) -> None:
+        nonlocal done, weighed, spoken
+        done, weighed = done + steps, weighed + (steps if work is None else work)
         now = time.monotonic()
         if now - spoken >= _LINE_EVERY_S and done < total:
             spoken = now
-            say(f"{what}: {done} of {total} {unit}, {now - started:.0f} s")
+            left = (now - started) * (whole - weighed) / weighed
+            say(f"{what}: {done} of {total} {unit}, {now - started:.0f} s, about {left:.0f} s left")
 
     yield advance
     say(f"{what}: {done} of {total} {unit}, {time.monotonic() - started:.1f} s")

@@ -19,6 +19,8 @@ class PlannedInput:
     mask_label: int
     image_sha256: str
     mask_sha256: str
+    volume_mm3: float
+    """Of the mask."""
 
     @property
     def content(self) -> tuple[str, str]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from queue import SimpleQueue
 
 from flows.engine.pool import one_thread_each
+from flows.engine.progress import Advance
 from flows.engine.tasks import run_tasks
 from flows.extract.batch import Receipt, unit_receipts
 from flows.extract.limited_units import extract_in_child, extraction_limits
@@ -31,7 +32,7 @@ def extract_batches(
     study_folder: Path | None = None,
     workers: int,
     engine: Engine,
-    advance: Callable[[int], None],
+    advance: Advance,
 ) -> list[Receipt]:
     """Run the flow on ``workers`` limited child processes and return a receipt for each extraction.
 
@@ -52,7 +53,7 @@ def extract_batches(
     engine : {'fast', 'pyradiomics'}
         What calculates features.
     advance : callable
-        Called with the number of extractions that ended.
+        Called with the number of extractions that ended, and how long they take.
     """
     settings, compute = bound.definition.settings, bound.kind.compute(engine)
     staging.mkdir(parents=True, exist_ok=True)
@@ -65,13 +66,14 @@ def extract_batches(
             idle.put(children.enter_context(LimitedProcess(limits)))
 
         def carry_out(position: int) -> list[Receipt]:
-            units = bound.kind.units(batches[position])
+            batch = batches[position]
+            units = bound.kind.units(batch)
             child = idle.get()
             try:
                 failures = extract_in_child(child, compute, units, settings, staging, folders)
             finally:
                 idle.put(child)
-            advance(len(batches[position]))
+            advance(len(batch), sum(map(bound.kind.work, batch)))
             return unit_receipts(units, failures)
 
         names = [f"extract {batch[0].key.patient}" for batch in batches]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -45,11 +45,18 @@ class RefreshPlan:
         return not (self.missing or self.reused or self.staged or self.has_outdated_failures)
 
     def missing_by_patient(self) -> list[list[PlannedExtraction]]:
-        """Return the missing extractions in batches of one patient."""
+        """Return the missing extractions in batches of one patient, those that take longest first.
+
+        The last ones to be begun are short then, and the workers end at about the same time.
+        """
         batches: defaultdict[str, list[PlannedExtraction]] = defaultdict(list)
         for each in self.missing:
             batches[each.key.patient].append(each)
-        return list(batches.values())
+        return sorted(batches.values(), key=self.work, reverse=True)
+
+    def work(self, batch: Iterable[PlannedExtraction]) -> float:
+        """Return how long extractions take, as a multiple of the set's shortest."""
+        return sum(map(self.bound.kind.work, batch))
 
     def among(self, keys: Container[MaskKey]) -> RefreshPlan:
         """Return the plan for those of its masks that are among these."""
@@ -134,6 +141,7 @@ def _inputs(snapshot: Snapshot, study: str, bound: BoundFeatureSet) -> list[Date
             mask_label=mask["mask_label"],
             image_sha256=mask["image_sha256"],
             mask_sha256=mask["mask_sha256"],
+            volume_mm3=mask["volume_mm3"],
         )
         # A restored image has a new scan row and leaves its mask's row as it was.
         found.append((planned, max(mask["added_commit"], scan["added_commit"])))

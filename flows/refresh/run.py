@@ -157,7 +157,8 @@ def _carry_out_plan(
             # Imported here: with nothing to compute, Prefect is not even loaded.
             from flows.refresh.flow import extract_batches
 
-            with progress_bar(f"extracting {bound.feature_set}", len(plan.missing), "extractions") as advance:
+            what, work = f"extracting {bound.feature_set}", plan.work(plan.missing)
+            with progress_bar(what, len(plan.missing), "extractions", work=work) as advance:
                 receipts = extract_batches(
                     bound,
                     plan.missing_by_patient(),

@@ -49,6 +49,9 @@ class ComputedKind(Protocol[S, D]):
     ) -> list[tuple[PlannedExtraction, int]]:
         """Return the extractions of masks, each with the commit since which what it reads is as it is."""
 
+    def work(self, planned: PlannedExtraction) -> float:
+        """Return how long an extraction takes, as a multiple of the set's shortest."""
+
     def units(self, batch: Sequence[PlannedExtraction]) -> list[Sequence[PlannedExtraction]]:
         """Return a batch as the units that fail together."""
 

@@ -28,6 +28,10 @@ from store.rows.staging import staged_record
 __all__ = ["RadiomicsKind"]
 
 
+_VOLUME_MM3 = 40_000.0
+"""What takes as long to calculate as the rest of an extraction, at 1 mm."""
+
+
 class RadiomicsKind:
     """What pyradiomics calculates of a mask."""
 
@@ -68,6 +72,10 @@ class RadiomicsKind:
             (PlannedExtraction(**vars(each), extraction_id=extraction_id(*each.content, definition_sha256)), since)
             for each, since in inputs
         ]
+
+    def work(self, planned: PlannedExtraction) -> float:
+        """Return how long a mask takes: something for each, and then by the volume (docs/benchmarks.md)."""
+        return 1 + planned.volume_mm3 / _VOLUME_MM3
 
     def units(self, batch: Sequence[PlannedExtraction]) -> list[Sequence[PlannedExtraction]]:
         """Return a batch mask by mask."""

@@ -76,6 +76,10 @@ class RegionsKind:
                 wanted.append((planned, since))
         return wanted
 
+    def work(self, planned: PlannedExtraction) -> float:
+        """Return that all take alike: scans are registered, whatever the lesion."""
+        return 1.0
+
     def units(self, batch: Sequence[PlannedExtraction]) -> list[Sequence[PlannedExtraction]]:
         """Return a batch exam by exam."""
         return exam_units(batch)

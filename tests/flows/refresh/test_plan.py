@@ -35,6 +35,18 @@ def test_everything_is_missing_at_first_in_batches_of_one_patient(small_study):
     ]
 
 
+def test_the_patients_that_take_longest_come_first(small_study):
+    """A large lesion begun last would keep one worker busy while the others have none."""
+    for phase in ("AP", "DP"):
+        small_study.write_mask("P3", phase, mask=small_study.mask("P3", phase, grow=2))
+    small_study.ingest()
+    plan = small_study.plan()
+    assert [batch[0].key.patient for batch in plan.missing_by_patient()] == ["P3", "P1", "P2", "P4"]
+    by_patient = [plan.work(batch) for batch in plan.missing_by_patient()]
+    assert by_patient == sorted(by_patient, reverse=True)
+    assert plan.work(plan.missing) == pytest.approx(sum(by_patient))
+
+
 def test_a_plan_writes_nothing(small_study):
     """Planning makes no staging folder, no commit and no run."""
     small_study.ingest()
