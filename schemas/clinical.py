@@ -18,7 +18,7 @@ from schemas.day_window import WrittenWindow
 if TYPE_CHECKING:
     import pint
 
-__all__ = ["KNOWN_VARIABLES", "ClinicalVariable", "KnownVariable", "UcumUnit", "converted"]
+__all__ = ["COMMON_UNITS", "KNOWN_VARIABLES", "ClinicalVariable", "KnownVariable", "UcumUnit", "converted"]
 
 
 class KnownVariable(NamedTuple):
@@ -47,7 +47,7 @@ KNOWN_VARIABLES: dict[str, KnownVariable] = {
 
 @lru_cache(maxsize=1)
 def _registry() -> pint.UnitRegistry[Any]:
-    # Imported here: the UCUM grammar takes a second to build and only ingest needs it.
+    # Imported here: the UCUM grammar takes a second to build, and few verbs need it.
     from ucumvert import PintUcumRegistry
 
     registry: pint.UnitRegistry[Any] = PintUcumRegistry()
@@ -68,8 +68,18 @@ def _parsed(unit: str) -> pint.Quantity[Any]:
     return quantity
 
 
+COMMON_UNITS = frozenset(
+    [
+        *("1", "%", "a", "mo", "wk", "d", "h", "min", "mm", "cm", "mm2", "cm2", "mm3", "cm3", "mL", "L", "kg", "kg/m2"),
+        *("U/L", "[IU]/L", "[IU]/mL", "g/L", "g/dL", "mg/L", "mg/dL", "ng/mL", "mmol/L", "umol/L", "10*9/L", "T"),
+    ]
+)
+"""Units that are known to be ones: the grammar is not built for them."""
+
+
 def _ucum(unit: str) -> str:
-    _parsed(unit)
+    if unit not in COMMON_UNITS:
+        _parsed(unit)
     return unit
 
 

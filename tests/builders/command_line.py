@@ -12,7 +12,7 @@ import pytest
 
 from flows.cli.main import exit_code
 
-__all__ = ["RADZOO", "printed", "radzoo_run"]
+__all__ = ["RADZOO", "printed", "radzoo_run", "radzoo_started"]
 
 RADZOO = str(Path(sys.executable).with_name("radzoo"))
 
@@ -25,17 +25,32 @@ def radzoo_run(
     timeout_s: float = 300,
 ) -> subprocess.CompletedProcess[str]:
     """Run the command line as its own process, with no server of Prefect configured unless given."""
-    environment = {name: value for name, value in os.environ.items() if name not in ("PREFECT_API_URL", "RADZOO_STORE")}
     return subprocess.run(
         [RADZOO, *arguments],
         cwd=cwd,
         input=stdin,
-        env=environment | (variables or {}),
+        env=_environment() | (variables or {}),
         capture_output=True,
         text=True,
         timeout=timeout_s,
         check=False,
     )
+
+
+def radzoo_started(*arguments: str, cwd: Path) -> subprocess.Popen[str]:
+    """Start the command line as its own process and return it while it runs: what it tells is on its stderr."""
+    return subprocess.Popen(
+        [RADZOO, *arguments],
+        cwd=cwd,
+        env=_environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def _environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name not in ("PREFECT_API_URL", "RADZOO_STORE")}
 
 
 def printed(capture: pytest.CaptureFixture[AnyStr], *arguments: object) -> tuple[int, AnyStr, AnyStr]:

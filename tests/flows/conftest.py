@@ -5,11 +5,14 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from sqlalchemy import make_url
 
 # Read by Prefect when it is imported, which test modules do before any fixture runs.
 _PREFECT_HOME = tempfile.mkdtemp(prefix="radzoo-prefect-")
@@ -85,3 +88,16 @@ def prefect_server() -> Iterator[str]:
 
     with prefect_test_harness(server_startup_timeout=120):
         yield str(PREFECT_API_URL.value())
+
+
+@pytest.fixture(scope="session")
+def prefect_records(prefect_server: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a ``prefect.db`` with Prefect's tables, which a server would take seconds to lay out; tests copy it."""
+    from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL
+
+    assert prefect_server
+    laid_out = make_url(PREFECT_API_DATABASE_CONNECTION_URL.value()).database
+    records = tmp_path_factory.mktemp("records") / "prefect.db"
+    with closing(sqlite3.connect(str(laid_out))) as connection:
+        connection.execute("vacuum into ?", (str(records),))
+    return records

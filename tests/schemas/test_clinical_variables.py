@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from schemas.clinical import KNOWN_VARIABLES, ClinicalVariable, converted
+from schemas.clinical import COMMON_UNITS, KNOWN_VARIABLES, ClinicalVariable, _parsed, converted
 
 # Factors: SI prefixes (NIST SP 811, table 5); inch and pound (NIST SP 811, appendix B.8); year and month
 # (UCUM 2.1, table 3: a = 365.25 d, mo = a/12); 1 U = 1 umol/min = 1/60 ukat (IUPAC Gold Book, E02031).
@@ -36,6 +36,12 @@ def test_conversion_by_the_named_factor(unit, to, factor, value):
     """A value is multiplied by the factor that the unit's definition gives, and back by its inverse."""
     assert math.isclose(converted(value, unit, to), value * factor, rel_tol=1e-12, abs_tol=1e-300)
     assert math.isclose(converted(value * factor, to, unit), value, rel_tol=1e-12, abs_tol=1e-300)
+
+
+@pytest.mark.parametrize("unit", sorted(COMMON_UNITS))
+def test_a_common_unit_is_one_by_the_grammar_too(unit):
+    """What passes without the UCUM grammar is a unit by it, and measures something."""
+    assert _parsed(unit).magnitude > 0
 
 
 def test_conversion_of_temperatures():

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import safetensors.torch
@@ -16,6 +17,7 @@ import torch
 from filelock import FileLock
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from schemas.errors import ContractError, RadzooError, UsageError
 from schemas.study.networks import NetworkSettings
@@ -145,7 +147,7 @@ def restored(build: Callable[[], PhaseNetwork], weights: bytes) -> PhaseNetwork:
     ContractError
         If the file holds other tensors than the network has, or a weight that is no number.
     """
-    with torch.device("meta"):
+    with torch.device("meta"), _NothingDrawn():
         network = build()
     network.load_state_dict(_checked_weights(network, weights), assign=True)
     if lost := [name for name, tensor in network.named_buffers() if tensor.is_meta]:
@@ -155,6 +157,20 @@ def restored(build: Callable[[], PhaseNetwork], weights: bytes) -> PhaseNetwork:
         )
     prepared: PhaseNetwork = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return prepared.eval()
+
+
+class _NothingDrawn(TorchFunctionMode):
+    """Leave first weights undrawn where they have no memory anyway: PyTorch loads its compiler for drawing them."""
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: object, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if func in _DRAWS and args[0].is_meta:
+            return args[0]
+        return func(*args, **(kwargs or {}))
+
+
+_DRAWS = (Tensor.normal_, Tensor.uniform_)
 
 
 def _checked_weights(network: PhaseNetwork, weights: bytes) -> dict[str, Tensor]:

@@ -93,8 +93,9 @@ COHORTS = [
 ]
 
 
-# Every cohort with measured values; what is odd in the values shows in the largest cohort and in a tiny one.
-ODD_VALUES = [(kind, COHORTS[place]) for kind in ("constant", "gaps", "separated") for place in (0, 4)]
+# Every cohort with measured values; what is odd in the values shows in the largest cohort. In a tiny one no model but
+# cr is fitted whatever the values are, except that gaps leave even fewer patients.
+ODD_VALUES = [*((kind, COHORTS[0]) for kind in ("constant", "gaps", "separated")), ("gaps", COHORTS[4])]
 
 
 @pytest.mark.parametrize(("kind", "cohort"), [*(("measured", each) for each in COHORTS), *ODD_VALUES])

@@ -2,12 +2,13 @@
 
 import json
 import re
+import signal
 from collections import Counter
 from pathlib import Path
 
 import polars as pl
 import pytest
-from builders.command_line import radzoo_run
+from builders.command_line import radzoo_run, radzoo_started
 
 from flows.demo.cohort import published_cohort
 from flows.demo.files import FEWEST_PATIENTS, demo_study
@@ -111,16 +112,38 @@ def test_the_whole_cohort_has_the_published_groups():
     }
 
 
+def quick_networks(study_file):
+    """Write few epochs and small regions into the demonstration's study; every model stays, at its other settings."""
+    text = study_file.read_text()
+    for setting, fewer in (("epochs = 30", "epochs = 2"), ("size = 64", "size = 32")):
+        assert setting in text
+        text = text.replace(setting, fewer)
+    study_file.write_text(text)
+    return text
+
+
 @pytest.mark.slow
 def test_the_demonstration_runs_from_end_to_end(tmp_path):
-    """``radzoo demo`` goes from phantoms to report with no server set; a second call computes and trains nothing."""
-    done = radzoo_run("demo", "--patients", "24", "--workers", "2", cwd=tmp_path, timeout_s=600)
+    """``radzoo demo`` goes from phantoms to report with no server set; a second call computes and trains nothing.
+
+    Interrupted once its files are there, it goes on with them: networks of two epochs do what those of thirty do.
+    """
+    words = ("demo", "--patients", "24", "--workers", "2")
+    study_file = tmp_path / "demo" / "study" / "study.toml"
+    with radzoo_started(*words, cwd=tmp_path) as begun:
+        assert any(line.startswith("step 2 of 5") for line in begun.stderr)
+        begun.send_signal(signal.SIGINT)
+        begun.stderr.read()
+    assert begun.returncode == 130
+    text = quick_networks(study_file)
+    done = radzoo_run(*words, cwd=tmp_path, timeout_s=600)
     assert done.returncode == 0, done.stderr
+    assert study_file.read_text() == text
     counts = re.findall(r"computed (\d+), reused (\d+), failed (\d+), unchanged (\d+)", done.stdout)
     masks = len(list((tmp_path / "demo" / "study" / "masks").rglob("*.nii.gz")))
     regions = 3 * 24  # of the first reading alone
     assert counts == [(str(masks), "0", "0", "0"), (str(regions), "0", "0", "0")]
-    models = parsed_study((tmp_path / "demo" / "study" / "study.toml").read_text(), "study.toml").models
+    models = parsed_study(text, "study.toml").models
     assert {"cr", "radiomics_lr"} <= set(models)
     for model in models:
         for cohort in ("training", "validation"):
@@ -139,7 +162,7 @@ def test_the_demonstration_runs_from_end_to_end(tmp_path):
     answer = radzoo_run(*command[1].split(), "sql", command[2], "--format", "csv", cwd=tmp_path)
     assert len(answer.stdout.splitlines()) == 1 + 2 * len(models)
 
-    again = radzoo_run("--json", "demo", "--patients", "24", "--workers", "2", cwd=tmp_path, timeout_s=600)
+    again = radzoo_run("--json", *words, cwd=tmp_path, timeout_s=600)
     assert again.returncode == 0
     report = json.loads(again.stdout)
     assert report["ingested"]["commit_id"] is None

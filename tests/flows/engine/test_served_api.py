@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -86,10 +87,11 @@ class Served:
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory):
+def served(prefect_records, tmp_path_factory):
     """Give a `radzoo serve` with a server of its own, its study at work on no schedule of the next hours."""
     folder = tmp_path_factory.mktemp("served")
     study = SmallStudy.below(folder)
+    shutil.copy(prefect_records, folder)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -26,8 +27,9 @@ DEAD_PROXIES = dict.fromkeys(("HTTP_PROXY", "https_proxy", "ALL_PROXY"), "http:/
 
 @pytest.mark.slow
 @pytest.mark.parametrize("end", ["killed", "exits"])
-def test_the_server_does_not_outlive_its_process(end, tmp_path):
+def test_the_server_does_not_outlive_its_process(end, prefect_records, tmp_path):
     """After kill -9 of the process that started it, and after its exit, it is gone; dead proxies do not matter."""
+    shutil.copy(prefect_records, tmp_path)
     environment = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
     parent = subprocess.Popen(
         [sys.executable, "-c", PARENT],
