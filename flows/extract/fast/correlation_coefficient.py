@@ -41,7 +41,7 @@ def maximal_correlation(P: Floats, px: Floats, py: Floats, *, is_symmetric: bool
     n_levels, _, n_angles = P.shape
     if n_levels < 2:
         return np.ones(n_angles)
-    of_angle, rows, columns = P.transpose(2, 0, 1), px.T, py.T
+    of_angle, rows, columns = np.ascontiguousarray(P.transpose(2, 0, 1)), px.T, py.T
     second = np.full(n_angles, np.nan)
     if is_symmetric:
         second = _by_symmetry(of_angle, rows)
@@ -59,25 +59,20 @@ def maximal_correlation(P: Floats, px: Floats, py: Floats, *, is_symmetric: bool
 
 def _by_symmetry(P: Floats, px: Floats) -> Floats:
     """Return the second largest eigenvalue of Q at each angle, NaN where another way is needed."""
-    eps = np.spacing(1)
     roots = np.sqrt(px)
     inverse = np.divide(1.0, roots, out=np.zeros_like(roots), where=roots > 0)
     S = P * inverse[:, :, None] * inverse[:, None, :]
-    eigenvalues = np.linalg.eigvalsh(S).astype(float, copy=False)
+    eigenvalues = np.linalg.eigvalsh(S)
     by_size = np.take_along_axis(eigenvalues, np.argsort(eigenvalues**2, axis=1), axis=1)
-    chosen = by_size[:, -2]
-    gaps = np.abs(np.diff(by_size**2, axis=1))
-    is_apart = _is_apart(gaps[:, -2:].min(axis=1), px, chosen**2)
-    is_sure = (chosen**2 > _SMALLEST_SURE_EIGENVALUE) & is_apart
+    chosen = by_size[:, -2].astype(float)
+    gaps = np.abs(np.diff(by_size**2, axis=1))[:, -2:].min(axis=1)
+    is_alone = (chosen**2 > _SMALLEST_SURE_EIGENVALUE) & (gaps > _SMALLEST_GAP)
     found = np.full(len(P), np.nan)
-    if not is_sure.any():
+    if not is_alone.any():
         return found
-    v = _eigenvectors(S[is_sure], chosen[is_sure])
-    weight, p = P[is_sure], px[is_sure]
-    x, y = v * inverse[is_sure], v * roots[is_sure]
-    quotient = weight / (p[:, :, None] * p[:, None, :] + eps)
-    Qx = np.einsum("aik,ak->ai", quotient, np.einsum("ajk,aj->ak", weight, x))
-    found[is_sure] = np.sum(y * Qx, 1) / np.sum(y * x, 1)
+    v = _eigenvectors(S[is_alone], chosen[is_alone])[:, :, None]
+    moved, rest = _moved_by_eps(P[is_alone], px[is_alone], v, gaps[is_alone])
+    found[is_alone] = np.where(rest < _LARGEST_REST * chosen[is_alone] ** 2, moved[:, 0, 0], np.nan)
     return found
 
 
@@ -87,28 +82,50 @@ def _among_equals(P: Floats, px: Floats) -> float:
     Levels that have no pair with the others make an eigenvalue 1 each. What eps moves them by is an eigenvalue of Q
     within their space.
     """
-    eps, roots = np.spacing(1), np.sqrt(px)
+    roots = np.sqrt(px)
     inverse = np.divide(1.0, roots, out=np.zeros_like(roots), where=roots > 0)
     eigenvalues, vectors = np.linalg.eigh(P * inverse[:, None] * inverse)
     falling = np.argsort(eigenvalues**2)[::-1]
     squares = eigenvalues[falling] ** 2
-    ends = np.flatnonzero(_is_apart(-np.diff(squares), px, squares[1]))
+    gaps = -np.diff(squares)
+    ends = np.flatnonzero(gaps > _SMALLEST_GAP)
     ends = ends[ends > 0]
     if not len(ends) or squares[1] <= _SMALLEST_SURE_EIGENVALUE:
         return float("nan")
     v = vectors[:, falling[: ends[0] + 1]]
-    x, y = v * inverse[:, None], v * roots[:, None]
-    Qx = P / (px[:, None] * px + eps) @ (P.T @ x)
-    within = np.linalg.eigvals(np.linalg.solve(y.T @ x, y.T @ Qx))
-    return float("nan") if np.iscomplexobj(within) else float(np.sort(within)[-2])
+    moved, rest = _moved_by_eps(P[None], px[None], v[None], gaps[ends[:1]])
+    within = np.linalg.eigvals(moved[0])
+    if np.iscomplexobj(within) or rest[0] >= _LARGEST_REST * squares[1]:
+        return float("nan")
+    return float(np.sort(within)[-2])
 
 
-def _is_apart(gap: Floats, px: Floats, eigenvalue: Floats) -> NDArray[np.bool_]:
-    """Return whether eps leaves eigenvalues on both sides of a gap apart, and moves them to first order alone."""
-    disturbance = np.spacing(1) / np.where(px > 0, px, 1.0).min(axis=-1) ** 2
-    rest = disturbance**2 / np.maximum(gap, _SMALLEST_GAP)
-    apart: NDArray[np.bool_] = (gap > _SMALLEST_GAP) & (rest < _LARGEST_REST * eigenvalue)
-    return apart
+def _moved_by_eps(P: Floats, px: Floats, v: Floats, gap: Floats) -> tuple[Floats, Floats]:
+    """Return Q within the space of some eigenvectors of S, and the most that their eigenvalues miss beyond it.
+
+    Q leads out of the space by what eps does to it, and back by as little: over the gap to the other eigenvalues, the
+    product is the second order of what it moves.
+
+    Parameters
+    ----------
+    P : ndarray of shape (angles, levels, levels)
+        Symmetric.
+    px : ndarray of shape (angles, levels)
+        Its marginals.
+    v : ndarray of shape (angles, levels, vectors)
+        Of unit length, at right angles.
+    gap : ndarray of shape (angles,)
+        From the squares of these eigenvalues to those of the others.
+    """
+    roots = np.sqrt(px)[:, :, None]
+    inverse = np.divide(1.0, roots, out=np.zeros_like(roots), where=roots > 0)
+    quotient = P / (px[:, :, None] * px[:, None, :] + np.spacing(1))
+    to_right = roots * (quotient @ (P @ (v * inverse)))
+    to_left = inverse * (P @ (quotient.swapaxes(1, 2) @ (v * roots)))
+    within = v.swapaxes(1, 2) @ to_right
+    out = np.linalg.norm(to_right - v @ within, axis=(1, 2))
+    back = np.linalg.norm(to_left - v @ within.swapaxes(1, 2), axis=(1, 2))
+    return within, out * back / gap
 
 
 def _eigenvectors(S: Floats, eigenvalues: Floats) -> Floats:
