@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
 from pyarrow.fs import S3FileSystem
 from servers import postgresql_binaries, running_postgresql, running_s3
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import Connection, create_engine, make_url, text
 
-from store.address import StoreAddress
+from store.address import StoreAddress, write_address
+from store.home import Store
 
 SHARED_DATA = Path(os.environ.get("RADZOO_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
@@ -52,24 +55,51 @@ def s3_server() -> Iterator[str]:
         yield f"s3://radzoo?{urlencode(options)}"
 
 
-def address_of(place: str, request: pytest.FixtureRequest) -> StoreAddress:
-    """Return an address where nothing lies yet: where the catalogue lies, a dash, where the data lie."""
+@pytest.fixture(scope="session")
+def catalogue_template(postgresql_server: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return the name of a database that holds the catalogue of an empty store, to be copied: making one takes longer."""
+    with _administered(postgresql_server) as connection:
+        connection.execute(text("create database template"))
+    root = tmp_path_factory.mktemp("template") / "store"
+    write_address(root, StoreAddress(_database(postgresql_server, "template")))
+    Store(root, create=True).engine.dispose()
+    return "template"
+
+
+@contextmanager
+def _administered(url: str) -> Iterator[Connection]:
+    engine = create_engine(make_url(url).set(drivername="postgresql+pg8000"), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        yield connection
+    engine.dispose()
+
+
+def _database(url: str, name: str) -> str:
+    return url.rpartition("/")[0] + f"/{name}"
+
+
+def address_of(place: str, request: pytest.FixtureRequest, *, with_tables: bool = False) -> StoreAddress:
+    """Return an address of its own: where the catalogue lies, a dash, where the data lie.
+
+    Nothing lies there yet; where asked for, a catalogue on a server has the tables of an empty store. The database that
+    was given before is thrown away.
+    """
     catalogue, _, data = place.partition("-")
     url = bucket = None
     if catalogue == "postgresql":
-        url = request.getfixturevalue("postgresql_server")
-        engine = create_engine(make_url(url).set(drivername="postgresql+pg8000"))
-        with engine.begin() as connection:
-            connection.execute(text("drop schema public cascade"))
-            connection.execute(text("create schema public"))
-        engine.dispose()
+        server = request.getfixturevalue("postgresql_server")
+        template = request.getfixturevalue("catalogue_template") if with_tables else "template0"
+        url = _database(server, "tried")
+        with _administered(server) as connection:
+            connection.execute(text("drop database if exists tried with (force)"))
+            connection.execute(text(f"create database tried template {template}"))
     if data == "s3":
         base, _, options = request.getfixturevalue("s3_server").partition("?")
         bucket = f"{base}/t{uuid.uuid4().hex}?{options}"
     return StoreAddress(url, bucket)
 
 
-@pytest.fixture
-def new_address(request: pytest.FixtureRequest) -> Callable[[str], StoreAddress]:
-    """Return a function that gives an address of a kind, where nothing lies yet."""
-    return lambda place: address_of(place, request)
+@pytest.fixture(scope="session")
+def new_address(request: pytest.FixtureRequest) -> Callable[..., StoreAddress]:
+    """Return a function that gives an address of a kind, as `address_of` does."""
+    return partial(address_of, request=request)

@@ -291,4 +291,4 @@ TestHistories = Histories.TestCase
 def test_histories_in_postgresql(new_address):
     """What holds for SQLite holds for PostgreSQL."""
     few = settings(max_examples=3, stateful_step_count=10, deadline=None)
-    run_state_machine_as_test(lambda: Histories(new_address("postgresql-local")), settings=few)
+    run_state_machine_as_test(lambda: Histories(new_address("postgresql-local", with_tables=True)), settings=few)
