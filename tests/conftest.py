@@ -6,7 +6,6 @@ import os
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -79,27 +78,51 @@ def _database(url: str, name: str) -> str:
 
 
 def address_of(place: str, request: pytest.FixtureRequest, *, with_tables: bool = False) -> StoreAddress:
-    """Return an address of its own: where the catalogue lies, a dash, where the data lie.
+    """Return an address where nothing lies yet: where the catalogue lies, a dash, where the data lie.
 
-    Nothing lies there yet; where asked for, a catalogue on a server has the tables of an empty store. The database that
-    was given before is thrown away.
+    Where asked for, a catalogue on a server has the tables of an empty store.
     """
     catalogue, _, data = place.partition("-")
     url = bucket = None
     if catalogue == "postgresql":
         server = request.getfixturevalue("postgresql_server")
         template = request.getfixturevalue("catalogue_template") if with_tables else "template0"
-        url = _database(server, "tried")
+        name = f"t{uuid.uuid4().hex}"
         with _administered(server) as connection:
-            connection.execute(text("drop database if exists tried with (force)"))
-            connection.execute(text(f"create database tried template {template}"))
+            connection.execute(text(f"create database {name} template {template}"))
+        url = _database(server, name)
     if data == "s3":
         base, _, options = request.getfixturevalue("s3_server").partition("?")
         bucket = f"{base}/t{uuid.uuid4().hex}?{options}"
     return StoreAddress(url, bucket)
 
 
-@pytest.fixture(scope="session")
-def new_address(request: pytest.FixtureRequest) -> Callable[..., StoreAddress]:
-    """Return a function that gives an address of a kind, as `address_of` does."""
-    return partial(address_of, request=request)
+@contextmanager
+def _new_addresses(request: pytest.FixtureRequest) -> Iterator[Callable[..., StoreAddress]]:
+    """Give a function that returns new addresses; the databases that it made go with the block."""
+    made: list[str] = []
+
+    def new(place: str, *, with_tables: bool = False) -> StoreAddress:
+        address = address_of(place, request, with_tables=with_tables)
+        made.extend([address.catalogue] if address.catalogue else [])
+        return address
+
+    yield new
+    for url in made:
+        server, _, name = url.rpartition("/")
+        with _administered(f"{server}/postgres") as connection:
+            connection.execute(text(f"drop database {name} with (force)"))
+
+
+@pytest.fixture
+def new_address(request: pytest.FixtureRequest) -> Iterator[Callable[..., StoreAddress]]:
+    """Give a function that returns an address of a kind, as `address_of` does."""
+    with _new_addresses(request) as new:
+        yield new
+
+
+@pytest.fixture(scope="module")
+def new_address_of_module(request: pytest.FixtureRequest) -> Iterator[Callable[..., StoreAddress]]:
+    """Give what `new_address` gives, for stores that the tests of a module share."""
+    with _new_addresses(request) as new:
+        yield new
