@@ -9,13 +9,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlencode
 
-import pytest
-from pyarrow.fs import S3FileSystem
-from servers import postgresql_binaries, running_postgresql, running_s3
-from sqlalchemy import Connection, create_engine, make_url, text
+# Read when the libraries are loaded. Tests run one process a core: threads beside it wait for one another, and a fit of
+# a few columns takes twice as long.
+os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
-from store.address import StoreAddress, write_address
-from store.home import Store
+import pytest  # noqa: E402  (after the environment)
+from pyarrow.fs import S3FileSystem  # noqa: E402
+from servers import postgresql_binaries, running_postgresql, running_s3  # noqa: E402
+from sqlalchemy import Connection, create_engine, make_url, text  # noqa: E402
+
+from store.address import StoreAddress, write_address  # noqa: E402
+from store.home import Store  # noqa: E402
 
 SHARED_DATA = Path(os.environ.get("RADZOO_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
 

@@ -22,7 +22,9 @@ WRITERS, COMMITS = 3, 6
 @pytest.fixture(scope="module", params=["sqlite-local", "postgresql-local"])
 def raced(request, new_address_of_module, tmp_path_factory):
     """Give a store after a race, and what its processes reported: 3 writers, one that publishes too, and 2 readers."""
-    for store in opened_at(new_address_of_module(request.param, with_tables=True), tmp_path_factory.mktemp("raced") / "store"):
+    for store in opened_at(
+        new_address_of_module(request.param, with_tables=True), tmp_path_factory.mktemp("raced") / "store"
+    ):
         yield store, race(store.root, writers=WRITERS, commits=COMMITS, readers=2)
 
 
