@@ -13,13 +13,13 @@ from urllib.parse import urlencode
 # a few columns takes twice as long.
 os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
-import pytest  # noqa: E402  (after the environment)
-from pyarrow.fs import S3FileSystem  # noqa: E402
-from servers import postgresql_binaries, running_postgresql, running_s3  # noqa: E402
-from sqlalchemy import Connection, create_engine, make_url, text  # noqa: E402
+import pytest
+from pyarrow.fs import S3FileSystem
+from servers import postgresql_binaries, running_postgresql, running_s3
+from sqlalchemy import Connection, create_engine, make_url, text
 
-from store.address import StoreAddress, write_address  # noqa: E402
-from store.home import Store  # noqa: E402
+from store.address import StoreAddress, write_address
+from store.home import Store
 
 SHARED_DATA = Path(os.environ.get("RADZOO_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
@@ -60,7 +60,7 @@ def s3_server() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def catalogue_template(postgresql_server: str, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Return the name of a database that holds the catalogue of an empty store, to be copied: making one takes longer."""
+    """Return the name of a database with the catalogue of an empty store, to be copied: making one takes longer."""
     with _administered(postgresql_server) as connection:
         connection.execute(text("create database template"))
     root = tmp_path_factory.mktemp("template") / "store"
