@@ -104,7 +104,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(steps)
 def test_every_snapshot_of_a_random_history_answers_as_before(history):
     """Whatever was added, ended, computed twice or compacted before: bits, NULL and NaN of each snapshot stay."""
