@@ -5,15 +5,21 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlencode
+
+# Read when the libraries are loaded. Tests run one process a core: threads beside it wait for one another, and a fit of
+# a few columns takes twice as long.
+os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 import pytest
 from pyarrow.fs import S3FileSystem
 from servers import postgresql_binaries, running_postgresql, running_s3
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import Connection, create_engine, make_url, text
 
-from store.address import StoreAddress
+from store.address import StoreAddress, write_address
+from store.home import Store
 
 SHARED_DATA = Path(os.environ.get("RADZOO_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
@@ -52,24 +58,75 @@ def s3_server() -> Iterator[str]:
         yield f"s3://radzoo?{urlencode(options)}"
 
 
-def address_of(place: str, request: pytest.FixtureRequest) -> StoreAddress:
-    """Return an address where nothing lies yet: where the catalogue lies, a dash, where the data lie."""
+@pytest.fixture(scope="session")
+def catalogue_template(postgresql_server: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return the name of a database with the catalogue of an empty store, to be copied: making one takes longer."""
+    with _administered(postgresql_server) as connection:
+        connection.execute(text("create database template"))
+    root = tmp_path_factory.mktemp("template") / "store"
+    write_address(root, StoreAddress(_database(postgresql_server, "template")))
+    Store(root, create=True).engine.dispose()
+    return "template"
+
+
+@contextmanager
+def _administered(url: str) -> Iterator[Connection]:
+    engine = create_engine(make_url(url).set(drivername="postgresql+pg8000"), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        yield connection
+    engine.dispose()
+
+
+def _database(url: str, name: str) -> str:
+    return url.rpartition("/")[0] + f"/{name}"
+
+
+def address_of(place: str, request: pytest.FixtureRequest, *, with_tables: bool = False) -> StoreAddress:
+    """Return an address where nothing lies yet: where the catalogue lies, a dash, where the data lie.
+
+    Where asked for, a catalogue on a server has the tables of an empty store.
+    """
     catalogue, _, data = place.partition("-")
     url = bucket = None
     if catalogue == "postgresql":
-        url = request.getfixturevalue("postgresql_server")
-        engine = create_engine(make_url(url).set(drivername="postgresql+pg8000"))
-        with engine.begin() as connection:
-            connection.execute(text("drop schema public cascade"))
-            connection.execute(text("create schema public"))
-        engine.dispose()
+        server = request.getfixturevalue("postgresql_server")
+        template = request.getfixturevalue("catalogue_template") if with_tables else "template0"
+        name = f"t{uuid.uuid4().hex}"
+        with _administered(server) as connection:
+            connection.execute(text(f"create database {name} template {template}"))
+        url = _database(server, name)
     if data == "s3":
         base, _, options = request.getfixturevalue("s3_server").partition("?")
         bucket = f"{base}/t{uuid.uuid4().hex}?{options}"
     return StoreAddress(url, bucket)
 
 
+@contextmanager
+def _new_addresses(request: pytest.FixtureRequest) -> Iterator[Callable[..., StoreAddress]]:
+    """Give a function that returns new addresses; the databases that it made go with the block."""
+    made: list[str] = []
+
+    def new(place: str, *, with_tables: bool = False) -> StoreAddress:
+        address = address_of(place, request, with_tables=with_tables)
+        made.extend([address.catalogue] if address.catalogue else [])
+        return address
+
+    yield new
+    for url in made:
+        server, _, name = url.rpartition("/")
+        with _administered(f"{server}/postgres") as connection:
+            connection.execute(text(f"drop database {name} with (force)"))
+
+
 @pytest.fixture
-def new_address(request: pytest.FixtureRequest) -> Callable[[str], StoreAddress]:
-    """Return a function that gives an address of a kind, where nothing lies yet."""
-    return lambda place: address_of(place, request)
+def new_address(request: pytest.FixtureRequest) -> Iterator[Callable[..., StoreAddress]]:
+    """Give a function that returns an address of a kind, as `address_of` does."""
+    with _new_addresses(request) as new:
+        yield new
+
+
+@pytest.fixture(scope="module")
+def new_address_of_module(request: pytest.FixtureRequest) -> Iterator[Callable[..., StoreAddress]]:
+    """Give what `new_address` gives, for stores that the tests of a module share."""
+    with _new_addresses(request) as new:
+        yield new

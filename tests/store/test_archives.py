@@ -52,24 +52,40 @@ def format_3():
 FORMATS = {"format_1.tar.gz": format_1, "format_2.tar.gz": format_2, "format_3.tar.gz": format_3}
 
 
-@pytest.fixture(params=ARCHIVES, ids=lambda file: file.name.removesuffix(".tar.gz"))
-def archive(request):
-    """Return an archive's file."""
-    return request.param
+EVERYWHERE = [(catalogue, archive) for catalogue in ("sqlite", "postgresql") for archive in ARCHIVES]
+CHANGED = [(catalogue, archive) for catalogue, archive in EVERYWHERE if catalogue == "sqlite" or archive == ARCHIVES[0]]
+"""Of those on a server the oldest, which takes every step: once brought up to date all have the same tables."""
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def archived(request, archive, new_address, tmp_path):
-    """Return an archived store, opened on each kind of catalogue, and what its release answered."""
+def _name(place):
+    catalogue, archive = place
+    return f"{catalogue}-{archive.name.removesuffix('.tar.gz')}"
+
+
+def opened(place, new_address, folder):
+    """Give an archived store, opened on a kind of catalogue, and what its release answered."""
+    catalogue, archive = place
     with tarfile.open(archive) as content:
-        content.extractall(tmp_path, filter="data")
-    if request.param == "postgresql":
+        content.extractall(folder, filter="data")
+    if catalogue == "postgresql":
         address = new_address("postgresql-local")
-        move_catalogue(tmp_path / "store", address.catalogue, FORMATS[archive.name]())
-        write_address(tmp_path / "store", address)
-    store = Store(tmp_path / "store")
+        move_catalogue(folder / "store", address.catalogue, FORMATS[archive.name]())
+        write_address(folder / "store", address)
+    store = Store(folder / "store")
     yield store, json.loads(archive.with_name(archive.name.replace(".tar.gz", ".json")).read_text())
     store.engine.dispose()
+
+
+@pytest.fixture(scope="module", params=EVERYWHERE, ids=_name)
+def archived(request, new_address_of_module, tmp_path_factory):
+    """Give an archived store on each kind of catalogue, and what its release answered; tests only read it."""
+    yield from opened(request.param, new_address_of_module, tmp_path_factory.mktemp("archived"))
+
+
+@pytest.fixture(params=CHANGED, ids=_name)
+def archived_of_its_own(request, new_address, tmp_path):
+    """Give an archived store that a test may change, and what its release answered."""
+    yield from opened(request.param, new_address, tmp_path)
 
 
 def move_catalogue(root, url, tables):
@@ -145,9 +161,9 @@ def test_the_suites_of_an_old_store_have_their_new_names(archived):
     assert {"holdout"} <= {each["suite"] for each in parameters if "suite" in each} <= {"holdout", "nested-cv"}
 
 
-def test_an_old_store_goes_on(archived):
+def test_an_old_store_goes_on(archived_of_its_own):
     """A commit lands on top of the old ones."""
-    store, _ = archived
+    store, _ = archived_of_its_own
     before = Snapshot(store).commit_id
     with commit_to(store, "a later ingest") as commit:
         commit.put("patients", [{"patient": "later"}])
@@ -176,9 +192,9 @@ def test_an_old_store_keeps_the_promises_of_today(archived):
     assert broken == {}
 
 
-def test_an_old_store_is_compacted(archived):
+def test_an_old_store_is_compacted(archived_of_its_own):
     """Segments of its day are merged with new ones, and every question has that day's answer still."""
-    store, answers = archived
+    store, answers = archived_of_its_own
     (feature_set,) = feature_sets_with_segments(store)
     in_parts(store, feature_set, parts=3)
     before = [feature_table(Snapshot(store, at), feature_set).sort_by("extraction_id") for at in range(1, 7)]
@@ -205,9 +221,9 @@ def in_parts(store, feature_set, *, parts):
             commit.put("extractions", [row | {"segment_id": new.segment_id} for row in known])
 
 
-def test_a_patient_is_erased_from_an_old_store(archived):
+def test_a_patient_is_erased_from_an_old_store(archived_of_its_own):
     """No snapshot, segment or dataset of its day names the patient afterwards."""
-    store, _ = archived
+    store, _ = archived_of_its_own
     newest = Snapshot(store).commit_id
     patient = Snapshot(store).rows("patients")[0]["patient"]
     held = [row["dataset_id"] for row in Snapshot(store).rows("datasets")]

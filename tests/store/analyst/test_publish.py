@@ -26,20 +26,29 @@ from store.verification.verify import store_verification
 CLIENT = """
 import json, sys
 import duckdb
-with duckdb.connect(sys.argv[1], read_only=True) as connection:
-    print(json.dumps(connection.sql(sys.argv[2]).fetchall()))
+for line in sys.stdin:
+    file, query = json.loads(line)
+    with duckdb.connect(file, read_only=True) as connection:
+        print(json.dumps(connection.sql(query).fetchall()), flush=True)
 """
 
 
-def asked(file: Path, query: str) -> list[list]:
-    """Return what another process, in another working directory and knowing only DuckDB, reads from a file."""
+@pytest.fixture(scope="module")
+def asked():
+    """Give what another process, in another working directory and knowing only DuckDB, reads from a file."""
     environment = {"PATH": os.environ["PATH"], "HOME": "/"}
-    command = [sys.executable, "-c", CLIENT, str(file), query]
-    done = subprocess.run(command, cwd="/", env=environment, capture_output=True, text=True, check=True, timeout=60)
-    return json.loads(done.stdout)
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-c", CLIENT], cwd="/", env=environment, **pipes) as client:
+
+        def ask(file: Path, query: str) -> list[list]:
+            client.stdin.write(json.dumps([str(file), query]) + "\n")
+            client.stdin.flush()
+            return json.loads(client.stdout.readline())
+
+        yield ask
 
 
-def test_a_plain_client_reads_it_from_anywhere(filled):
+def test_a_plain_client_reads_it_from_anywhere(filled, asked):
     """A client without radzoo, in another working directory, reads catalogue and features."""
     file = publish_snapshot(Snapshot(filled))
     assert file == filled.analyst_file
@@ -69,7 +78,7 @@ def test_it_can_be_attached_under_another_name(filled):
         ).fetchall() == [(6,)]
 
 
-def test_columns_of_wide_views_have_comments(filled):
+def test_columns_of_wide_views_have_comments(filled, asked):
     """Unit, IBSI code and definition of a feature can be read in the file itself."""
     found = asked(
         publish_snapshot(Snapshot(filled)),
@@ -82,7 +91,7 @@ def test_columns_of_wide_views_have_comments(filled):
     ]
 
 
-def test_clients_from_duckdb_1_2_on_can_read_the_format(filled):
+def test_clients_from_duckdb_1_2_on_can_read_the_format(filled, asked):
     """The file has storage version 65, which DuckDB 1.2 introduced (duckdb.org/docs/stable/internals/storage)."""
     file = publish_snapshot(Snapshot(filled))
     header = file.read_bytes()[:20]
@@ -91,7 +100,7 @@ def test_clients_from_duckdb_1_2_on_can_read_the_format(filled):
     assert asked(file, "select tags['storage_version'] from duckdb_databases() where not internal") == [["v1.2.0+"]]
 
 
-def test_a_client_that_has_the_old_file_open_goes_on_reading(filled):
+def test_a_client_that_has_the_old_file_open_goes_on_reading(filled, asked):
     """Publishing swaps the file: who has the old one open keeps its state, who opens it now sees the new one."""
     file = publish_snapshot(Snapshot(filled))
     with duckdb.connect(str(file), read_only=True) as old:
@@ -104,12 +113,12 @@ def test_a_client_that_has_the_old_file_open_goes_on_reading(filled):
         assert old.sql("select max(commit_id) from commits").fetchall() == [(3,)]
 
 
-def test_an_older_commit_can_be_published(filled):
+def test_an_older_commit_can_be_published(filled, asked):
     """The file is that of the snapshot, whichever commit it is of."""
     assert asked(publish_snapshot(Snapshot(filled, 1)), "select max(commit_id) from commits") == [[1]]
 
 
-def test_an_empty_store_can_be_published(store):
+def test_an_empty_store_can_be_published(store, asked):
     """Before anything is ingested the file has all views and no rows."""
     file = publish_snapshot(Snapshot(store))
     assert sorted(name for (name,) in asked(file, "select view_name from duckdb_views() where not internal")) == sorted(
@@ -135,7 +144,7 @@ def test_what_cannot_be_published_leaves_the_old_file(filled):
     assert [each.name for each in filled.root.glob("analyst*")] == ["analyst.duckdb"]
 
 
-def test_a_moved_store_says_so_and_is_published_again(filled, tmp_path):
+def test_a_moved_store_says_so_and_is_published_again(filled, tmp_path, asked):
     """After the folder was moved the file's features are no other store's, and publishing puts them right."""
     publish_snapshot(Snapshot(filled))
     filled.engine.dispose()
@@ -166,7 +175,7 @@ def test_a_file_of_an_older_release_is_published_again(filled):
     assert published_root(filled) == str(filled.root)
 
 
-def test_a_link_to_the_store_is_no_other_place(filled, tmp_path):
+def test_a_link_to_the_store_is_no_other_place(filled, tmp_path, asked):
     """Through a symbolic link the file answers: it lies where it was published."""
     publish_snapshot(Snapshot(filled))
     (tmp_path / "link").symlink_to(filled.root)
@@ -207,7 +216,7 @@ def test_what_a_client_wrote_is_found_and_replaced(filled, forgery):
     assert filled.analyst_file.stat().st_size == published_bytes
 
 
-def test_a_file_of_a_newer_commit_is_replaced(filled, tmp_path):
+def test_a_file_of_a_newer_commit_is_replaced(filled, tmp_path, asked):
     """After going back to an older catalogue the file shows that one, and not what was erased or taken back since."""
     filled.engine.dispose()
     older = shutil.copytree(filled.root, tmp_path / "older")
@@ -227,7 +236,7 @@ def test_a_file_of_a_newer_commit_is_replaced(filled, tmp_path):
     assert asked(back.analyst_file, "select count(*) from patients where patient = 'of-later'") == [[0]]
 
 
-def test_of_two_commits_the_newer_stays_published(filled):
+def test_of_two_commits_the_newer_stays_published(filled, asked):
     """A snapshot that was taken before another commit landed is published as of that one."""
     before = Snapshot(filled)
     with commit_to(filled, "later") as commit:

@@ -183,8 +183,9 @@ def test_a_backup_that_was_written_to_is_kept(filled, tmp_path):
     assert Snapshot(Store(tmp_path / "backup")).commit_id == 4
 
 
-def test_an_open_backup_is_not_replaced_under_its_reader(filled, tmp_path):
+def test_an_open_backup_is_not_replaced_under_its_reader(filled, tmp_path, monkeypatch):
     """While somebody reads the backup's log it stays, and who runs the command is told."""
+    monkeypatch.setattr("store.backup.copy._PATIENCE_S", 0.1)
     back_up_store(filled, tmp_path / "backup")
     reader = Store(tmp_path / "backup")
     with commit_to(filled, "newer") as commit:

@@ -125,12 +125,13 @@ def test_no_number_is_null(store):
     assert values(store) == {("p1", "afp"): None}
 
 
-@pytest.mark.parametrize("value", [5e-324, -2.2250738585072014e-308, 1.7976931348623157e308, 0.1, math.inf])
-def test_numbers_are_kept_to_the_last_bit(store, value):
+def test_numbers_are_kept_to_the_last_bit(store):
     """A stored number reads back equal, so that writing it again changes nothing."""
-    put(store, [VALUE | {"value": value}])
-    assert values(store) == {("p1", "afp"): value}
-    assert put(store, [VALUE | {"value": value}]) == Changes(unchanged=1)
+    numbers = (5e-324, -2.2250738585072014e-308, 1.7976931348623157e308, 0.1, math.inf)
+    rows = [VALUE | {"variable": repr(number), "value": number} for number in numbers]
+    put(store, rows)
+    assert values(store) == {("p1", repr(number)): number for number in numbers}
+    assert put(store, rows) == Changes(unchanged=len(rows))
 
 
 def test_replacing_removes_what_is_not_given(store):
@@ -310,26 +311,30 @@ def test_a_second_writer_waits_its_turn(store):
     assert values(store) == {("p1", "afp"): 1.0}
 
 
-@pytest.mark.parametrize("table", VERSIONED)
-def test_every_table_takes_supersedes_and_removes_a_row(store, table):
-    """All versioned tables follow the same rules, whatever their keys are."""
-    columns = {column.name: column.type.python_type for column in VERSIONED[table].columns}
-    key = {name: columns[name](1) for name in KEYS[table]}
-    content = [
-        name for name in columns if name not in (*key, "row_id", "added_commit", "removed_commit", "recorded_at")
-    ]
-    row = key | {name: columns[name](1) for name in content}
-    assert put(store, [row], table) == Changes(added=1)
-    assert put(store, [row], table) == Changes(unchanged=1)
-    for name in content:
-        row[name] = columns[name](2)
-        assert put(store, [row], table) == Changes(changed=1)
-    assert Snapshot(store).row(table) == row | {"added_commit": 1 + len(content)} | (
-        {"recorded_at": None} if "recorded_at" in columns else {}
-    )
-    with commit_to(store, "test") as commit:
-        assert commit.remove(table, [key]) == Changes(removed=1)
-    assert Snapshot(store).rows(table) == []
+def test_every_table_takes_supersedes_and_removes_a_row(store):
+    """All versioned tables follow the same rules, whatever their keys are, and no column's change is overlooked."""
+    for table, columns in VERSIONED.items():
+        types = {column.name: column.type.python_type for column in columns.columns}
+        kept = ("row_id", "added_commit", "removed_commit", "recorded_at")
+        content = [name for name in types if name not in (*KEYS[table], *kept)]
+        # A row for each column beside the key: in each, another one changes.
+        count = max(len(content), 1)
+        keys = [{name: types[name](number) for name in KEYS[table]} for number in range(1, count + 1)]
+        rows = [key | {name: types[name](1) for name in content} for key in keys]
+        assert put(store, rows, table) == Changes(added=count), table
+        assert put(store, rows, table) == Changes(unchanged=count), table
+        for row, name in zip(rows, content, strict=False):
+            row[name] = types[name](2)
+        assert put(store, rows, table) == Changes(changed=len(content), unchanged=count - len(content)), table
+        known = {"recorded_at": None} if "recorded_at" in types else {}
+        known["added_commit"] = newest_commit(store)
+        expected = {tuple(key.values()): row | known for key, row in zip(keys, rows, strict=True)}
+        live = Snapshot(store).rows(table)
+        assert {tuple(row[name] for name in KEYS[table]): row for row in live} == expected, table
+        assert len(live) == count, table
+        with commit_to(store, "test") as commit:
+            assert commit.remove(table, keys) == Changes(removed=count), table
+        assert Snapshot(store).rows(table) == [], table
 
 
 def test_a_commit_that_could_not_be_read_again_does_not_land(filled):

@@ -284,11 +284,11 @@ def wide(state: State) -> list[tuple]:
     return sorted(found)
 
 
-Histories.TestCase.settings = settings(max_examples=12, stateful_step_count=12, deadline=None)
+Histories.TestCase.settings = settings(max_examples=6, stateful_step_count=12, deadline=None)
 TestHistories = Histories.TestCase
 
 
 def test_histories_in_postgresql(new_address):
     """What holds for SQLite holds for PostgreSQL."""
-    few = settings(max_examples=3, stateful_step_count=10, deadline=None)
-    run_state_machine_as_test(lambda: Histories(new_address("postgresql-local")), settings=few)
+    few = settings(max_examples=2, stateful_step_count=10, deadline=None)
+    run_state_machine_as_test(lambda: Histories(new_address("postgresql-local", with_tables=True)), settings=few)

@@ -84,15 +84,22 @@ def files_that_name(store):
     return found
 
 
-@pytest.mark.parametrize("is_pinned_first", [True, False])
-def test_the_store_is_as_if_it_had_been_committed_before(store_of_any_catalogue, tmp_path, is_pinned_first):
-    """Rows, segments, datasets, marks and texts are those of a commit that landed before the erasure."""
-    before = Store(tmp_path / "before", create=True)
+@pytest.fixture(scope="module")
+def landed_before(tmp_path_factory):
+    """Return the content of a store whose last commit landed before the erasure."""
+    before = Store(tmp_path_factory.mktemp("before") / "store", create=True)
     fill(before)
     with commit_to(before, "late") as commit:
         land(commit, before, pinned(before))
     erase_patient(before, PATIENT)
+    found = content(before)
+    before.engine.dispose()
+    return found
 
+
+@pytest.mark.parametrize("is_pinned_first", [True, False])
+def test_the_store_is_as_if_it_had_been_committed_before(store_of_any_catalogue, landed_before, is_pinned_first):
+    """Rows, segments, datasets, marks and texts are those of a commit that landed before the erasure."""
     store = store_of_any_catalogue
     fill(store)
     basis = basis_of(store)
@@ -101,7 +108,7 @@ def test_the_store_is_as_if_it_had_been_committed_before(store_of_any_catalogue,
     datasets = datasets or pinned(store)
     with commit_to(store, "late", basis=basis) as commit:
         land(commit, store, datasets)
-    assert content(store) == content(before)
+    assert content(store) == landed_before
     stage_unit(store.staging / "bench-er", "unit", {"cr": {"probabilities": {PATIENT: 0.5}}})
     assert repeat_erasures(store, basis) == 1
     assert files_that_name(store) == []
@@ -109,7 +116,6 @@ def test_the_store_is_as_if_it_had_been_committed_before(store_of_any_catalogue,
     assert (bool(marks["fitted"]), bool(marks["judging"])) == (True, False)
     assert [row["status"] for row in receipts(store)] == ["finished"]
     assert not findings(store)
-    before.engine.dispose()
 
 
 def receipts(store):
@@ -123,9 +129,9 @@ def findings(store):
     return [finding for check in store_verification(store).checks if check.name in names for finding in check.findings]
 
 
-def test_a_dataset_that_is_on_record_keeps_what_is_left_of_it(store):
+def test_a_dataset_that_is_on_record_keeps_what_is_left_of_it(filled):
     """A commit that names a dataset by the file it had before the erasure supersedes nothing."""
-    fill(store)
+    store = filled
     datasets = pinned(store)
     with commit_to(store, "train") as commit:
         commit.put("datasets", [vars(each) for each in datasets])
@@ -138,9 +144,9 @@ def test_a_dataset_that_is_on_record_keeps_what_is_left_of_it(store):
     assert not findings(store)
 
 
-def test_whom_an_ingest_brought_back_stays(store):
+def test_whom_an_ingest_brought_back_stays(filled):
     """A patient whom an ingest that began after the erasure brought back is not taken out by older work."""
-    fill(store)
+    store = filled
     basis = basis_of(store)
     erase_patient(store, PATIENT)
     with commit_to(store, "ingest", basis=basis_of(store)) as commit:
@@ -155,18 +161,18 @@ def test_whom_an_ingest_brought_back_stays(store):
     assert [row["status"] for row in receipts(store)] == ["finished", "finished"]
 
 
-def test_work_from_before_there_was_a_store(store):
+def test_work_from_before_there_was_a_store(filled):
     """An ingest that began when there was no store leaves out who was erased before it lands."""
-    fill(store)
+    store = filled
     erase_patient(store, PATIENT)
     with commit_to(store, "ingest", basis=Basis()) as commit:
         commit.put("patients", [{"patient": PATIENT}, {"patient": "new"}])
     assert [row["patient"] for row in Snapshot(store).rows("patients")] == [OTHER, "p3", "new"]
 
 
-def test_damage_of_a_former_release_is_settled(store):
+def test_damage_of_a_former_release_is_settled(filled):
     """Where a model names a dataset whose file an erasure removed, verify asks for the erasure, and it marks."""
-    fill(store)
+    store = filled
     datasets = pinned(store)
     receipt = erase_patient(store, PATIENT)
     with commit_to(store, "train, as it was") as commit:
@@ -189,9 +195,9 @@ def test_damage_of_a_former_release_is_settled(store):
     assert not findings(store)
 
 
-def test_verify_finds_who_was_written_back(store):
+def test_verify_finds_who_was_written_back(filled):
     """Rows of an erased patient whom no ingest brought back are a broken promise, until the patient is erased again."""
-    fill(store)
+    store = filled
     erase_patient(store, PATIENT)
     with commit_to(store, "bench, as it was") as commit:
         commit.put("outcomes", [{"patient": PATIENT, "outcome": "er", "event": 1}])

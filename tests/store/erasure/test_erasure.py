@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import sqlite3
 
 import pyarrow as pa
@@ -23,6 +24,7 @@ from store.erasure.erase import erase_patient, planned_erasure
 from store.erasure.mentions import ERASED, without_patient
 from store.history.runs import record_run
 from store.history.snapshot import Snapshot, newest_commit
+from store.home import Store
 from store.rows.datasets import pin_dataset
 from store.rows.staged_units import stage_unit
 from store.rows.staging import stage
@@ -110,43 +112,56 @@ def bytes_that_name(store):
     return found
 
 
-def answers_that_name(store):
-    """Return the views and commits whose answer has the pseudonym."""
-    found = []
+def looked_at(store):
+    """Return the views and commits whose answer has the pseudonym, and each snapshot's features of all but two.
+
+    Those left out of the features are the patient and the patient's twin.
+    """
+    found, others = [], []
+    query = "select * exclude (reading) from two_features where patient not in ($own, 'twin') order by patient"
     for as_of in range(newest_commit(store) + 1):
         with snapshot_connection(Snapshot(store, as_of)) as connection:
             names = [*RESERVED_VIEWS, *(["two_features"] if as_of >= 2 else [])]
             for view in names:
                 said = repr(connection.sql(f"from {view}").fetchall()).replace(OTHER, "")
                 found += [(as_of, view)] if PATIENT in said else []
-    return found
+            if as_of >= 2:
+                others.append(connection.sql(query, params={"own": PATIENT}).fetchall())
+    return found, others
 
 
-def rows_of_others(store):
-    """Return, for every snapshot, the features of all but the patient and the patient's twin."""
-    found = []
-    for as_of in range(2, newest_commit(store) + 1):
-        with snapshot_connection(Snapshot(store, as_of)) as connection:
-            query = "select * exclude (reading) from two_features where patient not in ($own, 'twin') order by patient"
-            found.append(connection.sql(query, params={"own": PATIENT}).fetchall())
-    return found
+@pytest.fixture(scope="module")
+def template(tmp_path_factory):
+    """Return a folder with the store of three patients, to be copied, its records and what is seen in it."""
+    store = Store(tmp_path_factory.mktemp("lived") / "store", create=True)
+    records = lived_in(store)
+    seen = looked_at(store)
+    store.engine.dispose()
+    return store.root, records, seen
+
+
+@pytest.fixture
+def lived(template, tmp_path):
+    """Return a store of its own with a study of three patients."""
+    store = Store(shutil.copytree(template[0], tmp_path / "store"))
+    publish_snapshot(Snapshot(store))
+    return store
 
 
 def test_nothing_of_the_patient_is_left(store_anywhere):
     """No byte and no answer has the pseudonym, wherever catalogue and files lie; the others' rows are as they were."""
     store = store_anywhere
     lived_in(store)
-    before, commits = rows_of_others(store), newest_commit(store)
-    assert answers_that_name(store)
+    (named, before), commits = looked_at(store), newest_commit(store)
+    assert named
     assert bytes_that_name(store)
     receipt = erase_patient(store, PATIENT, author="keeper")
-    assert answers_that_name(store) == []
+    assert looked_at(store) == ([], before)
     assert bytes_that_name(store) == []
     if is_postgresql(store.engine):
         with store.engine.connect() as connection:
             rows = connection.execute(text("select query_to_xml('select * from clinical', true, false, '')::text"))
             assert PATIENT not in rows.scalar()
-    assert rows_of_others(store) == before
     assert newest_commit(store) == commits
     (kept,) = Snapshot(store).arrow("erasures").to_pylist()
     assert json.loads(kept["receipt"]) == receipt
@@ -158,9 +173,9 @@ def test_nothing_of_the_patient_is_left(store_anywhere):
     assert Snapshot(store).arrow("erasures").num_rows == 1
 
 
-def test_the_receipt_counts_what_went(store):
+def test_the_receipt_counts_what_went(lived):
     """Rows of all commits by table, files by hash, datasets, and the one model that the patient had trained."""
-    lived_in(store)
+    store = lived
     plan = planned_erasure(store, PATIENT)
     receipt = erase_patient(store, PATIENT)
     removed = {each["table"]: each["rows"] for each in receipt["rows_removed"]}
@@ -193,9 +208,9 @@ def test_the_receipt_counts_what_went(store):
     assert excluded == {OTHER: "no label"}
 
 
-def test_a_twin_keeps_the_row(store):
+def test_a_twin_keeps_the_row(lived, template):
     """Where another patient has the same image and mask, the values stay, in the file too, under that patient."""
-    first, *_ = lived_in(store)
+    store, (first, *_) = lived, template[1]
     erase_patient(store, PATIENT)
     snapshot = Snapshot(store)
     (extraction,) = snapshot.rows("extractions", extraction_id=first.extraction_id)
@@ -213,10 +228,9 @@ STEPS = ("without_rows", "replace_segments", "mark_models", "publish_snapshot", 
 
 
 @pytest.mark.parametrize("step", [*STEPS, "clear_folders", "scrub_catalogue"])
-def test_killed_at_any_step(store, monkeypatch, step):
+def test_killed_at_any_step(lived, template, monkeypatch, step):
     """A kill leaves the store as it was or one that answers without the patient; the same command then finishes."""
-    lived_in(store)
-    before = rows_of_others(store)
+    store, (_, _, (_, before)) = lived, template
     carry_out = getattr(erasure, step)
 
     def killed(*arguments):
@@ -227,31 +241,31 @@ def test_killed_at_any_step(store, monkeypatch, step):
         patched.setattr(erasure, step, killed)
         with pytest.raises(KeyboardInterrupt):
             erase_patient(store, PATIENT)
-    assert rows_of_others(store) == before
+    named, others = looked_at(store)
+    assert others == before
     is_out = step not in STEPS[:3]
-    assert bool(answers_that_name(store)) is not is_out
+    assert bool(named) is not is_out
     statuses = [json.loads(row["receipt"])["status"] for row in Snapshot(store).arrow("erasures").to_pylist()]
     assert statuses == ["unfinished"] * is_out
     receipt = erase_patient(store, PATIENT)
     assert bytes_that_name(store) == []
-    assert answers_that_name(store) == []
-    assert rows_of_others(store) == before
+    assert looked_at(store) == ([], before)
     assert Snapshot(store).arrow("erasures").num_rows == 1
     assert receipt["status"] == "finished"
     assert receipt["models_marked"] == ["er/cr@1"]
     assert len(receipt["files_rewritten"]) == 3
 
 
-def test_a_reader_who_keeps_old_pages(store, monkeypatch):
+def test_a_reader_who_keeps_old_pages(lived, monkeypatch):
     """While a reader holds the catalogue's old pages the erasure is unfinished and says so; later it goes on."""
-    lived_in(store)
+    store = lived
     monkeypatch.setattr("store.erasure.files.BUSY_TIMEOUT_S", 0.1)
     reader = sqlite3.connect(store.catalogue_file, isolation_level=None)
     reader.execute("begin")
     assert reader.execute("select count(*) from patients").fetchone() == (3,)
     with pytest.raises(StoreBusyError, match="old pages"):
         erase_patient(store, PATIENT)
-    assert answers_that_name(store) == []
+    assert looked_at(store)[0] == []
     assert planned_erasure(store, PATIENT).is_empty
     reader.execute("commit")
     reader.close()
@@ -259,18 +273,18 @@ def test_a_reader_who_keeps_old_pages(store, monkeypatch):
     assert bytes_that_name(store) == []
 
 
-def test_an_unknown_patient_and_the_nearest(store):
+def test_an_unknown_patient_and_the_nearest(lived):
     """A slip of the pen is answered with the pseudonyms that are near, and nothing is written."""
-    lived_in(store)
+    store = lived
     with pytest.raises(NotFoundError) as caught:
         erase_patient(store, "zqpatient")
     assert caught.value.hint == f"the nearest: {PATIENT}, {OTHER}"
     assert Snapshot(store).arrow("erasures").num_rows == 0
 
 
-def test_a_lost_file_keeps_nobody_in_the_store(store):
+def test_a_lost_file_keeps_nobody_in_the_store(lived):
     """Where a segment or dataset is missing, the rest goes, the split tells who trained, and the receipt names it."""
-    lived_in(store)
+    store = lived
     paths = [Snapshot(store).rows("datasets")[0]["path"].removeprefix("datasets/")]
     store.datasets.remove(paths[0])
     receipt = erase_patient(store, PATIENT)
@@ -299,9 +313,9 @@ def test_a_text_without_the_patient(patient, told, left):
     assert without_patient(told, patient) == left
 
 
-def test_a_lost_segment_does_not_keep_the_patient(store):
+def test_a_lost_segment_does_not_keep_the_patient(lived):
     """Where the store cannot be published, all bytes of the patient go nevertheless; the fault is said at the end."""
-    lived_in(store)
+    store = lived
     with commit_to(store, "more") as c:
         lost = put_segment(store, c, [record_of(key_of("last", "PVP"))])
     publish_snapshot(Snapshot(store))

@@ -78,7 +78,7 @@ def state_of(snapshot: Snapshot) -> State:
     return state
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(histories)
 def test_every_commit_of_a_random_history_can_be_read_back(history):
     """As of each commit the store holds what plain dictionaries held then, and no other commit was made."""

@@ -99,7 +99,7 @@ def written(store, history, windows_of, references_of):
     return states
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(histories, windows, references)
 def test_the_function_and_the_view_agree_with_a_plain_model(history, windows_of, references_of):
     """As of every commit, both give the value that going back day by day finds among what was known then."""

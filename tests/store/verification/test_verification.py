@@ -77,10 +77,18 @@ def changed(store, statement):
         assert connection.execute(statement).rowcount > 0
 
 
+@pytest.fixture(scope="module")
+def complete_folder(tmp_path_factory):
+    """Return the folder of a store in which nothing is broken, to be copied."""
+    store = complete(Store(tmp_path_factory.mktemp("complete") / "store", create=True))
+    store.engine.dispose()
+    return store.root
+
+
 @pytest.fixture
-def whole(store):
+def whole(complete_folder, tmp_path):
     """Return a store of its own in which nothing is broken."""
-    return complete(store)
+    return Store(shutil.copytree(complete_folder, tmp_path / "store"))
 
 
 @pytest.fixture

@@ -92,7 +92,7 @@ def test_permuted_labels_are_not_found(pristine_cohort):
     true = split_labels(snapshot, study, "fixed")
     rows = {}
     for what, labels in (("true", true), ("permuted", permuted_labels(true, {}, seed=4))):
-        folds = {"fixed": repeated_folds(labels, repeats=2, folds=5, seed=4)}
+        folds = {"fixed": repeated_folds(labels, repeats=2, folds=3, seed=4)}
         planned = plan_cross_validation(
             snapshot, study, models, labels={"fixed": labels}, folds=folds, with_inner=False
         )

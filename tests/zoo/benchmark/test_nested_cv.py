@@ -23,7 +23,7 @@ from zoo.evaluation.multiplicity import holm
 from zoo.models.training import fit_and_save_model, plan_training
 
 MODELS = ("cr", "radiomics_lr", "radiomics_knn")
-REPEATS, FOLDS = 2, 3
+REPEATS, FOLDS = 2, 2
 LEADERBOARD_SQL = Path(__file__).parents[3] / "docs" / "leaderboard.sql"
 
 

@@ -25,7 +25,7 @@ from zoo.registry import model_spec
 from zoo.tables.inputs import model_inputs
 from zoo.tables.model_table import KEY_COLUMNS, model_table
 
-PATIENTS, EVENTS, COLUMNS, DATASETS, FOLDS = 80, 47, 800, 4, 3
+PATIENTS, EVENTS, COLUMNS, DATASETS, FOLDS = 80, 47, 400, 4, 3
 MODELS = ("radiomics_lr", "radiomics_knn")
 # A single AUC of such noise spreads by some .10 about one half (1.5 of DeLong's errors, as docs/benchmarks.md measures
 # at a real study's size, where all five models are asked): the mean of four lies within three of its errors.

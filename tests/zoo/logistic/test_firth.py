@@ -104,7 +104,7 @@ def test_the_clinical_model_takes_it_where_a_factor_separates() -> None:
     assert ClinicalLogisticRegression().fit(X, y).factors_ == ["x0", "x2"]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(cells=st.tuples(*[st.integers(0, 30)] * 4))
 def test_a_two_by_two_table_is_a_half_more_in_every_cell(cells: tuple[int, int, int, int]) -> None:
     """For one yes/no factor the odds ratio is that of the table with 0.5 added to each cell (Firth 1993)."""
@@ -120,7 +120,7 @@ def test_a_two_by_two_table_is_a_half_more_in_every_cell(cells: tuple[int, int, 
     assert (fit.p[0] < 0.05) == (not fit.lower[0] <= 0.0 <= fit.upper[0])
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(seed=st.integers(0, 10_000))
 def test_it_is_the_maximum_by_brute_force(seed: int) -> None:
     """No coefficients have a larger penalised likelihood, none do under the constraint at the interval's ends."""

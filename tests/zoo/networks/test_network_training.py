@@ -27,7 +27,7 @@ STILL = AugmentationSettings(rotation_degrees=0, scaling=0, shift=0, flip=False)
 QUICK = NetworkSettings(
     epochs=8, batch_size=8, optimiser="adam", learning_rate=1e-3, device="cpu", threads=1, validation_fraction=0.25
 )
-EPOCHS = 12
+EPOCHS = 7
 # Trains until the parent kills it: after epoch 5 it waits to be killed.
 KILLED = """
 import sys, time

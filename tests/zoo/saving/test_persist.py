@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,24 +28,23 @@ ROOT = Path(__file__).parents[3]
 METADATA: dict[str, JsonValue] = {"columns": ["b", "a"], "threshold": 0.4375, "dataset": None}
 CARD = "# cr of study s\n"
 
-FIT_AND_SAVE = """
-import sys
-from pathlib import Path
-import polars as pl
-from zoo.saving.persist import save_model
-from zoo.registry import model_spec
-table = pl.read_parquet(sys.argv[1])
-model = model_spec(sys.argv[2]).build(random_state=0).fit(table.drop("y"), table["y"])
-print(save_model(Path(sys.argv[3]), model, {"columns": ["b", "a"], "threshold": 0.4375, "dataset": None}))
-"""
-LOAD_AND_PREDICT = """
-import sys
+NAMES = ("cr", "radiomics_lr")
+FIT_SAVE_LOAD_AND_PREDICT = """
+import json, sys
 from pathlib import Path
 import numpy as np
 import polars as pl
-from zoo.saving.persist import load_model
-model = load_model(Path(sys.argv[2]), sys.argv[3])
-np.save(sys.argv[4], model.estimator.predict_proba(pl.read_parquet(sys.argv[1]).drop("y")))
+from zoo.registry import model_spec
+from zoo.saving.persist import load_model, save_model
+given, own = Path(sys.argv[1]), Path(sys.argv[2])
+metadata = {"columns": ["b", "a"], "threshold": 0.4375, "dataset": None}
+table = pl.read_parquet(given / "table.parquet")
+for name, sha256 in json.loads(sys.argv[3]).items():
+    loaded = load_model(given / name, sha256)
+    probabilities = loaded.estimator.predict_proba(table.drop("y"))
+    model = model_spec(name).build(random_state=0).fit(table.drop("y"), table["y"])
+    print(save_model(own / name, model, metadata))
+    np.save(own / f"{name}.npy", probabilities)
 """
 
 
@@ -79,16 +79,40 @@ def saved(tmp_path: Path) -> tuple[Path, str]:
     return folder, save_model(folder, model, METADATA, CARD)
 
 
-@pytest.mark.parametrize("name", ["cr", "radiomics_lr"])
-def test_another_process_predicts_the_same(tmp_path: Path, name: str) -> None:
-    """A model loaded in a fresh process gives bit-equal probabilities; tables and metadata are kept."""
-    table = table_with_outcome(tmp_path / "table.parquet")
-    model = model_spec(name).build(random_state=0).fit(table.drop("y"), table["y"])
-    sha256 = save_model(tmp_path / "model", model, METADATA)
-    fresh_process(LOAD_AND_PREDICT, tmp_path / "table.parquet", tmp_path / "model", sha256, tmp_path / "p.npy")
+@dataclass(frozen=True)
+class Elsewhere:
+    """Models saved here, and what two other processes read of them and made of the same table."""
 
-    np.testing.assert_array_equal(np.load(tmp_path / "p.npy"), model.predict_proba(table.drop("y")))
-    loaded = load_model(tmp_path / "model", sha256)
+    folder: Path
+    table: pl.DataFrame
+    models: dict[str, Any]
+    saved: dict[str, str]
+    """The hash that each was saved under here."""
+    fitted: tuple[list[str], list[str]]
+    """The hashes of each process's own fits, in the order of `NAMES`."""
+
+
+@pytest.fixture(scope="module")
+def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Elsewhere:
+    """Return models that were saved here, and fitted and read in two other processes; tests only read them."""
+    folder = tmp_path_factory.mktemp("elsewhere")
+    table = table_with_outcome(folder / "table.parquet")
+    models = {name: model_spec(name).build(random_state=0).fit(table.drop("y"), table["y"]) for name in NAMES}
+    saved = {name: save_model(folder / name, model, METADATA) for name, model in models.items()}
+    first, second = (
+        fresh_process(FIT_SAVE_LOAD_AND_PREDICT, folder, folder / own, json.dumps(saved)).split() for own in "ab"
+    )
+    return Elsewhere(folder, table, models, saved, (first, second))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_another_process_predicts_the_same(elsewhere: Elsewhere, name: str) -> None:
+    """A model loaded in a fresh process gives bit-equal probabilities; tables and metadata are kept."""
+    model, sha256 = elsewhere.models[name], elsewhere.saved[name]
+    expected = model.predict_proba(elsewhere.table.drop("y"))
+    for own in "ab":
+        np.testing.assert_array_equal(np.load(elsewhere.folder / own / f"{name}.npy"), expected)
+    loaded = load_model(elsewhere.folder / name, sha256)
     assert loaded.metadata == METADATA
     assert loaded.sha256 == sha256
     assert "scikit-learn" in loaded.libraries
@@ -98,17 +122,13 @@ def test_another_process_predicts_the_same(tmp_path: Path, name: str) -> None:
         assert loaded.estimator.factors_ == model.factors_ != []
 
 
-@pytest.mark.parametrize("name", ["cr", "radiomics_lr"])
-def test_hash_is_deterministic(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize("name", NAMES)
+def test_hash_is_deterministic(elsewhere: Elsewhere, tmp_path: Path, name: str) -> None:
     """The same table fitted and saved in two processes, and saved again after loading, has one hash."""
-    table_with_outcome(tmp_path / "table.parquet")
-    first, second = (
-        fresh_process(FIT_AND_SAVE, tmp_path / "table.parquet", name, tmp_path / folder) for folder in "ab"
-    )
-
+    first, second = (dict(zip(NAMES, fitted, strict=True))[name] for fitted in elsewhere.fitted)
     assert first == second
     assert len(first) == 64
-    assert save_model(tmp_path / "c", load_model(tmp_path / "a").estimator, METADATA) == first
+    assert save_model(tmp_path / "c", load_model(elsewhere.folder / "a" / name).estimator, METADATA) == first
 
 
 def test_hash_covers_model_and_metadata(saved: tuple[Path, str], tmp_path: Path) -> None:

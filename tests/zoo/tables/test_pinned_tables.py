@@ -43,17 +43,24 @@ def model(request):
     return request.param
 
 
-@pytest.fixture
-def pinned(tables_of_12, tmp_path):
-    """Return a store with a dataset of each model on record and a model that was trained from it."""
-    written = tables_of_12.copied(tmp_path)
+@pytest.fixture(scope="module")
+def template(tables_of_12, tmp_path_factory):
+    """Return a store with a dataset of each model on record and a model that was trained from it, to be copied."""
+    written = tables_of_12.copied(tmp_path_factory.mktemp("pinned"))
     for number, name in enumerate(MODELS):
         table, dataset = pin_built_table(written.snapshot, written.study, written.inputs(name))
         with commit_to(written.store, f"train {name}") as commit:
             commit.put("datasets", [vars(dataset)])
             row = {"study": "s", "model": name, "version": 1 + number, "dataset_id": dataset.dataset_id}
             commit.put("models", [row | {"summary": json.dumps({"excluded": table.excluded})}])
+    written.store.engine.dispose()
     return written
+
+
+@pytest.fixture
+def pinned(template, tmp_path):
+    """Return a store of its own with a pinned dataset of each model."""
+    return template.copied(tmp_path)
 
 
 def files(written):
