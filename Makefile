@@ -4,8 +4,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# A file's tests stay together: their slow fixtures are made once.
-PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadfile
+# A file's tests stay together: their slow fixtures are made once. In the order of tests/conftest.py, the longest first.
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 STORE := demo/store
 

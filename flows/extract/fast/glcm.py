@@ -23,6 +23,8 @@ __all__ = ["glcm_features"]
 
 Floats = NDArray[np.float64]
 
+_MOST_LEVELS_TOGETHER = 128
+
 
 def glcm_features(mask: MaskLevels) -> dict[str, float]:
     """Return the features of a mask's co-occurrence matrix; NaN where a formula gives none.
@@ -33,6 +35,25 @@ def glcm_features(mask: MaskLevels) -> dict[str, float]:
         When no voxel has a neighbour.
     """
     P = _matrix(mask)
+    if _is_large(P):
+        one_by_one = [_of_angles(each[:, :, None], mask) for each in np.ascontiguousarray(P.transpose(2, 0, 1))]
+        found = {name: np.concatenate([each[name] for each in one_by_one]) for name in one_by_one[0]}
+    else:
+        found = _of_angles(P, mask)
+    return dict(zip(found, np.nanmean(list(found.values()), axis=1).tolist(), strict=True))
+
+
+def _is_large(P: Floats) -> bool:
+    """Return whether the angles are better taken one by one: each fits the processor's memory, all do not.
+
+    Not where an angle has few pairs, for which rounding may decide (`_second_information_measure`).
+    """
+    n_levels = P.shape[0]
+    return n_levels > _MOST_LEVELS_TOGETHER and bool((np.count_nonzero(P, axis=(0, 1)) > n_levels).all())
+
+
+def _of_angles(P: Floats, mask: MaskLevels) -> dict[str, Floats]:
+    """Return each feature at each angle."""
     i, n_grey, eps = mask.grey, mask.highest, np.spacing(1)
     px, py = P.sum(1), P.sum(0)
     i_, j_ = i[:, None, None], i[None, :, None]
@@ -74,7 +95,7 @@ def glcm_features(mask: MaskLevels) -> dict[str, float]:
         "SumEntropy": -np.sum(p_sum * np.log2(p_sum + eps), 0),
         "SumSquares": variance,
     }
-    return dict(zip(found, np.nanmean(list(found.values()), axis=1).tolist(), strict=True))
+    return found
 
 
 def _matrix(mask: MaskLevels) -> Floats:
