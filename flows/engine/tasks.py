@@ -6,7 +6,15 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from flows.engine.server.temporary import ensure_prefect_server
-from flows.engine.workflow import NO_CACHE, ThreadPoolTaskRunner, flow, task, unmapped
+from flows.engine.workflow import (
+    NO_CACHE,
+    PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+    ThreadPoolTaskRunner,
+    flow,
+    task,
+    temporary_settings,
+    unmapped,
+)
 
 __all__ = ["run_tasks"]
 
@@ -46,5 +54,8 @@ def run_tasks(verb: str, what: str, names: Sequence[str], carry_out: Callable[[i
     # Any: its futures are a narrower type than with_options names.
     runner: Any = ThreadPoolTaskRunner(max_workers=threads)
     run = _pieces.with_options(name=verb, flow_run_name=f"{verb} {what}", task_runner=runner)
-    ensure_prefect_server()
-    return run(names, carry_out)
+    # Heartbeats tell a server of a run whose process died. A temporary server dies with it, and each run would wait up
+    # to a second for the last one.
+    heartbeat = {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None} if ensure_prefect_server() is not None else {}
+    with temporary_settings(heartbeat):
+        return run(names, carry_out)

@@ -29,7 +29,12 @@ try:
     from prefect.flows import Flow
     from prefect.runner import Runner
     from prefect.schedules import Cron, Schedule
-    from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
+    from prefect.settings import (
+        PREFECT_API_URL,
+        PREFECT_CLIENT_MAX_RETRIES,
+        PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+        temporary_settings,
+    )
     from prefect.task_runners import ThreadPoolTaskRunner
     from prefect.types.entrypoint import EntrypointType
 except Exception as error:
@@ -41,6 +46,7 @@ __all__ = [
     "NO_CACHE",
     "PREFECT_API_URL",
     "PREFECT_CLIENT_MAX_RETRIES",
+    "PREFECT_FLOWS_HEARTBEAT_FREQUENCY",
     "Cron",
     "EntrypointType",
     "Flow",

@@ -71,7 +71,13 @@ def _fixed_view(name: str) -> View:
     return View(name, "\n".join(query), " ".join(description), columns)
 
 
-def define_analyst_views(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, *, documented: bool = True) -> None:
+def define_analyst_views(
+    connection: duckdb.DuckDBPyConnection,
+    snapshot: Snapshot,
+    names: Set[str] | None = None,
+    *,
+    documented: bool = True,
+) -> None:
     """Create all tables and views of a snapshot in a DuckDB connection's current database.
 
     The catalogue's rows are copied into tables of the schema ``catalogue``; the features stay in their
@@ -83,14 +89,18 @@ def define_analyst_views(connection: duckdb.DuckDBPyConnection, snapshot: Snapsh
         Where to create them.
     snapshot : Snapshot
         The store as of a commit.
+    names : set of str, optional
+        Only these views and tables of the schema ``catalogue``, and what these views read; all where None.
     documented : bool
         Put comments on views and columns: a statement for each of some thousand columns, over a second.
     """
     # A compaction between two reads would leave rows in segments that the views do not name.
     with snapshot.one_state() as unchanging, unchanging.reading(*KEPT_TABLES):
+        views = analyst_views(unchanging, partial(segment_rows, unchanging), names)
+        every = (*KEPT_TABLES, COMMIT_CHANGES)
+        wanted = every if names is None else [name for name in every if name in names | tables_of(views)]
         # One at a time: no table's rows are in memory twice for longer than it takes.
-        copy_catalogue(connection, ((name, table_rows(unchanging, name)) for name in (*KEPT_TABLES, COMMIT_CHANGES)))
-        views = analyst_views(unchanging, partial(segment_rows, unchanging))
+        copy_catalogue(connection, ((name, table_rows(unchanging, name)) for name in wanted))
         lay_out_views(connection, views, documented=documented, segments=str(snapshot.store.segments))
 
 

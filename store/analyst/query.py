@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -55,18 +55,29 @@ class Question(NamedTuple):
     """What it may take."""
 
 
-def snapshot_connection(snapshot: Snapshot, *, documented: bool = False) -> duckdb.DuckDBPyConnection:
+def snapshot_connection(
+    snapshot: Snapshot, names: Set[str] | None = None, *, documented: bool = False
+) -> duckdb.DuckDBPyConnection:
     """Return an in-memory DuckDB connection with the snapshot's views, for questions of the program's own.
 
     It can read the store's segments and nothing more: no other file, no extension, no setting. SQL of a user's goes
     to `bound_question`.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        The store as of a commit.
+    names : set of str, optional
+        Only these views and tables of the schema ``catalogue``, and what these views read; all where None.
+    documented : bool
+        Put comments on views and columns.
     """
     connection = duckdb.connect()
     # The progress bar would be written among the answer's lines.
     connection.execute("set enable_progress_bar = false")
     # DuckDB may read and write its spill folder whatever else is shut off, by default .tmp of the working directory.
     connection.execute(f"set temp_directory = {quoted_text(str(snapshot.store.spill))}")
-    define_analyst_views(connection, snapshot, documented=documented)
+    define_analyst_views(connection, snapshot, names, documented=documented)
     folder = str(snapshot.store.segments.local_root)
     # Files are named by patterns that fit one path; DuckDB compares these, and then what they fit.
     allowed = ", ".join(map(quoted_text, dict.fromkeys((folder, path_pattern(folder)))))

@@ -236,7 +236,7 @@ def _tumours(
     feature_set = stored_feature_set(then, study, json.loads(dataset["inputs"])["regions"])
     found = region_ids(then, study.id, feature_set)[patient]
     ids = {phase: found[phase] for phase in phases}
-    with snapshot_connection(then) as connection:
+    with snapshot_connection(then, {"regions"}) as connection:
         sides = connection.sql(
             "select side_mm from regions where feature_set = ? and extraction_id in ?",
             params=[feature_set, [*ids.values()]],

@@ -87,7 +87,7 @@ def embedding_columns(
     """
     own = split_hash(snapshot, study, split)
     rows: defaultdict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
-    with snapshot_connection(snapshot) as connection:
+    with snapshot_connection(snapshot, {"embeddings", "study_extractions", "study_masks"}) as connection:
         answer = connection.sql(_ROWS, params={"feature_set": feature_set, "study": study})
         for row in answer.to_arrow_table().to_pylist():
             if row["phase"] in phases:
@@ -119,7 +119,7 @@ def refuse_trained_embeddings(snapshot: Snapshot, study: str, feature_set: str) 
     ContractError
         When a network of the set was trained for a split of the study.
     """
-    with snapshot_connection(snapshot) as connection:
+    with snapshot_connection(snapshot, {"embeddings", "study_extractions"}) as connection:
         trained = connection.sql(
             "select count(*) from embeddings e join catalogue.study_extractions x using (feature_set, extraction_id) "
             "where e.feature_set = $feature_set and x.study = $study and e.split_sha256 is not null",

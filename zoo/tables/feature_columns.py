@@ -103,7 +103,7 @@ def phase_columns(snapshot: Snapshot, study: str, feature_set: str, phases: Sequ
 
 def _imported_phases(snapshot: Snapshot, study: str, feature_set: str, asked: Sequence[str]) -> Sequence[str]:
     query = f'select distinct w.phase from "{sql_name(feature_set)}" w join {_IMPORTED} order by w.phase'
-    with snapshot_connection(snapshot) as connection:
+    with snapshot_connection(snapshot, {sql_name(feature_set), "study_extractions"}) as connection:
         found = connection.sql(query, params={"study": study, "feature_set": feature_set}).fetchall()
     there = [phase for (phase,) in found]
     if lacking := [phase for phase in asked if phase not in there]:
@@ -154,7 +154,7 @@ def _imported_rows(
     snapshot: Snapshot, study: str, feature_set: str, names: Mapping[str, Sequence[str]]
 ) -> dict[str, pl.DataFrame]:
     found: dict[str, pl.DataFrame] = {}
-    with snapshot_connection(snapshot) as connection:
+    with snapshot_connection(snapshot, {sql_name(feature_set), "study_extractions"}) as connection:
         for phase, features in names.items():
             columns = ", ".join(f"w.{quoted_name(name)} as {quoted_name(with_phase(phase, name))}" for name in features)
             query = (
@@ -192,7 +192,7 @@ def primary_extractions(snapshot: Snapshot, study: str, feature_set: str) -> dic
         ``extraction_id``, the mask's key, ``image_sha256`` and ``mask_sha256``.
     """
     keys = ", ".join(MaskKey._fields)
-    with snapshot_connection(snapshot) as connection:
+    with snapshot_connection(snapshot, {"extractions", "study_extractions", "masks", "study_masks"}) as connection:
         rows = connection.sql(
             f"select {keys}, e.extraction_id, e.image_sha256, e.mask_sha256 from catalogue.extractions e "
             "join catalogue.study_extractions x using (feature_set, extraction_id) "

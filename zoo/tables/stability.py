@@ -303,7 +303,7 @@ def _values(
         "and w.patient in (select patient from study_masks where study = $study group by patient "
         "having count(distinct (reader, reading)) > 1)"
     )
-    with snapshot_connection(snapshot) as connection:
+    with snapshot_connection(snapshot, {sql_name(feature_set), "study_masks"}) as connection:
         table = connection.sql(query, params={"study": study.id}).fetchall()
     found: dict[str, dict[tuple[str, str, int], NDArray[np.float64]]] = {}
     for phase, patient, reader, reading, *values in table:
