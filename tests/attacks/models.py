@@ -83,10 +83,16 @@ def hand_made(models: list[Model]) -> Iterator[tuple[Model, str, Alter]]:
             yield by_kind[kind], f"{kind}: {name}", lambda copy, alter=alter, name=name: alter(copy) or name
 
 
+def _most_held() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
 def attack(cases: Iterable[tuple[Model, str, Alter]], work: Path, *, say: Callable[[str], None] = print) -> Counter:
     """Ask every altered model, and return how often what came of it."""
     outcomes: Counter = Counter()
     snapshot = Snapshot(Store(work / "store", create=True))
+    # What this process took before, for whatever else it did, is not the models'.
+    held = _most_held()
     with foreign_process() as process:
         for model, name, alter in cases:
             copy = work / "copy"
@@ -100,7 +106,7 @@ def attack(cases: Iterable[tuple[Model, str, Alter]], work: Path, *, say: Callab
             seconds = time.monotonic() - began
             if seconds > _LONGEST_S + _ROUND_S:
                 outcome = "too long"
-            if resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 > _MOST_BYTES:
+            if _most_held() - held > _MOST_BYTES:
                 outcome = "too large"
             outcomes[outcome] += 1
             if outcome in _BAD:
