@@ -11,6 +11,8 @@ import time
 
 import pytest
 
+from flows.engine.pool import worker_pool
+
 PARENT = """
 import multiprocessing, os, sys, time
 from flows.engine.pool import worker_pool
@@ -47,3 +49,12 @@ def test_no_worker_outlives_a_killed_parent(state):
                     os.kill(worker, signal.SIGKILL)
                 os.close(each)
     assert workers
+
+
+def test_workers_have_the_environment_of_their_own_pool(monkeypatch):
+    """What a process has set since its first pool reaches the workers of the next one; each has one numerical thread."""
+    for value in ("first", "second"):
+        monkeypatch.setenv("RADZOO_OF_A_TEST", value)
+        with worker_pool(1) as pool:
+            assert pool.submit(os.getenv, "RADZOO_OF_A_TEST").result() == value
+            assert pool.submit(os.getenv, "OMP_NUM_THREADS").result() == "1"
