@@ -52,7 +52,7 @@ def test_no_worker_outlives_a_killed_parent(state):
 
 
 def test_workers_have_the_environment_of_their_own_pool(monkeypatch):
-    """What a process has set since its first pool reaches the workers of the next one; each has one numerical thread."""
+    """What was set since the first pool reaches the workers of the next one; each has one numerical thread."""
     for value in ("first", "second"):
         monkeypatch.setenv("RADZOO_OF_A_TEST", value)
         with worker_pool(1) as pool:
