@@ -74,6 +74,9 @@ def _uniform_bins(voxels: Array, edges: Array) -> Array:
     guess = np.clip(((voxels - edges[0]) / (edges[1] - edges[0])).astype(int), 0, len(edges) - 2)
     # Rounded, a quotient may lie one bin beside: the edges themselves decide.
     bins: Array = guess + 1 + (voxels >= edges[guess + 1]) - (voxels < edges[guess])
+    # Edges in single precision are not equally far apart: the quotient may be further off.
+    if bins.max() >= len(edges) or (voxels < edges[bins - 1]).any() or (voxels >= edges[bins]).any():
+        bins = np.digitize(voxels, edges)
     return bins
 
 

@@ -72,7 +72,10 @@ def _by_symmetry(P: Floats, px: Floats) -> Floats:
         return found
     v = _eigenvectors(S[is_alone], chosen[is_alone])[:, :, None]
     moved, rest = _moved_by_eps(P[is_alone], px[is_alone], v, gaps[is_alone])
-    found[is_alone] = np.where(rest < _LARGEST_REST * chosen[is_alone] ** 2, moved[:, 0, 0], np.nan)
+    value = moved[:, 0, 0]
+    # Moved so far that the next one is the second largest: another way is needed.
+    is_second = value > (by_size[is_alone, -3] ** 2 if by_size.shape[1] > 2 else 0.0)
+    found[is_alone] = np.where(is_second & (rest < _LARGEST_REST * chosen[is_alone] ** 2), value, np.nan)
     return found
 
 
@@ -97,7 +100,9 @@ def _among_equals(P: Floats, px: Floats) -> float:
     within = np.linalg.eigvals(moved[0])
     if np.iscomplexobj(within) or rest[0] >= _LARGEST_REST * squares[1]:
         return float("nan")
-    return float(np.sort(within)[-2])
+    second = float(np.sort(within)[-2])
+    # Levels whose pairs weigh less than eps: what they make an eigenvalue of falls behind the next one.
+    return second if second > squares[ends[0] + 1] else float("nan")
 
 
 def _moved_by_eps(P: Floats, px: Floats, v: Floats, gap: Floats) -> tuple[Floats, Floats]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from flows.extract.fast import kernels
 from flows.extract.fast.emphasis import SizeMatrix
-from flows.extract.fast.levels import DegenerateMaskError, MaskLevels
+from flows.extract.fast.levels import LARGEST_COUNT, DegenerateMaskError, MaskLevels
 
 __all__ = ["glrlm_features"]
 
@@ -29,7 +29,7 @@ def glrlm_features(mask: MaskLevels) -> dict[str, float]:
     Raises
     ------
     DegenerateMaskError
-        When no line has two voxels of the mask.
+        When no line has two voxels of the mask, or one may have more than the kernels count.
     """
     runs = _matrix(mask)
     found: dict[str, Floats] = {
@@ -57,6 +57,8 @@ def _matrix(mask: MaskLevels) -> SizeMatrix:
     """Return P(i, j, a) of the angles along which a line has two voxels of the mask."""
     angles = mask.angles()
     longest = max(mask.layout.inside.shape)
+    if longest > LARGEST_COUNT:
+        raise DegenerateMaskError
     counts = kernels.run_counts(mask.ranks, mask.layout.rows, mask.offsets(angles), len(mask.present), longest)
     used = np.flatnonzero(counts.any((0, 2)))
     counts, lengths = counts[:, used], (used + 1).astype(float)

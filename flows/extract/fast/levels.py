@@ -14,13 +14,16 @@ from numpy.typing import NDArray
 from flows.extract.fast.layout import MaskLayout
 from schemas.features.radiomics_settings import RadiomicsSettings, WeightingNorm
 
-__all__ = ["DegenerateMaskError", "MaskLevels"]
+__all__ = ["LARGEST_COUNT", "DegenerateMaskError", "MaskLevels"]
+
+LARGEST_COUNT = 2**16 - 1
+"""Of neighbours, and of voxels in a line: the kernels count in 16 bits."""
 
 Floats = NDArray[np.float64]
 
 
 class DegenerateMaskError(Exception):
-    """A mask of which a family has no matrix, or no axes: what pyradiomics says of it is to be asked of pyradiomics."""
+    """A mask of which a family has no matrix or no axes, or too large ones: pyradiomics is asked what it says of it."""
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from flows.extract.fast import kernels
 from flows.extract.fast.emphasis import SizeMatrix
-from flows.extract.fast.levels import MaskLevels
+from flows.extract.fast.levels import LARGEST_COUNT, DegenerateMaskError, MaskLevels
 
 __all__ = ["Neighbourhoods", "gldm_features", "neighbourhoods", "ngtdm_features"]
 
@@ -49,9 +49,18 @@ class Neighbourhoods:
 
 
 def neighbourhoods(mask: MaskLevels) -> Neighbourhoods:
-    """Return what the voxels of a mask have beside them."""
+    """Return what the voxels of a mask have beside them.
+
+    Raises
+    ------
+    DegenerateMaskError
+        When there are no neighbours, or more than the kernels count.
+    """
     offsets = mask.offsets(mask.angles(mask.settings.distances_voxels, both_ways=True))
-    n_levels, alpha = len(mask.present), mask.settings.gldm_alpha
+    if len(offsets) > LARGEST_COUNT:
+        raise DegenerateMaskError
+    # Levels are no further apart than the highest.
+    n_levels, alpha = len(mask.present), min(mask.settings.gldm_alpha, mask.highest)
     dependents, s = kernels.neighbourhoods(mask.levels, mask.ranks, mask.layout.rows, offsets, n_levels, alpha)
     return Neighbourhoods(mask.grey, dependents.astype(float), s)
 

@@ -15,8 +15,10 @@ from scipy.ndimage import gaussian_filter
 
 from flows.extract.calculators import outcomes
 from flows.extract.discretisation import discretisation
+from flows.extract.fast.correlation_coefficient import maximal_correlation
 from flows.extract.fast.families import MaskFamilies
 from flows.extract.fast.levels import DegenerateMaskError, MaskLevels
+from flows.extract.fast.neighbourhoods import neighbourhoods
 from flows.extract.fast.shape import shape_features
 from flows.extract.process_state import quiet
 from flows.extract.radiomics import extract
@@ -120,6 +122,44 @@ def test_voxels_are_binned_as_by_a_search_of_the_edges(voxels, width):
     edges = imageoperations.getBinEdges(on_edges, binWidth=width)
     found = discretisation(on_edges, settings)
     assert np.array_equal(found.bins, np.digitize(on_edges, edges))
+
+
+@pytest.mark.parametrize("bins", [32, 256, 1000])
+def test_fractions_in_single_precision_are_in_the_bins_of_pyradiomics(bins):
+    """The edges are rounded then, and not equally far apart: a voxel may lie two bins from where a quotient says."""
+    voxels = (10_000 + np.random.default_rng(1).random(300) * 10).astype(np.float32)
+    edges = imageoperations.getBinEdges(voxels, binCount=bins)
+    found = discretisation(voxels, RadiomicsSettings(bin_width=None, bin_count=bins))
+    assert np.array_equal(found.bins, np.digitize(voxels, edges))
+
+
+@pytest.mark.parametrize("weight", [1e-20, 1e-12, 1e-9, 1e-6, 1e-3])
+def test_levels_that_weigh_next_to_nothing_are_not_the_second_largest(weight):
+    """Two levels have no pair with the others: eps takes their eigenvalue of 1, and then the next one counts."""
+    P = np.zeros((4, 4))
+    P[:2, :2] = [[0.3, 0.2], [0.2, 0.3]]
+    P[2, 3] = P[3, 2] = weight
+    P /= P.sum()
+    px = P.sum(1)[:, None]
+    Q = sum(np.outer(P[:, k], P[:, k]) / (px * px[k] + np.spacing(1)) for k in range(4))
+    expected = np.sqrt(np.sort(np.linalg.eigvals(Q).real)[-2])
+    assert maximal_correlation(P[:, :, None], px, px, is_symmetric=True)[0] == pytest.approx(expected, rel=RELATIVE)
+
+
+def test_every_grey_level_is_dependent_where_alpha_is_larger_than_all():
+    """An alpha beyond 16 bits is one beyond the levels."""
+    levels = np.arange(1, 28).reshape(3, 3, 3)
+    settings = [RadiomicsSettings(gldm_alpha=alpha) for alpha in (27, 32_768, 10**6)]
+    beside = [neighbourhoods(MaskLevels.of_matrix(levels, (1.0, 1.0, 1.0), each)) for each in settings]
+    for each in beside[1:]:
+        assert np.array_equal(each.dependents, beside[0].dependents)
+
+
+def test_a_line_longer_than_the_kernels_count_is_left_to_pyradiomics():
+    """Neither a run nor a number of neighbours wraps around 16 bits."""
+    line = MaskLevels.of_matrix(np.ones((1, 2, 65_536), dtype=int), (1.0, 1.0, 1.0), RadiomicsSettings())
+    with pytest.raises(DegenerateMaskError):
+        MaskFamilies(line, np.ones(2 * 65_536)).features("glrlm")
 
 
 def lesion(*, levels: float, spacing_mm=(1.0, 1.0, 2.0)):
