@@ -99,24 +99,28 @@ def _bounding_box(image: sitk.Image, mask: sitk.Image, setting: dict[str, Any]) 
         Where it accepts none, in its words.
     """
     inside = _is_inside(mask)
-    in_rows = np.asarray(inside.any(axis=2))
-    found = [np.flatnonzero(each) for each in (in_rows.any(axis=1), in_rows.any(axis=0), inside.any(axis=(0, 1)))]
-    extents = [int(each[-1] - each[0]) + 1 if len(each) else 0 for each in found]
+    starts, extents = _extents(inside)
     least = setting.get("minimumROISize")
     if sum(extent > 1 for extent in extents) < max(1, setting["minimumROIDimensions"]) or (
         least is not None and np.count_nonzero(inside) <= least
     ):
         imageoperations.checkMask(image, mask, **setting)
-    z, y, x = (slice(int(each[0]), int(each[0]) + extent) for each, extent in zip(found, extents, strict=True))
+    z, y, x = (slice(start, start + extent) for start, extent in zip(starts, extents, strict=True))
     return z, y, x
+
+
+def _extents(inside: Mask) -> tuple[list[int], list[int]]:
+    """Return where a mask begins along z, y and x, and how many voxels it extends over; 0 where it is empty."""
+    in_rows = np.asarray(inside.any(axis=2))
+    found = [np.flatnonzero(each) for each in (in_rows.any(axis=1), in_rows.any(axis=0), inside.any(axis=(0, 1)))]
+    starts = [int(each[0]) if len(each) else 0 for each in found]
+    return starts, [int(each[-1] - each[0]) + 1 if len(each) else 0 for each in found]
 
 
 def _refuse_large_grid(mask: sitk.Image, setting: dict[str, Any]) -> None:
     """Refuse a working grid of more voxels than are computed, before there is one: a coarse scan on a fine grid."""
     native, size = np.array(mask.GetSpacing()), np.array(mask.GetSize())
-    inside = sitk.GetArrayViewFromImage(mask)
-    along = (np.flatnonzero(inside.any(axis=across)) for across in ((0, 1), (0, 2), (1, 2)))
-    extent = np.array([axis[-1] - axis[0] + 1 for axis in along])
+    extent = np.array(_extents(_is_inside(mask))[1][::-1])
     asked = np.array(setting["resampledPixelSpacing"], dtype=float)
     ratio = np.where((asked == 0) | (extent == 1), 1.0, native / np.where(asked == 0, 1.0, asked))
     grid = np.minimum(np.ceil(extent * ratio) + 2 * setting["padDistance"] + 2, np.ceil(size * ratio))

@@ -59,8 +59,7 @@ def maximal_correlation(P: Floats, px: Floats, py: Floats, *, is_symmetric: bool
 
 def _by_symmetry(P: Floats, px: Floats) -> Floats:
     """Return the second largest eigenvalue of Q at each angle, NaN where another way is needed."""
-    roots = np.sqrt(px)
-    inverse = np.divide(1.0, roots, out=np.zeros_like(roots), where=roots > 0)
+    _, inverse = _roots(px)
     S = P * inverse[:, :, None] * inverse[:, None, :]
     eigenvalues = np.linalg.eigvalsh(S)
     by_size = np.take_along_axis(eigenvalues, np.argsort(eigenvalues**2, axis=1), axis=1)
@@ -85,8 +84,7 @@ def _among_equals(P: Floats, px: Floats) -> float:
     Levels that have no pair with the others make an eigenvalue 1 each. What eps moves them by is an eigenvalue of Q
     within their space.
     """
-    roots = np.sqrt(px)
-    inverse = np.divide(1.0, roots, out=np.zeros_like(roots), where=roots > 0)
+    _, inverse = _roots(px)
     eigenvalues, vectors = np.linalg.eigh(P * inverse[:, None] * inverse)
     falling = np.argsort(eigenvalues**2)[::-1]
     squares = eigenvalues[falling] ** 2
@@ -122,8 +120,7 @@ def _moved_by_eps(P: Floats, px: Floats, v: Floats, gap: Floats) -> tuple[Floats
     gap : ndarray of shape (angles,)
         From the squares of these eigenvalues to those of the others.
     """
-    roots = np.sqrt(px)[:, :, None]
-    inverse = np.divide(1.0, roots, out=np.zeros_like(roots), where=roots > 0)
+    roots, inverse = (each[:, :, None] for each in _roots(px))
     quotient = P / (px[:, :, None] * px[:, None, :] + np.spacing(1))
     to_right = roots * (quotient @ (P @ (v * inverse)))
     to_left = inverse * (P @ (quotient.swapaxes(1, 2) @ (v * roots)))
@@ -131,6 +128,12 @@ def _moved_by_eps(P: Floats, px: Floats, v: Floats, gap: Floats) -> tuple[Floats
     out = np.linalg.norm(to_right - v @ within, axis=(1, 2))
     back = np.linalg.norm(to_left - v @ within.swapaxes(1, 2), axis=(1, 2))
     return within, out * back / gap
+
+
+def _roots(px: Floats) -> tuple[Floats, Floats]:
+    """Return the roots of the marginals, and one over them, 0 for a level without pairs."""
+    roots = np.sqrt(px)
+    return roots, np.divide(1.0, roots, out=np.zeros_like(roots), where=roots > 0)
 
 
 def _eigenvectors(S: Floats, eigenvalues: Floats) -> Floats:
