@@ -12,6 +12,7 @@ from flows.refresh.feature_sets import BoundFeatureSet
 from flows.refresh.kinds.kind import Dated
 from schemas.keys import MaskKey
 from store.history.snapshot import Snapshot
+from store.history.study_masks import study_masks
 from store.home import Store
 from store.rows.staging import staged_ids
 
@@ -94,10 +95,8 @@ def refresh_plan(snapshot: Snapshot, study: str, bound: BoundFeatureSet, *, retr
         Compute again what failed before on the same image and mask.
     """
     plan = RefreshPlan(bound)
-    in_store = {row["extraction_id"] for row in snapshot.rows("extractions", feature_set=bound.feature_set)}
-    linked = {
-        row["extraction_id"] for row in snapshot.rows("study_extractions", study=study, feature_set=bound.feature_set)
-    }
+    in_store = set(snapshot.column("extractions", "extraction_id", feature_set=bound.feature_set))
+    linked = set(snapshot.column("study_extractions", "extraction_id", study=study, feature_set=bound.feature_set))
     staged = staged_ids(staging_folder(snapshot.store, bound))
     failed_since = {
         MaskKey.of(row): row["added_commit"]
@@ -128,21 +127,18 @@ def _wanted(snapshot: Snapshot, study: str, bound: BoundFeatureSet) -> list[tupl
 
 def _inputs(snapshot: Snapshot, study: str, bound: BoundFeatureSet) -> list[Dated]:
     """Return the study's masks that the set reads, each with the commit since which its files are as they are."""
-    masks = {MaskKey.of(row): row for row in snapshot.rows("masks")}
-    scans = {(row["patient"], row["exam"], row["phase"]): row for row in snapshot.rows("scans")}
-    found = []
-    for row in filter(bound.kind.is_wanted, snapshot.rows("study_masks", study=study)):
-        key = MaskKey.of(row)
-        mask, scan = masks[key], scans[key.patient, key.exam, key.phase]
-        planned = PlannedInput(
-            key=key,
-            image_source=scan["source"],
-            mask_source=mask["source"],
-            mask_label=mask["mask_label"],
-            image_sha256=mask["image_sha256"],
-            mask_sha256=mask["mask_sha256"],
-            volume_mm3=mask["volume_mm3"],
+    return [
+        (
+            PlannedInput(
+                key=mask.key,
+                image_source=mask.image_source,
+                mask_source=mask.mask_source,
+                mask_label=mask.mask_label,
+                image_sha256=mask.image_sha256,
+                mask_sha256=mask.mask_sha256,
+                volume_mm3=mask.volume_mm3,
+            ),
+            mask.since,
         )
-        # A restored image has a new scan row and leaves its mask's row as it was.
-        found.append((planned, max(mask["added_commit"], scan["added_commit"])))
-    return found
+        for mask in filter(bound.kind.reads, study_masks(snapshot, study))
+    ]

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Table, delete, event, insert, or_, select
@@ -24,6 +25,7 @@ SUMMED: Mapping[str, Table] = {**VERSIONED, **UNVERSIONED}
 COUNTED = "radzoo_counted"
 """The execution option of statements whose rows bear the commit's number: their share is told from the rows."""
 
+_AT_ONCE = 1000
 _SIZE = 16
 _MODULUS = 1 << (8 * _SIZE)
 _WRITES = re.compile(r'\s*(?:insert\s+into|update|delete\s+from)\s+"?(\w+)', re.IGNORECASE)
@@ -42,7 +44,15 @@ class RowSum(NamedTuple):
 
 def sum_of(connection: Connection, name: str) -> RowSum:
     """Return the sum of a table as it is."""
-    return _summed(tuple(row) for row in connection.exec_driver_sql(_ALL_ROWS[name]))
+    return _summed(_all_rows(connection, name))
+
+
+def _all_rows(connection: Connection, name: str) -> Iterator[tuple[Any, ...]]:
+    # The driver's own rows, a few at a time: an object of SQLAlchemy's for each takes as long as its hash.
+    with closing(connection.connection.cursor()) as cursor:
+        cursor.execute(_ALL_ROWS[name])
+        while part := cursor.fetchmany(_AT_ONCE):
+            yield from map(tuple, part)
 
 
 def sum_of_rows(table: Table, rows: Iterable[Mapping[str, Any]]) -> RowSum:

@@ -116,6 +116,13 @@ class Snapshot:
         with self.reading(table) as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
 
+    def column(self, table: str, name: str, **equal: Any) -> list[Any]:
+        """Return one column of what `rows` gives."""
+        target = versioned_table(table)
+        query = self._live(target, [target.c[name]]).where(*(target.c[each] == value for each, value in equal.items()))
+        with self.reading(table) as connection:
+            return list(connection.execute(query).scalars())
+
     def row(self, table: str, **equal: Any) -> dict[str, Any]:
         """Return the one live row that has these values.
 

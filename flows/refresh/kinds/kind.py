@@ -10,6 +10,7 @@ from flows.extract.planned import PlannedExtraction, PlannedInput
 from flows.imaging.volumes import ReadingFolders
 from schemas.settings import Engine
 from store.commits.commit import Commit
+from store.history.study_masks import StudyMask
 from store.home import Store
 
 __all__ = ["ComputedKind", "ComputedUnits", "Dated", "Row"]
@@ -41,8 +42,8 @@ class ComputedKind(Protocol[S, D]):
     def dictionary_rows(self, feature_set: str, definition: D) -> list[Row]:
         """Return the set's rows of the table ``features``."""
 
-    def is_wanted(self, row: Mapping[str, Any]) -> bool:
-        """Return whether the set reads a mask; the argument is its row of ``study_masks``."""
+    def reads(self, mask: StudyMask) -> bool:
+        """Return whether the set reads a mask."""
 
     def planned(
         self, inputs: Sequence[Dated], settings: S, study_phases: Sequence[str], definition_sha256: str

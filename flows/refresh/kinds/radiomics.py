@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from flows.extract.batch import extract_units, mask_units
 from flows.extract.planned import PlannedExtraction
@@ -21,6 +20,7 @@ from schemas.keys import extraction_id
 from schemas.settings import Engine
 from store.commits.commit import Commit
 from store.commits.writer import add_segment
+from store.history.study_masks import StudyMask
 from store.home import Store
 from store.rows.segments import write_segment
 from store.rows.staging import staged_record
@@ -60,7 +60,7 @@ class RadiomicsKind:
             rows.append({"feature_set": feature_set, "position": position} | described_feature(column) | judged)
         return rows
 
-    def is_wanted(self, row: Mapping[str, Any]) -> bool:
+    def reads(self, mask: StudyMask) -> bool:
         """Return that every mask is read: repeated readings tell how stable a feature is."""
         return True
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from flows.extract.planned import PlannedExtraction
 from flows.extract.region_batch import crop_units, exam_units
@@ -17,6 +16,7 @@ from schemas.keys import extraction_id, joint_context
 from schemas.settings import Engine
 from store.commits.commit import Commit
 from store.commits.writer import add_segment
+from store.history.study_masks import StudyMask
 from store.home import Store
 from store.rows.regions import RegionRecord, write_regions
 from store.rows.segments import Segment
@@ -46,9 +46,9 @@ class RegionsKind:
         """Return none: a region's numbers are voxels."""
         return []
 
-    def is_wanted(self, row: Mapping[str, Any]) -> bool:
+    def reads(self, mask: StudyMask) -> bool:
         """Return whether models read the mask: a repeated reading is of no use to a network."""
-        return bool(row["is_primary"])
+        return mask.is_primary
 
     def planned(
         self, inputs: Sequence[Dated], settings: RegionSettings, study_phases: Sequence[str], definition_sha256: str
