@@ -1,4 +1,4 @@
-"""The one Prefect flow of work in pieces: a task a piece, each known by its name."""
+"""The one Prefect flow of work in pieces: a task for each, known by its name; short ones share a task."""
 
 from __future__ import annotations
 
@@ -16,24 +16,36 @@ from flows.engine.workflow import (
     unmapped,
 )
 
-__all__ = ["run_tasks"]
+__all__ = ["run_tasks", "shared_tasks"]
 
 T = TypeVar("T")
 
 
+_MANY = 200
+"""Tasks, from which on the short pieces share them: each takes Prefect a hundredth of a second."""
+
+
 @task(cache_policy=NO_CACHE, persist_result=False, task_run_name="{name}")
-def _piece(name: str, position: int, carry_out: Callable[[int], Any]) -> Any:
-    return carry_out(position)
+def _some(name: str, positions: range, carry_out: Callable[[int], Any]) -> list[Any]:
+    return [carry_out(position) for position in positions]
 
 
 @flow(validate_parameters=False, persist_result=False)
-def _pieces(names: Sequence[str], carry_out: Callable[[int], Any]) -> list[Any]:
-    futures = _piece.map(name=list(names), position=list(range(len(names))), carry_out=unmapped(carry_out))
-    return [future.result() for future in futures]
+def _all(names: Sequence[str], shares: Sequence[range], carry_out: Callable[[int], Any]) -> list[Any]:
+    futures = _some.map(name=list(names), positions=list(shares), carry_out=unmapped(carry_out))
+    return [each for future in futures for each in future.result()]
 
 
-def run_tasks(verb: str, what: str, names: Sequence[str], carry_out: Callable[[int], T], *, threads: int) -> list[T]:
-    """Run a flow with a task for each name and return what the tasks return, in the order of the names.
+def run_tasks(
+    verb: str,
+    what: str,
+    names: Sequence[str],
+    carry_out: Callable[[int], T],
+    *,
+    threads: int,
+    work: Sequence[float] | None = None,
+) -> list[T]:
+    """Run a flow of pieces and return what they return, in the order of their names.
 
     Nothing but names passes through Prefect, which keeps a flow's parameters and takes half a megabyte of them: what a
     piece is, ``carry_out`` knows by its position.
@@ -45,17 +57,38 @@ def run_tasks(verb: str, what: str, names: Sequence[str], carry_out: Callable[[i
     what : str
         Of what, in the name of the flow's run.
     names : sequence of str
-        Of the tasks' runs, for people.
+        Of the pieces, for people.
     carry_out : callable
         Takes a position among the names; called in a thread, many at once.
     threads : int
         How many are called at once.
+    work : sequence of float, optional
+        How long the pieces take, in any unit; all alike where absent. Of more than 200 those that follow one another
+        share a task while they take no longer than a 200th of all: what Prefect takes does not grow with them.
     """
+    shares = shared_tasks([1.0] * len(names) if work is None else work)
     # Any: its futures are a narrower type than with_options names.
     runner: Any = ThreadPoolTaskRunner(max_workers=threads)
-    run = _pieces.with_options(name=verb, flow_run_name=f"{verb} {what}", task_runner=runner)
+    run = _all.with_options(name=verb, flow_run_name=f"{verb} {what}", task_runner=runner)
     # Heartbeats tell a server of a run whose process died. A temporary server dies with it, and each run would wait up
     # to a second for the last one.
     heartbeat = {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None} if ensure_prefect_server() is not None else {}
     with temporary_settings(heartbeat):
-        return run(names, carry_out)
+        return run([_name(names, share) for share in shares], shares, carry_out)
+
+
+def shared_tasks(work: Sequence[float]) -> list[range]:
+    """Return the positions of each task's pieces, given how long each takes."""
+    most = sum(work) / _MANY
+    shares: list[range] = []
+    start, held = 0, 0.0
+    for position, each in enumerate(work):
+        if position > start and (len(work) <= _MANY or held + each > most * (1 + 1e-9)):
+            shares.append(range(start, position))
+            start, held = position, 0.0
+        held += each
+    return [*shares, range(start, len(work))] if len(work) else []
+
+
+def _name(names: Sequence[str], share: range) -> str:
+    return names[share.start] + (f" and {len(share) - 1} more" if len(share) > 1 else "")

@@ -1,4 +1,4 @@
-"""The Prefect flow that extracts: one task a patient, fed to worker processes with limits."""
+"""The Prefect flow that extracts, patient by patient, fed to worker processes with limits."""
 
 from __future__ import annotations
 
@@ -73,10 +73,11 @@ def extract_batches(
                 failures = extract_in_child(child, compute, units, settings, staging, folders)
             finally:
                 idle.put(child)
-            advance(len(batch), sum(map(bound.kind.work, batch)))
+            advance(len(batch), work[position])
             return unit_receipts(units, failures)
 
         names = [f"extract {batch[0].key.patient}" for batch in batches]
+        work = [sum(map(bound.kind.work, batch)) for batch in batches]
         # One thread more than processes keeps the processes from waiting.
-        found = run_tasks("extract", bound.feature_set, names, carry_out, threads=workers + 1)
+        found = run_tasks("extract", bound.feature_set, names, carry_out, threads=workers + 1, work=work)
     return [receipt for receipts in found for receipt in receipts]
