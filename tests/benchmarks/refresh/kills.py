@@ -1,6 +1,6 @@
 """What is left of a refresh that is killed at a random moment, fifty times over.
 
-    PYTHONPATH=tests OMP_NUM_THREADS=1 python tests/benchmarks/kill_refresh.py [--kills 50] [--seed 1]
+    PYTHONPATH=tests OMP_NUM_THREADS=1 python tests/benchmarks/refresh/kills.py [--kills 50] [--seed 1]
 
 Twelve tiny lesions with shape and first-order features. Each kill is a SIGKILL to the whole process group of
 `radzoo refresh`. Its server of Prefect is the benchmark's, so that a start takes seconds.
