@@ -24,7 +24,7 @@ MASK = KEY._asdict() | {
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    """A store with two studies: both have the first reading, one has a repeated one too."""
+    """Return a store with two studies: both have the first reading, one has a repeated one too."""
     made = Store(tmp_path / "store", create=True)
     again = {"reading": 2}
     with commit_to(made, "two studies") as commit:
