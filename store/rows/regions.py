@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -116,7 +116,7 @@ def write_regions(folder: DataFolder, feature_set: str, size: int, records: Sequ
             raise ContractError(
                 f"a region of {feature_set} has {len(array)} numbers, not {size}", where=str(record.key)
             )
-    told = [asdict(record)["told"] | {"context_sha256": record.context_sha256} for record in ordered]
+    told = [dict(record.told) | {"context_sha256": record.context_sha256} for record in ordered]
     columns = {name: pa.array([row.get(name) for row in told], type=kind) for name, (kind, _) in REGION_COLUMNS.items()}
     region = pa.FixedSizeListArray.from_arrays(pa.array(np.concatenate(arrays)), size)
     masks = np.concatenate([record.flat_mask(size) for record in ordered])

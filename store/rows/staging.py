@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar
 
@@ -62,7 +62,7 @@ def stage(folder: Path, record: Staged) -> Path:
     # Python writes the shortest text that reads back to the same float: nothing is lost.
     with _held(folder, fcntl.LOCK_SH):
         with partial.open("w") as stream:
-            stream.write(json.dumps(asdict(record), allow_nan=False))
+            stream.write(json.dumps(vars(record), allow_nan=False))
             # A name that outlives a power cut must not be that of an empty file.
             stream.flush()
             os.fsync(stream.fileno())

@@ -38,7 +38,7 @@ from store.rows.reader import feature_table
 
 REPEATS = 5
 COSTS = ("append 3 rows", "read a study of 300 rows", "read all rows", "ask in SQL")
-FEAST = Path(__file__).with_name("feast_store.py")
+FEAST = Path(__file__).with_name("rivals") / "feast_store.py"
 
 
 def seconds(action: Callable[[], object]) -> float:
