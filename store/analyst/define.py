@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from functools import partial
 from importlib.resources import files
+from itertools import groupby
 from typing import Any
 
 import duckdb
@@ -14,7 +15,7 @@ import pyarrow as pa
 from schemas.errors import ContractError
 from schemas.plain_keys import sql_name
 from store.analyst.cohort_views import cohort_view_names, cohort_views
-from store.analyst.view_parts import SegmentRows, View, comment_view, quoted_name, quoted_text, segment_rows
+from store.analyst.view_parts import SegmentRows, View, comments_of, quoted_name, quoted_text, segment_rows
 from store.analyst.wide_views import embeddings_view, long_views, wide_view_names, wide_views
 from store.catalogue.tables import UNVERSIONED, VERSIONED
 from store.history.commit_changes import commit_changes
@@ -45,6 +46,8 @@ COMMIT_CHANGES = "commit_changes"
 
 _SQL_TYPES = {pa.int64(): "bigint", pa.float64(): "double", pa.string(): "varchar"}
 """Of the catalogue's columns in DuckDB."""
+
+_COMMENTS_AT_ONCE = 50
 
 _TABLE = re.compile(r"\bcatalogue\.(\w+)")
 _FIXED = files("store.analyst").joinpath("views")
@@ -119,7 +122,8 @@ def copy_catalogue(connection: duckdb.DuckDBPyConnection, tables: Iterable[tuple
     tables : iterable of (str, pyarrow.Table)
         Their names and rows.
     """
-    connection.execute("create schema if not exists catalogue")
+    # In one transaction: a table of few rows takes less than its commit.
+    connection.execute("begin; create schema if not exists catalogue")
     statements = []
     for name, rows in tables:
         if not rows.num_rows:
@@ -130,7 +134,7 @@ def copy_catalogue(connection: duckdb.DuckDBPyConnection, tables: Iterable[tuple
         connection.register("arriving", rows)
         connection.execute(f"create table catalogue.{name} as select * from arriving")
         connection.unregister("arriving")
-    connection.execute(";".join(statements))
+    connection.execute(";".join((*statements, "commit")))
 
 
 def lay_out_views(
@@ -154,18 +158,51 @@ def lay_out_views(
     ContractError
         When a segment is missing or damaged.
     """
-    for view in views:
-        try:
-            connection.execute(f"create view {quoted_name(view.name)} as {view.query}")
-        except (duckdb.IOException, duckdb.InvalidInputException) as error:
-            sets = ", ".join(feature_set for feature_set, _ in view.segments)
-            raise ContractError(
-                f"a segment of {sets or view.name} is missing or damaged: {str(error).splitlines()[0]}",
-                where=segments,
-                hint="put the file back from a backup of the store",
-            ) from error
-        if documented:
-            comment_view(connection, view.name, view.description, view.columns)
+    for _, together in groupby(views, key=_is_wide):
+        some = list(together)
+        if _is_wide(some[0]) or not _are_laid_out(connection, some, documented):
+            for view in some:
+                _lay_out_alone(connection, view, documented, segments)
+
+
+def _are_laid_out(connection: duckdb.DuckDBPyConnection, views: Iterable[View], documented: bool) -> bool:
+    """Create views in one transaction, for a small view takes less than its commit; say whether all could be."""
+    statements = [text for view in views for text in (_created(view), *_comments(view, documented))]
+    try:
+        connection.execute(";".join(("begin", *statements, "commit")))
+    except (duckdb.IOException, duckdb.InvalidInputException):
+        connection.execute("rollback")
+        return False
+    return True
+
+
+def _lay_out_alone(connection: duckdb.DuckDBPyConnection, view: View, documented: bool, segments: str) -> None:
+    try:
+        connection.execute(_created(view))
+    except (duckdb.IOException, duckdb.InvalidInputException) as error:
+        sets = ", ".join(feature_set for feature_set, _ in view.segments)
+        raise ContractError(
+            f"a segment of {sets or view.name} is missing or damaged: {str(error).splitlines()[0]}",
+            where=segments,
+            hint="put the file back from a backup of the store",
+        ) from error
+    # DuckDB copies a view's whole entry with each comment: time, and within a transaction memory, grow with the square
+    # of the columns.
+    for start in range(0, len(comments := _comments(view, documented)), _COMMENTS_AT_ONCE):
+        connection.execute(";".join(("begin", *comments[start : start + _COMMENTS_AT_ONCE], "commit")))
+
+
+def _is_wide(view: View) -> bool:
+    """Return whether a view reads segments, which may be damaged, or has very many columns."""
+    return bool(view.segments) or len(view.columns) > _COMMENTS_AT_ONCE
+
+
+def _created(view: View) -> str:
+    return f"create view {quoted_name(view.name)} as {view.query}"
+
+
+def _comments(view: View, documented: bool) -> list[str]:
+    return comments_of(view.name, view.description, view.columns) if documented else []
 
 
 def analyst_views(snapshot: Snapshot, rows_of: SegmentRows, names: Set[str] | None = None) -> list[View]:

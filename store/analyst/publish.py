@@ -248,7 +248,8 @@ def _write(snapshot: Snapshot, target: Path) -> None:
     # DuckDB takes what follows a question mark for the options of a URL: the file is written elsewhere, then copied.
     apart = Path(tempfile.mkdtemp(prefix="radzoo-publish-")) if "?" in str(target) else None
     written = partial if apart is None else apart / "analyst.duckdb"
-    connection = duckdb.connect()
+    # Many small statements: threads beside this one wait more than they do.
+    connection = duckdb.connect(config={"threads": 1})
     try:
         location = str(written).replace("'", "''")
         connection.execute(f"attach '{location}' as analyst (storage_version '{STORAGE_VERSION}')")

@@ -6,8 +6,6 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
-import duckdb
-
 from schemas.errors import ContractError
 from store.history.snapshot import Snapshot
 
@@ -16,7 +14,7 @@ __all__ = [
     "STORE_VARIABLE",
     "SegmentRows",
     "View",
-    "comment_view",
+    "comments_of",
     "live_extractions",
     "path_pattern",
     "quoted_name",
@@ -55,25 +53,18 @@ _MOST_COMMENTED = 2_500
 """Columns of a view that has comments on all of them: twice those of any built-in set."""
 _KEYS_COMMENTED = 8
 """Columns with comments of a wider view: those before its features."""
-_AT_ONCE = 50
 
 
-def comment_view(
-    connection: duckdb.DuckDBPyConnection, view: str, description: str, columns: Mapping[str, str]
-) -> None:
-    """Put comments on a view and its columns, of a very wide view on the first ones.
-
-    DuckDB copies a view's whole entry with each comment: time, and within a transaction memory, grow with the square of
-    the columns.
-    """
+def comments_of(view: str, description: str, columns: Mapping[str, str]) -> list[str]:
+    """Return the statements that put comments on a view and its columns, of a very wide view on the first ones."""
     items = list(columns.items())
     if len(items) > _MOST_COMMENTED:
         items = items[:_KEYS_COMMENTED]
         description += " (so many columns have no comments of their own: the view features describes them)"
     statements = [f'comment on view "{view}" is {quoted_text(description)}']
-    statements += [f'comment on column "{view}".{quoted_name(name)} is {quoted_text(text)}' for name, text in items]
-    for start in range(0, len(statements), _AT_ONCE):
-        connection.execute(";".join(("begin", *statements[start : start + _AT_ONCE], "commit")))
+    return statements + [
+        f'comment on column "{view}".{quoted_name(name)} is {quoted_text(text)}' for name, text in items
+    ]
 
 
 def segment_paths(snapshot: Snapshot, feature_set: str) -> str:
