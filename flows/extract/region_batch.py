@@ -16,7 +16,7 @@ from flows.imaging.regions import PhaseImage, Region, cropped_regions
 from flows.imaging.volumes import ReadingFolders, is_unoriented
 from schemas.errors import ContractError
 from schemas.features.region_settings import RegionSettings
-from store.rows.regions import RegionRecord
+from store.rows.region_record import RegionRecord
 from store.rows.staging import stage
 
 __all__ = ["crop_units", "exam_units"]

@@ -6,10 +6,8 @@ below an image's noise, and take half the room. They are given as 32-bit floats.
 
 from __future__ import annotations
 
-import base64
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -27,9 +25,10 @@ from store.files import DataFolder
 from store.history.snapshot import Snapshot, refuse_unknown_study
 from store.history.studies import stored_study
 from store.kinds.every import REGIONS
+from store.rows.region_record import RegionRecord
 from store.rows.segments import Segment, key_arrays, store_segment
 
-__all__ = ["REGION_COLUMNS", "RegionRecord", "region_ids", "stored_region_masks", "stored_regions", "write_regions"]
+__all__ = ["REGION_COLUMNS", "region_ids", "stored_region_masks", "stored_regions", "write_regions"]
 
 REGION_COLUMNS: dict[str, tuple[pa.DataType, str]] = {
     "context_sha256": (pa.string(), "hash of all images and masks that the region was made of"),
@@ -49,45 +48,6 @@ REGION_COLUMNS: dict[str, tuple[pa.DataType, str]] = {
     "shift_z_mm": (pa.float64(), "shift along z"),
 }
 """What a row of a set of regions tells besides its array: type and meaning of each column."""
-
-
-@dataclass(frozen=True)
-class RegionRecord:
-    """One phase's region: the array, and `REGION_COLUMNS` of it.
-
-    ``voxels`` are the array's 16-bit floats, little-endian, in base64: slices, then rows, then columns; ``lesion``
-    the mask's bits, the first one highest.
-    """
-
-    extraction_id: str
-    key: MaskKey
-    image_sha256: str
-    mask_sha256: str
-    context_sha256: str
-    told: Mapping[str, Any]
-    voxels: str
-    lesion: str
-    unavailable: Mapping[str, str] = field(default_factory=dict)
-    """Always empty: a region is there as a whole or not at all."""
-
-    @staticmethod
-    def written(array: NDArray[np.float32]) -> str:
-        """Return an array as ``voxels`` has it."""
-        return base64.b64encode(np.ascontiguousarray(array, dtype="<f2").tobytes()).decode("ascii")
-
-    @staticmethod
-    def written_mask(mask: NDArray[np.bool_]) -> str:
-        """Return a mask as ``lesion`` has it."""
-        return base64.b64encode(np.packbits(mask).tobytes()).decode("ascii")
-
-    def flat_mask(self, size: int) -> NDArray[np.bool_]:
-        """Return whether each of the array's numbers lies in the lesion."""
-        bits = np.frombuffer(base64.b64decode(self.lesion), dtype=np.uint8)
-        return np.unpackbits(bits, count=size).astype(bool)
-
-    def flat(self) -> NDArray[np.float16]:
-        """Return the array's numbers."""
-        return np.frombuffer(base64.b64decode(self.voxels), dtype="<f2")
 
 
 def write_regions(folder: DataFolder, feature_set: str, size: int, records: Sequence[RegionRecord]) -> Segment:

@@ -22,7 +22,8 @@ from store.commits.commit import Commit, commit_to
 from store.commits.writer import append_records
 from store.history.snapshot import Snapshot
 from store.home import Store
-from store.rows.regions import RegionRecord, write_regions
+from store.rows.region_record import RegionRecord
+from store.rows.regions import write_regions
 from store.rows.segments import EmbeddingRecord, write_embeddings
 from store.rows.staging import ExtractionRecord
 from zoo.registry import model_spec

@@ -325,6 +325,22 @@ cdef inline bint _turns(int32_t[:, ::1] stack, int top, int32_t u, int32_t v, in
     return turn >= 0 if side else turn <= 0
 
 
+def largest_square(const double[:, ::1] places):
+    """Return the largest square of a distance between two of some places, of shape (n_places, 3)."""
+    cdef Py_ssize_t at, other
+    cdef double z, y, x, square, largest = 0
+    with nogil:
+        for at in range(places.shape[0]):
+            for other in range(at):
+                z = places[at, 0] - places[other, 0]
+                y = places[at, 1] - places[other, 1]
+                x = places[at, 2] - places[other, 2]
+                square = z * z + y * y + x * x
+                if square > largest:
+                    largest = square
+    return largest
+
+
 cdef extern from *:
     """
     enum { LINES = 32 };

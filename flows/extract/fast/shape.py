@@ -18,7 +18,6 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 from radiomics import cShape
-from scipy.spatial.distance import pdist
 
 from flows.extract.fast import kernels
 from flows.extract.fast.levels import DegenerateMaskError
@@ -153,9 +152,9 @@ def _diameters(padded: Mask, spacing_mm: tuple[float, float, float]) -> tuple[fl
     seen = np.zeros(sizes, np.uint8)
     for axis, corners in enumerate(hulls):
         seen[tuple(corners.T)] |= np.uint8(1 << axis)
-    candidates = np.argwhere(seen == 0b111) * steps
-    slice_, column, row = (math.sqrt(each) for each in of_plane)
-    return float(pdist(candidates).max()), slice_, column, row
+    candidates = np.ascontiguousarray(np.argwhere(seen == 0b111) * steps)
+    longest, slice_, column, row = (math.sqrt(each) for each in (kernels.largest_square(candidates), *of_plane))
+    return longest, slice_, column, row
 
 
 def _axes(voxels: NDArray[np.int64], spacing_mm: tuple[float, float, float]) -> tuple[float, float, float]:

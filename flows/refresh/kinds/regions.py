@@ -18,7 +18,8 @@ from store.commits.commit import Commit
 from store.commits.writer import add_segment
 from store.history.study_masks import StudyMask
 from store.home import Store
-from store.rows.regions import RegionRecord, write_regions
+from store.rows.region_record import RegionRecord
+from store.rows.regions import write_regions
 from store.rows.segments import Segment
 from store.rows.staging import staged_as
 
