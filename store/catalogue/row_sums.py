@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Table, delete, event, insert, or_, select
+from sqlalchemy import Connection, Table, delete, event, insert, select, text
 
 from store.catalogue.tables import UNVERSIONED, VERSIONED, row_sums
 
@@ -112,11 +112,10 @@ class WrittenSums:
 
     def _share(self, name: str) -> RowSum:
         """Return what the commit's own rows have changed in a table's sum until now."""
-        table = SUMMED[name]
-        columns = _columns(table)
-        own = or_(table.c.added_commit == self.commit_id, table.c.removed_commit == self.commit_id)
-        rows = [tuple(row) for row in self._connection.execute(select(*columns).where(own))]
-        added, removed = (next(at for at, c in enumerate(columns) if c is table.c[n]) for n in _SPAN)
+        names = [column.name for column in _columns(SUMMED[name])]
+        found = self._connection.execute(_SHARES[name], {"commit_id": self.commit_id})
+        rows = [tuple(row) for row in found]
+        added, removed = map(names.index, _SPAN)
         ended = [row for row in rows if row[added] != self.commit_id]
         return _summed(rows).plus(_summed((*row[:removed], None, *row[removed + 1 :]) for row in ended), -1)
 
@@ -133,6 +132,12 @@ _ALL_ROWS = {
     for name, table in SUMMED.items()
 }
 """As text: every commit and every question asks for some of these, and compiling one takes longer than its rows."""
+
+_SHARES = {
+    name: text(f"{_ALL_ROWS[name]} where added_commit = :commit_id or removed_commit = :commit_id")
+    for name in VERSIONED
+}
+"""What a commit has added and ended."""
 
 
 def _summed(rows: Iterable[tuple[Any, ...]]) -> RowSum:

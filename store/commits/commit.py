@@ -19,6 +19,7 @@ from sqlalchemy import Connection, Table, func, insert, select, tuple_, update
 
 from schemas.documents.erasure_receipt import ErasureReceipt
 from store.catalogue.connection import write_transaction, written_sums
+from store.catalogue.live_rows import live_rows
 from store.catalogue.row_sums import COUNTED
 from store.catalogue.tables import KEYS, commits, versioned_table
 from store.commits.readable import refuse_unreadable
@@ -156,17 +157,19 @@ class Commit:
         replacing: Mapping[str, Any] | None,
     ) -> dict[tuple[Any, ...], tuple[int, dict[str, Any]]]:
         target, keys = versioned_table(table), KEYS[table]
-        query = select(target.c.row_id, *(target.c[name] for name in columns)).where(target.c.removed_commit.is_(None))
         if replacing is not None:
-            queries = [query.where(*(target.c[name] == value for name, value in replacing.items()))]
+            rows: Iterable[Any] = live_rows(self.connection, table, ("row_id", *columns), replacing)
         else:
+            query = select(target.c.row_id, *(target.c[name] for name in columns)).where(
+                target.c.removed_commit.is_(None)
+            )
             key = tuple_(*(target.c[name] for name in keys))
-            queries = [query.where(key.in_(batch)) for batch in _batches(list(wanted))]
+            batches = _batches(list(wanted))
+            rows = (row for batch in batches for row in self.connection.execute(query.where(key.in_(batch))))
         found: dict[tuple[Any, ...], tuple[int, dict[str, Any]]] = {}
-        for each in queries:
-            for row in self.connection.execute(each).mappings():
-                values = {name: row[name] for name in columns}
-                found[tuple(values[key] for key in keys)] = (row["row_id"], values)
+        for row_id, *found_values in rows:
+            values = dict(zip(columns, found_values, strict=True))
+            found[tuple(values[key] for key in keys)] = (row_id, values)
         return found
 
 

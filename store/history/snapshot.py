@@ -8,11 +8,12 @@ from copy import copy
 from typing import Any, Self
 
 import pyarrow as pa
-from sqlalchemy import Column, ColumnElement, Connection, Float, FromClause, Integer, Select, Table, func, select
+from sqlalchemy import Column, ColumnElement, Connection, Float, FromClause, Integer, Select, func, select
 
 from schemas.errors import ContractError, NotFoundError
 from store.catalogue.columns import arrow_columns
 from store.catalogue.connection import read_transaction
+from store.catalogue.live_rows import live_rows
 from store.catalogue.tables import UNVERSIONED, VERSIONED, commits, runs, versioned_table
 from store.history.altered_rows import refuse_altered_rows
 from store.home import Store
@@ -108,20 +109,15 @@ class Snapshot:
 
     def rows(self, table: str, **equal: Any) -> list[dict[str, Any]]:
         """Return a versioned table's live rows, without the commit columns, in the order they were written."""
-        target = versioned_table(table)
-        columns = [c for c in target.columns if c.name not in ("row_id", "removed_commit")]
-        query = self._live(target, columns)
-        for name, value in equal.items():
-            query = query.where(target.c[name] == value)
+        names = [column.name for column in _columns(table)]
         with self.reading(table) as connection:
-            return [dict(row) for row in connection.execute(query).mappings()]
+            found = live_rows(connection, table, names, equal, self.commit_id)
+            return [dict(zip(names, row, strict=True)) for row in found]
 
     def column(self, table: str, name: str, **equal: Any) -> list[Any]:
         """Return one column of what `rows` gives."""
-        target = versioned_table(table)
-        query = self._live(target, [target.c[name]]).where(*(target.c[each] == value for each, value in equal.items()))
         with self.reading(table) as connection:
-            return list(connection.execute(query).scalars())
+            return list(live_rows(connection, table, [name], equal, self.commit_id).scalars())
 
     def row(self, table: str, **equal: Any) -> dict[str, Any]:
         """Return the one live row that has these values.
@@ -150,20 +146,20 @@ class Snapshot:
         those after an older commit are the ones that started later.
         """
         columns = _columns(table)
-        if table in VERSIONED:
-            query = self._live(versioned_table(table), columns)
-        else:
-            query = UNVERSIONED[table].select()
-            if table == "commits":
-                query = query.where(commits.c.commit_id <= self.commit_id).order_by(commits.c.commit_id)
-            elif table == "runs" and self._is_past:
-                landed = select(commits.c.committed_at).where(commits.c.commit_id == self.commit_id)
-                query = query.where(runs.c.started_at <= landed.scalar_subquery())
         with self.reading(table) as connection:
-            return _arrow_table(columns, connection.execute(query))
+            if table in VERSIONED:
+                names = [column.name for column in columns]
+                return _arrow_table(columns, live_rows(connection, table, names, {}, self.commit_id))
+            return _arrow_table(columns, connection.execute(self._up_to_here(table)))
 
-    def _live(self, target: Table, columns: Sequence[Column[Any]]) -> Select[Any]:
-        return select(*columns).where(self.is_live(target)).order_by(target.c.row_id)
+    def _up_to_here(self, table: str) -> Select[Any]:
+        query = UNVERSIONED[table].select()
+        if table == "commits":
+            return query.where(commits.c.commit_id <= self.commit_id).order_by(commits.c.commit_id)
+        if table == "runs" and self._is_past:
+            landed = select(commits.c.committed_at).where(commits.c.commit_id == self.commit_id)
+            return query.where(runs.c.started_at <= landed.scalar_subquery())
+        return query
 
     def is_live(self, target: FromClause) -> ColumnElement[bool]:
         """Return the condition that a versioned table's row was live at the commit."""
