@@ -29,6 +29,7 @@ from flows.faults import fault_of
 from schemas.errors import ContractError, RadzooError
 from schemas.foreign_text import one_line, printable
 from schemas.settings import DEFAULT_STORE, store_path
+from zoo.saving.skops_io import load_skops_small
 
 __all__ = ["app", "exit_code", "main"]
 
@@ -127,6 +128,7 @@ def _launch(
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave with its exit code."""
     _open_standard_streams()
+    load_skops_small()
     sys.exit(exit_code(sys.argv[1:] if arguments is None else arguments))
 
 

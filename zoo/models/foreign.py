@@ -34,8 +34,8 @@ class ForeignFiles:
 def foreign_process(seconds: float = _SECONDS, *, of_regions: bool = True) -> LimitedProcess:
     """Return a process for models from elsewhere: it reads nothing but Python's libraries and writes nothing."""
     # Loaded before a model's time begins.
-    networks = ("zoo.networks.runtime",) if of_regions else ()
-    return LimitedProcess(Limits(seconds, _MEMORY, readable=()), modules=(__name__, "skops.io", *networks))
+    modules = ("zoo.saving.own_program", __name__, *(("zoo.networks.runtime",) if of_regions else ()))
+    return LimitedProcess(Limits(seconds, _MEMORY, readable=()), modules=modules)
 
 
 def foreign_answers(files: ForeignFiles, question: Question, process: LimitedProcess | None = None) -> Answers:

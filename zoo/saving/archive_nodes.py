@@ -17,9 +17,9 @@ import numpy as np
 
 from zoo.saving.type_names import OWN_TYPES
 
-__all__ = ["FOREIGN_TYPES", "ArchiveFault", "ForeignTypesFault", "refuse_foreign_nodes"]
+__all__ = ["LIBRARY_TYPES", "ArchiveFault", "ForeignTypesFault", "refuse_foreign_nodes"]
 
-FOREIGN_TYPES: tuple[str, ...] = (
+_FOREIGN_TYPES = (
     "numpy.dtype",
     # The calibrated machine of models of before zoo.radiomics.platt, the neighbours' search tree and the boosted trees:
     # arrays behind scikit-learn's and XGBoost's own classes, whose private modules skops does not trust by itself.
@@ -47,6 +47,9 @@ _SCIKIT_LEARN = (
     "sklearn.preprocessing._label.LabelEncoder",
     "sklearn.svm._classes.SVC",
 )
+LIBRARY_TYPES: tuple[str, ...] = (*_FOREIGN_TYPES, *_SCIKIT_LEARN)
+"""Types of libraries that a model may hold."""
+
 _NUMPY_SCALARS = (
     *("numpy.bool", "numpy.bool_", "numpy.float32", "numpy.float64", "numpy.str_"),
     *("numpy.int8", "numpy.int16", "numpy.int32", "numpy.int64"),
@@ -60,7 +63,7 @@ _TYPES: Mapping[str, frozenset[str]] = {
     "JsonNode": frozenset({"builtins.str"}),
     "ListNode": frozenset({"builtins.list"}),
     "NdArrayNode": frozenset({"numpy.ndarray", *_NUMPY_SCALARS}),
-    "ObjectNode": frozenset({*FOREIGN_TYPES, *OWN_TYPES, *_SCIKIT_LEARN} - {"numpy.dtype"}),
+    "ObjectNode": frozenset({*LIBRARY_TYPES, *OWN_TYPES} - {"numpy.dtype"}),
     "RandomStateNode": frozenset({"numpy.random.mtrand.RandomState"}),
     "TupleNode": frozenset({"builtins.tuple"}),
     "TypeNode": frozenset({"builtins.str", "builtins.int", "builtins.float", "builtins.bool"}),

@@ -18,13 +18,14 @@ from pydantic import JsonValue
 from schemas.documents.strict_json import strict_json
 from schemas.errors import ContractError, NotFoundError
 from zoo.saving.archive import canonical_archive, checked_archive
-from zoo.saving.archive_nodes import FOREIGN_TYPES
+from zoo.saving.archive_nodes import LIBRARY_TYPES
 from zoo.saving.files import CARD, ESTIMATOR, RECORD, RESTORE, model_files, refuse_large_file
 from zoo.saving.package import package_types, recorded_package
+from zoo.saving.skops_io import skops_io
 from zoo.saving.type_names import OWN_TYPES
 
-# skops takes four seconds to load, and torch with it where that is installed: it is imported where a model is read or
-# written, for the list of models and every --help pass through here.
+# skops takes seconds to load: it is imported where a model is read or written, for the list of models and every --help
+# pass through here.
 if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
 
@@ -170,13 +171,11 @@ def loaded_files(contents: Mapping[str, bytes], folder: Path, *, finite: bool = 
     ContractError
         If a type is not on the allow-list, or the files are not what a model's are.
     """
-    import skops.io
-
     record = loaded_record(contents, folder)
     types = package_types(record["metadata"], str(folder / RECORD))
     archive = checked_archive(contents[ESTIMATOR], contents, folder, finite=finite, types=types)
     try:
-        estimator = skops.io.loads(archive, trusted=[*FOREIGN_TYPES, *OWN_TYPES.values(), *types])
+        estimator = skops_io().loads(archive, trusted=[*LIBRARY_TYPES, *OWN_TYPES.values(), *types])
     except Exception as error:  # attributes that no class expects end in whatever the class raises
         raise ContractError(
             f"the estimator cannot be made of its file: {type(error).__name__}: {' '.join(str(error).split())[:200]}",
@@ -263,11 +262,11 @@ def checked_contents(
 
 def _estimator_files(estimator: BaseEstimator, folder: Path, types: frozenset[str]) -> tuple[bytes, dict[str, bytes]]:
     """Return the estimator's archive, and its networks' weights by the names of their files."""
-    import skops.io
+    skops = skops_io()
     from skops.io.exceptions import UnsupportedTypeException
 
     try:
-        dumped = skops.io.dumps(estimator)
+        dumped = skops.dumps(estimator)
     except UnsupportedTypeException as error:
         raise ContractError(f"the estimator cannot be stored: {error}", where=str(folder)) from error
     archive, weights = canonical_archive(dumped)
