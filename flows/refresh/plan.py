@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 from collections import defaultdict
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -94,6 +96,23 @@ def refresh_plan(snapshot: Snapshot, study: str, bound: BoundFeatureSet, *, retr
     retry_failed : bool
         Compute again what failed before on the same image and mask.
     """
+    with _without_collection():
+        return _planned(snapshot, study, bound, retry_failed)
+
+
+@contextmanager
+def _without_collection() -> Iterator[None]:
+    """Let Python not look for garbage: of some objects a mask all stay, and looking takes a third of a large plan."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _planned(snapshot: Snapshot, study: str, bound: BoundFeatureSet, retry_failed: bool) -> RefreshPlan:
     plan = RefreshPlan(bound)
     in_store = set(snapshot.column("extractions", "extraction_id", feature_set=bound.feature_set))
     linked = set(snapshot.column("study_extractions", "extraction_id", study=study, feature_set=bound.feature_set))

@@ -38,7 +38,7 @@ def basis_of(store: Store) -> Basis:
     patients = versioned_table("patients")
     with read_transaction(store.engine) as connection:
         known = connection.execute(select(erasures.c.erasure_id, erasures.c.erased_at)).all()
-        names = connection.execute(select(patients.c.patient).distinct()).scalars()
+        names = connection.execute(select(patients.c.patient).distinct()).scalars().all()
         return Basis(frozenset((row[0], row[1]) for row in known), frozenset(names))
 
 

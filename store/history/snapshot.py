@@ -112,12 +112,12 @@ class Snapshot:
         names = [column.name for column in _columns(table)]
         with self.reading(table) as connection:
             found = live_rows(connection, table, names, equal, self.commit_id)
-            return [dict(zip(names, row, strict=True)) for row in found]
+            return [dict(zip(names, row, strict=True)) for row in found.all()]
 
     def column(self, table: str, name: str, **equal: Any) -> list[Any]:
         """Return one column of what `rows` gives."""
         with self.reading(table) as connection:
-            return list(live_rows(connection, table, [name], equal, self.commit_id).scalars())
+            return [value for (value,) in live_rows(connection, table, [name], equal, self.commit_id).all()]
 
     def row(self, table: str, **equal: Any) -> dict[str, Any]:
         """Return the one live row that has these values.

@@ -106,13 +106,12 @@ def _matrix(mask: MaskLevels) -> Floats:
     """
     angles = mask.angles(mask.settings.distances_voxels)
     n_levels = len(mask.present)
-    pairs = kernels.pair_counts(mask.ranks, mask.layout.rows, mask.offsets(angles), n_levels).astype(float)[None]
+    is_symmetric = mask.settings.symmetrical_glcm
+    pairs = kernels.pair_counts(mask.ranks, mask.layout.rows, mask.offsets(angles), n_levels, is_symmetric)[None]
     if mask.highest - n_levels != 1:
         # pyradiomics takes absent levels out by numpy.delete, which copies for one and else chooses by a mask.
         every = np.ones(n_levels, dtype=bool)
         pairs = pairs[:, every][:, :, every]
-    if mask.settings.symmetrical_glcm:
-        pairs += pairs.transpose(0, 2, 1, 3)
     if (norm := mask.settings.weighting_norm) is not None:
         weights = np.ones(len(angles)) if norm == "no_weighting" else np.exp(-mask.squares_mm2(angles, norm))
         pairs = np.sum(pairs * weights, 3, keepdims=True)
@@ -122,7 +121,7 @@ def _matrix(mask: MaskLevels) -> Floats:
     if not totals.all():
         empty = np.flatnonzero(totals[0] == 0)
         pairs, totals = np.delete(pairs, empty, 3), np.delete(totals, empty, 1)
-    P: Floats = (pairs / totals[:, None, None])[0]
+    P: Floats = np.divide(pairs, totals[:, None, None], out=pairs)[0]
     return P
 
 

@@ -7,7 +7,9 @@ Levels = NDArray[np.uint16]
 Places = NDArray[np.int64]
 Counts = NDArray[np.int32]
 
-def pair_counts(ranks: Levels, rows: Places, offsets: Places, n_levels: int) -> Counts: ...
+def pair_counts(
+    ranks: Levels, rows: Places, offsets: Places, n_levels: int, symmetric: bool
+) -> NDArray[np.float64]: ...
 def run_counts(ranks: Levels, rows: Places, offsets: Places, n_levels: int, longest: int) -> Counts: ...
 def zones(
     ranks: Levels, rows: Places, places: Places, offsets: Places, touching: NDArray[np.uint16]

@@ -22,25 +22,38 @@ ctypedef fused real_t:
     double
 
 
-def pair_counts(const uint16_t[::1] ranks, const int64_t[:, ::1] rows, const int64_t[::1] offsets, int n_levels):
-    """Return how often grey level i has j at each offset, of shape (levels, levels, offsets)."""
-    counts = np.empty((n_levels, n_levels, offsets.shape[0]), dtype=np.int32)
-    # Of one offset, outside the mask too: it stays in the processor's fastest memory, and asks nothing.
-    pairs = np.empty((n_levels + 1, n_levels + 1), dtype=np.int32)
-    cdef int32_t[:, ::1] table = pairs
-    cdef int32_t *found = &table[0, 0]
-    cdef Py_ssize_t at, row, x, side = n_levels + 1
+def pair_counts(
+    const uint16_t[::1] ranks, const int64_t[:, ::1] rows, const int64_t[::1] offsets, int n_levels, bint symmetric
+):
+    """Return how often grey level i has j at each offset, of shape (levels, levels, offsets).
+
+    Where it shall be symmetric, each pair counts for j and i too.
+    """
+    counts = np.empty((n_levels, n_levels, offsets.shape[0]), dtype=np.float64)
+    # A table for each offset, outside the mask too: the one that is filled stays in the processor's fastest memory, and
+    # nothing is asked.
+    pairs = np.zeros((offsets.shape[0], n_levels + 1, n_levels + 1), dtype=np.int32)
+    cdef int32_t[:, :, ::1] tables = pairs
+    cdef double[:, :, ::1] count = counts
+    cdef int32_t *found
+    cdef Py_ssize_t at, row, x, i, j, side = n_levels + 1
     cdef const uint16_t *own
     cdef const uint16_t *other
-    for at in range(offsets.shape[0]):
-        pairs[:] = 0
-        with nogil:
+    with nogil:
+        for at in range(offsets.shape[0]):
+            found = &tables[at, 0, 0]
             for row in range(rows.shape[0]):
                 own = &ranks[rows[row, 0]]
                 other = own + offsets[at]
                 for x in range(rows[row, 1] - rows[row, 0]):
                     found[own[x] * side + other[x]] += 1
-        counts[:, :, at] = pairs[1:, 1:]
+        for i in range(n_levels):
+            for j in range(n_levels):
+                for at in range(offsets.shape[0]):
+                    count[i, j, at] = tables[at, i + 1, j + 1]
+                if symmetric:
+                    for at in range(offsets.shape[0]):
+                        count[i, j, at] += tables[at, j + 1, i + 1]
     return counts
 
 

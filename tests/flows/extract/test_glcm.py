@@ -154,7 +154,7 @@ def test_haralicks_example_has_the_matrix_counted_by_hand():
     """
     levels = np.array([[[0, 0, 1, 1], [0, 0, 1, 1], [0, 2, 2, 2], [2, 2, 3, 3]]], float) + 1
     mask = _mask_levels(levels, np.ones(levels.shape, bool))
-    pairs = kernels.pair_counts(mask.ranks, mask.layout.rows, mask.offsets(mask.angles()), 4)
+    pairs = kernels.pair_counts(mask.ranks, mask.layout.rows, mask.offsets(mask.angles()), 4, False)
     horizontal = pairs + pairs.transpose(1, 0, 2)
     counts = np.array([[4, 2, 1, 0], [2, 4, 0, 0], [1, 0, 6, 1], [0, 0, 1, 2]])
     angles = [angle for angle in range(4) if np.allclose(horizontal[:, :, angle], counts)]
