@@ -3,8 +3,9 @@
 --     radzoo sql - < docs/leaderboard.sql
 --
 -- AUC: the share of pairs, one patient of each label and both of the same fold, that are ranked rightly (ties one
--- half), over all folds and repeats; its variance from each patient's own excess of such pairs (DeLong's where there
--- is one fold, as in the holdout suite; docs/adr/0014), 1.959963984540054 standard errors for
+-- half), over all folds and repeats; its variance the mean over the repeats of DeLong's, from each patient's own excess
+-- of such pairs (docs/adr/0014), times 1 + k / (k - 1) where a repeat has k folds, whose models share training patients
+-- (docs/adr/0046; 1 in the holdout suite), 1.959963984540054 standard errors for
 -- 95 %. Where that variance is zero (everyone ranked rightly, or all probabilities equal) auc_lo and auc_hi are not
 -- these but Clopper and Pearson's. Rates compare each probability with the threshold beside it; the bounds of sensitivity and
 -- specificity are Wilson's (zz: 1.959963984540054 squared), of one split: none in the nested-cv suite, whose rates are means
@@ -15,37 +16,53 @@
 -- the probabilities separate the labels.
 with recursive
 judged as (
-    select study, suite, model, cohort, fold, patient, label, threshold, probability,
+    select study, suite, model, cohort, fold, coalesce(repeat, 0) as repeat, patient, label, threshold, probability,
         case when probability > 0 and probability < 1 then ln(probability / (1 - probability)) end as logit
     from predictions
 ),
 pairs as (
-    select study, suite, model, cohort, a.patient as positive, b.patient as negative,
+    select study, suite, model, cohort, a.repeat, a.patient as positive, b.patient as negative,
         case when a.probability > b.probability then 1.0 when a.probability = b.probability then 0.5 else 0.0 end as won
     from judged as a
     join judged as b using (study, suite, model, cohort, fold)
     where a.label = 1 and b.label = 0
 ),
 areas as (
-    select study, suite, model, cohort, avg(won) as auc, count(*) as pairs from pairs group by all
+    select study, suite, model, cohort, avg(won) as auc from pairs group by all
+),
+corrections as (
+    select study, suite, model, cohort,
+        case when parts > 1 then 1 + parts / (parts - 1) else 1 end as correction
+    from (
+        select study, suite, model, cohort, count(distinct fold) / count(distinct repeat) as parts
+        from judged group by all
+    )
+),
+of_repeats as (
+    select study, suite, model, cohort, repeat, avg(won) as area, count(*) as pairs from pairs group by all
 ),
 of_positives as (
-    select study, suite, model, cohort, positive, sum(won - auc) as excess
-    from pairs join areas using (study, suite, model, cohort) group by all
+    select study, suite, model, cohort, repeat, positive, sum(won - area) as excess
+    from pairs join of_repeats using (study, suite, model, cohort, repeat) group by all
 ),
 of_negatives as (
-    select study, suite, model, cohort, negative, sum(won - auc) as excess
-    from pairs join areas using (study, suite, model, cohort) group by all
+    select study, suite, model, cohort, repeat, negative, sum(won - area) as excess
+    from pairs join of_repeats using (study, suite, model, cohort, repeat) group by all
+),
+errors as (
+    select study, suite, model, cohort, sqrt(any_value(correction) * avg((p.part + n.part) / pairs ** 2)) as error
+    from of_repeats
+    join (
+        select study, suite, model, cohort, repeat, var_samp(excess) * count(*) as part from of_positives group by all
+    ) as p using (study, suite, model, cohort, repeat)
+    join (
+        select study, suite, model, cohort, repeat, var_samp(excess) * count(*) as part from of_negatives group by all
+    ) as n using (study, suite, model, cohort, repeat)
+    join corrections using (study, suite, model, cohort)
+    group by study, suite, model, cohort
 ),
 ranked as (
-    select study, suite, model, cohort, auc, sqrt(p.part + n.part) / pairs as error
-    from areas
-    join (
-        select study, suite, model, cohort, var_samp(excess) * count(*) as part from of_positives group by all
-    ) as p using (study, suite, model, cohort)
-    join (
-        select study, suite, model, cohort, var_samp(excess) * count(*) as part from of_negatives group by all
-    ) as n using (study, suite, model, cohort)
+    from areas join errors using (study, suite, model, cohort)
 ),
 counted as (
     select study, suite, model, cohort,

@@ -10,7 +10,7 @@ with asked as (
     select study, suite, model, cohort, variable, level from subgroups
 ),
 judged as (
-    select a.*, p.fold, p.patient, p.label, p.probability
+    select a.*, p.fold, coalesce(p.repeat, 0) as repeat, p.patient, p.label, p.probability
     from asked as a
     join clinical_at_reference as c
         on c.study = a.study and c.variable = a.variable
@@ -26,34 +26,51 @@ counted as (
     from judged group by all
 ),
 pairs as (
-    select study, suite, model, cohort, variable, level, a.patient as positive, b.patient as negative,
+    select study, suite, model, cohort, variable, level, a.repeat, a.patient as positive, b.patient as negative,
         case when a.probability > b.probability then 1.0 when a.probability = b.probability then 0.5 else 0.0 end as won
     from judged as a
     join judged as b using (study, suite, model, cohort, variable, level, fold)
     where a.label = 1 and b.label = 0
 ),
 areas as (
-    select study, suite, model, cohort, variable, level, avg(won) as auc, count(*) as pairs from pairs group by all
+    select study, suite, model, cohort, variable, level, avg(won) as auc from pairs group by all
+),
+corrections as (
+    select study, suite, model, cohort,
+        case when parts > 1 then 1 + parts / (parts - 1) else 1 end as correction
+    from (
+        select study, suite, model, cohort, count(distinct fold) / count(distinct coalesce(repeat, 0)) as parts
+        from predictions group by all
+    )
+),
+of_repeats as (
+    select study, suite, model, cohort, variable, level, repeat, avg(won) as area, count(*) as pairs
+    from pairs group by all
 ),
 of_patients as (
-    select study, suite, model, cohort, variable, level, label, patient, sum(won - auc) as excess
+    select study, suite, model, cohort, variable, level, repeat, label, patient, sum(won - area) as excess
     from (
         select * exclude (positive, negative), 1 as label, positive as patient from pairs
         union all
         select * exclude (positive, negative), 0, negative from pairs
     )
-    join areas using (study, suite, model, cohort, variable, level)
+    join of_repeats using (study, suite, model, cohort, variable, level, repeat)
     group by all
 ),
+of_labels as (
+    select study, suite, model, cohort, variable, level, repeat, label, var_samp(excess) * count(*) as part
+    from of_patients group by all
+),
 errors as (
-    select study, suite, model, cohort, variable, level, sqrt(sum(part)) / any_value(pairs) as error
+    select study, suite, model, cohort, variable, level, sqrt(any_value(correction) * avg(variance)) as error
     from (
-        select study, suite, model, cohort, variable, level, label, var_samp(excess) * count(*) as part
-        from of_patients group by all
+        select study, suite, model, cohort, variable, level, repeat, sum(part) / any_value(pairs) ** 2 as variance
+        from of_labels join of_repeats using (study, suite, model, cohort, variable, level, repeat)
+        group by all
+        having count(part) = 2
     )
-    join areas using (study, suite, model, cohort, variable, level)
+    join corrections using (study, suite, model, cohort)
     group by all
-    having count(part) = 2
 )
 select study, suite, model, cohort, variable, level, coalesce(n, 0) as n, coalesce(events, 0) as events, auc,
     1 / (1 + exp(-(ln(auc / (1 - auc)) - 1.959963984540054 * error / (auc * (1 - auc))))) as auc_lo,

@@ -16,7 +16,7 @@ from zoo.benchmark.folds import Fold
 from zoo.benchmark.nested_cv import refuse_unfit
 from zoo.evaluation.auc import logit_bounds
 from zoo.evaluation.intervals import Interval
-from zoo.evaluation.repeated import OutOfFold, ranked_placements
+from zoo.evaluation.repeated import OutOfFold, out_of_fold_estimate
 from zoo.tables.inputs import ModelInputs
 
 __all__ = ["control_row", "permuted_labels", "shuffled_set", "split_fold", "with_shuffled_set"]
@@ -118,16 +118,17 @@ def control_row(
         held_out |= dict.fromkeys(((fold.repeat, patient) for patient in found), fold.number)
     patients: Sequence[str] = sorted(by_repeat[0])
     truth = np.array([labels[patient] for patient in patients])
-    counts = ranked_placements(
+    estimate = out_of_fold_estimate(
         OutOfFold(
             truth,
             np.array([[of[patient] for patient in patients] for of in by_repeat.values()]),
             np.array([[held_out[repeat, patient] for patient in patients] for repeat in by_repeat]),
+            len({fold.number for fold in folds if fold.repeat == 0}),
         )
     )
     bounds: Interval | tuple[None, None] = (None, None)
-    if counts is not None and counts.has_interval:
-        bounds = logit_bounds(counts)
+    if estimate is not None and estimate.variance is not None:
+        bounds = logit_bounds(estimate)
     cohort: Cohort = "out_of_fold" if suite == "nested-cv" else "validation"
     return ControlRow(
         study=study,
@@ -138,7 +139,7 @@ def control_row(
         repeats=len(by_repeat),
         n=len(patients),
         events=int(truth.sum()),
-        auc=None if counts is None else counts.area,
+        auc=None if estimate is None else estimate.area,
         auc_lo=bounds[0],
         auc_hi=bounds[1],
     )

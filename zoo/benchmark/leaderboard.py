@@ -11,7 +11,7 @@ from zoo.evaluation.auc import delong_bounds, logit_bounds
 from zoo.evaluation.calibration import brier, calibration_in_the_large, calibration_line
 from zoo.evaluation.classification import classification
 from zoo.evaluation.intervals import Interval
-from zoo.evaluation.repeated import OutOfFold, ranked_placements
+from zoo.evaluation.repeated import OutOfFold, out_of_fold_estimate
 
 __all__ = ["leaderboard_row", "scores_of"]
 
@@ -19,7 +19,7 @@ __all__ = ["leaderboard_row", "scores_of"]
 def leaderboard_row(predictions: Sequence[PredictionRow]) -> LeaderboardRow:
     """Return how one model did on one cohort.
 
-    AUC and intervals are those of `averaged_placements`, None where one class is absent (of the intervals: where a
+    AUC and intervals are those of `out_of_fold_estimate`, None where one class is absent (of the intervals: where a
     class has one patient): patients are ranked among those that one model was asked
     about, all of a cohort in the holdout suite, those of a fold in nested-cv. Rates are counted over all
     predictions, each at the threshold beside it; Brier score and calibration are those of all predictions.
@@ -34,11 +34,11 @@ def leaderboard_row(predictions: Sequence[PredictionRow]) -> LeaderboardRow:
     probabilities = np.array([row.probability for row in predictions])
     thresholds = {row.threshold for row in predictions}
     found = scores_of(predictions)
-    counts = ranked_placements(found)
+    estimate = out_of_fold_estimate(found)
     main: Interval | tuple[None, None] = (None, None)
     plain: Interval | tuple[None, None] = (None, None)
-    if counts is not None and counts.has_interval:
-        main, plain = logit_bounds(counts), delong_bounds(counts)
+    if estimate is not None and estimate.variance is not None:
+        main, plain = logit_bounds(estimate), delong_bounds(estimate)
     calls = classification(labels, [float(row.probability >= row.threshold) for row in predictions], 1.0)
     return LeaderboardRow(
         study=first.study,
@@ -47,7 +47,7 @@ def leaderboard_row(predictions: Sequence[PredictionRow]) -> LeaderboardRow:
         cohort=first.cohort,
         n=len(found.labels),
         events=int(found.labels.sum()),
-        auc=None if counts is None else counts.area,
+        auc=None if estimate is None else estimate.area,
         auc_lo=main[0],
         auc_hi=main[1],
         auc_delong_lo=plain[0],
@@ -64,11 +64,19 @@ def leaderboard_row(predictions: Sequence[PredictionRow]) -> LeaderboardRow:
     )
 
 
-def scores_of(predictions: Sequence[PredictionRow]) -> OutOfFold:
-    """Return the scores of one model on one cohort, patients in the order of their names."""
+def scores_of(predictions: Sequence[PredictionRow], parts: int | None = None) -> OutOfFold:
+    """Return the scores of one model on one cohort, patients in the order of their names.
+
+    Parameters
+    ----------
+    predictions : sequence of PredictionRow
+        Of the whole cohort, or of some of its patients.
+    parts : int, optional
+        How many folds a repeat of the whole cohort has; as many as these predictions name where absent.
+    """
     ordered = sorted(predictions, key=lambda row: (row.repeat, row.patient))
     shape = (len({row.repeat for row in ordered}), -1)
     labels, probabilities, folds = (
         np.array([getattr(row, name) for row in ordered]).reshape(shape) for name in ("label", "probability", "fold")
     )
-    return OutOfFold(labels[0], probabilities, folds)
+    return OutOfFold(labels[0], probabilities, folds, parts or len(np.unique(folds[0])))

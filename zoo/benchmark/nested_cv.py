@@ -15,8 +15,8 @@ from store.history.snapshot import Snapshot
 from zoo.benchmark.cross_validation import CrossValidation
 from zoo.benchmark.holdout import corrected_rows
 from zoo.benchmark.leaderboard import leaderboard_row, scores_of
-from zoo.evaluation.delong import paired_placements_test
-from zoo.evaluation.repeated import ranked_placements
+from zoo.evaluation.delong import paired_test
+from zoo.evaluation.repeated import difference_variance, out_of_fold_estimate
 from zoo.evaluation.threshold import youden_threshold
 from zoo.tables.fits import UnfitError
 
@@ -170,7 +170,7 @@ def _threshold(
 
 
 def comparisons_out_of_fold(study: str, models: Sequence[JudgedOutOfFold]) -> list[ComparisonRow]:
-    """Return the paired DeLong tests of models, on placements averaged over the repeats, with Holm's p.
+    """Return the paired DeLong tests of models, corrected as `out_of_fold_estimate` is, with Holm's p.
 
     Two models are compared on the patients that both could judge, ranked among themselves within each fold. Models
     whose folds do not agree on these patients, because their splits have other patients, are not compared: their
@@ -187,9 +187,20 @@ def comparisons_out_of_fold(study: str, models: Sequence[JudgedOutOfFold]) -> li
         if not shared or folds_of_a != folds_of_b:
             continue
         of_a, of_b = (
-            ranked_placements(scores_of([row for row in each.predictions if row.patient in shared])) for each in (a, b)
+            scores_of([row for row in each.predictions if row.patient in shared], _parts(each)) for each in (a, b)
         )
-        if of_a is None or of_b is None or not of_a.has_interval:
+        area_a, area_b, between = (
+            out_of_fold_estimate(of_a),
+            out_of_fold_estimate(of_b),
+            difference_variance(of_a, of_b),
+        )
+        if area_a is None or area_b is None or between is None:
             continue
-        tests.append((a.model, b.model, paired_placements_test(of_a, of_b)))
+        tests.append((a.model, b.model, paired_test(area_a, area_b, between)))
     return corrected_rows(study, "nested-cv", "out_of_fold", tests)
+
+
+def _parts(judged: JudgedOutOfFold) -> int:
+    """Return how many folds a repeat has."""
+    first = judged.predictions[0].repeat
+    return len({row.fold for row in judged.predictions if row.repeat == first})

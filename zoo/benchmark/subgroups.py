@@ -11,11 +11,11 @@ from schemas.results import Cohort, ComparisonRow, PredictionRow, SubgroupRow, S
 from schemas.study.file import Study
 from store.history.snapshot import Snapshot
 from zoo.benchmark.leaderboard import scores_of
-from zoo.evaluation.auc import Placements, logit_bounds
-from zoo.evaluation.delong import DeLongTest, unpaired_placements_test
+from zoo.evaluation.auc import AreaEstimate, logit_bounds
+from zoo.evaluation.delong import DeLongTest, unpaired_test
 from zoo.evaluation.intervals import Interval
 from zoo.evaluation.multiplicity import holm
-from zoo.evaluation.repeated import ranked_placements
+from zoo.evaluation.repeated import out_of_fold_estimate
 from zoo.tables.clinical_values import clinical_values
 
 __all__ = ["SubgroupLevels", "subgroup_comparisons", "subgroup_levels", "subgroup_rows"]
@@ -43,12 +43,12 @@ class _Judged(NamedTuple):
     level: str
     patients: int
     events: int
-    counts: Placements | None
+    estimate: AreaEstimate | None
     """None where no fold has patients of both labels."""
 
     @property
     def can_be_tested(self) -> bool:
-        return self.counts is not None and self.counts.has_interval
+        return self.estimate is not None and self.estimate.variance is not None
 
 
 def subgroup_levels(snapshot: Snapshot, study: Study) -> list[SubgroupLevels]:
@@ -89,7 +89,7 @@ def subgroup_rows(predictions: Sequence[PredictionRow], levels: Sequence[Subgrou
     """Return the AUC of every model in every level of each cohort.
 
     Patients are ranked as in the leaderboard, those of a level among themselves: in the nested-cv suite within each
-    fold, averaged over the repeats. Who is in no fold with a patient of the level and the other label is not ranked.
+    fold, over all repeats. Who is in no fold with a patient of the level and the other label is not ranked.
 
     Parameters
     ----------
@@ -100,10 +100,10 @@ def subgroup_rows(predictions: Sequence[PredictionRow], levels: Sequence[Subgrou
     """
     rows = []
     for each in _judged(predictions, levels):
-        area = None if each.counts is None else each.counts.area
+        area = None if each.estimate is None else each.estimate.area
         bounds: Interval | tuple[None, None] = (None, None)
-        if each.counts is not None and each.can_be_tested:
-            bounds = logit_bounds(each.counts)
+        if each.estimate is not None and each.can_be_tested:
+            bounds = logit_bounds(each.estimate)
         rows.append(
             SubgroupRow(
                 **{name: getattr(each, name) for name in ("study", "suite", "model", "cohort", "variable", "level")},
@@ -137,7 +137,7 @@ def subgroup_comparisons(predictions: Sequence[PredictionRow], levels: Sequence[
             by_group.setdefault((each.study, each.suite, each.model, each.cohort, each.variable), []).append(each)
     for group in by_group.values():
         for a, b in combinations(group, 2):
-            test = unpaired_placements_test(_known(a), _known(b))
+            test = unpaired_test(_known(a), _known(b))
             families.setdefault((a.study, a.suite, a.cohort), []).append((a, b, test))
     return [row for tests in families.values() for row in _corrected(tests)]
 
@@ -164,18 +164,19 @@ def _judged(predictions: Sequence[PredictionRow], levels: Sequence[SubgroupLevel
     for row in predictions:
         by_cohort.setdefault((row.study, row.suite, row.model, row.cohort), []).append(row)
     for key, of_cohort in by_cohort.items():
+        parts = scores_of(of_cohort).parts
         for variable, names, of_patient in levels:
             for level in names:
                 own = [row for row in of_cohort if of_patient.get(row.patient) == level]
                 if not own:
                     yield _Judged(*key, variable, level, 0, 0, None)
                     continue
-                found = scores_of(own)
-                counts = ranked_placements(found)
-                yield _Judged(*key, variable, level, len(found.labels), int(found.labels.sum()), counts)
+                found = scores_of(own, parts)
+                estimate = out_of_fold_estimate(found)
+                yield _Judged(*key, variable, level, len(found.labels), int(found.labels.sum()), estimate)
 
 
-def _known(judged: _Judged) -> Placements:
-    if judged.counts is None:
+def _known(judged: _Judged) -> AreaEstimate:
+    if judged.estimate is None:
         raise ValueError(f"{judged.level}: a level without pairs is not tested")
-    return judged.counts
+    return judged.estimate

@@ -18,6 +18,7 @@ from zoo.evaluation.intervals import Interval, binomial_interval
 
 __all__ = [
     "FEWEST_OF_A_CLASS",
+    "AreaEstimate",
     "Placements",
     "auc",
     "auc_variance",
@@ -31,6 +32,19 @@ __all__ = [
 
 FEWEST_OF_A_CLASS = 2
 """Patients of each class that an interval and a test need."""
+
+
+class AreaEstimate(NamedTuple):
+    """An AUC with what its interval and its tests need."""
+
+    area: float
+    """The AUC."""
+    variance: float | None
+    """Of the AUC over draws of patients; None where a class has fewer patients than a variance needs."""
+    pairs: int
+    """The largest number of pairs, one patient of each class, that share no patient."""
+    patients: int
+    """How many patients are in a pair."""
 
 
 class Placements(NamedTuple):
@@ -56,9 +70,15 @@ class Placements(NamedTuple):
         return min(len(self.positive), len(self.negative))
 
     @property
-    def has_interval(self) -> bool:
+    def has_variance(self) -> bool:
         """Whether each class has the two patients that a variance needs."""
         return self.pairs >= FEWEST_OF_A_CLASS
+
+    @property
+    def estimate(self) -> AreaEstimate:
+        """The AUC with DeLong's variance."""
+        variance = component_variance(*self) if self.has_variance else None
+        return AreaEstimate(self.area, variance, self.pairs, len(self.positive) + len(self.negative))
 
 
 def placements(
@@ -186,13 +206,13 @@ def delong_interval(labels: ArrayLike, scores: ArrayLike, level: float = 0.95) -
     ----------
     Robin X et al., BMC Bioinformatics 2011;12:77, doi:10.1186/1471-2105-12-77.
     """
-    return delong_bounds(placements(labels, scores), level)
+    return delong_bounds(_with_variance(placements(labels, scores)), level)
 
 
-def delong_bounds(counts: Placements, level: float = 0.95) -> Interval:
-    """Return :func:`delong_interval` from placement counts, of one set of scores or averaged over several."""
-    half = _deviate(level) * component_variance(*counts) ** 0.5
-    return Interval(max(0.0, counts.area - half), min(1.0, counts.area + half))
+def delong_bounds(estimate: AreaEstimate, level: float = 0.95) -> Interval:
+    """Return :func:`delong_interval` of an AUC whose variance is known, of one set of scores or of several."""
+    half = _deviate(level) * _variance(estimate) ** 0.5
+    return Interval(max(0.0, estimate.area - half), min(1.0, estimate.area + half))
 
 
 def logit_interval(labels: ArrayLike, scores: ArrayLike, level: float = 0.95) -> Interval:
@@ -225,17 +245,28 @@ def logit_interval(labels: ArrayLike, scores: ArrayLike, level: float = 0.95) ->
     Kottas M, Kuss O, Zapf A, BMC Med Res Methodol 2014;14:26, doi:10.1186/1471-2288-14-26, compare the
     interval with others. Clopper CJ, Pearson ES, Biometrika 1934;26:404, doi:10.1093/biomet/26.4.404.
     """
-    return logit_bounds(placements(labels, scores), level)
+    return logit_bounds(_with_variance(placements(labels, scores)), level)
 
 
-def logit_bounds(counts: Placements, level: float = 0.95) -> Interval:
-    """Return :func:`logit_interval` from placement counts, of one set of scores or averaged over several."""
-    area, variance = counts.area, component_variance(*counts)
+def logit_bounds(estimate: AreaEstimate, level: float = 0.95) -> Interval:
+    """Return :func:`logit_interval` of an AUC whose variance is known, of one set of scores or of several."""
+    area, variance = estimate.area, _variance(estimate)
     if variance == 0:
-        return binomial_interval(area * counts.pairs, counts.pairs, level)
+        return binomial_interval(area * estimate.pairs, estimate.pairs, level)
     half = _deviate(level) * variance**0.5 / (area * (1 - area))
     centre = special.logit(area)
     return Interval(float(special.expit(centre - half)), float(special.expit(centre + half)))
+
+
+def _with_variance(counts: Placements) -> AreaEstimate:
+    # Of a class of one patient this raises, and says what to do.
+    return counts.estimate._replace(variance=component_variance(*counts))
+
+
+def _variance(estimate: AreaEstimate) -> float:
+    if estimate.variance is None:
+        raise ValueError("an AUC without a variance has no interval")
+    return estimate.variance
 
 
 def _deviate(level: float) -> float:

@@ -9,9 +9,9 @@ from typing import Literal
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from zoo.evaluation.auc import Placements, component_variance, placements
+from zoo.evaluation.auc import AreaEstimate, component_variance, placements
 
-__all__ = ["DeLongTest", "paired_delong", "paired_placements_test", "unpaired_delong", "unpaired_placements_test"]
+__all__ = ["DeLongTest", "paired_delong", "paired_test", "unpaired_delong", "unpaired_test"]
 
 
 @dataclass(frozen=True)
@@ -63,20 +63,17 @@ def paired_delong(labels: ArrayLike, scores_a: ArrayLike, scores_b: ArrayLike) -
     """
     a = placements(labels, scores_a, scores_name="scores_a")
     b = placements(labels, scores_b, scores_name="scores_b")
-    return paired_placements_test(a, b)
-
-
-def paired_placements_test(a: Placements, b: Placements) -> DeLongTest:
-    """Return :func:`paired_delong` from the placement counts of two models, patients in the same order.
-
-    The counts are those of one set of scores each, or averages over several.
-    """
-    difference = a.area - b.area
     # The variance of the differences, not a sum of variances and covariance: nothing to cancel, so like
     # rankings give exactly zero.
-    variance = component_variance(a.positive - b.positive, a.negative - b.negative)
+    between = component_variance(a.positive - b.positive, a.negative - b.negative)
+    return paired_test(a.estimate, b.estimate, between)
+
+
+def paired_test(a: AreaEstimate, b: AreaEstimate, variance: float) -> DeLongTest:
+    """Return :func:`paired_delong` of two AUCs on the same patients, given the variance of their difference."""
+    difference = a.area - b.area
     if variance == 0 and difference != 0:
-        variance = component_variance(*a) + component_variance(*b)
+        variance = _variances(a, b)
     if variance == 0:
         z, p = _without_variance(difference, a.pairs)
         return DeLongTest("paired", z, None, p, a.area, b.area)
@@ -114,24 +111,28 @@ def unpaired_delong(labels_a: ArrayLike, scores_a: ArrayLike, labels_b: ArrayLik
     """
     a = placements(labels_a, scores_a, labels_name="labels_a", scores_name="scores_a")
     b = placements(labels_b, scores_b, labels_name="labels_b", scores_name="scores_b")
-    return unpaired_placements_test(a, b)
+    # Of a class of one patient this raises, and says which cohort's.
+    variance_a, variance_b = component_variance(*a, where="labels_a"), component_variance(*b, where="labels_b")
+    return unpaired_test(a.estimate._replace(variance=variance_a), b.estimate._replace(variance=variance_b))
 
 
-def unpaired_placements_test(a: Placements, b: Placements) -> DeLongTest:
-    """Return :func:`unpaired_delong` from the placement counts of two cohorts, of one set of scores or averaged."""
-    difference = a.area - b.area
-    variance_a = component_variance(*a, where="labels_a")
-    variance_b = component_variance(*b, where="labels_b")
-    total = variance_a + variance_b
+def unpaired_test(a: AreaEstimate, b: AreaEstimate) -> DeLongTest:
+    """Return :func:`unpaired_delong` of the AUCs of two cohorts whose variances are known."""
+    difference, total = a.area - b.area, _variances(a, b)
     if total == 0:
         d, p = _without_variance(difference, min(a.pairs, b.pairs))
         return DeLongTest("unpaired", d, None, p, a.area, b.area)
-    n_a, n_b = len(a.positive) + len(a.negative), len(b.positive) + len(b.negative)
     # Shares of the total, because squares of very small variances would vanish.
-    share_a, share_b = variance_a / total, variance_b / total
-    df = 1 / (share_a**2 / (n_a - 1) + share_b**2 / (n_b - 1))
+    share_a, share_b = ((each.variance or 0.0) / total for each in (a, b))
+    df = 1 / (share_a**2 / (a.patients - 1) + share_b**2 / (b.patients - 1))
     d = difference / math.sqrt(total)
     return DeLongTest("unpaired", d, df, float(2 * stats.t.sf(abs(d), df)), a.area, b.area)
+
+
+def _variances(a: AreaEstimate, b: AreaEstimate) -> float:
+    if a.variance is None or b.variance is None:
+        raise ValueError("an AUC without a variance cannot be tested")
+    return a.variance + b.variance
 
 
 def _without_variance(difference: float, pairs: int) -> tuple[float, float]:

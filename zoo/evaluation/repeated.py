@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from schemas.errors import ContractError
-from zoo.evaluation.auc import Placements, placements
+from zoo.evaluation.auc import AreaEstimate, Placements, component_variance, placements
 
-__all__ = ["OutOfFold", "averaged_placements", "has_pairs", "ranked_placements"]
+__all__ = ["OutOfFold", "averaged_placements", "difference_variance", "has_pairs", "out_of_fold_estimate"]
 
 
 class OutOfFold(NamedTuple):
@@ -22,6 +23,8 @@ class OutOfFold(NamedTuple):
     """Higher speaks for label 1; of shape (n_repeats, n_patients)."""
     folds: NDArray[np.int64]
     """The fold that each patient was held out of, numbered over all repeats; of the shape of ``scores``."""
+    parts: int = 1
+    """How many folds a repeat has; 1 where one model, which saw none of the patients, judged all of them."""
 
 
 def averaged_placements(labels: ArrayLike, scores: ArrayLike, folds: ArrayLike | None = None) -> Placements:
@@ -34,13 +37,11 @@ def averaged_placements(labels: ArrayLike, scores: ArrayLike, folds: ArrayLike |
     .. math::
 
         A = \frac{1}{|P|} \sum_{(i,j) \in P} w_{ij}, \qquad
-        \varphi_i = A + \frac{m}{|P|} \sum_{j: (i,j) \in P} (w_{ij} - A), \qquad
-        \operatorname{Var}(A) = \frac{s^2(\varphi_{i})}{m} + \frac{s^2(\varphi_{j})}{n}.
+        \varphi_i = A + \frac{m}{|P|} \sum_{j: (i,j) \in P} (w_{ij} - A).
 
-    A is the mean of the folds' AUCs, each weighted by its pairs, and :math:`\varphi_i` a patient's part in it. The
-    variance is DeLong's with these in place of a single ranking's shares: the same patients stand in every repeat, so
-    repeating removes what the draw of the folds adds and nothing of what the draw of the patients does. With one
-    repeat of one fold all three are DeLong's own.
+    A is the mean of the folds' AUCs, each weighted by its pairs, and :math:`\varphi_i` a patient's part in it. With one
+    repeat of one fold both are DeLong's own. The variance of A over draws of patients is `out_of_fold_estimate`'s: that
+    of these averages knows nothing of how the models change with the draw.
 
     Parameters
     ----------
@@ -64,11 +65,6 @@ def averaged_placements(labels: ArrayLike, scores: ArrayLike, folds: ArrayLike |
     (Forman and Scholz 2010; docs/adr/0014). Within a fold the AUC of an uninformed model is one half on average,
     whatever it was trained on.
 
-    The patients' models share training patients, which DeLong's formula, made for scores that were given
-    beforehand, does not know: the interval holds for the AUC of models trained on these patients' number, and
-    is too narrow where models select features (Bengio and Grandvalet 2004 show that no unbiased estimate of that part
-    exists; how much is missing in pure noise is measured in docs/benchmarks.md).
-
     A patient whose fold holds nobody of the other label is in no pair and left out.
 
     References
@@ -76,7 +72,6 @@ def averaged_placements(labels: ArrayLike, scores: ArrayLike, folds: ArrayLike |
     DeLong ER, DeLong DM, Clarke-Pearson DL, Biometrics 1988;44:837, doi:10.2307/2531595.
     LeDell E, Petersen M, van der Laan M, Electron J Stat 2015;9:1583, doi:10.1214/15-EJS1035.
     Forman G, Scholz M, ACM SIGKDD Explor 2010;12:49, doi:10.1145/1882471.1882479.
-    Bengio Y, Grandvalet Y, J Mach Learn Res 2004;5:1089.
     """
     rows: NDArray[np.float64] = np.asarray(scores, dtype=np.float64)
     if rows.ndim != 2 or not len(rows):
@@ -108,9 +103,69 @@ def averaged_placements(labels: ArrayLike, scores: ArrayLike, folds: ArrayLike |
     return Placements(n * (area + m / total * excess[positive]), m * (area + n / total * excess[negative]))
 
 
-def ranked_placements(found: OutOfFold) -> Placements | None:
-    """Return `averaged_placements`, None where no fold holds patients of both labels: there is no AUC."""
-    return averaged_placements(*found) if has_pairs(found) else None
+def out_of_fold_estimate(found: OutOfFold) -> AreaEstimate | None:
+    r"""Return the AUC over all repeats with its variance over draws of patients; None where no fold has both labels.
+
+    The variance is that of one repeat, the mean of DeLong's over the repeats, times Nadeau and Bengio's correction for
+    models that share training patients: with k folds,
+
+    .. math::
+
+        V = \left(1 + \frac{k}{k - 1}\right) \frac{1}{R} \sum_{r=1}^{R} V_r,
+
+    2.25 times for five folds, an error 1.5 times as large. One model that saw none of the patients has V = V_1.
+    It is the AUC's spread over other data sets of this size, each with models of its own, that this covers. Averages
+    over repeats vary less within a data set and hardly less between data sets: their own variance would promise ever
+    more with every repeat (docs/adr/0046, with the simulation; Bengio and Grandvalet 2004 show that no estimate from
+    one data set is unbiased).
+
+    Parameters
+    ----------
+    found : OutOfFold
+        The scores.
+
+    References
+    ----------
+    Nadeau C, Bengio Y, Mach Learn 2003;52:239, doi:10.1023/A:1024068626366.
+    Bengio Y, Grandvalet Y, J Mach Learn Res 2004;5:1089.
+    """
+    if not has_pairs(found):
+        return None
+    own = [each.estimate.variance for each in _of_each_repeat(found)]
+    variance = _corrected([each for each in own if each is not None], found.parts)
+    return averaged_placements(found.labels, found.scores, found.folds).estimate._replace(variance=variance)
+
+
+def difference_variance(a: OutOfFold, b: OutOfFold) -> float | None:
+    """Return the variance of the difference of two models' AUCs, as `out_of_fold_estimate` has that of one.
+
+    Parameters
+    ----------
+    a, b : OutOfFold
+        Of the same patients in the same folds.
+    """
+    pairs = zip(_of_each_repeat(a), _of_each_repeat(b), strict=True)
+    own = [
+        component_variance(of_a.positive - of_b.positive, of_a.negative - of_b.negative)
+        for of_a, of_b in pairs
+        if of_a.has_variance
+    ]
+    return _corrected(own, a.parts)
+
+
+def _of_each_repeat(found: OutOfFold) -> Iterator[Placements]:
+    """Yield the placements of each repeat that has pairs."""
+    for scores, folds in zip(found.scores, found.folds, strict=True):
+        one = found._replace(scores=scores[None], folds=folds[None])
+        if has_pairs(one):
+            yield averaged_placements(one.labels, one.scores, one.folds)
+
+
+def _corrected(variances: Sequence[float], parts: int) -> float | None:
+    if not variances:
+        return None
+    shared = parts / (parts - 1) if parts > 1 else 0.0
+    return (1.0 + shared) * (sum(variances) / len(variances))
 
 
 def has_pairs(found: OutOfFold) -> bool:
