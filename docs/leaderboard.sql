@@ -4,8 +4,8 @@
 --
 -- AUC: the share of pairs, one patient of each label and both of the same fold, that are ranked rightly (ties one
 -- half), over all folds and repeats; its variance the mean over the repeats of DeLong's, from each patient's own excess
--- of such pairs (docs/adr/0014), times 1 + k / (k - 1) where a repeat has k folds, whose models share training patients
--- (docs/adr/0046; 1 in the holdout suite), 1.959963984540054 standard errors for
+-- of such pairs (docs/adr/0014), times 1.14 (1 + k / (k - 1)) where a repeat has k folds, whose models share training
+-- patients (docs/adr/0046; 1 in the holdout suite), 1.959963984540054 standard errors for
 -- 95 %. Where that variance is zero (everyone ranked rightly, or all probabilities equal) auc_lo and auc_hi are not
 -- these but Clopper and Pearson's. Rates compare each probability with the threshold beside it; the bounds of sensitivity and
 -- specificity are Wilson's (zz: 1.959963984540054 squared), of one split: none in the nested-cv suite, whose rates are means
@@ -32,7 +32,7 @@ areas as (
 ),
 corrections as (
     select study, suite, model, cohort,
-        case when parts > 1 then 1 + parts / (parts - 1) else 1 end as correction
+        case when parts > 1 then 1.14 * (1 + parts / (parts - 1)) else 1 end as correction
     from (
         select study, suite, model, cohort, count(distinct fold) / count(distinct repeat) as parts
         from judged group by all

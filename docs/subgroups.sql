@@ -37,7 +37,7 @@ areas as (
 ),
 corrections as (
     select study, suite, model, cohort,
-        case when parts > 1 then 1 + parts / (parts - 1) else 1 end as correction
+        case when parts > 1 then 1.14 * (1 + parts / (parts - 1)) else 1 end as correction
     from (
         select study, suite, model, cohort, count(distinct fold) / count(distinct coalesce(repeat, 0)) as parts
         from predictions group by all

@@ -63,7 +63,8 @@ class LeaderboardRow(_Row):
     """How one model did on one cohort.
 
     ``auc_lo`` and ``auc_hi`` bound the AUC by the logit-transformed DeLong interval, the main one at
-    these sizes; ``auc_delong_lo`` and ``auc_delong_hi`` are the plain one that papers print. The
+    these sizes; ``auc_delong_lo`` and ``auc_delong_hi`` are the plain one that papers print. In nested-cv both stand
+    on a variance that knows of the models' shared training (`zoo.evaluation.repeated.out_of_fold_estimate`). The
     threshold was frozen on training data and is applied as ``probability >= threshold``; it is None in nested-cv,
     where every fold has its own (they stand with the predictions). A rate whose
     denominator is zero, and a calibration line that separation leaves undefined, are None. So is the AUC of a cohort

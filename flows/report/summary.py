@@ -95,6 +95,11 @@ def cautions(suites: Sequence[Performance]) -> list[str]:
                 f"{best['model']} may as well be {decimals(best['auc_lo'], 2)} as {decimals(best['auc_hi'], 2)}, and "
                 "a few patients more or less would move it."
             )
+            if suite.is_repeated:
+                found.append(
+                    f"The interval in the {where} cohort, and its paired tests, are about models made from as many "
+                    "other patients: they are widened for the training that folds share."
+                )
         if suite.judged_on == "training":
             found.append("There is no other cohort than the one the models were fitted to: these figures flatter.")
         if len(suite.models) > 1:

@@ -11,9 +11,9 @@ from zoo.evaluation.auc import delong_bounds, logit_bounds
 from zoo.evaluation.calibration import brier, calibration_in_the_large, calibration_line
 from zoo.evaluation.classification import classification
 from zoo.evaluation.intervals import Interval
-from zoo.evaluation.repeated import OutOfFold, out_of_fold_estimate
+from zoo.evaluation.repeated import OutOfFold, averaged_placements, has_pairs, out_of_fold_estimate
 
-__all__ = ["leaderboard_row", "scores_of"]
+__all__ = ["former_bounds", "leaderboard_row", "scores_of"]
 
 
 def leaderboard_row(predictions: Sequence[PredictionRow]) -> LeaderboardRow:
@@ -62,6 +62,20 @@ def leaderboard_row(predictions: Sequence[PredictionRow]) -> LeaderboardRow:
         calibration_slope=calibration_line(labels, probabilities).slope,
         calibration_intercept=calibration_in_the_large(labels, probabilities).intercept,
     )
+
+
+def former_bounds(predictions: Sequence[PredictionRow]) -> dict[str, float | None]:
+    """Return the intervals that releases before docs/adr/0046 gave of out-of-fold predictions, by column.
+
+    They stand in a store until its study is benched again.
+    """
+    found = scores_of(predictions)
+    estimate = averaged_placements(found.labels, found.scores, found.folds).estimate if has_pairs(found) else None
+    main: Interval | tuple[None, None] = (None, None)
+    plain: Interval | tuple[None, None] = (None, None)
+    if estimate is not None and estimate.variance is not None:
+        main, plain = logit_bounds(estimate), delong_bounds(estimate)
+    return {"auc_lo": main[0], "auc_hi": main[1], "auc_delong_lo": plain[0], "auc_delong_hi": plain[1]}
 
 
 def scores_of(predictions: Sequence[PredictionRow], parts: int | None = None) -> OutOfFold:

@@ -6,6 +6,6 @@
 -- @model_b the other one, the same where one model is compared on two groups
 -- @kind paired, unpaired or subgroup
 -- @statistic Z of the paired, D of the unpaired test
--- @p two-sided p value
+-- @p two-sided p value, in the nested-cv suite widened for the training that folds share
 -- @p_holm p value after Holm's correction over the tests of this kind and cohort; subgroups: over all variables, levels and models of the cohort
 select study, suite, cohort, model_a, model_b, kind, statistic, p, p_holm from catalogue.comparisons

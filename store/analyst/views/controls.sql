@@ -8,6 +8,6 @@
 -- @n patients judged
 -- @events patients with label 1; of permuted labels, the permuted ones
 -- @auc area under the ROC curve
--- @auc_lo lower 95 % bound, DeLong on the logit scale
+-- @auc_lo lower 95 % bound, DeLong on the logit scale, in the nested-cv suite widened for the training that folds share
 -- @auc_hi upper 95 % bound, DeLong on the logit scale
 select study, suite, control, model, cohort, repeats, n, events, auc, auc_lo, auc_hi from catalogue.controls

@@ -6,7 +6,7 @@
 -- @n patients judged, in the nested-cv suite once a repeat
 -- @events patients with label 1
 -- @auc area under the ROC curve, NULL where one class is absent; in the nested-cv suite over pairs of patients held out of the same fold, all repeats
--- @auc_lo lower 95 % bound, DeLong on the logit scale; this and the other bounds are NULL where a class has one patient
+-- @auc_lo lower 95 % bound, DeLong on the logit scale, in the nested-cv suite widened for the training that folds share; this and the other bounds are NULL where a class has one patient
 -- @auc_hi upper 95 % bound, DeLong on the logit scale
 -- @auc_delong_lo lower 95 % bound, plain DeLong
 -- @auc_delong_hi upper 95 % bound, plain DeLong

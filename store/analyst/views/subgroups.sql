@@ -8,6 +8,6 @@
 -- @n patients of the subgroup whom the model judged
 -- @events those with label 1
 -- @auc area under the ROC curve, NULL where only one class is there
--- @auc_lo lower 95 % bound, DeLong on the logit scale, NULL where a class has fewer than two patients
+-- @auc_lo lower 95 % bound, DeLong on the logit scale, in the nested-cv suite widened for the training that folds share, NULL where a class has fewer than two patients
 -- @auc_hi upper 95 % bound
 select study, suite, model, cohort, variable, level, n, events, auc, auc_lo, auc_hi from catalogue.subgroups

@@ -17,8 +17,9 @@ from zoo.benchmark.cross_validation import plan_cross_validation, split_labels
 from zoo.benchmark.fold_fits import FitTask, Recipe, fitted_task
 from zoo.benchmark.folds import repeated_folds
 from zoo.benchmark.holdout import judged_model
-from zoo.benchmark.leaderboard import leaderboard_row
+from zoo.benchmark.leaderboard import former_bounds, leaderboard_row
 from zoo.benchmark.nested_cv import JudgedOutOfFold, comparisons_out_of_fold, judged_out_of_fold
+from zoo.benchmark.recomputed import recomputed_checks
 from zoo.evaluation.multiplicity import holm
 from zoo.models.training import fit_and_save_model, plan_training
 
@@ -199,6 +200,22 @@ def test_sql_alone_makes_every_figure_of_both_suites_again(found, judged):
     for mine, theirs in zip(again, stored, strict=True):
         assert mine.keys() == theirs.keys()
         assert mine == pytest.approx(theirs, abs=1e-9), (mine["suite"], mine["model"], mine["cohort"])
+
+
+def test_intervals_of_a_former_release_are_no_damage(found, judged):
+    """`store verify` takes the intervals that releases before wrote for what they are, and any other for an alteration.
+
+    The next bench writes the wider ones.
+    """
+    written, _, _ = found
+    own = judged["radiomics_lr"]
+    former = former_bounds(own.predictions)
+    assert own.leaderboard.auc_lo < former["auc_lo"] < own.leaderboard.auc < former["auc_hi"] < own.leaderboard.auc_hi
+    written.put("predictions", [row.model_dump() | {"version": 1} for row in own.predictions])
+    for bounds, findings in (({}, 0), (former, 0), (former | {"auc_lo": former["auc_lo"] - 0.01}, 1)):
+        written.put("leaderboard", [own.leaderboard.model_dump() | bounds | {"version": 1}])
+        (check,) = (each for each in recomputed_checks(written.store) if each.name == "leaderboard")
+        assert len([each for each in check.findings if "nested-cv" in each.where]) == findings, bounds
 
 
 def test_sql_reads_nothing_but_the_predictions():
