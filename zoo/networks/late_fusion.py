@@ -1,4 +1,4 @@
-"""Late fusion: a logistic regression on what a network and the combined model say of patients new to them."""
+"""Late fusion: what a network and the combined model say of patients new to them, joined."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any, Self
 import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
@@ -21,6 +22,7 @@ from schemas.study.models import ModelSettings
 from schemas.study.networks import NetworkSettings
 from zoo.networks.classifier import NetworkClassifier
 from zoo.networks.region_columns import is_region_column
+from zoo.networks.score_join import ScoreJoin, within_parts
 from zoo.radiomics.pipelines import DEFAULT_SETTINGS, combined
 
 __all__ = ["LateFusionClassifier", "late_fusion"]
@@ -36,6 +38,7 @@ def late_fusion(settings: ModelSettings = DEFAULT_SETTINGS, random_state: int = 
         combined(settings, random_state),
         n_splits=network.inner_folds,
         random_state=random_state,
+        part_by_part=True,
     )
 
 
@@ -43,9 +46,12 @@ class LateFusionClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator): 
     """Stacked generalisation of a network and a model of tabular inputs (Wolpert 1992).
 
     Inside ``fit`` both are trained on all parts but one and give the log odds of the patients of that part, whom they
-    have not seen; a logistic regression is fitted to the two columns of such log odds. Then both are trained on all
-    patients. Fitted to scores of patients who trained them, the regression would believe the member that overfits
-    most.
+    have not seen; they are joined by what they say of these. Then both are trained on all patients. Of scores of
+    patients who trained them, a join would believe the member that overfits most.
+
+    Networks of different parts have log odds of different spread. A regression of all of them as they are gives a
+    member that is right within each part a negative weight where that happens to fit: `ScoreJoin` takes them part by
+    part.
 
     Parameters
     ----------
@@ -57,12 +63,14 @@ class LateFusionClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator): 
         Parts, stratified by label: the network is trained once more than that.
     random_state : int, default=0
         Draws the parts.
+    part_by_part : bool, default=False
+        Join by `ScoreJoin`, as the zoo does; else by a plain regression of the pooled log odds, as models of before do.
 
     Attributes
     ----------
     network_, tabular_ : classifier
         Trained on all patients.
-    join_ : Pipeline
+    join_ : ScoreJoin or Pipeline
         Scales the two scores and joins them.
     scores_ : ndarray of shape (n_patients, 2)
         The log odds that it was fitted to, in the order of the patients given.
@@ -77,12 +85,19 @@ class LateFusionClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator): 
     """
 
     def __init__(
-        self, network: NetworkClassifier, tabular: BaseEstimator, n_splits: int = 3, random_state: int = 0
+        self,
+        network: NetworkClassifier,
+        tabular: BaseEstimator,
+        n_splits: int = 3,
+        random_state: int = 0,
+        *,
+        part_by_part: bool = False,
     ) -> None:
         self.network = network
         self.tabular = tabular
         self.n_splits = n_splits
         self.random_state = random_state
+        self.part_by_part = part_by_part
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -102,16 +117,23 @@ class LateFusionClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator): 
         if fewest < self.n_splits:
             raise ContractError(f"late fusion in {self.n_splits} parts needs as many patients of each label: {fewest}")
         parts = StratifiedKFold(self.n_splits, shuffle=True, random_state=self.random_state)
-        scores = np.empty((len(labels), 2))
-        for training, judged in parts.split(labels, labels):
+        scores, numbers = np.empty((len(labels), 2)), np.empty(len(labels), dtype=np.int64)
+        for number, (training, judged) in enumerate(parts.split(labels, labels)):
             members = self._fitted(X[training.tolist()], labels[training])
             scores[judged] = _log_odds(members, X[judged.tolist()])
+            numbers[judged] = number
         self.network_, self.tabular_ = self._fitted(X, labels)
-        self.join_: Pipeline = make_pipeline(StandardScaler(), LogisticRegression()).fit(scores, labels)
+        self.join_: ScoreJoin | Pipeline
+        if self.part_by_part:
+            self.join_ = ScoreJoin().fit(scores, labels, numbers)
+            held_out = expit(self.join_.log_odds(within_parts(scores, numbers)))
+        else:
+            self.join_ = make_pipeline(StandardScaler(), LogisticRegression()).fit(scores, labels)
+            held_out = self.join_.predict_proba(scores)[:, 1]
         self.scores_ = scores
         self.held_out_rows_ = np.arange(len(labels))
-        self.held_out_probabilities_ = np.asarray(self.join_.predict_proba(scores), dtype=np.float64)[:, 1]
-        self.classes_ = np.asarray(self.join_.classes_)
+        self.held_out_probabilities_ = np.asarray(held_out, dtype=np.float64)
+        self.classes_ = np.unique(labels)
         self.feature_names_in_ = np.array(X.columns, dtype=object)
         self.n_features_in_ = len(X.columns)
         return self
@@ -148,9 +170,12 @@ class LateFusionClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator): 
     def summary(self, labels: ArrayLike | None = None) -> ModelSummary:
         """Return the weight of each member, log odds per standard deviation of its out-of-fold log odds."""
         check_is_fitted(self)
-        weights = np.ravel(self.join_[-1].coef_)
+        if isinstance(self.join_, ScoreJoin):
+            weights, intercept = self.join_.weights_, self.join_.intercept_
+        else:
+            weights, intercept = np.ravel(self.join_[-1].coef_), self.join_[-1].intercept_[0]
         own: ModelSummary = {
-            "intercept": float(self.join_[-1].intercept_[0]),
+            "intercept": float(intercept),
             "members": [
                 {"member": name, "coefficient": float(weight)}
                 for name, weight in zip(("network", "combined model"), weights, strict=True)

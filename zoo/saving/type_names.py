@@ -16,6 +16,7 @@ OWN_TYPES: Mapping[str, str] = {
     "zoo.fusion.FusionClassifier": "zoo.networks.fusion.FusionClassifier",
     "zoo.harmonise.ComBatHarmoniser": "zoo.radiomics.combat.ComBatHarmoniser",
     "zoo.late_fusion.LateFusionClassifier": "zoo.networks.late_fusion.LateFusionClassifier",
+    "zoo.late_fusion.ScoreJoin": "zoo.networks.score_join.ScoreJoin",
     "zoo.network_classifier.NetworkClassifier": "zoo.networks.classifier.NetworkClassifier",
     "zoo.platt.PlattClassifier": "zoo.radiomics.platt.PlattClassifier",
     "zoo.selection.lasso.LassoSelector": "zoo.radiomics.lasso.LassoSelector",

@@ -11,10 +11,13 @@ from sklearn.model_selection import StratifiedKFold
 from schemas.errors import ContractError
 from schemas.study.models import ModelSettings
 from zoo.benchmark.shared_fits import SharedFits
+from zoo.evaluation.auc import auc
+from zoo.evaluation.repeated import averaged_placements
 from zoo.models.summary import model_summary
 from zoo.networks.data import inner_validation
 from zoo.networks.fusion import dlrcr
 from zoo.networks.late_fusion import late_fusion
+from zoo.networks.score_join import ScoreJoin, within_parts
 from zoo.radiomics.pipelines import combined, combined_features
 
 SETTINGS = ModelSettings(network=QUICK)
@@ -102,3 +105,59 @@ def test_late_fusion_joins_scores_of_patients_new_to_them() -> None:
     log_odds = np.log(probabilities[:, 1] / probabilities[:, 0])
     np.testing.assert_allclose(log_odds, model.decision_function(table), atol=1e-9)
     assert [each["member"] for each in model_summary(model)["members"]] == ["network", "combined model"]
+
+
+def drawn_scores(signs: tuple[float, float], seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return scores of two members, labels and parts: each part's scores have a scale and a level of their own."""
+    random = np.random.default_rng(seed)
+    parts, labels = np.repeat(np.arange(3), 60), np.tile([0, 1], 90)
+    right = random.standard_normal((180, 2)) + np.array(signs) * labels[:, None]
+    scale, level = np.array([0.1, 1.0, 20.0]), np.array([-30.0, 0.0, 500.0])
+    return right * scale[parts][:, None] + level[parts][:, None], labels, parts
+
+
+def test_scores_are_joined_part_by_part() -> None:
+    """Whatever scale and level each part's scores have, both members that are right weigh alike, and positively."""
+    scores, labels, parts = drawn_scores((0.8, 0.8))
+    join = ScoreJoin().fit(scores, labels, parts)
+    assert join.weights_[0] == join.weights_[1] > 0
+    moved = ScoreJoin().fit(scores * 3.0 + parts[:, None], labels, parts)
+    np.testing.assert_allclose([*moved.weights_, moved.intercept_], [*join.weights_, join.intercept_], rtol=1e-9)
+    z = within_parts(scores, parts)
+    np.testing.assert_allclose([z[parts == part].mean(axis=0) for part in range(3)], 0.0, atol=1e-12)
+    np.testing.assert_allclose([z[parts == part].std(axis=0) for part in range(3)], 1.0, rtol=1e-12)
+    assert auc(labels, join.log_odds(z)) > max(
+        averaged_placements(labels, scores.T[[at]], parts[None]).area for at in (0, 1)
+    )
+    again = join.means_ + join.scales_ * z
+    np.testing.assert_allclose(join.decision_function(again), join.log_odds(z), atol=1e-9)
+    np.testing.assert_allclose(join.predict_proba(again).sum(axis=1), 1.0)
+
+
+def test_a_member_no_better_than_chance_has_no_weight() -> None:
+    """One that ranks the wrong way round is left out, not turned over; without any, everyone gets the labels' share."""
+    scores, labels, parts = drawn_scores((0.8, -0.8))
+    join = ScoreJoin().fit(scores, labels, parts)
+    assert (join.weights_[0] > 0, join.weights_[1]) == (True, 0.0)
+    assert join.aucs_[0] > 0.6 > 0.4 > join.aucs_[1]
+    scores, labels, parts = drawn_scores((-0.8, -0.8))
+    none = ScoreJoin().fit(scores, labels, parts)
+    assert none.weights_.tolist() == [0.0, 0.0]
+    np.testing.assert_array_equal(none.predict_proba(scores)[:, 1], 0.5)
+    constant = ScoreJoin().fit(np.zeros((180, 2)), labels, parts)
+    assert (constant.weights_.tolist(), constant.scales_.tolist()) == ([0.0, 0.0], [1.0, 1.0])
+
+
+def test_the_zoo_joins_part_by_part(fused) -> None:
+    """What late fusion keeps of each patient's probability is the join's, of scores within the patient's part."""
+    _, table, labels = fused
+    model = late_fusion(SETTINGS, random_state=3).fit(table, labels)
+    split = StratifiedKFold(QUICK.inner_folds, shuffle=True, random_state=3).split(labels, labels)
+    parts = np.empty(len(labels), int)
+    for number, (_, judged) in enumerate(split):
+        parts[judged] = number
+    join = ScoreJoin().fit(model.scores_, labels, parts)
+    assert vars(model.join_).keys() == vars(join).keys()
+    z = within_parts(model.scores_, parts)
+    np.testing.assert_allclose(model.held_out_probabilities_, 1 / (1 + np.exp(-join.log_odds(z))), rtol=1e-12)
+    assert (model.join_.weights_ >= 0).all()
