@@ -158,7 +158,7 @@ _ALL = (
     Member(
         name="late_fusion",
         inputs=("clinical", "radiomics", "regions"),
-        description="The mean score of a network and the combined model, of those that are better than chance out of fold.",
+        description="The mean score of a network and the combined model, where each is better than chance out of fold.",
         citation="10.1016/S0893-6080(05)80023-1",
     ),
     *(_comparator(each) for each in COMPARATORS.values()),
