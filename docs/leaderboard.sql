@@ -5,7 +5,8 @@
 -- AUC: the share of pairs, one patient of each label and both of the same fold, that are ranked rightly (ties one
 -- half), over all folds and repeats; its variance the mean over the repeats of DeLong's, from each patient's own excess
 -- of such pairs (docs/adr/0014), times 1.14 (1 + k / (k - 1)) where a repeat has k folds, whose models share training
--- patients (docs/adr/0046; 1 in the holdout suite), 1.959963984540054 standard errors for
+-- patients (docs/adr/0046; 1 in the holdout suite); where a repeat has no variance, or all have one of 0, that of each patient's
+-- excess over all repeats is corrected so. 1.959963984540054 standard errors for
 -- 95 %. Where that variance is zero (everyone ranked rightly, or all probabilities equal) auc_lo and auc_hi are not
 -- these but Clopper and Pearson's. Rates compare each probability with the threshold beside it; the bounds of sensitivity and
 -- specificity are Wilson's (zz: 1.959963984540054 squared), of one split: none in the nested-cv suite, whose rates are means
@@ -34,30 +35,55 @@ corrections as (
     select study, suite, model, cohort,
         case when parts > 1 then 1.14 * (1 + parts / (parts - 1)) else 1 end as correction
     from (
-        select study, suite, model, cohort, count(distinct fold) / count(distinct repeat) as parts
+        select study, suite, model, cohort, count(distinct fold) // count(distinct repeat) as parts
         from judged group by all
     )
 ),
 of_repeats as (
     select study, suite, model, cohort, repeat, avg(won) as area, count(*) as pairs from pairs group by all
 ),
-of_positives as (
-    select study, suite, model, cohort, repeat, positive, sum(won - area) as excess
-    from pairs join of_repeats using (study, suite, model, cohort, repeat) group by all
+of_patients as (
+    select study, suite, model, cohort, repeat, label, patient, sum(won) as won, count(*) as pairs
+    from (
+        select * exclude (positive, negative), 1 as label, positive as patient from pairs
+        union all
+        select * exclude (positive, negative), 0, negative from pairs
+    )
+    group by all
 ),
-of_negatives as (
-    select study, suite, model, cohort, repeat, negative, sum(won - area) as excess
-    from pairs join of_repeats using (study, suite, model, cohort, repeat) group by all
+of_labels as (
+    select study, suite, model, cohort, repeat, label, var_samp(won - area * p.pairs) * count(*) as part
+    from of_patients as p join of_repeats using (study, suite, model, cohort, repeat)
+    group by all
+),
+variances as (
+    select study, suite, model, cohort, repeat,
+        case when count(part) = 2 then sum(part) / any_value(pairs) ** 2 end as variance
+    from of_labels join of_repeats using (study, suite, model, cohort, repeat)
+    group by all
+),
+averaged as (
+    select study, suite, model, cohort, case when count(part) = 2 then sum(part) / any_value(pairs) ** 2 end as averaged
+    from (
+        select study, suite, model, cohort, label, var_samp(won - auc * pairs) * count(*) as part
+        from (
+            select study, suite, model, cohort, label, patient, sum(won) as won, sum(pairs) as pairs
+            from of_patients group by all
+        )
+        join areas using (study, suite, model, cohort)
+        group by all
+    )
+    join (select study, suite, model, cohort, count(*) as pairs from pairs group by all)
+        using (study, suite, model, cohort)
+    group by all
 ),
 errors as (
-    select study, suite, model, cohort, sqrt(any_value(correction) * avg((p.part + n.part) / pairs ** 2)) as error
-    from of_repeats
-    join (
-        select study, suite, model, cohort, repeat, var_samp(excess) * count(*) as part from of_positives group by all
-    ) as p using (study, suite, model, cohort, repeat)
-    join (
-        select study, suite, model, cohort, repeat, var_samp(excess) * count(*) as part from of_negatives group by all
-    ) as n using (study, suite, model, cohort, repeat)
+    select study, suite, model, cohort,
+        sqrt(any_value(correction) * case
+            when count(variance) = count(*) and max(variance) > 0 then avg(variance) else any_value(averaged)
+        end) as error
+    from variances
+    join averaged using (study, suite, model, cohort)
     join corrections using (study, suite, model, cohort)
     group by study, suite, model, cohort
 ),

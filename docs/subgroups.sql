@@ -39,7 +39,7 @@ corrections as (
     select study, suite, model, cohort,
         case when parts > 1 then 1.14 * (1 + parts / (parts - 1)) else 1 end as correction
     from (
-        select study, suite, model, cohort, count(distinct fold) / count(distinct coalesce(repeat, 0)) as parts
+        select study, suite, model, cohort, count(distinct fold) // count(distinct coalesce(repeat, 0)) as parts
         from predictions group by all
     )
 ),
@@ -48,29 +48,51 @@ of_repeats as (
     from pairs group by all
 ),
 of_patients as (
-    select study, suite, model, cohort, variable, level, repeat, label, patient, sum(won - area) as excess
+    select study, suite, model, cohort, variable, level, repeat, label, patient, sum(won) as won, count(*) as pairs
     from (
         select * exclude (positive, negative), 1 as label, positive as patient from pairs
         union all
         select * exclude (positive, negative), 0, negative from pairs
     )
-    join of_repeats using (study, suite, model, cohort, variable, level, repeat)
     group by all
 ),
 of_labels as (
-    select study, suite, model, cohort, variable, level, repeat, label, var_samp(excess) * count(*) as part
-    from of_patients group by all
+    select study, suite, model, cohort, variable, level, repeat, label,
+        var_samp(won - area * p.pairs) * count(*) as part
+    from of_patients as p join of_repeats using (study, suite, model, cohort, variable, level, repeat)
+    group by all
+),
+variances as (
+    select study, suite, model, cohort, variable, level, repeat,
+        case when count(part) = 2 then sum(part) / any_value(pairs) ** 2 end as variance
+    from of_labels join of_repeats using (study, suite, model, cohort, variable, level, repeat)
+    group by all
+),
+averaged as (
+    select study, suite, model, cohort, variable, level,
+        case when count(part) = 2 then sum(part) / any_value(pairs) ** 2 end as averaged
+    from (
+        select study, suite, model, cohort, variable, level, label, var_samp(won - auc * pairs) * count(*) as part
+        from (
+            select study, suite, model, cohort, variable, level, label, patient, sum(won) as won, sum(pairs) as pairs
+            from of_patients group by all
+        )
+        join areas using (study, suite, model, cohort, variable, level)
+        group by all
+    )
+    join (select study, suite, model, cohort, variable, level, count(*) as pairs from pairs group by all)
+        using (study, suite, model, cohort, variable, level)
+    group by all
 ),
 errors as (
-    select study, suite, model, cohort, variable, level, sqrt(any_value(correction) * avg(variance)) as error
-    from (
-        select study, suite, model, cohort, variable, level, repeat, sum(part) / any_value(pairs) ** 2 as variance
-        from of_labels join of_repeats using (study, suite, model, cohort, variable, level, repeat)
-        group by all
-        having count(part) = 2
-    )
+    select study, suite, model, cohort, variable, level,
+        sqrt(any_value(correction) * case
+            when count(variance) = count(*) and max(variance) > 0 then avg(variance) else any_value(averaged)
+        end) as error
+    from variances
+    join averaged using (study, suite, model, cohort, variable, level)
     join corrections using (study, suite, model, cohort)
-    group by all
+    group by study, suite, model, cohort, variable, level
 )
 select study, suite, model, cohort, variable, level, coalesce(n, 0) as n, coalesce(events, 0) as events, auc,
     1 / (1 + exp(-(ln(auc / (1 - auc)) - 1.959963984540054 * error / (auc * (1 - auc))))) as auc_lo,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from threading import Event
 from typing import Any, TypeVar
 
 from flows.engine.server.temporary import ensure_prefect_server
@@ -25,15 +26,39 @@ _MANY = 200
 """Tasks, from which on the short pieces share them: each takes Prefect a hundredth of a second."""
 
 
+class _Pieces:
+    """What carries out pieces, until nobody waits for them: a task of many asks before each."""
+
+    def __init__(self, carry_out: Callable[[int], Any]) -> None:
+        self._carry_out = carry_out
+        self._is_over = Event()
+
+    def carry_out(self, positions: range) -> list[Any]:
+        found = []
+        for position in positions:
+            if self._is_over.is_set():
+                # An error would be logged, and nobody takes the results.
+                break
+            found.append(self._carry_out(position))
+        return found
+
+    def stop(self) -> None:
+        self._is_over.set()
+
+
 @task(cache_policy=NO_CACHE, persist_result=False, task_run_name="{name}")
-def _some(name: str, positions: range, carry_out: Callable[[int], Any]) -> list[Any]:
-    return [carry_out(position) for position in positions]
+def _some(name: str, positions: range, pieces: _Pieces) -> list[Any]:
+    return pieces.carry_out(positions)
 
 
 @flow(validate_parameters=False, persist_result=False)
-def _all(names: Sequence[str], shares: Sequence[range], carry_out: Callable[[int], Any]) -> list[Any]:
-    futures = _some.map(name=list(names), positions=list(shares), carry_out=unmapped(carry_out))
-    return [each for future in futures for each in future.result()]
+def _all(names: Sequence[str], shares: Sequence[range], pieces: _Pieces) -> list[Any]:
+    try:
+        futures = _some.map(name=list(names), positions=list(shares), pieces=unmapped(pieces))
+        return [each for future in futures for each in future.result()]
+    finally:
+        # Interrupted: the tasks under way end after the piece that each is at.
+        pieces.stop()
 
 
 def run_tasks(
@@ -74,7 +99,7 @@ def run_tasks(
     # to a second for the last one.
     heartbeat = {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None} if ensure_prefect_server() is not None else {}
     with temporary_settings(heartbeat):
-        return run([_name(names, share) for share in shares], shares, carry_out)
+        return run([_name(names, share) for share in shares], shares, _Pieces(carry_out))
 
 
 def shared_tasks(work: Sequence[float]) -> list[range]:

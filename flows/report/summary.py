@@ -98,7 +98,8 @@ def cautions(suites: Sequence[Performance]) -> list[str]:
             if suite.is_repeated:
                 found.append(
                     f"The interval in the {where} cohort, and its paired tests, are about models made from as many "
-                    "other patients: they are widened for the training that folds share."
+                    "other patients: they are widened for the training that folds share. Those of a release that did "
+                    "not widen them stand until the next bench."
                 )
         if suite.judged_on == "training":
             found.append("There is no other cohort than the one the models were fitted to: these figures flatter.")

@@ -48,6 +48,8 @@ _SQL_TYPES = {pa.int64(): "bigint", pa.float64(): "double", pa.string(): "varcha
 """Of the catalogue's columns in DuckDB."""
 
 _COMMENTS_AT_ONCE = 50
+_OF_SEGMENTS = (duckdb.IOException, duckdb.InvalidInputException)
+"""What DuckDB raises of a file that a view reads."""
 
 _TABLE = re.compile(r"\bcatalogue\.(\w+)")
 _FIXED = files("store.analyst").joinpath("views")
@@ -170,8 +172,10 @@ def _are_laid_out(connection: duckdb.DuckDBPyConnection, views: Iterable[View], 
     statements = [text for view in views for text in (_created(view), *_comments(view, documented))]
     try:
         connection.execute(";".join(("begin", *statements, "commit")))
-    except (duckdb.IOException, duckdb.InvalidInputException):
+    except duckdb.Error as error:
         connection.execute("rollback")
+        if not isinstance(error, _OF_SEGMENTS):
+            raise
         return False
     return True
 
@@ -179,7 +183,7 @@ def _are_laid_out(connection: duckdb.DuckDBPyConnection, views: Iterable[View], 
 def _lay_out_alone(connection: duckdb.DuckDBPyConnection, view: View, documented: bool, segments: str) -> None:
     try:
         connection.execute(_created(view))
-    except (duckdb.IOException, duckdb.InvalidInputException) as error:
+    except _OF_SEGMENTS as error:
         sets = ", ".join(feature_set for feature_set, _ in view.segments)
         raise ContractError(
             f"a segment of {sets or view.name} is missing or damaged: {str(error).splitlines()[0]}",

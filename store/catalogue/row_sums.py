@@ -14,6 +14,7 @@ from contextlib import closing
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Table, delete, event, insert, select, text
+from sqlalchemy.exc import DBAPIError
 
 from store.catalogue.tables import UNVERSIONED, VERSIONED, row_sums
 
@@ -49,10 +50,15 @@ def sum_of(connection: Connection, name: str) -> RowSum:
 
 def _all_rows(connection: Connection, name: str) -> Iterator[tuple[Any, ...]]:
     # The driver's own rows, a few at a time: an object of SQLAlchemy's for each takes as long as its hash.
+    driver: Any = connection.dialect.dbapi
     with closing(connection.connection.cursor()) as cursor:
-        cursor.execute(_ALL_ROWS[name])
-        while part := cursor.fetchmany(_AT_ONCE):
-            yield from map(tuple, part)
+        try:
+            cursor.execute(_ALL_ROWS[name])
+            while part := cursor.fetchmany(_AT_ONCE):
+                yield from map(tuple, part)
+        except driver.Error as error:
+            # As SQLAlchemy raises it, and `store.catalogue.connection` translates it.
+            raise DBAPIError(_ALL_ROWS[name], None, error) from error
 
 
 def sum_of_rows(table: Table, rows: Iterable[Mapping[str, Any]]) -> RowSum:

@@ -93,4 +93,4 @@ def scores_of(predictions: Sequence[PredictionRow], parts: int | None = None) ->
     labels, probabilities, folds = (
         np.array([getattr(row, name) for row in ordered]).reshape(shape) for name in ("label", "probability", "fold")
     )
-    return OutOfFold(labels[0], probabilities, folds, parts or len(np.unique(folds[0])))
+    return OutOfFold(labels[0], probabilities, folds, parts or len(np.unique(folds)) // len(folds))

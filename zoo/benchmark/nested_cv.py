@@ -202,5 +202,4 @@ def comparisons_out_of_fold(study: str, models: Sequence[JudgedOutOfFold]) -> li
 
 def _parts(judged: JudgedOutOfFold) -> int:
     """Return how many folds a repeat has."""
-    first = judged.predictions[0].repeat
-    return len({row.fold for row in judged.predictions if row.repeat == first})
+    return scores_of(judged.predictions).parts

@@ -123,6 +123,9 @@ def out_of_fold_estimate(found: OutOfFold) -> AreaEstimate | None:
     more with every repeat (docs/adr/0046, with the simulation; Bengio and Grandvalet 2004 show that no estimate from
     one data set is unbiased).
 
+    Where a repeat has no variance, for lack of patients, or all have one of 0, placements averaged over the repeats
+    give the variance that is corrected.
+
     Parameters
     ----------
     found : OutOfFold
@@ -135,9 +138,9 @@ def out_of_fold_estimate(found: OutOfFold) -> AreaEstimate | None:
     """
     if not has_pairs(found):
         return None
+    averaged = averaged_placements(found.labels, found.scores, found.folds).estimate
     own = [each.estimate.variance for each in _of_each_repeat(found)]
-    variance = _corrected([each for each in own if each is not None], found.parts, _WIDER_INTERVAL)
-    return averaged_placements(found.labels, found.scores, found.folds).estimate._replace(variance=variance)
+    return averaged._replace(variance=_corrected(own, averaged.variance, found.parts, _WIDER_INTERVAL))
 
 
 def difference_variance(a: OutOfFold, b: OutOfFold) -> float | None:
@@ -151,13 +154,16 @@ def difference_variance(a: OutOfFold, b: OutOfFold) -> float | None:
     a, b : OutOfFold
         Of the same patients in the same folds.
     """
-    pairs = zip(_of_each_repeat(a), _of_each_repeat(b), strict=True)
-    own = [
-        component_variance(of_a.positive - of_b.positive, of_a.negative - of_b.negative)
-        for of_a, of_b in pairs
-        if of_a.has_variance
-    ]
-    return _corrected(own, a.parts, _WIDER_TEST)
+    own = [_between(*each) for each in zip(_of_each_repeat(a), _of_each_repeat(b), strict=True)]
+    if not own:
+        return None
+    averaged = _between(*(averaged_placements(each.labels, each.scores, each.folds) for each in (a, b)))
+    return _corrected(own, averaged, a.parts, _WIDER_TEST)
+
+
+def _between(a: Placements, b: Placements) -> float | None:
+    """Return DeLong's variance of the difference of two AUCs; None where a class has one patient."""
+    return component_variance(a.positive - b.positive, a.negative - b.negative) if a.has_variance else None
 
 
 def _of_each_repeat(found: OutOfFold) -> Iterator[Placements]:
@@ -168,11 +174,12 @@ def _of_each_repeat(found: OutOfFold) -> Iterator[Placements]:
             yield averaged_placements(one.labels, one.scores, one.folds)
 
 
-def _corrected(variances: Sequence[float], parts: int, wider: float) -> float | None:
-    if not variances:
-        return None
+def _corrected(of_repeats: Sequence[float | None], averaged: float | None, parts: int, wider: float) -> float | None:
+    known = [each for each in of_repeats if each is not None]
+    is_whole = len(known) == len(of_repeats) and any(known)
+    basis = sum(known) / len(known) if is_whole else averaged
     correction = wider * (1.0 + parts / (parts - 1)) if parts > 1 else 1.0
-    return correction * (sum(variances) / len(variances))
+    return None if basis is None else correction * basis
 
 
 def has_pairs(found: OutOfFold) -> bool:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import importlib
 import sys
+import threading
 from types import ModuleType
 from typing import Any
 
 __all__ = ["load_skops_small", "skops_io"]
 
 _is_own_program = False
+_LOADING = threading.Lock()
 
 
 def load_skops_small() -> None:
@@ -25,9 +27,10 @@ def load_skops_small() -> None:
 
 def skops_io() -> Any:
     """Return the module ``skops.io``."""
-    if not _is_own_program or "skops.io" in sys.modules:
-        return importlib.import_module("skops.io")
-    return _loaded_small()
+    with _LOADING:
+        if not _is_own_program or "skops.io" in sys.modules:
+            return importlib.import_module("skops.io")
+        return _loaded_small()
 
 
 def _loaded_small() -> ModuleType:

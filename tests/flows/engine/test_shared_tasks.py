@@ -1,5 +1,11 @@
 """Tests of how pieces of work share Prefect's tasks."""
 
+import os
+import signal
+import time
+
+import pytest
+
 from flows.engine.tasks import run_tasks, shared_tasks
 
 
@@ -26,3 +32,19 @@ def test_results_come_in_order_when_tasks_are_shared(prefect_server: str) -> Non
     assert run_tasks("try", "shared tasks", names, lambda position: position**2, threads=3) == [
         position**2 for position in range(450)
     ]
+
+
+def test_an_interrupt_ends_a_shared_task_after_the_piece_it_is_at(prefect_server: str) -> None:
+    """Of fifteen pieces a task, those behind the one that is being carried out are left."""
+    done: list[int] = []
+
+    def carry_out(position: int) -> None:
+        time.sleep(0.02)
+        done.append(position)
+        if len(done) == 20:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        run_tasks("try", "an interrupt", [str(number) for number in range(3_000)], carry_out, threads=2)
+    # The signal takes a moment; a task would have carried out fifteen more.
+    assert 20 <= len(done) < 32

@@ -7,6 +7,7 @@ import resource
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -187,6 +188,31 @@ def test_a_damaged_catalogue_is_one_sentence(filled, damage, said):
     assert said in caught.value.message
     assert caught.value.where == str(filled.catalogue_file)
     assert caught.value.hint
+
+
+@pytest.mark.parametrize("read", [Snapshot.rows, Snapshot.arrow], ids=["rows", "columns"])
+@pytest.mark.parametrize("damage", ["a page", "no table"])
+def test_a_damaged_table_is_one_sentence_to_whoever_reads_its_rows(filled, damage, read):
+    """A page of a table in the middle of its rows, or a table that is gone: the catalogue's place and the backup."""
+    with commit_to(filled, "many pages") as commit:
+        commit.put("patients", [{"patient": f"many{number:05}{'x' * 50}"} for number in range(2_000)])
+    filled.engine.dispose()
+    with closing(sqlite3.connect(filled.catalogue_file)) as catalogue:
+        if damage == "no table":
+            catalogue.executescript("drop table patients")
+        catalogue.execute("pragma wal_checkpoint(truncate)")
+        size = catalogue.execute("pragma page_size").fetchone()[0]
+    if damage == "a page":
+        content = filled.catalogue_file.read_bytes()
+        # Of a leaf of the table itself: there the rows lie whole, in an index each has its key alone.
+        row = content.index(b"many01000")
+        page = row // size * size
+        filled.catalogue_file.write_bytes(content[:page] + b"\xff" * size + content[page + size :])
+    with pytest.raises(ContractError) as caught:
+        read(Snapshot(Store(filled.root)), "patients")
+    assert "damaged" in caught.value.message
+    assert caught.value.where == str(filled.catalogue_file)
+    assert "radzoo store backup" in str(caught.value.hint)
 
 
 def test_a_newer_format_says_where(filled):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,13 +15,17 @@ from sklearn.metrics import roc_auc_score, roc_curve
 
 from schemas.results import PredictionRow
 from store.analyst.query import answer
+from store.commits.commit import commit_to
+from store.history.snapshot import Snapshot
+from store.home import Store
+from store.repair.rows import repair_rows
 from zoo.benchmark.cross_validation import plan_cross_validation, split_labels
 from zoo.benchmark.fold_fits import FitTask, Recipe, fitted_task
 from zoo.benchmark.folds import repeated_folds
 from zoo.benchmark.holdout import judged_model
 from zoo.benchmark.leaderboard import former_bounds, leaderboard_row
 from zoo.benchmark.nested_cv import JudgedOutOfFold, comparisons_out_of_fold, judged_out_of_fold
-from zoo.benchmark.recomputed import recomputed_checks
+from zoo.benchmark.recomputed import recomputed_checks, recomputed_rows
 from zoo.evaluation.multiplicity import holm
 from zoo.models.training import fit_and_save_model, plan_training
 
@@ -216,6 +222,27 @@ def test_intervals_of_a_former_release_are_no_damage(found, judged):
         written.put("leaderboard", [own.leaderboard.model_dump() | bounds | {"version": 1}])
         (check,) = (each for each in recomputed_checks(written.store) if each.name == "leaderboard")
         assert len([each for each in check.findings if "nested-cv" in each.where]) == findings, bounds
+    (check,) = (each for each in recomputed_checks(written.store) if each.name == "leaderboard")
+    assert [each.what.partition(":")[0] for each in check.findings] == ["auc_lo"]
+
+
+@pytest.mark.parametrize("of_release", ["former", "this one"])
+def test_an_altered_interval_is_repaired_whoever_wrote_it(found, judged, tmp_path, of_release):
+    """The sum of the table tells which of the two releases' figures the row had."""
+    own = judged["radiomics_lr"]
+    store = Store(tmp_path / "store", create=True)
+    bounds = former_bounds(own.predictions) if of_release == "former" else {}
+    row = own.leaderboard.model_dump() | bounds | {"version": 1}
+    with commit_to(store, "a bench") as commit:
+        commit.put("predictions", [each.model_dump() | {"version": 1} for each in own.predictions])
+        commit.put("leaderboard", [row])
+    store.engine.dispose()
+    with closing(sqlite3.connect(store.catalogue_file)) as catalogue, catalogue:
+        catalogue.execute("update leaderboard set auc_lo = 0.1, auc = 0.99")
+    again = Store(tmp_path / "store")
+    assert [each.is_repaired for each in repair_rows(again, [recomputed_rows(again)])] == [True]
+    (stored,) = Snapshot(again).rows("leaderboard")
+    assert {name: stored[name] for name in row} == row
 
 
 def test_sql_reads_nothing_but_the_predictions():

@@ -162,17 +162,27 @@ def test_repeating_narrows_nothing(scores) -> None:
     assert difference_variance(thrice, three_others) == pytest.approx(difference_variance(once, other), rel=1e-14)
 
 
-def test_repeats_without_a_variance_say_nothing(scores) -> None:
-    """A repeat in whose folds a label has one patient has no variance; where none has one, nor has the AUC."""
-    labels = np.array([1, 0, 1, 0, 1, 0])
-    row = np.array([0.9, 0.1, 0.2, 0.4, 0.3, 0.8])
-    apart, together = np.array([0, 0, 1, 2, 3, 4]), np.array([5, 5, 5, 5, 6, 6])
-    assert out_of_fold_estimate(OutOfFold(labels, row[None], apart[None], 5)).variance is None
-    both = out_of_fold_estimate(OutOfFold(labels, np.stack([row, row]), np.stack([apart, together]), 2))
-    one = out_of_fold_estimate(OutOfFold(labels, row[None], together[None], 2))
-    assert both.variance == one.variance
-    assert difference_variance(*[OutOfFold(labels, row[None], apart[None], 5)] * 2) is None
-    assert out_of_fold_estimate(OutOfFold(labels, row[None], np.arange(6)[None], 6)) is None
+def test_where_a_repeat_has_no_variance_that_of_the_averages_is_corrected() -> None:
+    """A repeat with one patient of a label in a pair has no variance; nor has one that ranks all rightly any spread.
+
+    The repeats that are left must not speak alone: of two, one perfect and one that cannot be judged, the error would
+    be 0 though the AUC is .8.
+    """
+    labels, folds = np.array([1, 1, 0, 0]), np.array([[0, 0, 0, 0], [2, 3, 2, 4]])
+    scores = np.array([[0.9, 0.8, 0.2, 0.1], [0.1, 0.9, 0.8, 0.2]])
+    estimate = out_of_fold_estimate(OutOfFold(labels, scores, folds, 2))
+    assert estimate.area == pytest.approx(0.8, abs=1e-15)
+    averaged = component_variance(*averaged_placements(labels, scores, folds))
+    assert estimate.variance == pytest.approx(1.14 * 3.0 * averaged, rel=1e-14)
+    # One repeat right, one the wrong way round: neither has a spread of its own.
+    turned = OutOfFold(labels, np.array([[4.0, 3.0, 2.0, 1.0], [1.0, 2.0, 3.0, 4.0]]), np.array([[0] * 4, [1] * 4]), 1)
+    assert out_of_fold_estimate(turned).area == 0.5
+    found = OutOfFold(np.array([1, 0, 1, 0, 1, 0]), np.array([[0.9, 0.1, 0.2, 0.4, 0.3, 0.8]]), np.arange(6)[None], 6)
+    assert out_of_fold_estimate(found) is None
+    assert difference_variance(found, found) is None
+    apart = found._replace(folds=np.array([[0, 0, 1, 2, 3, 4]]), parts=5)
+    assert out_of_fold_estimate(apart).variance is None
+    assert difference_variance(apart, apart) is None
 
 
 def selected_and_scored(X: np.ndarray, y: np.ndarray, training: np.ndarray, judged: np.ndarray) -> np.ndarray:
