@@ -12,6 +12,7 @@ from typing import Annotated, Any, TextIO
 
 from cyclopts import App, CycloptsError, Group, Parameter, Token
 
+from flows.cli.next_step import name_store_in_hints, result_with_store
 from flows.cli.outcome import CommandResult, Context, json_text
 from flows.cli.store.moved import publish_after_move
 from flows.cli.usage import (
@@ -118,11 +119,17 @@ def _launch(
         if shared:
             publish_after_move(shared["context"].store)
         result = command(*bound.args, **bound.kwargs, **shared)
-    except (RadzooError, CycloptsError, BrokenPipeError):
+    except RadzooError as error:
+        if store is not None:
+            name_store_in_hints(error, store)
+        raise
+    except (CycloptsError, BrokenPipeError):
         raise
     except Exception as error:
         raise fault_of(error, store=shared["context"].store if shared else None) from error
-    return result if isinstance(result, CommandResult) else None
+    if not isinstance(result, CommandResult):
+        return None
+    return result if store is None else result_with_store(result, store)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -126,7 +126,7 @@ def test_exit_codes_of_real_processes(small_study):
     done = radzoo_run(*store, "sql", "select 1")
     assert (done.returncode, done.stdout) == (3, "")
     assert "there is no radzoo store here" in done.stderr
-    assert "next: radzoo ingest STUDY.toml" in done.stderr
+    assert f"next: radzoo --store {small_study.store_root} ingest STUDY.toml" in done.stderr
 
     small_study.edit('unit = "[IU]/mL"', 'unit = "IU"')
     done = radzoo_run(*store, "ingest", str(small_study.file))
@@ -138,7 +138,7 @@ def test_exit_codes_of_real_processes(small_study):
     done = radzoo_run(*store, "ingest", str(small_study.file))
     assert done.returncode == 5
     assert "failed: P1 AP R1.1: mask masks/P1_AP.nii.gz: file is missing" in done.stdout
-    assert "next: radzoo refresh --study small" in done.stdout
+    assert f"next: radzoo {' '.join(store)} refresh --study small" in done.stdout
 
     small_study.write_mask("P1")
     done = radzoo_run(*store, "--json", "ingest", str(small_study.file))

@@ -151,7 +151,7 @@ UNKNOWN = {
     "set": (["describe", "quik"], "did you mean quick@1"),
     "version": (["describe", "quick@9"], "did you mean quick@1"),
     "column": (["describe", "quick", "original_firstorder_Meen"], "original_firstorder_Mean"),
-    "word": (["search", "entrpy"], "radzoo features search entropy"),
+    "word": (["search", "entrpy"], " features search entropy"),
     "compared": (["diff", "quick@1", "quik@2"], "quick@1"),
     "study": (["coverage", "--study", "large"], "small"),
     "stability": (["stability", "quik"], "did you mean quick@1"),
@@ -207,7 +207,9 @@ def test_coverage_counts_missing_failed_and_refused(small_study, asked, data):
     code, out, _ = asked(small_study, "coverage")
     assert code == 0
     assert "file is missing" in out
-    assert out.splitlines()[-1] == "7 extractions not computed yet; next: radzoo refresh"
+    assert (
+        out.splitlines()[-1] == f"7 extractions not computed yet; next: radzoo --store {small_study.store_root} refresh"
+    )
     _, found = data(small_study, "coverage", "--study", "small")
     counts = [(row["phase"], row["masks"], row["extractions"], row["missing"], row["refused"]) for row in found["rows"]]
     assert counts == [("AP", 4, 0, 4, 0), ("DP", 3, 0, 3, 1)]

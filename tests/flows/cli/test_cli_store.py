@@ -37,9 +37,10 @@ def test_all_that_is_broken_is_listed_with_what_to_do(small_study, capsys):
     assert code == 4
     assert f"broken: {segment}" in out
     assert f"broken: {staged}" in out
-    assert "next: radzoo store verify --repair" in out
+    named = f"next: radzoo --store {small_study.store_root}"
+    assert f"{named} store verify --repair" in out
     assert "to know: " in out
-    assert "left.parquet\n  next: radzoo store compact" in out
+    assert f"left.parquet\n  {named} store compact" in out
     code, out, _ = small_study.ask(capsys, "--json", "store", "verify", "--quick")
     assert code == 4
     answer = json.loads(out)

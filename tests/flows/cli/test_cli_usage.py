@@ -103,7 +103,7 @@ def test_an_exported_folder_is_no_model_of_the_store(trained_study, tmp_path, ca
     store, folder = ("--store", str(trained_study.store_root)), tmp_path / "cr"
     assert exit_code([*store, "models", "export", "cr", str(folder)]) == 0
     code, _, hint = refused(capsys, *store, "predict", folder)
-    assert (code, hint) == (2, f"radzoo predict --model-folder {folder}")
+    assert (code, hint) == (2, f"radzoo --store {trained_study.store_root} predict --model-folder {folder}")
 
 
 def test_a_wrong_cron_text_is_refused_before_a_server_starts(small_study, monkeypatch):
