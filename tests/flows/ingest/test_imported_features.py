@@ -495,7 +495,7 @@ def test_a_table_alone_is_ingested_under_a_study_file_that_is_written_for_it(tab
         "warning: small-table@1: column 'b_y' holds whole numbers that rise or fall from row to row, as running "
         "numbers do; exclude it unless it is a feature\n"
         "commit 1: N rows added, 0 superseded, 0 removed\n"
-        "next: radzoo bench --study Small-table\n"
+        "next: radzoo --store store bench --study Small-table\n"
     )
     code, out, _ = printed(capsys, "--store", "store", *command)
     assert (code, out.splitlines()[-1]) == (0, "unchanged: no commit was needed")
