@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 _MANY = 200
-"""Tasks, from which on the short pieces share them: each takes Prefect a hundredth of a second."""
+"""Tasks, from which on the short pieces share them: each takes Prefect some milliseconds."""
 
 
 class _Pieces:
