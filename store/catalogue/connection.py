@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -55,7 +57,7 @@ def catalogue_engine(file: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S, only
         # The driver's own transaction handling would begin deferred, and too late.
         connection.isolation_level = None
         cursor = connection.cursor()
-        cursor.execute("PRAGMA journal_mode = WAL")
+        _write_ahead(cursor, busy_timeout_s)
         cursor.execute("PRAGMA synchronous = FULL")
         cursor.execute("PRAGMA foreign_keys = ON")
         # What erasing removes must not stay readable in the file's free pages.
@@ -68,6 +70,20 @@ def catalogue_engine(file: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S, only
         connection.exec_driver_sql("BEGIN IMMEDIATE" if is_writer else "BEGIN")
 
     return engine
+
+
+def _write_ahead(cursor: Any, busy_timeout_s: float) -> None:
+    """Turn write-ahead logging on; SQLite does not wait by itself where another process that makes the file does so."""
+    deadline = time.monotonic() + busy_timeout_s
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def server_engine(url: str, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Engine:

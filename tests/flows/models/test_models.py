@@ -97,7 +97,7 @@ def test_card_is_the_folders_card(ask, trained_study):
 
 def test_names_that_are_not_there(ask, trained_study):
     """A model, version or study that does not exist is not found; a text that is no name is a fault of usage."""
-    for name, step in (("zz", "radzoo models list"), ("cr@7", "one of: cr@1"), ("elsewhere/cr", "one of: tried")):
+    for name, step in (("zz", " models list"), ("cr@7", "one of: cr@1"), ("elsewhere/cr", "one of: tried")):
         code, _, err = ask("models", "show", name)
         assert code == 3, name
         assert step in err.splitlines()[-1]
@@ -219,7 +219,7 @@ def test_predict_for_another_study_lists_who_has_no_inputs(ask, own_store, tmp_p
     # Nothing was computed yet of the features that the radiomics model reads.
     code, _, err = ask("predict", "tried/radiomics_lr", "--study", "newer", store=own_store)
     assert code == 4
-    assert "radzoo refresh --study newer" in err
+    assert " refresh --study newer" in err
     other.stage()
     other.refresh()
     code, out, _ = ask("--json", "predict", "tried/radiomics_lr", "--study", "newer", store=own_store)

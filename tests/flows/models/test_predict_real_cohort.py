@@ -65,4 +65,4 @@ def test_a_model_of_another_feature_set_is_refused(sarcoma, trained_study, tmp_p
     assert (code, captured.out) == (4, "")
     assert "the model reads quick@1 (definition " in fault["message"]
     assert "the study has cheap@1 (definition " in fault["message"]
-    assert "radzoo refresh --study sarcoma" in fault["hint"]
+    assert " refresh --study sarcoma" in fault["hint"]
