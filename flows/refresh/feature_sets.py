@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from flows.extract.planned import PlannedExtraction
 from flows.refresh.kinds.every import computed_kind
 from flows.refresh.kinds.kind import ComputedKind, Row
 from schemas.errors import ContractError, NotFoundError
@@ -50,6 +51,10 @@ class BoundFeatureSet:
     def kind(self) -> ComputedKind[Any, Any]:
         """Return what computes sets of its kind."""
         return computed_kind(self.definition.settings)
+
+    def work(self, planned: Iterable[PlannedExtraction]) -> float:
+        """Return how long extractions take, as a multiple of the set's shortest."""
+        return sum(map(self.kind.work, planned))
 
     def catalogue_row(self) -> Row:
         """Return the row of the table ``feature_sets``."""

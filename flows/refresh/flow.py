@@ -77,7 +77,7 @@ def extract_batches(
             return unit_receipts(units, failures)
 
         names = [f"extract {batch[0].key.patient}" for batch in batches]
-        work = [sum(map(bound.kind.work, batch)) for batch in batches]
+        work = list(map(bound.work, batches))
         # One thread more than processes keeps the processes from waiting.
         found = run_tasks("extract", bound.feature_set, names, carry_out, threads=workers + 1, work=work)
     return [receipt for receipts in found for receipt in receipts]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections import defaultdict
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -55,11 +55,7 @@ class RefreshPlan:
         batches: defaultdict[str, list[PlannedExtraction]] = defaultdict(list)
         for each in self.missing:
             batches[each.key.patient].append(each)
-        return sorted(batches.values(), key=self.work, reverse=True)
-
-    def work(self, batch: Iterable[PlannedExtraction]) -> float:
-        """Return how long extractions take, as a multiple of the set's shortest."""
-        return sum(map(self.bound.kind.work, batch))
+        return sorted(batches.values(), key=self.bound.work, reverse=True)
 
     def among(self, keys: Container[MaskKey]) -> RefreshPlan:
         """Return the plan for those of its masks that are among these."""

@@ -157,7 +157,7 @@ def _carry_out_plan(
             # Imported here: with nothing to compute, Prefect is not even loaded.
             from flows.refresh.flow import extract_batches
 
-            what, work = f"extracting {bound.feature_set}", plan.work(plan.missing)
+            what, work = f"extracting {bound.feature_set}", bound.work(plan.missing)
             with progress_bar(what, len(plan.missing), "extractions", work=work) as advance:
                 receipts = extract_batches(
                     bound,

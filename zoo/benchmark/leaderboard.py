@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from schemas.results import LeaderboardRow, PredictionRow
-from zoo.evaluation.auc import delong_bounds, logit_bounds
+from zoo.evaluation.auc import AreaEstimate, delong_bounds, logit_bounds
 from zoo.evaluation.calibration import brier, calibration_in_the_large, calibration_line
 from zoo.evaluation.classification import classification
 from zoo.evaluation.intervals import Interval
@@ -35,10 +35,6 @@ def leaderboard_row(predictions: Sequence[PredictionRow]) -> LeaderboardRow:
     thresholds = {row.threshold for row in predictions}
     found = scores_of(predictions)
     estimate = out_of_fold_estimate(found)
-    main: Interval | tuple[None, None] = (None, None)
-    plain: Interval | tuple[None, None] = (None, None)
-    if estimate is not None and estimate.variance is not None:
-        main, plain = logit_bounds(estimate), delong_bounds(estimate)
     calls = classification(labels, [float(row.probability >= row.threshold) for row in predictions], 1.0)
     return LeaderboardRow(
         study=first.study,
@@ -48,10 +44,7 @@ def leaderboard_row(predictions: Sequence[PredictionRow]) -> LeaderboardRow:
         n=len(found.labels),
         events=int(found.labels.sum()),
         auc=None if estimate is None else estimate.area,
-        auc_lo=main[0],
-        auc_hi=main[1],
-        auc_delong_lo=plain[0],
-        auc_delong_hi=plain[1],
+        **_bounds(estimate),
         threshold=None if first.suite == "nested-cv" else thresholds.pop(),
         accuracy=calls.accuracy,
         sensitivity=calls.sensitivity,
@@ -70,7 +63,11 @@ def former_bounds(predictions: Sequence[PredictionRow]) -> dict[str, float | Non
     They stand in a store until its study is benched again.
     """
     found = scores_of(predictions)
-    estimate = averaged_placements(found.labels, found.scores, found.folds).estimate if has_pairs(found) else None
+    return _bounds(averaged_placements(found.labels, found.scores, found.folds).estimate if has_pairs(found) else None)
+
+
+def _bounds(estimate: AreaEstimate | None) -> dict[str, float | None]:
+    """Return the intervals of an AUC by column; None where it has no variance."""
     main: Interval | tuple[None, None] = (None, None)
     plain: Interval | tuple[None, None] = (None, None)
     if estimate is not None and estimate.variance is not None:

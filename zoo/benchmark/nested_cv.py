@@ -178,6 +178,7 @@ def comparisons_out_of_fold(study: str, models: Sequence[JudgedOutOfFold]) -> li
     common patient, or without two common patients of each label.
     """
     folds = {each.model: {(row.patient, row.repeat): row.fold for row in each.predictions} for each in models}
+    parts = {each.model: scores_of(each.predictions).parts for each in models}
     tests = []
     for a, b in combinations(models, 2):
         shared = {patient for patient, _ in folds[a.model]} & {patient for patient, _ in folds[b.model]}
@@ -187,7 +188,7 @@ def comparisons_out_of_fold(study: str, models: Sequence[JudgedOutOfFold]) -> li
         if not shared or folds_of_a != folds_of_b:
             continue
         of_a, of_b = (
-            scores_of([row for row in each.predictions if row.patient in shared], _parts(each)) for each in (a, b)
+            scores_of([row for row in each.predictions if row.patient in shared], parts[each.model]) for each in (a, b)
         )
         area_a, area_b, between = (
             out_of_fold_estimate(of_a),
@@ -198,8 +199,3 @@ def comparisons_out_of_fold(study: str, models: Sequence[JudgedOutOfFold]) -> li
             continue
         tests.append((a.model, b.model, paired_test(area_a, area_b, between)))
     return corrected_rows(study, "nested-cv", "out_of_fold", tests)
-
-
-def _parts(judged: JudgedOutOfFold) -> int:
-    """Return how many folds a repeat has."""
-    return scores_of(judged.predictions).parts

@@ -27,7 +27,7 @@ class OutOfFold(NamedTuple):
     """Higher speaks for label 1; of shape (n_repeats, n_patients)."""
     folds: NDArray[np.int64]
     """The fold that each patient was held out of, numbered over all repeats; of the shape of ``scores``."""
-    parts: int = 1
+    parts: int
     """How many folds a repeat has; 1 where one model, which saw none of the patients, judged all of them."""
 
 

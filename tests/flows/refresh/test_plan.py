@@ -42,9 +42,9 @@ def test_the_patients_that_take_longest_come_first(small_study):
     small_study.ingest()
     plan = small_study.plan()
     assert [batch[0].key.patient for batch in plan.missing_by_patient()] == ["P3", "P1", "P2", "P4"]
-    by_patient = [plan.work(batch) for batch in plan.missing_by_patient()]
+    by_patient = [plan.bound.work(batch) for batch in plan.missing_by_patient()]
     assert by_patient == sorted(by_patient, reverse=True)
-    assert plan.work(plan.missing) == pytest.approx(sum(by_patient))
+    assert plan.bound.work(plan.missing) == pytest.approx(sum(by_patient))
 
 
 def test_a_plan_writes_nothing(small_study):

@@ -24,7 +24,7 @@ def scores() -> tuple[np.ndarray, np.ndarray]:
 def test_one_repeat_is_plain_delong(scores) -> None:
     """With one repeat AUC, both intervals and the paired test are those of a single set of scores."""
     labels, rows = scores
-    one, other = (OutOfFold(labels, row[None], np.zeros((1, 12), int)) for row in rows[:2])
+    one, other = (OutOfFold(labels, row[None], np.zeros((1, 12), int), 1) for row in rows[:2])
     estimate, of_other = out_of_fold_estimate(one), out_of_fold_estimate(other)
     assert estimate.area == auc(labels, rows[0])
     assert delong_bounds(estimate) == delong_interval(labels, rows[0])
