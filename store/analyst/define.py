@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from functools import partial
-from importlib.resources import files
 from itertools import groupby
 from typing import Any
 
@@ -15,11 +14,21 @@ import pyarrow as pa
 from schemas.errors import ContractError
 from schemas.plain_keys import sql_name
 from store.analyst.cohort_views import cohort_view_names, cohort_views
-from store.analyst.view_parts import SegmentRows, View, comments_of, quoted_name, quoted_text, segment_rows
+from store.analyst.view_parts import (
+    SegmentRows,
+    View,
+    comments_of,
+    fixed_view,
+    fixed_view_names,
+    fixed_views,
+    quoted_name,
+    quoted_text,
+    segment_rows,
+)
 from store.analyst.wide_views import embeddings_view, long_views, wide_view_names, wide_views
 from store.catalogue.tables import UNVERSIONED, VERSIONED
-from store.history.commit_changes import commit_changes
-from store.history.snapshot import Snapshot
+from store.history.commit_changes import NO_CHANGES, commit_changes
+from store.history.snapshot import Snapshot, empty_table
 from store.kinds.every import EMBEDDING, REGIONS, rows_of_kind, wide_sets
 
 __all__ = [
@@ -29,12 +38,12 @@ __all__ = [
     "chosen_view_names",
     "copy_catalogue",
     "define_analyst_views",
+    "define_empty_store",
     "lay_out_views",
     "quoted_name",
     "quoted_text",
     "table_rows",
     "tables_of",
-    "view_documentation",
     "view_names",
 ]
 
@@ -52,28 +61,6 @@ _OF_SEGMENTS = (duckdb.IOException, duckdb.InvalidInputException)
 """What DuckDB raises of a file that a view reads."""
 
 _TABLE = re.compile(r"\bcatalogue\.(\w+)")
-_FIXED = files("store.analyst").joinpath("views")
-
-
-def view_documentation() -> Iterator[View]:
-    """Yield the fixed views from ``store/analyst/views/*.sql``, in the order of their names."""
-    return map(_fixed_view, _fixed_names())
-
-
-def _fixed_names() -> list[str]:
-    return sorted(each.name.removesuffix(".sql") for each in _FIXED.iterdir() if each.name.endswith(".sql"))
-
-
-def _fixed_view(name: str) -> View:
-    description, columns, query = [], {}, []
-    for line in _FIXED.joinpath(f"{name}.sql").read_text(encoding="utf-8").splitlines():
-        if column := re.match(r"-- @(\w+) (.*)", line):
-            columns[column[1]] = column[2]
-        elif line.startswith("-- "):
-            description.append(line[3:])
-        else:
-            query.append(line)
-    return View(name, "\n".join(query), " ".join(description), columns)
 
 
 def define_analyst_views(
@@ -82,6 +69,7 @@ def define_analyst_views(
     names: Set[str] | None = None,
     *,
     documented: bool = True,
+    is_begun: bool = False,
 ) -> None:
     """Create all tables and views of a snapshot in a DuckDB connection's current database.
 
@@ -98,6 +86,8 @@ def define_analyst_views(
         Only these views and tables of the schema ``catalogue``, and what these views read; all where None.
     documented : bool
         Put comments on views and columns: a statement for each of some thousand columns, over a second.
+    is_begun : bool
+        The database is one that `define_empty_store` made.
     """
     # A compaction between two reads would leave rows in segments that the views do not name.
     with snapshot.one_state() as unchanging, unchanging.reading(*KEPT_TABLES):
@@ -105,8 +95,16 @@ def define_analyst_views(
         every = (*KEPT_TABLES, COMMIT_CHANGES)
         wanted = every if names is None else [name for name in every if name in names | tables_of(views)]
         # One at a time: no table's rows are in memory twice for longer than it takes.
-        copy_catalogue(connection, ((name, table_rows(unchanging, name)) for name in wanted))
-        lay_out_views(connection, views, documented=documented, segments=str(snapshot.store.segments))
+        copy_catalogue(connection, ((name, table_rows(unchanging, name)) for name in wanted), are_there=is_begun)
+        laid_out = set(fixed_view_names()) if is_begun else set()
+        left = [view for view in views if view.name not in laid_out]
+        lay_out_views(connection, left, documented=documented, segments=str(snapshot.store.segments))
+
+
+def define_empty_store(connection: duckdb.DuckDBPyConnection) -> None:
+    """Create what every store has alike, in a connection's current database: tables without rows, the fixed views."""
+    copy_catalogue(connection, [*((name, empty_table(name)) for name in KEPT_TABLES), (COMMIT_CHANGES, NO_CHANGES)])
+    lay_out_views(connection, fixed_views(), documented=True, segments="")
 
 
 def table_rows(snapshot: Snapshot, name: str) -> pa.Table:
@@ -114,7 +112,9 @@ def table_rows(snapshot: Snapshot, name: str) -> pa.Table:
     return commit_changes(snapshot) if name == COMMIT_CHANGES else snapshot.arrow(name)
 
 
-def copy_catalogue(connection: duckdb.DuckDBPyConnection, tables: Iterable[tuple[str, pa.Table]]) -> None:
+def copy_catalogue(
+    connection: duckdb.DuckDBPyConnection, tables: Iterable[tuple[str, pa.Table]], *, are_there: bool = False
+) -> None:
     """Create tables of the schema ``catalogue``.
 
     Parameters
@@ -123,18 +123,23 @@ def copy_catalogue(connection: duckdb.DuckDBPyConnection, tables: Iterable[tuple
         Where to create them.
     tables : iterable of (str, pyarrow.Table)
         Their names and rows.
+    are_there : bool
+        The tables are there without rows.
     """
     # In one transaction: a table of few rows takes less than its commit.
     connection.execute("begin; create schema if not exists catalogue")
     statements = []
     for name, rows in tables:
         if not rows.num_rows:
+            if are_there:
+                continue
             # Created together at the end: one by one they take longer than all else that a commit lays out.
             columns = ", ".join(f"{quoted_name(each.name)} {_SQL_TYPES[each.type]}" for each in rows.schema)
             statements.append(f"create table catalogue.{name} ({columns})")
             continue
         connection.register("arriving", rows)
-        connection.execute(f"create table catalogue.{name} as select * from arriving")
+        placed = f"insert into catalogue.{name}" if are_there else f"create table catalogue.{name} as"
+        connection.execute(f"{placed} select * from arriving")
         connection.unregister("arriving")
     connection.execute(";".join((*statements, "commit")))
 
@@ -222,11 +227,11 @@ def analyst_views(snapshot: Snapshot, rows_of: SegmentRows, names: Set[str] | No
         Only the views of these names, in small letters, and those that they read; all where None. Of the catalogue
         nothing is read that these do not need.
     """
-    fixed = _fixed_names()
+    fixed = fixed_view_names()
     if names is None:
         return _every_view(snapshot, rows_of)
     if names <= set(fixed):
-        return [_fixed_view(name) for name in fixed if name in names]
+        return [fixed_view(name) for name in fixed if name in names]
     wanted = set(names)
     wanted |= {"radiomics_long"} if "radiomics_primary" in wanted else set()
     return _closed(_every_view(snapshot, rows_of, wanted), wanted)
@@ -240,18 +245,18 @@ def tables_of(views: Iterable[View]) -> set[str]:
 
 def view_names(snapshot: Snapshot) -> set[str]:
     """Return the names of all views of a snapshot."""
-    return {*_fixed_names(), *chosen_view_names(snapshot)}
+    return {*fixed_view_names(), *chosen_view_names(snapshot)}
 
 
 def chosen_view_names(snapshot: Snapshot) -> set[str]:
     """Return the names of the views that a snapshot's own sets and studies give, without those of every store."""
     named = _names_of_sets(snapshot.rows("feature_sets"))
-    return named | set(cohort_view_names(snapshot, {*_fixed_names(), *named}).values())
+    return named | set(cohort_view_names(snapshot, {*fixed_view_names(), *named}).values())
 
 
 def _every_view(snapshot: Snapshot, rows_of: SegmentRows, names: Set[str] | None = None) -> list[View]:
     """Return all views, or all of a kind that has one of these names."""
-    fixed = list(view_documentation())
+    fixed = list(fixed_views())
     sets = snapshot.rows("feature_sets")
     wide, regions, embedded = wide_sets(sets), rows_of_kind(sets, REGIONS), rows_of_kind(sets, EMBEDDING)
     long = {"radiomics_long", "radiomics_primary"}

@@ -24,7 +24,7 @@ from sqlalchemy import func, select
 from schemas.errors import ContractError, StoreBusyError
 from schemas.keys import sha256_of_json
 from schemas.settings import BUSY_TIMEOUT_S
-from store.analyst.define import define_analyst_views
+from store.analyst.define import define_analyst_views, define_empty_store
 from store.catalogue.connection import read_transaction
 from store.catalogue.tables import commits, erasures
 from store.faults import ASK_FOR_WRITING, disk_faults
@@ -237,6 +237,30 @@ def _is_taken(folder: int) -> bool:
     return True
 
 
+_EMPTY_STORE: list[bytes] = []
+"""The file of an empty store, once this process has made one: what all stores have alike takes longest to lay out."""
+
+
+def _write_empty_store(connection: duckdb.DuckDBPyConnection, file: Path) -> None:
+    if _EMPTY_STORE:
+        file.write_bytes(_EMPTY_STORE[0])
+        return
+    with _attached(connection, file):
+        define_empty_store(connection)
+    _EMPTY_STORE.append(file.read_bytes())
+
+
+@contextmanager
+def _attached(connection: duckdb.DuckDBPyConnection, file: Path) -> Iterator[None]:
+    """Make a file the connection's current database; it is closed and complete at the end of the block."""
+    location = str(file).replace("'", "''")
+    connection.execute(f"attach '{location}' as analyst (storage_version '{STORAGE_VERSION}')")
+    connection.execute("use analyst")
+    yield
+    connection.execute("use memory")
+    connection.execute("detach analyst")
+
+
 def _write(snapshot: Snapshot, target: Path) -> None:
     if "\\" in str(target):
         raise ContractError(
@@ -251,12 +275,9 @@ def _write(snapshot: Snapshot, target: Path) -> None:
     # Many small statements: threads beside this one wait more than they do.
     connection = duckdb.connect(config={"threads": 1})
     try:
-        location = str(written).replace("'", "''")
-        connection.execute(f"attach '{location}' as analyst (storage_version '{STORAGE_VERSION}')")
-        connection.execute("use analyst")
-        define_analyst_views(connection, snapshot.to_publish())
-        connection.execute("use memory")
-        connection.execute("detach analyst")
+        _write_empty_store(connection, written)
+        with _attached(connection, written):
+            define_analyst_views(connection, snapshot.to_publish(), is_begun=True)
         if apart is not None:
             shutil.copyfile(written, partial)
         partial.replace(target)

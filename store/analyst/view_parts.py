@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from importlib.resources import files
 from typing import NamedTuple
 
 from schemas.errors import ContractError
@@ -15,6 +16,9 @@ __all__ = [
     "SegmentRows",
     "View",
     "comments_of",
+    "fixed_view",
+    "fixed_view_names",
+    "fixed_views",
     "live_extractions",
     "path_pattern",
     "quoted_name",
@@ -49,10 +53,35 @@ SEGMENT_FILE = "segment_file"
 """The column in which a view's query has the path of each row's segment, where no feature has that name."""
 
 
+_FIXED = files("store.analyst").joinpath("views")
+
 _MOST_COMMENTED = 2_500
 """Columns of a view that has comments on all of them: twice those of any built-in set."""
 _KEYS_COMMENTED = 8
 """Columns with comments of a wider view: those before its features."""
+
+
+def fixed_views() -> Iterator[View]:
+    """Yield the fixed views from ``store/analyst/views/*.sql``, in the order of their names."""
+    return map(fixed_view, fixed_view_names())
+
+
+def fixed_view_names() -> list[str]:
+    """Return the names of the views that every store has."""
+    return sorted(each.name.removesuffix(".sql") for each in _FIXED.iterdir() if each.name.endswith(".sql"))
+
+
+def fixed_view(name: str) -> View:
+    """Return a view that every store has, as its file describes it."""
+    description, columns, query = [], {}, []
+    for line in _FIXED.joinpath(f"{name}.sql").read_text(encoding="utf-8").splitlines():
+        if column := re.match(r"-- @(\w+) (.*)", line):
+            columns[column[1]] = column[2]
+        elif line.startswith("-- "):
+            description.append(line[3:])
+        else:
+            query.append(line)
+    return View(name, "\n".join(query), " ".join(description), columns)
 
 
 def comments_of(view: str, description: str, columns: Mapping[str, str]) -> list[str]:

@@ -12,8 +12,8 @@ from strategies import AWKWARD_COLUMNS, AWKWARD_FLOATS
 
 from schemas.errors import ContractError, NotFoundError
 from schemas.keys import RESERVED_VIEWS, MaskKey
-from store.analyst.define import quoted_text, view_documentation
 from store.analyst.query import answer, snapshot_connection
+from store.analyst.view_parts import fixed_views, quoted_text
 from store.catalogue.connection import read_transaction
 from store.catalogue.tables import VERSIONED
 from store.commits.commit import commit_to
@@ -22,7 +22,7 @@ from store.home import Store
 from store.rows.segments import write_segment
 from store.rows.staging import ExtractionRecord
 
-DOCUMENTED = {view.name: view for view in view_documentation()}
+DOCUMENTED = {view.name: view for view in fixed_views()}
 KEY = ("patient", "exam", "phase", "lesion", "reader", "reading")
 
 # What the design promises (section 7); views may have more columns, but for the two that are given exactly.
