@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence, Set
+from contextlib import suppress
 from functools import partial
 from itertools import groupby
 from typing import Any
@@ -178,7 +179,9 @@ def _are_laid_out(connection: duckdb.DuckDBPyConnection, views: Iterable[View], 
     try:
         connection.execute(";".join(("begin", *statements, "commit")))
     except duckdb.Error as error:
-        connection.execute("rollback")
+        # A disk without room has taken the transaction away already.
+        with suppress(duckdb.Error):
+            connection.execute("rollback")
         if not isinstance(error, _OF_SEGMENTS):
             raise
         return False
