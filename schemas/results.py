@@ -44,7 +44,7 @@ class PredictionRow(_Row):
     """The probability a model gives one patient, and the patient's label.
 
     ``fold`` and ``repeat`` count from 0 in the nested-cv suite and are 0 in holdout. ``threshold`` is the cut that
-    was frozen on the patients who trained: one for the model in the holdout suite, one a fold in nested-cv.
+    was frozen in training: one for the model in the holdout suite, one a fold in nested-cv.
     """
 
     study: str
@@ -65,7 +65,7 @@ class LeaderboardRow(_Row):
     ``auc_lo`` and ``auc_hi`` bound the AUC by the logit-transformed DeLong interval, the main one at
     these sizes; ``auc_delong_lo`` and ``auc_delong_hi`` are the plain one that papers print. In nested-cv both stand
     on a variance that knows of the models' shared training (`zoo.evaluation.repeated.out_of_fold_estimate`). The
-    threshold was frozen on training data and is applied as ``probability >= threshold``; it is None in nested-cv,
+    threshold was frozen in training and is applied as ``probability >= threshold``; it is None in nested-cv,
     where every fold has its own (they stand with the predictions). A rate whose
     denominator is zero, and a calibration line that separation leaves undefined, are None. So is the AUC of a cohort
     with one class, and its intervals where a class has one patient.
@@ -110,7 +110,7 @@ class ComparisonRow(_Row):
     kind: Literal["paired", "unpaired", "subgroup"]
     statistic: float
     p: float
-    p_holm: float
+    p_holm: float | None
 
 
 class SubgroupRow(_Row):

@@ -114,6 +114,14 @@ class Study(Written):
     models: dict[Name, ModelSettings] = Field(default_factory=dict)
     subgroups: tuple[Name, ...] = ()
     """Clinical variables in whose levels ``radzoo bench`` judges every model again."""
+    primary_comparisons: Annotated[tuple[tuple[Name, Name], ...], Field(max_length=200)] = ()
+    """Pairs of models that are compared because that was decided on beforehand: Holm's family is these tests."""
+
+    @model_serializer(mode="wrap")
+    def _written_where_it_compares(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # A study that declares none is on record as it was before they could be declared.
+        values: dict[str, Any] = written(self)
+        return values if self.primary_comparisons else {k: v for k, v in values.items() if k != "primary_comparisons"}
 
     @model_validator(mode="after")
     def _completes_its_variants(self) -> Self:
@@ -133,6 +141,17 @@ class Study(Written):
         for position, name in enumerate(self.subgroups):
             if name not in self.clinical.variables:
                 yield _fault(f"subgroups names '{name}', no variable of [clinical]", "subgroups", position)
+        seen: set[frozenset[str]] = set()
+        for position, pair in enumerate(self.primary_comparisons):
+            if unknown := sorted(set(pair) - self.models.keys()):
+                yield _fault(
+                    f"primary_comparisons names '{unknown[0]}', no model of [models]", "primary_comparisons", position
+                )
+            if len(set(pair)) < 2 or frozenset(pair) in seen:
+                yield _fault(
+                    f"{' and '.join(pair)} are compared once, one with the other", "primary_comparisons", position
+                )
+            seen.add(frozenset(pair))
         if not (self.phases or self.imported or self.clinical.variables):
             yield _fault("a study has images ([phases.NAME]), [imported.NAME] or clinical variables", "phases")
         for name in self.imported:

@@ -22,6 +22,7 @@ from zoo.tables.fits import label_probabilities
 
 __all__ = ["JudgedModel", "comparison_rows", "corrected_rows", "judged_model"]
 
+Pairs = Sequence[tuple[str, str]]
 _COHORTS: tuple[Cohort, ...] = ("training", "validation")
 
 
@@ -85,8 +86,13 @@ def judged_model(snapshot: Snapshot, row: Mapping[str, Any], suite: Suite = "hol
     return JudgedModel(row["model"], row["version"], tuple(predictions), tuple(figures))
 
 
-def comparison_rows(study: str, suite: Suite, models: Sequence[JudgedModel]) -> list[ComparisonRow]:
+def comparison_rows(
+    study: str, suite: Suite, models: Sequence[JudgedModel], primary: Pairs = ()
+) -> list[ComparisonRow]:
     """Return every DeLong test of a benchmark, with Holm's correction within kind and cohort.
+
+    Where a study declares primary comparisons, the family of the paired tests is theirs, and the others have no
+    corrected p.
 
     Two models are compared on the patients that both could judge; a model's training and validation
     cohorts are compared as independent samples. Where a class has fewer than two patients there is no test.
@@ -105,7 +111,7 @@ def comparison_rows(study: str, suite: Suite, models: Sequence[JudgedModel]) -> 
                 [of_b[patient][1] for patient in shared],
             )
             tests.append((a.model, b.model, test))
-        rows += corrected_rows(study, suite, cohort, tests)
+        rows += corrected_rows(study, suite, cohort, tests, primary)
     tests = []
     for each in models:
         training, validation = (list(zip(*each.scores(cohort).values(), strict=True)) for cohort in _COHORTS)
@@ -120,12 +126,14 @@ def _can_be_tested(labels: Sequence[int]) -> bool:
 
 
 def corrected_rows(
-    study: str, suite: Suite, cohort: str, tests: Sequence[tuple[str, str, DeLongTest]]
+    study: str, suite: Suite, cohort: str, tests: Sequence[tuple[str, str, DeLongTest]], primary: Pairs = ()
 ) -> list[ComparisonRow]:
-    """Return the rows of tests of one kind and cohort, with Holm's correction over them."""
-    if not tests:
-        return []
-    adjusted = holm([test.p for _, _, test in tests])
+    """Return the rows of tests of one kind and cohort, with Holm's correction over them, or over the primary ones."""
+    declared = {frozenset(pair) for pair in primary}
+    family = [at for at, (a, b, _) in enumerate(tests) if not declared or {a, b} in declared]
+    adjusted: dict[int, float] = {}
+    if family:
+        adjusted = dict(zip(family, map(float, holm([tests[at][2].p for at in family])), strict=True))
     return [
         ComparisonRow(
             study=study,
@@ -136,7 +144,7 @@ def corrected_rows(
             kind=test.kind,
             statistic=test.statistic,
             p=test.p,
-            p_holm=float(p_holm),
+            p_holm=adjusted.get(at),
         )
-        for (a, b, test), p_holm in zip(tests, adjusted, strict=True)
+        for at, (a, b, test) in enumerate(tests)
     ]

@@ -7,5 +7,5 @@
 -- @kind paired, unpaired or subgroup
 -- @statistic Z of the paired, D of the unpaired test
 -- @p two-sided p value, in the nested-cv suite widened for the training that folds share
--- @p_holm p value after Holm's correction over the tests of this kind and cohort; subgroups: over all variables, levels and models of the cohort
+-- @p_holm p value after Holm's correction over the tests of this kind and cohort, of paired ones over the study's primary comparisons where it declares any, NULL for the others; subgroups: over all variables, levels and models of the cohort
 select study, suite, cohort, model_a, model_b, kind, statistic, p, p_holm from catalogue.comparisons
