@@ -72,12 +72,20 @@ def _text(found: DemoReport) -> str:
             "",
             leaderboard_text(found.benched),
             "",
+            *_out_of_fold(found),
             f"report          {shown(found.report)}",
             f"analyst.duckdb  {shown(found.analyst_file)}",
             f"study file      {shown(found.study_file)}",
             f'next            {shell_command()} --store {store} sql "{question}"',
         ]
     )
+
+
+def _out_of_fold(found: DemoReport) -> list[str]:
+    if found.cross_validated is None:
+        return []
+    lead = "Those that read tables, on all patients of the study, each judged by fits that had not seen it:"
+    return [lead, leaderboard_text(found.cross_validated), ""]
 
 
 def shell_command() -> str:

@@ -69,7 +69,7 @@ def _contents(questions: Questions) -> dict[str, Any]:
     models, sets = questions.ask("models"), questions.ask("feature_sets")
     split = next((row["split"] for row in models.rows if row["split"]), None)
     split = split or next((row["split"] for row in cohorts.rows), None)
-    parts = model_parts(models, questions, suites[0].leaderboard.rows if suites else [])
+    parts = model_parts(models, questions, [row for suite in suites for row in suite.leaderboard.rows])
     return {
         "study": study.rows[0],
         "study_answer": study,

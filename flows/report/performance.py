@@ -98,6 +98,16 @@ class Performance:
         return max(rows, key=lambda row: (row["auc"] is not None, row["auc"] or 0.0, row["model"]))
 
     @property
+    def has_primary(self) -> bool:
+        """Whether some paired tests have no corrected p, since the study declares others as primary."""
+        return any(row["p_holm"] is None for row in self.tests("paired"))
+
+    def shown(self, model: str | None) -> Row:
+        """Return the leaderboard's row of a model that was chosen elsewhere; of the best where it was not judged."""
+        rows = (row for row in self.leaderboard.rows if (row["cohort"], row["model"]) == (self.judged_on, model))
+        return next(rows, self.best)
+
+    @property
     def subgroup_tables(self) -> list[SubgroupTable]:
         """The subgroups, a table for each variable."""
         return [

@@ -49,7 +49,7 @@ def model_parts(models: Answer, questions: Questions, leaderboard: Sequence[Row]
     questions : Questions
         Asks for the rest.
     leaderboard : sequence of dict
-        The first suite's rows; empty where no model was judged.
+        The suites' rows, those of the first one first; empty where no model was judged.
     """
     order = list(dict.fromkeys(row["model"] for row in leaderboard))
     smaller = {

@@ -43,8 +43,10 @@ def summary(study: Row, cohorts: Sequence[Row], suites: Sequence[Performance]) -
             if row["split"] == split
         ]
         sentences.append(f"The split '{split}' is frozen: {', '.join(parts)}.")
+    chosen: str | None = None
     for suite in suites:
-        best, among = suite.best, len(suite.models)
+        # Chosen once, out of fold where that was done: the best of many on one small cohort is the luckiest of them.
+        best, among = suite.shown(chosen), len(suite.models)
         if best["auc"] is None:
             sentences.append(
                 f"No AUC can be given in the {readable_name(suite.judged_on)} cohort: its "
@@ -53,7 +55,7 @@ def summary(study: Row, cohorts: Sequence[Row], suites: Sequence[Performance]) -
             continue
         lead = (
             f"Among {among} models, {best['model']} has the highest AUC"
-            if among > 1
+            if among > 1 and best["model"] != chosen
             else f"The model {best['model']} has an AUC"
         )
         interval = (
@@ -66,6 +68,7 @@ def summary(study: Row, cohorts: Sequence[Row], suites: Sequence[Performance]) -
             f"({interval}; "
             f"{plural(best['n'], 'patient')}, {best['events']} with the outcome)."
         )
+        chosen = chosen or best["model"]
     if not suites:
         sentences.append("No model has been judged yet, so the report has no leaderboard and no figures.")
     return sentences
@@ -80,8 +83,10 @@ def cautions(suites: Sequence[Performance]) -> list[str]:
         What the benchmark found.
     """
     found = []
+    chosen: str | None = None
     for suite in suites:
-        best = suite.best
+        best, is_chosen_here = suite.shown(chosen), chosen is None
+        chosen = chosen or best["model"]
         where = readable_name(suite.judged_on)
         if best["auc_lo"] is None:
             found.append(
@@ -104,17 +109,20 @@ def cautions(suites: Sequence[Performance]) -> list[str]:
         if suite.judged_on == "training":
             found.append("There is no other cohort than the one the models were fitted to: these figures flatter.")
         if len(suite.models) > 1:
-            tests = suite.tests("paired", suite.judged_on)
+            tests = [row for row in suite.tests("paired", suite.judged_on) if row["p_holm"] is not None]
             told_apart = sum(row["p_holm"] < 0.05 for row in tests)
+            tested = "primary paired test" if suite.has_primary else "paired test"
             if tests and not told_apart:
                 found.append(
-                    f"No paired test in the {where} cohort tells two models apart after Holm's correction "
+                    f"No {tested} in the {where} cohort tells two models apart after Holm's correction "
                     f"({plural(len(tests), 'test')}), so their order is not a finding."
                 )
-            found.append("A model that is named for its rank looks better here than it will elsewhere.")
+            if is_chosen_here:
+                found.append("A model that is named for its rank looks better here than it will elsewhere.")
         found += [
             f"{row['model_a']} differs between training and validation (Holm {p_words(row['p_holm'])}, AUC "
-            f"{decimals(row['auc_a'])} against {decimals(row['auc_b'])}): chance, another case mix or a leak."
+            f"{decimals(row['auc_a'])} against {decimals(row['auc_b'])}): "
+            f"{'chance, overfitting' if row['auc_a'] > row['auc_b'] else 'chance'}, another case mix or a leak."
             for row in suite.tests("unpaired")
             # DeLong's variance of an AUC of 1 is 0, whatever the number of patients: its test says too much.
             if row["p_holm"] < 0.05 and all(0 < row[auc] < 1 for auc in ("auc_a", "auc_b"))

@@ -9,4 +9,4 @@ left join leaderboard b
     on b.study = c.study and b.suite = c.suite and b.model = c.model_b
     and b.cohort = if(c.kind = 'paired', c.cohort, split_part(c.cohort, '-', 2))
 where c.study = $study and c.suite = $suite and c.kind = $kind
-order by c.cohort desc, c.p, c.model_a, c.model_b
+order by c.cohort desc, c.p_holm is null, c.p, c.model_a, c.model_b
