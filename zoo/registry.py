@@ -17,6 +17,7 @@ from schemas.study.file import Study
 from schemas.study.models import ModelSettings
 from schemas.study.networks import ARCHITECTURES, NetworkSettings
 from zoo.logistic.clinical import ClinicalLogisticRegression
+from zoo.logistic.recalibrated import RecalibratedClassifier
 from zoo.members import BUILT_IN_MEMBERS, MEMBERS, Member, ModelInput
 from zoo.networks.classifier import NetworkClassifier
 from zoo.networks.fusion import dlrcr
@@ -68,9 +69,8 @@ class ModelSpec(Member):
     base: str | None = None
 
 
-# The same call builds every member; this one draws nothing.
-def _cr(settings: ModelSettings = DEFAULT_SETTINGS, random_state: int = 0) -> ClinicalLogisticRegression:
-    return ClinicalLogisticRegression(impute=settings.imputes)
+def _cr(settings: ModelSettings = DEFAULT_SETTINGS, random_state: int = 0) -> RecalibratedClassifier:
+    return RecalibratedClassifier(ClinicalLogisticRegression(impute=settings.imputes), random_state=random_state)
 
 
 def _network(architecture: str) -> Build:

@@ -8,16 +8,34 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import logit
 
 from schemas.documents.model_summary import ModelSummary
 
-__all__ = ["Combining", "Completing", "Composed", "Linear", "LinearView", "Penalised", "Summarised"]
+__all__ = [
+    "Combining",
+    "Completing",
+    "Composed",
+    "Linear",
+    "LinearView",
+    "Penalised",
+    "Recalibrated",
+    "Recalibration",
+    "Score",
+    "Summarised",
+    "scores_of",
+]
 
 Floats = NDArray[np.float64]
+Score = Literal["decision", "log_odds", "probability"]
+"""What is recalibrated: an estimator's ``decision_function``, the log odds of its probability, or that itself."""
+
+_CERTAIN = 1e-6
+"""A probability nearer to 0 or 1 counts as this far from it, where its log odds are the score."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +58,40 @@ class LinearView:
     coefficients: Floats
     intercept: float
     intervals: Mapping[str, tuple[float, float]] | None = None
+
+
+@dataclass(frozen=True)
+class Recalibration:
+    """A model as another one whose scores a line turns into log odds.
+
+    Attributes
+    ----------
+    estimator : estimator
+        The other, fitted.
+    score : {'decision', 'log_odds', 'probability'}
+        Which scores.
+    slope, intercept : float
+        Log odds of label 1 per unit of score, and where it is 0.
+    """
+
+    estimator: Any
+    score: Score
+    slope: float
+    intercept: float
+
+    def log_odds(self, estimator: Any, table: Any) -> Floats:
+        """Return what the line makes of the scores of the other model, or of its last step for what that sees."""
+        return np.asarray(self.intercept + self.slope * scores_of(estimator, table, self.score), dtype=np.float64)
+
+
+def scores_of(estimator: Any, table: Any, score: Score) -> Floats:
+    """Return a fitted classifier's scores of patients, of shape (n_patients,)."""
+    if score == "decision":
+        return np.asarray(estimator.decision_function(table), dtype=np.float64)
+    probabilities = np.asarray(estimator.predict_proba(table), dtype=np.float64)[:, 1]
+    if score == "probability":
+        return probabilities
+    return np.asarray(logit(np.clip(probabilities, _CERTAIN, 1 - _CERTAIN)), dtype=np.float64)
 
 
 @runtime_checkable
@@ -96,3 +148,11 @@ class Penalised(Protocol):
 
     def penalties(self) -> dict[str, float]:
         """Return the inverse of each penalty, C, by what it is of."""
+
+
+@runtime_checkable
+class Recalibrated(Protocol):
+    """Its log odds are linear in the scores of another model, which it holds."""
+
+    def recalibration(self) -> Recalibration:
+        """Return that model and the line."""

@@ -88,7 +88,10 @@ def _permuted(
         groups = split_cohorts(snapshot, study, split) if suite == "holdout" else {}
         labels[split] = permuted_labels(split_labels(snapshot, study, split), groups, seed=RANDOM_STATE)
     drawn = _folds(snapshot, study, labels, suite, repeats, folds)
-    planned = plan_cross_validation(snapshot, study, models, labels=labels, folds=drawn, with_inner=False)
+    person = study_people(snapshot, study).person
+    planned = plan_cross_validation(
+        snapshot, study, models, labels=labels, folds=drawn, with_thresholds=False, person_of=person
+    )
     return _carry_out_control(store, study, suite, "permuted_labels", models, planned, workers, basis)
 
 
@@ -133,9 +136,10 @@ def _shuffled(
         models,
         labels=labels,
         folds=drawn,
-        with_inner=False,
+        with_thresholds=False,
         inputs_of=inputs_of,
         readings_of=readings_of,
+        person_of=study_people(snapshot, study).person,
     )
     return _carry_out_control(store, study, suite, "shuffled_voxels", models, planned, workers, basis)
 

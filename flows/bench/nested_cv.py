@@ -114,7 +114,9 @@ def _put_figures(commit: Commit, snapshot: Snapshot, study: Study, judged: Seque
     commit.put("leaderboard", rows, replacing=scope)
     within = subgroup_rows(predictions, levels)
     commit.put("subgroups", [row.model_dump() for row in within], replacing=scope)
-    comparisons = comparisons_out_of_fold(study.id, judged) + subgroup_comparisons(predictions, levels)
+    comparisons = comparisons_out_of_fold(study.id, judged, study.primary_comparisons) + subgroup_comparisons(
+        predictions, levels
+    )
     commit.put("comparisons", [row.model_dump() for row in comparisons], replacing=scope)
 
 

@@ -183,7 +183,7 @@ def _paper_suite(
             predictions = [row for each in judged for row in each.predictions]
             within = subgroup_rows(predictions, levels)
             commit.put("subgroups", [row.model_dump() for row in within], replacing=scope)
-            comparisons = comparison_rows(study.id, "holdout", judged)
+            comparisons = comparison_rows(study.id, "holdout", judged, study.primary_comparisons)
             comparisons += subgroup_comparisons(predictions, levels)
             commit.put("comparisons", [row.model_dump() for row in comparisons], replacing=scope)
             commit.put("importances", [each for row in current for each in validation_importances(snapshot, row)])

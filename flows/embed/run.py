@@ -134,7 +134,7 @@ def _embed(
     )
     split = network.inputs.split
     planned = plan_cross_validation(
-        snapshot, asked, [model], labels={split: labels}, folds={split: drawn}, with_inner=False, embeds=True
+        snapshot, asked, [model], labels={split: labels}, folds={split: drawn}, with_thresholds=False, embeds=True
     )
     decided_by = sha256_of_json([planned.sha256, in_training])
     definition = _definition(snapshot, asked, network, folds)

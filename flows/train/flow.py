@@ -14,6 +14,7 @@ from schemas.study.file import Study
 from store.home import Store
 from store.times import utc_now
 from zoo.models.training import TrainedModel, TrainingPlan, fit_and_save_model
+from zoo.radiomics.shared_fits import SharedFits
 from zoo.registry import study_spec
 from zoo.tables.fits import UnfitError
 
@@ -28,14 +29,14 @@ def train_models(
     """Run the flow and return the trained models; in place of one that cannot be fitted, the reason.
 
     A network sets PyTorch's generator, threads and switches, which are a process's: each has a process to itself.
-    The other models are fitted in this one, one at a time: scipy and scikit-learn silence their solvers' warnings by
-    the process's filters, and two threads that do so at once leave each other's behind.
+    The other models are fitted in this one and share what they select; one at a time, for scipy and scikit-learn
+    silence their solvers' warnings by the process's filters, and two threads that do so leave each other's behind.
     """
     networks = sum(study_spec(study, plan.model).is_network for plan in plans)
     with ExitStack() as stack:
         workers = min(_AT_ONCE, networks, os.cpu_count() or 1)
         pool = stack.enter_context(telling_pool(workers)) if networks else None
-        one_at_a_time = Lock()
+        one_at_a_time, shared = Lock(), SharedFits()
 
         def carry_out(position: int) -> TrainedModel | UnfitError:
             plan = plans[position]
@@ -45,7 +46,7 @@ def train_models(
                     found = pool.submit(train_network, store.root, study, plan).result()
                 else:
                     with one_at_a_time:
-                        found = fit_and_save_model(store, study, plan, utc_now())
+                        found = fit_and_save_model(store, study, plan, utc_now(), shared)
             except UnfitError as error:
                 # Given, not raised: Prefect would log a traceback, and the other models go on.
                 found = error

@@ -24,7 +24,9 @@ class FitResult(TypedDict, total=False):
     selected: list[str] | None
     """The columns that the model came to use; None for one that selects nothing."""
     held_out: dict[str, float]
-    """Of a network: probabilities of training patients that it set aside."""
+    """Probabilities of the training patients on whom the threshold was chosen."""
+    threshold: float
+    """Of the fit, where one is asked for."""
     embeddings: dict[str, list[list[float]]]
     """Where embeddings are asked for: by patient, a vector for each phase."""
     weights_sha256: str

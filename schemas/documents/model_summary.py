@@ -11,6 +11,7 @@ __all__ = [
     "MemberWeight",
     "ModelSummary",
     "NetworkSummary",
+    "RecalibrationRecord",
     "RemovedFactor",
 ]
 
@@ -76,6 +77,16 @@ class NetworkSummary(_TrainedNetwork, total=False):
     device: str
 
 
+class RecalibrationRecord(TypedDict):
+    """The line from a model's scores to its log odds, fitted to patients whom its inner folds held out."""
+
+    slope: float
+    """Above 0; below 1 the model alone is too sure of itself, where its scores are log odds."""
+    intercept: float
+    unconstrained_slope: float
+    """Before it was made to rise: at or below 0 the scores of unseen patients say nothing."""
+
+
 class ModelSummary(TypedDict, total=False):
     """What a fitted model says that it learned; a member has the parts that it can answer."""
 
@@ -93,6 +104,7 @@ class ModelSummary(TypedDict, total=False):
     parameters: dict[str, Any]
     """Those that cross-validation chose."""
     penalties: dict[str, float]
+    recalibration: RecalibrationRecord
     network: NetworkSummary
     members: list[MemberWeight]
     combined: ModelSummary

@@ -8,6 +8,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, mod
 
 from schemas.keys import FeatureSetReference, Name
 from schemas.study.networks import NetworkSettings
+from schemas.study.thresholds import Threshold
 from schemas.written.values import Written
 
 __all__ = [
@@ -87,6 +88,8 @@ class ModelSettings(Written):
     """For radiomics models: which penalty of the LASSO's path is taken."""
     harmonise: Name | None = None
     """For radiomics models: the clinical variable whose values are the batches (scanner, site) of ComBat."""
+    threshold: Threshold = "youden"
+    """Where the cut on the probability comes from: see `schemas.study.thresholds`."""
     network: NetworkSettings | None = None
     """For networks: how they are trained; the paper's way where it is left out."""
     variables: dict[Name, Name] = Field(default_factory=dict)
@@ -104,10 +107,13 @@ class ModelSettings(Written):
         return self
 
     @model_serializer(mode="wrap")
-    def _written_where_it_is_a_variant(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        # A model that is none is on record as it was before there were variants.
+    def _written_where_they_say_something(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # A model without them is on record as it was before there were variants and rules for thresholds.
         values: dict[str, Any] = written(self)
-        return values if self.base is not None else {k: v for k, v in values.items() if k != "base"}
+        left_out = {
+            name for name, default in (("base", None), ("threshold", "youden")) if getattr(self, name) == default
+        }
+        return {name: value for name, value in values.items() if name not in left_out}
 
     @property
     def lacks_its_minimum(self) -> bool:

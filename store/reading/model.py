@@ -34,7 +34,7 @@ class Model(Protocol):
 
     @property
     def threshold(self) -> float:
-        """Return the probability from which a patient counts as positive, frozen on training patients."""
+        """Return the probability from which a patient counts as positive, frozen in training."""
 
     @property
     def mark(self) -> str | None:

@@ -75,7 +75,7 @@ def permuted_areas(store: Store, study_id: str, models: list[str], draws: int) -
     for draw in range(draws):
         permuted = {split: permuted_labels(labels, {}, seed=RANDOM_STATE + draw)}
         folds = {split: repeated_folds(permuted[split], repeats=1, folds=FOLDS, seed=RANDOM_STATE + draw)}
-        planned = plan_cross_validation(snapshot, study, models, labels=permuted, folds=folds, with_inner=False)
+        planned = plan_cross_validation(snapshot, study, models, labels=permuted, folds=folds, with_thresholds=False)
         results = {task.key: fitted_task(task) for task in planned.tasks}
         for model, found in areas.items():
             found.append(control_row(study_id, "nested-cv", "permuted_labels", model, planned, results).auc)

@@ -85,5 +85,6 @@ def write_published_study(folder: Path, images: Path) -> tuple[Path, Path]:
     files = {name: images / f"{{patient}}_{name}.nii.gz" for name in ("image", "mask")}
     phase = f'[phases.AP]\nimage = "{files["image"]}"\nmask = "{files["mask"]}"\n\n'
     text = demo[:start] + phase + demo[end : demo.index("[models.radiomics_lr]")]
+    text = "".join(line for line in text.splitlines(keepends=True) if not line.startswith("primary_comparisons"))
     (study / "study.toml").write_text(text.replace('feature_sets = ["hcc-cemri@1", "tumour-regions"]\n', ""))
     return study / "study.toml", folder / "store"

@@ -84,7 +84,7 @@ def test_unknown_model() -> None:
 def test_selected_features_have_their_names() -> None:
     """The final model's features carry the table's names, contain the planted ones, and give its log odds."""
     table, y = radiomics_table()
-    pipeline = radiomics_lr().fit(table, y)
+    pipeline = radiomics_lr().estimator.fit(table, y)
     features = selected_features(pipeline)
 
     names = [name for name, _ in features]
@@ -102,7 +102,7 @@ def test_selected_features_have_their_names() -> None:
 def test_names_at_every_step() -> None:
     """Every step before the classifier can say what its output columns are called."""
     table, y = radiomics_table()
-    pipeline = radiomics_lr().fit(table, y)
+    pipeline = radiomics_lr().estimator.fit(table, y)
 
     widths = [len(pipeline[:end].get_feature_names_out()) for end in range(1, len(pipeline))]
     assert widths[0] == 120
@@ -113,7 +113,7 @@ def test_names_at_every_step() -> None:
 def test_columns_missing_in_training_do_not_count() -> None:
     """A column missing or constant in training does not enter the model, whatever it holds later."""
     table, y = radiomics_table()
-    pipeline = radiomics_lr().fit(table, y)
+    pipeline = radiomics_lr().estimator.fit(table, y)
     other = table.with_columns(PVP__f10=pl.Series(np.arange(90.0)), PVP__f11=pl.Series(np.arange(90.0)))
 
     np.testing.assert_array_equal(pipeline.predict_proba(other), pipeline.predict_proba(table))
@@ -123,7 +123,7 @@ def test_noise_does_not_stop_a_fold() -> None:
     """With classes that are equal in every column the pipeline still trains on one column and predicts."""
     random = np.random.default_rng(2)
     table = pl.DataFrame(np.repeat(random.normal(size=(30, 5)), 2, axis=0), schema=list("abcde"))
-    pipeline = radiomics_lr().fit(table, np.arange(60) % 2)
+    pipeline = radiomics_lr().estimator.fit(table, np.arange(60) % 2)
 
     assert pipeline["univariable"].relaxed_
     assert len(pipeline[:-1].get_feature_names_out()) == 1
@@ -135,8 +135,8 @@ def test_selection_stays_inside_the_fold() -> None:
     random = np.random.default_rng(0)
     X, y = random.normal(size=(80, 400)), np.arange(80) % 2
     folds = StratifiedKFold(5, shuffle=True, random_state=0)
-    pipeline = radiomics_lr()
-    inside = cross_val_predict(pipeline, X, y, cv=folds, method="predict_proba")[:, 1]
+    pipeline = radiomics_lr().estimator
+    inside = cross_val_predict(radiomics_lr(), X, y, cv=folds, method="predict_proba")[:, 1]
     leaked = pipeline[:-1].fit_transform(X, y)
     outside = cross_val_predict(pipeline[-1], leaked, y, cv=folds, method="predict_proba")[:, 1]
 
@@ -165,4 +165,4 @@ def test_same_seed_same_model() -> None:
 def test_no_coefficients() -> None:
     """An unfitted pipeline has no features to list and says what to do."""
     with pytest.raises(UsageError, match="no coefficients"):
-        selected_features(radiomics_lr())
+        selected_features(radiomics_lr().estimator)

@@ -113,7 +113,7 @@ def control_row(
     by_repeat: dict[int, dict[str, float]] = {}
     held_out: dict[tuple[int, str], int] = {}
     for fold in folds:
-        found = results[planned.task_of[model, fold.number, None].key][model]["probabilities"]
+        found = results[planned.task_of[model, fold.number].key][model]["probabilities"]
         by_repeat.setdefault(fold.repeat, {}).update(found)
         held_out |= dict.fromkeys(((fold.repeat, patient) for patient in found), fold.number)
     patients: Sequence[str] = sorted(by_repeat[0])

@@ -16,7 +16,7 @@ from schemas.study.models import IccBound
 from store.history.snapshot import Snapshot
 from store.rows.datasets import PinnedDataset
 from zoo.benchmark.fold_fits import FitTask, Recipe
-from zoo.benchmark.folds import Fold, inner_folds
+from zoo.benchmark.folds import Fold
 from zoo.models.training import RANDOM_STATE, library_versions
 from zoo.registry import study_spec
 from zoo.tables.embedding_columns import is_embedding, refuse_trained_embeddings
@@ -25,10 +25,7 @@ from zoo.tables.model_table import KEY_COLUMNS
 from zoo.tables.pinned import pin_table
 from zoo.tables.stability import RepeatedReadings, repeated_readings
 
-__all__ = ["INNER_FOLDS", "CrossValidation", "ModelInputsOf", "plan_cross_validation", "split_cohorts", "split_labels"]
-
-INNER_FOLDS = 5
-"""Folds inside a training fold, whose held-out probabilities choose the fold's threshold."""
+__all__ = ["CrossValidation", "ModelInputsOf", "plan_cross_validation", "split_cohorts", "split_labels"]
 
 ModelInputsOf = Callable[[str], ModelInputs]
 
@@ -44,8 +41,8 @@ class CrossValidation:
     folds: Mapping[str, Sequence[Fold]]
     """By split."""
     tasks: tuple[FitTask, ...]
-    task_of: Mapping[tuple[str, int, int | None], FitTask]
-    """By model, outer fold and inner fold (None for the outer fit); models that read tables share their tasks."""
+    task_of: Mapping[tuple[str, int], FitTask]
+    """By model and fold; models that read tables share their tasks."""
     datasets: tuple[PinnedDataset, ...]
     networks: frozenset[str]
     """The models that are networks."""
@@ -75,8 +72,7 @@ def plan_cross_validation(
     *,
     labels: Mapping[str, Mapping[str, int]],
     folds: Mapping[str, Sequence[Fold]],
-    with_inner: bool = True,
-    seed: int = RANDOM_STATE,
+    with_thresholds: bool = True,
     inputs_of: ModelInputsOf | None = None,
     readings_of: Mapping[str, str] | None = None,
     embeds: bool = False,
@@ -86,8 +82,8 @@ def plan_cross_validation(
 
     Columns enter whole: imputation, scaling and every selection are steps of the estimator and see a fold's
     training patients only. The one selection that is made on a table before, by agreement of repeated readings
-    (``minimum_icc``), is made again in every outer fold from the readings of its training patients. Its inner folds,
-    which may have too few of them, use the outer fold's columns: agreement of readings knows no label.
+    (``minimum_icc``), is made again in every fold from the readings of its training patients. Folds inside it, which
+    may have too few of them, use the same columns: agreement of readings knows no label.
 
     Parameters
     ----------
@@ -101,10 +97,8 @@ def plan_cross_validation(
         By split, each patient's label.
     folds : mapping of str to sequence of Fold
         By split, who trains and who is judged.
-    with_inner : bool
-        Also fit each fold's inner folds, for its threshold.
-    seed : int
-        Draws the inner folds.
+    with_thresholds : bool
+        Also choose each fit's threshold.
     inputs_of : callable, optional
         What a model reads; as the study says where absent.
     readings_of : mapping of str to str, optional
@@ -112,7 +106,7 @@ def plan_cross_validation(
     embeds : bool
         Also ask the models, which are networks, for the embeddings of the judged.
     person_of : mapping of str to str, optional
-        The person behind each pseudonym that shares one; pseudonyms of one person stay together in inner folds too.
+        The person behind each pseudonym that shares one; pseudonyms of one person are held out together.
 
     Raises
     ------
@@ -147,41 +141,35 @@ def plan_cross_validation(
                 readings[read] = repeated_readings(snapshot, study, read)
             stable[model] = _Stable(readings[read], inputs.minimum_icc, inputs.icc_bound, inputs.phases)
     tasks: list[FitTask] = []
-    task_of: dict[tuple[str, int, int | None], FitTask] = {}
+    task_of: dict[tuple[str, int], FitTask] = {}
+    known = person_of or {}
     for split, of_split in recipes.items():
         for fold in folds[split]:
             left_out = _left_out(of_split, stable, fold)
-            inner = (
-                inner_folds(fold, labels[split], folds=INNER_FOLDS, seed=seed, person_of=person_of)
-                if with_inner
-                else []
-            )
-            for number, part in [(None, fold), *((each.number, each) for each in inner)]:
-                for together in _fitted_together(of_split, networks, is_inner=number is not None):
-                    names = [recipe.model for recipe in together]
-                    task = FitTask(
-                        fold=fold.number,
-                        inner=number,
-                        labels={patient: labels[split][patient] for patient in part.training},
-                        judged=part.judged,
-                        recipes=tuple(together),
-                        libraries=library_versions(*(specs[name] for name in names)),
-                        left_out={name: left_out[name] for name in names if name in left_out},
-                        embeds=embeds,
-                    )
-                    tasks.append(task)
-                    task_of |= {(name, fold.number, number): task for name in names}
+            people = {patient: known[patient] for patient in fold.training if patient in known}
+            for together in _fitted_together(of_split, networks):
+                names = [recipe.model for recipe in together]
+                task = FitTask(
+                    fold=fold.number,
+                    labels={patient: labels[split][patient] for patient in fold.training},
+                    judged=fold.judged,
+                    recipes=tuple(together),
+                    libraries=library_versions(*(specs[name] for name in names)),
+                    left_out={name: left_out[name] for name in names if name in left_out},
+                    embeds=embeds,
+                    thresholds={name: study.settings_of(name).threshold for name in names if with_thresholds},
+                    person_of=people,
+                )
+                tasks.append(task)
+                task_of |= {(name, fold.number): task for name in names}
     return CrossValidation(labels, split_of, folds, tuple(tasks), task_of, tuple(pinned.values()), networks)
 
 
-def _fitted_together(recipes: Sequence[Recipe], networks: frozenset[str], *, is_inner: bool) -> list[list[Recipe]]:
-    """Return the models of each task: all that read tables, which share steps, and every network by itself.
-
-    A network sets patients aside in each of its fits, and its threshold is taken from those: it has no inner folds.
-    """
+def _fitted_together(recipes: Sequence[Recipe], networks: frozenset[str]) -> list[list[Recipe]]:
+    """Return the models of each task: all that read tables, which share steps, and every network by itself."""
     alone = [recipe for recipe in recipes if recipe.model in networks]
     tabular = [recipe for recipe in recipes if recipe.model not in networks]
-    return [*([tabular] if tabular else []), *([] if is_inner else [[network] for network in alone])]
+    return [*([tabular] if tabular else []), *([network] for network in alone)]
 
 
 def _refuse_labels_in_embeddings(snapshot: Snapshot, study: Study, inputs: ModelInputs, folds: Sequence[Fold]) -> None:

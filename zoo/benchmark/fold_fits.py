@@ -11,12 +11,15 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pyarrow.parquet as pq
-from sklearn.base import BaseEstimator
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, clone
 
 from schemas.documents.fit_result import FitResult
 from schemas.keys import sha256_of_json
-from zoo.benchmark.shared_fits import SharedFits
+from schemas.study.thresholds import Threshold
+from zoo.models.operating_point import operating_point
 from zoo.models.summary import model_summary
+from zoo.radiomics.shared_fits import SharedFits
 from zoo.tables.fits import UnfitError, fit_model, label_probabilities
 from zoo.tables.model_table import KEY_COLUMNS
 
@@ -50,8 +53,6 @@ class FitTask:
     """
 
     fold: int
-    inner: int | None
-    """Number of the inner fold; None for the outer fit, whose probabilities are those that count."""
     labels: Mapping[str, int]
     """Of the training patients; no other patient's label comes here."""
     judged: tuple[str, ...]
@@ -61,6 +62,10 @@ class FitTask:
     """By model, the columns that are not stable among the outer fold's training patients."""
     embeds: bool = False
     """Also give the judged patients' embeddings, of models that are networks."""
+    thresholds: Mapping[str, Threshold] = field(default_factory=dict)
+    """By model, the rule of the threshold that is also given; none where nobody asks for it."""
+    person_of: Mapping[str, str] = field(default_factory=dict)
+    """The person behind each training patient's pseudonym that shares one; they are held out together."""
 
     @cached_property
     def key(self) -> str:
@@ -74,6 +79,8 @@ class FitTask:
                 ],
                 "libraries": dict(self.libraries),
                 **({"embeds": True} if self.embeds else {}),
+                **({"thresholds": {n: repr(rule) for n, rule in self.thresholds.items()}} if self.thresholds else {}),
+                **({"person_of": dict(self.person_of)} if self.person_of else {}),
             }
         )
 
@@ -100,19 +107,31 @@ def _fitted(task: FitTask, recipe: Recipe, shared: SharedFits) -> FitResult:
     training = table.filter(pl.col("patient").is_in(list(task.labels)))
     judged = table.filter(pl.col("patient").is_in(list(task.judged)))
     labels = np.array([task.labels[patient] for patient in training["patient"]], dtype=np.int64)
-    place = f"fold {task.fold}" if task.inner is None else f"fold {task.fold}, inner fold {task.inner}"
-    estimator = fit_model(
-        shared.sharing(recipe.estimator), training.select(columns), labels, model=recipe.model, place=place, hint=_HINT
-    )
-    sums: dict[str, list[float]] = {}
+    place = f"fold {task.fold}"
+    unfitted, inputs = shared.sharing(recipe.estimator), training.select(columns)
+    people = [task.person_of.get(patient, patient) for patient in training["patient"]]
+    estimator = fit_model(clone(unfitted), inputs, labels, model=recipe.model, place=place, hint=_HINT, people=people)
+    found: FitResult = {"probabilities": {}, "selected": _selected(estimator)}
     if judged.height:
         values = label_probabilities(estimator, judged.select(columns), model=recipe.model, place=place)
-        for patient, value in zip(judged["patient"], values, strict=True):
-            sums.setdefault(patient, []).append(float(value))
-    probabilities = {patient: sum(values) / len(values) for patient, values in sums.items()}
-    found: FitResult = {"probabilities": probabilities, "selected": _selected(estimator)}
-    if hasattr(estimator, "held_out_rows_"):
-        found["held_out"] = _held_out(estimator, training["patient"])
+        found["probabilities"] = _by_patient(judged["patient"], values)
+    if task.thresholds:
+        point = operating_point(
+            task.thresholds[recipe.model],
+            unfitted,
+            estimator,
+            inputs,
+            labels,
+            own=label_probabilities(estimator, inputs, model=recipe.model, place=place),
+            people=people,
+            model=recipe.model,
+            place=place,
+            hint=_HINT,
+            with_spread=False,
+        )
+        found["threshold"] = point.threshold
+        rows, values = list(point.held_out), np.array(list(point.held_out.values()))
+        found["held_out"] = _by_patient(training["patient"].gather(rows), values)
     if task.embeds:
         embedded = estimator.embed(judged.select(columns)).tolist() if judged.height else []
         found["embeddings"] = dict(zip(judged["patient"], embedded, strict=True))
@@ -120,10 +139,12 @@ def _fitted(task: FitTask, recipe: Recipe, shared: SharedFits) -> FitResult:
     return found
 
 
-def _held_out(network: BaseEstimator, patients: pl.Series) -> dict[str, float]:
-    """Return the probabilities of the training patients that a network set aside."""
-    pairs = zip(network.held_out_rows_, network.held_out_probabilities_, strict=True)
-    return {str(patients[int(row)]): float(value) for row, value in pairs}
+def _by_patient(patients: pl.Series, values: NDArray[np.float64]) -> dict[str, float]:
+    """Return each patient's probability, the mean of its rows."""
+    rows: dict[str, list[float]] = {}
+    for patient, value in zip(patients, values, strict=True):
+        rows.setdefault(str(patient), []).append(float(value))
+    return {patient: sum(each) / len(each) for patient, each in rows.items()}
 
 
 def _selected(estimator: BaseEstimator) -> list[str] | None:

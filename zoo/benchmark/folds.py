@@ -10,7 +10,7 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from schemas.errors import ContractError
 
-__all__ = ["Fold", "inner_folds", "most_folds", "repeated_folds"]
+__all__ = ["Fold", "most_folds", "repeated_folds"]
 
 
 @dataclass(frozen=True)
@@ -84,15 +84,6 @@ def most_folds(labels: Mapping[str, int], person_of: Mapping[str, str] | None = 
     for patient, label in labels.items():
         people[label].add((person_of or {}).get(patient, patient))
     return min(map(len, people.values()))
-
-
-def inner_folds(
-    fold: Fold, labels: Mapping[str, int], *, folds: int, seed: int, person_of: Mapping[str, str] | None = None
-) -> list[Fold]:
-    """Return folds of a fold's own training patients, as many as the rarer label allows; none below two."""
-    own = {patient: labels[patient] for patient in fold.training}
-    most = min(folds, most_folds(own, person_of))
-    return repeated_folds(own, repeats=1, folds=most, seed=seed, person_of=person_of) if most > 1 else []
 
 
 def _names(patients: np.ndarray) -> tuple[str, ...]:

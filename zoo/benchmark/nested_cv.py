@@ -9,15 +9,13 @@ from itertools import combinations
 from typing import Any
 
 from schemas.documents.fit_result import FitResults
-from schemas.errors import ContractError
 from schemas.results import ComparisonRow, LeaderboardRow, PredictionRow
 from store.history.snapshot import Snapshot
 from zoo.benchmark.cross_validation import CrossValidation
-from zoo.benchmark.holdout import corrected_rows
+from zoo.benchmark.holdout import Pairs, corrected_rows
 from zoo.benchmark.leaderboard import leaderboard_row, scores_of
 from zoo.evaluation.delong import paired_test
 from zoo.evaluation.repeated import difference_variance, out_of_fold_estimate
-from zoo.evaluation.threshold import youden_threshold
 from zoo.tables.fits import UnfitError
 
 __all__ = ["JudgedOutOfFold", "comparisons_out_of_fold", "judged_out_of_fold", "refuse_unfit", "stored_out_of_fold"]
@@ -42,9 +40,7 @@ def judged_out_of_fold(
 ) -> JudgedOutOfFold:
     """Return what a cross-validation's fits say about one model.
 
-    A fold's threshold is Youden's on the inner out-of-fold probabilities of its training patients: no patient,
-    held out or not, helped to choose it with a probability of a model that had seen the patient. A network's is
-    Youden's on the training patients that it set aside to know when to stop.
+    A fold's threshold is chosen by the model's rule, as a trained model's is (`zoo.models.operating_point`).
 
     Parameters
     ----------
@@ -55,7 +51,7 @@ def judged_out_of_fold(
     version : int
         The trained model's version: the same recipe on the training patients of the split.
     planned : CrossValidation
-        The fits, with inner folds.
+        The fits, with thresholds.
     results : mapping
         What they gave.
 
@@ -63,8 +59,6 @@ def judged_out_of_fold(
     ------
     UnfitError
         When the training patients of a fold do not suffice for the model, or nobody has all its inputs.
-    ContractError
-        When a network set no training patient aside, from whom a threshold could be taken.
     """
     refuse_unfit(model, planned, results)
     split = planned.split_of[model]
@@ -73,8 +67,8 @@ def judged_out_of_fold(
     selected: Counter[str] = Counter()
     selects = False
     for fold in planned.folds[split]:
-        found = results[planned.task_of[model, fold.number, None].key][model]
-        threshold = _threshold(model, labels, fold.number, planned, results)
+        found = results[planned.task_of[model, fold.number].key][model]
+        threshold = found["threshold"]
         predictions += [
             PredictionRow(
                 study=study,
@@ -112,7 +106,7 @@ def refuse_unfit(model: str, planned: CrossValidation, results: FitResults) -> N
     """Refuse a model that some of its fits, in the order of the folds, were not possible for."""
     faults = [
         found["unfit"]
-        for (of, _, _), task in planned.task_of.items()
+        for (of, _), task in planned.task_of.items()
         if of == model and "unfit" in (found := results[task.key][model])
     ]
     if faults:
@@ -143,34 +137,10 @@ def stored_out_of_fold(snapshot: Snapshot, study: str, versions: Mapping[str, in
     ]
 
 
-def _threshold(
-    model: str, labels: Mapping[str, int], fold: int, planned: CrossValidation, results: FitResults
-) -> float:
-    held_out: dict[str, float] | None = results[planned.task_of[model, fold, None].key][model].get("held_out")
-    if held_out is None:
-        inner = [
-            task
-            for (of, number, part), task in planned.task_of.items()
-            if (of, number) == (model, fold) and part is not None
-        ]
-        held_out = dict(pair for task in inner for pair in results[task.key][model]["probabilities"].items())
-    if not held_out and model not in planned.networks:
-        raise UnfitError(
-            f"'{model}' has no threshold: the training patients of fold {fold} have fewer than two of the rarer label, "
-            "and its inner folds need two",
-            where=f"split '{planned.split_of[model]}', fold {fold}",
-            hint="the study needs more labelled patients",
-        )
-    if not held_out:
-        raise ContractError(
-            f"'{model}' sets no training patient aside, and so has no threshold in the nested-cv suite",
-            hint=f"validation_fraction = 0.2 in [models.{model}.network] of the study file, then radzoo ingest",
-        )
-    return youden_threshold([labels[patient] for patient in held_out], list(held_out.values()))
+def comparisons_out_of_fold(study: str, models: Sequence[JudgedOutOfFold], primary: Pairs = ()) -> list[ComparisonRow]:
+    """Return the paired DeLong tests of models, corrected as `out_of_fold_estimate` is.
 
-
-def comparisons_out_of_fold(study: str, models: Sequence[JudgedOutOfFold]) -> list[ComparisonRow]:
-    """Return the paired DeLong tests of models, corrected as `out_of_fold_estimate` is, with Holm's p.
+    Holm's family is that of the primary comparisons, or of all where none is declared.
 
     Two models are compared on the patients that both could judge, ranked among themselves within each fold. Models
     whose folds do not agree on these patients, because their splits have other patients, are not compared: their
@@ -198,4 +168,4 @@ def comparisons_out_of_fold(study: str, models: Sequence[JudgedOutOfFold]) -> li
         if area_a is None or area_b is None or between is None:
             continue
         tests.append((a.model, b.model, paired_test(area_a, area_b, between)))
-    return corrected_rows(study, "nested-cv", "out_of_fold", tests)
+    return corrected_rows(study, "nested-cv", "out_of_fold", tests, primary)

@@ -7,7 +7,7 @@ from typing import Any
 
 from schemas.documents.model_summary import ModelSummary
 from schemas.foreign_text import markdown_words
-from zoo.models.words import network_words, penalty_words, region_words, step_words, unit_words
+from zoo.models.words import network_words, penalty_words, recalibration_words, region_words, step_words, unit_words
 from zoo.networks.region_columns import is_region_column
 from zoo.registry import ModelSpec
 
@@ -20,8 +20,6 @@ _INTENDED_USE = (
 _ALWAYS = (
     "Its figures are of one split of one study; that they hold elsewhere has not been shown.",
     "Figures on training patients are resubstitution: the model was fitted to them, and does worse on others.",
-    "The threshold was chosen on the training patients' own probabilities, so their sensitivity and specificity "
-    "at it flatter too.",
     "A probability is calibrated, if at all, for patients among whom the outcome is as frequent as it was here.",
 )
 
@@ -162,6 +160,7 @@ def _training(summary: ModelSummary) -> list[str]:
 
 def _learned(summary: ModelSummary) -> list[str]:
     lines: list[str] = []
+    linear = False
     rows: list[tuple[str, ...]]
     if "members" in summary:
         rows = [(each["member"], f"{each['coefficient']:+.4f}") for each in summary["members"]]
@@ -184,6 +183,9 @@ def _learned(summary: ModelSummary) -> list[str]:
         lines = [f"Log odds per unit of the score: {summary['slope']:.4g}{follows}"]
     if "intercept" in summary:
         lines += ["", f"Intercept {summary['intercept']:.4f}"]
+    if "recalibration" in summary:
+        within = " Coefficients and intercept above are after it." if "features" in summary and linear else ""
+        lines += ["", recalibration_words(summary["recalibration"]) + within]
     if "combined" in summary:
         lines += ["", "The combined model:", "", *_learned(summary["combined"])]
     if "parameters" in summary:
@@ -197,7 +199,11 @@ def _learned(summary: ModelSummary) -> list[str]:
 
 
 def _threshold(metadata: Mapping[str, Any]) -> list[str]:
-    return [f"{metadata['threshold']!r}: {metadata['threshold_rule']}. A patient is positive at or above it."]
+    lines = [f"{metadata['threshold']!r}: {metadata['threshold_rule']}. A patient is positive at or above it."]
+    if metadata.get("threshold_spread"):
+        low, high = metadata["threshold_spread"]
+        lines.append(f"Over bootstrap draws of these patients it lies between {low:.3f} and {high:.3f} in 95 of 100.")
+    return lines
 
 
 def _limitations(spec: ModelSpec, metadata: Mapping[str, Any]) -> Iterable[str]:

@@ -9,7 +9,7 @@ pipeline nor says how it is linear is its own last step: all of its columns reac
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -23,7 +23,7 @@ from sklearn.pipeline import Pipeline
 
 from schemas.errors import ContractError
 from zoo.fitted_parts import log_odds_line, sees_standardised_columns
-from zoo.self_description import Completing, Linear, LinearView
+from zoo.self_description import Completing, Linear, LinearView, Recalibrated, Recalibration
 
 __all__ = [
     "MOST_COLUMNS",
@@ -64,6 +64,8 @@ class LastStep:
         95 % bounds of coefficients, where the model is one of effects that were tested.
     booster : xgboost.Booster or None
         Where the step is made of trees.
+    line : (float, float)
+        Slope and intercept from the trees' log odds to the model's.
     is_whole : bool
         Whether it is the model itself, no step of which is known.
     """
@@ -77,6 +79,7 @@ class LastStep:
     intercept: float = 0.0
     intervals: Mapping[str, tuple[float, float]] | None = None
     booster: xgboost.Booster | None = None
+    line: tuple[float, float] = (1.0, 0.0)
     is_whole: bool = False
 
     @property
@@ -122,6 +125,8 @@ def column_references(estimator: BaseEstimator, inputs: pl.DataFrame) -> dict[st
     A pipeline that scales its columns knows them; a clinical model and a published score read raw values. Missing
     values do not count.
     """
+    if isinstance(estimator, Recalibrated):
+        return column_references(estimator.recalibration().estimator, inputs)
     if sees_standardised_columns(estimator):
         return {}
     values = _completed(estimator, inputs)
@@ -153,6 +158,9 @@ def last_step(estimator: BaseEstimator, inputs: pl.DataFrame, references: Mappin
     references : mapping
         What `column_references` gave on the training patients.
     """
+    if isinstance(estimator, Recalibrated):
+        line = estimator.recalibration()
+        return _recalibrated(last_step(line.estimator, inputs, references), line)
     if sees_standardised_columns(estimator):
         return _of_pipeline(estimator, inputs)
     table, names = _completed(estimator, inputs), list(inputs.columns)
@@ -169,6 +177,23 @@ def last_step(estimator: BaseEstimator, inputs: pl.DataFrame, references: Mappin
         intercept=0.0 if view is None else view.intercept,
         intervals=None if view is None else view.intervals,
         is_whole=view is None,
+    )
+
+
+def _recalibrated(step: LastStep, line: Recalibration) -> LastStep:
+    """Return a model's last step with recalibrated probabilities; it is linear in its columns where it was."""
+    if step.coefficients is not None:
+        coefficients, intercept = line.slope * step.coefficients, line.intercept + line.slope * step.intercept
+        bounds = {name: (line.slope * low, line.slope * high) for name, (low, high) in (step.intervals or {}).items()}
+        view = LinearView(tuple(range(len(coefficients))), coefficients, intercept, bounds or None)
+        return replace(
+            step, probability=_line(view), coefficients=coefficients, intercept=intercept, intervals=view.intervals
+        )
+    classifier = line.estimator[-1] if isinstance(line.estimator, Pipeline) and not step.is_whole else line.estimator
+    return replace(
+        step,
+        probability=lambda values: np.asarray(expit(line.log_odds(classifier, values)), dtype=np.float64),
+        line=(line.slope, line.intercept),
     )
 
 
@@ -230,8 +255,9 @@ def contributions(step: LastStep) -> Contributions:
             (step.values - step.centre) * step.coefficients,
         )
     if step.booster is not None:
-        found = tree_contributions(step.booster, step.values)
-        return Contributions("tree", step.features, found[:, -1], found[:, :-1])
+        slope, intercept = step.line
+        found = slope * tree_contributions(step.booster, step.values)
+        return Contributions("tree", step.features, found[:, -1] + intercept, found[:, :-1])
     return _occlusion(step)
 
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
+from sklearn.linear_model import LogisticRegressionCV
 from sklearn.pipeline import Pipeline
 
 from schemas.documents.model_summary import ModelSummary
 from zoo.fitted_parts import log_odds_line, parts_of, sees_standardised_columns
 from zoo.logistic.events_per_variable import few_events_note
 from zoo.radiomics.pipelines import selected_features
-from zoo.self_description import Combining, Summarised
+from zoo.self_description import Combining, Penalised, Recalibrated, Summarised
 
-__all__ = ["model_summary"]
+__all__ = ["chosen_penalties", "model_summary"]
 
 
 def model_summary(estimator: BaseEstimator, labels: ArrayLike | None = None) -> ModelSummary:
@@ -31,6 +32,8 @@ def model_summary(estimator: BaseEstimator, labels: ArrayLike | None = None) -> 
     labels : array-like of shape (n_patients,), optional
         Of the patients that it was fitted to; without them no note says that a pipeline has few events per column.
     """
+    if isinstance(estimator, Recalibrated):
+        return _recalibrated_summary(estimator, labels)
     if isinstance(estimator, Pipeline):
         return _pipeline_summary(estimator, labels)
     found: ModelSummary = estimator.summary(labels) if isinstance(estimator, Summarised) else {}
@@ -41,6 +44,23 @@ def model_summary(estimator: BaseEstimator, labels: ArrayLike | None = None) -> 
                 combined = _pipeline_summary(part, labels)
                 return found | {"combined": combined, "notes": combined["notes"]}
     return found
+
+
+def _recalibrated_summary(estimator: Recalibrated, labels: ArrayLike | None) -> ModelSummary:
+    """Return what the model behind a recalibration learned; coefficients are those of the recalibrated log odds.
+
+    Effects of a clinical model stay as they were estimated and tested: odds ratios, not shrunken ones.
+    """
+    line = estimator.recalibration()
+    found = model_summary(line.estimator, labels)
+    own: ModelSummary = estimator.summary(labels) if isinstance(estimator, Summarised) else {}
+    if "features" in found and "intercept" in found:
+        found["intercept"] = line.intercept + line.slope * found["intercept"]
+        found["features"] = [
+            {"feature": each["feature"], "coefficient": line.slope * (each["coefficient"] or 0.0)}
+            for each in found["features"]
+        ]
+    return found | own | {"notes": [*found.get("notes", []), *own.get("notes", [])]}
 
 
 def _pipeline_summary(pipeline: Pipeline, labels: ArrayLike | None) -> ModelSummary:
@@ -79,3 +99,26 @@ def _columns_after(pipeline: Pipeline) -> dict[str, int]:
         name: len(pipeline[: position + 1].get_feature_names_out())
         for position, (name, _) in enumerate(pipeline.steps[:-1])
     }
+
+
+def chosen_penalties(estimator: BaseEstimator) -> dict[str, float]:
+    """Return the penalties that a fitted model chose by cross-validation, empty where it chose none.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+        A fitted member of the zoo.
+
+    Returns
+    -------
+    dict
+        ``lasso``: C of the LASSO that selects features, the inverse of its penalty; ``classifier``: C of a logistic
+        regression's L2 penalty.
+    """
+    found: dict[str, float] = {}
+    for part in parts_of(estimator):
+        if isinstance(part, Penalised):
+            found |= part.penalties()
+        elif isinstance(part, LogisticRegressionCV):  # scikit-learn's own, which has no such method
+            found["classifier"] = float(part.C_)
+    return found

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any
 
 from pydantic import JsonValue
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 
 from schemas.documents.model_summary import ModelSummary
 from schemas.errors import ContractError
@@ -21,13 +21,13 @@ from store.history.snapshot import Snapshot
 from store.home import Store
 from store.rows.datasets import PinnedDataset
 from zoo.evaluation.auc import auc
-from zoo.evaluation.threshold import youden_threshold
 from zoo.models.card import model_card
 from zoo.models.contributions import column_references, last_step
 from zoo.models.example_answers import example_answers
 from zoo.models.importances import training_importances
-from zoo.models.penalties import chosen_penalties
-from zoo.models.summary import model_summary
+from zoo.models.operating_point import operating_point
+from zoo.models.summary import chosen_penalties, model_summary
+from zoo.radiomics.shared_fits import SharedFits
 from zoo.registry import ModelSpec, study_spec
 from zoo.saving.folders import put_model_folder
 from zoo.saving.package import package_record
@@ -35,6 +35,7 @@ from zoo.saving.persist import save_model
 from zoo.tables.fits import TOO_FEW, UnfitError, fit_model, label_probabilities, plain_numerics
 from zoo.tables.inputs import ModelInputs, bound_inputs, model_inputs
 from zoo.tables.model_table import ModelTable
+from zoo.tables.persons import study_people
 from zoo.tables.pinned import pin_table
 
 __all__ = [
@@ -50,7 +51,6 @@ __all__ = [
 RANDOM_STATE = 20260101
 _LIBRARIES = ("numpy", "scikit-learn", "scipy", "statsmodels", "xgboost-cpu")
 _OF_NETWORKS = ("torch", "monai")
-_THRESHOLD_RULE = "where Youden's index is largest on the training patients, frozen with the model"
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,8 @@ class TrainingPlan:
     next_version: int
     feature_set: dict[str, str] | None = None
     """The ``name@N`` that the study's feature set is bound to, and its definition's hash; None without features."""
+    person_of: Mapping[str, str] = field(default_factory=dict)
+    """The person behind each pseudonym of a training patient that shares one."""
     regions: dict[str, Any] | None = None
     """The same of the regions that a network reads, and their settings."""
 
@@ -118,6 +120,15 @@ def plan_training(
         "estimator": _unfitted(study, spec).__repr__(N_CHAR_MAX=1_000_000),
         "libraries": library_versions(spec),
     }
+    # Models of before there were rules have the training patients' own.
+    if (rule := study.settings_of(model).threshold) != "youden-training":
+        decided_by["threshold"] = rule if isinstance(rule, str | float) else rule.model_dump(mode="json")
+    people: dict[str, str] = {}
+    if not spec.is_network:  # a network sets patients aside by itself
+        training = set(table.of_cohort("training")[2])
+        people = {each: person for each, person in study_people(snapshot, study).person.items() if each in training}
+    if people:
+        decided_by["people"] = people
     digest = sha256_of_json(decided_by)
     versions = {row["version"]: row["training_sha256"] for row in snapshot.rows("models", study=study.id, model=model)}
     same = [number for number, known in versions.items() if known == digest]
@@ -128,6 +139,7 @@ def plan_training(
         training_sha256=digest,
         current_version=max(same, default=None),
         next_version=max(versions, default=0) + 1,
+        person_of=people,
         feature_set=None if bound.feature_set is None else _definition(snapshot, bound.feature_set),
         regions=None if bound.regions is None else _definition(snapshot, bound.regions, with_settings=True),
     )
@@ -150,10 +162,10 @@ def _definition(snapshot: Snapshot, feature_set: str, *, with_settings: bool = F
     return found | ({"settings": json.loads(row["definition"])["settings"]} if with_settings else {})
 
 
-def fit_and_save_model(store: Store, study: Study, plan: TrainingPlan, trained_at: str) -> TrainedModel:
-    """Fit a model on the training patients, save it below the store, and return it.
-
-    The threshold maximises Youden's index on the training patients and is saved with the model.
+def fit_and_save_model(
+    store: Store, study: Study, plan: TrainingPlan, trained_at: str, shared: SharedFits | None = None
+) -> TrainedModel:
+    """Fit a model on the training patients, save it below the store with its threshold, and return it.
 
     Parameters
     ----------
@@ -165,6 +177,8 @@ def fit_and_save_model(store: Store, study: Study, plan: TrainingPlan, trained_a
         The pinned inputs.
     trained_at : str
         The time, ISO 8601.
+    shared : SharedFits, optional
+        Selections that models trained before have fitted to the same patients.
 
     Raises
     ------
@@ -172,14 +186,28 @@ def fit_and_save_model(store: Store, study: Study, plan: TrainingPlan, trained_a
         When the training patients do not suffice for this model.
     """
     spec = study_spec(study, plan.model)
-    inputs, labels, _ = plan.table.of_cohort("training")
+    inputs, labels, patients = plan.table.of_cohort("training")
     target = labels.to_numpy()
-    estimator = _unfitted(study, spec)
-    split = model_inputs(study, spec).split
-    fit_model(estimator, inputs, target, model=plan.model, place=f"split '{split}'", hint=TOO_FEW)
+    people = [plan.person_of.get(patient, patient) for patient in patients]
+    unfitted = _unfitted(study, spec)
+    place = f"split '{model_inputs(study, spec).split}'"
+    sharing = clone(unfitted) if shared is None else shared.sharing(unfitted)
+    estimator = fit_model(sharing, inputs, target, model=plan.model, place=place, hint=TOO_FEW, people=people)
+    estimator = SharedFits.released(estimator)
     with plain_numerics():
-        probabilities = label_probabilities(estimator, inputs, model=plan.model, place=f"split '{split}'")
-        threshold = youden_threshold(target, probabilities)
+        probabilities = label_probabilities(estimator, inputs, model=plan.model, place=place)
+        point = operating_point(
+            study.settings_of(plan.model).threshold,
+            unfitted,
+            estimator,
+            inputs,
+            target,
+            own=probabilities,
+            people=people,
+            model=plan.model,
+            place=place,
+            hint=TOO_FEW,
+        )
         # What a network makes of regions is explained by maps, not column by column.
         references = {} if spec.is_network else column_references(estimator, inputs)
         examples = example_answers(estimator, inputs, references)
@@ -189,8 +217,7 @@ def fit_and_save_model(store: Store, study: Study, plan: TrainingPlan, trained_a
     if spec.is_network:
         summary["network"]["device"] = _device(study.settings_of(plan.model).network)
     metadata = _metadata(study, spec, plan) | {
-        "threshold": threshold,
-        "threshold_rule": _THRESHOLD_RULE,
+        **point.as_dict(),
         "training_auc": auc(target, probabilities),
         "references": references,
         "examples": examples,
@@ -204,7 +231,7 @@ def fit_and_save_model(store: Store, study: Study, plan: TrainingPlan, trained_a
     row = named | {
         "dataset_id": plan.dataset.dataset_id,
         "training_sha256": plan.training_sha256,
-        "threshold": threshold,
+        "threshold": point.threshold,
         "path": folder,
         "sha256": sha256,
         "trained_at": trained_at,

@@ -5,9 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from schemas.documents.model_summary import NetworkSummary
+from schemas.documents.model_summary import NetworkSummary, RecalibrationRecord
 
-__all__ = ["epoch_words", "inputs_words", "network_words", "penalty_words", "region_words", "step_words", "unit_words"]
+__all__ = [
+    "epoch_words",
+    "inputs_words",
+    "network_words",
+    "penalty_words",
+    "recalibration_words",
+    "region_words",
+    "step_words",
+    "unit_words",
+]
 
 # In the order of the steps: the catalogue keeps a summary with sorted keys.
 _STEPS = {
@@ -128,6 +137,17 @@ def penalty_words(penalties: Mapping[str, float]) -> list[str]:
     """Return the penalties that cross-validation chose, in words."""
     names = {"lasso": "LASSO", "classifier": "Logistic regression, L2 penalty"}
     return [f"{words}: C = {penalties[name]:.4g}" for name, words in names.items() if name in penalties]
+
+
+def recalibration_words(line: RecalibrationRecord) -> str:
+    """Return in words how probabilities were brought to what patients of inner folds had."""
+    words = (
+        "Recalibrated on training patients whom inner folds held out: log odds are "
+        f"{line['intercept']:+.3f} {line['slope']:+.3f} x the score of the fit"
+    )
+    if line["unconstrained_slope"] <= 0:
+        words += "; that score said nothing of them, and everyone gets about the training prevalence"
+    return f"{words}."
 
 
 def _aside_words(network: NetworkSummary) -> str:

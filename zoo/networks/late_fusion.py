@@ -23,7 +23,7 @@ from schemas.study.networks import NetworkSettings
 from zoo.networks.classifier import NetworkClassifier
 from zoo.networks.region_columns import is_region_column
 from zoo.networks.score_join import ScoreJoin, within_parts
-from zoo.radiomics.pipelines import DEFAULT_SETTINGS, combined
+from zoo.radiomics.pipelines import DEFAULT_SETTINGS, combined_pipeline
 
 __all__ = ["LateFusionClassifier", "late_fusion"]
 
@@ -35,7 +35,7 @@ def late_fusion(settings: ModelSettings = DEFAULT_SETTINGS, random_state: int = 
     network = settings.network or NetworkSettings()
     return LateFusionClassifier(
         NetworkClassifier("resnet10", network, random_state),
-        combined(settings, random_state),
+        combined_pipeline(settings, random_state),
         n_splits=network.inner_folds,
         random_state=random_state,
         part_by_part=True,

@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from schemas.errors import ContractError
+from zoo.logistic.recalibrated import FEWEST_OF_A_BATCH
 
 __all__ = ["BATCH_PREFIX", "FEWEST_PATIENTS", "ComBatHarmoniser", "batch_column"]
 
@@ -18,7 +19,7 @@ Floats = NDArray[np.float64]
 BATCH_PREFIX = "batch="
 """Begins the name of the one column of a model's table that says which batch a patient is of."""
 
-FEWEST_PATIENTS = 3
+FEWEST_PATIENTS = FEWEST_OF_A_BATCH
 """In a batch: with fewer there is no variance worth the name."""
 
 _TOLERANCE = 1e-10

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.feature_selection import VarianceThreshold
 from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LogisticRegressionCV
+from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline
@@ -16,18 +19,19 @@ from xgboost import XGBClassifier
 
 from schemas.errors import UsageError
 from schemas.study.models import ModelSettings
+from zoo.logistic.recalibrated import RecalibratedClassifier
 from zoo.radiomics.combat import ComBatHarmoniser, batch_column
 from zoo.radiomics.combined import CombinedFeatures
 from zoo.radiomics.feasible_folds import FeasibleFolds
 from zoo.radiomics.lasso import LassoSelector
-from zoo.radiomics.platt import PlattClassifier
-from zoo.radiomics.tuned import TunedClassifier
 from zoo.radiomics.univariable import UnivariableSelector
+from zoo.self_description import Score
 
 __all__ = [
     "DEFAULT_SETTINGS",
     "combined",
     "combined_features",
+    "combined_pipeline",
     "radiomics_knn",
     "radiomics_lr",
     "radiomics_mlp",
@@ -37,19 +41,22 @@ __all__ = [
 ]
 
 _N_SPLITS = 5
+_ITERATIONS = 1000
+_PENALTIES = {"C": np.geomspace(1e-4, 10.0, 11).tolist()}
 
 DEFAULT_SETTINGS = ModelSettings()
 """What a model is built with where a study says nothing."""
 
 
-def radiomics_lr(settings: ModelSettings = DEFAULT_SETTINGS, random_state: int = 0) -> Pipeline:
+def radiomics_lr(settings: ModelSettings = DEFAULT_SETTINGS, random_state: int = 0) -> RecalibratedClassifier:
     """Return the unfitted radiomics logistic regression.
 
     The steps, all fitted in the training fold only: ``impute`` (median of the training patients; a column
     that is missing in all of them becomes 0), ``harmonise`` (ComBat, where the study asks for it), ``variance``
     (constant columns out), ``zscore``, ``univariable`` (p < .05), ``lasso`` (C of the smallest cross-validated
-    deviance), ``classifier`` (logistic regression with an L2 penalty, its C out of 10 from 1e-4 to 0.1 by the
-    deviance in stratified 5-fold cross-validation, of fewer folds where the rarer class has fewer patients).
+    deviance), ``classifier`` (logistic regression with an L2 penalty, its C out of 11 from 1e-4 to 10). C, and the
+    sigmoid that its log odds go through, come from five inner folds in which all steps are fitted anew
+    (`RecalibratedClassifier`), as they do in every model here.
 
     Parameters
     ----------
@@ -57,35 +64,52 @@ def radiomics_lr(settings: ModelSettings = DEFAULT_SETTINGS, random_state: int =
         What the study says about the model: ``correction`` for ``univariable`` and ``lasso_rule`` for ``lasso``.
         All builders here take them.
     random_state : int, default=0
-        Draws the folds of the LASSO and of the classifier.
+        Draws the folds, of the LASSO and of the whole.
 
     Notes
     -----
     The penalty stays in the last step because tens of features on some fifty patients of the rarer class
-    separate them. Its cross-validation sees features that were chosen with all patients of the training
-    fold, so it leans towards too weak a penalty: in simulations of this size it took 0.1 to 30 where
-    patients outside were best predicted at 0.01. The grid therefore ends at 0.1. The bias stays inside the
-    training fold; an outer cross-validation of the whole pipeline measures what is left of it, in the
-    calibration slope more than in the AUC. Selection by agreement between readers needs the repeated
-    segmentations and is made on the columns before they come here.
+    separate them. Selection by agreement between readers needs the repeated segmentations and is made on the
+    columns before they come here.
 
     Examples
     --------
-    >>> [name for name, _ in radiomics_lr().steps]
+    >>> [name for name, _ in radiomics_lr().estimator.steps]
     ['impute', 'variance', 'zscore', 'univariable', 'lasso', 'classifier']
     """
-    return _after_selection(_penalised_regression(random_state), settings, random_state)
+    classifier = LogisticRegression(max_iter=_ITERATIONS)
+    return _after_selection(classifier, _PENALTIES, "decision", settings, random_state)
 
 
-def combined(settings: ModelSettings = DEFAULT_SETTINGS, random_state: int = 0) -> Pipeline:
+def combined(settings: ModelSettings = DEFAULT_SETTINGS, random_state: int = 0) -> RecalibratedClassifier:
     """Return the unfitted combined model (RCR): selected radiomics features and clinical factors.
 
     Both selections are fitted inside the training fold, each as in its own model; the classifier is that of
     the radiomics logistic regression, the best of the paper's five.
     """
-    return Pipeline(
-        [("combine", combined_features(settings, random_state)), ("classifier", _penalised_regression(random_state))]
+    pipeline = Pipeline(
+        [
+            ("combine", combined_features(settings, random_state)),
+            ("classifier", LogisticRegression(max_iter=_ITERATIONS)),
+        ]
     )
+    return RecalibratedClassifier(pipeline, _PENALTIES, random_state=random_state, batch=_batch(settings))
+
+
+def combined_pipeline(settings: ModelSettings = DEFAULT_SETTINGS, random_state: int = 0) -> Pipeline:
+    """Return the combined model as late fusion joins it: by its scores, which the join scales itself.
+
+    Its penalty is cross-validated after the selection. That leans towards too weak a one: the grid ends at 0.1.
+    """
+    classifier = LogisticRegressionCV(
+        Cs=np.geomspace(1e-4, 1e-1, 10).tolist(),
+        l1_ratios=(0.0,),
+        cv=FeasibleFolds(_N_SPLITS, shuffle=True, random_state=random_state),
+        scoring="neg_log_loss",
+        max_iter=_ITERATIONS,
+        use_legacy_attributes=False,
+    )
+    return Pipeline([("combine", combined_features(settings, random_state)), ("classifier", classifier)])
 
 
 def combined_features(settings: ModelSettings = DEFAULT_SETTINGS, random_state: int = 0) -> CombinedFeatures:
@@ -93,46 +117,25 @@ def combined_features(settings: ModelSettings = DEFAULT_SETTINGS, random_state: 
     return CombinedFeatures(Pipeline(_selection(settings, random_state)), impute=settings.imputes)
 
 
-def _penalised_regression(random_state: int) -> LogisticRegressionCV:
-    return LogisticRegressionCV(
-        Cs=np.geomspace(1e-4, 1e-1, 10).tolist(),
-        l1_ratios=(0.0,),
-        cv=FeasibleFolds(_N_SPLITS, shuffle=True, random_state=random_state),
-        scoring="neg_log_loss",
-        max_iter=1000,
-        use_legacy_attributes=False,
-    )
-
-
-def radiomics_svm(settings: ModelSettings = DEFAULT_SETTINGS, random_state: int = 0) -> Pipeline:
+def radiomics_svm(settings: ModelSettings = DEFAULT_SETTINGS, random_state: int = 0) -> RecalibratedClassifier:
     """Return the unfitted support vector machine with a radial kernel, on the same selected features.
 
-    Its probabilities come from a sigmoid fitted to decision values of folds that the machine was not fitted on
-    (Platt 1999), with one machine fitted to all of the training fold; the sigmoid rises, so that probabilities
-    rank patients as the machine does. C and gamma are chosen by cross-validation.
-
-    The machine had not seen a held-out patient, but the selection before it had: it chose the features on all
-    patients of the training fold. Their decision values are therefore better than those of new patients, the sigmoid
-    is steeper than new patients warrant, and its probabilities are too extreme for them.
+    Its probabilities come from the sigmoid of decision values (Platt 1999); C and gamma are tuned.
     """
-    machine = PlattClassifier(SVC(), n_splits=_N_SPLITS, random_state=random_state)
-    grid = {"estimator__C": (0.1, 1.0, 10.0), "estimator__gamma": ("scale", 0.003, 0.03)}
-    return _after_selection(TunedClassifier(machine, grid, random_state=random_state), settings, random_state)
+    grid = {"C": (0.1, 1.0, 10.0), "gamma": (0.003, "scale", 0.03)}
+    return _after_selection(SVC(), grid, "decision", settings, random_state)
 
 
-def radiomics_knn(settings: ModelSettings = DEFAULT_SETTINGS, random_state: int = 0) -> Pipeline:
-    """Return the unfitted nearest-neighbour classifier, on the same selected features; k is cross-validated.
+def radiomics_knn(settings: ModelSettings = DEFAULT_SETTINGS, random_state: int = 0) -> RecalibratedClassifier:
+    """Return the unfitted nearest-neighbour classifier, on the same selected features; k is tuned.
 
-    Neighbours count alike: weighted by distance, every training patient would be its own infinite weight, and
-    a threshold chosen on training patients would mean nothing.
+    Neighbours count alike: weighted by distance, every training patient would be its own infinite weight.
     """
-    grid = {"n_neighbors": (5, 9, 15, 21, 31)}
-    return _after_selection(
-        TunedClassifier(KNeighborsClassifier(), grid, random_state=random_state), settings, random_state
-    )
+    grid = {"n_neighbors": (31, 21, 15, 9, 5)}
+    return _after_selection(KNeighborsClassifier(), grid, "probability", settings, random_state)
 
 
-def radiomics_xgb(settings: ModelSettings = DEFAULT_SETTINGS, random_state: int = 0) -> Pipeline:
+def radiomics_xgb(settings: ModelSettings = DEFAULT_SETTINGS, random_state: int = 0) -> RecalibratedClassifier:
     """Return the unfitted gradient-boosted trees (XGBoost), on the same selected features.
 
     Shallow trees and few rounds: the training folds have some hundred patients.
@@ -140,24 +143,34 @@ def radiomics_xgb(settings: ModelSettings = DEFAULT_SETTINGS, random_state: int 
     trees = XGBClassifier(
         learning_rate=0.05, subsample=0.8, colsample_bytree=0.8, n_jobs=1, random_state=random_state, verbosity=0
     )
-    grid = {"max_depth": (1, 2, 3), "n_estimators": (50, 100), "reg_lambda": (1.0, 10.0)}
-    return _after_selection(TunedClassifier(trees, grid, random_state=random_state), settings, random_state)
+    grid = {"max_depth": (1, 2, 3), "n_estimators": (50, 100), "reg_lambda": (10.0, 1.0)}
+    return _after_selection(trees, grid, "log_odds", settings, random_state)
 
 
-def radiomics_mlp(settings: ModelSettings = DEFAULT_SETTINGS, random_state: int = 0) -> Pipeline:
+def radiomics_mlp(settings: ModelSettings = DEFAULT_SETTINGS, random_state: int = 0) -> RecalibratedClassifier:
     """Return the unfitted perceptron with one hidden layer, on the same selected features.
 
-    Fitted by L-BFGS, which suits so few patients better than stochastic steps; the penalty is cross-validated
-    and strong.
+    Fitted by L-BFGS, which suits so few patients better than stochastic steps; the penalty is tuned and strong.
     """
     network = MLPClassifier(hidden_layer_sizes=(8,), solver="lbfgs", max_iter=2000, random_state=random_state)
-    grid = {"alpha": (1.0, 3.0, 10.0, 30.0)}
-    return _after_selection(TunedClassifier(network, grid, random_state=random_state), settings, random_state)
+    grid = {"alpha": (30.0, 10.0, 3.0, 1.0)}
+    return _after_selection(network, grid, "log_odds", settings, random_state)
 
 
-def _after_selection(classifier: BaseEstimator, settings: ModelSettings, random_state: int) -> Pipeline:
-    """Return the pipeline that all radiomics models share, ending in a classifier."""
-    return Pipeline([*_selection(settings, random_state), ("classifier", classifier)])
+def _after_selection(
+    classifier: BaseEstimator,
+    grid: Mapping[str, Sequence[Any]],
+    scores: Score,
+    settings: ModelSettings,
+    random_state: int,
+) -> RecalibratedClassifier:
+    """Return the pipeline that all radiomics models share, with their last step, tuned and recalibrated as a whole."""
+    pipeline = Pipeline([*_selection(settings, random_state), ("classifier", classifier)])
+    return RecalibratedClassifier(pipeline, grid, scores, _N_SPLITS, random_state, _batch(settings))
+
+
+def _batch(settings: ModelSettings) -> str | None:
+    return None if settings.harmonise is None else batch_column(settings.harmonise)
 
 
 def _selection(settings: ModelSettings, random_state: int) -> list[tuple[str, BaseEstimator]]:

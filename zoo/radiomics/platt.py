@@ -6,15 +6,13 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import minimize
 from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from zoo.logistic.separation import is_constant
-from zoo.logistic.sigmoid import LEAST_SLOPE, calibrated_intercept
+from zoo.logistic.sigmoid import rising_sigmoid
 from zoo.logistic.two_classes import two_classes
 
 __all__ = ["PlattClassifier"]
@@ -117,13 +115,10 @@ class PlattClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):  # ty
         return self
 
     def _fit_sigmoid(self, held_out: Floats, own: Floats, target: NDArray[np.intp]) -> None:
-        self.unconstrained_slope_, self.intercept_ = _maximum_likelihood(held_out, target)
+        sigmoid = rising_sigmoid(held_out, own, target)
+        self.slope_, self.intercept_ = sigmoid.slope, sigmoid.intercept
+        self.unconstrained_slope_ = sigmoid.unconstrained_slope
         self.follows_machine_ = self.unconstrained_slope_ > 0
-        # The wider of both: the machine of all patients may spread more than those of the folds did.
-        least = LEAST_SLOPE / (max(float(held_out.std()), float(own.std())) or 1.0)
-        self.slope_ = max(self.unconstrained_slope_, least)
-        if self.slope_ > self.unconstrained_slope_:
-            self.intercept_ = calibrated_intercept(self.slope_ * own, float(target.mean()))
 
     def predict_proba(self, X: ArrayLike) -> Floats:
         """Return the probabilities of both classes, of shape (n_patients, 2)."""
@@ -137,26 +132,3 @@ class PlattClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):  # ty
         check_is_fitted(self)
         labels: NDArray[Any] = self.classes_[np.argmax(self.predict_proba(X), axis=1)]
         return labels
-
-
-def _maximum_likelihood(values: Floats, target: NDArray[np.intp]) -> tuple[float, float]:
-    """Return slope and intercept of the sigmoid that is likeliest for Platt's targets."""
-    n1 = int(target.sum())
-    n0 = len(target) - n1
-    wanted = np.where(target == 1, (n1 + 1) / (n1 + 2), 1 / (n0 + 2))
-    prior = float(np.log((n1 + 1) / (n0 + 1)))
-    centre, deviation = float(values.mean()), float(values.std())
-    if is_constant(values):
-        return 0.0, prior
-    # The maximum does not depend on units, but when the optimiser stops does.
-    standard = (values - centre) / deviation
-
-    def loss(parameters: Floats) -> tuple[float, Floats]:
-        log_odds = parameters[0] * standard + parameters[1]
-        error = expit(log_odds) - wanted
-        value = float((np.logaddexp(0.0, log_odds) - wanted * log_odds).sum())
-        return value, np.array([error @ standard, error.sum()])
-
-    found = minimize(loss, np.array([0.0, prior]), jac=True, method="L-BFGS-B", options={"gtol": 1e-9, "ftol": 1e-15})
-    slope = float(found.x[0]) / deviation
-    return slope, float(found.x[1]) - slope * centre

@@ -19,6 +19,7 @@ OWN_TYPES: Mapping[str, str] = {
     "zoo.late_fusion.ScoreJoin": "zoo.networks.score_join.ScoreJoin",
     "zoo.network_classifier.NetworkClassifier": "zoo.networks.classifier.NetworkClassifier",
     "zoo.platt.PlattClassifier": "zoo.radiomics.platt.PlattClassifier",
+    "zoo.recalibrated.RecalibratedClassifier": "zoo.logistic.recalibrated.RecalibratedClassifier",
     "zoo.selection.lasso.LassoSelector": "zoo.radiomics.lasso.LassoSelector",
     "zoo.selection.univariable.UnivariableSelector": "zoo.radiomics.univariable.UnivariableSelector",
     "zoo.staging.estimators.ComparatorClassifier": "zoo.staging.estimators.ComparatorClassifier",

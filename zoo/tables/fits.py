@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import inspect
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 
 from schemas.errors import ContractError
 from schemas.features.names import PHASE_SEPARATOR
+from zoo.logistic.person_folds import person_folds
 
-__all__ = ["TOO_FEW", "UnfitError", "fit_model", "label_probabilities", "plain_numerics"]
+__all__ = [
+    "TOO_FEW",
+    "UnfitError",
+    "fit_model",
+    "held_out_probabilities",
+    "label_probabilities",
+    "plain_numerics",
+]
+
+_INNER_FOLDS = 5
+_INNER_SEED = 20260101
 
 TOO_FEW = "radzoo sql 'from failures' shows what is missing; else the study needs more labelled patients"
 """What to do where a model has too few patients."""
@@ -28,7 +40,14 @@ class UnfitError(ContractError):
 
 
 def fit_model(
-    estimator: BaseEstimator, table: pl.DataFrame, labels: NDArray[np.int64], *, model: str, place: str, hint: str
+    estimator: BaseEstimator,
+    table: pl.DataFrame,
+    labels: NDArray[np.int64],
+    *,
+    model: str,
+    place: str,
+    hint: str,
+    people: Sequence[str] | None = None,
 ) -> BaseEstimator:
     """Fit a model and return it.
 
@@ -46,6 +65,8 @@ def fit_model(
         Which patients these are, such as ``split 'main'``.
     hint : str
         What to do where there are too few.
+    people : sequence of str, optional
+        The person behind each row, for an estimator that divides them into folds of its own.
 
     Raises
     ------
@@ -64,6 +85,8 @@ def fit_model(
         raise unfit("no column is left for it to read")
     try:
         with plain_numerics():
+            if people is not None and "groups" in inspect.signature(estimator.fit).parameters:
+                return estimator.fit(table, labels, groups=people)
             return estimator.fit(table, labels)
     except ContractError as error:
         raise unfit(error.message, error.hint or hint) from error
@@ -99,6 +122,50 @@ def label_probabilities(
         reason = "what it gives are not the probabilities of label 0 and label 1, between 0 and 1"
         raise UnfitError(f"'{model}' gives no probabilities: {reason}", where=place, hint=_ASK)
     return found[:, 1]
+
+
+def held_out_probabilities(
+    unfitted: BaseEstimator,
+    fitted: BaseEstimator,
+    table: pl.DataFrame,
+    labels: NDArray[np.int64],
+    *,
+    model: str,
+    place: str,
+    hint: str,
+    people: Sequence[str] | None = None,
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return the rows of training patients whom a fit, or copies of it, had not seen, and their probabilities.
+
+    A model that holds patients out by itself, to be tuned or to know when to stop, has them (``held_out_rows_``). Of
+    any other, copies are fitted to four of five folds; where a label has one person only there are none.
+
+    Parameters
+    ----------
+    unfitted, fitted : BaseEstimator
+        The model before and after its fit.
+    table, labels, model, place, hint, people
+        As `fit_model` takes them.
+
+    Raises
+    ------
+    UnfitError
+        When a fold leaves too few to fit to.
+    """
+    if hasattr(fitted, "held_out_rows_"):
+        return np.asarray(fitted.held_out_rows_, dtype=np.int64), np.asarray(fitted.held_out_probabilities_)
+    parts = person_folds(labels, people, _INNER_FOLDS, _INNER_SEED)
+    if not parts:
+        return np.empty(0, dtype=np.int64), np.empty(0)
+    found = np.empty(len(labels))
+    for number, (training, judged) in enumerate(parts):
+        where = f"{place}, inner fold {number}"
+        own = None if people is None else [people[row] for row in training]
+        copy = fit_model(
+            clone(unfitted), table[training.tolist()], labels[training], model=model, place=where, hint=hint, people=own
+        )
+        found[judged] = label_probabilities(copy, table[judged.tolist()], model=model, place=where)
+    return np.arange(len(labels)), found
 
 
 _ASK = "ask who made the model's package"

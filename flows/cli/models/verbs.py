@@ -18,7 +18,7 @@ from flows.models.stored import (
 )
 from store.history.snapshot import Snapshot
 from store.home import Store
-from zoo.models.words import network_words, penalty_words, step_words
+from zoo.models.words import network_words, penalty_words, recalibration_words, step_words
 from zoo.saving.named_model import model_row
 
 if TYPE_CHECKING:
@@ -211,7 +211,7 @@ def _shown_text(found: ShownModel) -> str:
         f"reads {found.reads or 'a dataset that the catalogue lost'}",
         f"split {found.dataset.get('split', 'unknown')}, dataset {found.dataset['dataset_id']}, "
         f"commit {found.dataset.get('commit_id', 'unknown')}",
-        f"threshold {found.threshold:.6g}, frozen on the training patients",
+        f"threshold {found.threshold:.6g}, frozen in training",
         f"folder {found.path}, sha256 {found.sha256}",
     ]
     if "network" in summary:
@@ -225,6 +225,8 @@ def _shown_text(found: ShownModel) -> str:
     for name in ("intercept", "slope"):
         if name in summary:
             lines.append(f"{name} {summary[name]:.6g}")
+    if "recalibration" in summary:
+        lines.append(recalibration_words(summary["recalibration"]))
     if summary.get("excluded"):
         lines.append(f"{len(summary['excluded'])} patients were left out because an input is missing")
     lines += [f"note: {note}" for note in summary.get("notes", ())]

@@ -10,7 +10,7 @@
 -- @auc_hi upper 95 % bound, DeLong on the logit scale
 -- @auc_delong_lo lower 95 % bound, plain DeLong
 -- @auc_delong_hi upper 95 % bound, plain DeLong
--- @threshold probability from which a patient counts as positive, frozen on training patients; none in the nested-cv suite, where each fold has its own (predictions.threshold)
+-- @threshold probability from which a patient counts as positive, frozen in training (see the model's card); none in the nested-cv suite, where each fold has its own (predictions.threshold)
 -- @accuracy share of right calls
 -- @sensitivity true positives among label 1
 -- @sensitivity_lo lower 95 % bound, Wilson; none in the nested-cv suite, where rates are means over the repeats and patients count several times

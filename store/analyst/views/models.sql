@@ -3,7 +3,7 @@
 -- @model name in the zoo
 -- @version counts up with every training that gave another model
 -- @dataset_id dataset it trained on
--- @threshold probability from which a patient counts as positive, frozen on training patients
+-- @threshold probability from which a patient counts as positive, frozen in training: on training patients whom the fit had not seen, or as the study file asks
 -- @path folder below the store
 -- @sha256 hash over the folder
 -- @trained_at when it was trained, UTC

@@ -196,8 +196,8 @@ def estimators() -> Iterator[tuple[str, str, Alter]]:
         ("radiomics_lr", "StandardScaler", "mean_"),
         ("radiomics_lr", "StandardScaler", "scale_"),
         ("radiomics_lr", "SimpleImputer", "statistics_"),
-        ("radiomics_lr", "LogisticRegressionCV", "coef_"),
-        ("radiomics_lr", "LogisticRegressionCV", "intercept_"),
+        ("radiomics_lr", "LogisticRegression", "coef_"),
+        ("radiomics_lr", "LogisticRegression", "intercept_"),
         ("cr", "ClinicalLogisticRegression", "coef_"),
         ("cr", "ClinicalLogisticRegression", "intercept_"),
         ("radiomics_svm", "SVC", "support_vectors_"),
@@ -210,8 +210,8 @@ def estimators() -> Iterator[tuple[str, str, Alter]]:
         yield kind, f"{owner}.{attribute} of integers", _array_of(owner, attribute, lambda a: a.astype(np.int64))
     zeros = _filled(0)
     yield "radiomics_lr", "scale 0", _array_of("StandardScaler", "scale_", zeros)
-    yield "radiomics_lr", "coefficients 0", _array_of("LogisticRegressionCV", "coef_", zeros)
-    yield "radiomics_lr", "coefficients huge", _array_of("LogisticRegressionCV", "coef_", _filled(1e308))
+    yield "radiomics_lr", "coefficients 0", _array_of("LogisticRegression", "coef_", zeros)
+    yield "radiomics_lr", "coefficients huge", _array_of("LogisticRegression", "coef_", _filled(1e308))
     yield "radiomics_lr", "no column kept", _array_of("LassoSelector", "support_", lambda a: a & False)
     yield "radiomics_lr", "all columns kept", _array_of("LassoSelector", "support_", lambda a: a | True)
     for value in (-1, 2**31 - 1, 10**6):

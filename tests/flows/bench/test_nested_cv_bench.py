@@ -69,7 +69,7 @@ def test_the_honest_suite_writes_its_tables(benched):
     parameters = json.loads(run["parameters"])
     assert run["status"] == "done"
     assert {"suite": "nested-cv", "repeats": 1, "folds": 5}.items() <= parameters.items()
-    assert json.loads(run["summary"]) == {"models": 4, "fits": 30, "changed": True}
+    assert json.loads(run["summary"]) == {"models": 4, "fits": 5, "changed": True}
     kinds = Counter(row["kind"] for row in tables(benched)["comparisons"])
     assert kinds == {"paired": 6, "subgroup": 4}
     within = {(row["model"], row["level"]): row["n"] for row in tables(benched)["subgroups"]}
@@ -106,7 +106,19 @@ def test_the_reports_curves_are_those_of_the_table(benched, tmp_path):
     assert "The area under the line is the AUC of the leaderboard" in page.text
     assert "fitted to all predictions, one of each patient a repeat" in page.text
     assert "The net benefit is the mean over the repeats" in page.text
-    assert "frozen on training patients; dashed grey" not in page.text
+    assert "frozen in training; dashed grey" not in page.text
+
+
+def test_the_headline_is_chosen_out_of_fold(benched, tmp_path):
+    """The model with the best out-of-fold AUC is named first, and its own AUC on the held-out cohort beside it."""
+    root = tmp_path / "store"
+    shutil.copytree(benched, root)
+    bench(Store(root), workers=1)
+    (best,) = asked(root, "from leaderboard where suite = 'nested-cv' order by auc desc limit 1")
+    (there,) = asked(root, f"from leaderboard where model = '{best['model']}' and cohort = 'validation'")
+    text = " ".join(Page(write_report(Store(root), None, out=tmp_path / "report.html").read_text()).text.split())
+    assert f"Among 4 models, {best['model']} has the highest AUC in the out of fold cohort: {best['auc']:.3f}" in text
+    assert f"The model {best['model']} has an AUC in the validation cohort: {there['auc']:.3f}" in text
 
 
 def test_subgroups_asked_for_later_need_no_fit(benched, tmp_path):

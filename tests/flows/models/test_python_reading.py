@@ -217,7 +217,7 @@ def test_a_model_says_what_it_is(trained, trained_study):
     assert (model.study, model.name, model.version) == ("tried", "radiomics_lr", 1)
     assert (model.threshold, model.dataset, model.sha256) == (row["threshold"], row["dataset_id"], row["sha256"])
     assert (model.mark, model.trained_at) == (None, "2026-01-01T00:00:00+00:00")
-    assert isinstance(model.estimator, Pipeline)
+    assert isinstance(model.estimator.estimator_, Pipeline)
     assert model.columns == tuple(model.estimator.feature_names_in_)
     assert model.summary["features"]
     assert model.card == (trained_study.store_root / row["path"] / "card.md").read_text()

@@ -113,7 +113,7 @@ def test_the_leaderboard_shows_what_its_sql_gives(judged_study, judged_page):
 
 def test_a_single_split_is_not_said_to_be_repeated(judged_page):
     """The holdout suite's ROC curves are single ones, with the frozen threshold, and no figure is said to be a mean."""
-    assert "the mark is the threshold frozen on training patients" in judged_page.text
+    assert "the mark is the threshold frozen in training" in judged_page.text
     assert "over the repeats" not in judged_page.text
     assert "The area under the line" not in judged_page.text
 

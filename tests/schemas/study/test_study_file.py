@@ -16,6 +16,7 @@ from schemas.study.file import Study
 from schemas.study.models import FactorRule
 from schemas.study.outcomes import EventOutcome
 from schemas.study.text import parsed_study
+from schemas.study.thresholds import CostThreshold, SensitivityThreshold
 
 DEMO = (Path(flows.__file__).parent / "demo" / "study.toml").read_text(encoding="utf-8")
 
@@ -113,6 +114,16 @@ def test_unknown_key_at_every_level(old, new, key):
             'subgroups = ["field_strength_t"]',
             '>>>subgroups = ["field_strength"]',
             "subgroups.0: subgroups names 'field_strength', no variable of [clinical]",
+        ),
+        (
+            'primary_comparisons = [["rcr", "cr"]]',
+            '>>>primary_comparisons = [["rcr", "clinical"]]',
+            "primary_comparisons.0: primary_comparisons names 'clinical', no model of [models]",
+        ),
+        (
+            'primary_comparisons = [["rcr", "cr"]]',
+            '>>>primary_comparisons = [["rcr", "cr"], ["cr", "rcr"]]',
+            "primary_comparisons.1: cr and rcr are compared once, one with the other",
         ),
         (
             'alt = { unit = "U/L" }',
@@ -453,3 +464,33 @@ def test_a_misspelt_key_is_named_before_the_one_it_leaves_out() -> None:
     line = next(number for number, each in enumerate(text.splitlines(), start=1) if each.startswith("titel"))
     assert caught.value.where == f"study.toml:{line}"
     assert "unknown key" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("written", "rule"),
+    [
+        ('"youden-training"', "youden-training"),
+        ("0.35", 0.35),
+        ("{ sensitivity = 0.9 }", SensitivityThreshold(sensitivity=0.9)),
+        ("{ missed_cost = 4 }", CostThreshold(missed_cost=4)),
+    ],
+)
+def test_a_model_says_where_its_threshold_comes_from(written, rule):
+    """Each way of saying it is read, and no other; nothing said is Youden's, and not on record, as before."""
+    study = parsed_study(DEMO.replace("[models.bclc]\n", f"[models.bclc]\nthreshold = {written}\n"), "study.toml")
+    assert study.settings_of("bclc").threshold == rule
+    assert study.settings_of("radiomics_lr").threshold == "youden"
+    assert "threshold" not in study.settings_of("radiomics_lr").model_dump()
+    assert "threshold" in study.settings_of("bclc").model_dump()
+    for wrong in (
+        "1.5",
+        "1",
+        "true",
+        '"0.5"',
+        '"best"',
+        "{ sensitivity = 90 }",
+        "{ missed_cost = -1 }",
+        "{ cost = 2 }",
+    ):
+        with pytest.raises(ContractError, match=r'models.bclc.threshold: a threshold is "youden", "youden-training"'):
+            parsed_study(DEMO.replace("[models.bclc]\n", f"[models.bclc]\nthreshold = {wrong}\n"), "study.toml")

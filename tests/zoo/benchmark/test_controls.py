@@ -94,7 +94,7 @@ def test_permuted_labels_are_not_found(pristine_cohort):
     for what, labels in (("true", true), ("permuted", permuted_labels(true, {}, seed=4))):
         folds = {"fixed": repeated_folds(labels, repeats=2, folds=3, seed=4)}
         planned = plan_cross_validation(
-            snapshot, study, models, labels={"fixed": labels}, folds=folds, with_inner=False
+            snapshot, study, models, labels={"fixed": labels}, folds=folds, with_thresholds=False
         )
         results = {task.key: fitted_task(task) for task in planned.tasks}
         for model in models:
@@ -112,7 +112,9 @@ def test_in_the_paper_suite_the_validation_cohort_is_judged(pristine_cohort):
     cohorts = split_cohorts(snapshot, study, "fixed")
     labels = permuted_labels(split_labels(snapshot, study, "fixed"), cohorts, seed=0)
     folds = {"fixed": [split_fold(labels, cohorts)]}
-    planned = plan_cross_validation(snapshot, study, ["cr"], labels={"fixed": labels}, folds=folds, with_inner=False)
+    planned = plan_cross_validation(
+        snapshot, study, ["cr"], labels={"fixed": labels}, folds=folds, with_thresholds=False
+    )
     results = {task.key: fitted_task(task) for task in planned.tasks}
     row = control_row("s", "holdout", "permuted_labels", "cr", planned, results)
     assert (row.cohort, row.n, row.repeats) == ("validation", 30, 1)

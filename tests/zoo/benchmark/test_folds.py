@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.errors import ContractError
-from zoo.benchmark.folds import inner_folds, repeated_folds
+from zoo.benchmark.folds import repeated_folds
 
 LABELS = {f"P{number:03}": int(number % 5 < 2) for number in range(60)}
 
@@ -41,31 +41,20 @@ def test_the_draw_depends_on_the_patients_and_the_seed_alone() -> None:
     assert {fold.judged for fold in drawn[:5]} != {fold.judged for fold in drawn[5:]}
 
 
-def test_inner_folds_are_of_the_training_patients() -> None:
-    """A fold's inner folds deal out its training patients, and never hold the patients it is judged on."""
-    fold = repeated_folds(LABELS, repeats=1, folds=5, seed=0)[3]
-    inner = inner_folds(fold, LABELS, folds=5, seed=0)
-    assert sorted(patient for each in inner for patient in each.judged) == sorted(fold.training)
-    assert not {patient for each in inner for patient in each.training} & set(fold.judged)
-
-
 def test_a_label_too_rare_for_the_folds() -> None:
-    """Fewer patients of a label than folds is refused; inner folds are as many as the rarer label allows."""
+    """Fewer patients of a label than folds is refused."""
     rare = {f"P{number}": int(number < 3) for number in range(30)}
     with pytest.raises(ContractError, match="the rarer label has 3") as caught:
         repeated_folds(rare, repeats=1, folds=5, seed=0)
     assert "--folds" in str(caught.value.hint)
-    fold = repeated_folds(rare, repeats=1, folds=3, seed=0)[0]
-    assert len(inner_folds(fold, rare, folds=5, seed=0)) == 2
 
 
 def test_pseudonyms_of_one_person_stay_in_one_fold() -> None:
-    """In outer and inner folds; who shares nothing with anybody is divided as ever."""
+    """Who shares nothing with anybody is divided as ever."""
     labels = {f"P{number:02}": number % 2 for number in range(24)}
     person = {patient: f"P{int(patient[1:]) % 8:02}" for patient in labels}
     drawn = repeated_folds(labels, repeats=2, folds=4, seed=3, person_of=person)
-    parts = [*drawn, *(part for fold in drawn for part in inner_folds(fold, labels, folds=3, seed=0, person_of=person))]
-    for part in parts:
+    for part in drawn:
         assert not {person[patient] for patient in part.training} & {person[patient] for patient in part.judged}
     assert sorted(patient for fold in drawn[:4] for patient in fold.judged) == sorted(labels)
     with pytest.raises(ContractError, match="5 folds need 5 patients of each label, the rarer label has 4") as error:

@@ -52,7 +52,7 @@ def out_of_fold(labels: dict[str, int], file: Path, seed: int) -> dict[str, floa
     scores = {name: np.empty((1, PATIENTS)) for name in MODELS}
     for fold in repeated_folds(labels, repeats=1, folds=FOLDS, seed=seed):
         folds[0, [patients.index(p) for p in fold.judged]] = fold.number
-        task = FitTask(fold.number, None, {p: labels[p] for p in fold.training}, fold.judged, recipes, {})
+        task = FitTask(fold.number, {p: labels[p] for p in fold.training}, fold.judged, recipes, {})
         for name, result in fitted_task(task).items():
             for patient, value in result["probabilities"].items():
                 scores[name][0, patients.index(patient)] = value
@@ -64,7 +64,7 @@ def out_of_fold(labels: dict[str, int], file: Path, seed: int) -> dict[str, floa
 def selected_outside(labels: dict[str, int], file: Path, seed: int) -> float:
     """Return the AUC over the folds of a classifier whose columns were selected with all patients in sight."""
     frame, truth = pl.read_parquet(file).drop(KEY_COLUMNS), np.array(list(labels.values()))
-    pipeline = model_spec("radiomics_lr").build(DEFAULT_SETTINGS, random_state=0)
+    pipeline = model_spec("radiomics_lr").build(DEFAULT_SETTINGS, random_state=0).estimator
     columns = pipeline[:-1].fit_transform(frame, truth)
     drawn = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
     return float(cross_val_score(pipeline[-1], columns, truth, cv=drawn, scoring="roc_auc").mean())
@@ -107,7 +107,7 @@ def test_what_a_model_may_be_told_chooses_no_column_by_label() -> None:
     """Everything a study can set about a model is on this list; a new setting has to be thought about here."""
     blind_to_labels = {"feature_set", "regions", "phases", "split", "variables", "words", "harmonise"}
     blind_to_labels |= {"base", "single_over_5cm_is_b"}
-    fitted_inside = {"correction", "lasso_rule", "missing", "network"}
+    fitted_inside = {"correction", "lasso_rule", "missing", "network", "threshold"}
     # Factors are the analyst's choice of clinical variables, and ICC masks are computed again in every fold.
     chosen_beforehand, made_again = {"factors"}, {"minimum_icc", "icc_bound"}
     assert set(ModelSettings.model_fields) == blind_to_labels | fitted_inside | chosen_beforehand | made_again

@@ -5,15 +5,17 @@ import json
 import numpy as np
 import pytest
 import statsmodels.api as sm
-from sklearn.metrics import brier_score_loss, roc_auc_score, roc_curve
+from sklearn.metrics import brier_score_loss, roc_auc_score
 
 from schemas.errors import ContractError
 from store.analyst.query import answer
-from zoo.benchmark.holdout import comparison_rows, judged_model
+from zoo.benchmark.holdout import comparison_rows, corrected_rows, judged_model
 from zoo.evaluation.classification import classification
+from zoo.evaluation.delong import DeLongTest
 from zoo.evaluation.intervals import wilson_interval
 from zoo.evaluation.multiplicity import holm
 from zoo.models.training import plan_training
+from zoo.saving.folders import local_model_folder
 from zoo.saving.persist import load_model
 
 MODELS = ("cr", "radiomics_lr")
@@ -136,14 +138,21 @@ def test_the_clinical_model_is_that_of_statsmodels(trained):
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_the_threshold_is_youdens_on_the_training_patients(trained, model):
-    """The frozen threshold has the largest sensitivity + specificity of any cut of the training probabilities."""
+def test_the_threshold_is_youdens_on_held_out_training_patients(trained, model):
+    """It has the largest sensitivity + specificity of any cut of the probabilities of inner folds."""
     written, rows = trained
-    labels, probabilities = arrays(judged_model(written.snapshot, rows[model]), "training")
-    false_positive, true_positive, _ = roc_curve(labels, probabilities, drop_intermediate=False)
+    loaded = load_model(local_model_folder(written.store, rows[model]), rows[model]["sha256"])
+    probabilities = loaded.estimator.held_out_probabilities_
+    labels = plan_of(written, model).table.of_cohort("training")[1].to_numpy()
+    assert "by fits that had not seen them" in loaded.metadata["threshold_rule"]
+    low, high = loaded.metadata["threshold_spread"]
+    assert low <= rows[model]["threshold"] <= high
+    own = np.unique(arrays(judged_model(written.snapshot, rows[model]), "training")[1])
+    cuts = [own[0], *((own[:-1] + own[1:]) / 2)]
+    index = [(probabilities >= cut)[labels == 1].mean() - (probabilities >= cut)[labels == 0].mean() for cut in cuts]
     called = probabilities >= rows[model]["threshold"]
-    index = called[labels == 1].mean() + (~called[labels == 0]).mean() - 1
-    assert index == pytest.approx((true_positive - false_positive).max(), abs=1e-12)
+    assert called[labels == 1].mean() - called[labels == 0].mean() == pytest.approx(max(index), abs=1e-12)
+    assert rows[model]["threshold"] == pytest.approx(cuts[int(np.argmax(index))])
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -304,6 +313,17 @@ def test_models_are_compared_on_the_patients_they_share(cohort_of_90):
     unpaired = [row for row in found if row.kind == "unpaired"]
     assert [row.p_holm for row in unpaired] == pytest.approx(list(holm([row.p for row in unpaired])))
     assert [row.p_holm for row in found[:2]] == [row.p for row in found[:2]]
+
+
+def test_holms_family_is_the_declared_one():
+    """With primary comparisons the others keep their p and have no corrected one; without, all are one family."""
+    pairs = {("a", "b"): 0.01, ("a", "c"): 0.02, ("b", "c"): 0.03}
+    tests = [(a, b, DeLongTest("paired", 2.0, None, p, 0.7, 0.6)) for (a, b), p in pairs.items()]
+    declared = corrected_rows("s", "holdout", "validation", tests, [("c", "a"), ("b", "c")])
+    assert [row.p_holm for row in declared] == [None, 0.04, 0.04]
+    assert [row.p for row in declared] == [0.01, 0.02, 0.03]
+    assert [row.p_holm for row in corrected_rows("s", "holdout", "validation", tests)] == [0.03, 0.04, 0.04]
+    assert [row.p_holm for row in corrected_rows("s", "holdout", "validation", tests, [("x", "y")])] == [None] * 3
 
 
 def test_a_null_feature_is_imputed_and_the_patient_judged(cohort_of_90):

@@ -48,14 +48,15 @@ def test_the_clinical_model_fills_with_what_it_learnt_in_training():
     train, rest = frame[:80], frame[80:]
     medians = train.median().to_numpy()[0]
     model = model_spec("cr").build(ModelSettings(missing="impute")).fit(train, labels[:80])
-    np.testing.assert_array_equal(model.fill_, medians)
+    np.testing.assert_array_equal(model.estimator_.fill_, medians)
     whole = pl.DataFrame(filled(train.fill_null(np.nan).to_numpy(), medians), schema=train.columns)
     reference = ClinicalLogisticRegression().fit(whole, labels[:80])
-    assert model.factors_ == reference.factors_ == ["strong"]
+    assert model.estimator_.factors_ == reference.factors_ == ["strong"]
     expected = reference.predict_proba(
         pl.DataFrame(filled(rest.fill_null(np.nan).to_numpy(), medians), schema=rest.columns)
     )
-    np.testing.assert_allclose(model.predict_proba(rest), expected)
+    np.testing.assert_allclose(model.estimator_.predict_proba(rest), expected)
+    assert np.isfinite(model.predict_proba(rest)).all()
 
 
 def test_without_imputation_a_missing_value_is_refused():
@@ -72,7 +73,7 @@ def test_the_combined_model_fills_its_factors_too():
     features = {f"AP__f{n}": labels + random.normal(size=len(labels)) for n in range(4)}
     frame = frame.with_columns(**{name: pl.Series(values) for name, values in features.items()})
     model = combined(ModelSettings(missing="impute")).fit(frame, labels)
-    combine = model[0]
+    combine = model.estimator_[0]
     assert combine.factors_ == ["strong"]
     assert combine.fill_.tolist() == [frame["strong"].median()]
     lacking = frame[:5].with_columns(strong=pl.lit(None, dtype=pl.Float64), weak=pl.lit(None, dtype=pl.Float64))

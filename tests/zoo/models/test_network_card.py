@@ -11,8 +11,7 @@ from builders.fused_tables import QUICK, fused_table
 from schemas.features.region_settings import RegionSettings
 from schemas.study.models import FactorRule, ModelSettings
 from zoo.models.card import model_card
-from zoo.models.penalties import chosen_penalties
-from zoo.models.summary import model_summary
+from zoo.models.summary import chosen_penalties, model_summary
 from zoo.models.words import inputs_words, network_words, penalty_words, region_words, step_words, unit_words
 from zoo.registry import model_spec
 from zoo.tables.inputs import ModelInputs

@@ -122,14 +122,16 @@ def probabilities(found):
 
 
 def test_a_clinical_model_answers_for_new_patients(newcomers):
-    """The probability is that of the model's own line on the factors as it cuts them, the threshold the frozen one."""
+    """The probability is that of the recalibrated line on the factors as it cuts them, the threshold the frozen one."""
     newcomers.put_clinical()
     found, saved = newcomers.predict("cr"), newcomers.saved("cr")
-    (effect,) = saved.loaded.estimator.multivariable_
+    model = saved.loaded.estimator
+    (effect,) = model.estimator_.multivariable_
     assert effect.factor == "afp>400"
     for each in found.patients:
         high = newcomers.clinical[each.patient]["afp"] > 400
-        expected = saved.loaded.estimator.intercept_[0] + effect.coefficient * high
+        fitted = model.estimator_.intercept_[0] + effect.coefficient * high
+        expected = model.intercept_ + model.slope_ * fitted
         assert logit(each.probability) == pytest.approx(expected)
         assert each.positive == (each.probability >= found.threshold)
         assert (each.cohort, each.reason) == ("new", None)
@@ -253,7 +255,7 @@ def test_a_single_missing_feature_is_imputed(newcomers):
     newcomers.features["N0", "AP"][name] = None
     newcomers.put_features()
     found = probabilities(newcomers.predict("radiomics_lr", patients=["N0"]))
-    imputer = newcomers.saved("radiomics_lr").loaded.estimator["impute"]
+    imputer = newcomers.saved("radiomics_lr").loaded.estimator.estimator_["impute"]
     at = list(imputer.feature_names_in_).index(f"AP__{name}")
     newcomers.features["N0", "AP"][name] = float(imputer.statistics_[at])
     again = Newcomers.put_features(newcomers, feature_set="quick@1")

@@ -50,7 +50,7 @@ def test_a_variant_is_trained_recorded_and_judged_under_its_own_name(cohort_of_9
     assert loaded.card.startswith("# lr_late of study s\n")
     assert "- A variant of the zoo's `radiomics_lr`" in loaded.card
     assert {name.partition("__")[0] for name in loaded.metadata["columns"]} == {"DP"}
-    assert loaded.estimator.get_params()["univariable__correction"] == "benjamini-hochberg"
+    assert loaded.estimator.get_params()["estimator__univariable__correction"] == "benjamini-hochberg"
     assert {each.model for each in judged_model(cohort_of_90.snapshot, row).leaderboard} == {"lr_late"}
     assert recorded_spec(row) == study_spec(cohort_of_90.study, "lr_late")
 
@@ -86,7 +86,12 @@ def test_variants_and_their_base_are_fitted_side_by_side_in_folds(cohort_of_90):
     labels = split_labels(snapshot, study, "fixed")
     folds = repeated_folds(labels, repeats=1, folds=2, seed=1)
     planned = plan_cross_validation(
-        snapshot, study, ["radiomics_lr", "lr_late"], labels={"fixed": labels}, folds={"fixed": folds}, with_inner=False
+        snapshot,
+        study,
+        ["radiomics_lr", "lr_late"],
+        labels={"fixed": labels},
+        folds={"fixed": folds},
+        with_thresholds=False,
     )
     assert [[recipe.model for recipe in task.recipes] for task in planned.tasks] == [["radiomics_lr", "lr_late"]] * 2
     columns = {recipe.model: pl.read_parquet_schema(recipe.dataset) for recipe in planned.tasks[0].recipes}

@@ -10,7 +10,6 @@ from sklearn.model_selection import StratifiedKFold
 
 from schemas.errors import ContractError
 from schemas.study.models import ModelSettings
-from zoo.benchmark.shared_fits import SharedFits
 from zoo.evaluation.auc import auc
 from zoo.evaluation.repeated import averaged_placements
 from zoo.models.summary import model_summary
@@ -19,6 +18,7 @@ from zoo.networks.fusion import dlrcr
 from zoo.networks.late_fusion import late_fusion
 from zoo.networks.score_join import ScoreJoin, within_parts
 from zoo.radiomics.pipelines import combined, combined_features
+from zoo.radiomics.shared_fits import SharedFits
 
 SETTINGS = ModelSettings(network=QUICK)
 

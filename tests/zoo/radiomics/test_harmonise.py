@@ -158,7 +158,7 @@ def test_a_pipeline_learns_through_the_scanners(name: str, tmp_path: Any) -> Non
         return float(np.mean(probabilities[y[100:] == 1][:, None] > probabilities[y[100:] == 0][None, :]))
 
     assert rank(model, table[100:]) > rank(plain, table[100:].drop(BATCH)) + 0.02
-    assert BATCH not in [str(column) for column in model[:-1].get_feature_names_out()]
+    assert BATCH not in [str(column) for column in model.estimator_[:-1].get_feature_names_out()]
     counts = model_summary(model)["columns_after"]
     assert counts["harmonise"] == counts["impute"] - 1
     loaded = load_model(tmp_path / "m", save_model(tmp_path / "m", model, {})).estimator

@@ -81,10 +81,10 @@ def test_the_radiomics_machine_ranks_as_its_decision_values(effect: float, seed:
     """The model of the zoo, its C and gamma chosen, gives probabilities in the order of its machine's values."""
     values, labels = one_feature(effect, seed)
     model = radiomics_svm(random_state=0).fit(values, labels)
-    machine = model[-1].best_estimator_.machine_
+    machine = model.estimator_[-1]
 
     probabilities = model.predict_proba(values)[:, 1]
-    assert auc(labels, probabilities) == auc(labels, machine.decision_function(model[:-1].transform(values)))
+    assert auc(labels, probabilities) == auc(labels, machine.decision_function(model.estimator_[:-1].transform(values)))
 
 
 def test_units_of_the_decision_values_do_not_matter() -> None:

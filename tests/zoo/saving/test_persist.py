@@ -117,9 +117,9 @@ def test_another_process_predicts_the_same(elsewhere: Elsewhere, name: str) -> N
     assert loaded.sha256 == sha256
     assert "scikit-learn" in loaded.libraries
     if name == "cr":
-        assert loaded.estimator.multivariable_ == model.multivariable_
-        assert loaded.estimator.steps_ == model.steps_
-        assert loaded.estimator.factors_ == model.factors_ != []
+        assert loaded.estimator.estimator_.multivariable_ == model.estimator_.multivariable_
+        assert loaded.estimator.estimator_.steps_ == model.estimator_.steps_
+        assert loaded.estimator.estimator_.factors_ == model.estimator_.factors_ != []
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -111,7 +111,12 @@ def test_the_honest_suite_takes_only_networks_that_saw_no_label(twenty, trained)
 
     def planned(folds):
         return plan_cross_validation(
-            twenty.snapshot, twenty.study, ["radiomics_lr"], labels=labels, folds={"fixed": folds}, with_inner=False
+            twenty.snapshot,
+            twenty.study,
+            ["radiomics_lr"],
+            labels=labels,
+            folds={"fixed": folds},
+            with_thresholds=False,
         )
 
     honest = repeated_folds(LABELS, repeats=1, folds=2, seed=1)

@@ -12,6 +12,8 @@ from sklearn.pipeline import Pipeline
 
 __all__ = ["SharedFits"]
 
+_SELECTED = "selected"
+
 
 class SharedFits:
     """A store of fitted transformers, in memory, that pipelines ask before they fit a step.
@@ -38,8 +40,26 @@ class SharedFits:
             last = pipeline.steps[-1][1]
             if not hasattr(last, "predict") and last != "passthrough":
                 # A pipeline asks for all steps but its last: an empty one behind it lets the last be shared too.
-                pipeline.steps = [*pipeline.steps, ("selected", "passthrough")]
+                pipeline.steps = [*pipeline.steps, (_SELECTED, "passthrough")]
         return copy
+
+    @staticmethod
+    def released(estimator: BaseEstimator) -> BaseEstimator:
+        """Return a fitted estimator as it would be had it never asked a store, to be saved: changed in place."""
+        pending, seen = [estimator], set()
+        while pending:
+            each = pending.pop()
+            if id(each) in seen:
+                continue
+            seen.add(id(each))
+            if isinstance(each, Pipeline):
+                if isinstance(each.memory, SharedFits):
+                    each.memory = None
+                    if each.steps[-1] == (_SELECTED, "passthrough"):
+                        each.steps = each.steps[:-1]
+                pending += [step for _, step in each.steps if isinstance(step, BaseEstimator)]
+            pending += [value for value in vars(each).values() if isinstance(value, BaseEstimator)]
+        return estimator
 
     def cache(self, function: Callable[..., Any], ignore: Sequence[str] = ()) -> Callable[..., Any]:
         """Return a function that fits a transformer, or gives what it gave before for the same."""

@@ -12,9 +12,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 
 from schemas.study.models import ModelSettings
-from zoo.benchmark.shared_fits import SharedFits
 from zoo.radiomics.lasso import LassoSelector
+from zoo.radiomics.shared_fits import SharedFits
 from zoo.registry import model_spec
+from zoo.saving.persist import save_model
 
 RADIOMICS = ("radiomics_lr", "radiomics_svm", "radiomics_knn", "radiomics_xgb", "radiomics_mlp")
 N_PATIENTS, N_FEATURES = 60, 30
@@ -62,7 +63,7 @@ def counted(**parameters: Any) -> Pipeline:
     return Pipeline([("counted", Counted(**parameters)), ("classifier", LogisticRegression())])
 
 
-def test_shared_fits_give_the_numbers_of_separate_ones(table) -> None:
+def test_shared_fits_give_the_numbers_of_separate_ones(table, tmp_path) -> None:
     """All radiomics models and the combined one predict to the last bit what they predict when each fits alone."""
     frame, labels = table
     shared = SharedFits()
@@ -73,10 +74,13 @@ def test_shared_fits_give_the_numbers_of_separate_ones(table) -> None:
         alone = estimator.fit(frame.select(columns)[:45], labels[:45])
         rest = frame.select(columns)[45:]
         assert np.array_equal(together.predict_proba(rest), alone.predict_proba(rest)), name
+        SharedFits.released(together)
+        saved = [save_model(tmp_path / f"{name}-{at}", each, {}) for at, each in enumerate((together, alone))]
+        assert saved[0] == saved[1], name
 
 
 def test_the_selection_is_fitted_once_for_all(table, monkeypatch) -> None:
-    """Five radiomics models and the combined one need one LASSO among them."""
+    """Five radiomics models and the combined one need one LASSO for all patients and one for each inner fold."""
     frame, labels = table
     fits = []
     fit = LassoSelector.fit
@@ -85,7 +89,7 @@ def test_the_selection_is_fitted_once_for_all(table, monkeypatch) -> None:
     for name in (*RADIOMICS, "rcr"):
         columns = frame.columns if name == "rcr" else frame.columns[:-1]
         shared.sharing(model_spec(name).build(ModelSettings(), random_state=1)).fit(frame.select(columns), labels)
-    assert len(fits) == 1
+    assert len(fits) == 1 + 5
 
 
 @pytest.mark.parametrize("change", ["rows", "values", "names", "labels", "parameters"])
@@ -123,3 +127,13 @@ def test_the_estimator_given_stays_unfitted_and_unshared(table) -> None:
     SharedFits().sharing(estimator).fit(*table)
     assert estimator.memory is None
     assert not hasattr(estimator[-1], "coef_")
+
+
+def test_what_is_released_keeps_its_own_steps(table) -> None:
+    """A step of somebody else's that has the name of the empty one, and a cache of their own, stay."""
+    frame, labels = table
+    own = Pipeline([("counted", Counted()), ("selected", LogisticRegression())], memory=None)
+    together = SharedFits.released(SharedFits().sharing(own).fit(frame, labels))
+    assert [name for name, _ in together.steps] == ["counted", "selected"]
+    assert together.memory is None
+    assert together.predict_proba(frame).shape == (len(labels), 2)
