@@ -70,7 +70,9 @@ class ModelSpec(Member):
 
 
 def _cr(settings: ModelSettings = DEFAULT_SETTINGS, random_state: int = 0) -> RecalibratedClassifier:
-    return RecalibratedClassifier(ClinicalLogisticRegression(impute=settings.imputes), random_state=random_state)
+    regression = ClinicalLogisticRegression(impute=settings.imputes)
+    # Ten draws of folds take less than one selection of radiomics features.
+    return RecalibratedClassifier(regression, random_state=random_state, repeats=10)
 
 
 def _network(architecture: str) -> Build:

@@ -60,6 +60,8 @@ class RecalibratedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
     batch : str, optional
         The column of batches that a harmonised estimator reads, of a frame. No fold leaves fewer than three patients of
         a batch to fit to: those who would be missing are held out of none.
+    repeats : int, default=1
+        How often the folds are drawn. A sigmoid of one draw depends on it, most where the signal is weak.
 
     Attributes
     ----------
@@ -72,7 +74,8 @@ class RecalibratedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
     unconstrained_slope_ : float
         The maximum likelihood b; at or below 0 the scores of unseen patients say nothing, or the contrary.
     held_out_rows_, held_out_probabilities_ : ndarray of shape (n_patients,)
-        The rows that a fold held out, all but those that a rare batch keeps, and their recalibrated probabilities.
+        The rows that a fold held out, all but those that a rare batch keeps, and their recalibrated probabilities, the
+        mean of the draws.
     classes_ : ndarray of shape (2,)
         The labels, sorted.
     n_features_in_ : int
@@ -99,6 +102,7 @@ class RecalibratedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
         n_splits: int = 5,
         random_state: int = 0,
         batch: str | None = None,
+        repeats: int = 1,
     ) -> None:
         self.estimator = estimator
         self.grid = grid
@@ -106,6 +110,7 @@ class RecalibratedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
         self.n_splits = n_splits
         self.random_state = random_state
         self.batch = batch
+        self.repeats = repeats
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -137,28 +142,11 @@ class RecalibratedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
         table, labels = indexable(X, labels)
         self.classes_, target = two_classes(labels)
         people = None if groups is None else [str(each) for each in np.asarray(groups)]
-        parts = person_folds(target, people, self.n_splits, self.random_state)
-        if not parts:
-            raise ValueError("a class has 1 patient only: cross-validation needs one to fit to and one to judge")
-        if self.batch is not None:
-            parts = _with_batches(parts, np.asarray(table[self.batch]))
-        tried = self._feasible_grid(min(len(training) for training, _ in parts))
-        every = np.full((len(tried), len(target)), np.nan)
-        for training, judged in parts:
-            try:
-                every[:, judged] = self._held_out_scores(table, target, training, judged, tried)
-            except (ValueError, ContractError) as error:
-                # What cannot be fitted to all patients either is no fault of the fold.
-                clone(self.estimator).fit(table, target)
-                rarer = int(np.bincount(target[training], minlength=2).min())
-                left = f"an inner fold leaves {rarer} patients of the rarer label to fit to"
-                if isinstance(error, ContractError):
-                    raise ContractError(f"{left}; {error.message}", hint=error.hint) from error
-                raise ValueError(f"{left}; {error}") from error
-        rows = np.flatnonzero(~np.isnan(every).any(axis=0))
+        tried, every = self._scores_of_folds(table, target, people)
+        rows = np.flatnonzero(~np.isnan(every).any(axis=(0, 1)))
         if len(np.unique(target[rows])) < 2:
             raise ValueError("the patients whom inner folds can hold out have one label only")
-        scores, truth = every[:, rows], target[rows]
+        scores, truth = every[:, :, rows].reshape(len(tried), -1), np.tile(target[rows], self.repeats)
         chosen = int(np.argmin([self._loss(each, truth) for each in scores]))
         self.best_params_: dict[str, Any] = dict(tried[chosen])
         whole = clone(self.estimator)
@@ -168,8 +156,35 @@ class RecalibratedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
         self.slope_, self.intercept_ = sigmoid.slope, sigmoid.intercept
         self.unconstrained_slope_ = sigmoid.unconstrained_slope
         self.held_out_rows_ = rows
-        self.held_out_probabilities_ = np.asarray(expit(sigmoid.log_odds(scores[chosen])), dtype=np.float64)
+        held_out = expit(sigmoid.log_odds(scores[chosen])).reshape(self.repeats, -1)
+        self.held_out_probabilities_ = np.asarray(held_out.mean(axis=0), dtype=np.float64)
         return self
+
+    def _scores_of_folds(
+        self, table: Any, target: NDArray[np.intp], people: Sequence[str] | None
+    ) -> tuple[list[dict[str, Any]], Floats]:
+        """Return the combinations, and each one's scores of every patient in each draw of the folds, NaN where none."""
+        draws = range(self.random_state, self.random_state + self.repeats)
+        drawn = [person_folds(target, people, self.n_splits, seed) for seed in draws]
+        if not all(drawn):
+            raise ValueError("a class has 1 patient only: cross-validation needs one to fit to and one to judge")
+        if self.batch is not None:
+            drawn = [_with_batches(parts, np.asarray(table[self.batch])) for parts in drawn]
+        folds = [(draw, training, judged) for draw, parts in enumerate(drawn) for training, judged in parts]
+        tried = self._feasible_grid(min(len(training) for _, training, _ in folds))
+        every = np.full((len(tried), self.repeats, len(target)), np.nan)
+        for draw, training, judged in folds:
+            try:
+                every[:, draw, judged] = self._held_out_scores(table, target, training, judged, tried)
+            except (ValueError, ContractError) as error:
+                # What cannot be fitted to all patients either is no fault of the fold.
+                clone(self.estimator).fit(table, target)
+                rarer = int(np.bincount(target[training], minlength=2).min())
+                left = f"an inner fold leaves {rarer} patients of the rarer label to fit to"
+                if isinstance(error, ContractError):
+                    raise ContractError(f"{left}; {error.message}", hint=error.hint) from error
+                raise ValueError(f"{left}; {error}") from error
+        return tried, every
 
     def _feasible_grid(self, patients: int) -> list[dict[str, Any]]:
         """Return the combinations to try, without numbers of neighbours that a fold has not."""

@@ -171,3 +171,23 @@ def test_folds_of_people_with_both_labels_leave_both_to_fit_to() -> None:
     for seed in range(50):
         for training, _ in person_folds(labels, people, 5, seed):
             assert {labels[row] for row in training} == {0, 1}
+
+
+def test_more_draws_of_folds_make_the_slope_depend_less_on_them() -> None:
+    """Slopes of ten seeds spread less with ten draws than with one; each patient has the mean of the draws."""
+    values, labels = cohort(7, 100, 6, 0.25)
+    spread = {
+        repeats: np.std(
+            [
+                RecalibratedClassifier(LogisticRegression(), random_state=100 * seed, repeats=repeats)
+                .fit(values, labels)
+                .unconstrained_slope_
+                for seed in range(10)
+            ]
+        )
+        for repeats in (1, 10)
+    }
+    assert spread[10] < spread[1] / 2
+    model = RecalibratedClassifier(LogisticRegression(), repeats=3).fit(values, labels)
+    assert model.held_out_probabilities_.shape == (100,)
+    assert model.held_out_rows_.tolist() == list(range(100))
