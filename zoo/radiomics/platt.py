@@ -1,4 +1,4 @@
-"""Probabilities of a machine that gives decision values: Platt's sigmoid, which never turns their order round."""
+"""Platt's sigmoid behind a machine, which never turns its order round; models of former releases have it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A classifier whose parameters are chosen by cross-validation inside the training fold."""
+"""A classifier tuned behind a selection, inside the training fold; models of former releases have it."""
 
 from __future__ import annotations
 
