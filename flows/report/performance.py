@@ -60,6 +60,12 @@ class SubgroupTable:
         """One line a cohort and model: its rows, level by level."""
         return [list(rows) for _, rows in groupby(self.rows, key=lambda row: (row["cohort"], row["model"]))]
 
+    def divided(self, model: str) -> list[list[list[Row]]]:
+        """Return the lines of one model on patients whom it was not fitted to, and then all others, where there are."""
+        first = [line for line in self.lines if line[0]["model"] == model and line[0]["cohort"] != "training"]
+        others = [line for line in self.lines if line not in first]
+        return [part for part in (first, others) if part]
+
 
 @dataclass(frozen=True)
 class Performance:

@@ -226,12 +226,12 @@ def test_the_first_table_shows_what_its_sql_gives(judged_study, judged_page):
 
 
 def test_subgroups_show_what_their_sql_gives(judged_study, judged_page):
-    """Each model has a line a cohort with the AUC of both sexes, and each pair of levels its test."""
-    table = judged_page.table("Subgroups by sex")
+    """The model named first stands alone, the others behind it: a line a cohort, the AUC of both sexes, and tests."""
+    table, others = judged_page.table("Subgroups by sex"), judged_page.table("The other lines of subgroups by sex")
     rows = {(row["cohort"], row["model"], row["level"]): row for row in judged_study.sql(table.sql)}
-    assert table.rows[0] == ["Cohort", "Model", "female", "male"]
-    assert len(table.rows) == 5
-    for cohort, model, *cells in table.rows[1:]:
+    assert table.rows[0] == others.rows[0] == ["Cohort", "Model", "female", "male"]
+    assert ([row[0] for row in table.rows[1:]], len(others.rows)) == (["validation"], 4)
+    for cohort, model, *cells in [*table.rows[1:], *others.rows[1:]]:
         for level, cell in zip(("female", "male"), cells, strict=True):
             row = rows[cohort, model, level]
             assert cell.startswith(decimals(row["auc"]))
