@@ -14,7 +14,9 @@ from zoo.evaluation.classification import classification
 from zoo.evaluation.delong import DeLongTest
 from zoo.evaluation.intervals import wilson_interval
 from zoo.evaluation.multiplicity import holm
-from zoo.models.training import plan_training
+from zoo.models.training import fit_and_save_model, plan_training
+from zoo.radiomics.lasso import LassoSelector
+from zoo.radiomics.shared_fits import SharedFits
 from zoo.saving.folders import local_model_folder
 from zoo.saving.persist import load_model
 
@@ -360,3 +362,29 @@ def test_a_model_that_keeps_no_factor_is_judged_as_what_it_is(cohort_of_90):
         assert figures.auc == 0.5
         assert {figures.ppv is None, figures.npv is None} == {True, False}
         assert figures.calibration_slope is None
+
+
+def test_trainings_share_their_selection(cohort_of_90, monkeypatch):
+    """Two radiomics models need the LASSO of one, and are saved as they are alone, to the byte."""
+    fits = []
+    fit = LassoSelector.fit
+    monkeypatch.setattr(LassoSelector, "fit", lambda self, X, y: fits.append(1) or fit(self, X, y))
+    plans = [plan_of(cohort_of_90, model) for model in ("radiomics_lr", "radiomics_knn")]
+    shared = SharedFits()
+    store, study = cohort_of_90.store, cohort_of_90.study
+    together = [fit_and_save_model(store, study, plan, "", shared).row["sha256"] for plan in plans]
+    assert len(fits) == 1 + 5
+    assert [fit_and_save_model(store, study, plan, "").row["sha256"] for plan in plans] == together
+    assert len(fits) == 3 * (1 + 5)
+
+
+def test_another_rule_is_another_model(cohort_of_90):
+    """The rule of the threshold is in a training's hash, but for the one that models of before have."""
+    plans = {}
+    for rule in ("youden", "youden-training", "0.5"):
+        written = f'threshold = "{rule}"\n' if rule.startswith("youden") else f"threshold = {rule}\n"
+        cohort_of_90.edit("[models.cr]\n", f"[models.cr]\n{written}")
+        plans[rule] = plan_of(cohort_of_90, "cr").training_sha256
+        cohort_of_90.edit(f"[models.cr]\n{written}", "[models.cr]\n")
+    assert len(set(plans.values())) == 3
+    assert plan_of(cohort_of_90, "cr").training_sha256 == plans["youden"]
