@@ -67,11 +67,11 @@ def demonstration(
     refreshed = refresh(store, ingested.study, workers=workers)
     say("step 4 of 5: train and bench")
     benched = bench(store, ingested.study, workers=workers)
-    tabular = [row.model for row in benched.leaderboard if not MEMBERS[row.model].is_network]
     cross_validated = None
     if patients == PUBLISHED_PATIENTS:
-        chosen = list(dict.fromkeys(tabular))
-        cross_validated = bench(store, ingested.study, models=chosen, suite="nested-cv", workers=workers)
+        judged = dict.fromkeys(row.model for row in benched.leaderboard)
+        tabular = [model for model in judged if not MEMBERS[model].is_network]
+        cross_validated = bench(store, ingested.study, models=tabular, suite="nested-cv", workers=workers)
     say("step 5 of 5: report")
     report = write_report(store, ingested.study, folder / "report" / "index.html")
     return DemoReport(ingested, tuple(refreshed), cross_validated, benched, study_file, report, store.analyst_file)

@@ -12,6 +12,7 @@ from flows.train.patients_left_out import PatientsLeftOut, patients_left_out
 from flows.train.stability import keep_stability
 from flows.train.unfit_models import put_unfit_models, record_unfit_models
 from schemas.errors import ContractError
+from schemas.persons import People
 from schemas.study.file import Study
 from store.commits.commit import commit_to
 from store.history.basis import Basis
@@ -85,8 +86,9 @@ def _train(store: Store, study: str | None, models: Sequence[str], basis: Basis)
     asked = stored_study(snapshot, asked.id)
     names = list(dict.fromkeys(models or study_models(asked)))
     splits = [model_inputs(asked, spec).split for spec in _specs(asked, names)]
-    refuse_people_in_both_cohorts(snapshot, asked, study_people(snapshot, asked), splits)
-    plans, errors = _plans(snapshot, asked, names)
+    people = study_people(snapshot, asked)
+    refuse_people_in_both_cohorts(snapshot, asked, people, splits)
+    plans, errors = _plans(snapshot, asked, names, people)
     missing = [plan for plan in plans if plan.current_version is None]
     if missing:
         errors |= _carry_out(store, asked, missing, basis)
@@ -95,13 +97,15 @@ def _train(store: Store, study: str | None, models: Sequence[str], basis: Basis)
     return [_report(snapshot, asked, name, planned.get(name), errors.get(name)) for name in names]
 
 
-def _plans(snapshot: Snapshot, study: Study, models: Iterable[str]) -> tuple[list[TrainingPlan], dict[str, UnfitError]]:
+def _plans(
+    snapshot: Snapshot, study: Study, models: Iterable[str], people: People
+) -> tuple[list[TrainingPlan], dict[str, UnfitError]]:
     """Return what each model would read, a table that several of them read built once, and why some read nothing."""
     tables: dict[str, tuple[ModelTable, PinnedDataset]] = {}
     plans, errors = [], {}
     for model in models:
         try:
-            plans.append(plan_training(snapshot, study, model, tables))
+            plans.append(plan_training(snapshot, study, model, tables, people))
         except UnfitError as error:
             errors[model] = UnfitError(f"'{model}': {error.message}", where=error.where, hint=error.hint)
     return plans, errors

@@ -32,7 +32,7 @@ Floats = NDArray[np.float64]
 class RecalibratedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sklearn is untyped
     r"""A classifier whose parameters, probabilities and threshold come from patients that it had not seen.
 
-    In each inner fold everything is fitted anew to the other folds' patients: imputation, scaling, selection and, for
+    In each inner fold everything is fitted again to the other folds' patients: imputation, scaling, selection and, for
     every combination of the grid, the last step. The combination that does best for the held-out patients, pooled over
     the folds, is taken, the first of those that are equal; the estimator is fitted to all patients with it. Its scores
     f become probabilities by a rising sigmoid, :math:`p = \operatorname{expit}(a + b f)`, that is fitted to the scores

@@ -14,6 +14,7 @@ from sklearn.base import BaseEstimator, clone
 from schemas.documents.model_summary import ModelSummary
 from schemas.errors import ContractError
 from schemas.keys import canonical_json, sha256_of_json
+from schemas.persons import People
 from schemas.study.file import Study
 from schemas.study.networks import NetworkSettings
 from schemas.study.outcomes import EventOutcome
@@ -87,11 +88,16 @@ class TrainedModel:
 def plan_trainings(snapshot: Snapshot, study: Study, models: Iterable[str]) -> list[TrainingPlan]:
     """Plan the training of each model; a table that several of them read is built and pinned once."""
     tables: dict[str, tuple[ModelTable, PinnedDataset]] = {}
-    return [plan_training(snapshot, study, model, tables) for model in models]
+    people = study_people(snapshot, study)
+    return [plan_training(snapshot, study, model, tables, people) for model in models]
 
 
 def plan_training(
-    snapshot: Snapshot, study: Study, model: str, tables: dict[str, tuple[ModelTable, PinnedDataset]] | None = None
+    snapshot: Snapshot,
+    study: Study,
+    model: str,
+    tables: dict[str, tuple[ModelTable, PinnedDataset]] | None = None,
+    people: People | None = None,
 ) -> TrainingPlan:
     """Pin the table that a model would read now and return the plan: whether that was done before, and as what.
 
@@ -105,6 +111,8 @@ def plan_training(
         A model of the study, or a name of the zoo.
     tables : dict, optional
         Tables that were built before, by their inputs; the plan's own is added.
+    people : People, optional
+        Which of the study's pseudonyms stand for one person; looked for where absent.
     """
     spec = study_spec(study, model)
     inputs = model_inputs(study, spec)
@@ -123,12 +131,13 @@ def plan_training(
     # Models of before there were rules have the training patients' own.
     if (rule := study.settings_of(model).threshold) != "youden-training":
         decided_by["threshold"] = rule if isinstance(rule, str | float) else rule.model_dump(mode="json")
-    people: dict[str, str] = {}
+    person_of: dict[str, str] = {}
     if not spec.is_network:  # a network sets patients aside by itself
         training = set(table.of_cohort("training")[2])
-        people = {each: person for each, person in study_people(snapshot, study).person.items() if each in training}
-    if people:
-        decided_by["people"] = people
+        of_study = study_people(snapshot, study) if people is None else people
+        person_of = {each: person for each, person in of_study.person.items() if each in training}
+    if person_of:
+        decided_by["people"] = person_of
     digest = sha256_of_json(decided_by)
     versions = {row["version"]: row["training_sha256"] for row in snapshot.rows("models", study=study.id, model=model)}
     same = [number for number, known in versions.items() if known == digest]
@@ -139,7 +148,7 @@ def plan_training(
         training_sha256=digest,
         current_version=max(same, default=None),
         next_version=max(versions, default=0) + 1,
-        person_of=people,
+        person_of=person_of,
         feature_set=None if bound.feature_set is None else _definition(snapshot, bound.feature_set),
         regions=None if bound.regions is None else _definition(snapshot, bound.regions, with_settings=True),
     )

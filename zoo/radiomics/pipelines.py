@@ -55,7 +55,7 @@ def radiomics_lr(settings: ModelSettings = DEFAULT_SETTINGS, random_state: int =
     that is missing in all of them becomes 0), ``harmonise`` (ComBat, where the study asks for it), ``variance``
     (constant columns out), ``zscore``, ``univariable`` (p < .05), ``lasso`` (C of the smallest cross-validated
     deviance), ``classifier`` (logistic regression with an L2 penalty, its C out of 11 from 1e-4 to 10). C, and the
-    sigmoid that its log odds go through, come from five inner folds in which all steps are fitted anew
+    sigmoid that its log odds go through, come from five inner folds in which all steps are fitted again
     (`RecalibratedClassifier`), as they do in every model here.
 
     Parameters

@@ -123,7 +123,7 @@ def test_neighbours_that_a_fold_has_not_are_not_tried() -> None:
 
 
 def test_what_fails_in_a_fold_is_said_with_its_patients() -> None:
-    """A fold that leaves one label is named; what no patients could mend is the estimator's own error."""
+    """A fold that leaves one label is named; what no number of patients helps is the estimator's own error."""
 
     class TwoOfEach(LogisticRegression):  # type: ignore[misc]  # sklearn is untyped
         def fit(self, X: Any, y: Any) -> Any:
