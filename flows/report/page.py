@@ -12,7 +12,7 @@ from flows.pages.page import page_text, write_page
 from flows.pages.questions import Questions
 from flows.report.performance import performance
 from flows.report.sections import clinical_table, feature_sets, model_parts
-from flows.report.summary import cautions, summary
+from flows.report.summary import cautions, headline_model, summary
 from flows.report.table_one import table_one
 from schemas.errors import UsageError
 from schemas.features.grey_levels import FEWEST_LEVELS
@@ -77,6 +77,7 @@ def _contents(questions: Questions) -> dict[str, Any]:
         "cohorts": cohorts,
         "split": split,
         "suites": suites,
+        "headline": headline_model(suites),
         "summary": summary(study.rows[0], cohorts.rows, suites),
         "cautions": cautions(suites),
         "models": models,

@@ -8,9 +8,14 @@ from typing import Any
 from flows.pages.words import NO_BREAK, decimals, p_words, percent, plural, readable_name
 from flows.report.performance import Performance
 
-__all__ = ["cautions", "summary"]
+__all__ = ["cautions", "headline_model", "summary"]
 
 Row = dict[str, Any]
+
+
+def headline_model(suites: Sequence[Performance]) -> str | None:
+    """Return the model that the page names first: the best of the first suite, which is out of fold where that ran."""
+    return str(suites[0].best["model"]) if suites else None
 
 
 def summary(study: Row, cohorts: Sequence[Row], suites: Sequence[Performance]) -> list[str]:
@@ -43,10 +48,10 @@ def summary(study: Row, cohorts: Sequence[Row], suites: Sequence[Performance]) -
             if row["split"] == split
         ]
         sentences.append(f"The split '{split}' is frozen: {', '.join(parts)}.")
-    chosen: str | None = None
+    headline = headline_model(suites)
     for suite in suites:
         # Chosen once, out of fold where that was done: the best of many on one small cohort is the luckiest of them.
-        best, among = suite.shown(chosen), len(suite.models)
+        best, among = suite.shown(headline), len(suite.models)
         if best["auc"] is None:
             sentences.append(
                 f"No AUC can be given in the {readable_name(suite.judged_on)} cohort: its "
@@ -55,7 +60,7 @@ def summary(study: Row, cohorts: Sequence[Row], suites: Sequence[Performance]) -
             continue
         lead = (
             f"Among {among} models, {best['model']} has the highest AUC"
-            if among > 1 and best["model"] != chosen
+            if among > 1 and (suite is suites[0] or best["model"] != headline)
             else f"The model {best['model']} has an AUC"
         )
         interval = (
@@ -68,7 +73,6 @@ def summary(study: Row, cohorts: Sequence[Row], suites: Sequence[Performance]) -
             f"({interval}; "
             f"{plural(best['n'], 'patient')}, {best['events']} with the outcome)."
         )
-        chosen = chosen or best["model"]
     if not suites:
         sentences.append("No model has been judged yet, so the report has no leaderboard and no figures.")
     return sentences
@@ -83,10 +87,9 @@ def cautions(suites: Sequence[Performance]) -> list[str]:
         What the benchmark found.
     """
     found = []
-    chosen: str | None = None
+    headline = headline_model(suites)
     for suite in suites:
-        best, is_chosen_here = suite.shown(chosen), chosen is None
-        chosen = chosen or best["model"]
+        best = suite.shown(headline)
         where = readable_name(suite.judged_on)
         if best["auc_lo"] is None:
             found.append(
@@ -117,7 +120,7 @@ def cautions(suites: Sequence[Performance]) -> list[str]:
                     f"No {tested} in the {where} cohort tells two models apart after Holm's correction "
                     f"({plural(len(tests), 'test')}), so their order is not a finding."
                 )
-            if is_chosen_here:
+            if suite is suites[0]:
                 found.append("A model that is named for its rank looks better here than it will elsewhere.")
         found += [
             f"{row['model_a']} differs between training and validation (Holm {p_words(row['p_holm'])}, AUC "
