@@ -17,6 +17,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing.context import BaseContext
 
+from flows.engine.interrupts import let_interrupts_wake
 from flows.engine.kept_environment import keep_environment
 from schemas.errors import RadzooError
 
@@ -45,6 +46,7 @@ def worker_pool(workers: int, prepared: Callable[[], None] | None = None) -> Ite
     RadzooError
         When a worker dies, most likely because memory ran out.
     """
+    let_interrupts_wake()
     with one_thread_each():
         try:
             arguments = (dict(os.environ), prepared)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from threading import Event
 from typing import Any, TypeVar
 
+from flows.engine.interrupts import let_interrupts_wake
 from flows.engine.server.temporary import ensure_prefect_server
 from flows.engine.workflow import (
     NO_CACHE,
@@ -91,6 +92,7 @@ def run_tasks(
         How long the pieces take, in any unit; all alike where absent. Of more than 200 those that follow one another
         share a task while they take no longer than a 200th of all: what Prefect takes does not grow with them.
     """
+    let_interrupts_wake()
     shares = shared_tasks([1.0] * len(names) if work is None else work)
     # Any: its futures are a narrower type than with_options names.
     runner: Any = ThreadPoolTaskRunner(max_workers=threads)

@@ -4,6 +4,7 @@ import os
 import signal
 import time
 
+import polars as pl
 import pytest
 
 from flows.engine.tasks import run_tasks, shared_tasks
@@ -35,17 +36,19 @@ def test_results_come_in_order_when_tasks_are_shared(prefect_server: str) -> Non
 
 
 def test_an_interrupt_ends_a_shared_task_after_the_piece_it_is_at(prefect_server: str) -> None:
-    """Of a hundred pieces a task, those behind the one that is being carried out are left."""
+    """Of a hundred pieces a task, those behind the one that is being carried out are left, with polars in use."""
     done: list[int] = []
 
     def carry_out(position: int) -> None:
         # After the signal a piece takes long: a busy machine that is slow to hear it carries out few more.
-        time.sleep(0.01 if len(done) < 20 else 0.5)
+        time.sleep(0.02 if len(done) < 20 else 0.5)
+        # It has handlers of its own, from its import on, which let a wait go on.
+        assert pl.Series([position]).sum() == position
         done.append(position)
-        if len(done) == 20:
+        if position == 10:
             os.kill(os.getpid(), signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):
         run_tasks("try", "an interrupt", [str(number) for number in range(20_000)], carry_out, threads=2)
     # Each of two tasks would have carried out some ninety more.
-    assert 20 <= len(done) < 100
+    assert 11 <= len(done) < 100
