@@ -44,7 +44,7 @@ column = "cohort"
 factors = [{{ variable = "age" }}, {{ variable = "sex", equals = "M" }}]
 {models}
 """
-FAST = ("radiomics_lr", "radiomics_svm", "radiomics_knn", "rcr")
+FAST = ("radiomics_lr", "radiomics_knn", "rcr")
 
 
 def write_study(folder: Path, labels: str, cohorts: str, kind: str = "measured", models=FAST, columns: int = 4) -> Path:

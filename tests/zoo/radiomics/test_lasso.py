@@ -210,7 +210,8 @@ def test_path_is_the_same_whatever_other_threads_do_to_the_warnings() -> None:
     def set_filters() -> None:
         while not stop.is_set():
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
+                # Not the filter below: it would be taken out of the list for a moment, before it is put in first.
+                warnings.simplefilter("ignore", UserWarning)
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
