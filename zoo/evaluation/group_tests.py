@@ -72,8 +72,8 @@ def counts_test(table: ArrayLike) -> GroupTest | None:
     approximate = stats.chi2_contingency(counts, correction=is_two_by_two)
     draws = None if is_two_by_two else stats.MonteCarloMethod(n_resamples=_TABLES, rng=np.random.default_rng(_SEED))
     chi_square = ("chi-square-yates" if is_two_by_two else "chi-square", float(approximate.pvalue))
-    # A sum of probabilities may pass 1 by rounding.
-    exact = ("fisher", min(1.0, float(stats.fisher_exact(counts, method=draws).pvalue)))
+    # A sum of probabilities may pass 1 by rounding. Where all tables are alike, scipy gives an array of one p.
+    exact = ("fisher", min(1.0, float(np.asarray(stats.fisher_exact(counts, method=draws).pvalue).item())))
     has_few = float(approximate.expected_freq.min()) < LEAST_EXPECTED
     return GroupTest(*exact, *chi_square) if has_few else GroupTest(*chi_square, *exact)
 

@@ -66,6 +66,12 @@ def test_fishers_test_of_more_levels_is_near_the_exact_one_and_always_the_same()
     assert counts_test(table) == test
 
 
+def test_everyone_of_a_level_of_their_own_has_p_1():
+    """Four patients, four levels: all tables with these margins are alike, so that none is extreme."""
+    test = counts_test([[1, 0], [1, 0], [0, 1], [0, 1]])
+    assert (test.test, test.p) == ("fisher", 1.0)
+
+
 @pytest.mark.parametrize("table", [[[3, 4], [0, 0]], [[3, 0], [2, 0]], [[0, 0], [0, 0]], [[1, 2]]])
 def test_without_two_groups_and_two_levels_there_is_no_test(table):
     """Everyone alike, or one group empty: None."""
