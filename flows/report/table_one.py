@@ -8,6 +8,7 @@ from typing import Any
 
 from flows.pages.questions import Answer, Questions
 from flows.pages.words import EN_DASH, compact, p_value, percent, readable_unit, readable_variable
+from zoo.benchmark.characteristics import BETWEEN
 
 __all__ = ["TableOne", "table_one"]
 
@@ -57,7 +58,7 @@ class TableOne:
 
     answer: Answer
     cohorts: list[tuple[str, int, int]]
-    """Each cohort with its patients with the outcome and without."""
+    """Each cohort with its patients with the outcome and without; last, both cohorts with the patients of each."""
     lines: list[TableLine]
 
 
@@ -78,7 +79,7 @@ def table_one(questions: Questions, split: str | None) -> TableOne | None:
         row["cohort"]: (row["known_events"] + row["missing_events"], row["known_others"] + row["missing_others"])
         for row in answer.rows
     }
-    cohorts = sorted(sizes)
+    cohorts = sorted(sizes, key=lambda each: (each == BETWEEN, each))
     lines: list[TableLine] = []
     before: tuple[str, str] | None = None
     for _, found in groupby(answer.rows, key=lambda row: row["position"]):

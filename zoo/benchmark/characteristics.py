@@ -14,7 +14,10 @@ from store.history.snapshot import Snapshot
 from zoo.evaluation.group_tests import GroupTest, counts_test, values_test
 from zoo.tables.clinical_values import clinical_values
 
-__all__ = ["characteristic_rows"]
+__all__ = ["BETWEEN", "characteristic_rows"]
+
+BETWEEN = "training-validation"
+"""What stands for the cohort where the two cohorts are compared."""
 
 MOST_COUNTED = 4
 """A number with at most so many different values is counted like a category."""
@@ -54,7 +57,8 @@ def characteristic_rows(snapshot: Snapshot, study: Study) -> list[Row]:
     -------
     list of dict
         Rows of the table ``characteristics``. The test compares patients with label 1 (``_events``) and label 0
-        (``_others``) of one cohort; every level of a category carries the one test of the whole category.
+        (``_others``) of one cohort; every level of a category carries the one test of the whole category. Rows of the
+        cohort ``training-validation`` compare all patients of training (``_events``) and of validation (``_others``).
 
     See Also
     --------
@@ -74,11 +78,19 @@ def characteristic_rows(snapshot: Snapshot, study: Study) -> list[Row]:
                 cohorts.setdefault(row["cohort"], {})[row["patient"]] = labels[row["patient"]]
         patients = [row["patient"] for row in members]
         parts = list(_parts(study, order, {patient: last.get(patient, {}) for patient in patients}))
+        if sides := _side(cohorts):
+            cohorts[BETWEEN] = sides
         for cohort, labelled in cohorts.items():
             own = {"study": study.id, "split": split, "cohort": cohort}
             described = [own | row for part in parts for row in _described(part, labelled)]
             rows += [row | {"position": position} for position, row in enumerate(described)]
     return rows
+
+
+def _side(cohorts: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
+    """Return 1 for each training patient and 0 for each of the validation cohort; nothing where one is not there."""
+    sides = [dict.fromkeys(cohorts.get(cohort, ()), side) for cohort, side in (("training", 1), ("validation", 0))]
+    return sides[0] | sides[1] if all(sides) else {}
 
 
 def _parts(study: Study, order: Sequence[str], last: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Iterator[_Part]:

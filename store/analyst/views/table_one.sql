@@ -1,7 +1,7 @@
 -- A study's first table: each clinical variable of each cohort, patients with the outcome (events) and without (others).
 -- @study the study's id
 -- @split name of the split
--- @cohort training or validation
+-- @cohort training or validation; training-validation where these two are compared: training stands in the columns of label 1 then, validation in those of label 0
 -- @position place in the table
 -- @variable name of the variable
 -- @level the category, the cut point as >value, empty for the number itself

@@ -71,6 +71,18 @@ def test_one_patient_a_group_has_no_spread_and_no_test(rows):
     assert (row["mean_events"], row["sd_events"], row.get("p")) == (55.0, None, None)
 
 
+def test_the_two_cohorts_are_compared(rows):
+    """Training stands in place of label 1, validation of label 0: all patients of each, and the test between them."""
+    training, validation = ([each[1] for each in side if each[1] is not None] for side in (TRAINING, VALIDATION))
+    age = rows["training-validation", "age", ""]
+    assert (age["mean_events"], age["mean_others"]) == (np.mean(training), np.mean(validation))
+    assert (age["known_events"], age["missing_events"], age["known_others"]) == (6, 1, 2)
+    assert (age["test"], age["p"], age["other_test"], age["other_p"]) == values_test(training, validation)
+    male = rows["training-validation", "sex", "male"]
+    assert (male["count_events"], male["count_others"]) == (4, 2)
+    assert male["p"] == counts_test([[2, 0], [4, 2]]).p
+
+
 def test_the_table_keeps_the_study_files_order(rows):
     """Variables stand as the study file lists them, a cut point behind its number."""
     order = [key[1:] for key in sorted((k for k in rows if k[0] == "training"), key=lambda k: rows[k]["position"])]
