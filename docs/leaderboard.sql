@@ -14,7 +14,8 @@
 -- iterations for the logistic line of label on log odds (slope), and for its shift with the slope held at 1.
 -- A figure that does not exist is null: the AUC of one class, its interval where a class has one patient, a rate
 -- without patients, calibration where a probability is 0 or 1 or where
--- the probabilities separate the labels.
+-- the probabilities separate the labels, a slope also where its standard error exceeds 5: the probabilities hardly
+-- differ then.
 with recursive
 judged as (
     select study, suite, model, cohort, fold, coalesce(repeat, 0) as repeat, patient, label, threshold, probability,
@@ -107,11 +108,12 @@ counted as (
     from judged group by all
 ),
 line as (
-    select study, suite, model, cohort, 0 as step, 0.0::double as a, 1.0::double as b from counted where has_line
+    select study, suite, model, cohort, 0 as step, 0.0::double as a, 0.0::double as b, 0.0::double as variance from counted where has_line
     union all
     select study, suite, model, cohort, step + 1,
         any_value(a) + (sum(w * x * x) * sum(r) - sum(w * x) * sum(r * x)) / (sum(w) * sum(w * x * x) - sum(w * x) ** 2),
-        any_value(b) + (sum(w) * sum(r * x) - sum(w * x) * sum(r)) / (sum(w) * sum(w * x * x) - sum(w * x) ** 2)
+        any_value(b) + (sum(w) * sum(r * x) - sum(w * x) * sum(r)) / (sum(w) * sum(w * x * x) - sum(w * x) ** 2),
+        sum(w) / (sum(w) * sum(w * x * x) - sum(w * x) ** 2)
     from (
         select study, suite, model, cohort, step, a, b, logit as x, label - p as r, p * (1 - p) as w
         from (
@@ -153,7 +155,7 @@ select study, suite, model, cohort, n, events, auc,
         (specificity + zz / (2 * (n - events)) + sqrt(zz * specificity * (1 - specificity) / (n - events) + (zz / (2 * (n - events))) ** 2)) / (1 + zz / (n - events)))
     end as specificity_hi,
     ppv, npv, brier,
-    line.b as calibration_slope,
+    case when line.variance <= 25 then line.b end as calibration_slope,
     shift.a as calibration_intercept
 from counted
 cross join (select 3.841458820694124 as zz)

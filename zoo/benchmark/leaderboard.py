@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,7 +14,7 @@ from zoo.evaluation.classification import classification
 from zoo.evaluation.intervals import Interval
 from zoo.evaluation.repeated import OutOfFold, averaged_placements, has_pairs, out_of_fold_estimate
 
-__all__ = ["former_bounds", "leaderboard_row", "scores_of"]
+__all__ = ["former_figures", "leaderboard_row", "scores_of"]
 
 
 def leaderboard_row(predictions: Sequence[PredictionRow]) -> LeaderboardRow:
@@ -57,13 +58,20 @@ def leaderboard_row(predictions: Sequence[PredictionRow]) -> LeaderboardRow:
     )
 
 
-def former_bounds(predictions: Sequence[PredictionRow]) -> dict[str, float | None]:
-    """Return the intervals that releases before docs/adr/0046 gave of out-of-fold predictions, by column.
+def former_figures(predictions: Sequence[PredictionRow]) -> list[dict[str, float | None]]:
+    """Return what former releases gave in place of some figures, the latest first: each a few columns.
 
     They stand in a store until its study is benched again.
     """
+    labels, probabilities = ([getattr(row, name) for row in predictions] for name in ("label", "probability"))
+    # Whatever its error (since docs/adr/0048 a slope that its interval tells nothing of is none).
+    slope = {"calibration_slope": calibration_line(labels, probabilities, largest_error=math.inf).slope}
+    if predictions[0].suite != "nested-cv":
+        return [slope]
+    # Placements averaged over the repeats, up to docs/adr/0046.
     found = scores_of(predictions)
-    return _bounds(averaged_placements(found.labels, found.scores, found.folds).estimate if has_pairs(found) else None)
+    averaged = averaged_placements(found.labels, found.scores, found.folds).estimate if has_pairs(found) else None
+    return [slope, slope | _bounds(averaged)]
 
 
 def _bounds(estimate: AreaEstimate | None) -> dict[str, float | None]:

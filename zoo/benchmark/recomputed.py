@@ -23,7 +23,7 @@ from store.history.snapshot import Snapshot
 from store.home import Store
 from store.verification.findings import REPAIR, Check, Finding
 from zoo.benchmark.holdout import judged_model
-from zoo.benchmark.leaderboard import former_bounds, leaderboard_row
+from zoo.benchmark.leaderboard import former_figures, leaderboard_row
 from zoo.tables.fits import plain_numerics
 from zoo.tables.pinned import known_dataset
 from zoo.tables.rebuilt import rebuild_dataset
@@ -94,12 +94,11 @@ def _leaderboard(_store: Store, connection: Connection) -> Iterator[tuple[int, R
         if rows := predicted.get(tuple(row[name] for name in _GROUP)):
             with plain_numerics():
                 figures = leaderboard_row(rows).model_dump()
-                former = former_bounds(rows) if row["suite"] == "nested-cv" else None
-            yield row["row_id"], {name: figures[name] for name in _FIGURES}, "the stored predictions"
-            if former is not None:
-                # What a former release wrote stands until the next bench.
-                figures |= former
-                yield row["row_id"], {name: figures[name] for name in _FIGURES}, "the stored predictions"
+                former = former_figures(rows)
+            # What a former release wrote stands until the next bench.
+            for each in ({}, *former):
+                known = figures | each
+                yield row["row_id"], {name: known[name] for name in _FIGURES}, "the stored predictions"
 
 
 def _models(store: Store, connection: Connection) -> Iterator[tuple[int, Row, str]]:

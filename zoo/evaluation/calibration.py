@@ -26,6 +26,8 @@ __all__ = [
 
 # Fisher's information of the shift; its square root is one over the standard error.
 LEAST_INFORMATION = 1e-6
+LARGEST_ERROR = 5.0
+"""Standard error of a slope, above which its interval of plus or minus ten says nothing."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,8 @@ def calibration_in_the_large(labels: ArrayLike, probabilities: ArrayLike, level:
     r"""Return the intercept a of :math:`\operatorname{logit} P(y=1) = a + \operatorname{logit} p`.
 
     The slope is fixed at 1, so a is the shift, in log odds, that makes the mean prediction equal the observed
-    share of label 1. The interval is Wald's.
+    share of label 1. The interval is Wald's with the robust (sandwich) variance: where the slope is not 1, that of the
+    model which holds it at 1 is too small.
 
     Parameters
     ----------
@@ -104,6 +107,7 @@ def calibration_in_the_large(labels: ArrayLike, probabilities: ArrayLike, level:
     ----------
     Cox DR, Biometrika 1958;45:562, doi:10.1093/biomet/45.3-4.562.
     Van Calster B et al., BMC Med 2019;17:230, doi:10.1186/s12916-019-1466-7.
+    White H, Econometrica 1982;50:1, doi:10.2307/1912526 (the robust variance).
     """
     positive, _, logits, reason = predicted_log_odds(labels, probabilities)
     deviate = float(stats.norm.isf((1 - confidence_level(level)) / 2))
@@ -122,11 +126,13 @@ def calibration_in_the_large(labels: ArrayLike, probabilities: ArrayLike, level:
     information = float((fitted * (1 - fitted)).sum())
     if information < LEAST_INFORMATION:
         return CalibrationInTheLarge(None, None, "the probabilities are too extreme to tell one shift from another")
-    half = deviate / math.sqrt(information)
+    half = deviate * math.sqrt(float(((positive - fitted) ** 2).sum())) / information
     return CalibrationInTheLarge(intercept, Interval(intercept - half, intercept + half))
 
 
-def calibration_line(labels: ArrayLike, probabilities: ArrayLike, level: float = 0.95) -> CalibrationLine:
+def calibration_line(
+    labels: ArrayLike, probabilities: ArrayLike, level: float = 0.95, *, largest_error: float = LARGEST_ERROR
+) -> CalibrationLine:
     r"""Return slope b and intercept a of :math:`\operatorname{logit} P(y=1) = a + b \operatorname{logit} p`.
 
     Both are fitted together by maximum likelihood; the intervals are Wald's.
@@ -139,13 +145,16 @@ def calibration_line(labels: ArrayLike, probabilities: ArrayLike, level: float =
         Predicted probability of label 1.
     level : float
         Confidence level.
+    largest_error : float
+        Standard error of the slope, above which none is given.
 
     Returns
     -------
     CalibrationLine
         Without numbers, and with the reason, where no finite line exists: a probability is exactly 0 or 1;
         all are equal; or they separate the classes, ties at the border included, so that the likelihood grows
-        for ever with the slope (Albert and Anderson 1984).
+        for ever with the slope (Albert and Anderson 1984). Nor with a standard error above ``largest_error``: of
+        probabilities between .579 and .581 the slope may be 362, plus or minus as much.
 
     Raises
     ------
@@ -174,13 +183,15 @@ def calibration_line(labels: ArrayLike, probabilities: ArrayLike, level: float =
         # An overflow of exp here means a fitted probability of 0, which is what follows from it.
         with np.errstate(over="ignore", divide="raise", invalid="raise"):
             fit = model.fit(method="newton", maxiter=100, disp=False, warn_convergence=False)
-            (intercept, slope), bounds = fit.params, fit.conf_int(alpha=1 - level)
+            (intercept, slope), bounds, errors = fit.params, fit.conf_int(alpha=1 - level), fit.bse
     except (PerfectSeparationError, np.linalg.LinAlgError, ArithmeticError) as error:
         return CalibrationLine(None, None, None, None, f"the line could not be fitted ({type(error).__name__})")
     if not fit.mle_retvals["converged"]:
         return CalibrationLine(None, None, None, None, "the line could not be fitted: no convergence")
     if not (np.isfinite(bounds).all() and math.isfinite(slope) and math.isfinite(intercept)):
         return CalibrationLine(None, None, None, None, "the line could not be fitted: infinite bounds")
+    if errors[1] > largest_error:
+        return CalibrationLine(None, None, None, None, "the probabilities hardly differ between patients")
     return CalibrationLine(
         slope=float(slope),
         slope_interval=Interval(float(bounds[1][0]), float(bounds[1][1])),

@@ -23,7 +23,7 @@ from zoo.benchmark.cross_validation import plan_cross_validation, split_labels
 from zoo.benchmark.fold_fits import FitTask, Recipe, fitted_task
 from zoo.benchmark.folds import repeated_folds
 from zoo.benchmark.holdout import judged_model
-from zoo.benchmark.leaderboard import former_bounds, leaderboard_row
+from zoo.benchmark.leaderboard import former_figures, leaderboard_row
 from zoo.benchmark.nested_cv import JudgedOutOfFold, comparisons_out_of_fold, judged_out_of_fold
 from zoo.benchmark.recomputed import recomputed_checks, recomputed_rows
 from zoo.evaluation.multiplicity import holm
@@ -213,7 +213,7 @@ def test_intervals_of_a_former_release_are_no_damage(found, judged):
     """
     written, _, _ = found
     own = judged["radiomics_lr"]
-    former = former_bounds(own.predictions)
+    _, former = former_figures(own.predictions)
     assert own.leaderboard.auc_lo < former["auc_lo"] < own.leaderboard.auc < former["auc_hi"] < own.leaderboard.auc_hi
     written.put("predictions", [row.model_dump() | {"version": 1} for row in own.predictions])
     for bounds, findings in (({}, 0), (former, 0), (former | {"auc_lo": former["auc_lo"] - 0.01}, 1)):
@@ -224,12 +224,26 @@ def test_intervals_of_a_former_release_are_no_damage(found, judged):
     assert [each.what.partition(":")[0] for each in check.findings] == ["auc_lo"]
 
 
+def test_slopes_of_a_former_release_are_no_damage(found, judged):
+    """A slope that is no longer told, since its interval says nothing, may stand where a former release wrote it."""
+    written, _, _ = found
+    flat = [row.model_copy(update={"probability": 0.58 + 0.001 * row.probability}) for row in judged["cr"].predictions]
+    row, (slope, _) = leaderboard_row(flat), former_figures(flat)
+    assert row.calibration_slope is None
+    assert abs(slope["calibration_slope"]) > 20
+    written.put("predictions", [each.model_dump() | {"version": 1} for each in flat])
+    for former, findings in (({}, 0), (slope, 0), ({"calibration_slope": 7.0}, 1)):
+        written.put("leaderboard", [row.model_dump() | former | {"version": 1}])
+        (check,) = (each for each in recomputed_checks(written.store) if each.name == "leaderboard")
+        assert len([each for each in check.findings if "model cr," in each.where]) == findings, former
+
+
 @pytest.mark.parametrize("of_release", ["former", "this one"])
 def test_an_altered_interval_is_repaired_whoever_wrote_it(found, judged, tmp_path, of_release):
     """The sum of the table tells which of the two releases' figures the row had."""
     own = judged["radiomics_lr"]
     store = Store(tmp_path / "store", create=True)
-    bounds = former_bounds(own.predictions) if of_release == "former" else {}
+    bounds = former_figures(own.predictions)[-1] if of_release == "former" else {}
     row = own.leaderboard.model_dump() | bounds | {"version": 1}
     with commit_to(store, "a bench") as commit:
         commit.put("predictions", [each.model_dump() | {"version": 1} for each in own.predictions])
