@@ -1,0 +1,169 @@
+-- Every figure of each model on each cohort, one a row, with its interval: counted from predictions, the AUC from leaderboard.
+-- @study the study's id
+-- @suite holdout (one split) or nested-cv (repeated nested cross-validation)
+-- @model name in the zoo
+-- @cohort training or validation in the holdout suite, out_of_fold in nested-cv
+-- @figure auc; at the threshold: tp, fp, tn and fn (patients; means over the repeats in nested-cv), sensitivity, specificity, ppv, npv, accuracy; of the probabilities: brier, scaled_brier (1 - brier / that of giving everyone the prevalence), calibration_slope, calibration_intercept (in the large), expected and observed (events), observed_expected (their ratio)
+-- @value the figure, NULL where it cannot be told
+-- @lower lower 95 % bound: logit DeLong of the AUC, Wilson of a rate, normal of the Brier score, Wald of slope, intercept (robust) and log ratio; in nested-cv that of one repeat, its error widened 1.6 times (Brier: 2.1) for five folds whose models share training patients; NULL for counts and scaled_brier
+-- @upper upper 95 % bound
+-- @reason why there is no value, or no interval
+with recursive judged as (
+    select study, suite, model, cohort, fold, coalesce(repeat, 0) as repeat, threshold, probability, label,
+        case when probability > 0 and probability < 1 then ln(probability / (1 - probability)) end as logit
+    from catalogue.predictions
+),
+counted as (
+    select study, suite, model, cohort, count(*) as n, sum(label) as ones, count(*) - sum(label) as zeros,
+        count(distinct repeat) as repeats, count(distinct fold) // count(distinct repeat) as parts,
+        count(*) filter (probability >= threshold and label = 1) as tp,
+        count(*) filter (probability >= threshold and label = 0) as fp,
+        count(*) filter (probability < threshold and label = 0) as tn,
+        count(*) filter (probability < threshold and label = 1) as fn,
+        avg((probability - label) ** 2) as brier, var_pop((probability - label) ** 2) as brier_variance,
+        sum(probability) as expected, count(logit) < count(*) as is_certain,
+        min(logit) = max(logit) as is_constant,
+        min(logit) filter (label = 1) >= max(logit) filter (label = 0)
+            or min(logit) filter (label = 0) >= max(logit) filter (label = 1) as is_separated
+    from judged
+    group by all
+),
+sized as (  -- share: of how many patients each prediction tells; z: the normal distribution's 97.5 % quantile
+    select *, 1.959963984540054 as z,
+        1 / (repeats * case when parts > 1 then 1.14 * (1 + parts / (parts - 1)) else 1 end) as share,
+        case
+            when ones = 0 then 'no patient has label 1'
+            when zeros = 0 then 'no patient has label 0'
+            when is_certain then 'a probability is exactly 0 or 1'
+        end as no_shift,
+        case
+            when no_shift is not null then no_shift
+            when is_constant then 'all probabilities are equal'
+            when is_separated then 'the probabilities separate the two labels'
+        end as no_line,
+        share * case when parts > 1 then 0.57 else 1 end as brier_share
+    from counted
+),
+line as (  -- Newton's steps to slope b and intercept a of the label on the log odds
+    select study, suite, model, cohort, 0 as step, 0.0::double as a, 0.0::double as b, null::double as variance
+    from sized
+    where no_line is null
+    union all
+    select study, suite, model, cohort, step + 1,
+        a + (wxx * r - wx * rx) / (w * wxx - wx ** 2), b + (w * rx - wx * r) / (w * wxx - wx ** 2),
+        w / (w * wxx - wx ** 2)
+    from (
+        select study, suite, model, cohort, step, any_value(a) as a, any_value(b) as b, sum(p * (1 - p)) as w,
+            sum(p * (1 - p) * logit) as wx, sum(p * (1 - p) * logit ** 2) as wxx, sum(label - p) as r,
+            sum((label - p) * logit) as rx
+        from (
+            select line.*, logit, label, 1 / (1 + exp(-(a + b * logit))) as p
+            from line
+            join judged using (study, suite, model, cohort)
+            where step < 25
+        )
+        group by all
+    )
+),
+shift as (  -- and to the intercept a with the slope held at 1
+    select study, suite, model, cohort, 0 as step, 0.0::double as a, null::double as weight,
+        null::double as scatter
+    from sized
+    where no_shift is null
+    union all
+    select study, suite, model, cohort, step + 1, any_value(a) + sum(label - p) / sum(p * (1 - p)), sum(p * (1 - p)),
+        sum((label - p) ** 2)
+    from (
+        select shift.*, label, 1 / (1 + exp(-(a + logit))) as p
+        from shift
+        join judged using (study, suite, model, cohort)
+        where step < 25
+    )
+    group by study, suite, model, cohort, step
+),
+rates as (
+    select study, suite, model, cohort, each.figure, each.hits / nullif(each.tried, 0) as p, each.tried * share as size,
+        z * z as zz, case when each.tried = 0 then each.reason end as reason
+    from (
+        select *, unnest([
+            {'figure': 'sensitivity', 'hits': tp, 'tried': tp + fn, 'reason': 'no patient has label 1'},
+            {'figure': 'specificity', 'hits': tn, 'tried': tn + fp, 'reason': 'no patient has label 0'},
+            {'figure': 'ppv', 'hits': tp, 'tried': tp + fp, 'reason': 'no patient is called positive'},
+            {'figure': 'npv', 'hits': tn, 'tried': tn + fn, 'reason': 'no patient is called negative'},
+            {'figure': 'accuracy', 'hits': tp + tn, 'tried': tp + fp + tn + fn, 'reason': 'there is no threshold'}
+        ]) as each
+        from sized
+    )
+),
+figures as (
+    select study, suite, model, cohort, 'auc' as figure, auc as value, auc_lo as lower, auc_hi as upper,
+        case
+            when auc is null then 'it needs patients of both labels'
+            when auc_lo is null then 'an interval needs two patients of each label'
+        end as reason
+    from catalogue.leaderboard
+    union all
+    select study, suite, model, cohort, each.figure, each.number / repeats, null, null, null
+    from (
+        select *, unnest([
+            {'figure': 'tp', 'number': tp}, {'figure': 'fp', 'number': fp}, {'figure': 'tn', 'number': tn},
+            {'figure': 'fn', 'number': fn}, {'figure': 'expected', 'number': expected},
+            {'figure': 'observed', 'number': ones}
+        ]) as each
+        from sized
+    )
+    union all
+    select study, suite, model, cohort, figure, p,
+        case when reason is null then greatest(0, (p + zz / (2 * size) - half) / (1 + zz / size)) end,
+        case when reason is null then least(1, (p + zz / (2 * size) + half) / (1 + zz / size)) end,
+        reason
+    from (select *, sqrt(zz * p * (1 - p) / size + (zz / (2 * size)) ** 2) as half from rates)
+    union all
+    select study, suite, model, cohort, 'brier', brier,
+        case when error is not null then greatest(0, brier - z * error) end,
+        case when error is not null then least(1, brier + z * error) end,
+        case when error is null then 'an interval needs two patients' end
+    from (select *, case when n > repeats then sqrt(brier_variance / ((n - repeats) * brier_share)) end as error from sized)
+    union all
+    select study, suite, model, cohort, 'scaled_brier', 1 - brier / nullif(ones / n * zeros / n, 0), null, null,
+        case when ones * zeros = 0 then 'it needs patients of both labels' end
+    from sized
+    union all
+    select study, suite, model, cohort, 'calibration_slope', case when is_told then b end,
+        case when is_told then b - z * error end, case when is_told then b + z * error end,
+        case
+            when no_line is not null then no_line
+            when not is_told then 'the probabilities hardly differ between patients'
+        end
+    from (
+        select sized.*, b, coalesce(variance between 0 and 25, false) as is_told,
+            case when is_told then sqrt(variance / share) end as error
+        from sized
+        left join (from line where step = 25) as line using (study, suite, model, cohort)
+    )
+    union all
+    select study, suite, model, cohort, 'calibration_intercept', case when is_told then a end,
+        case when is_told then a - z * error end, case when is_told then a + z * error end,
+        case
+            when no_shift is not null then no_shift
+            when not is_told then 'the probabilities are too extreme to tell one shift from another'
+        end
+    from (
+        select sized.*, a, coalesce(weight >= 1e-6, false) as is_told,
+            case when is_told then sqrt(scatter / share) / weight end as error
+        from sized
+        left join (from shift where step = 25) as shift using (study, suite, model, cohort)
+    )
+    union all
+    select study, suite, model, cohort, 'observed_expected', case when ones > 0 then ones / expected end,
+        case when ones > 0 then ones / expected * exp(-z * sqrt((1 - ones / n) / (ones * share))) end,
+        case when ones > 0 then ones / expected * exp(z * sqrt((1 - ones / n) / (ones * share))) end,
+        case when ones = 0 then 'no patient has label 1' end
+    from sized
+)
+select study, suite, model, cohort, figure, value, lower, upper, reason
+from figures
+order by study, suite, model, cohort, list_position([
+    'auc', 'sensitivity', 'specificity', 'ppv', 'npv', 'accuracy', 'tp', 'fp', 'tn', 'fn', 'brier', 'scaled_brier',
+    'calibration_slope', 'calibration_intercept', 'observed', 'expected', 'observed_expected'
+], figure)

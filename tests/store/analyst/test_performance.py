@@ -1,0 +1,166 @@
+"""The view performance against statsmodels, the package's own statistics and formulas written down here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pytest
+from scipy.special import expit
+from statsmodels.stats.proportion import proportion_confint
+
+from store.analyst.view_parts import fixed_view
+from zoo.evaluation.calibration import brier, calibration_in_the_large, calibration_line
+from zoo.evaluation.classification import classification
+
+Z = 1.959963984540054
+COUNTS = ("tp", "fp", "tn", "fn")
+RATES = ("sensitivity", "specificity", "ppv", "npv", "accuracy")
+
+
+def figures(predictions: list[dict[str, Any]], suite: str = "holdout") -> dict[str, dict[str, Any]]:
+    """Return the view's rows of one model by figure."""
+    own = {"study": "s", "suite": suite, "model": "m", "cohort": "validation", "fold": 0, "repeat": 0, "threshold": 0.5}
+    stored = pa.Table.from_pylist([own | row for row in predictions])
+    area = pa.table({name: [own[name]] for name in ("study", "suite", "model", "cohort")})
+    with duckdb.connect() as connection:
+        connection.sql("create schema catalogue")
+        connection.register("stored", stored)
+        connection.register("area", area)
+        connection.sql("create table catalogue.predictions as from stored")
+        connection.sql(
+            "create table catalogue.leaderboard as select *, .7 as auc, .6 as auc_lo, .8 as auc_hi from area"
+        )
+        rows = connection.sql(fixed_view("performance").query).to_arrow_table().to_pylist()
+    return {row["figure"]: row for row in rows}
+
+
+def bounds(row: dict[str, Any]) -> tuple[float, float]:
+    """Return a figure's lower and upper bound."""
+    return row["lower"], row["upper"]
+
+
+def drawn(seed: int, patients: int, spread: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+    """Return labels, both present, and probabilities that say too much."""
+    random = np.random.default_rng(seed)
+    log_odds = 0.3 + spread * random.standard_normal(patients)
+    labels = (random.random(patients) < expit(log_odds)).astype(int)
+    labels[:2] = 0, 1
+    return labels, expit(1.5 * log_odds)
+
+
+def rows_of(labels: np.ndarray, probabilities: np.ndarray, **columns: Any) -> list[dict[str, Any]]:
+    """Return predictions as rows."""
+    return [
+        {"label": int(label), "probability": float(probability)} | columns
+        for label, probability in zip(labels, probabilities, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_one_model_on_one_cohort_has_the_textbooks_figures(seed: int) -> None:
+    """Counts, rates with Wilson's bounds, Brier score, calibration and O/E are those of independent formulas."""
+    labels, probabilities = drawn(seed, 33)
+    found = figures(rows_of(labels, probabilities))
+    calls = classification(labels, probabilities, 0.5)
+    assert {name: found[name]["value"] for name in COUNTS} == {name: getattr(calls, name) for name in COUNTS}
+    tried = {"sensitivity": (calls.tp, calls.fn), "specificity": (calls.tn, calls.fp)}
+    tried |= {"ppv": (calls.tp, calls.fp), "npv": (calls.tn, calls.fn)}
+    tried |= {"accuracy": (calls.tp + calls.tn, calls.fp + calls.fn)}
+    for name, (right, wrong) in tried.items():
+        wilson = proportion_confint(right, right + wrong, method="wilson")
+        assert found[name]["value"] == pytest.approx(right / (right + wrong), abs=1e-12)
+        assert bounds(found[name]) == pytest.approx(wilson, abs=1e-9)
+    errors = (probabilities - labels) ** 2
+    half = Z * errors.std(ddof=1) / np.sqrt(len(errors))
+    assert found["brier"]["value"] == pytest.approx(brier(labels, probabilities), abs=1e-12)
+    assert bounds(found["brier"]) == pytest.approx((errors.mean() - half, errors.mean() + half), abs=1e-12)
+    prevalence = labels.mean()
+    assert found["scaled_brier"]["value"] == pytest.approx(1 - errors.mean() / (prevalence * (1 - prevalence)))
+    line, large = calibration_line(labels, probabilities), calibration_in_the_large(labels, probabilities)
+    assert found["calibration_slope"]["value"] == pytest.approx(line.slope, abs=1e-8)
+    assert bounds(found["calibration_slope"]) == pytest.approx(line.slope_interval, abs=1e-6)
+    assert found["calibration_intercept"]["value"] == pytest.approx(large.intercept, abs=1e-8)
+    assert bounds(found["calibration_intercept"]) == pytest.approx(large.interval, abs=1e-6)
+    ratio, error = labels.sum() / probabilities.sum(), np.sqrt((1 - prevalence) / labels.sum())
+    assert (found["observed"]["value"], found["expected"]["value"]) == (
+        labels.sum(),
+        pytest.approx(probabilities.sum()),
+    )
+    assert found["observed_expected"]["value"] == pytest.approx(ratio)
+    assert bounds(found["observed_expected"]) == pytest.approx((ratio / np.exp(Z * error), ratio * np.exp(Z * error)))
+    assert (found["auc"]["value"], *bounds(found["auc"])) == (0.7, 0.6, 0.8)
+    assert not any(row["reason"] for row in found.values())
+
+
+def test_out_of_fold_an_interval_is_that_of_one_repeat_widened_for_shared_training() -> None:
+    """Said five times, predictions tell no more than once: the error is 1.6 times one repeat's, 2.1 of Brier's."""
+    labels, probabilities = drawn(1, 60)
+    once = figures(rows_of(labels, probabilities))
+    repeated = [
+        row | {"fold": 5 * repeat + number % 5, "repeat": repeat}
+        for repeat in range(5)
+        for number, row in enumerate(rows_of(labels, probabilities))
+    ]
+    found = figures(repeated, "nested-cv")
+    wider = np.sqrt(1.14 * (1 + 5 / 4))
+    for name in found:
+        assert found[name]["value"] == pytest.approx(once[name]["value"], abs=1e-9), name
+    for name in ("brier", "calibration_slope", "calibration_intercept"):
+        widened = np.sqrt(2 * (1 + 5 / 4)) if name == "brier" else wider
+        asked, own = (each["upper"] - each["lower"] for each in (found[name], once[name]))
+        assert asked == pytest.approx(widened * own, rel=1e-6), name
+    asked, own = (
+        np.log(each["upper"] / each["lower"]) for each in (found["observed_expected"], once["observed_expected"])
+    )
+    assert asked == pytest.approx(wider * own)
+    for name in RATES:
+        tried = {"sensitivity": labels.sum(), "specificity": (1 - labels).sum(), "accuracy": len(labels)}
+        tried |= {"ppv": (probabilities >= 0.5).sum(), "npv": (probabilities < 0.5).sum()}
+        size = tried[name] / wider**2
+        wilson = proportion_confint(found[name]["value"] * size, size, method="wilson")
+        assert bounds(found[name]) == pytest.approx(wilson, abs=1e-9), name
+
+
+@pytest.mark.parametrize(
+    ("labels", "probabilities", "figure", "reason"),
+    [
+        ([0, 1, 0, 1], [0.1, 0.2, 0.3, 0.25], "ppv", "no patient is called positive"),
+        ([0, 1, 0, 1], [0.6, 0.7, 0.8, 0.75], "npv", "no patient is called negative"),
+        ([0, 0, 0], [0.1, 0.2, 0.3], "sensitivity", "no patient has label 1"),
+        ([0, 0, 0], [0.1, 0.2, 0.3], "observed_expected", "no patient has label 1"),
+        ([1, 1, 1], [0.1, 0.2, 0.3], "specificity", "no patient has label 0"),
+        ([0, 0, 1, 1], [0.1, 0.2, 0.7, 0.8], "calibration_slope", "the probabilities separate the two labels"),
+        ([0, 1, 0, 1], [0.4, 0.4, 0.4, 0.4], "calibration_slope", "all probabilities are equal"),
+        ([0, 1, 0, 1], [0.0, 0.4, 0.6, 0.5], "calibration_slope", "a probability is exactly 0 or 1"),
+        ([0, 1, 0, 1], [0.0, 0.4, 0.6, 0.5], "calibration_intercept", "a probability is exactly 0 or 1"),
+        ([0, 1, 0, 1, 1], [0.579, 0.58, 0.581, 0.579, 0.581], "calibration_slope", "hardly differ between patients"),
+        ([1, 1, 1], [0.1, 0.2, 0.3], "scaled_brier", "it needs patients of both labels"),
+        ([1], [0.2], "brier", "an interval needs two patients"),
+    ],
+)
+def test_what_cannot_be_told_has_a_reason(
+    labels: list[int], probabilities: list[float], figure: str, reason: str
+) -> None:
+    """No value, or no bounds, and words that say why."""
+    found = figures(rows_of(np.array(labels), np.array(probabilities)))[figure]
+    assert found["reason"] is not None
+    assert reason in found["reason"]
+    assert bounds(found) == (None, None)
+    assert (found["value"] is None) == (figure != "brier")
+
+
+def test_probabilities_next_to_0_and_1_break_nothing() -> None:
+    """Of log odds beyond 30 the line is Python's, or neither has one."""
+    random = np.random.default_rng(7)
+    for _ in range(40):
+        labels = np.concatenate([[0, 1], random.integers(0, 2, 8)])
+        probabilities = np.clip(expit(random.normal(0, 25, 10)), 1e-300, 1 - 1e-16)
+        found, line = figures(rows_of(labels, probabilities)), calibration_line(labels, probabilities)
+        slope = found["calibration_slope"]["value"]
+        assert (slope is None) == (line.slope is None)
+        if slope is not None:
+            assert slope == pytest.approx(line.slope, rel=1e-5)
+        assert found["brier"]["value"] == pytest.approx(brier(labels, probabilities))
