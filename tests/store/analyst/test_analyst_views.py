@@ -49,6 +49,8 @@ PROMISED = {
         *("study", "model", "version", "patient", "phase", "energy_inside", "energy_margin"),
         *("insertion_auc", "deletion_auc"),
     ),
+    "event_rates": ("study", "split", "cohort", "censored", "complete_case_rate", "rate", "lower", "upper"),
+    "performance": ("study", "suite", "model", "cohort", "figure", "value", "lower", "upper", "reason"),
     "subgroups": ("study", "suite", "model", "cohort", "variable", "level", "n", "events", "auc", "auc_lo", "auc_hi"),
     "table_one": ("study", "split", "cohort", "variable", "level", "count_events", "mean_events", "test", "p"),
     "runs": ("run_id", "flow", "status"),
@@ -183,7 +185,9 @@ def test_every_view_shows_the_filled_store(shared_store):
         "duplicates": 6,
         "commit_changes": len(rows(shared_store, "from catalogue.commit_changes")),
         "embeddings": 0,
+        "event_rates": 0,
         "erasures": 0,
+        "performance": 17,
         "region_arrays": 0,
         "regions": 0,
     }
