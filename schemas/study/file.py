@@ -31,6 +31,9 @@ from schemas.written.values import Written
 __all__ = ["FeatureSetSettings", "ReferenceFaults", "Study"]
 
 
+Threshold = Annotated[float, Field(gt=0, lt=1)]
+
+
 class Header(Written):
     """The study's name and question."""
 
@@ -116,12 +119,15 @@ class Study(Written):
     """Clinical variables in whose levels ``radzoo bench`` judges every model again."""
     primary_comparisons: Annotated[tuple[tuple[Name, Name], ...], Field(max_length=200)] = ()
     """Pairs of models that are compared because that was decided on beforehand: Holm's family is these tests."""
+    net_benefit_range: tuple[Threshold, Threshold] | None = None
+    """The lowest and the highest threshold probability at which somebody would act."""
 
     @model_serializer(mode="wrap")
-    def _written_where_it_compares(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        # A study that declares none is on record as it was before they could be declared.
+    def _written_where_it_is_declared(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # A study that declares neither is on record as it was before they could be declared.
         values: dict[str, Any] = written(self)
-        return values if self.primary_comparisons else {k: v for k, v in values.items() if k != "primary_comparisons"}
+        absent = [name for name in ("primary_comparisons", "net_benefit_range") if not getattr(self, name)]
+        return {name: value for name, value in values.items() if name not in absent}
 
     @model_validator(mode="after")
     def _completes_its_variants(self) -> Self:
@@ -141,6 +147,8 @@ class Study(Written):
         for position, name in enumerate(self.subgroups):
             if name not in self.clinical.variables:
                 yield _fault(f"subgroups names '{name}', no variable of [clinical]", "subgroups", position)
+        if self.net_benefit_range and self.net_benefit_range[0] >= self.net_benefit_range[1]:
+            yield _fault("the lowest threshold comes first, the highest behind it", "net_benefit_range")
         seen: set[frozenset[str]] = set()
         for position, pair in enumerate(self.primary_comparisons):
             if unknown := sorted(set(pair) - self.models.keys()):

@@ -24,6 +24,7 @@ _STRIP = 46  # below a calibration panel, for the spikes
 _TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)
 _LABELS = ("0", "", "0.5", "", "1")
 _NARROWEST = 0.1  # predictions that span less say the same of everyone: a curve over them is a vertical stroke
+_NEXT_TO_ALL = 0.01  # of the ends of the axis: curves that come so near are drawn over all of it
 _LEAST_BENEFIT = -0.1  # below this a net benefit says only: do not
 
 
@@ -98,7 +99,11 @@ def net_benefit_panels(models: Sequence[BenefitOf], *, key: str, title: str, lab
         highest = max((float(each.curve.upper.max()) for each in models), default=1.0)
         for each, (axes, _, _) in zip(models, panels, strict=True):
             curve = each.curve
+            first, last = (float(each) for each in curve.thresholds[[0, -1]])
             axes.set(xlim=(0, 1), ylim=(_LEAST_BENEFIT, 1.05 * highest))
+            if first > _NEXT_TO_ALL or last < 1 - _NEXT_TO_ALL:
+                ticks = np.linspace(first, last, 3)
+                axes.set(xlim=(first, last), xticks=ticks, xticklabels=[f"{tick:.3g}" for tick in ticks])
             axes.axhline(0, color=MUTED, linewidth=1, zorder=2)
             axes.plot(curve.thresholds, curve.treat_all, color=MUTED, linewidth=1.4, linestyle=(0, (3, 2)), zorder=2)
             _band(axes, curve.thresholds, curve.lower, curve.upper)

@@ -126,6 +126,11 @@ def test_unknown_key_at_every_level(old, new, key):
             "primary_comparisons.1: cr and rcr are compared once, one with the other",
         ),
         (
+            'primary_comparisons = [["rcr", "cr"]]',
+            ">>>net_benefit_range = [0.6, 0.2]",
+            "net_benefit_range: the lowest threshold comes first, the highest behind it",
+        ),
+        (
             'alt = { unit = "U/L" }',
             '>>>alt = { unit = "furlong/L" }',
             "clinical.variables.alt.unit: 'furlong/L' is not a UCUM",

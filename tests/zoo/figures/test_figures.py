@@ -110,17 +110,20 @@ def test_a_model_without_a_calibration_curve_keeps_its_panel():
 
 
 def test_net_benefit_is_drawn_beside_treating_all():
-    """The model's line runs through its net benefit, the dashed one through that of treating everyone."""
+    """The model's line runs through its net benefit, the dashed one through that of treating everyone.
+
+    The axis holds the thresholds that were asked for, here .05 to .95.
+    """
     curve = decision_curve(LABELS, PROBABILITIES, THRESHOLDS, resamples=20)
     highest = 1.05 * curve.upper.max()
     svg = _benefit()
     (model,) = _lines(svg, "series-1")
     all_of_them = max(_lines(svg, "muted"), key=len)
     for line, values in ((model, curve.net_benefit), (all_of_them, curve.treat_all)):
-        drawn = _panel(line, -0.1, highest)
+        drawn = _panel(line, -0.1, highest) * (0.9, 1) + (0.05, 0)
         inside = drawn[:, 1] > -0.0999  # the axis cuts off what lies below
         np.testing.assert_allclose(np.interp(drawn[inside, 0], THRESHOLDS, values), drawn[inside, 1], atol=2e-3)
-    assert {"first", "Net benefit"} <= set(_texts(svg))
+    assert {"first", "Net benefit", "0.05", "0.5", "0.95"} <= set(_texts(svg))
 
 
 def test_panels_stand_in_rows_of_four():
