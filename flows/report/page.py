@@ -16,6 +16,7 @@ from flows.report.summary import cautions, headline_model, summary
 from flows.report.table_one import table_one
 from schemas.errors import UsageError
 from schemas.features.grey_levels import FEWEST_LEVELS
+from schemas.study.file import Study
 from store.analyst.query import snapshot_connection
 from store.history.snapshot import Snapshot
 from store.history.studies import stored_study
@@ -51,22 +52,24 @@ def write_report(store: Store, study: str | None, out: Path | None = None) -> Pa
 
 def _write(store: Store, study: str | None, out: Path | None) -> Path:
     snapshot = Snapshot(store)
-    asked = stored_study(snapshot, study).id
+    stored = stored_study(snapshot, study)
+    asked = stored.id
     file = (out or store.root / "report" / f"{asked}.html").resolve()
     if file.is_dir():
         raise UsageError(f"'{file}' is a folder", hint=f"--out {file / asked}.html")
     with snapshot_connection(snapshot) as connection:
-        page = page_text("report", _contents(Questions(connection, "report", study=asked)))
+        page = page_text("report", _contents(Questions(connection, "report", study=asked), stored))
         overview = overview_text(connection)
     write_page(file.parent / FOLDER / "index.html", overview)
     return write_page(file, page)
 
 
-def _contents(questions: Questions) -> dict[str, Any]:
+def _contents(questions: Questions, stored: Study) -> dict[str, Any]:
     """Return all that the page shows; every part of it comes from an answer that keeps its SQL."""
-    study, cohorts = questions.ask("study"), questions.ask("cohorts")
-    suites = performance(questions)
+    study, cohorts, rates = (questions.ask(name) for name in ("study", "cohorts", "rates"))
     models, sets = questions.ask("models"), questions.ask("feature_sets")
+    bases = {row["model"]: row["base"] for row in models.rows}
+    suites = performance(questions, bases, stored.net_benefit_range)
     split = next((row["split"] for row in models.rows if row["split"]), None)
     split = split or next((row["split"] for row in cohorts.rows), None)
     parts = model_parts(models, questions, [row for suite in suites for row in suite.leaderboard.rows])
@@ -75,10 +78,11 @@ def _contents(questions: Questions) -> dict[str, Any]:
         "study_answer": study,
         "outcome": words.readable_name(study.rows[0]["outcome"] or "the outcome"),
         "cohorts": cohorts,
+        "rates": rates,
         "split": split,
         "suites": suites,
         "headline": headline_model(suites),
-        "summary": summary(study.rows[0], cohorts.rows, suites),
+        "summary": summary(study.rows[0], cohorts.rows, rates.rows, suites),
         "cautions": cautions(suites),
         "models": models,
         "parts": parts,
@@ -88,7 +92,7 @@ def _contents(questions: Questions) -> dict[str, Any]:
         "openings": questions.ask("openings"),
         "left_out": questions.ask("left_out"),
         "sets": sets,
-        "features": feature_sets(sets, questions),
+        "features": feature_sets(sets, questions, split),
         "fewest_levels": FEWEST_LEVELS,
         "failures": questions.ask("failures"),
         "commit_answer": questions.ask("commit"),

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import groupby
 from typing import Any
 
 from flows.pages.questions import Answer, Questions
 from flows.pages.words import readable_name, readable_unit, readable_variable
-from zoo.evaluation.calibration import calibration_in_the_large, calibration_line
-from zoo.evaluation.decision_curve import DecisionCurve, decision_curve
+from flows.report.added_value import AddedValue, added_values
+from flows.report.net_benefit import NetBenefit, net_benefits
 from zoo.evaluation.recalibration import recalibration_curve
 from zoo.figures.curves import AucInterval, RocOf, auc_forest, roc_plot
-from zoo.figures.panels import BenefitOf, CalibrationOf, calibration_panels, net_benefit_panels
+from zoo.figures.panels import CalibrationOf, calibration_panels
 from zoo.figures.parts import SeriesStyle, series_styles
 
 __all__ = ["Performance", "performance"]
@@ -22,15 +23,8 @@ Row = dict[str, Any]
 # Where a model is judged, the most telling first.
 _JUDGED_ON = ("validation", "out_of_fold", "training")
 _LARGEST_SLOPE = 10
-_THRESHOLDS = [number / 100 for number in range(1, 100)]
-_NO_RATE = {
-    "auc": "it needs patients of both labels",
-    "auc_lo": "an interval needs two patients of each label",
-    "sensitivity": "no patient has label 1",
-    "specificity": "no patient has label 0",
-    "ppv": "no patient is called positive",
-    "npv": "no patient is called negative",
-}
+# Without a value wherever another figure, which stands beside it, has none.
+_FOLLOWING = ("scaled_brier", "observed_expected")
 
 
 @dataclass(frozen=True)
@@ -73,10 +67,10 @@ class Performance:
 
     suite: str
     leaderboard: Answer
+    figures: Answer
+    """Every figure with its interval, or the reason why there is none."""
     models: list[tuple[str, list[Row]]]
     """Rows of the leaderboard by model, best first."""
-    reasons: dict[tuple[str, str, str], str]
-    """Why a figure is missing, by model, cohort and column."""
     judged_on: str
     """The cohort by which models are ranked."""
     roc: Answer
@@ -86,9 +80,12 @@ class Performance:
     calibration_figures: dict[str, str]
     """By cohort, the one by which models are ranked first."""
     without_curve: list[str]
-    benefit_figures: dict[str, str]
+    benefits: dict[str, NetBenefit]
+    """By cohort, like the calibration."""
     comparisons: dict[str, Answer]
     """DeLong tests by kind, paired and unpaired."""
+    added: list[AddedValue]
+    """What models add to those of fewer inputs on the held-out cohort; none out of fold, where no test of it holds."""
     subgroups: Answer
     subgroup_tests: Answer
 
@@ -96,6 +93,21 @@ class Performance:
     def is_repeated(self) -> bool:
         """Whether patients were judged fold by fold, so that the figures show what holds over folds and repeats."""
         return self.suite == "nested-cv"
+
+    @cached_property
+    def _told(self) -> dict[tuple[str, str, str], Row]:
+        return {(row["model"], row["cohort"], row["figure"]): row for row in self.figures.rows}
+
+    def told(self, row: Row, figure: str) -> Row | None:
+        """Return a figure of the model and cohort of a row: ``value``, ``lower``, ``upper`` and ``reason``."""
+        return self._told.get((row["model"], row["cohort"], figure))
+
+    @property
+    def reasons(self) -> list[Row]:
+        """The figures that could not be told, each with its reason, in the leaderboard's order."""
+        order = [model for model, _ in self.models]
+        missing = [row for row in self.figures.rows if row["reason"] and row["figure"] not in _FOLLOWING]
+        return sorted(missing, key=lambda row: order.index(row["model"]))
 
     @property
     def best(self) -> Row:
@@ -137,12 +149,26 @@ class Performance:
         return [row for row in self.comparisons[kind].rows if cohort in (None, row["cohort"])]
 
 
-def performance(questions: Questions) -> list[Performance]:
-    """Return the results of each suite that was run; none where no model was judged."""
-    return [_of_suite(questions, row["suite"]) for row in questions.ask("suites").rows]
+def performance(
+    questions: Questions, bases: Mapping[str, str], net_benefit_range: tuple[float, float] | None
+) -> list[Performance]:
+    """Return the results of each suite that was run; none where no model was judged.
+
+    Parameters
+    ----------
+    questions : Questions
+        Asks the store.
+    bases : mapping of str to str
+        The member of the zoo that each model is, or is a variant of.
+    net_benefit_range : tuple of float or None
+        The threshold probabilities between which somebody would act; 1 to 99 % where None.
+    """
+    return [_of_suite(questions, row["suite"], bases, net_benefit_range) for row in questions.ask("suites").rows]
 
 
-def _of_suite(questions: Questions, suite: str) -> Performance:
+def _of_suite(
+    questions: Questions, suite: str, bases: Mapping[str, str], net_benefit_range: tuple[float, float] | None
+) -> Performance:
     leaderboard = questions.ask("leaderboard", suite=suite)
     roc, probabilities = questions.ask("roc", suite=suite), questions.ask("probabilities", suite=suite)
     models = [(model, list(rows)) for model, rows in groupby(leaderboard.rows, key=lambda row: row["model"])]
@@ -158,7 +184,7 @@ def _of_suite(questions: Questions, suite: str) -> Performance:
         suite=suite,
         leaderboard=leaderboard,
         models=models,
-        reasons=_reasons(leaderboard.rows, scores),
+        figures=questions.ask("figures", suite=suite),
         judged_on=judged_on,
         roc=roc,
         probabilities=probabilities,
@@ -180,38 +206,16 @@ def _of_suite(questions: Questions, suite: str) -> Performance:
             for each in models
             if each.curve is None
         ],
-        benefit_figures={
-            cohort: net_benefit_panels(
-                [BenefitOf(each, _benefit(scores[each, cohort])) for each in (each.model for each in models)],
-                key=f"{suite}-{cohort}-benefit",
-                title=readable_name(cohort).capitalize(),
-                label=f"Net benefit in the {readable_name(cohort)} cohort at thresholds of 1 to 99 %: "
-                + ", ".join(each.model for each in models),
-            )
-            for cohort, models in calibrations.items()
-        },
+        benefits=net_benefits(
+            {cohort: {each.model: scores[each.model, cohort] for each in of} for cohort, of in calibrations.items()},
+            suite,
+            net_benefit_range,
+        ),
         comparisons={kind: questions.ask("comparisons", suite=suite, kind=kind) for kind in ("paired", "unpaired")},
+        added=added_values({model: scores[model, cohort] for model, cohort in scores if cohort == "validation"}, bases),
         subgroups=questions.ask("subgroups", suite=suite),
         subgroup_tests=questions.ask("subgroup_tests", suite=suite),
     )
-
-
-def _reasons(rows: Sequence[Row], scores: dict[tuple[str, str], list[Row]]) -> dict[tuple[str, str, str], str]:
-    found = {}
-    for row in rows:
-        of_model = scores.get((row["model"], row["cohort"]), [])
-        given = [each["label"] for each in of_model], [each["probability"] for each in of_model]
-        for column in (name for name, value in row.items() if value is None):
-            if column == "auc_lo" and row["auc"] is None:
-                continue
-            reason = _NO_RATE.get(column)
-            if column == "calibration_slope" and of_model:
-                reason = calibration_line(*given).reason
-            if column == "calibration_intercept" and of_model:
-                reason = calibration_in_the_large(*given).reason
-            if reason:
-                found[row["model"], row["cohort"], column] = reason
-    return found
 
 
 def _roc_figure(
@@ -272,13 +276,6 @@ def _calibrations(rows: Sequence[Row], scores: dict[tuple[str, str], list[Row]],
             curve = recalibration_curve(labels, probabilities, patients=[each["patient"] for each in of_model])
             found.append(CalibrationOf(model, labels, probabilities, curve))
     return found
-
-
-def _benefit(of_model: Sequence[Row]) -> DecisionCurve:
-    labels, probabilities, patients = (
-        [each[name] for each in of_model] for name in ("label", "probability", "patient")
-    )
-    return decision_curve(labels, probabilities, _THRESHOLDS, patients=patients)
 
 
 def _listed(rows: Sequence[Row], cohort: str, told: Callable[[Row], str]) -> str:

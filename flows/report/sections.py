@@ -12,6 +12,7 @@ from flows.pages.words import EN_DASH, compact, percent, readable_name, readable
 from flows.report.attention import AttentionPart, attention_part
 from schemas.features.grey_levels import FEWEST_LEVELS
 from store.kinds.every import RADIOMICS, kind_of
+from zoo.logistic.sample_size import needed_patients
 
 __all__ = ["ClinicalTable", "FeatureSetPart", "ModelPart", "clinical_table", "feature_sets", "model_parts"]
 
@@ -27,16 +28,29 @@ class ModelPart:
     features: Answer | None = None
     selection: Answer | None = None
     summary: Answer | None = None
-    smaller_class: int | None = None
-    """Training patients of the rarer label, the information there was to learn from."""
+    training: tuple[int, int] | None = None
+    """Training patients, and those with label 1 among them."""
     attention: AttentionPart | None = None
 
     @property
     def candidates(self) -> int:
         """How many columns the model chose from."""
         if self.selection:
-            return int(max(row["columns"] for row in self.selection.rows))
+            # Agreement of readings, by which the first ones went, knows nothing of the outcome: no choice that is luck.
+            return int(max(row["columns"] for row in self.selection.rows if row["step"] != "all features"))
         return len(self.factors.rows) if self.factors else 0
+
+    @property
+    def smaller_class(self) -> int | None:
+        """Training patients of the rarer label, the information there was to learn from."""
+        return min(self.training[1], self.training[0] - self.training[1]) if self.training else None
+
+    @property
+    def needed(self) -> int | None:
+        """Patients that Riley's criteria ask for, where 15 % of what can be explained is."""
+        if not self.training or not self.smaller_class or not self.candidates:
+            return None
+        return needed_patients(self.candidates, self.training[1] / self.training[0]).patients
 
 
 def model_parts(models: Answer, questions: Questions, leaderboard: Sequence[Row]) -> list[ModelPart]:
@@ -52,24 +66,26 @@ def model_parts(models: Answer, questions: Questions, leaderboard: Sequence[Row]
         The suites' rows, those of the first one first; empty where no model was judged.
     """
     order = list(dict.fromkeys(row["model"] for row in leaderboard))
-    smaller = {
-        row["model"]: min(row["events"], row["n"] - row["events"]) for row in leaderboard if row["cohort"] == "training"
-    }
+    training = {row["model"]: (row["n"], row["events"]) for row in leaderboard if row["cohort"] == "training"}
     ranked = sorted(
         models.rows,
         key=lambda row: (order.index(row["model"]) if row["model"] in order else len(order), row["model"]),
     )
     return [
-        replace(_model_part(questions, row, smaller.get(row["model"])), attention=attention_part(questions, row))
+        replace(
+            _model_part(questions, row),
+            training=training.get(row["model"]),
+            attention=attention_part(questions, row),
+        )
         for row in ranked
     ]
 
 
-def _model_part(questions: Questions, row: Row, smaller_class: int | None) -> ModelPart:
+def _model_part(questions: Questions, row: Row) -> ModelPart:
     of_model = {"model": row["model"], "version": row["version"]}
     keys = set(row["summary_keys"] or ())
     if not keys & {"univariable", "features"}:
-        return ModelPart(row, summary=questions.ask("summary", **of_model), smaller_class=smaller_class)
+        return ModelPart(row, summary=questions.ask("summary", **of_model))
     return ModelPart(
         row,
         factors=questions.ask("factors", **of_model) if "univariable" in keys else None,
@@ -77,7 +93,6 @@ def _model_part(questions: Questions, row: Row, smaller_class: int | None) -> Mo
         if "features" in keys
         else None,
         selection=questions.ask("selection", **of_model) if "columns_after" in keys else None,
-        smaller_class=smaller_class,
     )
 
 
@@ -179,6 +194,7 @@ class FeatureSetPart:
     deviations: Answer
     families: Answer
     coverage: Answer
+    stability: Answer
     grey_levels: Answer | None
 
     @property
@@ -197,7 +213,7 @@ class FeatureSetPart:
         return [row for row in self.grey_levels.rows if row["masks_with_zeros"]] if self.grey_levels else []
 
 
-def feature_sets(sets: Answer, questions: Questions) -> list[FeatureSetPart]:
+def feature_sets(sets: Answer, questions: Questions, split: str | None) -> list[FeatureSetPart]:
     """Return the radiomics feature sets that hold at least one extraction of the study's masks.
 
     Parameters
@@ -206,6 +222,8 @@ def feature_sets(sets: Answer, questions: Questions) -> list[FeatureSetPart]:
         To the question ``feature_sets``.
     questions : Questions
         Asks for the rest.
+    split : str or None
+        The split whose training patients tell how well repeated readings agree.
     """
     parts = []
     for row in sets.rows:
@@ -223,6 +241,7 @@ def feature_sets(sets: Answer, questions: Questions) -> list[FeatureSetPart]:
                 deviations=questions.ask("deviations", feature_set=name),
                 families=questions.ask("families", feature_set=name),
                 coverage=coverage,
+                stability=questions.ask("stability", feature_set=name, split=split),
                 grey_levels=questions.ask("grey_levels", feature_set=name),
             )
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from flows.pages.words import NO_BREAK, decimals, p_words, percent, plural, readable_name
+from flows.pages.words import NO_BREAK, decimals, p_words, percent, plural, readable_name, readable_unit
 from flows.report.performance import Performance
 
 __all__ = ["cautions", "headline_model", "summary"]
@@ -18,7 +18,7 @@ def headline_model(suites: Sequence[Performance]) -> str | None:
     return str(suites[0].best["model"]) if suites else None
 
 
-def summary(study: Row, cohorts: Sequence[Row], suites: Sequence[Performance]) -> list[str]:
+def summary(study: Row, cohorts: Sequence[Row], rates: Sequence[Row], suites: Sequence[Performance]) -> list[str]:
     """Return the findings as sentences.
 
     Parameters
@@ -27,6 +27,8 @@ def summary(study: Row, cohorts: Sequence[Row], suites: Sequence[Performance]) -
         The study's row.
     cohorts : sequence of dict
         Patients by split and cohort.
+    rates : sequence of dict
+        How often the outcome comes by the horizon, by cohort; empty for an outcome without times.
     suites : sequence of Performance
         What the benchmark found; empty where no model was judged.
     """
@@ -39,6 +41,7 @@ def summary(study: Row, cohorts: Sequence[Row], suites: Sequence[Performance]) -
             f"{known} a known outcome: {events} with {outcome} ({percent(events, labelled)}), "
             f"{labelled - events} without."
         )
+        sentences += _censored(rates)
     else:
         sentences.append("It declares no outcome, so there is nothing to predict yet.")
     for split in dict.fromkeys(row["split"] for row in cohorts):
@@ -131,3 +134,17 @@ def cautions(suites: Sequence[Performance]) -> list[str]:
             if row["p_holm"] < 0.05 and all(0 < row[auc] < 1 for auc in ("auc_a", "auc_b"))
         ]
     return found
+
+
+def _censored(rates: Sequence[Row]) -> list[str]:
+    """Return what complete cases hide: patients whose follow-up ends before the horizon count in the rate too."""
+    whole = next((row for row in rates if row["cohort"] is None), None)
+    if whole is None or not whole["censored"]:
+        return []
+    horizon = f"{whole['horizon']:g}{NO_BREAK}{readable_unit(whole['time_unit'])}"
+    return [
+        f"{plural(whole['censored'], 'patient')} followed for less than {horizon} without it "
+        f"{'has' if whole['censored'] == 1 else 'have'} no label: counted with them, by Kaplan and Meier, the outcome "
+        f"comes in {whole['rate']:.1%} by then, not in {whole['complete_case_rate']:.1%}. Models that are fitted to "
+        "the labelled alone say too much."
+    ]

@@ -18,13 +18,18 @@ from html_page import Page
 from flows.bench.run import bench
 from flows.pages.page import write_page
 from flows.pages.words import compact, decimals, p_value, percent
+from flows.report.added_value import added_values
+from flows.report.net_benefit import net_benefits
 from flows.report.page import write_report
+from flows.report.summary import summary
 from schemas.errors import NotFoundError, UsageError
 from schemas.keys import RESERVED_VIEWS
 from store.analyst.query import answer
 from store.commits.commit import commit_to
 from store.history.snapshot import Snapshot
 from store.home import Store
+from zoo.evaluation.added_value import added_likelihood, reclassified
+from zoo.evaluation.decision_curve import net_benefit
 
 pytestmark = pytest.mark.slow  # the module's one benchmark takes some twenty seconds
 
@@ -104,11 +109,102 @@ def test_the_leaderboard_shows_what_its_sql_gives(judged_study, judged_page):
         )
         assert cells[-10] == main + plain
         names = ("accuracy", "sensitivity", "specificity", "ppv", "npv", "brier", "calibration_slope")
-        names += ("calibration_intercept", "threshold")
-        shown = {name: decimals(row[name]) for name in names}
-        for rate in ("sensitivity", "specificity"):
-            shown[rate] += f" ({decimals(row[f'{rate}_lo'])}\u2013{decimals(row[f'{rate}_hi'])})"
-        assert cells[-9:] == list(shown.values())
+        names += ("calibration_intercept",)
+        told = {name: figures_of(judged_study, row)[name] for name in names}
+        assert cells[-9:] == [*map(figure_cell, told.values()), decimals(row["threshold"])]
+        assert {name: figure["value"] for name, figure in told.items()} == pytest.approx({n: row[n] for n in names})
+
+
+def test_the_counts_are_those_of_the_sql(judged_study, judged_page):
+    """True and false calls, expected and observed events stand behind the leaderboard."""
+    table = judged_page.table("Patients by call and label")
+    rows = judged_study.sql(judged_page.table("Every model on every cohort").sql)
+    assert len(table.rows) == 1 + len(rows)
+    for row, cells in zip(rows, table.rows[1:], strict=True):
+        told = figures_of(judged_study, row)
+        counts = [told[name]["value"] for name in ("tp", "fp", "tn", "fn")]
+        assert cells[-8:-4] == [f"{count:.0f}" for count in counts]
+        assert sum(counts) == row["n"]
+        assert cells[-4:-2] == [str(row["events"]), f"{told['expected']['value']:.1f}"]
+        assert cells[-2] == figure_cell(told["observed_expected"], 2)
+        assert cells[-1] == figure_cell(told["scaled_brier"])
+
+
+def figures_of(study, row):
+    """Return the rows of the view performance of a leaderboard's row, by figure."""
+    asked = f"from performance where model = '{row['model']}' and cohort = '{row['cohort']}'"
+    return {each["figure"]: each for each in study.sql(asked)}
+
+
+def figure_cell(figure, digits=3):
+    """Return how a figure stands on the page: its value, and its bounds in small type."""
+    bounds = ""
+    if figure["lower"] is not None:
+        bounds = f"{decimals(figure['lower'], 2)}\u2013{decimals(figure['upper'], 2)}"
+    return decimals(figure["value"], digits) + bounds
+
+
+def test_added_value_is_told_of_models_that_read_more():
+    """Cr reads a part of what rcr reads, variants too; radiomics alone and cr add nothing to each other."""
+    random = np.random.default_rng(5)
+    models = {
+        name: [
+            {"patient": f"P{n:02}", "label": n % 2, "threshold": 0.5, "probability": random.uniform(0.1, 0.9)}
+            for n in range(30 - missing)
+        ]
+        for name, missing in (("cr", 0), ("rcr", 3), ("portal", 0), ("radiomics_lr", 0))
+    }
+    bases = {name: name for name in models} | {"portal": "rcr"}
+    found = added_values(models, bases)
+    assert [(each.first, each.second) for each in found] == [("cr", "portal"), ("cr", "rcr")]
+    labels, first, second = (
+        [row[name] for row in rows[:27]]
+        for rows, name in ((models["cr"], "label"), (models["cr"], "probability"), (models["rcr"], "probability"))
+    )
+    assert found[1].test == added_likelihood(labels, first, second)
+    calls = [[value >= 0.5 for value in values] for values in (first, second)]
+    sides = tuple(reclassified(labels, calls[0], calls[1], label) for label in (1, 0))
+    assert (found[1].events, found[1].others) == sides
+    one_label = {name: [row for row in rows if row["label"]] for name, rows in models.items()}
+    assert added_values(one_label, bases) == []
+
+
+def test_the_summary_says_what_complete_cases_hide():
+    """Where patients are censored before the horizon, Kaplan and Meier's rate stands beside that of the labelled."""
+    study = {"patients": 750, "labelled": 304, "events": 75, "outcome": "death"}
+    rate = {"cohort": None, "horizon": 12.0, "time_unit": "mo", "censored": 446, "rate": 0.147, "labelled": 304}
+    rate |= {"complete_case_rate": 0.247}
+    text = " ".join(summary(study, [], [rate], []))
+    assert "446 patients followed for less than 12\u00a0months without it have no label" in text
+    assert "comes in 14.7% by then, not in 24.7%" in text
+    assert "Kaplan" not in " ".join(summary(study, [], [rate | {"censored": 0}], []))
+
+
+def test_net_benefit_has_a_table(judged_study, judged_page):
+    """Each model's net benefit at round thresholds, and that of treating everyone, are the formula's."""
+    table = judged_page.table("Net benefit at some thresholds")
+    cuts = [float(cell.removesuffix(" %")) / 100 for cell in table.rows[0][1:]]
+    assert cuts == pytest.approx(np.arange(1, 10) / 10)
+    for model, *cells in table.rows[1:]:
+        who = model if model != "treat everyone" else "cr"
+        rows = judged_study.sql(f"from predictions where cohort = 'validation' and model = '{who}'")
+        labels, probabilities = ([row[name] for row in rows] for name in ("label", "probability"))
+        values = net_benefit(labels, np.ones(len(rows)) * 0.999 if who != model else probabilities, cuts)
+        for cell, value in zip(cells, values, strict=True):
+            assert cell.startswith(decimals(value))
+
+
+def test_the_range_of_net_benefit_is_the_studys():
+    """Where a study says at which thresholds somebody would act, the report looks at these."""
+    rows = [{"label": number % 2, "probability": (number + 1) / 42, "patient": f"P{number}"} for number in range(40)]
+    (benefit,) = net_benefits({"validation": {"m": rows}}, "holdout", (0.2, 0.35)).values()
+    assert benefit.thresholds == pytest.approx([0.2, 0.22, 0.24, 0.26, 0.28, 0.3, 0.32, 0.34, 0.35])
+    (_, cells), (treated,) = benefit.lines[0], benefit.treat_all
+    expected = net_benefit([row["label"] for row in rows], [row["probability"] for row in rows], benefit.thresholds)
+    assert [value for value, _, _ in cells] == pytest.approx(list(expected))
+    assert treated[:2] == (40, 20)
+    assert treated[2] == pytest.approx([0.5 - 0.5 * cut / (1 - cut) for cut in benefit.thresholds])
+    assert "0.2 to 0.35" in benefit.figure
 
 
 def test_a_single_split_is_not_said_to_be_repeated(judged_page):
@@ -219,8 +315,16 @@ def test_the_first_table_shows_what_its_sql_gives(judged_study, judged_page):
     assert cells[4] == f"{over['count_events']} ({percent(over['count_events'], over['known_events'])})"
     men = rows["validation", "sex", "male"]
     cells = next(cells for cells in table.rows if cells[0] == "male")
-    assert cells[-2:] == [
-        f"{men[f'count_{group}']} ({percent(men[f'count_{group}'], men[f'known_{group}'])})"
+    assert cells[-4:-2] == counted(men)
+    assert cells[-2:] == counted(rows["training-validation", "sex", "male"])
+    female = next(cells for cells in table.rows if cells[0] == "female")
+    assert female[-1].startswith(p_value(rows["training-validation", "sex", "female"]["p"]))
+
+
+def counted(row):
+    """Return how a level's patients stand in both columns."""
+    return [
+        f"{row[f'count_{group}']} ({percent(row[f'count_{group}'], row[f'known_{group}'])})"
         for group in ("events", "others")
     ]
 

@@ -1,0 +1,4 @@
+select split, cohort, horizon, time_unit, patients, censored, labelled, events, complete_case_rate, rate, lower, upper
+from event_rates
+where study = $study
+order by split nulls first, cohort nulls first
