@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from schemas.keys import Name, sha256_of_json
-from schemas.study.models import FactorRule, Missing
+from schemas.study.models import FactorRule, Missing, MissingPhases
 
 __all__ = [
     "MODEL_MANIFEST_FORMAT",
@@ -90,6 +90,7 @@ class RecordedInputs(_Recorded):
     # Datasets that were pinned before there was harmonisation do not speak of it.
     harmonise: Name | None = None
     missing: Missing = "exclude"
+    missing_phases: MissingPhases = "exclude"
 
 
 class ModelRecord(_Recorded):

@@ -21,7 +21,9 @@ __all__ = [
     "PHASE_SEPARATOR",
     "FeatureName",
     "column_names",
+    "is_phase_indicator",
     "log_image_type",
+    "phase_indicator",
     "split_phase",
     "wavelet_bands",
     "wavelet_image_type",
@@ -32,6 +34,7 @@ ORIGINAL: Final = "original"
 SHAPE: Final = "shape"
 FAMILIES: Final[tuple[str, ...]] = tuple(FEATURES)
 PHASE_SEPARATOR: Final = "__"
+_LACKS_PHASE: Final = "phase_missing"
 
 # pyradiomics yields the approximation (LLL) after the seven details.
 _BANDS: Final = ("LLH", "LHL", "LHH", "HLL", "HLH", "HHL", "HHH", "LLL")
@@ -223,6 +226,16 @@ def column_names(image_types: Iterable[str], families: Iterable[str] = FAMILIES)
     return tuple(
         str(FeatureName(image, family, feature.name)) for image, family in measured for feature in FEATURES[family]
     )
+
+
+def phase_indicator(phase: str) -> str:
+    """Return the name of the column that is 1 for patients who lack a phase: ``PVP__phase_missing``."""
+    return with_phase(phase, _LACKS_PHASE)
+
+
+def is_phase_indicator(column: str) -> bool:
+    """Return whether a column says who lacks a phase."""
+    return column.endswith(f"{PHASE_SEPARATOR}{_LACKS_PHASE}")
 
 
 def with_phase(phase: str, column: str) -> str:

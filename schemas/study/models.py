@@ -20,6 +20,7 @@ __all__ = [
     "IccBound",
     "LassoRule",
     "Missing",
+    "MissingPhases",
     "ModelSettings",
 ]
 
@@ -28,6 +29,7 @@ LassoRule = Literal["minimum", "one-standard-error"]
 IccBound = Literal["estimate", "lower"]
 
 Missing = Literal["exclude", "impute", "indicate"]
+MissingPhases = Literal["exclude", "impute"]
 
 LACKS_ITS_MINIMUM = "'icc_bound' says what 'minimum_icc' is compared with, and there is none"
 RADIOMICS_OPTIONS = ("correction", "lasso_rule", "harmonise")
@@ -88,6 +90,9 @@ class ModelSettings(Written):
     """For radiomics models: which penalty of the LASSO's path is taken."""
     harmonise: Name | None = None
     """For radiomics models: the clinical variable whose values are the batches (scanner, site) of ComBat."""
+    missing_phases: MissingPhases = "exclude"
+    """For radiomics models: what becomes of a patient who lacks one of several phases. ``impute`` fills its features as
+    any that is missing, in every training fold, and adds, for each phase that patients lack, a column that says who."""
     threshold: Threshold = "youden"
     """Where the cut on the probability comes from: see `schemas.study.thresholds`."""
     network: NetworkSettings | None = None
@@ -108,11 +113,10 @@ class ModelSettings(Written):
 
     @model_serializer(mode="wrap")
     def _written_where_they_say_something(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        # A model without them is on record as it was before there were variants and rules for thresholds.
+        # A model without them is on record as it was before they could be said.
         values: dict[str, Any] = written(self)
-        left_out = {
-            name for name, default in (("base", None), ("threshold", "youden")) if getattr(self, name) == default
-        }
+        defaults = {"base": None, "threshold": "youden", "missing_phases": "exclude"}
+        left_out = {name for name, default in defaults.items() if getattr(self, name) == default}
         return {name: value for name, value in values.items() if name not in left_out}
 
     @property

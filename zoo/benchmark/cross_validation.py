@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from schemas.features.names import PHASE_SEPARATOR
+from schemas.features.names import PHASE_SEPARATOR, is_phase_indicator
 from schemas.keys import canonical_json, sha256_of_json
 from schemas.study.file import Study
 from schemas.study.models import IccBound
@@ -213,7 +213,10 @@ def _left_out(recipes: Sequence[Recipe], stable: Mapping[str, _Stable], fold: Fo
             found[place] = tuple(
                 name
                 for name in pl.read_parquet_schema(recipe.dataset)
-                if name not in KEY_COLUMNS and name.partition(PHASE_SEPARATOR)[0] in phases and name not in known[key]
+                if name not in KEY_COLUMNS
+                and name.partition(PHASE_SEPARATOR)[0] in phases
+                and name not in known[key]
+                and not is_phase_indicator(name)
             )
         by_model[recipe.model] = found[place]
     return by_model

@@ -80,6 +80,10 @@ def _inputs(metadata: Mapping[str, Any]) -> list[str]:
         lines += [f"- {each}" for each in region_words(regions["settings"], inputs["phases"])]
     if features is not None or regions is not None:
         lines.append(f"- Phases: {', '.join(inputs['phases'])}")
+    if inputs.get("missing_phases") == "impute":
+        lines.append(
+            "- A patient who lacks a phase: its features are imputed, and a column says so where some lacked it"
+        )
     if inputs.get("minimum_icc") is not None:
         what = "lower 95 % bound of the ICC" if inputs.get("icc_bound") == "lower" else "ICC"
         lines.append(f"- Only features whose repeated readings agree: {what} of at least {inputs['minimum_icc']:g}")

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from schemas.errors import ContractError
-from schemas.features.names import split_phase
+from schemas.features.names import is_phase_indicator, phase_indicator, split_phase
 from schemas.study.file import Study
 from store.history.snapshot import Snapshot
 from store.rows.point_in_time import ClinicalAtReference, clinical_at_reference
@@ -200,6 +200,9 @@ def _feature_blocks(
         is_factor = column in {rule.label for rule in inputs.factors} or is_indicator(column)
         if not is_factor and not column.startswith(BATCH_PREFIX) and not is_region_column(column):
             phase, feature = split_phase(column)
+            if is_phase_indicator(column):
+                wanted.setdefault(phase, [])
+                continue
             wanted.setdefault(phase, []).append(feature)
     chosen = _same_definition(snapshot, study, inputs.feature_set, inputs.definition_sha256)
     if is_embedding(snapshot, chosen):
@@ -217,9 +220,9 @@ def _feature_blocks(
         for row in snapshot.rows("failures", study=study.id)
         if row["feature"] in ("", None)
     }
-    blocks = []
+    imputes, blocks = inputs.missing_phases == "impute", []
     for phase, table in tables.items():
-        if table.is_empty():
+        if table.is_empty() and not imputes:
             raise ContractError(
                 f"the model reads phase '{phase}', of which the study has no {chosen}",
                 where=f"study '{study.id}'",
@@ -229,14 +232,35 @@ def _feature_blocks(
         empty = set(table.filter(pl.all_horizontal(pl.exclude("patient").is_null()))["patient"])
         for patient in patients:
             if patient not in counts:
+                if imputes:
+                    continue
                 why = failed.get((patient, phase))
                 reasons.setdefault(patient, f"no {chosen} in {phase}" + (f": {why}" if why else ""))
             elif counts[patient] > 1:
                 reasons.setdefault(patient, f"{counts[patient]} primary masks in {phase}, one is needed")
-            elif patient in empty:
+            elif patient in empty and not imputes:
                 reasons.setdefault(patient, f"no value of any feature in {phase}")
         single = [patient for patient, count in counts.items() if count == 1 and patient not in empty]
         blocks.append(table.filter(pl.col("patient").is_in(single)))
+    return _of_all(dict(zip(tables, blocks, strict=True)), inputs, patients, reasons) if imputes else blocks
+
+
+def _of_all(
+    tables: Mapping[str, pl.DataFrame], inputs: PinnedInputs, patients: Sequence[str], reasons: dict[str, str]
+) -> list[pl.DataFrame]:
+    """Return each phase's columns for everyone who has a phase, NULL for who lacks this one, and who that is."""
+    there = {patient for table in tables.values() for patient in table["patient"]}
+    for patient in patients:
+        if patient not in there:
+            reasons.setdefault(patient, f"no {inputs.feature_set} in any phase")
+    known = pl.DataFrame({"patient": [each for each in patients if each in there]}, schema={"patient": pl.String})
+    blocks = []
+    for phase, table in tables.items():
+        joined = known.join(table, on="patient", how="left", maintain_order="left")
+        if phase_indicator(phase) in inputs.columns:
+            lacks = ~joined["patient"].is_in(table["patient"].to_list())
+            joined = joined.with_columns(lacks.cast(pl.Float64).alias(phase_indicator(phase)))
+        blocks.append(joined)
     return blocks
 
 

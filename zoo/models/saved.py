@@ -18,7 +18,7 @@ from schemas.documents.model_record import ModelManifest, ModelRecord, record_fa
 from schemas.documents.strict_json import strict_json
 from schemas.errors import ContractError, NotFoundError
 from schemas.features.names import PHASE_SEPARATOR
-from schemas.study.models import FactorRule, Missing
+from schemas.study.models import FactorRule, Missing, MissingPhases
 from store.history.snapshot import Snapshot
 from store.history.studies import stored_study
 from zoo.logistic.imputation import INDICATOR
@@ -68,6 +68,8 @@ class PinnedInputs:
     """The variable that says which batch of ComBat a patient is of."""
     missing: Missing
     """What becomes of a patient who lacks a clinical factor."""
+    missing_phases: MissingPhases
+    """What becomes of a patient who has features in some of the phases."""
     regions: str | None
     """``name@N`` of the regions that a network reads, where it was trained."""
     regions_sha256: str | None
@@ -313,6 +315,7 @@ def _pinned_inputs(record: ModelRecord, where: str) -> PinnedInputs:
         words=inputs.words,
         harmonise=inputs.harmonise,
         missing=inputs.missing,
+        missing_phases=inputs.missing_phases,
         variables={name: variable.model_dump(mode="json") for name, variable in record.variables.items()},
         regions=regions.feature_set if regions else None,
         regions_sha256=regions.definition_sha256 if regions else None,

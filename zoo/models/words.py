@@ -61,7 +61,8 @@ def inputs_words(inputs: Mapping[str, Any]) -> str:
         bound = " (lower bound)" if inputs.get("icc_bound") == "lower" else ""
         agreed = inputs.get("minimum_icc")
         stable = "" if agreed is None else f", ICC{bound} >= {agreed:g}"
-        parts.append(f"{inputs['feature_set']}{phases}{stable}")
+        lacking = ", lacking phases imputed" if inputs.get("missing_phases") == "impute" else ""
+        parts.append(f"{inputs['feature_set']}{phases}{stable}{lacking}")
     if inputs.get("regions"):
         parts.append(f"{inputs['regions']}{phases}")
     if inputs.get("harmonise"):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from schemas.features.names import phase_indicator
 from schemas.study.file import Study
 from store.history.snapshot import Snapshot
 from store.rows.point_in_time import ClinicalAtReference, clinical_at_reference
@@ -70,7 +71,7 @@ def column_blocks(snapshot: Snapshot, study: Study, bound: BoundInputs, patients
     if inputs.comparator is not None:
         yield _comparator_block(known, inputs, inputs.comparator, patients)
     if bound.feature_set is not None:
-        yield from _feature_blocks(snapshot, study.id, bound, bound.feature_set)
+        yield from _feature_blocks(snapshot, study.id, bound, bound.feature_set, patients)
     if bound.regions is not None:
         for phase, columns in region_tables(snapshot, study.id, bound.regions, inputs.phases).items():
             yield ColumnBlock(f"{inputs.regions} in {phase}", columns)
@@ -94,7 +95,9 @@ def _comparator_block(
     return ColumnBlock(comparator.name, there.select("patient", pl.col("score").alias(comparator.name)), excluded)
 
 
-def _feature_blocks(snapshot: Snapshot, study: str, bound: BoundInputs, feature_set: str) -> Iterator[ColumnBlock]:
+def _feature_blocks(
+    snapshot: Snapshot, study: str, bound: BoundInputs, feature_set: str, patients: pl.Series
+) -> Iterator[ColumnBlock]:
     """Yield a block for each phase: radiomics, a table's, or an embedding's numbers."""
     inputs = bound.inputs
     if is_embedding(snapshot, feature_set):
@@ -107,5 +110,23 @@ def _feature_blocks(snapshot: Snapshot, study: str, bound: BoundInputs, feature_
             phase: columns.select("patient", *(name for name in columns.columns if name in stable))
             for phase, columns in tables.items()
         }
+    if inputs.missing_phases == "impute":
+        for phase, columns in _of_all(tables, patients).items():
+            yield ColumnBlock(f"{inputs.feature_set} in any phase", columns, phase=phase)
+        return
     for phase, columns in tables.items():
         yield ColumnBlock(f"{inputs.feature_set} in {phase}", columns, phase=phase)
+
+
+def _of_all(tables: Mapping[str, pl.DataFrame], patients: pl.Series) -> dict[str, pl.DataFrame]:
+    """Return each phase's columns for everyone who has a phase, NULL for who lacks this one, and who that is."""
+    there = {phase: set(columns["patient"]) for phase, columns in tables.items()}
+    known = patients.filter(patients.is_in(sorted(set().union(*there.values()))))
+    found = {}
+    for phase, columns in tables.items():
+        joined = known.to_frame().join(columns, on="patient", how="left", maintain_order="left")
+        lacks = ~known.is_in(sorted(there[phase]))
+        if lacks.any():
+            joined = joined.with_columns(lacks.cast(pl.Float64).alias(phase_indicator(phase)))
+        found[phase] = joined
+    return found

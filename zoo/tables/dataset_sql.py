@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from schemas.features.names import PHASE_SEPARATOR, split_phase, with_phase
+from schemas.features.names import PHASE_SEPARATOR, phase_indicator, split_phase, with_phase
 from schemas.keys import MaskKey, sql_name
 from schemas.study.file import Study
 from schemas.study.models import FactorRule
@@ -71,9 +71,16 @@ order by patient, variable""",
     from clinical_at_reference
     where study = {named} and variable = {quoted_text(inputs.harmonise)}"""
     joined = [name for name in parts if name not in ("members", "primary_rows", "leak_free")]
-    columns = ", ".join(("members.*", *(f"{name}.* exclude (patient)" for name in joined)))
-    joins = " ".join(f"join {name} using (patient)" for name in joined)
-    return _with(parts, f"select {columns}\nfrom members {joins}\norder by patient"), "table"
+    of_phases = [name for name in joined if name.startswith("phase_")] if inputs.missing_phases == "impute" else []
+    lacks = {
+        name: f", ({name}.patient is null)::double as {quoted_name(phase_indicator(phase))}"
+        for name, phase in zip(of_phases, table.phases, strict=False)
+        if phase_indicator(phase) in table.columns
+    }
+    columns = ", ".join(("members.*", *(f"{name}.* exclude (patient){lacks.get(name, '')}" for name in joined)))
+    joins = " ".join(f"{'left ' if name in of_phases else ''}join {name} using (patient)" for name in joined)
+    who = f"\nwhere coalesce({', '.join(f'{name}.patient' for name in of_phases)}) is not null" if of_phases else ""
+    return _with(parts, f"select {columns}\nfrom members {joins}{who}\norder by patient"), "table"
 
 
 def _with(parts: dict[str, str], question: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from schemas.errors import ContractError
 from schemas.study.file import Study
-from schemas.study.models import FactorRule, IccBound, Missing
+from schemas.study.models import FactorRule, IccBound, Missing, MissingPhases
 from store.history.snapshot import Snapshot
 from zoo.registry import ModelSpec
 from zoo.staging.bclc import bclc_comparator
@@ -39,6 +39,8 @@ class ModelInputs:
     """The variable whose values are the batches of ComBat; they are the table's last column."""
     missing: Missing = "exclude"
     """What becomes of a patient who lacks a clinical factor."""
+    missing_phases: MissingPhases = "exclude"
+    """What becomes of a patient who has features in some of the phases."""
     regions: str | None = None
     """The set of regions that a network reads, one column a phase."""
     says_the_switch: bool = False
@@ -72,6 +74,7 @@ class ModelInputs:
             icc_bound=written.get("icc_bound", "estimate"),
             harmonise=written.get("harmonise"),
             missing=written.get("missing", "exclude"),
+            missing_phases=written.get("missing_phases", "exclude"),
             regions=written.get("regions"),
             says_the_switch=written.get(_BCLC_SWITCH) is False,
         )
@@ -94,6 +97,7 @@ class ModelInputs:
             "harmonise": self.harmonise,
             # Left out where it is as it was before there was a choice: the dataset is the same.
             **({} if self.missing == "exclude" else {"missing": self.missing}),
+            **({} if self.missing_phases == "exclude" else {"missing_phases": self.missing_phases}),
             **({} if self.icc_bound == "estimate" else {"icc_bound": self.icc_bound}),
             **({} if self.regions is None else {"regions": self.regions}),
         }
@@ -191,6 +195,7 @@ def model_inputs(study: Study, spec: ModelSpec) -> ModelInputs:
         icc_bound=settings.icc_bound if feature_set else "estimate",
         harmonise=settings.harmonise if feature_set else None,
         missing=settings.missing if factors else "exclude",
+        missing_phases=settings.missing_phases if feature_set else "exclude",
         regions=regions,
         says_the_switch=says_the_switch,
     )

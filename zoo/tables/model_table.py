@@ -54,8 +54,8 @@ def model_table(snapshot: Snapshot, study: Study, inputs: ModelInputs) -> ModelT
 
     A patient without a row in one of the phases, or without a value of one of the factors that was known at the
     study's reference date and lies in its window, is left out and named in ``excluded``; where the model imputes
-    factors, only one without any of them is. A single feature that could not be computed stays NULL, for the model's
-    own imputation.
+    factors, only one without any of them is, and where it imputes phases, one without any of them. A single feature
+    that could not be computed stays NULL, for the model's own imputation.
 
     Raises
     ------

@@ -105,7 +105,7 @@ def test_the_verbs_and_functions_take_no_columns(tmp_path, capsys) -> None:
 
 def test_what_a_model_may_be_told_chooses_no_column_by_label() -> None:
     """Everything a study can set about a model is on this list; a new setting has to be thought about here."""
-    blind_to_labels = {"feature_set", "regions", "phases", "split", "variables", "words", "harmonise"}
+    blind_to_labels = {"feature_set", "regions", "phases", "split", "variables", "words", "harmonise", "missing_phases"}
     blind_to_labels |= {"base", "single_over_5cm_is_b"}
     fitted_inside = {"correction", "lasso_rule", "missing", "network", "threshold"}
     # Factors are the analyst's choice of clinical variables, and ICC masks are computed again in every fold.

@@ -87,6 +87,25 @@ def test_a_patient_without_a_row_in_a_phase_is_left_out_by_name(written_store):
     assert table.excluded == {"P5": "no quick in DP", "P6": "no quick in AP"}
 
 
+def test_a_model_that_imputes_phases_keeps_patients_who_lack_one(written_store):
+    """Features of a phase that a patient lacks are NULL; a column says who lacks it, of phases that somebody lacks."""
+    written_store.cohort(LABELS | {"P5": 1, "P6": 0}, COHORTS | {"P5": "training", "P6": "training"})
+    rows = both_phases(P1=1.0, P2=2.0, P3=3.0, P4=4.0, P5=5.0)
+    del rows["P5", "DP"]
+    written_store.features(rows)
+    table = written_store.table(replace(RADIOMICS, missing_phases="impute"))
+    assert table.excluded == {"P6": "no quick in any phase"}
+    assert len(table.columns) == 29
+    assert table.columns[-1] == "DP__phase_missing"
+    assert table.frame.select("patient", f"AP__{VOLUME}", f"DP__{VOLUME}", "DP__phase_missing").rows() == [
+        ("P1", 1.0, 1.5, 0.0),
+        ("P2", 2.0, 2.5, 0.0),
+        ("P3", 3.0, 3.5, 0.0),
+        ("P4", 4.0, 4.5, 0.0),
+        ("P5", 5.0, None, 1.0),
+    ]
+
+
 def test_a_single_missing_feature_stays_null(four):
     """A feature without a value leaves its patient in, as NULL for the model's own imputation."""
     rows = both_phases(P1=1.0, P2=2.0, P3=3.0, P4=4.0)

@@ -65,6 +65,22 @@ def test_a_dataset_is_the_same_bytes_after_everything_changed(pinned, model):
         assert not now.frame.equals(pl.DataFrame(pq.read_table(written.store.files.local(dataset.path))))
 
 
+@pytest.mark.parametrize("model", ["radiomics_lr", "rcr"])
+def test_a_table_of_lacking_phases_is_made_again(tables_of_12, tmp_path, model):
+    """P11, who lacks DP, is in the table, in its SQL's answer, and in the file that is made again."""
+    written = tables_of_12.copied(tmp_path)
+    written.edit(f"[models.{model}]", f'[models.{model}]\nmissing_phases = "impute"')
+    written.put_study()
+    table, dataset = pin_built_table(written.snapshot, written.study, written.inputs(model))
+    written.put("datasets", [vars(dataset)])
+    assert table.frame.filter(pl.col("DP__phase_missing") == 1)["patient"].to_list() == ["P11"]
+    assert ModelInputs.from_dict(written.inputs(model).as_dict()).missing_phases == "impute"
+    told = pl.DataFrame(answer(Snapshot(written.store, dataset.commit_id), dataset.sql))
+    assert told.equals(table.frame)
+    rebuilt = rebuild_dataset(written.store, dataset)
+    assert (rebuilt.verdict, rebuilt.file) == ("identical", "intact")
+
+
 def test_inputs_come_back_as_they_were_written(pinned):
     """What a dataset's row tells of its inputs is what they were, for every kind of model and the switch of BCLC."""
     written, _ = pinned
