@@ -52,8 +52,8 @@ steps as (
     group by all
 ),
 surviving as (
-    select study, split, cohort, product(1 - ended / at_risk) as share,
-        sqrt(sum(ended / (at_risk * nullif(at_risk - ended, 0)))) as error
+    select study, split, cohort, product(1 - ended / at_risk order by time) as share,
+        sqrt(sum(ended / (at_risk * nullif(at_risk - ended, 0)) order by time)) as error
     from steps
     group by all
 ),

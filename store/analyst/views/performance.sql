@@ -8,7 +8,7 @@
 -- @lower lower 95 % bound: logit DeLong of the AUC, Wilson of a rate, normal of the Brier score, Wald of slope, intercept (robust) and log ratio; in nested-cv that of one repeat, its error widened 1.6 times (Brier: 2.1) for five folds whose models share training patients; NULL for counts and scaled_brier
 -- @upper upper 95 % bound
 -- @reason why there is no value, or no interval
-with recursive judged as (
+with recursive judged as (  -- terms are summed as decimals: a sum of doubles depends on the order of the rows
     select study, suite, model, cohort, fold, coalesce(repeat, 0) as repeat, threshold, probability, label,
         case when probability > 0 and probability < 1 then ln(probability / (1 - probability)) end as logit
     from catalogue.predictions
@@ -20,8 +20,9 @@ counted as (
         count(*) filter (probability >= threshold and label = 0) as fp,
         count(*) filter (probability < threshold and label = 0) as tn,
         count(*) filter (probability < threshold and label = 1) as fn,
-        avg((probability - label) ** 2) as brier, var_pop((probability - label) ** 2) as brier_variance,
-        sum(probability) as expected, count(logit) < count(*) as is_certain,
+        sum(try_cast((probability - label) ** 2 as decimal(38, 20)))::double / count(*) as brier,
+        sum(try_cast((probability - label) ** 4 as decimal(38, 20)))::double / count(*) - brier ** 2 as brier_variance,
+        sum(probability::decimal(38, 20))::double as expected, count(logit) < count(*) as is_certain,
         min(logit) = max(logit) as is_constant,
         min(logit) filter (label = 1) >= max(logit) filter (label = 0)
             or min(logit) filter (label = 0) >= max(logit) filter (label = 1) as is_separated
@@ -53,9 +54,12 @@ line as (  -- Newton's steps to slope b and intercept a of the label on the log 
         a + (wxx * r - wx * rx) / (w * wxx - wx ** 2), b + (w * rx - wx * r) / (w * wxx - wx ** 2),
         w / (w * wxx - wx ** 2)
     from (
-        select study, suite, model, cohort, step, any_value(a) as a, any_value(b) as b, sum(p * (1 - p)) as w,
-            sum(p * (1 - p) * logit) as wx, sum(p * (1 - p) * logit ** 2) as wxx, sum(label - p) as r,
-            sum((label - p) * logit) as rx
+        select study, suite, model, cohort, step, any_value(a) as a, any_value(b) as b,
+            sum(try_cast(p * (1 - p) as decimal(38, 20)))::double as w,
+            sum(try_cast(p * (1 - p) * logit as decimal(38, 20)))::double as wx,
+            sum(try_cast(p * (1 - p) * logit ** 2 as decimal(38, 20)))::double as wxx,
+            sum(try_cast(label - p as decimal(38, 20)))::double as r,
+            sum(try_cast((label - p) * logit as decimal(38, 20)))::double as rx
         from (
             select line.*, logit, label, 1 / (1 + exp(-(a + b * logit))) as p
             from line
@@ -71,15 +75,20 @@ shift as (  -- and to the intercept a with the slope held at 1
     from sized
     where no_shift is null
     union all
-    select study, suite, model, cohort, step + 1, any_value(a) + sum(label - p) / sum(p * (1 - p)), sum(p * (1 - p)),
-        sum((label - p) ** 2)
+    select study, suite, model, cohort, step + 1, a + r / w, w, scatter
     from (
-        select shift.*, label, 1 / (1 + exp(-(a + logit))) as p
-        from shift
-        join judged using (study, suite, model, cohort)
-        where step < 25
+        select study, suite, model, cohort, step, any_value(a) as a,
+            sum(try_cast(label - p as decimal(38, 20)))::double as r,
+            sum(try_cast(p * (1 - p) as decimal(38, 20)))::double as w,
+            sum(try_cast((label - p) ** 2 as decimal(38, 20)))::double as scatter
+        from (
+            select shift.*, label, 1 / (1 + exp(-(a + logit))) as p
+            from shift
+            join judged using (study, suite, model, cohort)
+            where step < 25
+        )
+        group by study, suite, model, cohort, step
     )
-    group by study, suite, model, cohort, step
 ),
 rates as (
     select study, suite, model, cohort, each.figure, each.hits / nullif(each.tried, 0) as p, each.tried * share as size,

@@ -177,7 +177,7 @@ def test_table_one_has_the_papers_counts_and_ages(benched):
         level = f">{factor.cut:g}" if factor.cut is not None else factor.level
         found = [counts[factor.column, level, cohort] for cohort in ("training", "validation")]
         assert (*found[0], *found[1]) == factor.counts
-    ages = rows_of(benched, "from table_one where variable = 'age' order by cohort")
+    ages = rows_of(benched, "from table_one where variable = 'age' and cohort not like '%-%' order by cohort")
     printed = {"training": (58.35, 10.59, 58.38, 10.60), "validation": (57.81, 10.84, 56.81, 10.26)}
     for row in ages:
         shown = tuple(row[name] for name in ("mean_events", "sd_events", "mean_others", "sd_others"))

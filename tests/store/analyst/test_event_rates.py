@@ -77,6 +77,16 @@ def test_rates_are_those_of_statsmodels(seed: int) -> None:
         assert row["complete_case_rate"] == row["events"] / row["labelled"] > row["rate"]
 
 
+def test_the_order_of_the_rows_changes_no_bit() -> None:
+    """Steps are multiplied in the order of their times."""
+    random = np.random.default_rng(9)
+    times, events = random.exponential(20, 60), (random.random(60) < 0.6).astype(int)
+    first = rates(events.tolist(), times.tolist(), ["training"] * 60)
+    for seed in range(5):
+        order = np.random.default_rng(seed).permutation(60)
+        assert rates(events[order].tolist(), times[order].tolist(), ["training"] * 60) == first
+
+
 def test_without_censoring_both_rates_are_one() -> None:
     """Everybody followed to the horizon: the estimate is the share; a missing event or time counts nowhere."""
     found = rates([1, 0, 1, 0, None, 1], [3.0, 30.0, 12.0, 24.0, 9.0, None], ["training"] * 6)

@@ -95,6 +95,15 @@ def test_one_model_on_one_cohort_has_the_textbooks_figures(seed: int) -> None:
     assert not any(row["reason"] for row in found.values())
 
 
+def test_the_order_of_the_rows_changes_no_bit() -> None:
+    """A repair may put rows elsewhere: sums of doubles would differ in their last bits."""
+    labels, probabilities = drawn(2, 80)
+    rows = rows_of(labels, probabilities)
+    for seed in range(5):
+        shuffled = [rows[position] for position in np.random.default_rng(seed).permutation(len(rows))]
+        assert figures(shuffled) == figures(rows)
+
+
 def test_out_of_fold_an_interval_is_that_of_one_repeat_widened_for_shared_training() -> None:
     """Said five times, predictions tell no more than once: the error is 1.6 times one repeat's, 2.1 of Brier's."""
     labels, probabilities = drawn(1, 60)
