@@ -21,8 +21,9 @@ class AddedValue:
     first: str
     second: str
     test: LikelihoodRatio
-    events: Reclassified
-    others: Reclassified
+    events: Reclassified | None
+    """Patients with label 1 who are called otherwise; None where a prediction has no threshold."""
+    others: Reclassified | None
 
 
 def added_values(predictions: Mapping[str, Sequence[Row]], bases: Mapping[str, str]) -> list[AddedValue]:
@@ -53,11 +54,15 @@ def _added(first: str, second: str, predictions: Mapping[str, Sequence[Row]]) ->
     if len(set(labels)) < 2:
         return None
     probabilities = [[row["probability"] for row in rows] for rows in zip(*both, strict=True)]
+    test = added_likelihood(labels, probabilities[0], probabilities[1])
+    # Rows of the first format have no threshold.
+    if any(row["threshold"] is None for pair in both for row in pair):
+        return AddedValue(first, second, test, None, None)
     calls = [[row["probability"] >= row["threshold"] for row in rows] for rows in zip(*both, strict=True)]
     return AddedValue(
         first,
         second,
-        added_likelihood(labels, probabilities[0], probabilities[1]),
+        test,
         reclassified(labels, calls[0], calls[1], 1),
         reclassified(labels, calls[0], calls[1], 0),
     )

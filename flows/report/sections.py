@@ -35,9 +35,9 @@ class ModelPart:
     @property
     def candidates(self) -> int:
         """How many columns the model chose from."""
-        if self.selection:
-            # Agreement of readings, by which the first ones went, knows nothing of the outcome: no choice that is luck.
-            return int(max(row["columns"] for row in self.selection.rows if row["step"] != "all features"))
+        if self.selection and self.row["inputs"]:
+            # Agreement of readings, by which some went before, knows nothing of the outcome: no choice that is luck.
+            return int(self.row["inputs"])
         return len(self.factors.rows) if self.factors else 0
 
     @property

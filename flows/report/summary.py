@@ -141,6 +141,8 @@ def _censored(rates: Sequence[Row]) -> list[str]:
     whole = next((row for row in rates if row["cohort"] is None), None)
     if whole is None or not whole["censored"]:
         return []
+    if whole["rate"] is None or whole["complete_case_rate"] is None:
+        return [f"{plural(whole['censored'], 'patient')} of them cannot have a label: they are followed for too short."]
     horizon = f"{whole['horizon']:g}{NO_BREAK}{readable_unit(whole['time_unit'])}"
     return [
         f"{plural(whole['censored'], 'patient')} followed for less than {horizon} without it "

@@ -113,10 +113,12 @@ class ModelSettings(Written):
 
     @model_serializer(mode="wrap")
     def _written_where_they_say_something(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        # A model without them is on record as it was before they could be said.
+        # A model without them is on record as it was before they could be said. A variant that says them says so to its
+        # base's table, which may say something else.
         values: dict[str, Any] = written(self)
         defaults = {"base": None, "threshold": "youden", "missing_phases": "exclude"}
-        left_out = {name for name, default in defaults.items() if getattr(self, name) == default}
+        said = self.model_fields_set if self.base is not None else frozenset()
+        left_out = {name for name, default in defaults.items() if getattr(self, name) == default and name not in said}
         return {name: value for name, value in values.items() if name not in left_out}
 
     @property

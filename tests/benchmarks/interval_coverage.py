@@ -92,6 +92,7 @@ def performance(suite: str, drawn: list[dict[str, np.ndarray]], repeats: int) ->
     columns = {name: np.concatenate([each[name][:repeats].ravel() for each in drawn]) for name in drawn[0]}
     counts = [each["label"][:repeats].shape for each in drawn]
     columns["model"] = np.repeat([f"{number:05}" for number in range(len(drawn))], [a * b for a, b in counts])
+    columns["patient"] = np.concatenate([np.tile(np.arange(shape[1]), shape[0]) for shape in counts])
     columns["repeat"] = np.concatenate([np.repeat(np.arange(shape[0]), shape[1]) for shape in counts])
     predictions = pa.table(columns)  # noqa: F841  (DuckDB finds it by its name)
     with duckdb.connect() as connection:

@@ -18,6 +18,9 @@ from zoo.logistic.separation import separating_direction
 __all__ = ["LikelihoodRatio", "Reclassified", "added_likelihood", "reclassified"]
 
 
+_SAME = 1e-5  # of the larger singular value: what two models tell apart from each other is rounding
+
+
 @dataclass(frozen=True)
 class LikelihoodRatio:
     """A likelihood-ratio test, or the reason why there is none."""
@@ -79,7 +82,8 @@ def added_likelihood(labels: ArrayLike, first: ArrayLike, second: ArrayLike) -> 
         return LikelihoodRatio(None, None, "a model gives everyone the same probability")
     # In standard deviations: Newton's steps do not depend on the unit, what they are solved with does.
     columns = (log_odds - log_odds.mean(axis=0)) / log_odds.std(axis=0)
-    if np.linalg.matrix_rank(columns) < columns.shape[1]:
+    least, most = np.sort(np.linalg.svd(columns, compute_uv=False))
+    if least < _SAME * most:
         return LikelihoodRatio(None, None, "both models say the same")
     if separating_direction(columns, positive.astype(np.intp)) is not None:
         return LikelihoodRatio(None, None, "together the probabilities separate the labels")

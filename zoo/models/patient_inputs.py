@@ -200,7 +200,7 @@ def _feature_blocks(
         is_factor = column in {rule.label for rule in inputs.factors} or is_indicator(column)
         if not is_factor and not column.startswith(BATCH_PREFIX) and not is_region_column(column):
             phase, feature = split_phase(column)
-            if is_phase_indicator(column):
+            if is_phase_indicator(column) and inputs.missing_phases == "impute":
                 wanted.setdefault(phase, [])
                 continue
             wanted.setdefault(phase, []).append(feature)
@@ -229,7 +229,8 @@ def _feature_blocks(
                 hint=f"phases of the study: {', '.join(study.phases)}; radzoo refresh --study {study.id}",
             )
         counts = dict(table.group_by("patient").len().iter_rows())
-        empty = set(table.filter(pl.all_horizontal(pl.exclude("patient").is_null()))["patient"])
+        # A row without any value is no lacking phase: so it was in training.
+        empty = set() if imputes else set(table.filter(pl.all_horizontal(pl.exclude("patient").is_null()))["patient"])
         for patient in patients:
             if patient not in counts:
                 if imputes:
@@ -238,7 +239,7 @@ def _feature_blocks(
                 reasons.setdefault(patient, f"no {chosen} in {phase}" + (f": {why}" if why else ""))
             elif counts[patient] > 1:
                 reasons.setdefault(patient, f"{counts[patient]} primary masks in {phase}, one is needed")
-            elif patient in empty and not imputes:
+            elif patient in empty:
                 reasons.setdefault(patient, f"no value of any feature in {phase}")
         single = [patient for patient, count in counts.items() if count == 1 and patient not in empty]
         blocks.append(table.filter(pl.col("patient").is_in(single)))

@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from schemas.errors import ContractError
+from schemas.features.names import is_phase_indicator
 from zoo.logistic.recalibrated import FEWEST_OF_A_BATCH
 
 __all__ = ["BATCH_PREFIX", "FEWEST_PATIENTS", "ComBatHarmoniser", "batch_column"]
@@ -91,6 +92,8 @@ class ComBatHarmoniser(TransformerMixin, BaseEstimator):  # type: ignore[misc]  
         pooled = np.sqrt(((values - means[members]) ** 2).mean(axis=0))
         # Rounding makes a constant column's spread a tiny number, which must not be divided by.
         varies = pooled > 1e-12 * np.maximum(np.abs(values).max(axis=0), np.finfo(float).tiny)
+        # Who lacks a phase is no measurement that a scanner shifts.
+        varies &= ~np.array([is_phase_indicator(str(name)) for name in self.get_feature_names_out()])
         self.scale_ = np.where(varies, pooled, 1.0)
         standard = (values - self.mean_) / self.scale_
         self.shift_, self.spread_ = np.zeros_like(means), np.ones_like(means)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from schemas.errors import ContractError
 from schemas.features.names import phase_indicator
 from schemas.study.file import Study
 from store.history.snapshot import Snapshot
@@ -111,15 +112,24 @@ def _feature_blocks(
             for phase, columns in tables.items()
         }
     if inputs.missing_phases == "impute":
-        for phase, columns in _of_all(tables, patients).items():
+        # A phase of which no column is left tells nothing: who has it alone has no features.
+        told = {phase: columns for phase, columns in tables.items() if columns.width > 1} or tables
+        for phase, columns in _of_all(told, patients, study).items():
             yield ColumnBlock(f"{inputs.feature_set} in any phase", columns, phase=phase)
         return
     for phase, columns in tables.items():
         yield ColumnBlock(f"{inputs.feature_set} in {phase}", columns, phase=phase)
 
 
-def _of_all(tables: Mapping[str, pl.DataFrame], patients: pl.Series) -> dict[str, pl.DataFrame]:
+def _of_all(tables: Mapping[str, pl.DataFrame], patients: pl.Series, study: str) -> dict[str, pl.DataFrame]:
     """Return each phase's columns for everyone who has a phase, NULL for who lacks this one, and who that is."""
+    for phase, columns in tables.items():
+        if phase_indicator(phase) in columns.columns:
+            raise ContractError(
+                f"a feature is called as the column that says who lacks a phase: '{phase_indicator(phase)}'",
+                where=f"study '{study}'",
+                hint="leave it out ([imported.NAME.columns] exclude) or rename it in the table, and ingest again",
+            )
     there = {phase: set(columns["patient"]) for phase, columns in tables.items()}
     known = patients.filter(patients.is_in(sorted(set().union(*there.values()))))
     found = {}

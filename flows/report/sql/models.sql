@@ -5,6 +5,9 @@ select
     m.model, m.version, m.trained_at, m.threshold, (m.summary ->> 'intercept')::double as intercept,
     json_keys(m.summary) as summary_keys, coalesce(m.summary ->> 'base', m.model) as base, coalesce((m.summary -> 'notes')::varchar[], []) as notes,
     m.sha256, m.path, m.dataset_id, d.split, d.inputs ->> 'feature_set' as feature_set,
+    -- Without the keys, the batch, and the regions of networks.
+    d.columns - 3 - (d.inputs ->> 'harmonise' is not null)::int
+        - if(d.inputs ->> 'regions' is null, 0, json_array_length(d.inputs -> 'phases'))::int as inputs,
     d.patients, d.columns, d.commit_id as dataset_commit
 from models m
 left join datasets d on d.study = m.study and d.dataset_id = m.dataset_id

@@ -12,6 +12,7 @@
 -- @rate one less Kaplan and Meier's estimate at the horizon
 -- @lower lower 95 % bound of rate, Greenwood's variance on the log-log scale; NULL where the estimate is 0 or 1
 -- @upper upper 95 % bound of rate
+-- @reason why there is no rate: the estimate ends with the last who is followed
 with asked as (
     select study, (definition -> 'outcome' ->> 'horizon')::double as horizon, definition -> 'outcome' ->> 'unit' as time_unit
     from catalogue.studies
@@ -33,7 +34,7 @@ grouped as (
 ),
 counted as (
     select study, split, cohort, horizon, time_unit, count(*) as patients,
-        count(*) filter (event = 0 and time < horizon) as censored, count(label) as labelled,
+        count(*) filter (event = 0 and time < horizon) as censored, count(label) as labelled, max(time) as last_time,
         sum(label)::bigint as events
     from grouped
     group by all
@@ -58,7 +59,7 @@ surviving as (
     group by all
 ),
 judged as (
-    select counted.*, coalesce(share, 1) as share,
+    select counted.*, coalesce(s.share, 1) as share, last_time < horizon and coalesce(s.share, 1) > 0 as ends_early,
         case when share > 0 and share < 1 then exp(1.959963984540054 * error / ln(share)) end as widening
     from counted
     left join surviving s
@@ -66,7 +67,9 @@ judged as (
         and s.cohort is not distinct from counted.cohort
 )
 select study, split, cohort, horizon, time_unit, patients, censored, labelled, events,
-    events / nullif(labelled, 0) as complete_case_rate, 1 - share as rate, 1 - share ** widening as lower,
-    1 - share ** (1 / widening) as upper
+    events / nullif(labelled, 0) as complete_case_rate, case when not ends_early then 1 - share end as rate,
+    case when not ends_early then 1 - share ** widening end as lower,
+    case when not ends_early then 1 - share ** (1 / widening) end as upper,
+    case when ends_early then 'nobody is followed to the horizon' end as reason
 from judged
 order by study, split nulls first, cohort nulls first

@@ -9,21 +9,22 @@
 -- @upper upper 95 % bound
 -- @reason why there is no value, or no interval
 with recursive judged as (  -- terms are summed as decimals: a sum of doubles depends on the order of the rows
-    select study, suite, model, cohort, fold, coalesce(repeat, 0) as repeat, threshold, probability, label,
+    select study, suite, model, cohort, fold, patient, threshold, probability, label,
         case when probability > 0 and probability < 1 then ln(probability / (1 - probability)) end as logit
     from catalogue.predictions
 ),
 counted as (
     select study, suite, model, cohort, count(*) as n, sum(label) as ones, count(*) - sum(label) as zeros,
-        count(distinct repeat) as repeats, count(distinct fold) // count(distinct repeat) as parts,
+        count(*) // count(distinct patient) as repeats, count(distinct fold) // repeats as parts,
+        count(threshold) = count(*) as has_threshold,
         count(*) filter (probability >= threshold and label = 1) as tp,
         count(*) filter (probability >= threshold and label = 0) as fp,
         count(*) filter (probability < threshold and label = 0) as tn,
         count(*) filter (probability < threshold and label = 1) as fn,
         sum(try_cast((probability - label) ** 2 as decimal(38, 20)))::double / count(*) as brier,
         sum(try_cast((probability - label) ** 4 as decimal(38, 20)))::double / count(*) - brier ** 2 as brier_variance,
-        sum(probability::decimal(38, 20))::double as expected, count(logit) < count(*) as is_certain,
-        min(logit) = max(logit) as is_constant,
+        sum(try_cast(probability as decimal(38, 20)))::double as expected, count(logit) < count(*) as is_certain,
+        min(logit) = max(logit) as is_constant, median(logit) as middle,
         min(logit) filter (label = 1) >= max(logit) filter (label = 0)
             or min(logit) filter (label = 0) >= max(logit) filter (label = 1) as is_separated
     from judged
@@ -69,13 +70,13 @@ line as (  -- Newton's steps to slope b and intercept a of the label on the log 
         group by all
     )
 ),
-shift as (  -- and to the intercept a with the slope held at 1
-    select study, suite, model, cohort, 0 as step, 0.0::double as a, null::double as weight,
+shift as (  -- and to the intercept a with the slope held at 1, none longer than 3: from afar they lead too far
+    select study, suite, model, cohort, 0 as step, ln(ones / zeros) - middle as a, null::double as weight,
         null::double as scatter
     from sized
     where no_shift is null
     union all
-    select study, suite, model, cohort, step + 1, a + r / w, w, scatter
+    select study, suite, model, cohort, step + 1, a + greatest(-3, least(3, r / w)), w, scatter
     from (
         select study, suite, model, cohort, step, any_value(a) as a,
             sum(try_cast(label - p as decimal(38, 20)))::double as r,
@@ -91,15 +92,19 @@ shift as (  -- and to the intercept a with the slope held at 1
     )
 ),
 rates as (
-    select study, suite, model, cohort, each.figure, each.hits / nullif(each.tried, 0) as p, each.tried * share as size,
-        z * z as zz, case when each.tried = 0 then each.reason end as reason
+    select study, suite, model, cohort, each.figure, each.tried * share as size, z * z as zz,
+        case when has_threshold then each.hits / nullif(each.tried, 0) end as p,
+        case
+            when not has_threshold then 'there is no threshold'
+            when each.tried = 0 then each.reason
+        end as reason
     from (
         select *, unnest([
             {'figure': 'sensitivity', 'hits': tp, 'tried': tp + fn, 'reason': 'no patient has label 1'},
             {'figure': 'specificity', 'hits': tn, 'tried': tn + fp, 'reason': 'no patient has label 0'},
             {'figure': 'ppv', 'hits': tp, 'tried': tp + fp, 'reason': 'no patient is called positive'},
             {'figure': 'npv', 'hits': tn, 'tried': tn + fn, 'reason': 'no patient is called negative'},
-            {'figure': 'accuracy', 'hits': tp + tn, 'tried': tp + fp + tn + fn, 'reason': 'there is no threshold'}
+            {'figure': 'accuracy', 'hits': tp + tn, 'tried': tp + fp + tn + fn, 'reason': 'there is no patient'}
         ]) as each
         from sized
     )
@@ -112,7 +117,9 @@ figures as (
         end as reason
     from catalogue.leaderboard
     union all
-    select study, suite, model, cohort, each.figure, each.number / repeats, null, null, null
+    select study, suite, model, cohort, each.figure, case when has_threshold or each.figure in ('expected', 'observed') then each.number / repeats end,
+        null, null,
+        case when not has_threshold and each.figure not in ('expected', 'observed') then 'there is no threshold' end
     from (
         select *, unnest([
             {'figure': 'tp', 'number': tp}, {'figure': 'fp', 'number': fp}, {'figure': 'tn', 'number': tn},
@@ -164,11 +171,13 @@ figures as (
         left join (from shift where step = 25) as shift using (study, suite, model, cohort)
     )
     union all
-    select study, suite, model, cohort, 'observed_expected', case when ones > 0 then ones / expected end,
-        case when ones > 0 then ones / expected * exp(-z * sqrt((1 - ones / n) / (ones * share))) end,
-        case when ones > 0 then ones / expected * exp(z * sqrt((1 - ones / n) / (ones * share))) end,
-        case when ones = 0 then 'no patient has label 1' end
-    from sized
+    select study, suite, model, cohort, 'observed_expected', ratio, ratio * exp(-z * error), ratio * exp(z * error),
+        case when ones = 0 then 'no patient has label 1' when expected = 0 then 'no event is expected' end
+    from (
+        select *, nullif(ones, 0) / nullif(expected, 0) as ratio,
+            sqrt((1 - ones / n) / nullif(ones * share, 0)) as error
+        from sized
+    )
 )
 select study, suite, model, cohort, figure, value, lower, upper, reason
 from figures

@@ -63,7 +63,7 @@ def pyradiomics_values(scan):
 
 
 @pytest.fixture(scope="module")
-def cohort(shared_data, tmp_path_factory):
+def cohort(shared_data, tmp_path_factory, prefect_server):
     """Return a function that runs the command line on the store of the ingested and refreshed cohort."""
     data = shared_data("sts_cohort")
     folder = tmp_path_factory.mktemp("sarcoma")
@@ -76,7 +76,8 @@ def cohort(shared_data, tmp_path_factory):
     (folder / "study.toml").write_text(text)
 
     def run(*arguments):
-        return radzoo_run("--store", str(folder / "store"), "--json", *arguments, timeout_s=900)
+        server = {"PREFECT_API_URL": prefect_server}
+        return radzoo_run("--store", str(folder / "store"), "--json", *arguments, variables=server, timeout_s=900)
 
     ingested = run("ingest", str(folder / "study.toml"))
     assert ingested.returncode == 0, ingested.stderr

@@ -92,3 +92,19 @@ def test_the_name_of_a_variant_is_one_as_others_are(name: str, message: str) -> 
     with pytest.raises(ContractError, match=message) as caught:
         models_of(f'[models.{name}]\nbase = "radiomics_lr"\n')
     assert str(caught.value.where).endswith(f":{STUDY.count(chr(10)) + 1}")
+
+
+@pytest.mark.parametrize(
+    ("of_base", "own", "field", "value"),
+    [
+        ('missing_phases = "impute"', 'missing_phases = "exclude"', "missing_phases", "exclude"),
+        ("threshold = 0.3", 'threshold = "youden"', "threshold", "youden"),
+        ('missing_phases = "impute"', "", "missing_phases", "impute"),
+    ],
+)
+def test_a_variant_that_says_the_default_keeps_it_on_record(of_base, own, field, value):
+    """What a variant says against its base holds when the study comes back from the catalogue, also a default."""
+    written = models_of(f'[models.radiomics_lr]\n{of_base}\n[models.plain]\nbase = "radiomics_lr"\n{own}\n')
+    again = Study.model_validate_json(written.model_dump_json())
+    for study in (written, again):
+        assert getattr(study.settings_of("plain"), field) == value

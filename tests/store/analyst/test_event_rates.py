@@ -96,6 +96,14 @@ def test_without_censoring_both_rates_are_one() -> None:
     assert row["lower"] < 0.5 < row["upper"]
 
 
+@pytest.mark.parametrize(("events", "times"), [([0, 0, 0], [1.0, 2.0, 3.0]), ([1, 0, 0], [2.0, 5.0, 6.0])])
+def test_past_the_last_who_is_followed_there_is_no_rate(events: list[int], times: list[float]) -> None:
+    """Nobody was watched until the horizon: what happened there is not known."""
+    row = rates(events, times, ["training"] * 3)[None]
+    assert (row["rate"], row["lower"], row["upper"]) == (None, None, None)
+    assert row["reason"] == "nobody is followed to the horizon"
+
+
 @pytest.mark.parametrize(("events", "rate"), [([0, 0, 0], 0.0), ([1, 1, 1], 1.0)])
 def test_nobody_and_everybody_have_a_rate_without_bounds(events: list[int], rate: float) -> None:
     """The log-log scale ends there."""

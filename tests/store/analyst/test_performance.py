@@ -54,8 +54,8 @@ def drawn(seed: int, patients: int, spread: float = 1.0) -> tuple[np.ndarray, np
 def rows_of(labels: np.ndarray, probabilities: np.ndarray, **columns: Any) -> list[dict[str, Any]]:
     """Return predictions as rows."""
     return [
-        {"label": int(label), "probability": float(probability)} | columns
-        for label, probability in zip(labels, probabilities, strict=True)
+        {"patient": f"P{number}", "label": int(label), "probability": float(probability)} | columns
+        for number, (label, probability) in enumerate(zip(labels, probabilities, strict=True))
     ]
 
 
@@ -159,6 +159,43 @@ def test_what_cannot_be_told_has_a_reason(
     assert reason in found["reason"]
     assert bounds(found) == (None, None)
     assert (found["value"] is None) == (figure != "brier")
+
+
+@pytest.mark.parametrize("offset", [-9.0, -4.0, 4.0, 9.0])
+def test_a_shift_from_afar_is_found(offset: float) -> None:
+    """Newton's first steps would lead too far where nearly all predictions are wrong one way."""
+    random = np.random.default_rng(3)
+    log_odds = 2 * random.standard_normal(60)
+    labels = (random.random(60) < expit(log_odds)).astype(int)
+    probabilities = expit(log_odds + offset)
+    found = figures(rows_of(labels, probabilities))["calibration_intercept"]
+    large = calibration_in_the_large(labels, probabilities)
+    assert found["value"] == pytest.approx(large.intercept, abs=1e-7)
+    assert bounds(found) == pytest.approx(large.interval, abs=1e-6)
+
+
+def test_rows_of_the_first_format_have_what_they_tell() -> None:
+    """Without a threshold there are no calls, and without a repeat's number each patient still counts once a repeat."""
+    labels, probabilities = drawn(1, 60)
+    rows = [
+        row | {"fold": 5 * repeat + number % 5}
+        for repeat in range(5)
+        for number, row in enumerate(rows_of(labels, probabilities))
+    ]
+    complete = figures([row | {"repeat": row["fold"] // 5} for row in rows], "nested-cv")
+    found = figures([row | {"repeat": None, "threshold": None} for row in rows], "nested-cv")
+    for name, row in found.items():
+        if name in (*COUNTS, *RATES):
+            assert (row["value"], row["lower"], row["reason"]) == (None, None, "there is no threshold"), name
+        else:
+            assert row == complete[name]
+
+
+def test_where_no_event_is_expected_there_is_no_ratio() -> None:
+    """A sum of probabilities of 0 divides nothing."""
+    row = figures(rows_of(np.array([0, 1, 0]), np.zeros(3)))["observed_expected"]
+    assert (row["value"], row["lower"], row["upper"]) == (None, None, None)
+    assert row["reason"] == "no event is expected"
 
 
 def test_probabilities_next_to_0_and_1_break_nothing() -> None:

@@ -59,6 +59,15 @@ def test_without_a_test_there_is_a_reason(first: list[float], second: list[float
     assert reason in str(found.reason)
 
 
+@pytest.mark.parametrize("spread", [0.01, 1.0, 3.0])
+def test_a_recalibrated_copy_adds_nothing(spread: float) -> None:
+    """Rounding is no second model."""
+    log_odds = spread * np.random.default_rng(2).standard_normal(80)
+    labels = (np.random.default_rng(3).random(80) < expit(log_odds)).astype(int)
+    for copy in (expit(2 * log_odds + 1), np.round(expit(log_odds), 9)):
+        assert added_likelihood(labels, expit(log_odds), copy).reason == "both models say the same"
+
+
 def test_reclassification_is_that_of_the_paper() -> None:
     """Pencina 2008, HDL cholesterol: of 183 events 29 go up and 7 down, of 3,081 others 173 up and 174 down."""
     labels = np.repeat([1, 0], [183, 3081])

@@ -45,6 +45,17 @@ def test_scikit_learn_contract(estimator: Any, check: Any) -> None:
     check(estimator)
 
 
+def test_who_lacks_a_phase_stays_0_and_1() -> None:
+    """The column that says so is no measurement; the features beside it are harmonised as without it."""
+    X, batch = three_batches()
+    lacks = np.random.default_rng(1).integers(0, 2, 21).astype(float)
+    table = table_of(X, batch)
+    with_it = table.with_columns(pl.Series("PVP__phase_missing", lacks))
+    adjusted = ComBatHarmoniser(BATCH).fit_transform(with_it)
+    np.testing.assert_allclose(adjusted[:, -1], lacks, atol=1e-12)
+    np.testing.assert_array_equal(adjusted[:, :-1], ComBatHarmoniser(BATCH).fit_transform(table))
+
+
 def test_numbers_are_those_of_neurocombat() -> None:
     """Adjusted values and estimates are those of neuroCombat 0.2.12 (MIT), its iteration run to 1e-13."""
     X, batch = three_batches()

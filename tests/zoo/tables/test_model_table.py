@@ -106,6 +106,19 @@ def test_a_model_that_imputes_phases_keeps_patients_who_lack_one(written_store):
     ]
 
 
+def test_a_phase_without_stable_columns_tells_of_nobody(written_store):
+    """Who has only a phase of which no feature is stable has no features: left out, as by a prediction."""
+    written_store.cohort(LABELS | {"P5": 1}, COHORTS | {"P5": "training"})
+    rows = both_phases(P1=1.0, P2=2.0, P3=3.0, P4=4.0, P5=5.0)
+    del rows["P5", "DP"]
+    written_store.features(rows)
+    of = {"study": "s", "split": "fixed", "feature_set": "quick@1", "phase": "DP", "kind": "intra", "patients": 5}
+    written_store.put("stability", [of | {"feature": VOLUME, "icc": 0.99}])
+    table = written_store.table(replace(RADIOMICS, missing_phases="impute", minimum_icc=0.9))
+    assert table.columns == [f"DP__{VOLUME}"]
+    assert table.excluded == {"P5": "no quick in any phase"}
+
+
 def test_a_single_missing_feature_stays_null(four):
     """A feature without a value leaves its patient in, as NULL for the model's own imputation."""
     rows = both_phases(P1=1.0, P2=2.0, P3=3.0, P4=4.0)
