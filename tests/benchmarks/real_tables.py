@@ -1,8 +1,9 @@
 """Published feature tables and a clinical table, ingested and judged by the nested-cv suite, with permuted labels.
 
 ``python tests/benchmarks/real_tables.py [--repeats 5] [--permutations 10] [--only Song2020 ...] [--data DIR]`` prints
-the table of docs/benchmarks.md: each model's AUC out of fold with its 95 % interval, and mean, its standard error and
-spread over permutations of the labels, each of five folds with everything fitted inside them.
+the table of docs/benchmarks.md: each model's AUC out of fold with its 95 % interval, calibration slope and Brier score
+beside that of giving everyone the prevalence, and mean AUC, its standard error and spread over permutations of the
+labels, each of five folds with everything fitted inside them.
 """
 
 from __future__ import annotations
@@ -101,8 +102,9 @@ def main() -> None:
     default = os.environ.get("RADZOO_TEST_DATA", HERE.parents[3] / "shared" / "data")
     parser.add_argument("--data", type=Path, default=Path(default))
     asked = parser.parse_args()
-    print("| table | patients (label 1) | model | AUC out of fold | permuted: mean | its error | spread | draws |")
-    print("|---|---|---|---|---|---|---|---|", flush=True)
+    heading = "slope | Brier score | of the prevalence | permuted: mean AUC | its error | spread | draws |"
+    print(f"| table | patients (label 1) | model | AUC out of fold | {heading}")
+    print("|---|---|---|---|---|---|---|---|---|---|---|", flush=True)
     for name in asked.only:
         began = time.monotonic()
         with tempfile.TemporaryDirectory() as folder:
@@ -114,10 +116,11 @@ def main() -> None:
             permuted = permuted_areas(store, study, [row.model for row in found.leaderboard], asked.permutations)
         for row in found.leaderboard:
             area = f"{row.auc:.3f} ({row.auc_lo:.3f}-{row.auc_hi:.3f})"
-            print(
-                f"| {name} | {row.n} ({row.events}) | {row.model} | {area} | {summary(permuted[row.model])} |",
-                flush=True,
-            )
+            slope = "" if row.calibration_slope is None else f"{row.calibration_slope:.2f}"
+            prevalence = row.events / row.n
+            cells = [name, f"{row.n} ({row.events})", row.model, area, slope, f"{row.brier:.4f}"]
+            cells += [f"{prevalence * (1 - prevalence):.4f}", summary(permuted[row.model])]
+            print(f"| {' | '.join(cells)} |", flush=True)
         print(f"{name}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
 
 
