@@ -16,7 +16,7 @@ from store.catalogue.tables import KEYS, VERSIONED
 from store.history.snapshot import Snapshot
 from store.home import Store
 
-WRITERS, COMMITS = 3, 6
+WRITERS, COMMITS = 3, 4
 
 
 @pytest.fixture(scope="module", params=["sqlite-local", "postgresql-local"])
