@@ -30,7 +30,7 @@ def raced(request, new_address_of_module, tmp_path_factory):
 
 @pytest.mark.slow
 def test_writers_land_all_their_commits_and_readers_never_wait(raced):
-    """3 writers land 6 commits each, numbered without a gap; 2 readers fail never, wait never, see whole commits."""
+    """3 writers land 4 commits each, numbered without a gap; 2 readers fail never, wait never, see whole commits."""
     store, found = raced
     total = WRITERS * COMMITS
     assert sorted(number for each in found.commits for number in each) == list(range(1, total + 1))
