@@ -22,7 +22,7 @@ from zoo.staging.frame import comparator_frame
 from zoo.staging.inputs import Observation, Quantity, reading
 from zoo.tables.clinical_columns import factor_value
 from zoo.tables.embedding_columns import is_embedding
-from zoo.tables.feature_columns import primary_rows
+from zoo.tables.feature_columns import joined_phases, primary_rows
 from zoo.tables.region_tables import region_tables
 
 __all__ = ["PatientInputs", "patient_inputs"]
@@ -243,26 +243,14 @@ def _feature_blocks(
                 reasons.setdefault(patient, f"no value of any feature in {phase}")
         single = [patient for patient, count in counts.items() if count == 1 and patient not in empty]
         blocks.append(table.filter(pl.col("patient").is_in(single)))
-    return _of_all(dict(zip(tables, blocks, strict=True)), inputs, patients, reasons) if imputes else blocks
-
-
-def _of_all(
-    tables: Mapping[str, pl.DataFrame], inputs: PinnedInputs, patients: Sequence[str], reasons: dict[str, str]
-) -> list[pl.DataFrame]:
-    """Return each phase's columns for everyone who has a phase, NULL for who lacks this one, and who that is."""
-    there = {patient for table in tables.values() for patient in table["patient"]}
-    for patient in patients:
-        if patient not in there:
-            reasons.setdefault(patient, f"no {inputs.feature_set} in any phase")
-    known = pl.DataFrame({"patient": [each for each in patients if each in there]}, schema={"patient": pl.String})
-    blocks = []
-    for phase, table in tables.items():
-        joined = known.join(table, on="patient", how="left", maintain_order="left")
-        if phase_indicator(phase) in inputs.columns:
-            lacks = ~joined["patient"].is_in(table["patient"].to_list())
-            joined = joined.with_columns(lacks.cast(pl.Float64).alias(phase_indicator(phase)))
-        blocks.append(joined)
-    return blocks
+    if not imputes:
+        return blocks
+    told = dict(zip(tables, blocks, strict=True))
+    for patient in set(patients) - {each for table in blocks for each in table["patient"]}:
+        reasons.setdefault(patient, f"no {inputs.feature_set} in any phase")
+    indicated = [phase for phase in told if phase_indicator(phase) in inputs.columns]
+    # Who has two masks of a phase does not lack it.
+    return list(joined_phases(told, [each for each in patients if each not in reasons], indicated).values())
 
 
 def _region_blocks(

@@ -16,7 +16,7 @@ from zoo.staging.description import Comparator
 from zoo.staging.frame import comparator_frame
 from zoo.tables.clinical_columns import batch_block, factor_block, outside_windows
 from zoo.tables.embedding_columns import embedding_columns, is_embedding
-from zoo.tables.feature_columns import agreeing_columns, phase_columns
+from zoo.tables.feature_columns import agreeing_columns, joined_phases, phase_columns
 from zoo.tables.inputs import BoundInputs, ModelInputs
 from zoo.tables.region_tables import region_tables
 
@@ -114,15 +114,16 @@ def _feature_blocks(
     if inputs.missing_phases == "impute":
         # A phase of which no column is left tells nothing: who has it alone has no features.
         told = {phase: columns for phase, columns in tables.items() if columns.width > 1} or tables
-        for phase, columns in _of_all(told, patients, study).items():
+        _refuse_its_name(told, study)
+        for phase, columns in joined_phases(told, patients).items():
             yield ColumnBlock(f"{inputs.feature_set} in any phase", columns, phase=phase)
         return
     for phase, columns in tables.items():
         yield ColumnBlock(f"{inputs.feature_set} in {phase}", columns, phase=phase)
 
 
-def _of_all(tables: Mapping[str, pl.DataFrame], patients: pl.Series, study: str) -> dict[str, pl.DataFrame]:
-    """Return each phase's columns for everyone who has a phase, NULL for who lacks this one, and who that is."""
+def _refuse_its_name(tables: Mapping[str, pl.DataFrame], study: str) -> None:
+    """Refuse a feature that has the name of the column of who lacks its phase: it would be that column."""
     for phase, columns in tables.items():
         if phase_indicator(phase) in columns.columns:
             raise ContractError(
@@ -130,13 +131,3 @@ def _of_all(tables: Mapping[str, pl.DataFrame], patients: pl.Series, study: str)
                 where=f"study '{study}'",
                 hint="leave it out ([imported.NAME.columns] exclude) or rename it in the table, and ingest again",
             )
-    there = {phase: set(columns["patient"]) for phase, columns in tables.items()}
-    known = patients.filter(patients.is_in(sorted(set().union(*there.values()))))
-    found = {}
-    for phase, columns in tables.items():
-        joined = known.to_frame().join(columns, on="patient", how="left", maintain_order="left")
-        lacks = ~known.is_in(sorted(there[phase]))
-        if lacks.any():
-            joined = joined.with_columns(lacks.cast(pl.Float64).alias(phase_indicator(phase)))
-        found[phase] = joined
-    return found

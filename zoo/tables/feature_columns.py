@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import polars as pl
 
 from schemas.errors import ContractError, NotFoundError
-from schemas.features.names import with_phase
+from schemas.features.names import phase_indicator, with_phase
 from schemas.features.sets import FeatureSetRef
 from schemas.keys import MaskKey, sql_name
 from schemas.study.file import Study
@@ -21,7 +21,14 @@ from store.kinds.every import EMBEDDING, kind_of, wide_kind
 from store.rows.reader import feature_table
 from zoo.tables.stable_columns import stable_columns
 
-__all__ = ["agreeing_columns", "phase_columns", "primary_extractions", "primary_rows", "stored_feature_set"]
+__all__ = [
+    "agreeing_columns",
+    "joined_phases",
+    "phase_columns",
+    "primary_extractions",
+    "primary_rows",
+    "stored_feature_set",
+]
 
 _IMPORTED = (
     "catalogue.study_extractions x using (extraction_id) where x.study = $study and x.feature_set = $feature_set"
@@ -171,6 +178,33 @@ def _imported_rows(
                     hint="leave the others out of the table and ingest again",
                 )
             found[phase] = table
+    return found
+
+
+def joined_phases(
+    tables: Mapping[str, pl.DataFrame], patients: Iterable[str], indicated: Collection[str] | None = None
+) -> dict[str, pl.DataFrame]:
+    """Return each phase's columns for every patient who has one of the phases, NULL for who lacks this one.
+
+    Parameters
+    ----------
+    tables : mapping of str to polars.DataFrame
+        By phase, one row per patient who has it.
+    patients : iterable of str
+        Who is asked about; the rows are in their order.
+    indicated : collection of str, optional
+        The phases that get a column of who lacks them, `phase_indicator`; those that somebody lacks where absent.
+    """
+    there = {phase: set(table["patient"]) for phase, table in tables.items()}
+    anywhere = set().union(*there.values())
+    known = pl.DataFrame({"patient": [each for each in patients if each in anywhere]}, schema={"patient": pl.String})
+    found = {}
+    for phase, table in tables.items():
+        joined = known.join(table, on="patient", how="left", maintain_order="left")
+        lacks = [float(patient not in there[phase]) for patient in known["patient"]]
+        if any(lacks) if indicated is None else phase in indicated:
+            joined = joined.with_columns(pl.Series(phase_indicator(phase), lacks, dtype=pl.Float64))
+        found[phase] = joined
     return found
 
 
