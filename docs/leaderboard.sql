@@ -11,7 +11,8 @@
 -- these but Clopper and Pearson's. Rates compare each probability with the threshold beside it; the bounds of sensitivity and
 -- specificity are Wilson's (zz: 1.959963984540054 squared), of one split: none in the nested-cv suite, whose rates are means
 -- over repeats. Calibration: Newton's
--- iterations for the logistic line of label on log odds (slope), and for its shift with the slope held at 1.
+-- iterations for the logistic line of label on log odds (slope), and for its shift with the slope held at 1, no step
+-- longer than 3 log odds.
 -- A figure that does not exist is null: the AUC of one class, its interval where a class has one patient, a rate
 -- without patients, calibration where a probability is 0 or 1 or where
 -- the probabilities separate the labels, a slope also where its standard error exceeds 5: the probabilities hardly
@@ -104,7 +105,8 @@ counted as (
         count(*) = count(logit) and min(logit) < max(logit)
             and min(logit) filter (label = 1) < max(logit) filter (label = 0)
             and min(logit) filter (label = 0) < max(logit) filter (label = 1) as has_line,
-        count(*) = count(logit) and min(label) < max(label) as has_shift
+        count(*) = count(logit) and min(label) < max(label) as has_shift,
+        count(*) as predictions, sum(label) as ones, median(logit) as middle
     from judged group by all
 ),
 line as (
@@ -125,9 +127,10 @@ line as (
     group by study, suite, model, cohort, step
 ),
 shift as (
-    select study, suite, model, cohort, 0 as step, 0.0::double as a from counted where has_shift
+    select study, suite, model, cohort, 0 as step, ln(ones / (predictions - ones)) - middle as a from counted where has_shift
     union all
-    select study, suite, model, cohort, step + 1, any_value(a) + sum(label - p) / sum(p * (1 - p))
+    select study, suite, model, cohort, step + 1,
+        any_value(a) + greatest(-3, least(3, sum(label - p) / sum(p * (1 - p))))
     from (
         select s.*, j.label, 1 / (1 + exp(-(s.a + j.logit))) as p
         from shift as s join judged as j using (study, suite, model, cohort)

@@ -62,3 +62,22 @@ def test_few_patients_have_the_same_figures_in_sql(kind: str) -> None:
         compared = BOUNDS if has_spread else ("auc_delong_lo", "auc_delong_hi")
         for name in compared:
             assert found[name] == pytest.approx(getattr(expected, name), abs=1e-9), (seed, name)
+
+
+@pytest.mark.parametrize("offset", [-8.0, 0.0, 8.0])
+def test_calibration_in_the_large_is_found_from_afar(offset: float) -> None:
+    """Where nearly all predictions are wrong one way, Newton's plain steps would lead away from the shift."""
+    random = np.random.default_rng(3)
+    log_odds = 2 * random.standard_normal(50)
+    labels = (random.random(50) < 1 / (1 + np.exp(-log_odds))).astype(int)
+    own = {"study": "s", "suite": "holdout", "model": "m", "cohort": "validation", "threshold": 0.5}
+    rows = [
+        PredictionRow(**own, patient=f"P{n:02}", label=int(label), probability=float(1 / (1 + np.exp(-value - offset))))
+        for n, (label, value) in enumerate(zip(labels, log_odds, strict=True))
+    ]
+    with duckdb.connect() as connection:
+        connection.register("predictions", pa.Table.from_pylist([row.model_dump() for row in rows]))
+        (found,) = connection.sql(SQL).to_arrow_table().to_pylist()
+    expected = leaderboard_row(rows)
+    assert found["calibration_intercept"] == pytest.approx(expected.calibration_intercept, abs=1e-8)
+    assert found["calibration_slope"] == pytest.approx(expected.calibration_slope, abs=1e-8)
