@@ -143,7 +143,7 @@ def told_apart(patients: int, datasets: int) -> None:
 
 
 def judged_once(seed: int, patients: int, separation: float) -> dict[str, np.ndarray]:
-    """Return the predictions of a model that says too much, on patients drawn anew."""
+    """Return the predictions of a model that says too much, on other patients."""
     random = np.random.default_rng(seed)
     log_odds = 0.3 + separation * random.standard_normal((1, patients))
     label = (random.random((1, patients)) < expit(log_odds)).astype(int)

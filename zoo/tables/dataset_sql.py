@@ -71,10 +71,11 @@ order by patient, variable""",
     from clinical_at_reference
     where study = {named} and variable = {quoted_text(inputs.harmonise)}"""
     joined = [name for name in parts if name not in ("members", "primary_rows", "leak_free")]
-    of_phases = [name for name in joined if name.startswith("phase_")] if inputs.missing_phases == "impute" else []
+    imputed = table.phases if inputs.missing_phases == "impute" else ()
+    of_phases = {f"phase_{number}": phase for number, phase in enumerate(imputed, 1)}
     lacks = {
         name: f", ({name}.patient is null)::double as {quoted_name(phase_indicator(phase))}"
-        for name, phase in zip(of_phases, table.phases, strict=False)
+        for name, phase in of_phases.items()
         if phase_indicator(phase) in table.columns
     }
     columns = ", ".join(("members.*", *(f"{name}.* exclude (patient){lacks.get(name, '')}" for name in joined)))

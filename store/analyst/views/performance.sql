@@ -17,10 +17,10 @@ counted as (
     select study, suite, model, cohort, count(*) as n, sum(label) as ones, count(*) - sum(label) as zeros,
         count(*) // count(distinct patient) as repeats, count(distinct fold) // repeats as parts,
         count(threshold) = count(*) as has_threshold,
-        count(*) filter (probability >= threshold and label = 1) as tp,
-        count(*) filter (probability >= threshold and label = 0) as fp,
-        count(*) filter (probability < threshold and label = 0) as tn,
-        count(*) filter (probability < threshold and label = 1) as fn,
+        case when has_threshold then count(*) filter (probability >= threshold and label = 1) end as tp,
+        case when has_threshold then count(*) filter (probability >= threshold and label = 0) end as fp,
+        case when has_threshold then count(*) filter (probability < threshold and label = 0) end as tn,
+        case when has_threshold then count(*) filter (probability < threshold and label = 1) end as fn,
         sum(try_cast((probability - label) ** 2 as decimal(38, 20)))::double / count(*) as brier,
         sum(try_cast((probability - label) ** 4 as decimal(38, 20)))::double / count(*) - brier ** 2 as brier_variance,
         sum(try_cast(probability as decimal(38, 20)))::double as expected, count(logit) < count(*) as is_certain,
@@ -93,11 +93,8 @@ shift as (  -- and to the intercept a with the slope held at 1, none longer than
 ),
 rates as (
     select study, suite, model, cohort, each.figure, each.tried * share as size, z * z as zz,
-        case when has_threshold then each.hits / nullif(each.tried, 0) end as p,
-        case
-            when not has_threshold then 'there is no threshold'
-            when each.tried = 0 then each.reason
-        end as reason
+        each.hits / nullif(each.tried, 0) as p,
+        case when tp is null then 'there is no threshold' when each.tried = 0 then each.reason end as reason
     from (
         select *, unnest([
             {'figure': 'sensitivity', 'hits': tp, 'tried': tp + fn, 'reason': 'no patient has label 1'},
@@ -117,9 +114,8 @@ figures as (
         end as reason
     from catalogue.leaderboard
     union all
-    select study, suite, model, cohort, each.figure, case when has_threshold or each.figure in ('expected', 'observed') then each.number / repeats end,
-        null, null,
-        case when not has_threshold and each.figure not in ('expected', 'observed') then 'there is no threshold' end
+    select study, suite, model, cohort, each.figure, each.number / repeats, null, null,
+        case when each.number is null then 'there is no threshold' end
     from (
         select *, unnest([
             {'figure': 'tp', 'number': tp}, {'figure': 'fp', 'number': fp}, {'figure': 'tn', 'number': tn},
