@@ -99,7 +99,9 @@ def bar(*, readable: Iterable[Path] | None, writable: Iterable[Path], network: b
 
 def library_folders() -> list[Path]:
     """Return what a Python process reads for its own sake: its libraries, the system's, the machine's figures."""
-    own = [sys.prefix, sys.base_prefix, sys.exec_prefix, *sys.path]
+    # A path of the search that is relative, as that of ``python -c``, leads to these packages too.
+    packages = str(Path(__file__).parents[2])
+    own = [sys.prefix, sys.base_prefix, sys.exec_prefix, packages, *sys.path]
     every = [Path(each) for each in dict.fromkeys([*own, *_SYSTEM, *_MACHINE])]
     return [each for each in every if each.is_absolute()]
 
