@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-import warnings
-from copy import copy
+from collections.abc import Callable
 from typing import Self, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
-from sklearn import config_context
 from sklearn.base import BaseEstimator
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.feature_selection import SelectorMixin
-from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 from sklearn.utils import ClassifierTags, Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from schemas.study.models import LassoRule
 from zoo.logistic.two_classes import two_classes
+from zoo.radiomics.liblinear import L1Line, l1_line, solver_seed
 
 __all__ = ["LassoSelector"]
 
 # The path ends at 100 times the C where the first column enters, as glmnet's for more columns than rows.
 _PATH_LENGTH = 100.0
-# liblinear penalises the intercept as one more column, of this value: a thousandth of its size is penalised.
-_INTERCEPT_SCALING = 1000.0
 # Within the solver's own tolerance a column that is left out need not enter.
 _SLACK = 1e-6
 
@@ -138,23 +133,19 @@ class LassoSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]  # skle
 
         random = check_random_state(self.random_state)
         folds = StratifiedKFold(min(self.n_splits, smaller), shuffle=True, random_state=random)
-        solver = LogisticRegression(
-            solver="liblinear",
-            l1_ratio=1,
-            intercept_scaling=_INTERCEPT_SCALING,
-            tol=1e-6,
-            max_iter=self.max_iter,
-            random_state=int(random.randint(2**31 - 1)),
-        )
+        seed = solver_seed(int(random.randint(2**31 - 1)))
+        of_class_1 = target.astype(np.float64)
+
+        def fitted(Z: NDArray[np.float64], rows: NDArray[np.float64], c: float) -> L1Line | None:
+            return l1_line(Z, rows, C=c, seed=seed, max_iter=self.max_iter)
+
         Z, centre, scale = _standardised(table)
         pull = np.abs(Z.T @ (target - target.mean()))
         entry = 1.0 / pull.max() if pull.max() > 0 else 1.0
         path = np.geomspace(entry, entry * _PATH_LENGTH, self.n_cs)
 
         splits = list(folds.split(table, target))
-        # The table was checked once; two hundred models are fitted to parts of it.
-        with config_context(assume_finite=True, skip_parameter_validation=True):
-            curves = [_deviance_curve(solver, path, table, target, train, test) for train, test in splits]
+        curves = [_deviance_curve(fitted, path, table, of_class_1, train, test) for train, test in splits]
         reached = min(len(curve) for curve in curves)
         self.cs_ = path[:reached]
         self.deviance_ = _mean_and_error(
@@ -164,16 +155,16 @@ class LassoSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]  # skle
         # As in glmnet, where a C does not converge the next smaller one stands.
         model = None
         while choice >= 0:
-            model = _l1_model(solver, float(path[choice]), Z, target)
+            model = fitted(Z, of_class_1, float(path[choice]))
             if model is not None:
                 break
             choice -= 1
         if model is None:
             raise ValueError("the L1-penalised regression converges nowhere on the path: check the columns' values")
         self.C_ = float(self.cs_[choice])
-        self.coef_ = model.coef_[0] / scale
-        self.intercept_ = float(model.intercept_[0] - self.coef_ @ centre)
-        self.n_iter_ = int(model.n_iter_[0])
+        self.coef_ = model.coef / scale
+        self.intercept_ = float(model.intercept - self.coef_ @ centre)
+        self.n_iter_ = model.n_iter
         self.support_ = self.coef_ != 0
         self.relaxed_ = not self.support_.any()
         if self.relaxed_:
@@ -200,29 +191,11 @@ def _standardised(
     return Z, centre, scale
 
 
-def _l1_model(
-    solver: LogisticRegression, c: float, Z: NDArray[np.float64], target: NDArray[np.intp]
-) -> LogisticRegression | None:
-    # Set, not cloned, and asked for its line, not for a decision: fits as small as these take less time than either.
-    model = copy(solver)
-    model.C = c
-    # Asked of the model, not of its warning: filters are the whole process's, and other threads set them too.
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        model.fit(Z, target)
-    return model if model.n_iter_.max() < model.max_iter else None
-
-
-def _log_odds(model: LogisticRegression, Z: NDArray[np.float64]) -> NDArray[np.float64]:
-    found: NDArray[np.float64] = (Z @ model.coef_.T + model.intercept_).ravel()
-    return found
-
-
 def _deviance_curve(
-    solver: LogisticRegression,
+    fitted: Callable[[NDArray[np.float64], NDArray[np.float64], float], L1Line | None],
     path: NDArray[np.float64],
     X: NDArray[np.float64],
-    target: NDArray[np.intp],
+    target: NDArray[np.float64],
     train: NDArray[np.intp],
     test: NDArray[np.intp],
 ) -> list[float]:
@@ -241,21 +214,22 @@ def _deviance_curve(
         tried = used | (c * pull > 1)
         tried[np.argmax(pull)] = True  # a solver needs a column
         while True:
-            model = _l1_model(solver, c, Z[:, tried], own)
+            columns = Z[:, tried]
+            model = fitted(columns, own, c)
             if model is None:
                 return curve
-            pull = np.abs(Z.T @ (own - expit(_log_odds(model, Z[:, tried]))))
+            pull = np.abs(Z.T @ (own - expit(model.log_odds(columns))))
             missed = ~tried & (c * pull > 1 + _SLACK)
             if not missed.any():
                 break
             tried |= missed
-        curve.append(_deviance(_log_odds(model, held_out[:, tried]), target[test]))
+        curve.append(_deviance(model.log_odds(held_out[:, tried]), target[test]))
         used = np.zeros(Z.shape[1], dtype=bool)
-        used[tried] = model.coef_[0] != 0
+        used[tried] = model.coef != 0
     return curve
 
 
-def _deviance(log_odds: NDArray[np.float64], target: NDArray[np.intp]) -> float:
+def _deviance(log_odds: NDArray[np.float64], target: NDArray[np.float64]) -> float:
     return float(2.0 * np.mean(np.logaddexp(0.0, np.where(target == 1, -log_odds, log_odds))))
 
 
