@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,7 @@ def _shown(value: Any) -> Any:
     return without_folders(printable(value)) if type(value) is str else value
 
 
+@cache  # with the templates that were compiled: a quarter of a second a page
 def _environment(package: str) -> Environment:
     def source(name: str) -> str:
         own = files("flows").joinpath(package, "templates", name)
