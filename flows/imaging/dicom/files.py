@@ -66,8 +66,8 @@ def dicom_stat(source: Path) -> str:
         stat = file_stat(source)
         return f"{stat.st_size}:{stat.st_mtime_ns}"
     digest = hashlib.sha256()
-    count = 0
-    for count, file in enumerate(_files_below(source), start=1):
+    files = tuple(_files_below(source))
+    for file in files:
         name = os.fsencode(file.relative_to(source))
         try:
             stat = file.stat()
@@ -76,7 +76,7 @@ def dicom_stat(source: Path) -> str:
             words = "missing"
         # No name holds a NUL.
         digest.update(name + b"\0" + words.encode() + b"\0")
-    return f"{count}+{digest.hexdigest()[:16]}"
+    return f"{len(files)}+{digest.hexdigest()[:16]}"
 
 
 def is_folder(source: Path) -> bool:

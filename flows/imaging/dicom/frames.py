@@ -20,7 +20,15 @@ __all__ = ["FRAME_TAGS", "Frame", "frames_of", "group_value", "plane_of"]
 
 FRAME_TAGS = (
     *("Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation"),
-    *("BitsAllocated", "BitsStored", "PixelRepresentation", "RescaleSlope", "RescaleIntercept", "ModalityLUTSequence"),
+    *(
+        "BitsAllocated",
+        "BitsStored",
+        "HighBit",
+        "PixelRepresentation",
+        "RescaleSlope",
+        "RescaleIntercept",
+        "ModalityLUTSequence",
+    ),
     *("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness", "SpacingBetweenSlices"),
     *("TemporalPositionIdentifier", "AcquisitionNumber", "TriggerTime", "AcquisitionDateTime", "AcquisitionDate"),
     *("AcquisitionTime", "ContentDate", "ContentTime", "ContrastBolusStartTime"),
@@ -55,6 +63,8 @@ class Frame:
         Its place among the frames of the file, from 0.
     instance : str
         SOPInstanceUID of the file.
+    syntax : str
+        UID of the file's transfer syntax.
     position : tuple of 3 floats
         Centre of the first voxel in mm, in the patient's axes (left, posterior, superior).
     orientation : tuple of 6 floats
@@ -78,6 +88,7 @@ class Frame:
     file: Path
     index: int
     instance: str
+    syntax: str
     rows: int
     columns: int
     position: tuple[float, ...]
@@ -148,6 +159,7 @@ def _frames(dataset: Dataset, file: Path) -> Iterator[Frame]:
             file=file,
             index=index,
             instance=text_of(dataset, "SOPInstanceUID"),
+            syntax=str(dataset.file_meta.TransferSyntaxUID),
             rows=rows,
             columns=columns,
             position=position,
@@ -181,6 +193,8 @@ def _stored_bounds(dataset: Dataset) -> tuple[int | None, int | None]:
         return None, None
     if allocated not in (8, 16, 32) or stored is None or not 1 <= stored <= allocated:
         raise ContractError("its header's BitsAllocated and BitsStored are none of an image: 8, 16 or 32 bits are read")
+    if whole_of(dataset, "HighBit") not in (None, stored - 1):
+        raise ContractError("its pixels do not lie in the lowest bits (HighBit is not BitsStored - 1)")
     if whole_of(dataset, "PixelRepresentation") == 1:
         return -(1 << (stored - 1)), (1 << (stored - 1)) - 1
     return 0, (1 << stored) - 1

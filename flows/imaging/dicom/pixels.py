@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom.dataset import Dataset
-from pydicom.pixels import get_decoder, iter_pixels
+from pydicom.pixels.decoders import get_decoder
+from pydicom.pixels.utils import iter_pixels
 from pydicom.uid import UID
 
 from flows.imaging.dicom.frames import Frame
-from flows.imaging.dicom.headers import dataset_of
 from flows.imaging.image_limits import refuse_large
 from schemas.errors import ContractError
 
@@ -51,7 +50,9 @@ def voxels_of(frames: Sequence[Frame]) -> NDArray[Any]:
         slices.setdefault(frame.file, {})[frame.index] = place
     for file, places in slices.items():
         indices = sorted(places)
-        for index, stored in zip(indices, decoded_frames(file, indices), strict=True):
+        for index, stored in zip(
+            indices, decoded_frames(file, indices, frames[places[indices[0]]].syntax), strict=True
+        ):
             _put(stored, frames[places[index]], voxels[places[index]])
     return voxels
 
@@ -88,7 +89,7 @@ def _put(stored: NDArray[Any], frame: Frame, into: NDArray[Any]) -> None:
         np.add(stored, int(frame.intercept), out=into, dtype=np.int64, casting="unsafe")
 
 
-def decoded_frames(file: Path, indices: Sequence[int], dataset: Dataset | None = None) -> Iterator[NDArray[Any]]:
+def decoded_frames(file: Path, indices: Sequence[int], syntax_uid: str) -> Iterator[NDArray[Any]]:
     """Give the stored values of some frames of a file, each of shape (rows, columns).
 
     Parameters
@@ -97,16 +98,15 @@ def decoded_frames(file: Path, indices: Sequence[int], dataset: Dataset | None =
         A DICOM file.
     indices : sequence of int
         The frames that are wanted, from 0, in the order of the file.
-    dataset : pydicom.Dataset, optional
-        The file's header where it has been read.
+    syntax_uid : str
+        Of the file's transfer syntax.
 
     Raises
     ------
     ContractError
         When the pixels are missing, cut off or damaged, or no decoder reads their transfer syntax.
     """
-    header = dataset_of(file, ("SOPClassUID",)) if dataset is None else dataset
-    syntax = UID(header.file_meta.TransferSyntaxUID)
+    syntax = UID(syntax_uid)
     try:
         is_read = get_decoder(syntax).is_available
     except NotImplementedError:
@@ -127,5 +127,5 @@ def decoded_frames(file: Path, indices: Sequence[int], dataset: Dataset | None =
 
 def has_same_pixels(one: Frame, other: Frame) -> bool:
     """Return whether two frames store the same values."""
-    first, second = (next(decoded_frames(frame.file, [frame.index])) for frame in (one, other))
+    first, second = (next(decoded_frames(frame.file, [frame.index], frame.syntax)) for frame in (one, other))
     return bool(np.array_equal(first, second))

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pydicom.dataset import Dataset
-from pydicom.uid import UID
 
 from flows.imaging.dicom.clock import bolus_delay, moment
 from flows.imaging.dicom.files import dicom_files, is_folder

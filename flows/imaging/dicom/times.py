@@ -1,9 +1,10 @@
-"""The volumes of a dynamic series: which slices were acquired together, in which order, and which volume is asked for."""
+"""The volumes of a dynamic series: which slices were acquired together, in which order, and which one is chosen."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 from flows.imaging.dicom.frames import Frame
 from flows.imaging.dicom.pixels import has_same_pixels
@@ -39,9 +40,7 @@ def chosen_volume(frames: Sequence[Frame], rule: SeriesRule) -> Volume:
         has = "one volume" if len(volumes) == 1 else f"{len(volumes)} volumes"
         raise ContractError(f"time = {rule.time} is asked for, and the series has {has}")
     if rule.seconds is not None:
-        _refuse_other_delays(volumes, rule.seconds, rule.time)
-        if rule.time is None:
-            return next(volume for volume in volumes if _is_within(_delay(volume), rule.seconds))
+        return volumes[_place_within(volumes, rule.seconds, rule.time)]
     if rule.time is None and len(volumes) > 1:
         raise ContractError(
             f"is a dynamic series of {len(volumes)} times of {len(volumes[0])} slices, and the rule chooses none",
@@ -50,38 +49,34 @@ def chosen_volume(frames: Sequence[Frame], rule: SeriesRule) -> Volume:
     return volumes[(rule.time or 1) - 1]
 
 
-def _refuse_other_delays(volumes: Sequence[Volume], seconds: tuple[float, float], time: int | None) -> None:
-    delays = [_delay(volume) for volume in volumes]
-    if None in delays:
+def _place_within(volumes: Sequence[Volume], seconds: tuple[float, float], time: int | None) -> int:
+    """Return the place of the one volume that began in a window of seconds, which ``time`` names where it is given."""
+    delays = [delay for delay in map(_delay, volumes) if delay is not None]
+    if len(delays) < len(volumes):
         raise ContractError(
             "seconds are asked for, and its header lacks ContrastBolusStartTime or AcquisitionTime: when the contrast "
             "agent was given is not known",
             hint="choose by time, order, number or description instead",
         )
-    fitting = [number for number, delay in enumerate(delays, start=1) if _is_within(delay, seconds)]
-    if len(fitting) == 1 and time in (None, fitting[0]) or (time in fitting):
-        return
+    window = f"within {seconds[0]:g} to {seconds[1]:g} seconds of the contrast agent"
+    fitting = [place for place, delay in enumerate(delays) if seconds[0] <= delay <= seconds[1]]
+    if time is not None:
+        if time - 1 in fitting:
+            return time - 1
+        raise ContractError(f"volume {time} did not begin {window}: it began at {delays[time - 1]:g} s")
+    if len(fitting) == 1:
+        return fitting[0]
     many = "no volume" if not fitting else f"{len(fitting)} volumes"
-    listed = ", ".join(f"{delay:g}" for delay in delays[:_MOST_SHOWN])
-    more = ", ..." if len(delays) > _MOST_SHOWN else ""
+    listed = ", ".join(f"{delay:g}" for delay in delays[:_MOST_SHOWN]) + (", ..." if len(delays) > _MOST_SHOWN else "")
     raise ContractError(
-        f"{many} of the series began within {seconds[0]:g} to {seconds[1]:g} seconds of the contrast agent; its "
-        f"{len(delays)} began at {listed}{more} s"
-        if time is None
-        else f"volume {time} did not begin within {seconds[0]:g} to {seconds[1]:g} seconds of the contrast agent: it "
-        f"began at {delays[time - 1]:g} s"
+        f"{many} of the series began {window}, and one must be left; its {len(delays)} began at {listed} s"
     )
 
 
 def _delay(volume: Volume) -> float | None:
     """Return the seconds from the contrast agent's start to the first slice, None where some slice does not say."""
-    delays = [frame.delay for frame in volume]
-    known = [delay for delay in delays if delay is not None]
-    return min(known) if len(known) == len(delays) else None
-
-
-def _is_within(delay: float | None, seconds: tuple[float, float]) -> bool:
-    return delay is not None and seconds[0] <= delay <= seconds[1]
+    delays = [frame.delay for frame in volume if frame.delay is not None]
+    return min(delays) if len(delays) == len(volume) else None
 
 
 def volumes_of(frames: Sequence[Frame]) -> tuple[Volume, ...]:
@@ -102,14 +97,13 @@ def volumes_of(frames: Sequence[Frame]) -> tuple[Volume, ...]:
         return (tuple(place[0] for place in places),)
     _refuse_duplicates(places)
     _refuse_other_kinds(places)
-    if len({len(place) for place in places}) > 1:
-        most = sum(len(place) == count for place in places)
-        fewer = next(place for place in places if len(place) != count)
-        if most * 2 < len(places) or count > 2:
-            words = f"has {count} slices at {most} of its {len(places)} places and fewer at the others"
-        else:
-            words = f"has two different slices at {most} of its {len(places)} places and one at the others"
-        raise ContractError(f"{words}: it is neither one volume nor several", where=str(fewer[0].file))
+    fewer = [place for place in places if len(place) < count]
+    if fewer:
+        raise ContractError(
+            f"has {count} different slices at {len(places) - len(fewer)} of its {len(places)} places and fewer at the "
+            "others: it is neither one volume nor several",
+            where=str(fewer[0][0].file),
+        )
     for position in range(len(frames[0].order)):
         if volumes := _numbered(places, position):
             return volumes
@@ -183,7 +177,7 @@ def _in_time(places: Sequence[Sequence[Frame]], time_of: Callable[[Frame], float
             return None
         ordered.append(sorted(place, key=lambda frame: time_of(frame) or 0.0))
     volumes = tuple(zip(*ordered, strict=True))
-    for earlier, later in zip(volumes, volumes[1:], strict=False):
+    for earlier, later in pairwise(volumes):
         if max(time_of(frame) or 0.0 for frame in earlier) >= min(time_of(frame) or 0.0 for frame in later):
             return None
     return volumes
