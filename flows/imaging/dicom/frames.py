@@ -179,9 +179,10 @@ def _frames(dataset: Dataset, file: Path) -> Iterator[Frame]:
 
 
 def _refuse_colours(dataset: Dataset) -> None:
-    meaning = text_of(dataset, "PhotometricInterpretation")
+    if not (meaning := text_of(dataset, "PhotometricInterpretation")):
+        raise ContractError("its header lacks PhotometricInterpretation")
     if (whole_of(dataset, "SamplesPerPixel") or 1) != 1 or not meaning.startswith("MONOCHROME"):
-        raise ContractError("is an image in colours, or does not say that it is none (PhotometricInterpretation)")
+        raise ContractError("is an image in colours (PhotometricInterpretation)")
     if items_of(dataset, "ModalityLUTSequence"):
         raise ContractError("its values are mapped by a table (ModalityLUTSequence), which is not read")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom.pixels.decoders import get_decoder
+from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.utils import iter_pixels
 from pydicom.uid import UID
 
@@ -116,7 +116,7 @@ def decoded_frames(file: Path, indices: Sequence[int], syntax_uid: str) -> Itera
             f"its transfer syntax, {syntax.name}, is one that no decoder reads: save it uncompressed", where=str(file)
         )
     try:
-        yield from iter_pixels(file, indices=list(indices), raw=True)
+        yield from iter_pixels(file, indices=list(indices), raw=True, transfer_syntax_uid=syntax_uid)
     except (MemoryError, OSError):
         raise
     except Exception as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -110,7 +111,7 @@ def _closed_contours(header: Dataset, roi: Dataset) -> list[Contour]:
 
 def _points(contour: Dataset) -> Contour:
     try:
-        element = contour.get_item("ContourData") if "ContourData" in contour else None
+        element: Any = contour.get_item("ContourData") if "ContourData" in contour else None
         # A hundred thousand numbers are read at once, and not each as a number of DICOM's own.
         value = element.value if element is not None else None
         values = value.split(b"\\") if isinstance(element, RawDataElement) and value else list(value or ())

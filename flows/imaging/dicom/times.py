@@ -95,10 +95,10 @@ def volumes_of(frames: Sequence[Frame]) -> tuple[Volume, ...]:
     count = max(len(place) for place in places)
     if count == 1:
         return (tuple(place[0] for place in places),)
-    _refuse_duplicates(places)
     _refuse_other_kinds(places)
     fewer = [place for place in places if len(place) < count]
     if fewer:
+        _refuse_duplicates(places)
         raise ContractError(
             f"has {count} different slices at {len(places) - len(fewer)} of its {len(places)} places and fewer at the "
             "others: it is neither one volume nor several",
@@ -111,6 +111,7 @@ def volumes_of(frames: Sequence[Frame]) -> tuple[Volume, ...]:
     for time_of in timed:
         if volumes := _in_time(places, time_of):
             return volumes
+    _refuse_duplicates(places)
     raise ContractError(
         f"has {count} different slices at each of its {len(places)} places, and nothing tells their times apart: "
         "neither a temporal position, AcquisitionNumber, TriggerTime, AcquisitionTime nor ContentTime splits them into "
