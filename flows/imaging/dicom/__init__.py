@@ -1,0 +1,1 @@
+"""Images, segmentations and structure sets from DICOM, read strictly."""

@@ -1,0 +1,94 @@
+"""Dates and times of a DICOM header as seconds, which are compared and never shown."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+
+from pydicom.dataset import Dataset
+
+from flows.imaging.dicom.headers import text_of
+from schemas.errors import ContractError
+
+__all__ = ["bolus_delay", "moment", "moment_of_text"]
+
+_DAY = 86_400.0
+_TIME = re.compile(r"(\d\d)(?::?(\d\d)(?::?(\d\d)(\.\d{1,9})?)?)?", re.ASCII)
+_DATE = re.compile(r"(\d{4})[.-]?(\d\d)[.-]?(\d\d)", re.ASCII)
+_DATE_TIME = re.compile(r"(\d{8})(\d{2,6}(?:\.\d{1,6})?)(?:[+-]\d{4})?", re.ASCII)
+
+
+def moment(dataset: Dataset, event: str) -> float | None:
+    """Return when something happened, None where the header does not say.
+
+    Parameters
+    ----------
+    dataset : pydicom.Dataset
+        A header.
+    event : str
+        ``Acquisition`` or ``Content``: what the elements' names begin with.
+
+    Returns
+    -------
+    float or None
+        Seconds since a fixed day; since midnight where the header has a time without a date.
+
+    Raises
+    ------
+    ContractError
+        When an element is no date or time (DICOM PS3.5, section 6.2).
+    """
+    if joined := text_of(dataset, f"{event}DateTime"):
+        return moment_of_text(joined, f"{event}DateTime")
+    if not (clock := text_of(dataset, f"{event}Time")):
+        return None
+    day = text_of(dataset, f"{event}Date")
+    return _day(day, f"{event}Date") * _DAY + _seconds(clock, f"{event}Time")
+
+
+def moment_of_text(text: str, keyword: str) -> float:
+    """Return the seconds since a fixed day of a date with a time, as an element of type DT has them."""
+    if (found := _DATE_TIME.fullmatch(text)) is None:
+        raise ContractError(f"{keyword} is no date with a time")
+    return _day(found[1], keyword) * _DAY + _seconds(found[2], keyword)
+
+
+def bolus_delay(dataset: Dataset, acquired: float | None) -> float | None:
+    """Return the seconds from the contrast agent's start to the acquisition's, None where the header lacks either.
+
+    Parameters
+    ----------
+    dataset : pydicom.Dataset
+        A header. Its ContrastBolusStartTime has no date: the start nearest to the acquisition is meant.
+    acquired : float or None
+        When the acquisition began, as `moment` gives it.
+
+    Raises
+    ------
+    ContractError
+        When an element is no time.
+    """
+    started = text_of(dataset, "ContrastBolusStartTime")
+    if not started or acquired is None:
+        return None
+    return (acquired - _seconds(started, "ContrastBolusStartTime") + _DAY / 2) % _DAY - _DAY / 2
+
+
+def _day(text: str, keyword: str) -> int:
+    if not text:
+        return 0
+    if (found := _DATE.fullmatch(text)) is not None:
+        try:
+            return date(int(found[1]), int(found[2]), int(found[3])).toordinal()
+        except ValueError:
+            pass
+    raise ContractError(f"{keyword} is no date")
+
+
+def _seconds(text: str, keyword: str) -> float:
+    if (found := _TIME.fullmatch(text)) is None:
+        raise ContractError(f"{keyword} is no time of day")
+    hours, minutes, seconds = (int(each or 0) for each in found.groups()[:3])
+    if hours > 23 or minutes > 59 or seconds > 60:
+        raise ContractError(f"{keyword} is no time of day")
+    return hours * 3600 + minutes * 60 + seconds + float(found[4] or 0)

@@ -1,0 +1,120 @@
+"""The DICOM files of a folder, found by their content, and when anything in it changed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from flows.imaging.formats.kinds import is_dicom
+from flows.imaging.opened_files import file_stat, opened, system_words
+from schemas.errors import ContractError
+
+__all__ = ["MOST_FILES", "dicom_files", "dicom_stat", "is_folder"]
+
+MOST_FILES = 200_000
+"""Files of one folder that are looked at."""
+
+_HEAD = 132
+_ENDINGS = (".dcm", ".dicom", ".ima")
+_MACOS = "._"
+
+
+def dicom_files(source: Path) -> tuple[Path, ...]:
+    """Return the DICOM files that a path names, in the order of their names.
+
+    Parameters
+    ----------
+    source : Path
+        A file, or a folder that is looked through with all folders below it. Links to files are followed, links to
+        folders are not.
+
+    Raises
+    ------
+    ContractError
+        When the path is missing or cannot be read, a folder has more than `MOST_FILES` files, or a file that is named
+        like DICOM is none: a copy that broke off, whose slice would be missed.
+    """
+    if not is_folder(source):
+        if not _is_dicom_file(source):
+            raise ContractError("is no DICOM file", where=str(source))
+        return (source,)
+    return tuple(file for file in _files_below(source) if _is_wanted(file))
+
+
+def dicom_stat(source: Path) -> str:
+    """Return what changes when a DICOM file, or any file of a folder, changes.
+
+    Parameters
+    ----------
+    source : Path
+        A file or a folder.
+
+    Returns
+    -------
+    str
+        Of a file its size and time of change, as `flows.imaging.image_files.source_stat` gives them; of a folder the
+        count of files and a hash over their names below it, sizes and times of change.
+
+    Raises
+    ------
+    ContractError
+        When the path is missing or cannot be read, or a folder has more than `MOST_FILES` files.
+    """
+    if not is_folder(source):
+        stat = file_stat(source)
+        return f"{stat.st_size}:{stat.st_mtime_ns}"
+    digest = hashlib.sha256()
+    files = tuple(_files_below(source))
+    for file in files:
+        name = os.fsencode(file.relative_to(source))
+        try:
+            stat = file.stat()
+            words = f"{stat.st_size}:{stat.st_mtime_ns}"
+        except OSError:
+            words = "missing"
+        # No name holds a NUL.
+        digest.update(name + b"\0" + words.encode() + b"\0")
+    return f"{len(files)}+{digest.hexdigest()[:16]}"
+
+
+def is_folder(source: Path) -> bool:
+    """Return whether a path is a folder; one that no file system knows is none."""
+    try:
+        return source.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    count = 0
+    for parent, folders, names in os.walk(folder, onerror=_refuse_unlisted):
+        folders.sort()
+        count += len(names)
+        if count > MOST_FILES:
+            raise ContractError(f"has more than {MOST_FILES} files: name the folder of one examination")
+        for name in sorted(names):
+            yield Path(parent) / name
+
+
+def _refuse_unlisted(error: OSError) -> None:
+    raise ContractError(f"cannot be listed: {system_words(error)}", where=str(error.filename)) from error
+
+
+def _is_wanted(file: Path) -> bool:
+    if file.name.startswith(_MACOS):
+        return False
+    is_named_dicom = file.name.lower().endswith(_ENDINGS)
+    if not is_named_dicom and not file.is_file():
+        return False  # a pipe, a socket, or a link that leads nowhere
+    if _is_dicom_file(file):
+        return True
+    if is_named_dicom:
+        raise ContractError("is named like a DICOM file and is none: a copy that broke off?", where=str(file))
+    return False
+
+
+def _is_dicom_file(file: Path) -> bool:
+    with opened(file) as stream:
+        return is_dicom(stream.read(_HEAD))

@@ -1,0 +1,297 @@
+"""The frames of image files: where each lies, when it was acquired, and how its stored values become voxels.
+
+A file has one frame, described by its own elements, or several, described by functional groups that all share or that
+each has (DICOM PS3.3, section C.7.6.16). Both become the same `Frame`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydicom.dataset import Dataset
+
+from flows.imaging.dicom.clock import bolus_delay, moment, moment_of_text
+from flows.imaging.dicom.headers import items_of, number_of, numbers_of, text_of, whole_of
+from schemas.errors import ContractError
+
+__all__ = ["FRAME_TAGS", "Frame", "frames_of", "group_value", "plane_of"]
+
+FRAME_TAGS = (
+    *("Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation"),
+    *(
+        "BitsAllocated",
+        "BitsStored",
+        "HighBit",
+        "PixelRepresentation",
+        "RescaleSlope",
+        "RescaleIntercept",
+        "ModalityLUTSequence",
+    ),
+    *("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness", "SpacingBetweenSlices"),
+    *("TemporalPositionIdentifier", "AcquisitionNumber", "TriggerTime", "AcquisitionDateTime", "AcquisitionDate"),
+    *("AcquisitionTime", "ContentDate", "ContentTime", "ContrastBolusStartTime"),
+    *("ImageType", "EchoNumbers", "EchoTime", "InversionTime", "DiffusionBValue", "ConvolutionKernel"),
+    *("DimensionIndexSequence", "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
+)
+"""Keywords of the elements that frames are made of."""
+
+_KINDS = ("ImageType", "EchoNumbers", "EchoTime", "InversionTime", "DiffusionBValue", "ConvolutionKernel")
+_KINDS_OF_FRAMES = (
+    ("CTImageFrameTypeSequence", "FrameType"),
+    ("MRImageFrameTypeSequence", "FrameType"),
+    ("PETFrameTypeSequence", "FrameType"),
+    ("MREchoSequence", "EffectiveEchoTime"),
+    ("MRDiffusionSequence", "DiffusionBValue"),
+)
+_TEMPORAL_POSITION_INDEX = 0x00209128
+_TEMPORAL_POINTERS = (_TEMPORAL_POSITION_INDEX, 0x0020930D, 0x00189151, 0x00209153)
+"""TemporalPositionIndex, TemporalPositionTimeOffset, FrameReferenceDateTime, NominalCardiacTriggerDelayTime."""
+_MOST_FRAMES = 100_000
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One slice as it is stored.
+
+    Attributes
+    ----------
+    file : Path
+        Where it is stored.
+    index : int
+        Its place among the frames of the file, from 0.
+    instance : str
+        SOPInstanceUID of the file.
+    syntax : str
+        UID of the file's transfer syntax.
+    position : tuple of 3 floats
+        Centre of the first voxel in mm, in the patient's axes (left, posterior, superior).
+    orientation : tuple of 6 floats
+        Directions in which a row runs and in which a column runs.
+    spacing : tuple of 2 floats
+        Millimetres between rows and between columns.
+    thickness : float or None
+        Millimetres to the next slice as the header has them: SpacingBetweenSlices, else SliceThickness.
+    lowest, highest : int or None
+        Bounds of the stored values; None where they are floating-point numbers.
+    kind : tuple of (str, str)
+        What tells images at one place apart that are no times: echoes, diffusion weightings, reconstructions.
+    order : tuple of (str, float or None)
+        What may number the volumes of a dynamic series, the best first.
+    acquired, content : float or None
+        Seconds since a fixed day.
+    delay : float or None
+        Seconds since the contrast agent's start.
+    """
+
+    file: Path
+    index: int
+    instance: str
+    syntax: str
+    rows: int
+    columns: int
+    position: tuple[float, ...]
+    orientation: tuple[float, ...]
+    spacing: tuple[float, ...]
+    thickness: float | None
+    lowest: int | None
+    highest: int | None
+    slope: float
+    intercept: float
+    kind: tuple[tuple[str, str], ...]
+    order: tuple[tuple[str, float | None], ...]
+    acquired: float | None
+    content: float | None
+    delay: float | None
+
+
+def frames_of(dataset: Dataset, file: Path) -> tuple[Frame, ...]:
+    """Return the frames of an image file.
+
+    Parameters
+    ----------
+    dataset : pydicom.Dataset
+        Its header, with `FRAME_TAGS`.
+    file : Path
+        Where it lies.
+
+    Raises
+    ------
+    ContractError
+        When the header lacks what places a slice or decodes its values, or when its values are colours, or are mapped
+        by a table.
+    """
+    try:
+        return tuple(_frames(dataset, file))
+    except ContractError as error:
+        raise ContractError(error.message, where=error.where or str(file), hint=error.hint) from error
+
+
+def _frames(dataset: Dataset, file: Path) -> Iterator[Frame]:
+    _refuse_colours(dataset)
+    lowest, highest = _stored_bounds(dataset)
+    rows, columns = whole_of(dataset, "Rows"), whole_of(dataset, "Columns")
+    if not rows or not columns or rows < 0 or columns < 0:
+        raise ContractError("its header lacks Rows or Columns")
+    shared = next(iter(items_of(dataset, "SharedFunctionalGroupsSequence")), None)
+    groups = items_of(dataset, "PerFrameFunctionalGroupsSequence")
+    count = whole_of(dataset, "NumberOfFrames") or 1
+    is_multiframe = shared is not None or len(groups) > 0
+    if is_multiframe and count != len(groups):
+        raise ContractError(f"its header counts {count} frames and describes {len(groups)}")
+    if not is_multiframe and count != 1:
+        raise ContractError(f"its {count} frames have no functional groups, which would say where each of them lies")
+    if count > _MOST_FRAMES:
+        raise ContractError(f"its {count} frames are more than the {_MOST_FRAMES} that are read")
+    described: Sequence[Dataset | None] = groups or [None]
+    for index, group in enumerate(described):
+        position, orientation, spacing = plane_of(dataset, group, shared)
+        thickness = _number(dataset, group, shared, "PixelMeasuresSequence", "SpacingBetweenSlices")
+        if thickness is None:
+            thickness = _number(dataset, group, shared, "PixelMeasuresSequence", "SliceThickness")
+        slope = _number(dataset, group, shared, "PixelValueTransformationSequence", "RescaleSlope")
+        intercept = _number(dataset, group, shared, "PixelValueTransformationSequence", "RescaleIntercept")
+        if slope == 0.0:
+            raise ContractError("RescaleSlope is 0: no voxel can be scaled by it")
+        acquired = moment(dataset, "Acquisition") if group is None else _frame_moment(group)
+        yield Frame(
+            file=file,
+            index=index,
+            instance=text_of(dataset, "SOPInstanceUID"),
+            syntax=str(dataset.file_meta.TransferSyntaxUID),
+            rows=rows,
+            columns=columns,
+            position=position,
+            orientation=orientation,
+            spacing=spacing,
+            thickness=thickness,
+            lowest=lowest,
+            highest=highest,
+            slope=1.0 if slope is None else slope,
+            intercept=intercept or 0.0,
+            kind=_kind(dataset, group, shared),
+            order=_order(dataset, group, shared),
+            acquired=acquired,
+            content=moment(dataset, "Content") if group is None else None,
+            delay=bolus_delay(dataset, acquired),
+        )
+
+
+def _refuse_colours(dataset: Dataset) -> None:
+    if not (meaning := text_of(dataset, "PhotometricInterpretation")):
+        raise ContractError("its header lacks PhotometricInterpretation")
+    if (whole_of(dataset, "SamplesPerPixel") or 1) != 1 or not meaning.startswith("MONOCHROME"):
+        raise ContractError("is an image in colours (PhotometricInterpretation)")
+    if items_of(dataset, "ModalityLUTSequence"):
+        raise ContractError("its values are mapped by a table (ModalityLUTSequence), which is not read")
+
+
+def _stored_bounds(dataset: Dataset) -> tuple[int | None, int | None]:
+    """Return the smallest and largest value that a pixel can store; None for floating-point numbers."""
+    allocated, stored = whole_of(dataset, "BitsAllocated"), whole_of(dataset, "BitsStored")
+    if stored is None and allocated in (32, 64):
+        return None, None
+    if allocated not in (8, 16, 32) or stored is None or not 1 <= stored <= allocated:
+        raise ContractError("its header's BitsAllocated and BitsStored are none of an image: 8, 16 or 32 bits are read")
+    if whole_of(dataset, "HighBit") not in (None, stored - 1):
+        raise ContractError("its pixels do not lie in the lowest bits (HighBit is not BitsStored - 1)")
+    if whole_of(dataset, "PixelRepresentation") == 1:
+        return -(1 << (stored - 1)), (1 << (stored - 1)) - 1
+    return 0, (1 << stored) - 1
+
+
+def plane_of(
+    dataset: Dataset, group: Dataset | None, shared: Dataset | None
+) -> tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...]]:
+    """Return where a frame lies: position in mm, orientation, and the spacing of rows and columns in mm.
+
+    Parameters
+    ----------
+    dataset : pydicom.Dataset
+        The header.
+    group, shared : pydicom.Dataset or None
+        Functional groups of the frame and of all frames; None for a file that has none.
+
+    Raises
+    ------
+    ContractError
+        When one of them is missing, or is none.
+    """
+    found = []
+    for sequence, keyword, count in (
+        ("PlanePositionSequence", "ImagePositionPatient", 3),
+        ("PlaneOrientationSequence", "ImageOrientationPatient", 6),
+        ("PixelMeasuresSequence", "PixelSpacing", 2),
+    ):
+        at = group_value(dataset, group, shared, sequence)
+        numbers = None if at is None else numbers_of(at, keyword, count)
+        if numbers is None:
+            raise ContractError(f"its header lacks {keyword}: where its voxels lie is not known")
+        found.append(numbers)
+    position, orientation, spacing = found
+    if not all(each > 0 for each in spacing):
+        raise ContractError("PixelSpacing must be above 0 along each axis")
+    return position, orientation, spacing
+
+
+def group_value(dataset: Dataset, group: Dataset | None, shared: Dataset | None, sequence: str) -> Dataset | None:
+    """Return where a frame's elements of one functional group stand: its own, those of all frames, or the header."""
+    if group is None and shared is None:
+        return dataset
+    for functional in (group, shared):
+        if items := items_of(functional, sequence):
+            return items[0]
+    return None
+
+
+def _number(
+    dataset: Dataset, group: Dataset | None, shared: Dataset | None, sequence: str, keyword: str
+) -> float | None:
+    at = group_value(dataset, group, shared, sequence)
+    return None if at is None else number_of(at, keyword)
+
+
+def _kind(dataset: Dataset, group: Dataset | None, shared: Dataset | None) -> tuple[tuple[str, str], ...]:
+    if group is None:
+        return tuple((keyword, text_of(dataset, keyword)) for keyword in _KINDS)
+    found = []
+    for sequence, keyword in _KINDS_OF_FRAMES:
+        at = group_value(dataset, group, shared, sequence)
+        found.append((keyword, "" if at is None else text_of(at, keyword)))
+    return tuple(found)
+
+
+def _order(dataset: Dataset, group: Dataset | None, shared: Dataset | None) -> tuple[tuple[str, float | None], ...]:
+    if group is None:
+        keywords = ("TemporalPositionIdentifier", "AcquisitionNumber", "TriggerTime")
+        return tuple((keyword, number_of(dataset, keyword)) for keyword in keywords)
+    content = next(iter(items_of(group, "FrameContentSequence")), None)
+    index = None if content is None else number_of(content, "TemporalPositionIndex")
+    number = None if content is None else number_of(content, "FrameAcquisitionNumber")
+    offset = _number(dataset, group, shared, "TemporalPositionSequence", "TemporalPositionTimeOffset")
+    trigger = _number(dataset, group, shared, "CardiacSynchronizationSequence", "NominalCardiacTriggerDelayTime")
+    return (
+        ("TemporalPositionIndex", index),
+        ("DimensionIndexValues", _temporal_dimension(dataset, content)),
+        ("TemporalPositionTimeOffset", offset),
+        ("FrameAcquisitionNumber", number),
+        ("NominalCardiacTriggerDelayTime", trigger),
+    )
+
+
+def _temporal_dimension(dataset: Dataset, content: Dataset | None) -> float | None:
+    """Return a frame's index along the dimension of time, None where the file has no such dimension."""
+    dimensions: Sequence[Dataset] = items_of(dataset, "DimensionIndexSequence")
+    for place, dimension in enumerate(dimensions):
+        if content is not None and dimension.get("DimensionIndexPointer") in _TEMPORAL_POINTERS:
+            values = numbers_of(content, "DimensionIndexValues", len(dimensions))
+            return None if values is None else values[place]
+    return None
+
+
+def _frame_moment(group: Dataset) -> float | None:
+    for content in items_of(group, "FrameContentSequence"):
+        if text := text_of(content, "FrameAcquisitionDateTime"):
+            return moment_of_text(text, "FrameAcquisitionDateTime")
+    return None

@@ -1,0 +1,131 @@
+"""The stored values of frames, decoded by pydicom, and the voxels that they become."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.pixels.decoders.base import get_decoder
+from pydicom.pixels.utils import iter_pixels
+from pydicom.uid import UID
+
+from flows.imaging.dicom.frames import Frame
+from flows.imaging.image_limits import refuse_large
+from schemas.errors import ContractError
+
+__all__ = ["decoded_frames", "has_same_pixels", "voxels_of"]
+
+_INTEGERS = (np.uint8, np.int8, np.uint16, np.int16, np.uint32, np.int32)
+
+
+def voxels_of(frames: Sequence[Frame]) -> NDArray[Any]:
+    """Return the voxels of slices: stored value times RescaleSlope plus RescaleIntercept.
+
+    Parameters
+    ----------
+    frames : sequence of Frame
+        Of one size, in order.
+
+    Returns
+    -------
+    ndarray of shape (n_slices, rows, columns)
+        Of the smallest integer type that holds whatever the headers let a pixel be, where each slope is 1 and each
+        intercept a whole number; of the stored type where floating-point numbers are not scaled; else float64.
+
+    Raises
+    ------
+    ContractError
+        When the image is larger than is read, its pixels are missing, cut off or damaged, no decoder reads them, or
+        values are not finite.
+    """
+    first = frames[0]
+    dtype = _voxel_type(frames)
+    refuse_large((first.columns, first.rows, len(frames)), dtype.itemsize)
+    voxels = np.empty((len(frames), first.rows, first.columns), dtype)
+    slices: dict[Path, dict[int, int]] = {}
+    for place, frame in enumerate(frames):
+        slices.setdefault(frame.file, {})[frame.index] = place
+    for file, places in slices.items():
+        indices = sorted(places)
+        for index, stored in zip(
+            indices, decoded_frames(file, indices, frames[places[indices[0]]].syntax), strict=True
+        ):
+            _put(stored, frames[places[index]], voxels[places[index]])
+    return voxels
+
+
+def _voxel_type(frames: Sequence[Frame]) -> np.dtype[Any]:
+    is_scaled = any(frame.slope != 1.0 or frame.intercept % 1 for frame in frames)
+    lowest = [frame.lowest + frame.intercept for frame in frames if frame.lowest is not None]
+    highest = [frame.highest + frame.intercept for frame in frames if frame.highest is not None]
+    if len(lowest) < len(frames):
+        is_scaled = is_scaled or bool(lowest) or any(frame.intercept for frame in frames)
+        return np.dtype(np.float64 if is_scaled else np.float32)
+    for integer in () if is_scaled else _INTEGERS:
+        if np.iinfo(integer).min <= min(lowest) and max(highest) <= np.iinfo(integer).max:
+            return np.dtype(integer)
+    return np.dtype(np.float64)
+
+
+def _put(stored: NDArray[Any], frame: Frame, into: NDArray[Any]) -> None:
+    """Put a frame's voxels where they belong."""
+    if stored.shape != into.shape:
+        raise ContractError("its pixels are not as many as its header counts", where=str(frame.file))
+    if frame.lowest is not None and frame.highest is not None:
+        if stored.min() < frame.lowest or stored.max() > frame.highest:
+            raise ContractError("it has pixels beyond the bits that its header says are used", where=str(frame.file))
+    elif not np.isfinite(stored).all():
+        raise ContractError("it has voxels that are not finite (NaN or infinity)", where=str(frame.file))
+    if into.dtype.kind == "f":
+        into[:] = stored
+        if frame.slope != 1.0:
+            into *= frame.slope
+        if frame.intercept:
+            into += frame.intercept
+    else:
+        np.add(stored, int(frame.intercept), out=into, dtype=np.int64, casting="unsafe")
+
+
+def decoded_frames(file: Path, indices: Sequence[int], syntax_uid: str) -> Iterator[NDArray[Any]]:
+    """Give the stored values of some frames of a file, each of shape (rows, columns).
+
+    Parameters
+    ----------
+    file : Path
+        A DICOM file.
+    indices : sequence of int
+        The frames that are wanted, from 0, in the order of the file.
+    syntax_uid : str
+        Of the file's transfer syntax.
+
+    Raises
+    ------
+    ContractError
+        When the pixels are missing, cut off or damaged, or no decoder reads their transfer syntax.
+    """
+    syntax = UID(syntax_uid)
+    try:
+        is_read = get_decoder(syntax).is_available
+    except NotImplementedError:
+        is_read = False
+    if not is_read:
+        raise ContractError(
+            f"its transfer syntax, {syntax.name}, is one that no decoder reads: save it uncompressed", where=str(file)
+        )
+    try:
+        yield from iter_pixels(file, indices=list(indices), raw=True, transfer_syntax_uid=syntax_uid)
+    except (MemoryError, OSError):
+        raise
+    except Exception as error:
+        raise ContractError(
+            f"its pixels cannot be decoded ({syntax.name}): they are missing, incomplete or damaged", where=str(file)
+        ) from error
+
+
+def has_same_pixels(one: Frame, other: Frame) -> bool:
+    """Return whether two frames store the same values."""
+    first, second = (next(decoded_frames(frame.file, [frame.index], frame.syntax)) for frame in (one, other))
+    return bool(np.array_equal(first, second))

@@ -1,0 +1,102 @@
+"""A series of a DICOM folder as one volume."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import SimpleITK as sitk
+
+from flows.imaging.dicom.files import dicom_stat
+from flows.imaging.dicom.frames import Frame, frames_of
+from flows.imaging.dicom.headers import dicom_reading
+from flows.imaging.dicom.pixels import has_same_pixels, voxels_of
+from flows.imaging.dicom.series import Series, chosen_series
+from flows.imaging.dicom.stacks import refuse_mixed, stack_of
+from flows.imaging.dicom.times import chosen_volume
+from schemas.errors import ContractError
+from schemas.study.series_rule import SeriesRule
+
+__all__ = ["frame_of_reference", "read_series", "reference_key"]
+
+_REFERENCE = "radzoo_frame_of_reference"
+
+
+def read_series(source: Path, rule: SeriesRule) -> sitk.Image:
+    """Return the volume of a DICOM folder or file that a rule chooses.
+
+    Parameters
+    ----------
+    source : Path
+        A folder, which is looked through with all folders below it, or one file with several frames.
+    rule : SeriesRule
+        Which series, and which volume of a dynamic one.
+
+    Returns
+    -------
+    SimpleITK.Image
+        Stored values times RescaleSlope plus RescaleIntercept, of the type that `voxels_of` gives, in the patient's
+        axes (left, posterior, superior); slices are in order along their normal (DICOM PS3.3, section C.7.6.2).
+
+    Raises
+    ------
+    ContractError
+        When not exactly one series and volume fit, its slices make no regular grid or are incomplete, duplicates or
+        damaged, it is larger than is read, or a file changes while it is read.
+    """
+    with dicom_reading(source):
+        before = dicom_stat(source)
+        series = chosen_series(source, rule)
+        frames = _frames_once(series)
+        _refuse_several_references(series)
+        refuse_mixed(frames)
+        stack = stack_of(chosen_volume(frames, rule))
+        image = sitk.GetImageFromArray(voxels_of(stack.frames))
+        image.SetSpacing(stack.grid.spacing)
+        image.SetOrigin(stack.grid.origin)
+        image.SetDirection(stack.grid.direction)
+        for reference in series.values("FrameOfReferenceUID"):
+            image.SetMetaData(_REFERENCE, reference_key(reference))
+        if dicom_stat(source) != before:
+            raise ContractError("it changes while it is read: wait until it is written, and run the command again")
+    return image
+
+
+def frame_of_reference(image: sitk.Image) -> str | None:
+    """Return the key of the patient's axes that a series was read in, None where its files name none."""
+    return image.GetMetaData(_REFERENCE) if image.HasMetaDataKey(_REFERENCE) else None
+
+
+def reference_key(uid: str) -> str:
+    """Return what stands for a FrameOfReferenceUID: the same for the same one, and the UID cannot be read from it."""
+    return hashlib.sha256(uid.encode()).hexdigest()[:16]
+
+
+def _frames_once(series: Series) -> list[Frame]:
+    """Return a series' frames, those of files with one SOPInstanceUID once."""
+    by_instance: dict[str, tuple[Frame, ...]] = {}
+    for file, header in series.headers:
+        frames = frames_of(header, file)
+        known = by_instance.setdefault(frames[0].instance, frames)
+        if known is not frames:
+            _refuse_another(known, frames)
+    return [frame for frames in by_instance.values() for frame in frames]
+
+
+def _refuse_another(known: Sequence[Frame], frames: Sequence[Frame]) -> None:
+    are_same = len(known) == len(frames) and all(
+        one.position == other.position
+        and (one.slope, one.intercept) == (other.slope, other.intercept)
+        and has_same_pixels(one, other)
+        for one, other in zip(known, frames, strict=True)
+    )
+    if not are_same:
+        raise ContractError("has the SOPInstanceUID of another file and is another image", where=str(frames[0].file))
+
+
+def _refuse_several_references(series: Series) -> None:
+    if len(series.values("FrameOfReferenceUID")) > 1:
+        raise ContractError(
+            "its slices are of several frames of reference: the patient was moved between them", where=None
+        )
