@@ -15,13 +15,16 @@ from flows.extract.normalisation import normalised_image
 from flows.extract.planned import PlannedExtraction, PlannedInput
 from flows.extract.radiomics import extract
 from flows.imaging.grid_tolerance import set_tolerance
-from flows.imaging.grids import geometry_difference
+from flows.imaging.grids import geometry_difference, grid_of
 from flows.imaging.labels import lesion_mask
 from flows.imaging.opened_files import library_words, shown_below
-from flows.imaging.volumes import ReadingFolders, image_sha256, mask_sha256, read_volume
+from flows.imaging.sources import file_of_source, read_image, read_labels, reference_of_image, stored_source
+from flows.imaging.volumes import ReadingFolders, image_sha256, mask_sha256
 from schemas.errors import ContractError
 from schemas.features.radiomics_settings import RadiomicsSettings
 from schemas.settings import EXTRACTION_MEMORY, Engine
+from schemas.study.series_rule import SeriesRule
+from schemas.study.structure_rule import StructureRule
 from store.rows.staging import ExtractionRecord, stage
 
 __all__ = ["Receipt", "extract_units", "failure_of", "mask_units", "unchanged_image", "unchanged_mask", "unit_receipts"]
@@ -112,7 +115,7 @@ def unchanged_image(planned: PlannedInput, folders: ReadingFolders) -> sitk.Imag
         When it cannot be read, or is not the one that was ingested.
     """
     with _of_file("image", planned.image_source, folders):
-        image = read_volume(Path(planned.image_source), folders.study, within=folders.temporary)
+        image = read_image(stored_source(planned.image_source, SeriesRule), folders)
         if image_sha256(image) != planned.image_sha256:
             raise ContractError(_CHANGED)
     return image
@@ -128,7 +131,9 @@ def unchanged_mask(planned: PlannedInput, image: sitk.Image, tolerance: float, f
         feature set's ``tolerance`` allows.
     """
     with _of_file("mask", planned.mask_source, folders):
-        labels = read_volume(Path(planned.mask_source), folders.study, within=folders.temporary)
+        source = stored_source(planned.mask_source, StructureRule)
+        reference = reference_of_image(image)
+        labels = read_labels(source, grid_of(image), planned.mask_label, folders, frame_of_reference=reference)
         mask = lesion_mask(labels, planned.mask_label)
         if mask_sha256(mask) != planned.mask_sha256:
             raise ContractError(_CHANGED)
@@ -148,7 +153,8 @@ def _of_file(what: str, source: str, folders: ReadingFolders) -> Iterator[None]:
     except ContractError as error:
         # Sources are stored with their links resolved.
         study = None if folders.study is None else Path(os.path.realpath(folders.study))
-        raise ContractError(f"{what} {shown_below(Path(source), study)}: {error.message}", where=source) from error
+        file = file_of_source(source)
+        raise ContractError(f"{what} {shown_below(file, study)}: {error.message}", where=str(file)) from error
 
 
 def _record(

@@ -7,7 +7,15 @@ from typing import NamedTuple
 import numpy as np
 import SimpleITK as sitk
 
-__all__ = ["DIRECTION_ROUNDING", "GEOMETRY_TOLERANCE", "Grid", "geometry_difference", "grid_difference", "grid_of"]
+__all__ = [
+    "DIRECTION_ROUNDING",
+    "GEOMETRY_TOLERANCE",
+    "Grid",
+    "Place",
+    "geometry_difference",
+    "grid_difference",
+    "grid_of",
+]
 
 GEOMETRY_TOLERANCE = 1e-4
 """Largest difference of two grids where no feature set says another."""
@@ -25,6 +33,14 @@ class Grid(NamedTuple):
     spacing: tuple[float, ...]
     origin: tuple[float, ...]
     direction: tuple[float, ...]
+
+
+class Place(NamedTuple):
+    """Where an image lies."""
+
+    grid: Grid
+    frame_of_reference: str | None = None
+    """The key of the patient's axes, where DICOM names them."""
 
 
 def grid_of(image: sitk.Image) -> Grid:

@@ -22,7 +22,15 @@ from flows.imaging.itk_images import is_unoriented, itk_image, temporary_words
 from flows.imaging.opened_files import CHUNK, system_words
 from schemas.errors import ContractError
 
-__all__ = ["ReadingFolders", "image_sha256", "is_unoriented", "label_sha256", "mask_sha256", "read_volume"]
+__all__ = [
+    "ReadingFolders",
+    "image_sha256",
+    "is_unoriented",
+    "label_sha256",
+    "mask_sha256",
+    "read_volume",
+    "refuse_not_finite",
+]
 
 _PACKED = 1 << 23  # a multiple of 8: whole bytes
 
@@ -58,7 +66,8 @@ def read_volume(file: Path, study_folder: Path | None = None, *, within: Path | 
     try:
         before = source_stat(file, study_folder)
         with _private_folder(within) as folder:
-            image = _volume(itk_image(file, folder, study_folder))
+            image = itk_image(file, folder, study_folder)
+            refuse_not_finite(image)
         if source_stat(file, study_folder) != before:
             raise ContractError("it changes while it is read: wait until it is written, and run the command again")
     except ContractError as error:
@@ -87,20 +96,21 @@ def _private_folder(within: Path | None) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _volume(image: sitk.Image) -> sitk.Image:
-    """Return a volume that any feature may be computed of, as it is."""
+def refuse_not_finite(image: sitk.Image) -> None:
+    """Refuse voxels that are NaN or infinite, wherever they lie: normalisation reads the whole image.
+
+    Raises
+    ------
+    ContractError
+        With their count and the place (i, j, k) of the first, counted from 0.
+    """
     voxels = sitk.GetArrayViewFromImage(image)
     if voxels.dtype.kind == "f":
         flat = voxels.reshape(-1)
-        _refuse_not_finite((flat[start : start + CHUNK] for start in range(0, len(flat), CHUNK)), image.GetSize())
-    return image
+        _refuse_parts((flat[start : start + CHUNK] for start in range(0, len(flat), CHUNK)), image.GetSize())
 
 
-def _refuse_not_finite(parts: Iterable[NDArray[Any]], size: tuple[int, ...]) -> None:
-    """Refuse voxels that are NaN or infinite, wherever they lie: normalisation reads the whole image.
-
-    The message has their count and the place (i, j, k) of the first, counted from 0.
-    """
+def _refuse_parts(parts: Iterable[NDArray[Any]], size: tuple[int, ...]) -> None:
     count, first, start = 0, -1, 0
     with np.errstate(all="ignore"):
         for part in parts:

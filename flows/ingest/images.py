@@ -14,10 +14,10 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from flows.imaging.grids import Grid
-from flows.imaging.image_files import source_path, source_stat
+from flows.imaging.grids import Place
 from flows.imaging.labels import LabelAbsentError
 from flows.imaging.opened_files import is_absent, shown_below, system_words
+from flows.imaging.sources import Source, image_source, mask_source, stat_of_source
 from flows.scans.reader import ImageReader
 from flows.study.tables import CohortPatient
 from schemas.errors import ContractError
@@ -143,13 +143,15 @@ class _PatientReading:
 
     def _read_phase(self, name: str, phase: Phase) -> None:
         file = self._file(phase.image, name, Reading())
-        grid: Grid | None = None
+        place: Place | None = None
         scan: Row | None = None
         scan_fault = ""
+        source = Source(file)
         try:
-            scan = self._known(self.known_scans.get(self._source(file)), file)
+            source = image_source(file, phase)
+            scan = self._known(self.known_scans.get(self._text(source)), source)
             if scan is None:
-                scan, grid, lacks_orientation = self.reader.scan(file)
+                scan, place, lacks_orientation = self.reader.scan(source)
                 if lacks_orientation:
                     self.found.unoriented.append(file.name)
         except Exception as error:
@@ -162,19 +164,19 @@ class _PatientReading:
             declared = {"exam": self.study.cohort.exam, "phase": name, "modality": phase.modality}
             self.found.scans.append(scan | {"patient": self.patient.patient} | declared)
         for reading in self.patient.readings:
-            grid = self._read_mask(name, phase, reading, file, grid, scan, scan_fault)
+            place = self._read_mask(name, phase, reading, source, place, scan, scan_fault)
 
     def _read_mask(
         self,
         name: str,
         phase: Phase,
         reading: Reading,
-        image_file: Path,
-        grid: Grid | None,
+        image: Source,
+        place: Place | None,
         scan: Row | None,
         scan_fault: str,
-    ) -> Grid | None:
-        """Add a mask's row or failure, and return the image's grid where it is known by then."""
+    ) -> Place | None:
+        """Add a mask's row or failure, and return the image's place where it is known by then."""
         key = MaskKey(
             self.patient.patient, self.study.cohort.exam, name, LESION, reader=reading.reader, reading=reading.reading
         )
@@ -183,35 +185,36 @@ class _PatientReading:
             self.found.missing_masks.append(name)
         if scan is None:
             self.found.failures.append(_failure(self.study.id, key, scan_fault))
-            return grid
+            return place
         try:
-            row = self._known(self.known_masks.get((self._source(file), phase.label)), file)
+            source = mask_source(file, phase)
+            row = self._known(self.known_masks.get((self._text(source), phase.label)), source)
             if row is None or row["image_sha256"] != scan["image_sha256"]:
-                grid = grid or self.reader.scan(image_file)[1]
-                row = self.reader.mask(file, grid, phase.label, self.tolerance)
+                place = place or self.reader.scan(image)[1]
+                row = self.reader.mask(source, place, phase.label, self.tolerance)
                 row |= {"image_sha256": scan["image_sha256"]}
         except Exception as error:
             if isinstance(error, LabelAbsentError):
                 self.found.absent_labels.append((name, error.present))
-            is_of_image = isinstance(error, ContractError) and error.where == str(image_file)
-            named = f"image {self._shown(image_file)}" if is_of_image else f"mask {self._shown(file)}"
+            is_of_image = isinstance(error, ContractError) and error.where == str(image.file)
+            named = f"image {self._shown(image.file)}" if is_of_image else f"mask {self._shown(file)}"
             self.found.failures.append(_failure(self.study.id, key, f"{named}: {_words(error)}"))
-            return grid
+            return place
         self.found.masks.append(row | key._asdict())
         is_primary = int(reading == self.patient.readings[0])
         self.found.study_masks.append({"study": self.study.id, **key._asdict(), "is_primary": is_primary})
-        return grid
+        return place
 
     def _file(self, pattern: str, phase: str, reading: Reading) -> Path:
         return self.folder / filled_pattern(pattern, self.patient.pattern_values(phase, reading))
 
-    def _known(self, row: Row | None, file: Path) -> Row | None:
+    def _known(self, row: Row | None, source: Source) -> Row | None:
         """Return a row of the store where its files are as they were."""
-        return row if row is not None and row["source_stat"] == source_stat(file, self.folder) else None
+        return row if row is not None and row["source_stat"] == stat_of_source(source, self.folder) else None
 
-    def _source(self, file: Path) -> str:
+    def _text(self, source: Source) -> str:
         try:
-            return source_path(file, self.folder)
+            return source.text(self.folder)
         except (ContractError, OSError, ValueError):
             return ""  # reading it says why
 

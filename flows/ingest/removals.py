@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from flows.imaging.sources import file_of_source
 from flows.ingest.images import Inventory
 from flows.study.imported_tables import ImportedRows
 from flows.study.tables import StudyTables
@@ -147,7 +148,7 @@ def _lost_folder(before: Snapshot, lost: Collection[MaskKey]) -> str | None:
     images = {(key.patient, key.exam, key.phase) for key in lost}
     sources = [row["source"] for row in before.rows("masks") if MaskKey.of(row) in lost]
     sources += [row["source"] for row in before.rows("scans") if (row["patient"], row["exam"], row["phase"]) in images]
-    missing = Counter(_first_missing(Path(source)) for source in sources if not _exists(Path(source)))
+    missing = Counter(_first_missing(file) for file in map(file_of_source, sources) if not _exists(file))
     if not missing:
         return None
     (path, _), *_ = missing.most_common(1)

@@ -14,9 +14,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, ParamSpec, Self, TypeVar
 
-from flows.imaging.grids import Grid, grid_of
-from flows.imaging.image_files import source_path, source_stat
-from flows.imaging.volumes import is_unoriented, read_volume
+from flows.imaging.grids import Place, grid_of
+from flows.imaging.sources import Source, read_image, read_labels, reference_of_image, stat_of_source
+from flows.imaging.volumes import ReadingFolders, is_unoriented
 from flows.scans.rows import mask_row, scan_row
 from schemas.errors import ContractError
 from schemas.settings import IMAGE_BYTES, IMAGE_SECONDS, limit_setting
@@ -41,10 +41,10 @@ class ImageReader:
     """
 
     def __init__(self, study_folder: Path) -> None:
-        self._study_folder = study_folder
         self._open = ExitStack()
-        self._folder = self._open.enter_context(temporary_folder())
-        writable = () if self._folder is None else (self._folder,)
+        temporary = self._open.enter_context(temporary_folder())
+        self._folders = ReadingFolders(study_folder, temporary)
+        writable = () if temporary is None else (temporary,)
         child = LimitedProcess(file_limits(writable), trusted=("flows.imaging",), by_fork=True)
         self._child = self._open.enter_context(child)
 
@@ -54,17 +54,17 @@ class ImageReader:
     def __exit__(self, *error: object) -> None:
         self._open.close()
 
-    def scan(self, file: Path) -> tuple[Row, Grid, bool]:
-        """Return the row of an image but for its key, its grid, and whether its file gives no orientation.
+    def scan(self, source: Source) -> tuple[Row, Place, bool]:
+        """Return the row of an image but for its key, its place, and whether its file gives no orientation.
 
         Raises
         ------
         ContractError
             When the file is at fault, or takes more than it may.
         """
-        return self._read(file, read_scan, file, self._study_folder, self._folder)
+        return self._read(source, read_scan, source, self._folders)
 
-    def mask(self, file: Path, image: Grid, label: int, tolerance: float) -> Row:
+    def mask(self, source: Source, image: Place, label: int, tolerance: float) -> Row:
         """Return the row of a mask but for its key and its image's hash.
 
         Raises
@@ -72,13 +72,13 @@ class ImageReader:
         ContractError
             When the file is at fault, does not fit the image, or takes more than it may.
         """
-        return self._read(file, read_mask, file, self._study_folder, self._folder, image, label, tolerance)
+        return self._read(source, read_mask, source, self._folders, image, label, tolerance)
 
-    def _read(self, file: Path, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    def _read(self, source: Source, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         try:
             return self._child.call(function, *args, **kwargs)
         except LimitedProcessError as error:
-            raise ContractError(limit_words(error), where=str(file)) from error
+            raise ContractError(limit_words(error), where=str(source.file)) from error
 
 
 @contextmanager
@@ -119,16 +119,18 @@ def limit_words(error: LimitedProcessError) -> str:
     return f"there is not enough memory to read it: {error}; where the file is sound set {IMAGE_BYTES.variable} to more"
 
 
-def read_scan(file: Path, study_folder: Path, within: Path | None) -> tuple[Row, Grid, bool]:
+def read_scan(source: Source, folders: ReadingFolders) -> tuple[Row, Place, bool]:
     """Return what `ImageReader.scan` does, in this process."""
-    stat = source_stat(file, study_folder)  # before it is read: what changes meanwhile is read again next time
-    image = read_volume(file, study_folder, within=within)
-    row = scan_row(image, source_path(file, study_folder), stat or "")
-    return row, grid_of(image), is_unoriented(image)
+    # The stat before it is read: what changes meanwhile is read again next time.
+    stat = stat_of_source(source, folders.study)
+    image = read_image(source, folders)
+    row = scan_row(image, source.text(folders.study), stat or "")
+    return row, Place(grid_of(image), reference_of_image(image)), is_unoriented(image)
 
 
-def read_mask(file: Path, study_folder: Path, within: Path | None, image: Grid, label: int, tolerance: float) -> Row:
+def read_mask(source: Source, folders: ReadingFolders, image: Place, label: int, tolerance: float) -> Row:
     """Return what `ImageReader.mask` does, in this process."""
-    stat = source_stat(file, study_folder)
-    row = mask_row(image, read_volume(file, study_folder, within=within), label, tolerance)
-    return row | {"source": source_path(file, study_folder), "source_stat": stat or ""}
+    stat = stat_of_source(source, folders.study)
+    labels = read_labels(source, image.grid, label, folders, frame_of_reference=image.frame_of_reference)
+    row = mask_row(image.grid, labels, label, tolerance)
+    return row | {"source": source.text(folders.study), "source_stat": stat or ""}

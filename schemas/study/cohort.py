@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field, StringConstraints, field_validator
+from pydantic import Field, SerializerFunctionWrapHandler, StringConstraints, field_validator, model_serializer
 
 from schemas.day_window import DayWindow, WrittenWindow
 from schemas.keys import ReaderName
 from schemas.study.path_patterns import pattern_fault
+from schemas.study.series_rule import SeriesRule
+from schemas.study.structure_rule import SegmentName, StructureRule, Threshold
 from schemas.written.values import Written
 
 __all__ = ["Cohort", "Phase", "Reading"]
@@ -64,8 +66,28 @@ class Phase(Written):
     mask: str
     label: Annotated[int, Field(ge=1, lt=2**32)] = 1
     """The value of the lesion's voxels in the mask file."""
+    series: SeriesRule | None = None
+    """Where the image is a DICOM folder: which series of it, and which volume of a dynamic one."""
+    segment: SegmentName | None = None
+    """Where the mask is DICOM: the segment's label or the structure's name; the only one where absent."""
+    segment_threshold: Threshold | None = None
+    """Of a fractional DICOM segmentation: the least share that belongs to the lesion, one half where absent."""
     modality: str = ""
     description: str = ""
+
+    @model_serializer(mode="wrap")
+    def _written_where_it_is_declared(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # A study that reads no DICOM is on record as it was before there was any.
+        values: dict[str, Any] = written(self)
+        absent = [name for name in ("series", "segment", "segment_threshold") if getattr(self, name) is None]
+        return {name: value for name, value in values.items() if name not in absent}
+
+    @property
+    def structure(self) -> StructureRule:
+        """Return what is chosen of a DICOM mask."""
+        if self.segment_threshold is None:
+            return StructureRule(segment=self.segment)
+        return StructureRule(segment=self.segment, threshold=self.segment_threshold)
 
     @field_validator("image", "mask")
     @classmethod

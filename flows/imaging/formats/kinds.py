@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import re
 import struct
-from itertools import islice
 from pathlib import Path
 from typing import Final, Literal
 
 from flows.imaging.opened_files import first_bytes, is_absent, opened
 from schemas.errors import ContractError
 
-__all__ = ["READ", "Format", "folder_kind", "image_format", "refuse_absent"]
+__all__ = ["READ", "Format", "folder_kind", "image_format", "is_dicom_source", "refuse_absent"]
 
 Format = Literal["nifti", "nifti pair", "analyze", "nrrd", "metaimage"]
 
-READ: Final = "NIfTI, NRRD, MetaImage and Analyze"
+READ: Final = "NIfTI, NRRD, MetaImage, Analyze and DICOM"
 
 _HEAD = 4096
-_LOOKED_AT_IN_A_FOLDER = 64
+_NIFTI_ENDINGS = (".nii", ".nii.gz")
 _DICOM_ENDINGS = (".dcm", ".dicom", ".ima")
 _OTHERS: tuple[tuple[bytes, str], ...] = (
     (b"PK\x03\x04", "a zip archive: unpack it"),
@@ -77,7 +75,7 @@ def _nifti_format(head: bytes) -> Format | None:
 
 def _other(head: bytes, file: Path) -> str:
     if is_dicom(head) or file.name.lower().endswith(_DICOM_ENDINGS):
-        return f"is a DICOM file, which is not read yet; radzoo reads {READ}: convert its series, with dcm2niix for one"
+        return "is a DICOM file under the name of another format: rename it, or name the folder of its series"
     if len(head) >= 540 and 540 in (struct.unpack("<i", head[:4])[0], struct.unpack(">i", head[:4])[0]):
         return "is a NIfTI-2 file, which is not read: save it as NIfTI-1"
     if head.startswith(b"version https://git-lfs"):
@@ -98,21 +96,25 @@ def is_dicom(head: bytes) -> bool:
     return head[128:132] == b"DICM" or head[:4] in (b"\x08\x00\x00\x00", b"\x08\x00\x05\x00", b"\x08\x00\x08\x00")
 
 
+def is_dicom_source(path: Path) -> bool:
+    """Return whether a path is read as DICOM: a folder, or a file that begins as DICOM does.
+
+    A name that ends in .nii or .nii.gz is none, and is not opened for the answer.
+    """
+    if path.name.lower().endswith(_NIFTI_ENDINGS):
+        return False
+    try:
+        return path.is_dir() or _is_dicom_file(path)
+    except (OSError, ValueError):
+        return False
+
+
 def folder_kind(folder: Path) -> str | None:
     """Return what is said of a folder in an image's place, None where the path is no folder."""
     try:
-        if not folder.is_dir():
-            return None
-        files = islice(
-            (Path(parent) / name for parent, _, names in os.walk(folder) for name in sorted(names)),
-            _LOOKED_AT_IN_A_FOLDER,
-        )
-        has_dicom = any(_is_dicom_file(file) for file in files)
+        return f"is a folder, not a file; radzoo reads {READ}" if folder.is_dir() else None
     except (OSError, ValueError):
         return None
-    if has_dicom:
-        return f"is a DICOM folder, which is not read yet; radzoo reads {READ}: convert it, with dcm2niix for one"
-    return f"is a folder, not a file; radzoo reads {READ}"
 
 
 def _is_dicom_file(file: Path) -> bool:

@@ -48,7 +48,7 @@ IN_ITS_PLACE = {
     "pipe": (in_its_place(os.mkfifo), "is a named pipe, not a file"),
     "device": (in_its_place(lambda file: file.symlink_to("/dev/zero")), "is a device, not a file"),
     "folder": (in_its_place(lambda file: file.mkdir()), "is a folder, not a file"),
-    "DICOM folder": (in_its_place(dicom_folder), "is a DICOM folder, which is not read yet"),
+    "DICOM folder": (in_its_place(dicom_folder), "is a folder, not a file"),
     "broken link": (in_its_place(lambda file: file.symlink_to("x/y")), "is a link to 'x/y', which is missing"),
     "annex link": (
         in_its_place(lambda file: file.symlink_to(".git/annex/objects/a/b")),

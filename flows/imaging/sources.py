@@ -1,0 +1,179 @@
+"""Where an image or a mask is read from: a file of one volume, or which part of a DICOM file or folder."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import SimpleITK as sitk
+
+from flows.imaging.formats.kinds import is_dicom_source
+from flows.imaging.grids import Grid
+from flows.imaging.image_files import source_path, source_stat
+from flows.imaging.volumes import ReadingFolders, read_volume, refuse_not_finite
+from schemas.errors import ContractError
+from schemas.study.cohort import Phase
+from schemas.study.series_rule import SeriesRule
+from schemas.study.structure_rule import StructureRule
+
+FRAME_OF_REFERENCE = "radzoo_frame_of_reference"
+"""The key under which an image that was read from DICOM carries its frame of reference."""
+
+__all__ = [
+    "Source",
+    "file_of_source",
+    "image_source",
+    "mask_source",
+    "read_image",
+    "read_labels",
+    "reference_of_image",
+    "stat_of_source",
+    "stored_source",
+]
+
+_DICOM = "dicom:"
+_NOT_DICOM = "is read as a whole: {keys} under [phases.NAME] chooses a part of DICOM, and this is none"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file or folder, and what is chosen of it where it is DICOM."""
+
+    file: Path
+    part: SeriesRule | StructureRule | None = None
+    """Which series of a DICOM folder, or which structure of a DICOM mask; None where the file is one volume."""
+
+    def text(self, study_folder: Path | None = None) -> str:
+        """Return how the catalogue names it: the path, links resolved; of DICOM as JSON, with what is chosen.
+
+        Raises
+        ------
+        ContractError
+            When the path is no text.
+        """
+        path = source_path(self.file, study_folder)
+        if self.part is None:
+            return path
+        written: dict[str, Any] = {"path": path} | self.part.model_dump(exclude_defaults=True)
+        return _DICOM + json.dumps(written, ensure_ascii=False, sort_keys=True)
+
+
+def stored_source(text: str, kind: type[SeriesRule] | type[StructureRule]) -> Source:
+    """Return the source that the catalogue names.
+
+    Parameters
+    ----------
+    text : str
+        As `Source.text` gives it.
+    kind : type
+        `SeriesRule` for an image, `StructureRule` for a mask.
+    """
+    if not text.startswith(_DICOM):
+        return Source(Path(text))
+    written = json.loads(text.removeprefix(_DICOM))
+    return Source(Path(written.pop("path")), kind.model_validate(written))
+
+
+def file_of_source(text: str) -> Path:
+    """Return the file or folder of a source that the catalogue names, of an image or of a mask."""
+    return Path(json.loads(text.removeprefix(_DICOM))["path"]) if text.startswith(_DICOM) else Path(text)
+
+
+def image_source(file: Path, phase: Phase) -> Source:
+    """Return the source of a phase's image.
+
+    Raises
+    ------
+    ContractError
+        When the phase chooses a series, and the file is no DICOM.
+    """
+    if is_dicom_source(file):
+        return Source(file, phase.series or SeriesRule())
+    if phase.series is not None and file.exists():
+        raise ContractError(_NOT_DICOM.format(keys="series"), where=str(file))
+    return Source(file)
+
+
+def mask_source(file: Path, phase: Phase) -> Source:
+    """Return the source of a phase's mask.
+
+    Raises
+    ------
+    ContractError
+        When the phase names a structure, and the file is no DICOM.
+    """
+    if is_dicom_source(file):
+        return Source(file, phase.structure)
+    if phase.segment is not None and file.exists():
+        raise ContractError(_NOT_DICOM.format(keys="segment"), where=str(file))
+    return Source(file)
+
+
+def stat_of_source(source: Source, study_folder: Path | None = None) -> str | None:
+    """Return what changes when a source's files change, None where they cannot be reached."""
+    if source.part is None:
+        return source_stat(source.file, study_folder)
+    from flows.imaging.dicom.files import dicom_stat
+
+    try:
+        return dicom_stat(source.file)
+    except ContractError:
+        return None
+
+
+def read_image(source: Source, folders: ReadingFolders) -> sitk.Image:
+    """Return the volume of an image's source.
+
+    Raises
+    ------
+    ContractError
+        As `read_volume` and `flows.imaging.dicom.volumes.read_series` say.
+    """
+    if not isinstance(source.part, SeriesRule):
+        return read_volume(source.file, folders.study, within=folders.temporary)
+    # Imported here: pydicom takes a third of a second, and most studies have none of it.
+    from flows.imaging.dicom.volumes import read_series
+
+    image = read_series(source.file, source.part)
+    refuse_not_finite(image)
+    return image
+
+
+def read_labels(
+    source: Source, image: Grid, label: int, folders: ReadingFolders, *, frame_of_reference: str | None
+) -> sitk.Image:
+    """Return the label map of a mask's source; of DICOM it lies on the image's grid and has one label.
+
+    Parameters
+    ----------
+    source : Source
+        Of the mask.
+    image : Grid
+        Of its image.
+    label : int
+        The lesion's value.
+    folders : ReadingFolders
+        Where data files may lie, and temporary ones.
+    frame_of_reference : str or None
+        The image's, where it is DICOM: a mask that names another one is refused.
+
+    Raises
+    ------
+    ContractError
+        As `read_volume` and `flows.imaging.dicom.masks.read_dicom_mask` say.
+    """
+    if not isinstance(source.part, StructureRule):
+        return read_volume(source.file, folders.study, within=folders.temporary)
+    from flows.imaging.dicom.masks import read_dicom_mask
+
+    part = source.part
+    return read_dicom_mask(
+        source.file, image, label, part.segment, part.threshold, frame_of_reference=frame_of_reference
+    )
+
+
+def reference_of_image(image: sitk.Image) -> str | None:
+    """Return the key of the frame of reference that an image's DICOM files name, None where they are others."""
+    return image.GetMetaData(FRAME_OF_REFERENCE) if image.HasMetaDataKey(FRAME_OF_REFERENCE) else None
