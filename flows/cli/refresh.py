@@ -1,8 +1,10 @@
-"""The verb refresh: features that a study lacks, computed."""
+"""The verbs look and refresh: a study's images and masks, shown; features that it lacks, computed."""
 
 from __future__ import annotations
 
+import webbrowser
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -11,12 +13,61 @@ from flows.cli.outcome import CommandResult, Context, Workers
 from flows.refresh.report import FeatureSetReport
 from flows.refresh.run import refresh as refresh_study
 from schemas.settings import Engine
+from store.faults import disk_faults
 from store.home import Store
 
-__all__ = ["failure_lines", "refresh", "refresh_text"]
+__all__ = ["failure_lines", "look", "refresh", "refresh_text"]
 
 _WITH_FAILURES = 5
 Shared = Annotated[Context, Parameter(parse=False)]
+
+
+def look(
+    *,
+    study: str | None = None,
+    patient: Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative="")] = (),
+    out: Path | None = None,
+    workers: Workers = None,
+    open: bool = False,  # noqa: A002  (the option's name)
+    context: Shared,
+) -> CommandResult:
+    """Show a study's images and masks: slices to scroll through, contact sheets, what to look at twice.
+
+    A page has every patient's phases side by side with the lesion's contour; sheet-001.png and on show the slice with
+    the most lesion. Each mask's volume, diameter and intensities stand below it. Flagged are masks of few voxels, one
+    or two slices, several parts, one intensity, at the border of the image, and volumes that differ twofold between the
+    phases of an exam. Shown is the reading that models use. The folder of before is replaced; the store stays as it is.
+
+    Parameters
+    ----------
+    study
+        The study's id; may be left out where the store has one study.
+    patient
+        Only this patient; may be given several times.
+    out
+        The folder to write; the store's report/look/STUDY where not given.
+    workers
+        Processes that read images; as many as there are cores where not given.
+    open
+        Show the page in the browser.
+
+    Examples
+    --------
+    radzoo look --study my-study --open
+    radzoo look --patient P014 --patient P027 --out doubtful
+    """
+    from flows.look.run import look as look_at_study
+
+    with disk_faults(out or context.store):
+        report = look_at_study(Store(context.store), study, patients=patient, out=out, workers=workers)
+    if open:
+        webbrowser.open(report.page.as_uri())
+    lines = [f"{report.study}: {report.scans} images with a mask"]
+    lines += [f"look at {name}: {'; '.join(flags)}" for name, flags in report.flags.items()]
+    lines += [f"failed: {name}: {fault}" for name, fault in report.failures.items()]
+    sheets = f"{report.sheets[0]}{f' to {report.sheets[-1].name}' if len(report.sheets) > 1 else ''}"
+    lines += [f"wrote {report.page}", f"wrote {sheets}"]
+    return CommandResult("\n".join(lines), report, _WITH_FAILURES if report.failures else 0)
 
 
 def refresh(

@@ -35,6 +35,10 @@ VERBS = {
     "ingest": Verb(
         "flows.cli.study:ingest", "Read a study file, its tables, images and masks into the store, in one commit."
     ),
+    "look": Verb(
+        "flows.cli.refresh:look",
+        "Show a study's images and masks: slices to scroll through, contact sheets, what to look at twice.",
+    ),
     "refresh": Verb(
         "flows.cli.refresh:refresh",
         "Compute the features that a study lacks; what is in the store is never computed again.",
@@ -165,6 +169,7 @@ PANELS = {
     "Work on a study, in this order": (
         "init",
         "ingest",
+        "look",
         "refresh",
         "train",
         "embed",

@@ -29,7 +29,7 @@ from store.commits.writer import lacking
 from store.history.basis import Basis
 from store.history.runs import record_run
 from store.history.snapshot import Snapshot
-from store.history.studies import stored_study
+from store.history.studies import stored_study, study_folder
 from store.home import Store
 from store.rows.staging import discard_staged, discard_unfinished
 
@@ -163,7 +163,7 @@ def _carry_out_plan(
                     bound,
                     plan.missing_by_patient(),
                     staging,
-                    study_folder=_study_folder(store, study),
+                    study_folder=study_folder(Snapshot(store), study),
                     workers=workers,
                     engine=engine,
                     advance=advance,
@@ -201,11 +201,6 @@ def _append_staged(
     # What another refresh has committed meanwhile is staged no longer.
     new = lacking(commit, bound.feature_set, extraction_ids)
     return bound.kind.append_staged(commit, store, bound.feature_set, bound.definition, staging, new)
-
-
-def _study_folder(store: Store, study: str) -> Path | None:
-    files = [row["file"] for row in Snapshot(store).rows("studies", study=study) if row["file"]]
-    return Path(files[0]).parent if files else None
 
 
 def _put(

@@ -1,12 +1,14 @@
-"""A study as it was ingested, by its id."""
+"""A study as it was ingested, by its id, and where its file lay."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 from schemas.errors import NotFoundError
 from schemas.study.file import Study
 from store.history.snapshot import Snapshot
 
-__all__ = ["stored_study"]
+__all__ = ["stored_study", "study_folder"]
 
 
 def stored_study(snapshot: Snapshot, study: Study | str | None) -> Study:
@@ -34,3 +36,9 @@ def stored_study(snapshot: Snapshot, study: Study | str | None) -> Study:
             hint=f"--study S, with one of: {known}; radzoo ingest STUDY.toml adds one",
         )
     return Study.model_validate_json(studies[study])
+
+
+def study_folder(snapshot: Snapshot, study: str) -> Path | None:
+    """Return where a study's file lay when it was ingested, None where it is not on record."""
+    files = [row["file"] for row in snapshot.rows("studies", study=study) if row["file"]]
+    return Path(files[0]).parent if files else None

@@ -28,6 +28,7 @@ WRITERS = {
 }
 ON_STORE = {
     "ingest": ["ingest", "{study}"],
+    "look": ["look"],
     "refresh": ["refresh"],
     "sql": ["sql", "from studies"],
     "train": ["train"],

@@ -1,0 +1,107 @@
+"""One scan and the lesion on it, made ready to be shown: read in a child process, which gives small pictures back."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import SimpleITK as sitk
+from numpy.typing import NDArray
+
+from flows.imaging.grids import grid_of
+from flows.imaging.labels import lesion_voxels
+from flows.imaging.sources import read_image, read_labels, reference_of_image, stored_source
+from flows.imaging.volumes import ReadingFolders
+from flows.look.quality import Measures, measures_of
+from flows.look.slices import slice_plane
+from schemas.study.series_rule import SeriesRule
+from schemas.study.structure_rule import StructureRule
+
+__all__ = ["MOST_SLICES", "ShownScan", "shown_scan"]
+
+MOST_SLICES = 24
+"""Slices of a scan that are kept, those about the lesion."""
+_AROUND = 3
+_MOST_PIXELS = 320
+_WINDOW = (1.0, 99.0)
+
+Bytes = NDArray[np.uint8]
+
+
+class ShownScan(NamedTuple):
+    """The slices about a lesion as grey pictures, and what was measured."""
+
+    plane: str
+    pixel_mm: float
+    """Of a picture's square pixel."""
+    pictures: Bytes
+    """Of shape (slices, rows, columns): from the 1st to the 99th percentile of the image."""
+    lesion: Bytes
+    """The same, 1 where the lesion is."""
+    largest: int
+    """The slice in which the lesion has its largest area."""
+    measures: Measures
+
+
+def shown_scan(image_text: str, mask_text: str, label: int, folders: ReadingFolders) -> ShownScan:
+    """Return what is shown of a scan.
+
+    Parameters
+    ----------
+    image_text, mask_text : str
+        The sources, as the catalogue names them.
+    label : int
+        The lesion's value in the mask.
+    folders : ReadingFolders
+        Where data files may lie.
+
+    Raises
+    ------
+    ContractError
+        When one of the files cannot be read, or the mask has no such label.
+    """
+    image = read_image(stored_source(image_text, SeriesRule), folders)
+    grid = grid_of(image)
+    source = stored_source(mask_text, StructureRule)
+    labels = read_labels(source, grid, label, folders, frame_of_reference=reference_of_image(image))
+    plane = slice_plane(grid)
+    voxels = plane.shown(sitk.GetArrayViewFromImage(image))
+    mask = plane.shown(lesion_voxels(labels, label))
+    areas = mask.sum(axis=(1, 2))
+    kept = _kept_slices(areas)
+    # Every voxel of a large scan tells no more of its range than some hundred thousand.
+    sample = voxels[:: max(len(voxels) // 24, 1), ::2, ::2]
+    low, high = (float(each) for each in np.percentile(sample, _WINDOW))
+    grey = np.clip((voxels[kept].astype(np.float64) - low) / max(high - low, 1e-12), 0, 1)
+    pixel_mm, rows, columns = _square(mask.shape[1:], plane.down_mm, plane.right_mm)
+    return ShownScan(
+        plane.name,
+        pixel_mm,
+        np.rint(grey * 255).astype(np.uint8)[:, rows[:, None], columns],
+        mask[kept].astype(np.uint8)[:, rows[:, None], columns],
+        int(areas[kept].argmax()),
+        measures_of(voxels, mask, plane, grid.spacing[2]),
+    )
+
+
+def _kept_slices(areas: NDArray[np.intp]) -> slice:
+    held = np.flatnonzero(areas)
+    first, last = max(int(held[0]) - _AROUND, 0), min(int(held[-1]) + _AROUND, len(areas) - 1)
+    if last - first >= MOST_SLICES:
+        middle = int(areas.argmax())
+        first = min(max(middle - MOST_SLICES // 2, first), last - MOST_SLICES + 1)
+        last = first + MOST_SLICES - 1
+    return slice(first, last + 1)
+
+
+def _square(
+    shape: tuple[int, ...], down_mm: float, right_mm: float
+) -> tuple[float, NDArray[np.intp], NDArray[np.intp]]:
+    """Return the size of square pixels and which rows and columns they show: the nearest, none is made up."""
+    extent = (shape[0] * down_mm, shape[1] * right_mm)
+    pixel_mm = max(min(down_mm, right_mm), max(extent) / _MOST_PIXELS)
+    rows, columns = (
+        np.minimum(((np.arange(max(int(length / pixel_mm), 1)) + 0.5) * pixel_mm / each).astype(np.intp), count - 1)
+        for length, each, count in zip(extent, (down_mm, right_mm), shape, strict=True)
+    )
+    return pixel_mm, rows, columns

@@ -1,0 +1,226 @@
+"""Looking at a study: a page with every case, slices to scroll through, and contact sheets as pictures."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+from flows.commits.erased_meanwhile import carry_out
+from flows.engine.progress import progress_bar
+from flows.imaging.volumes import ReadingFolders
+from flows.look.case import ShownScan, shown_scan
+from flows.look.pictures import SheetCase, write_sheet, write_strips
+from flows.look.quality import Measures, flags_of
+from flows.pages.page import page_text, write_page
+from flows.scans.reader import file_limits, limit_words, temporary_folder
+from schemas.errors import ContractError, NotFoundError, UsageError
+from schemas.study.file import Study
+from store.history.snapshot import Snapshot
+from store.history.studies import stored_study, study_folder
+from store.history.study_masks import StudyMask, study_masks
+from store.home import Store
+from store.limits.process import LimitedProcess, LimitedProcessError
+
+__all__ = ["Look", "LookReport", "look"]
+
+_ROWS_A_SHEET = 6
+_SLICES, _PAGE = "slices", "index.html"
+
+
+@dataclass(frozen=True)
+class LookReport:
+    """What was written, and what deserves a second look."""
+
+    study: str
+    page: Path
+    sheets: tuple[Path, ...]
+    scans: int
+    flags: dict[str, tuple[str, ...]]
+    """Of each mask that has any, by ``patient phase``."""
+    failures: dict[str, str]
+    """Why a mask is not shown, by ``patient phase``."""
+
+
+@dataclass
+class Look:
+    """What is shown of one mask."""
+
+    mask: StudyMask
+    scan: ShownScan | None = None
+    fault: str = ""
+    flags: tuple[str, ...] = ()
+    files: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """Return what messages call it."""
+        return f"{self.mask.key.patient} {self.mask.key.phase}"
+
+
+def look(
+    store: Store,
+    study: str | None,
+    *,
+    patients: Sequence[str] = (),
+    out: Path | None = None,
+    workers: int | None = None,
+) -> LookReport:
+    """Write a page and contact sheets of a study's images and masks, and return what there was.
+
+    Shown is the reading that models use, on the slices as they were acquired. The folder is replaced.
+
+    Parameters
+    ----------
+    store : Store
+        The store.
+    study : str or None
+        The study's id; None where the store has one study.
+    patients : sequence of str
+        Only these; all where empty.
+    out : Path, optional
+        The folder; ``report/look/STUDY`` below the store's folder where absent.
+    workers : int, optional
+        Child processes that read images; as many as there are cores where absent.
+
+    Raises
+    ------
+    NotFoundError
+        When there is no such study or patient, or the study has no masks.
+    UsageError
+        When the folder has other files.
+    """
+    return carry_out(store, lambda _: _look(store, study, patients, out, workers), only_reads=True)
+
+
+def _look(
+    store: Store, study: str | None, patients: Sequence[str], out: Path | None, workers: int | None
+) -> LookReport:
+    snapshot = Snapshot(store)
+    stored = stored_study(snapshot, study)
+    folder = (out or store.root / "report" / "look" / stored.id).resolve()
+    _refuse_foreign(folder)
+    masks = [each for each in study_masks(snapshot, stored.id) if each.is_primary]
+    if unknown := sorted(set(patients) - {each.key.patient for each in masks}):
+        raise NotFoundError(
+            f"study '{stored.id}' has no mask of patient '{unknown[0]}'", hint="radzoo sql 'from masks'"
+        )
+    masks = [each for each in masks if not patients or each.key.patient in patients]
+    if not masks:
+        raise NotFoundError(
+            f"study '{stored.id}' has no images and masks to look at",
+            hint="radzoo sql 'from failures' says what was wrong with them, if it was there",
+        )
+    place = study_folder(snapshot, stored.id)
+    looks = _looked_at(stored.id, place, masks, workers or os.cpu_count() or 1)
+    _add_flags(looks)
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / _SLICES).mkdir(parents=True)
+    for number, each in enumerate(looks, start=1):
+        if each.scan is not None:
+            each.files = {"pictures": f"{_SLICES}/{number:05}.jpg", "outlines": f"{_SLICES}/{number:05}.png"}
+            write_strips(each.scan, folder / each.files["pictures"], folder / each.files["outlines"])
+    phases = [name for name in stored.phases if any(each.mask.key.phase == name for each in looks)]
+    cases = _cases(looks)
+    sheets = []
+    for start in range(0, len(cases), _ROWS_A_SHEET):
+        some = dict(list(cases.items())[start : start + _ROWS_A_SHEET])
+        file = folder / f"sheet-{start // _ROWS_A_SHEET + 1:03}.png"
+        title = f"{stored.id}: patients {start + 1} to {start + len(some)} of {len(cases)}. Not for clinical use"
+        write_sheet(file, phases, [_row(patient, phases, found) for patient, found in some.items()], title)
+        sheets.append(file)
+    page = write_page(folder / _PAGE, page_text("look", _contents(stored, phases, cases, snapshot.commit_id)))
+    return LookReport(
+        stored.id,
+        page,
+        tuple(sheets),
+        sum(each.scan is not None for each in looks),
+        {each.name: each.flags for each in looks if each.flags},
+        {each.name: each.fault for each in looks if each.fault},
+    )
+
+
+def _refuse_foreign(folder: Path) -> None:
+    """Refuse a folder that holds anything but what a former call wrote."""
+    if folder.is_file():
+        raise UsageError(f"'{folder}' is a file", hint="--out names a folder")
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / _PAGE).is_file():
+        raise UsageError(f"'{folder}' has other files, and would be replaced", hint="--out names a folder of its own")
+
+
+def _looked_at(study: str, place: Path | None, masks: Sequence[StudyMask], workers: int) -> list[Look]:
+    readers: SimpleQueue[LimitedProcess] = SimpleQueue()
+    looks = [Look(each) for each in sorted(masks, key=lambda each: (each.key.patient, each.image_source))]
+    with ExitStack() as open_, progress_bar(f"looking at {study}", len(looks), "scans") as advance:
+        temporary = open_.enter_context(temporary_folder())
+        limits = file_limits(() if temporary is None else (temporary,))
+        for _ in range(min(workers, len(looks))):
+            child = LimitedProcess(limits, trusted=("flows.imaging", "flows.look"), by_fork=True)
+            readers.put(open_.enter_context(child))
+
+        def one(each: Look) -> None:
+            reader, mask = readers.get(), each.mask
+            try:
+                folders = ReadingFolders(place, temporary)
+                each.scan = reader.call(shown_scan, mask.image_source, mask.mask_source, mask.mask_label, folders)
+            except LimitedProcessError as error:
+                each.fault = limit_words(error)
+            except ContractError as error:
+                each.fault = error.message
+            finally:
+                readers.put(reader)
+            advance()
+
+        with ThreadPoolExecutor(workers) as pool:
+            list(pool.map(one, looks))
+    return looks
+
+
+def _add_flags(looks: Sequence[Look]) -> None:
+    for found in _cases(looks).values():
+        measured = {each.mask.key.phase: each.scan.measures for each in found if each.scan is not None}
+        for each in found:
+            if each.scan is not None:
+                others = [of for phase, of in measured.items() if phase != each.mask.key.phase]
+                each.flags = flags_of(each.scan.measures, others)
+
+
+def _cases(looks: Sequence[Look]) -> dict[str, list[Look]]:
+    found: dict[str, list[Look]] = {}
+    for each in looks:
+        key = each.mask.key
+        lesion = "" if key.lesion == "1" else f" lesion {key.lesion}"
+        found.setdefault(f"{key.patient}{lesion}", []).append(each)
+    return found
+
+
+def _row(title: str, phases: Sequence[str], found: Sequence[Look]) -> SheetCase:
+    cells = [_of_phase(found, phase) for phase in phases]
+    words = ["no mask" if each is None else each.fault[:60] or _short_words(each) for each in cells]
+    return SheetCase(title, [None if each is None else each.scan for each in cells], words)
+
+
+def _short_words(each: Look) -> str:
+    if each.scan is None:
+        return ""
+    measures: Measures = each.scan.measures
+    flags = f"\n{'; '.join(each.flags)}" if each.flags else ""
+    return f"{measures.volume_ml:.3g} ml, {measures.diameter_mm:.0f} mm, {measures.voxels} voxels{flags}"
+
+
+def _contents(stored: Study, phases: Sequence[str], cases: dict[str, list[Look]], commit_id: int) -> dict[str, Any]:
+    shown = [
+        {"title": title, "scans": [(phase, _of_phase(found, phase)) for phase in phases]}
+        for title, found in cases.items()
+    ]
+    return {"study": stored, "cases": shown, "commit_id": commit_id}
+
+
+def _of_phase(found: Sequence[Look], phase: str) -> Look | None:
+    return next((each for each in found if each.mask.key.phase == phase), None)
