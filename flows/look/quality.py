@@ -82,7 +82,7 @@ def flags_of(measures: Measures, others: list[Measures]) -> tuple[str, ...]:
     """
     flags = []
     if measures.voxels < FEWEST_VOXELS:
-        flags.append(f"{measures.voxels} voxels: too few for texture")
+        flags.append(f"{measures.voxels} voxel{'' if measures.voxels == 1 else 's'}: too few for texture")
     if measures.slices < FEWEST_SLICES:
         flags.append("1 slice" if measures.slices == 1 else f"{measures.slices} slices")
     if measures.parts > 1:

@@ -1,0 +1,108 @@
+"""``radzoo look``: pictures of what is in the store, of nobody else, and never over files of others."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from builders.study import SmallStudy
+from PIL import Image
+
+from flows.imaging.volumes import ReadingFolders
+from flows.look.case import shown_scan
+from flows.look.pictures import outline
+from flows.look.run import look
+from schemas.errors import NotFoundError, UsageError
+from store.erasure.erase import erase_patient
+
+
+def test_the_page_has_every_case_and_its_flags(small_study, capsys):
+    """Each patient and phase is there, with strips of as many slices as are told, and one that is odd is named."""
+    odd = small_study.mask("P2")
+    voxels = sitk.GetArrayFromImage(odd)
+    voxels[:] = 0
+    voxels[3, 4, 5] = 1
+    small_study.write_mask("P2", mask=sitk.GetImageFromArray(voxels))
+    mask = sitk.GetImageFromArray(voxels)
+    mask.CopyInformation(odd)
+    small_study.write_mask("P2", mask=mask)
+    small_study.ingest()
+    code, out, _ = small_study.ask(capsys, "look")
+    assert code == 0
+    assert "small: 8 images with a mask" in out
+    assert "look at P2 AP: 1 voxel: too few for texture; 1 slice; one intensity; 0.0083 times the volume" in out
+    folder = small_study.store_root / "report" / "look" / "small"
+    page = (folder / "index.html").read_text()
+    assert all(f'id="{patient}"' in page for patient in small_study.patients)
+    assert page.count('type="range"') == 8
+    assert page.count('class="case flagged"') == 1
+    assert len(list((folder / "slices").iterdir())) == 16
+    with Image.open(folder / "sheet-001.png") as sheet:
+        assert min(sheet.size) > 500
+
+
+def test_a_picture_shows_the_lesion_where_it_is(small_study):
+    """The kept slices are those about the lesion, grey from percentile to percentile, and the contour is its edge."""
+    small_study.ingest()
+    image, mask = str(small_study.image_file("P1")), str(small_study.mask_file("P1"))
+    shown = shown_scan(image, mask, 1, ReadingFolders(small_study.folder))
+    assert shown.pictures.shape == shown.lesion.shape == (8, 10, 12)
+    assert np.array_equal(shown.lesion, sitk.GetArrayFromImage(small_study.mask("P1")))
+    assert (shown.pictures.min(), shown.pictures.max()) == (0, 255)
+    assert shown.lesion[shown.largest].sum() == 30
+    edge = outline(shown.lesion)
+    assert edge[3].sum() == 2 * (5 + 6) - 4
+    assert not (edge & ~shown.lesion.astype(bool)).any()
+
+
+def test_pixels_are_square_and_few(tmp_path):
+    """Rows of 2 mm and columns of 0.5 mm become square pixels; a large slice is shown smaller."""
+    image = sitk.GetImageFromArray(np.random.default_rng(0).normal(size=(3, 30, 120)).astype(np.float32))
+    image.SetSpacing((0.5, 2.0, 5.0))
+    mask = sitk.GetImageFromArray(np.pad(np.ones((1, 10, 40), np.uint8), ((1, 1), (10, 10), (40, 40))))
+    mask.CopyInformation(image)
+    for each, name in ((image, "image"), (mask, "mask")):
+        sitk.WriteImage(each, str(tmp_path / f"{name}.nii.gz"))
+    shown = shown_scan(str(tmp_path / "image.nii.gz"), str(tmp_path / "mask.nii.gz"), 1, ReadingFolders())
+    assert (shown.pixel_mm, shown.pictures.shape) == (0.5, (3, 120, 120))
+    assert shown.measures.volume_ml == pytest.approx(400 * 5.0 / 1000)
+
+
+def test_a_file_that_went_costs_its_own_picture(small_study, capsys):
+    """The others are shown, the one that cannot be read is named, and the exit code says so."""
+    small_study.ingest()
+    small_study.image_file("P3").unlink()
+    code, out, _ = small_study.ask(capsys, "look")
+    assert code == 5
+    assert "failed: P3 AP: file is missing" in out
+    assert "small: 7 images with a mask" in out
+
+
+def test_one_patient_alone_may_be_asked_for(small_study, tmp_path):
+    """The page has this patient; one whom nobody knows is named."""
+    small_study.ingest()
+    report = look(small_study.store, "small", patients=("P2",), out=tmp_path / "doubtful")
+    page = report.page.read_text()
+    assert (report.scans, "P2" in page, "P1" in page) == (2, True, False)
+    with pytest.raises(NotFoundError, match="no mask of patient 'P9'"):
+        look(small_study.store, "small", patients=("P9",))
+
+
+def test_files_of_others_are_not_replaced(small_study, tmp_path):
+    """A folder of something else is refused and stays; one that a former call wrote is replaced."""
+    small_study.ingest()
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("mine")
+    with pytest.raises(UsageError, match="has other files"):
+        look(small_study.store, "small", out=tmp_path / "mine")
+    assert (tmp_path / "mine" / "notes.txt").read_text() == "mine"
+    look(small_study.store, "small", out=tmp_path / "own")
+    assert look(small_study.store, "small", out=tmp_path / "own").scans == 8
+
+
+def test_nothing_stays_of_whom_is_erased(small_study: SmallStudy):
+    """An erasure takes pages and pictures with it."""
+    small_study.ingest()
+    page = look(small_study.store, "small").page
+    erase_patient(small_study.store, "P2")
+    assert not page.exists()
