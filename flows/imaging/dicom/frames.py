@@ -63,8 +63,6 @@ class Frame:
         Its place among the frames of the file, from 0.
     instance : str
         SOPInstanceUID of the file.
-    syntax : str
-        UID of the file's transfer syntax.
     position : tuple of 3 floats
         Centre of the first voxel in mm, in the patient's axes (left, posterior, superior).
     orientation : tuple of 6 floats
@@ -88,7 +86,6 @@ class Frame:
     file: Path
     index: int
     instance: str
-    syntax: str
     rows: int
     columns: int
     position: tuple[float, ...]
@@ -159,7 +156,6 @@ def _frames(dataset: Dataset, file: Path) -> Iterator[Frame]:
             file=file,
             index=index,
             instance=text_of(dataset, "SOPInstanceUID"),
-            syntax=str(dataset.file_meta.TransferSyntaxUID),
             rows=rows,
             columns=columns,
             position=position,

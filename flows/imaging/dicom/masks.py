@@ -9,7 +9,7 @@ import SimpleITK as sitk
 from pydicom.dataset import Dataset
 
 from flows.imaging.dicom.files import dicom_files, is_folder
-from flows.imaging.dicom.headers import dataset_of, dicom_reading, text_of
+from flows.imaging.dicom.headers import complete_dataset, dataset_of, dicom_reading, text_of
 from flows.imaging.dicom.segmentations import SEGMENTATIONS, segment_voxels
 from flows.imaging.dicom.structures import STRUCTURE_SET, structure_voxels
 from flows.imaging.dicom.volumes import reference_key
@@ -65,7 +65,7 @@ def read_dicom_mask(
         refuse_large(image.size, 1 if label <= _LARGEST_OF_UINT8 else 4)
         file = _mask_file(source)
         with dicom_reading(file):
-            header = dataset_of(file)
+            header = complete_dataset(file)
             if text_of(header, "SOPClassUID") == STRUCTURE_SET:
                 voxels, reference = structure_voxels(header, image, segment)
             else:

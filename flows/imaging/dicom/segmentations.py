@@ -35,7 +35,7 @@ def segment_voxels(
     file : Path
         A DICOM segmentation.
     header : pydicom.Dataset
-        Its header.
+        All of it.
     grid : Grid
         The image's. Frames lie on its slices, with their rows or columns in either direction; slices without a frame
         are empty.
@@ -78,7 +78,7 @@ def segment_voxels(
     placed = [placement_of(*plane_of(header, groups[index], shared), (rows, columns), grid) for index in wanted]
     voxels = np.zeros(grid.size[::-1], dtype=bool)
     filled: set[int] = set()
-    frames = decoded_frames(file, wanted, header.file_meta.TransferSyntaxUID) if wanted else iter(())
+    frames = decoded_frames(header, wanted, file) if wanted else iter(())
     for place, stored in zip(placed, frames, strict=True):
         frame = stored == number if kind == "LABELMAP" else stored >= least
         frame = frame[:: -1 if place.flips_rows else 1, :: -1 if place.flips_columns else 1]
@@ -110,8 +110,8 @@ def _segment_number(header: Dataset, label: int, segment: str | None) -> int:
         fitting = [number for number, name in segments if name.casefold() == segment.strip().casefold()]
         if len(fitting) == 1:
             return fitting[0]
-        many = "no segment" if not fitting else f"{len(fitting)} segments"
-        raise ContractError(f"{many} of it has the label {shown_label(segment)}; it has {_listed(segments)}")
+        many = "no segment of it has" if not fitting else f"{len(fitting)} segments of it have"
+        raise ContractError(f"{many} the label {shown_label(segment)}; it has {_listed(segments)}")
     if len(segments) == 1:
         return segments[0][0]
     if [number for number, _ in segments].count(label) == 1:

@@ -89,9 +89,7 @@ def test_one_volume_is_its_own_first_time(tmp_path):
 
 def test_seconds_choose_the_volume_that_began_in_them(tmp_path):
     """From the start of the contrast agent to the volume's first slice."""
-    write_dynamic(
-        tmp_path, lambda t, k: {"AcquisitionTime": f"10{t:02}{k:02}", "ContrastBolusStartTime": "095930"}
-    )
+    write_dynamic(tmp_path, lambda t, k: {"AcquisitionTime": f"10{t:02}{k:02}", "ContrastBolusStartTime": "095930"})
     assert np.array_equal(voxels(read_series(tmp_path, SeriesRule(seconds=(80, 100)))), VOLUMES[1])
     assert np.array_equal(voxels(read_series(tmp_path, SeriesRule(seconds=(80, 200), time=2))), VOLUMES[1])
     assert "2 volumes of the series began within 80 to 200 seconds" in refusal(tmp_path, seconds=(80, 200))
@@ -124,7 +122,10 @@ def test_times_that_are_not_told_apart_are_refused(tmp_path, elements_of):
 
 @pytest.mark.parametrize(
     ("keyword", "values"),
-    [("EchoTime", (1.2, 2.4, 3.6)), ("ImageType", (["DERIVED", "P", "W"], ["DERIVED", "P", "F"], ["DERIVED", "P", "IP"]))],
+    [
+        ("EchoTime", (1.2, 2.4, 3.6)),
+        ("ImageType", (["DERIVED", "P", "W"], ["DERIVED", "P", "F"], ["DERIVED", "P", "IP"])),
+    ],
 )
 def test_echoes_and_reconstructions_are_no_times(tmp_path, keyword, values):
     """Dixon images have times of their own, and are not a dynamic series for that."""

@@ -234,7 +234,9 @@ def test_a_tilted_gantry_is_refused_with_its_angle(tmp_path):
         dataset.ImagePositionPatient = [x, y + k * 0.5, z]
 
     write_series(tmp_path, ARRAY, change=tilt)
-    assert "shifted sideways by 1.5 mm (11 degrees; at most 0.07 mm is accepted): the gantry was tilted" in refusal(tmp_path)
+    assert "shifted sideways by 1.5 mm (11 degrees; at most 0.07 mm is accepted): the gantry was tilted" in refusal(
+        tmp_path
+    )
 
 
 @pytest.mark.parametrize(
