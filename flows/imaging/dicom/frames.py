@@ -45,9 +45,9 @@ _KINDS_OF_FRAMES = (
     ("MREchoSequence", "EffectiveEchoTime"),
     ("MRDiffusionSequence", "DiffusionBValue"),
 )
-_TEMPORAL_POSITION_INDEX = 0x00209128
-_TEMPORAL_POINTERS = (_TEMPORAL_POSITION_INDEX, 0x0020930D, 0x00189151, 0x00209153)
+_TEMPORAL_POINTERS = ("(0020,9128)", "(0020,930D)", "(0018,9151)", "(0020,9153)")
 """TemporalPositionIndex, TemporalPositionTimeOffset, FrameReferenceDateTime, NominalCardiacTriggerDelayTime."""
+_PARAMETRIC_MAP = "1.2.840.10008.5.1.4.1.1.30"
 _MOST_FRAMES = 100_000
 
 
@@ -71,6 +71,8 @@ class Frame:
         Millimetres between rows and between columns.
     thickness : float or None
         Millimetres to the next slice as the header has them: SpacingBetweenSlices, else SliceThickness.
+    bits : int
+        Bits that a stored value takes.
     lowest, highest : int or None
         Bounds of the stored values; None where they are floating-point numbers.
     kind : tuple of (str, str)
@@ -92,6 +94,7 @@ class Frame:
     orientation: tuple[float, ...]
     spacing: tuple[float, ...]
     thickness: float | None
+    bits: int
     lowest: int | None
     highest: int | None
     slope: float
@@ -162,6 +165,7 @@ def _frames(dataset: Dataset, file: Path) -> Iterator[Frame]:
             orientation=orientation,
             spacing=spacing,
             thickness=thickness,
+            bits=whole_of(dataset, "BitsAllocated") or 0,
             lowest=lowest,
             highest=highest,
             slope=1.0 if slope is None else slope,
@@ -179,6 +183,8 @@ def _refuse_colours(dataset: Dataset) -> None:
         raise ContractError("its header lacks PhotometricInterpretation")
     if (whole_of(dataset, "SamplesPerPixel") or 1) != 1 or not meaning.startswith("MONOCHROME"):
         raise ContractError("is an image in colours (PhotometricInterpretation)")
+    if text_of(dataset, "SOPClassUID") == _PARAMETRIC_MAP and whole_of(dataset, "BitsStored") is not None:
+        raise ContractError("is a parametric map of whole numbers, whose real values only a table gives")
     if items_of(dataset, "ModalityLUTSequence"):
         raise ContractError("its values are mapped by a table (ModalityLUTSequence), which is not read")
 
@@ -280,10 +286,14 @@ def _temporal_dimension(dataset: Dataset, content: Dataset | None) -> float | No
     """Return a frame's index along the dimension of time, None where the file has no such dimension."""
     dimensions: Sequence[Dataset] = items_of(dataset, "DimensionIndexSequence")
     for place, dimension in enumerate(dimensions):
-        if content is not None and dimension.get("DimensionIndexPointer") in _TEMPORAL_POINTERS:
+        if content is not None and _pointer(dimension) in _TEMPORAL_POINTERS:
             values = numbers_of(content, "DimensionIndexValues", len(dimensions))
             return None if values is None else values[place]
     return None
+
+
+def _pointer(dimension: Dataset) -> str:
+    return text_of(dimension, "DimensionIndexPointer").upper()
 
 
 def _frame_moment(group: Dataset) -> float | None:

@@ -13,6 +13,7 @@ from typing import IO, Any, Literal
 
 import pydicom
 from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.sequence import Sequence as Items
 from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from flows.imaging.opened_files import opened, system_words
@@ -171,12 +172,19 @@ def _plain_syntax(dataset: Dataset) -> UID:
     return ExplicitVRLittleEndian if is_little else ExplicitVRBigEndian
 
 
+def _value(dataset: Dataset, keyword: str) -> Any:
+    """Return what pydicom makes of an element, None where it is absent; what it cannot make anything of is refused."""
+    try:
+        return dataset.get(keyword)
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise ContractError(f"{keyword} is damaged, or no value of its kind") from error
+
+
 def text_of(dataset: Dataset, keyword: str) -> str:
     """Return an element's text, empty where it is absent; several values stand with a backslash between them."""
-    try:
-        value = dataset.get(keyword)
-    except (TypeError, ValueError, NotImplementedError) as error:
-        raise ContractError(f"{keyword} is damaged") from error
+    value = _value(dataset, keyword)
     if value is None:
         return ""
     if isinstance(value, (list, pydicom.multival.MultiValue)):
@@ -192,10 +200,10 @@ def numbers_of(dataset: Dataset, keyword: str, count: int) -> tuple[float, ...] 
     ContractError
         When it has another count of numbers, or some that are none or not finite.
     """
+    value = _value(dataset, keyword)
+    if value is None or value == "":
+        return None
     try:
-        value = dataset.get(keyword)
-        if value is None or value == "":
-            return None
         values = [value] if isinstance(value, (str, int, float)) else list(value)
         if not values:
             return None
@@ -225,8 +233,10 @@ def whole_of(dataset: Dataset, keyword: str) -> int | None:
 
 def items_of(dataset: Dataset | None, keyword: str) -> Sequence[Dataset]:
     """Return the items of a sequence, none where it is absent."""
-    value: Any = None if dataset is None else dataset.get(keyword)
-    return [] if value is None else list(value)
+    value = None if dataset is None else _value(dataset, keyword)
+    if value is not None and not isinstance(value, Items):
+        raise ContractError(f"{keyword} is no sequence")
+    return value or []
 
 
 def shown_label(text: str) -> str:

@@ -62,6 +62,8 @@ def read_dicom_mask(
         or in another frame of reference.
     """
     with dicom_reading(source):
+        if not 0 < threshold <= 1:
+            raise ContractError(f"the threshold of fractions is {threshold:g}, and must be above 0 and at most 1")
         refuse_large(image.size, 1 if label <= _LARGEST_OF_UINT8 else 4)
         file = _mask_file(source)
         with dicom_reading(file):

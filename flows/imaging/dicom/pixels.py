@@ -61,7 +61,7 @@ def voxels_of(frames: Sequence[Frame]) -> NDArray[Any]:
         indices = sorted(places)
         decoded = decoded_frames(complete_dataset(file, _TAGS), indices, file)
         for index, stored in zip(indices, decoded, strict=True):
-            _put(stored, frames[places[index]], voxels[places[index]])
+            voxels[places[index]] = _rescaled(stored, frames[places[index]], voxels.dtype)
     return voxels
 
 
@@ -69,32 +69,32 @@ def _voxel_type(frames: Sequence[Frame]) -> np.dtype[Any]:
     is_scaled = any(frame.slope != 1.0 or frame.intercept % 1 for frame in frames)
     lowest = [frame.lowest + frame.intercept for frame in frames if frame.lowest is not None]
     highest = [frame.highest + frame.intercept for frame in frames if frame.highest is not None]
-    if len(lowest) < len(frames):
-        is_scaled = is_scaled or bool(lowest) or any(frame.intercept for frame in frames)
-        return np.dtype(np.float64 if is_scaled else np.float32)
-    for integer in () if is_scaled else _INTEGERS:
+    if not lowest:
+        is_short = not is_scaled and all(frame.bits == 32 and not frame.intercept for frame in frames)
+        return np.dtype(np.float32 if is_short else np.float64)
+    for integer in () if is_scaled or len(lowest) < len(frames) else _INTEGERS:
         if np.iinfo(integer).min <= min(lowest) and max(highest) <= np.iinfo(integer).max:
             return np.dtype(integer)
     return np.dtype(np.float64)
 
 
-def _put(stored: NDArray[Any], frame: Frame, into: NDArray[Any]) -> None:
-    """Put a frame's voxels where they belong."""
-    if stored.shape != into.shape:
-        raise ContractError("its pixels are not as many as its header counts", where=str(frame.file))
-    if frame.lowest is not None and frame.highest is not None:
-        if stored.min() < frame.lowest or stored.max() > frame.highest:
-            raise ContractError("it has pixels beyond the bits that its header says are used", where=str(frame.file))
-    elif not np.isfinite(stored).all():
+def _rescaled(stored: NDArray[Any], frame: Frame, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return a frame's voxels."""
+    is_float = frame.lowest is None or frame.highest is None
+    if stored.shape != (frame.rows, frame.columns) or (stored.dtype.kind == "f") != is_float:
+        raise ContractError("its pixels are not what its header says", where=str(frame.file))
+    if is_float and not np.isfinite(stored).all():
         raise ContractError("it has voxels that are not finite (NaN or infinity)", where=str(frame.file))
-    if into.dtype.kind == "f":
-        into[:] = stored
-        if frame.slope != 1.0:
-            into *= frame.slope
-        if frame.intercept:
-            into += frame.intercept
-    else:
-        np.add(stored, int(frame.intercept), out=into, dtype=np.int64, casting="unsafe")
+    if not is_float and not (frame.lowest <= stored.min() and stored.max() <= frame.highest):
+        raise ContractError("it has pixels beyond the bits that its header says are used", where=str(frame.file))
+    if dtype.kind != "f":
+        return (stored.astype(np.int64) + int(frame.intercept)).astype(dtype)
+    voxels = stored.astype(dtype)
+    if frame.slope != 1.0:
+        voxels *= frame.slope
+    if frame.intercept:
+        voxels += frame.intercept
+    return voxels
 
 
 def decoded_frames(dataset: Dataset, indices: Sequence[int], file: Path) -> Iterator[NDArray[Any]]:

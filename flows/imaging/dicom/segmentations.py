@@ -60,11 +60,9 @@ def segment_voxels(
     if kind not in _KINDS:
         raise ContractError(f"its SegmentationType is none of {', '.join(_KINDS)}")
     number = _segment_number(header, label, segment)
-    least = 1.0
-    if kind == "FRACTIONAL":
-        if not (most := number_of(header, "MaximumFractionalValue")) or most < 0:
-            raise ContractError("its header lacks MaximumFractionalValue, and the segmentation is FRACTIONAL")
-        least = threshold * most
+    whole = number_of(header, "MaximumFractionalValue") if kind == "FRACTIONAL" else 1.0
+    if whole is None or whole <= 0:
+        raise ContractError("its header lacks MaximumFractionalValue, and the segmentation is FRACTIONAL")
     rows, columns = whole_of(header, "Rows"), whole_of(header, "Columns")
     if not rows or not columns:
         raise ContractError("its header lacks Rows or Columns")
@@ -80,7 +78,8 @@ def segment_voxels(
     filled: set[int] = set()
     frames = decoded_frames(header, wanted, file) if wanted else iter(())
     for place, stored in zip(placed, frames, strict=True):
-        frame = stored == number if kind == "LABELMAP" else stored >= least
+        # As a quotient: of 100, 7 is 0.07, where 0.07 times 100 is more than 7.
+        frame = stored == number if kind == "LABELMAP" else stored / whole >= (threshold if kind == "FRACTIONAL" else 1)
         frame = frame[:: -1 if place.flips_rows else 1, :: -1 if place.flips_columns else 1]
         if place.slice in filled and not np.array_equal(voxels[place.slice], frame):
             raise ContractError(f"it has two different frames of the segment at slice {place.slice + 1}")
