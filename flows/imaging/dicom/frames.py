@@ -13,10 +13,11 @@ from pathlib import Path
 from pydicom.dataset import Dataset
 
 from flows.imaging.dicom.clock import bolus_delay, moment, moment_of_text
+from flows.imaging.dicom.functional_groups import group_number, group_value, plane_of
 from flows.imaging.dicom.headers import items_of, number_of, numbers_of, text_of, whole_of
 from schemas.errors import ContractError
 
-__all__ = ["FRAME_TAGS", "Frame", "frames_of", "group_value", "plane_of"]
+__all__ = ["FRAME_TAGS", "Frame", "frames_of"]
 
 FRAME_TAGS = (
     *("Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation"),
@@ -147,11 +148,11 @@ def _frames(dataset: Dataset, file: Path) -> Iterator[Frame]:
     described: Sequence[Dataset | None] = groups or [None]
     for index, group in enumerate(described):
         position, orientation, spacing = plane_of(dataset, group, shared)
-        thickness = _number(dataset, group, shared, "PixelMeasuresSequence", "SpacingBetweenSlices")
+        thickness = group_number(dataset, group, shared, "PixelMeasuresSequence", "SpacingBetweenSlices")
         if thickness is None:
-            thickness = _number(dataset, group, shared, "PixelMeasuresSequence", "SliceThickness")
-        slope = _number(dataset, group, shared, "PixelValueTransformationSequence", "RescaleSlope")
-        intercept = _number(dataset, group, shared, "PixelValueTransformationSequence", "RescaleIntercept")
+            thickness = group_number(dataset, group, shared, "PixelMeasuresSequence", "SliceThickness")
+        slope = group_number(dataset, group, shared, "PixelValueTransformationSequence", "RescaleSlope")
+        intercept = group_number(dataset, group, shared, "PixelValueTransformationSequence", "RescaleIntercept")
         if slope == 0.0:
             raise ContractError("RescaleSlope is 0: no voxel can be scaled by it")
         acquired = moment(dataset, "Acquisition") if group is None else _frame_moment(group)
@@ -203,57 +204,6 @@ def _stored_bounds(dataset: Dataset) -> tuple[int | None, int | None]:
     return 0, (1 << stored) - 1
 
 
-def plane_of(
-    dataset: Dataset, group: Dataset | None, shared: Dataset | None
-) -> tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...]]:
-    """Return where a frame lies: position in mm, orientation, and the spacing of rows and columns in mm.
-
-    Parameters
-    ----------
-    dataset : pydicom.Dataset
-        The header.
-    group, shared : pydicom.Dataset or None
-        Functional groups of the frame and of all frames; None for a file that has none.
-
-    Raises
-    ------
-    ContractError
-        When one of them is missing, or is none.
-    """
-    found = []
-    for sequence, keyword, count in (
-        ("PlanePositionSequence", "ImagePositionPatient", 3),
-        ("PlaneOrientationSequence", "ImageOrientationPatient", 6),
-        ("PixelMeasuresSequence", "PixelSpacing", 2),
-    ):
-        at = group_value(dataset, group, shared, sequence)
-        numbers = None if at is None else numbers_of(at, keyword, count)
-        if numbers is None:
-            raise ContractError(f"its header lacks {keyword}: where its voxels lie is not known")
-        found.append(numbers)
-    position, orientation, spacing = found
-    if not all(each > 0 for each in spacing):
-        raise ContractError("PixelSpacing must be above 0 along each axis")
-    return position, orientation, spacing
-
-
-def group_value(dataset: Dataset, group: Dataset | None, shared: Dataset | None, sequence: str) -> Dataset | None:
-    """Return where a frame's elements of one functional group stand: its own, those of all frames, or the header."""
-    if group is None and shared is None:
-        return dataset
-    for functional in (group, shared):
-        if items := items_of(functional, sequence):
-            return items[0]
-    return None
-
-
-def _number(
-    dataset: Dataset, group: Dataset | None, shared: Dataset | None, sequence: str, keyword: str
-) -> float | None:
-    at = group_value(dataset, group, shared, sequence)
-    return None if at is None else number_of(at, keyword)
-
-
 def _kind(dataset: Dataset, group: Dataset | None, shared: Dataset | None) -> tuple[tuple[str, str], ...]:
     if group is None:
         return tuple((keyword, text_of(dataset, keyword)) for keyword in _KINDS)
@@ -271,8 +221,8 @@ def _order(dataset: Dataset, group: Dataset | None, shared: Dataset | None) -> t
     content = next(iter(items_of(group, "FrameContentSequence")), None)
     index = None if content is None else number_of(content, "TemporalPositionIndex")
     number = None if content is None else number_of(content, "FrameAcquisitionNumber")
-    offset = _number(dataset, group, shared, "TemporalPositionSequence", "TemporalPositionTimeOffset")
-    trigger = _number(dataset, group, shared, "CardiacSynchronizationSequence", "NominalCardiacTriggerDelayTime")
+    offset = group_number(dataset, group, shared, "TemporalPositionSequence", "TemporalPositionTimeOffset")
+    trigger = group_number(dataset, group, shared, "CardiacSynchronizationSequence", "NominalCardiacTriggerDelayTime")
     return (
         ("TemporalPositionIndex", index),
         ("DimensionIndexValues", _temporal_dimension(dataset, content)),

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from flows.imaging.dicom.frames import group_value, plane_of
+from flows.imaging.dicom.functional_groups import group_value, plane_of
 from flows.imaging.dicom.headers import items_of, number_of, shown_label, text_of, whole_of
 from flows.imaging.dicom.lattices import placement_of
 from flows.imaging.dicom.pixels import decoded_frames
