@@ -13,10 +13,11 @@ from pathlib import Path
 from pydicom.dataset import Dataset
 
 from flows.imaging.dicom.clock import bolus_delay, moment, moment_of_text
+from flows.imaging.dicom.functional_groups import group_number, group_value, plane_of
 from flows.imaging.dicom.headers import items_of, number_of, numbers_of, text_of, whole_of
 from schemas.errors import ContractError
 
-__all__ = ["FRAME_TAGS", "Frame", "frames_of", "group_value", "plane_of"]
+__all__ = ["FRAME_TAGS", "Frame", "frames_of"]
 
 FRAME_TAGS = (
     *("Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation"),
@@ -45,9 +46,9 @@ _KINDS_OF_FRAMES = (
     ("MREchoSequence", "EffectiveEchoTime"),
     ("MRDiffusionSequence", "DiffusionBValue"),
 )
-_TEMPORAL_POSITION_INDEX = 0x00209128
-_TEMPORAL_POINTERS = (_TEMPORAL_POSITION_INDEX, 0x0020930D, 0x00189151, 0x00209153)
+_TEMPORAL_POINTERS = ("(0020,9128)", "(0020,930D)", "(0018,9151)", "(0020,9153)")
 """TemporalPositionIndex, TemporalPositionTimeOffset, FrameReferenceDateTime, NominalCardiacTriggerDelayTime."""
+_PARAMETRIC_MAP = "1.2.840.10008.5.1.4.1.1.30"
 _MOST_FRAMES = 100_000
 
 
@@ -63,8 +64,6 @@ class Frame:
         Its place among the frames of the file, from 0.
     instance : str
         SOPInstanceUID of the file.
-    syntax : str
-        UID of the file's transfer syntax.
     position : tuple of 3 floats
         Centre of the first voxel in mm, in the patient's axes (left, posterior, superior).
     orientation : tuple of 6 floats
@@ -73,6 +72,8 @@ class Frame:
         Millimetres between rows and between columns.
     thickness : float or None
         Millimetres to the next slice as the header has them: SpacingBetweenSlices, else SliceThickness.
+    bits : int
+        Bits that a stored value takes.
     lowest, highest : int or None
         Bounds of the stored values; None where they are floating-point numbers.
     kind : tuple of (str, str)
@@ -88,13 +89,13 @@ class Frame:
     file: Path
     index: int
     instance: str
-    syntax: str
     rows: int
     columns: int
     position: tuple[float, ...]
     orientation: tuple[float, ...]
     spacing: tuple[float, ...]
     thickness: float | None
+    bits: int
     lowest: int | None
     highest: int | None
     slope: float
@@ -147,11 +148,11 @@ def _frames(dataset: Dataset, file: Path) -> Iterator[Frame]:
     described: Sequence[Dataset | None] = groups or [None]
     for index, group in enumerate(described):
         position, orientation, spacing = plane_of(dataset, group, shared)
-        thickness = _number(dataset, group, shared, "PixelMeasuresSequence", "SpacingBetweenSlices")
+        thickness = group_number(dataset, group, shared, "PixelMeasuresSequence", "SpacingBetweenSlices")
         if thickness is None:
-            thickness = _number(dataset, group, shared, "PixelMeasuresSequence", "SliceThickness")
-        slope = _number(dataset, group, shared, "PixelValueTransformationSequence", "RescaleSlope")
-        intercept = _number(dataset, group, shared, "PixelValueTransformationSequence", "RescaleIntercept")
+            thickness = group_number(dataset, group, shared, "PixelMeasuresSequence", "SliceThickness")
+        slope = group_number(dataset, group, shared, "PixelValueTransformationSequence", "RescaleSlope")
+        intercept = group_number(dataset, group, shared, "PixelValueTransformationSequence", "RescaleIntercept")
         if slope == 0.0:
             raise ContractError("RescaleSlope is 0: no voxel can be scaled by it")
         acquired = moment(dataset, "Acquisition") if group is None else _frame_moment(group)
@@ -159,13 +160,13 @@ def _frames(dataset: Dataset, file: Path) -> Iterator[Frame]:
             file=file,
             index=index,
             instance=text_of(dataset, "SOPInstanceUID"),
-            syntax=str(dataset.file_meta.TransferSyntaxUID),
             rows=rows,
             columns=columns,
             position=position,
             orientation=orientation,
             spacing=spacing,
             thickness=thickness,
+            bits=whole_of(dataset, "BitsAllocated") or 0,
             lowest=lowest,
             highest=highest,
             slope=1.0 if slope is None else slope,
@@ -183,6 +184,8 @@ def _refuse_colours(dataset: Dataset) -> None:
         raise ContractError("its header lacks PhotometricInterpretation")
     if (whole_of(dataset, "SamplesPerPixel") or 1) != 1 or not meaning.startswith("MONOCHROME"):
         raise ContractError("is an image in colours (PhotometricInterpretation)")
+    if text_of(dataset, "SOPClassUID") == _PARAMETRIC_MAP and whole_of(dataset, "BitsStored") is not None:
+        raise ContractError("is a parametric map of whole numbers, whose real values only a table gives")
     if items_of(dataset, "ModalityLUTSequence"):
         raise ContractError("its values are mapped by a table (ModalityLUTSequence), which is not read")
 
@@ -199,57 +202,6 @@ def _stored_bounds(dataset: Dataset) -> tuple[int | None, int | None]:
     if whole_of(dataset, "PixelRepresentation") == 1:
         return -(1 << (stored - 1)), (1 << (stored - 1)) - 1
     return 0, (1 << stored) - 1
-
-
-def plane_of(
-    dataset: Dataset, group: Dataset | None, shared: Dataset | None
-) -> tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...]]:
-    """Return where a frame lies: position in mm, orientation, and the spacing of rows and columns in mm.
-
-    Parameters
-    ----------
-    dataset : pydicom.Dataset
-        The header.
-    group, shared : pydicom.Dataset or None
-        Functional groups of the frame and of all frames; None for a file that has none.
-
-    Raises
-    ------
-    ContractError
-        When one of them is missing, or is none.
-    """
-    found = []
-    for sequence, keyword, count in (
-        ("PlanePositionSequence", "ImagePositionPatient", 3),
-        ("PlaneOrientationSequence", "ImageOrientationPatient", 6),
-        ("PixelMeasuresSequence", "PixelSpacing", 2),
-    ):
-        at = group_value(dataset, group, shared, sequence)
-        numbers = None if at is None else numbers_of(at, keyword, count)
-        if numbers is None:
-            raise ContractError(f"its header lacks {keyword}: where its voxels lie is not known")
-        found.append(numbers)
-    position, orientation, spacing = found
-    if not all(each > 0 for each in spacing):
-        raise ContractError("PixelSpacing must be above 0 along each axis")
-    return position, orientation, spacing
-
-
-def group_value(dataset: Dataset, group: Dataset | None, shared: Dataset | None, sequence: str) -> Dataset | None:
-    """Return where a frame's elements of one functional group stand: its own, those of all frames, or the header."""
-    if group is None and shared is None:
-        return dataset
-    for functional in (group, shared):
-        if items := items_of(functional, sequence):
-            return items[0]
-    return None
-
-
-def _number(
-    dataset: Dataset, group: Dataset | None, shared: Dataset | None, sequence: str, keyword: str
-) -> float | None:
-    at = group_value(dataset, group, shared, sequence)
-    return None if at is None else number_of(at, keyword)
 
 
 def _kind(dataset: Dataset, group: Dataset | None, shared: Dataset | None) -> tuple[tuple[str, str], ...]:
@@ -269,8 +221,8 @@ def _order(dataset: Dataset, group: Dataset | None, shared: Dataset | None) -> t
     content = next(iter(items_of(group, "FrameContentSequence")), None)
     index = None if content is None else number_of(content, "TemporalPositionIndex")
     number = None if content is None else number_of(content, "FrameAcquisitionNumber")
-    offset = _number(dataset, group, shared, "TemporalPositionSequence", "TemporalPositionTimeOffset")
-    trigger = _number(dataset, group, shared, "CardiacSynchronizationSequence", "NominalCardiacTriggerDelayTime")
+    offset = group_number(dataset, group, shared, "TemporalPositionSequence", "TemporalPositionTimeOffset")
+    trigger = group_number(dataset, group, shared, "CardiacSynchronizationSequence", "NominalCardiacTriggerDelayTime")
     return (
         ("TemporalPositionIndex", index),
         ("DimensionIndexValues", _temporal_dimension(dataset, content)),
@@ -284,10 +236,14 @@ def _temporal_dimension(dataset: Dataset, content: Dataset | None) -> float | No
     """Return a frame's index along the dimension of time, None where the file has no such dimension."""
     dimensions: Sequence[Dataset] = items_of(dataset, "DimensionIndexSequence")
     for place, dimension in enumerate(dimensions):
-        if content is not None and dimension.get("DimensionIndexPointer") in _TEMPORAL_POINTERS:
+        if content is not None and _pointer(dimension) in _TEMPORAL_POINTERS:
             values = numbers_of(content, "DimensionIndexValues", len(dimensions))
             return None if values is None else values[place]
     return None
+
+
+def _pointer(dimension: Dataset) -> str:
+    return text_of(dimension, "DimensionIndexPointer").upper()
 
 
 def _frame_moment(group: Dataset) -> float | None:

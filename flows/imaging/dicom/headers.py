@@ -2,28 +2,45 @@
 
 from __future__ import annotations
 
+import io
 import math
 import os
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, Literal
 
 import pydicom
 from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.sequence import Sequence as Items
 from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from flows.imaging.opened_files import opened, system_words
 from schemas.errors import ContractError
+from schemas.settings import IMAGE_BYTES, limit_setting
 from schemas.shown_text import shown_text
 
-__all__ = ["dataset_of", "dicom_reading", "items_of", "number_of", "numbers_of", "shown_label", "text_of", "whole_of"]
+__all__ = [
+    "complete_dataset",
+    "dataset_of",
+    "dicom_reading",
+    "items_of",
+    "number_of",
+    "numbers_of",
+    "shown_label",
+    "text_of",
+    "whole_of",
+]
 
 _HEAD = 4096
 _DEFLATED = b"1.2.840.10008.1.2.1.99"
 _LONGEST_SHOWN = 64
-_BYTES_OF_HEADERS = 1 << 30
+_TRAILER, _END = 0xFFFCFFFC, b"the file's end\0\0"
+"""DataSetTrailingPadding, the highest of all elements, and what it holds here."""
+_INCOMPLETE = "the file is incomplete or damaged: its last element does not end where the file does"
+_FILE_SHARE = 2
+"""A file of several times or segments may be larger than the one image that is read of it."""
 
 
 @contextmanager
@@ -51,15 +68,15 @@ def dicom_reading(source: Path) -> Iterator[None]:
         raise ContractError(f"reading it ends in a {type(error).__name__}", where=str(source)) from error
 
 
-def dataset_of(file: Path, tags: Sequence[str] | None = None) -> Dataset:
-    """Return a file's header, without its pixels.
+def dataset_of(file: Path, tags: Sequence[str]) -> Dataset:
+    """Return some elements of a file's header, without its pixels.
 
     Parameters
     ----------
     file : Path
         A DICOM file, with its preamble or without.
-    tags : sequence of str, optional
-        Keywords of the elements that are read; all where absent.
+    tags : sequence of str
+        Keywords of the elements.
 
     Raises
     ------
@@ -67,28 +84,80 @@ def dataset_of(file: Path, tags: Sequence[str] | None = None) -> Dataset:
         When the header is damaged or cut off before it says what the file is, or is packed as a whole.
     """
     with opened(file) as stream:
-        head = stream.read(_HEAD)
-        if _DEFLATED in head:
-            # It is unpacked as a whole, to any length.
+        return _parsed(stream, file, tags, stop_before_pixels=True)
+
+
+def complete_dataset(file: Path, tags: Sequence[str] | None = None) -> Dataset:
+    """Return a file's elements with its pixels, known to be all that the file was written with.
+
+    pydicom takes a file that was cut off for a shorter one. Here an element of our own is put after the file's last
+    byte: it is found there, and whole, only where each element before it ends where its length says.
+
+    Parameters
+    ----------
+    file : Path
+        A DICOM file.
+    tags : sequence of str, optional
+        Keywords of the elements that are kept; all where absent.
+
+    Raises
+    ------
+    ContractError
+        As `dataset_of` raises it, when the file is incomplete, or when it is larger than is read.
+    """
+    most = _FILE_SHARE * limit_setting(IMAGE_BYTES, os.environ)
+    with opened(file) as stream:
+        if (length := os.fstat(stream.fileno()).st_size) > most:
             raise ContractError(
-                "its transfer syntax, Deflated Explicit VR Little Endian, is not read: save it without", where=str(file)
+                f"has {length} bytes, and at most {most} are read",
+                where=str(file),
+                hint=f"set {IMAGE_BYTES.variable} to more, where it is that large",
             )
-        if tags is None and os.fstat(stream.fileno()).st_size > _BYTES_OF_HEADERS:
-            raise ContractError(f"is larger than the {_BYTES_OF_HEADERS} bytes that are read", where=str(file))
-        stream.seek(0)
-        try:
-            dataset = pydicom.dcmread(
-                stream,
-                stop_before_pixels=True,
-                force=head[128:132] != b"DICM",
-                specific_tags=None if tags is None else list(tags),
-            )
-            if not text_of(dataset, "SOPClassUID"):
-                raise ContractError("its DICOM header is cut off or damaged", where=str(file))
-        except (ContractError, MemoryError, OSError):
-            raise
-        except Exception as error:
-            raise ContractError("its DICOM header is cut off or damaged", where=str(file)) from error
+        content = io.BytesIO(stream.read(length))
+    is_implicit, is_little = _parsed(content, file, ("SOPClassUID",), stop_before_pixels=True).original_encoding
+    content.seek(0, io.SEEK_END)
+    order: Literal["little", "big"] = "little" if is_little else "big"
+    content.write(b"".join(each.to_bytes(2, order) for each in (_TRAILER >> 16, _TRAILER & 0xFFFF)))
+    content.write((b"" if is_implicit else b"OB\0\0") + len(_END).to_bytes(4, order) + _END)
+    content.seek(0)
+    kept = None if tags is None else ("SOPClassUID", "DataSetTrailingPadding", *tags)
+    dataset = _parsed(content, file, kept, fault=_INCOMPLETE)
+    if _TRAILER not in dataset or dataset.get_item(_TRAILER).value != _END:
+        raise ContractError(_INCOMPLETE, where=str(file))
+    del dataset[_TRAILER]
+    return dataset
+
+
+def _parsed(
+    stream: IO[bytes],
+    file: Path,
+    tags: Sequence[str] | None,
+    *,
+    stop_before_pixels: bool = False,
+    fault: str = "its DICOM header is cut off or damaged",
+) -> Dataset:
+    """Return what pydicom reads from a stream, or raise an error with the words for a fault."""
+    head = stream.read(_HEAD)
+    if _DEFLATED in head:
+        # It is unpacked as a whole, to any length.
+        raise ContractError(
+            "its transfer syntax, Deflated Explicit VR Little Endian, is not read: save it without", where=str(file)
+        )
+    stream.seek(0)
+    try:
+        dataset = pydicom.dcmread(
+            stream,
+            stop_before_pixels=stop_before_pixels,
+            force=head[128:132] != b"DICM",
+            specific_tags=None if tags is None else list(tags),
+        )
+        is_known = text_of(dataset, "SOPClassUID") != ""
+    except (MemoryError, OSError):
+        raise
+    except Exception as error:
+        raise ContractError(fault, where=str(file)) from error
+    if not is_known:
+        raise ContractError(fault, where=str(file))
     if "TransferSyntaxUID" not in dataset.file_meta:
         dataset.file_meta = FileMetaDataset()
         dataset.file_meta.TransferSyntaxUID = _plain_syntax(dataset)
@@ -103,12 +172,19 @@ def _plain_syntax(dataset: Dataset) -> UID:
     return ExplicitVRLittleEndian if is_little else ExplicitVRBigEndian
 
 
+def _value(dataset: Dataset, keyword: str) -> Any:
+    """Return what pydicom makes of an element, None where it is absent; what it cannot make anything of is refused."""
+    try:
+        return dataset.get(keyword)
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise ContractError(f"{keyword} is damaged, or no value of its kind") from error
+
+
 def text_of(dataset: Dataset, keyword: str) -> str:
     """Return an element's text, empty where it is absent; several values stand with a backslash between them."""
-    try:
-        value = dataset.get(keyword)
-    except (TypeError, ValueError, NotImplementedError) as error:
-        raise ContractError(f"{keyword} is damaged") from error
+    value = _value(dataset, keyword)
     if value is None:
         return ""
     if isinstance(value, (list, pydicom.multival.MultiValue)):
@@ -124,10 +200,10 @@ def numbers_of(dataset: Dataset, keyword: str, count: int) -> tuple[float, ...] 
     ContractError
         When it has another count of numbers, or some that are none or not finite.
     """
+    value = _value(dataset, keyword)
+    if value is None or value == "":
+        return None
     try:
-        value = dataset.get(keyword)
-        if value is None or value == "":
-            return None
         values = [value] if isinstance(value, (str, int, float)) else list(value)
         if not values:
             return None
@@ -157,8 +233,10 @@ def whole_of(dataset: Dataset, keyword: str) -> int | None:
 
 def items_of(dataset: Dataset | None, keyword: str) -> Sequence[Dataset]:
     """Return the items of a sequence, none where it is absent."""
-    value: Any = None if dataset is None else dataset.get(keyword)
-    return [] if value is None else list(value)
+    value = None if dataset is None else _value(dataset, keyword)
+    if value is not None and not isinstance(value, Items):
+        raise ContractError(f"{keyword} is no sequence")
+    return value or []
 
 
 def shown_label(text: str) -> str:

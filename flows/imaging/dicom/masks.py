@@ -8,8 +8,8 @@ import numpy as np
 import SimpleITK as sitk
 from pydicom.dataset import Dataset
 
-from flows.imaging.dicom.files import dicom_files, is_folder
-from flows.imaging.dicom.headers import dataset_of, dicom_reading, text_of
+from flows.imaging.dicom.files import dicom_files, dicom_stat, is_folder
+from flows.imaging.dicom.headers import complete_dataset, dataset_of, dicom_reading, text_of
 from flows.imaging.dicom.segmentations import SEGMENTATIONS, segment_voxels
 from flows.imaging.dicom.structures import STRUCTURE_SET, structure_voxels
 from flows.imaging.dicom.volumes import reference_key
@@ -62,10 +62,13 @@ def read_dicom_mask(
         or in another frame of reference.
     """
     with dicom_reading(source):
+        if not 0 < threshold <= 1:
+            raise ContractError(f"the threshold of fractions is {threshold:g}, and must be above 0 and at most 1")
         refuse_large(image.size, 1 if label <= _LARGEST_OF_UINT8 else 4)
         file = _mask_file(source)
+        before = dicom_stat(file)
         with dicom_reading(file):
-            header = dataset_of(file)
+            header = complete_dataset(file)
             if text_of(header, "SOPClassUID") == STRUCTURE_SET:
                 voxels, reference = structure_voxels(header, image, segment)
             else:
@@ -74,6 +77,8 @@ def read_dicom_mask(
             _refuse_other_patient(reference, frame_of_reference)
             if not voxels.any():
                 raise ContractError("the mask is empty: no voxel of the image belongs to the structure")
+            if dicom_stat(file) != before:
+                raise ContractError("it changes while it is read: wait until it is written, and run the command again")
         kind = np.uint8 if label <= _LARGEST_OF_UINT8 else np.uint32
         mask = sitk.GetImageFromArray(np.multiply(voxels, label, dtype=kind))
         mask.SetSpacing(image.spacing)

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydicom.dataset import Dataset
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.utils import iter_pixels
 from pydicom.uid import UID
 
 from flows.imaging.dicom.frames import Frame
+from flows.imaging.dicom.headers import complete_dataset, whole_of
 from flows.imaging.image_limits import refuse_large
 from schemas.errors import ContractError
 
 __all__ = ["decoded_frames", "has_same_pixels", "voxels_of"]
 
+_PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
+_TAGS = (
+    *("SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration", "NumberOfFrames", "Rows", "Columns"),
+    *("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "ExtendedOffsetTable"),
+    *("ExtendedOffsetTableLengths", *_PIXELS),
+)
 _INTEGERS = (np.uint8, np.int8, np.uint16, np.int16, np.uint32, np.int32)
 
 
@@ -50,10 +59,9 @@ def voxels_of(frames: Sequence[Frame]) -> NDArray[Any]:
         slices.setdefault(frame.file, {})[frame.index] = place
     for file, places in slices.items():
         indices = sorted(places)
-        for index, stored in zip(
-            indices, decoded_frames(file, indices, frames[places[indices[0]]].syntax), strict=True
-        ):
-            _put(stored, frames[places[index]], voxels[places[index]])
+        decoded = decoded_frames(complete_dataset(file, _TAGS), indices, file)
+        for index, stored in zip(indices, decoded, strict=True):
+            voxels[places[index]] = _rescaled(stored, frames[places[index]], voxels.dtype)
     return voxels
 
 
@@ -61,52 +69,52 @@ def _voxel_type(frames: Sequence[Frame]) -> np.dtype[Any]:
     is_scaled = any(frame.slope != 1.0 or frame.intercept % 1 for frame in frames)
     lowest = [frame.lowest + frame.intercept for frame in frames if frame.lowest is not None]
     highest = [frame.highest + frame.intercept for frame in frames if frame.highest is not None]
-    if len(lowest) < len(frames):
-        is_scaled = is_scaled or bool(lowest) or any(frame.intercept for frame in frames)
-        return np.dtype(np.float64 if is_scaled else np.float32)
-    for integer in () if is_scaled else _INTEGERS:
+    if not lowest:
+        is_short = not is_scaled and all(frame.bits == 32 and not frame.intercept for frame in frames)
+        return np.dtype(np.float32 if is_short else np.float64)
+    for integer in () if is_scaled or len(lowest) < len(frames) else _INTEGERS:
         if np.iinfo(integer).min <= min(lowest) and max(highest) <= np.iinfo(integer).max:
             return np.dtype(integer)
     return np.dtype(np.float64)
 
 
-def _put(stored: NDArray[Any], frame: Frame, into: NDArray[Any]) -> None:
-    """Put a frame's voxels where they belong."""
-    if stored.shape != into.shape:
-        raise ContractError("its pixels are not as many as its header counts", where=str(frame.file))
-    if frame.lowest is not None and frame.highest is not None:
-        if stored.min() < frame.lowest or stored.max() > frame.highest:
-            raise ContractError("it has pixels beyond the bits that its header says are used", where=str(frame.file))
-    elif not np.isfinite(stored).all():
+def _rescaled(stored: NDArray[Any], frame: Frame, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return a frame's voxels."""
+    is_float = frame.lowest is None or frame.highest is None
+    if stored.shape != (frame.rows, frame.columns) or (stored.dtype.kind == "f") != is_float:
+        raise ContractError("its pixels are not what its header says", where=str(frame.file))
+    if is_float and not np.isfinite(stored).all():
         raise ContractError("it has voxels that are not finite (NaN or infinity)", where=str(frame.file))
-    if into.dtype.kind == "f":
-        into[:] = stored
-        if frame.slope != 1.0:
-            into *= frame.slope
-        if frame.intercept:
-            into += frame.intercept
-    else:
-        np.add(stored, int(frame.intercept), out=into, dtype=np.int64, casting="unsafe")
+    if not is_float and not (frame.lowest <= stored.min() and stored.max() <= frame.highest):
+        raise ContractError("it has pixels beyond the bits that its header says are used", where=str(frame.file))
+    if dtype.kind != "f":
+        return (stored.astype(np.int64) + int(frame.intercept)).astype(dtype)
+    voxels = stored.astype(dtype)
+    if frame.slope != 1.0:
+        voxels *= frame.slope
+    if frame.intercept:
+        voxels += frame.intercept
+    return voxels
 
 
-def decoded_frames(file: Path, indices: Sequence[int], syntax_uid: str) -> Iterator[NDArray[Any]]:
+def decoded_frames(dataset: Dataset, indices: Sequence[int], file: Path) -> Iterator[NDArray[Any]]:
     """Give the stored values of some frames of a file, each of shape (rows, columns).
 
     Parameters
     ----------
-    file : Path
-        A DICOM file.
+    dataset : pydicom.Dataset
+        The complete file.
     indices : sequence of int
         The frames that are wanted, from 0, in the order of the file.
-    syntax_uid : str
-        Of the file's transfer syntax.
+    file : Path
+        Where it lies.
 
     Raises
     ------
     ContractError
-        When the pixels are missing, cut off or damaged, or no decoder reads their transfer syntax.
+        When the pixels are missing, fewer than the header counts or damaged, or no decoder reads their transfer syntax.
     """
-    syntax = UID(syntax_uid)
+    syntax = UID(dataset.file_meta.TransferSyntaxUID)
     try:
         is_read = get_decoder(syntax).is_available
     except NotImplementedError:
@@ -115,17 +123,26 @@ def decoded_frames(file: Path, indices: Sequence[int], syntax_uid: str) -> Itera
         raise ContractError(
             f"its transfer syntax, {syntax.name}, is one that no decoder reads: save it uncompressed", where=str(file)
         )
+    damaged = f"its pixels cannot be decoded ({syntax.name}): they are missing, incomplete or damaged"
+    if not syntax.is_compressed and _plain_bits(dataset) > 8 * max(len(dataset.get(each, b"")) for each in _PIXELS):
+        raise ContractError(damaged, where=str(file))
     try:
-        yield from iter_pixels(file, indices=list(indices), raw=True, transfer_syntax_uid=syntax_uid)
+        yield from iter_pixels(dataset, indices=list(indices), raw=True)
     except (MemoryError, OSError):
         raise
     except Exception as error:
-        raise ContractError(
-            f"its pixels cannot be decoded ({syntax.name}): they are missing, incomplete or damaged", where=str(file)
-        ) from error
+        raise ContractError(damaged, where=str(file)) from error
+
+
+def _plain_bits(dataset: Dataset) -> int:
+    """Return how many bits the pixels of a file have that is not compressed, as its header counts them."""
+    counts = [whole_of(dataset, each) for each in ("Rows", "Columns", "BitsAllocated", "NumberOfFrames")]
+    return math.prod(1 if count is None else count for count in counts)
 
 
 def has_same_pixels(one: Frame, other: Frame) -> bool:
     """Return whether two frames store the same values."""
-    first, second = (next(decoded_frames(frame.file, [frame.index], frame.syntax)) for frame in (one, other))
+    first, second = (
+        next(decoded_frames(complete_dataset(frame.file, _TAGS), [frame.index], frame.file)) for frame in (one, other)
+    )
     return bool(np.array_equal(first, second))

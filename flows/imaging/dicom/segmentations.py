@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from flows.imaging.dicom.frames import group_value, plane_of
+from flows.imaging.dicom.functional_groups import group_value, plane_of
 from flows.imaging.dicom.headers import items_of, number_of, shown_label, text_of, whole_of
 from flows.imaging.dicom.lattices import placement_of
 from flows.imaging.dicom.pixels import decoded_frames
@@ -35,7 +35,7 @@ def segment_voxels(
     file : Path
         A DICOM segmentation.
     header : pydicom.Dataset
-        Its header.
+        All of it.
     grid : Grid
         The image's. Frames lie on its slices, with their rows or columns in either direction; slices without a frame
         are empty.
@@ -60,11 +60,9 @@ def segment_voxels(
     if kind not in _KINDS:
         raise ContractError(f"its SegmentationType is none of {', '.join(_KINDS)}")
     number = _segment_number(header, label, segment)
-    least = 1.0
-    if kind == "FRACTIONAL":
-        if not (most := number_of(header, "MaximumFractionalValue")) or most < 0:
-            raise ContractError("its header lacks MaximumFractionalValue, and the segmentation is FRACTIONAL")
-        least = threshold * most
+    whole = number_of(header, "MaximumFractionalValue") if kind == "FRACTIONAL" else 1.0
+    if whole is None or whole <= 0:
+        raise ContractError("its header lacks MaximumFractionalValue, and the segmentation is FRACTIONAL")
     rows, columns = whole_of(header, "Rows"), whole_of(header, "Columns")
     if not rows or not columns:
         raise ContractError("its header lacks Rows or Columns")
@@ -78,9 +76,10 @@ def segment_voxels(
     placed = [placement_of(*plane_of(header, groups[index], shared), (rows, columns), grid) for index in wanted]
     voxels = np.zeros(grid.size[::-1], dtype=bool)
     filled: set[int] = set()
-    frames = decoded_frames(file, wanted, header.file_meta.TransferSyntaxUID) if wanted else iter(())
+    frames = decoded_frames(header, wanted, file) if wanted else iter(())
     for place, stored in zip(placed, frames, strict=True):
-        frame = stored == number if kind == "LABELMAP" else stored >= least
+        # As a quotient: of 100, 7 is 0.07, where 0.07 times 100 is more than 7.
+        frame = stored == number if kind == "LABELMAP" else stored / whole >= (threshold if kind == "FRACTIONAL" else 1)
         frame = frame[:: -1 if place.flips_rows else 1, :: -1 if place.flips_columns else 1]
         if place.slice in filled and not np.array_equal(voxels[place.slice], frame):
             raise ContractError(f"it has two different frames of the segment at slice {place.slice + 1}")
@@ -110,8 +109,8 @@ def _segment_number(header: Dataset, label: int, segment: str | None) -> int:
         fitting = [number for number, name in segments if name.casefold() == segment.strip().casefold()]
         if len(fitting) == 1:
             return fitting[0]
-        many = "no segment" if not fitting else f"{len(fitting)} segments"
-        raise ContractError(f"{many} of it has the label {shown_label(segment)}; it has {_listed(segments)}")
+        many = "no segment of it has" if not fitting else f"{len(fitting)} segments of it have"
+        raise ContractError(f"{many} the label {shown_label(segment)}; it has {_listed(segments)}")
     if len(segments) == 1:
         return segments[0][0]
     if [number for number, _ in segments].count(label) == 1:

@@ -136,7 +136,7 @@ def _series_in(files: Sequence[Path], rule: SeriesRule) -> list[Series]:
     found: dict[str, list[tuple[Path, Dataset]]] = {}
     for file in files:
         header = dataset_of(file, _TAGS)
-        if header.SOPClassUID not in _IMAGES:
+        if text_of(header, "SOPClassUID") not in _IMAGES:
             continue
         if not (uid := text_of(header, "SeriesInstanceUID")) or not text_of(header, "SOPInstanceUID"):
             raise ContractError("its DICOM header lacks SeriesInstanceUID or SOPInstanceUID", where=str(file))

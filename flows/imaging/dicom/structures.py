@@ -70,7 +70,7 @@ def structure_voxels(header: Dataset, grid: Grid, name: str | None) -> tuple[NDA
     voxels = np.zeros(grid.size[::-1], dtype=bool)
     for place, drawn in by_slice.items():
         shape = (grid.size[1], grid.size[0])
-        _refuse_overlaps([raster([each], shape) for each in drawn] if len(drawn) > 1 else [], place)
+        _refuse_overlaps(drawn, shape, place)
         voxels[place] = raster(drawn, shape)
     reference = text_of(roi, "ReferencedFrameOfReferenceUID") or text_of(header, "FrameOfReferenceUID")
     return voxels, reference
@@ -89,8 +89,8 @@ def _roi(header: Dataset, name: str | None) -> Dataset:
         )
     fitting = [each for each, found in zip(every, names, strict=True) if found.casefold() == name.strip().casefold()]
     if len(fitting) != 1:
-        many = "no structure" if not fitting else f"{len(fitting)} structures"
-        raise ContractError(f"{many} of it has the name {shown_label(name)} (ROIName); it has {listed}")
+        many = "no structure of it has" if not fitting else f"{len(fitting)} structures of it have"
+        raise ContractError(f"{many} the name {shown_label(name)} (ROIName); it has {listed}")
     return fitting[0]
 
 
@@ -166,11 +166,20 @@ def _refuse_twice(by_slice: dict[int, list[Contour]]) -> None:
             raise ContractError(f"a contour is drawn twice at slice {place + 1}")
 
 
-def _refuse_overlaps(parts: Sequence[NDArray[np.bool_]], place: int) -> None:
+def _refuse_overlaps(drawn: Sequence[Contour], shape: tuple[int, int], place: int) -> None:
     """Refuse contours of one slice of which neither lies in the other, or beside it."""
-    for one, other in combinations(parts, 2):
-        common = np.count_nonzero(one & other)
-        if common and common not in (np.count_nonzero(one), np.count_nonzero(other)):
+    end = np.array(shape[::-1]) - 1.0
+    boxes = [
+        (np.clip(np.floor(each.min(axis=0)), 0, end), np.clip(np.ceil(each.max(axis=0)), 0, end)) for each in drawn
+    ]
+    for (one, (low, high)), (other, (first, last)) in combinations(zip(drawn, boxes, strict=True), 2):
+        if (low > last).any() or (first > high).any():
+            continue
+        corner = np.minimum(low, first)
+        columns, rows = (np.maximum(high, last) - corner + 1).astype(int)
+        ours, theirs = (raster([each - corner], (int(rows), int(columns))) for each in (one, other))
+        common = np.count_nonzero(ours & theirs)
+        if common and common not in (np.count_nonzero(ours), np.count_nonzero(theirs)):
             raise ContractError(
                 f"two contours overlap in part at slice {place + 1}: whether what they share belongs to the structure "
                 "is not known",

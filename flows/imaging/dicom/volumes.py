@@ -38,6 +38,7 @@ def read_series(source: Path, rule: SeriesRule) -> sitk.Image:
     SimpleITK.Image
         Stored values times RescaleSlope plus RescaleIntercept, of the type that `voxels_of` gives, in the patient's
         axes (left, posterior, superior); slices are in order along their normal (DICOM PS3.3, section C.7.6.2).
+        Padding outside of the scanner's circle (PixelPaddingValue) stays what it is, and PET in its units.
 
     Raises
     ------

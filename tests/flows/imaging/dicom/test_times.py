@@ -4,11 +4,11 @@ import tarfile
 
 import numpy as np
 import pytest
+from builders.dicom_refusals import series_refusal
 from builders.written_dicom import numbered, voxels, write_series
 from pydicom.uid import generate_uid
 
 from flows.imaging.dicom.volumes import read_series
-from schemas.errors import ContractError
 from schemas.study.series_rule import SeriesRule
 
 VOLUMES = [numbered(3, 4, 5) + 1000 * t for t in range(3)]
@@ -22,13 +22,6 @@ def write_dynamic(folder, elements_of, count=3):
             folder / f"{9 - t}", VOLUMES[t], uid=uid,
             change=lambda k, each, t=t: [setattr(each, name, value) for name, value in elements_of(t, k).items()],
         )  # fmt: skip
-
-
-def refusal(folder, **rule):
-    """Return what is said of a rule."""
-    with pytest.raises(ContractError) as error:
-        read_series(folder, SeriesRule(**rule))
-    return str(error.value)
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +39,7 @@ def test_a_real_dynamic_series_is_three_volumes_in_order(breast):
     assert [volume.shape for volume in volumes] == [(60, 256, 256)] * 3
     before, early, late = (float(volume.mean()) for volume in volumes)
     assert before < early < late
-    assert "3 times of 60 slices" in refusal(breast)
+    assert "3 times of 60 slices" in series_refusal(breast)
 
 
 @pytest.mark.parametrize(
@@ -74,17 +67,17 @@ def test_times_are_told_apart_by_the_first_that_splits_evenly(tmp_path, elements
 def test_a_dynamic_series_without_a_time_is_refused(tmp_path):
     """The hint says how one is chosen; a fourth of three is none."""
     write_dynamic(tmp_path, lambda t, k: {"TemporalPositionIdentifier": t + 1})
-    said = refusal(tmp_path)
+    said = series_refusal(tmp_path)
     assert "is a dynamic series of 3 times of 3 slices, and the rule chooses none" in said
     assert "next: write time = 1" in said
-    assert "time = 4 is asked for, and the series has 3 volumes" in refusal(tmp_path, time=4)
+    assert "time = 4 is asked for, and the series has 3 volumes" in series_refusal(tmp_path, time=4)
 
 
 def test_one_volume_is_its_own_first_time(tmp_path):
     """A series with one slice at each place is not dynamic."""
     write_series(tmp_path, VOLUMES[0])
     assert np.array_equal(voxels(read_series(tmp_path, SeriesRule(time=1))), VOLUMES[0])
-    assert "time = 2 is asked for, and the series has one volume" in refusal(tmp_path, time=2)
+    assert "time = 2 is asked for, and the series has one volume" in series_refusal(tmp_path, time=2)
 
 
 def test_seconds_choose_the_volume_that_began_in_them(tmp_path):
@@ -92,16 +85,16 @@ def test_seconds_choose_the_volume_that_began_in_them(tmp_path):
     write_dynamic(tmp_path, lambda t, k: {"AcquisitionTime": f"10{t:02}{k:02}", "ContrastBolusStartTime": "095930"})
     assert np.array_equal(voxels(read_series(tmp_path, SeriesRule(seconds=(80, 100)))), VOLUMES[1])
     assert np.array_equal(voxels(read_series(tmp_path, SeriesRule(seconds=(80, 200), time=2))), VOLUMES[1])
-    assert "2 volumes of the series began within 80 to 200 seconds" in refusal(tmp_path, seconds=(80, 200))
-    assert "its 3 began at 30, 90, 150 s" in refusal(tmp_path, seconds=(1, 2))
-    assert "volume 3 did not begin within 80 to 100 seconds" in refusal(tmp_path, seconds=(80, 100), time=3)
+    assert "2 volumes of the series began within 80 to 200 seconds" in series_refusal(tmp_path, seconds=(80, 200))
+    assert "its 3 began at 30, 90, 150 s" in series_refusal(tmp_path, seconds=(1, 2))
+    assert "volume 3 did not begin within 80 to 100 seconds" in series_refusal(tmp_path, seconds=(80, 100), time=3)
 
 
 def test_a_time_that_lacks_a_slice_is_refused(tmp_path):
     """A place with fewer slices than the others belongs to a transfer that broke off."""
     write_dynamic(tmp_path, lambda t, k: {"TemporalPositionIdentifier": t + 1})
     next((tmp_path / "8").glob("*-1.dcm")).unlink()
-    assert "has 3 different slices at 2 of its 3 places and fewer at the others" in refusal(tmp_path, time=1)
+    assert "has 3 different slices at 2 of its 3 places and fewer at the others" in series_refusal(tmp_path, time=1)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +110,7 @@ def test_a_time_that_lacks_a_slice_is_refused(tmp_path):
 def test_times_that_are_not_told_apart_are_refused(tmp_path, elements_of):
     """Volumes follow one another: a slice of a later one is not acquired before one of an earlier."""
     write_dynamic(tmp_path, elements_of)
-    assert "nothing tells their times apart" in refusal(tmp_path, time=1)
+    assert "nothing tells their times apart" in series_refusal(tmp_path, time=1)
 
 
 @pytest.mark.parametrize(
@@ -130,10 +123,10 @@ def test_times_that_are_not_told_apart_are_refused(tmp_path, elements_of):
 def test_echoes_and_reconstructions_are_no_times(tmp_path, keyword, values):
     """Dixon images have times of their own, and are not a dynamic series for that."""
     write_dynamic(tmp_path, lambda t, k: {keyword: values[t], "ContentTime": f"10{t:02}00"})
-    assert f"slices at one place that differ in {keyword}" in refusal(tmp_path, time=1)
+    assert f"slices at one place that differ in {keyword}" in series_refusal(tmp_path, time=1)
 
 
 def test_an_order_that_contradicts_the_times_is_refused(tmp_path):
     """AcquisitionNumber that runs against AcquisitionTime is no order."""
     write_dynamic(tmp_path, lambda t, k: {"AcquisitionNumber": 9 - t, "AcquisitionTime": f"10{t:02}00"})
-    assert "by AcquisitionNumber contradicts that of AcquisitionTime" in refusal(tmp_path, time=1)
+    assert "by AcquisitionNumber contradicts that of AcquisitionTime" in series_refusal(tmp_path, time=1)
