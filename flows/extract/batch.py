@@ -18,13 +18,13 @@ from flows.imaging.grid_tolerance import set_tolerance
 from flows.imaging.grids import geometry_difference, grid_of
 from flows.imaging.labels import lesion_mask
 from flows.imaging.opened_files import library_words, shown_below
-from flows.imaging.sources import file_of_source, read_image, read_labels, reference_of_image, stored_source
+from flows.imaging.patient_axes import frame_of_reference
+from flows.imaging.sources import file_of_source, read_image, read_labels, stored_source
 from flows.imaging.volumes import ReadingFolders, image_sha256, mask_sha256
 from schemas.errors import ContractError
 from schemas.features.radiomics_settings import RadiomicsSettings
 from schemas.settings import EXTRACTION_MEMORY, Engine
-from schemas.study.series_rule import SeriesRule
-from schemas.study.structure_rule import StructureRule
+from schemas.study.dicom_parts import SeriesRule, StructureRule
 from store.rows.staging import ExtractionRecord, stage
 
 __all__ = ["Receipt", "extract_units", "failure_of", "mask_units", "unchanged_image", "unchanged_mask", "unit_receipts"]
@@ -132,7 +132,7 @@ def unchanged_mask(planned: PlannedInput, image: sitk.Image, tolerance: float, f
     """
     with _of_file("mask", planned.mask_source, folders):
         source = stored_source(planned.mask_source, StructureRule)
-        reference = reference_of_image(image)
+        reference = frame_of_reference(image)
         labels = read_labels(source, grid_of(image), planned.mask_label, folders, frame_of_reference=reference)
         mask = lesion_mask(labels, planned.mask_label)
         if mask_sha256(mask) != planned.mask_sha256:

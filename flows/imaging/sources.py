@@ -15,11 +15,7 @@ from flows.imaging.image_files import source_path, source_stat
 from flows.imaging.volumes import ReadingFolders, read_volume, refuse_not_finite
 from schemas.errors import ContractError
 from schemas.study.cohort import Phase
-from schemas.study.series_rule import SeriesRule
-from schemas.study.structure_rule import StructureRule
-
-FRAME_OF_REFERENCE = "radzoo_frame_of_reference"
-"""The key under which an image that was read from DICOM carries its frame of reference."""
+from schemas.study.dicom_parts import SeriesRule, StructureRule
 
 __all__ = [
     "Source",
@@ -28,7 +24,6 @@ __all__ = [
     "mask_source",
     "read_image",
     "read_labels",
-    "reference_of_image",
     "stat_of_source",
     "stored_source",
 ]
@@ -172,8 +167,3 @@ def read_labels(
     return read_dicom_mask(
         source.file, image, label, part.segment, part.threshold, frame_of_reference=frame_of_reference
     )
-
-
-def reference_of_image(image: sitk.Image) -> str | None:
-    """Return the key of the frame of reference that an image's DICOM files name, None where they are others."""
-    return image.GetMetaData(FRAME_OF_REFERENCE) if image.HasMetaDataKey(FRAME_OF_REFERENCE) else None

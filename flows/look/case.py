@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from flows.imaging.grids import grid_of
 from flows.imaging.labels import lesion_voxels
-from flows.imaging.sources import read_image, read_labels, reference_of_image, stored_source
+from flows.imaging.patient_axes import frame_of_reference
+from flows.imaging.sources import read_image, read_labels, stored_source
 from flows.imaging.volumes import ReadingFolders
 from flows.look.quality import Measures, measures_of
 from flows.look.slices import slice_plane
-from schemas.study.series_rule import SeriesRule
-from schemas.study.structure_rule import StructureRule
+from schemas.study.dicom_parts import SeriesRule, StructureRule
 
 __all__ = ["MOST_SLICES", "ShownScan", "shown_scan"]
 
@@ -63,7 +63,7 @@ def shown_scan(image_text: str, mask_text: str, label: int, folders: ReadingFold
     image = read_image(stored_source(image_text, SeriesRule), folders)
     grid = grid_of(image)
     source = stored_source(mask_text, StructureRule)
-    labels = read_labels(source, grid, label, folders, frame_of_reference=reference_of_image(image))
+    labels = read_labels(source, grid, label, folders, frame_of_reference=frame_of_reference(image))
     plane = slice_plane(grid)
     voxels = plane.shown(sitk.GetArrayViewFromImage(image))
     mask = plane.shown(lesion_voxels(labels, label))

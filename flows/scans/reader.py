@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any, ParamSpec, Self, TypeVar
 
 from flows.imaging.grids import Place, grid_of
-from flows.imaging.sources import Source, read_image, read_labels, reference_of_image, stat_of_source
+from flows.imaging.patient_axes import frame_of_reference
+from flows.imaging.sources import Source, read_image, read_labels, stat_of_source
 from flows.imaging.volumes import ReadingFolders, is_unoriented
 from flows.scans.rows import mask_row, scan_row
 from schemas.errors import ContractError
@@ -125,7 +126,7 @@ def read_scan(source: Source, folders: ReadingFolders) -> tuple[Row, Place, bool
     stat = stat_of_source(source, folders.study)
     image = read_image(source, folders)
     row = scan_row(image, source.text(folders.study), stat or "")
-    return row, Place(grid_of(image), reference_of_image(image)), is_unoriented(image)
+    return row, Place(grid_of(image), frame_of_reference(image)), is_unoriented(image)
 
 
 def read_mask(source: Source, folders: ReadingFolders, image: Place, label: int, tolerance: float) -> Row:

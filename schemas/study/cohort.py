@@ -8,9 +8,8 @@ from pydantic import Field, SerializerFunctionWrapHandler, StringConstraints, fi
 
 from schemas.day_window import DayWindow, WrittenWindow
 from schemas.keys import ReaderName
+from schemas.study.dicom_parts import SegmentName, SeriesRule, StructureRule, Threshold
 from schemas.study.path_patterns import pattern_fault
-from schemas.study.series_rule import SeriesRule
-from schemas.study.structure_rule import SegmentName, StructureRule, Threshold
 from schemas.written.values import Written
 
 __all__ = ["Cohort", "Phase", "Reading"]

@@ -14,7 +14,7 @@ from flows.imaging.dicom.masks import read_dicom_mask
 from flows.imaging.dicom.volumes import read_series
 from flows.imaging.grids import Grid
 from schemas.errors import ContractError
-from schemas.study.series_rule import SeriesRule
+from schemas.study.dicom_parts import SeriesRule
 
 SECRETS = ("SECRET", "Secret", "20200102", "101112", "101030")
 """What written headers hold of a person and an examination."""

@@ -12,9 +12,9 @@ from flows.imaging.dicom.files import dicom_files, dicom_stat, is_folder
 from flows.imaging.dicom.headers import complete_dataset, dataset_of, dicom_reading, text_of
 from flows.imaging.dicom.segmentations import SEGMENTATIONS, segment_voxels
 from flows.imaging.dicom.structures import STRUCTURE_SET, structure_voxels
-from flows.imaging.dicom.volumes import reference_key
 from flows.imaging.grids import Grid
 from flows.imaging.image_limits import refuse_large
+from flows.imaging.patient_axes import reference_key
 from schemas.errors import ContractError
 
 __all__ = ["read_dicom_mask"]
@@ -48,7 +48,7 @@ def read_dicom_mask(
     threshold : float
         Of a FRACTIONAL segmentation: voxels of at least this share of MaximumFractionalValue belong to the segment.
     frame_of_reference : str, optional
-        What `flows.imaging.dicom.volumes.frame_of_reference` says of the image. A mask of another one is refused.
+        What `flows.imaging.patient_axes.frame_of_reference` says of the image. A mask of another one is refused.
 
     Returns
     -------

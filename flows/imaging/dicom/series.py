@@ -15,7 +15,7 @@ from flows.imaging.dicom.files import dicom_files, is_folder
 from flows.imaging.dicom.frames import FRAME_TAGS
 from flows.imaging.dicom.headers import dataset_of, shown_label, text_of, whole_of
 from schemas.errors import ContractError
-from schemas.study.series_rule import SeriesRule
+from schemas.study.dicom_parts import SeriesRule
 
 __all__ = ["Series", "chosen_series"]
 

@@ -10,7 +10,7 @@ from flows.imaging.dicom.frames import Frame
 from flows.imaging.dicom.pixels import has_same_pixels
 from flows.imaging.dicom.stacks import places_of
 from schemas.errors import ContractError
-from schemas.study.series_rule import SeriesRule
+from schemas.study.dicom_parts import SeriesRule
 
 __all__ = ["chosen_volume", "volumes_of"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,12 +14,11 @@ from flows.imaging.dicom.pixels import has_same_pixels, voxels_of
 from flows.imaging.dicom.series import Series, chosen_series
 from flows.imaging.dicom.stacks import refuse_mixed, stack_of
 from flows.imaging.dicom.times import chosen_volume
+from flows.imaging.patient_axes import mark_frame_of_reference
 from schemas.errors import ContractError
-from schemas.study.series_rule import SeriesRule
+from schemas.study.dicom_parts import SeriesRule
 
-__all__ = ["frame_of_reference", "read_series", "reference_key"]
-
-_REFERENCE = "radzoo_frame_of_reference"
+__all__ = ["read_series"]
 
 
 def read_series(source: Path, rule: SeriesRule) -> sitk.Image:
@@ -58,20 +56,10 @@ def read_series(source: Path, rule: SeriesRule) -> sitk.Image:
         image.SetOrigin(stack.grid.origin)
         image.SetDirection(stack.grid.direction)
         for reference in series.values("FrameOfReferenceUID"):
-            image.SetMetaData(_REFERENCE, reference_key(reference))
+            mark_frame_of_reference(image, reference)
         if dicom_stat(source) != before:
             raise ContractError("it changes while it is read: wait until it is written, and run the command again")
     return image
-
-
-def frame_of_reference(image: sitk.Image) -> str | None:
-    """Return the key of the patient's axes that a series was read in, None where its files name none."""
-    return image.GetMetaData(_REFERENCE) if image.HasMetaDataKey(_REFERENCE) else None
-
-
-def reference_key(uid: str) -> str:
-    """Return what stands for a FrameOfReferenceUID: the same for the same one, and the UID cannot be read from it."""
-    return hashlib.sha256(uid.encode()).hexdigest()[:16]
 
 
 def _frames_once(series: Series) -> list[Frame]:

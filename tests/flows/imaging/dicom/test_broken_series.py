@@ -13,7 +13,7 @@ from pydicom.uid import generate_uid
 
 from flows.imaging.dicom.volumes import read_series
 from schemas.settings import IMAGE_BYTES
-from schemas.study.series_rule import SeriesRule
+from schemas.study.dicom_parts import SeriesRule
 
 ANY = SeriesRule()
 ARRAY = numbered(4, 3, 5)

@@ -24,7 +24,7 @@ from pydicom.uid import JPEG2000Lossless, JPEGLSLossless, RLELossless, generate_
 
 from flows.imaging.dicom.volumes import read_series
 from flows.imaging.grids import grid_difference, grid_of
-from schemas.study.series_rule import SeriesRule
+from schemas.study.dicom_parts import SeriesRule
 
 ANY = SeriesRule()
 ARRAY = numbered(4, 3, 5)

@@ -21,9 +21,10 @@ from pydicom.pixels import pixel_array
 from pydicom.uid import generate_uid
 
 from flows.imaging.dicom.masks import read_dicom_mask
-from flows.imaging.dicom.volumes import frame_of_reference, read_series
+from flows.imaging.dicom.volumes import read_series
 from flows.imaging.grids import Grid, grid_of
-from schemas.study.series_rule import SeriesRule
+from flows.imaging.patient_axes import frame_of_reference
+from schemas.study.dicom_parts import SeriesRule
 
 ANY = SeriesRule()
 FLIPPED = np.diag([-1.0, 1.0, -1.0])

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from pydicom.uid import generate_uid
 
 from flows.imaging.dicom.volumes import read_series
-from schemas.study.series_rule import SeriesRule
+from schemas.study.dicom_parts import SeriesRule
 
 UIDS = {name: generate_uid() for name in ("native", "arterial", "venous", "ct")}
 VALUES = dict(zip(UIDS, (0, 1000, 2000, 3000), strict=True))

@@ -11,7 +11,7 @@ from builders.written_dicom import (
 )
 
 from flows.imaging.dicom.masks import read_dicom_mask
-from schemas.study.series_rule import SeriesRule
+from schemas.study.dicom_parts import SeriesRule
 
 ANY = SeriesRule()
 FLIPPED = np.diag([-1.0, 1.0, -1.0])

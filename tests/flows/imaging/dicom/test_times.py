@@ -9,7 +9,7 @@ from builders.written_dicom import numbered, voxels, write_series
 from pydicom.uid import generate_uid
 
 from flows.imaging.dicom.volumes import read_series
-from schemas.study.series_rule import SeriesRule
+from schemas.study.dicom_parts import SeriesRule
 
 VOLUMES = [numbered(3, 4, 5) + 1000 * t for t in range(3)]
 

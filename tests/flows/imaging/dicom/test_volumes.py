@@ -20,9 +20,10 @@ from pydicom import dcmread, dcmwrite
 from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRBigEndian, ImplicitVRLittleEndian
 
-from flows.imaging.dicom.volumes import frame_of_reference, read_series
+from flows.imaging.dicom.volumes import read_series
 from flows.imaging.grids import grid_difference, grid_of
-from schemas.study.series_rule import SeriesRule
+from flows.imaging.patient_axes import frame_of_reference
+from schemas.study.dicom_parts import SeriesRule
 
 ANY = SeriesRule()
 ARRAY = numbered(4, 3, 5)

@@ -1,4 +1,4 @@
-"""Which image of a DICOM folder a phase is, as a study file says it."""
+"""Which part of DICOM a phase's image and mask are, as a study file says it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from pydantic import Field, StringConstraints, field_validator
 
 from schemas.written.values import Written
 
-__all__ = ["SeriesRule"]
+__all__ = ["SegmentName", "SeriesRule", "StructureRule", "Threshold"]
+
+SegmentName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Threshold = Annotated[float, Field(gt=0, le=1)]
 
 _PATTERN = StringConstraints(min_length=1, max_length=200)
 _UID = StringConstraints(pattern=r"^[0-9]+(\.[0-9]+)*$", max_length=64)
@@ -43,3 +46,12 @@ class SeriesRule(Written):
             if seconds[0] > seconds[1]:
                 raise ValueError("the window of seconds is upside down: the lower number comes first, as in [20, 40]")
         return seconds
+
+
+class StructureRule(Written):
+    """What is chosen of a DICOM mask."""
+
+    segment: SegmentName | None = None
+    """SegmentLabel or ROIName; upper and lower case are the same. The only one where absent."""
+    threshold: Threshold = 0.5
+    """Of a fractional segmentation: the least share that belongs to the lesion."""
