@@ -53,20 +53,21 @@ def test_fractions_are_cut_at_the_threshold(tmp_path, series):
         assert read.sum() == np.count_nonzero(stored >= round(100 * threshold))
 
 
-def test_rows_and_columns_that_run_the_other_way_are_put_right(tmp_path, series, segments):
-    """The same lattice, written from its other corner."""
+@pytest.mark.parametrize(("across", "down"), [(-1, -1), (-1, 1), (1, -1)])
+def test_rows_and_columns_that_run_the_other_way_are_put_right(tmp_path, series, segments, across, down):
+    """The same lattice, written from another corner."""
     files, grid = series
-    extent = [grid.spacing[axis] * (grid.size[axis] - 1) for axis in (0, 1)]
+    extent_x, extent_y = (grid.spacing[axis] * (grid.size[axis] - 1) for axis in (0, 1))
 
     def flip(dataset):
         frames = pixel_array(dataset)
-        dataset.SharedFunctionalGroupsSequence[0].PlaneOrientationSequence = item(
-            ImageOrientationPatient=[-1, 0, 0, 0, -1, 0]
-        )
+        shared = dataset.SharedFunctionalGroupsSequence[0]
+        shared.PlaneOrientationSequence = item(ImageOrientationPatient=[across, 0, 0, 0, down, 0])
         for group in dataset.PerFrameFunctionalGroupsSequence:
             x, y, z = group.PlanePositionSequence[0].ImagePositionPatient
-            group.PlanePositionSequence[0].ImagePositionPatient = [x + extent[0], y + extent[1], z]
-        dataset.PixelData = np.packbits(frames[:, ::-1, ::-1].ravel(), bitorder="little").tobytes()
+            corner = [x + extent_x * (across < 0), y + extent_y * (down < 0), z]
+            group.PlanePositionSequence[0].ImagePositionPatient = corner
+        dataset.PixelData = np.packbits(frames[:, ::down, ::across].ravel(), bitorder="little").tobytes()
 
     write_segmentation(tmp_path / "seg.dcm", files, segments[..., 1:], change=flip)
     assert np.array_equal(labelled(read_dicom_mask(tmp_path / "seg.dcm", grid, 1, None)), segments[..., 1] > 0)

@@ -175,6 +175,8 @@ def test_padding_after_the_pixels_is_read_over(tmp_path):
     for file in write_series(tmp_path, ARRAY):
         changed(file, DataSetTrailingPadding=b"\0" * 100)
     assert np.array_equal(voxels(read_series(tmp_path, ANY)), ARRAY)
+    file.write_bytes(file.read_bytes()[:-50])
+    assert "the file is incomplete or damaged" in series_refusal(tmp_path)
 
 
 def test_the_frame_of_reference_is_known_of_an_image_and_not_shown(tmp_path):
