@@ -16,7 +16,9 @@ __all__ = ["MOST_FILES", "dicom_files", "dicom_stat", "is_folder"]
 MOST_FILES = 200_000
 """Files of one folder that are looked at."""
 
-_HEAD = 132
+_HEAD = 512
+_OF_DICOM = b"1.2.840.10008."
+"""What UIDs of the standard begin with: a file without a preamble says early what it is."""
 _ENDINGS = (".dcm", ".dicom", ".ima")
 _MACOS = "._"
 
@@ -117,4 +119,5 @@ def _is_wanted(file: Path) -> bool:
 
 def _is_dicom_file(file: Path) -> bool:
     with opened(file) as stream:
-        return is_dicom(stream.read(_HEAD))
+        head = stream.read(_HEAD)
+    return is_dicom(head) and (head[128:132] == b"DICM" or _OF_DICOM in head)

@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 _HEAD = 4096
-_DEFLATED = b"1.2.840.10008.1.2.1.99"
+_DEFLATED = b"\x02\x00\x10\x00UI\x16\x001.2.840.10008.1.2.1.99"
 _LONGEST_SHOWN = 64
 _TRAILER, _END = 0xFFFCFFFC, b"the file's end\0\0"
 """DataSetTrailingPadding, the highest of all elements, and what it holds here."""

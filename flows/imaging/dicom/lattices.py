@@ -12,10 +12,12 @@ from schemas.errors import ContractError
 
 __all__ = ["PLACING", "Placement", "index_of", "placement_of"]
 
-PLACING = 0.01
-"""Voxels that a mask's frame may lie off the image's: as far as the image's own slices may lie off theirs.
+PLACING = 0.05
+"""Voxels that the corners of a mask's frame may lie off the image's; its voxels are then taken for the image's own.
 
-Headers round positions to some six digits, and a writer may lay its frames on a regular grid of its own.
+Headers round to some six digits, and a writer may lay its frames on a regular grid of its own: direction cosines that
+differ by 1e-4, as those of one grid may (`flows.imaging.grids.DIRECTION_ROUNDING`), move the far corner of 512 voxels
+by as much.
 """
 
 

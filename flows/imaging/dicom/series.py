@@ -223,7 +223,7 @@ def _shown_rule(rule: SeriesRule) -> str:
     written = rule.model_dump(exclude_none=True, exclude={"order", "time"})
     if not written:
         return "the rule, which has no key"
-    return "and ".join(
-        f"{key}" if key == "uid" else f"{key} = {shown_label(value) if isinstance(value, str) else value} "
+    return " and ".join(
+        key if key == "uid" else f"{key} = {shown_label(value) if isinstance(value, str) else value}"
         for key, value in written.items()
-    ).strip()
+    )

@@ -23,7 +23,8 @@ __all__ = ["STRUCTURE_SET", "structure_voxels"]
 STRUCTURE_SET = "1.2.840.10008.5.1.4.1.1.481.3"
 
 _CLOSED = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR")
-_OFF_SLICE, _OFF_SLICE_MM = 0.1, 0.1
+_OFF_SLICE, _OFF_SLICE_MM, _MOST_OFF_SLICE = 0.1, 0.1, 0.4
+"""How far a contour may lie off its slice: a share of their distance or some mm, whichever is more, and a most."""
 _LISTED = 20
 _LEAST_OF_GAPS = 3
 
@@ -141,7 +142,8 @@ def _refuse_outside(contours: Sequence[Contour], grid: Grid) -> None:
 
 def _slice_of(contour: Contour, grid: Grid) -> int:
     along = contour[:, 2]
-    allowed = max(_OFF_SLICE, _OFF_SLICE_MM / grid.spacing[2])
+    # Of slices thinner than the rounding of planning programs, a contour is still nearer to one than to the next.
+    allowed = min(max(_OFF_SLICE, _OFF_SLICE_MM / grid.spacing[2]), _MOST_OFF_SLICE)
     place = round(float(along.mean()))
     if np.ptp(along) > 2 * allowed:
         raise ContractError(

@@ -16,6 +16,7 @@ def test_files_are_found_by_their_content_in_the_order_of_their_names(tmp_path):
     first, second = sorted(write_series(tmp_path / "a", numbered(2, 2, 2)))
     plain = first.rename(first.with_name("0-no-ending"))
     (tmp_path / "a" / "notes.txt").write_text("text")
+    (tmp_path / "a" / "numbers.bin").write_bytes(b"\x08\0\0\0" * 500)
     (tmp_path / "z").mkdir()
     link = tmp_path / "z" / "link"
     link.symlink_to(second)

@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.path import Path as Polygon
 
@@ -117,6 +117,7 @@ def brute_force(contours, shape):
     return inside
 
 
+@settings(deadline=None)  # fractions are slow
 @given(contours_of(WHOLE) | contours_of(SIXTEENTHS) | contours_of(ANYWHERE))
 def test_any_contours_are_what_counting_crossings_gives(contours):
     """Exactly, also where vertices and edges lie on centres."""

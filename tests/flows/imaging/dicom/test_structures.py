@@ -41,6 +41,13 @@ def test_a_contour_a_little_off_its_slice_is_taken(tmp_path):
     assert labelled(read_dicom_mask(tmp_path, GRID, 1, None)).sum() == 24
 
 
+def test_a_contour_between_thin_slices_is_refused(tmp_path):
+    """A tenth of a millimetre is a whole slice there, and still not just between two."""
+    grid = Place(spacing=(0.8, 0.7, 0.1)).grid(np.zeros((5, 7, 9)))
+    write_structures(tmp_path / "rs.dcm", {"GTV": [points_mm(SQUARE, 4.49, grid)]})
+    assert "a contour lies between slices" in mask_refusal(tmp_path / "rs.dcm", grid)
+
+
 @pytest.mark.parametrize(
     ("contours", "words"),
     [

@@ -11,6 +11,7 @@ from builders.written_dicom import (
     PT,
     TURNED,
     Place,
+    changed,
     image_dataset,
     numbered,
     voxels,
@@ -168,6 +169,15 @@ def test_warnings_of_pydicom_are_not_shown(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         read_series(tmp_path, SeriesRule(number=5))
+
+
+def test_padding_after_the_pixels_is_read_over(tmp_path):
+    """DataSetTrailingPadding fills up a block of tape."""
+    for file in write_series(tmp_path, ARRAY):
+        changed(file, DataSetTrailingPadding=b"\0" * 100)
+    assert np.array_equal(voxels(read_series(tmp_path, ANY)), ARRAY)
+    file.write_bytes(file.read_bytes()[:-50])
+    assert "the file is incomplete or damaged" in series_refusal(tmp_path)
 
 
 def test_the_frame_of_reference_is_known_of_an_image_and_not_shown(tmp_path):
