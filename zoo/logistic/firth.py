@@ -90,10 +90,16 @@ def penalised_log_likelihood(
         0 or 1.
     """
     log_odds = design @ coefficients
-    root = np.abs(np.diag(np.linalg.qr(design * np.sqrt(expit(log_odds) * expit(-log_odds))[:, None], mode="r")))
-    if root.min() <= np.finfo(float).eps * root.max():
+    root = np.linalg.qr(design * np.sqrt(expit(log_odds) * expit(-log_odds))[:, None], mode="r")
+    return _penalised(log_odds, root, target)
+
+
+def _penalised(log_odds: NDArray[np.float64], root: NDArray[np.float64], target: NDArray[np.intp]) -> float:
+    """Return the penalised log likelihood, given a triangular root of the information."""
+    diagonal = np.abs(np.diag(root))
+    if diagonal.min() <= np.finfo(float).eps * diagonal.max():
         return -np.inf
-    return float(-np.logaddexp(0.0, np.where(target == 1, -log_odds, log_odds)).sum() + np.log(root).sum())
+    return float(-np.logaddexp(0.0, np.where(target == 1, -log_odds, log_odds)).sum() + np.log(diagonal).sum())
 
 
 def _highest(design: NDArray[np.float64], target: NDArray[np.intp]) -> _Maximum | None:
@@ -126,10 +132,10 @@ def _maximum(
         log_odds = design @ coefficients
         probability = expit(log_odds)
         # By QR: the information itself is too nearly singular far out.
-        basis = np.linalg.qr(design * np.sqrt(probability * expit(-log_odds))[:, None])[0]
+        basis, root = np.linalg.qr(design * np.sqrt(probability * expit(-log_odds))[:, None])
         leverage = (basis**2).sum(axis=1)
         score = design[:, free].T @ (target - probability + leverage * (0.5 - probability))
-        return -penalised_log_likelihood(coefficients, design, target), -score
+        return -_penalised(log_odds, root, target), -score
 
     if not np.isfinite(depth(start[free])[0]):
         return None

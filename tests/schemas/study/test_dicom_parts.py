@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from schemas.study.series_rule import SeriesRule
+from schemas.study.dicom_parts import SeriesRule
 
 
 def test_a_rule_survives_its_json():
