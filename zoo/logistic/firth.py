@@ -90,13 +90,13 @@ def penalised_log_likelihood(
         0 or 1.
     """
     log_odds = design @ coefficients
-    root = np.linalg.qr(design * np.sqrt(expit(log_odds) * expit(-log_odds))[:, None], mode="r")
+    root = np.diag(np.linalg.qr(design * np.sqrt(expit(log_odds) * expit(-log_odds))[:, None], mode="r"))
     return _penalised(log_odds, root, target)
 
 
 def _penalised(log_odds: NDArray[np.float64], root: NDArray[np.float64], target: NDArray[np.intp]) -> float:
-    """Return the penalised log likelihood, given a triangular root of the information."""
-    diagonal = np.abs(np.diag(root))
+    """Return the penalised log likelihood, given the diagonal of a triangular root of the information."""
+    diagonal = np.abs(root)
     if diagonal.min() <= np.finfo(float).eps * diagonal.max():
         return -np.inf
     return float(-np.logaddexp(0.0, np.where(target == 1, -log_odds, log_odds)).sum() + np.log(diagonal).sum())
@@ -135,7 +135,7 @@ def _maximum(
         basis, root = np.linalg.qr(design * np.sqrt(probability * expit(-log_odds))[:, None])
         leverage = (basis**2).sum(axis=1)
         score = design[:, free].T @ (target - probability + leverage * (0.5 - probability))
-        return -_penalised(log_odds, root, target), -score
+        return -_penalised(log_odds, np.diag(root), target), -score
 
     if not np.isfinite(depth(start[free])[0]):
         return None

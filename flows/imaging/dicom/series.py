@@ -109,7 +109,9 @@ def chosen_series(source: Path, rule: SeriesRule) -> Series:
     every = _series_in(files, rule)
     if not every:
         what = (
-            "holds no DICOM files" if not files else "holds DICOM files, and none of them is an image of CT, MR or PET"
+            "is a folder, and holds no DICOM files"
+            if not files
+            else "holds DICOM files, and none of them is an image of CT, MR or PET"
         )
         raise ContractError(what if is_folder(source) else "is no DICOM image of CT, MR or PET", where=str(source))
     fitting = _within_seconds([each for each in every if _is_fitting(each, rule)], rule)
