@@ -89,7 +89,8 @@ def imported_rows(study: Study, name: str, text: str, study_file: Path, tables: 
     table, faults = study.imported[name], FaultList()
     source = StudySource(study, text, study_file, faults)
     file = real_path(study_file.parent / table.table)
-    frame = read_table(file, source.at("imported", name, "table"), missing=table.missing, as_text=False)
+    at = source.at("imported", name, "table")
+    frame = read_table(file, at, missing=table.missing, as_text=False, sheet=table.sheet)
     patient_column = table.patient or study.cohort.patient
     named = {"patient": patient_column, "phase": table.phase, "lesion": table.lesion}
     has_keys = [source.has(frame, column, "imported", name, key) for key, column in named.items() if column is not None]

@@ -29,10 +29,10 @@ class StudySource:
         """Return ``file:line`` of a key."""
         return f"{self.file}:{line_of(self.text, path)}"
 
-    def table(self, name: str, path: tuple[str, ...]) -> TextTable | None:
+    def table(self, name: str, path: tuple[str, ...], sheet: str | None = None) -> TextTable | None:
         """Return a table that a key names, None where it cannot be read, which is a fault."""
         with self.faults.gathered():
-            return read_table(self.file.parent / name, self.at(*path), missing=self.study.cohort.missing)
+            return read_table(self.file.parent / name, self.at(*path), missing=self.study.cohort.missing, sheet=sheet)
         return None
 
     def has(self, table: TextTable, column: str, *path: str | int) -> bool:

@@ -87,7 +87,7 @@ def study_tables(study: Study, text: str, study_file: Path, faults: FaultList | 
     into = own if faults is None else faults
     tables = StudyTables()
     source = StudySource(study, text, study_file, into)
-    cohort = source.table(study.cohort.table, ("cohort", "table"))
+    cohort = source.table(study.cohort.table, ("cohort", "table"), study.cohort.sheet)
     if cohort is not None:
         cohort = _checked_cohort(source, cohort)
     if cohort is not None:
@@ -96,7 +96,11 @@ def study_tables(study: Study, text: str, study_file: Path, faults: FaultList | 
         if study.cohort.person in cohort.frame.columns:
             people = {row[study.cohort.patient]: row[study.cohort.person] for _, row in cohort.rows()}
             tables.people = {pseudonym: person for pseudonym, person in people.items() if person}
-    clinical = cohort if study.clinical.table is None else source.table(study.clinical.table, ("clinical", "table"))
+    clinical = cohort
+    if study.clinical.table is not None or study.clinical.sheet is not None:
+        named = study.clinical.table or study.cohort.table
+        key = "sheet" if study.clinical.table is None else "table"
+        clinical = source.table(named, ("clinical", key), study.clinical.sheet)
     if clinical is not None:
         if clinical is not cohort:
             tables.notes += clinical.notes

@@ -24,7 +24,7 @@ title = "What this study is called"
 question = "What it asks"
 
 [cohort]
-table = "patients.csv"                  # one row per patient: .csv, .tsv or .parquet
+table = "patients.csv"                  # one row per patient: .csv, .tsv, .parquet or .xlsx
 patient = "patient"                     # the column with the pseudonym
 # exam_date = "mri_date"                # the column with the exam's date, YYYY-MM-DD
 # reference_date = "surgery_date"       # the date at which the study predicts; values of later are never read

@@ -15,6 +15,7 @@ from flows.tables.delimited_text import delimited_table
 from flows.tables.file_faults import FILE_ERRORS, file_fault
 from flows.tables.parquet import parquet_frame
 from flows.tables.text_table import TextTable
+from flows.tables.workbook import is_workbook, sheet_text
 from schemas.errors import ContractError, NotFoundError
 
 __all__ = ["read_table"]
@@ -23,6 +24,7 @@ __all__ = ["read_table"]
 _DAMAGED = (OSError, EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile, ValueError, KeyError, IndexError)
 _UNREADABLE = (*_DAMAGED, NotImplementedError, RuntimeError, OverflowError, struct.error)
 _PARQUET = b"PAR1"
+_ARCHIVE = b"PK\x03\x04"
 _MIME_LENGTH = 200
 _SAVE = "save its table as CSV (UTF-8) or Parquet, and name that file"
 _KINDS = {
@@ -49,14 +51,16 @@ _KINDS = {
 }
 _MARKUP = ((b"<!doctype html", "an HTML page"), (b"<html", "an HTML page"), (b"<?xml", "an XML file"))
 _MEMBERS = (
-    ("xl/workbook", "an Excel workbook (.xlsx)"),
+    ("xl/workbook", "an Excel workbook (.xlsb)"),
     ("word/document", "a Word document (.docx)"),
     ("index/tables", "an Apple Numbers sheet"),
 )
 
 
-def read_table(file: Path, where: str, *, missing: Collection[str] = (), as_text: bool = True) -> TextTable:
-    """Return the table in a .csv, .tsv or .parquet file; text may be compressed as .gz or .xz.
+def read_table(
+    file: Path, where: str, *, missing: Collection[str] = (), as_text: bool = True, sheet: str | None = None
+) -> TextTable:
+    """Return the table in a .csv, .tsv, .parquet or .xlsx file; text may be compressed as .gz or .xz.
 
     What a file is, its content tells: Parquet and compressed text are read under any name. Separators other than
     the name's, and decimal commas, are recognised and noted.
@@ -71,6 +75,8 @@ def read_table(file: Path, where: str, *, missing: Collection[str] = (), as_text
         Cells that mean 'not given', as an empty one does.
     as_text : bool
         Turn the numbers of a Parquet file into text, as those of a delimited file are.
+    sheet : str, optional
+        Of a workbook; the only one that is shown and not empty where absent.
 
     Raises
     ------
@@ -93,11 +99,15 @@ def read_table(file: Path, where: str, *, missing: Collection[str] = (), as_text
             if is_option
             else f"correct the {'path in the study file' if is_absent else 'file or its path'}; nothing was written",
         ) from error
-    return _table(file, packed, missing, as_text=as_text)
+    return _table(file, packed, missing, as_text=as_text, sheet=sheet)
 
 
-def _table(file: Path, packed: PackedTable, missing: Collection[str], *, as_text: bool) -> TextTable:
+def _table(file: Path, packed: PackedTable, missing: Collection[str], *, as_text: bool, sheet: str | None) -> TextTable:
     content, name = packed
+    if content.startswith(_ARCHIVE) and is_workbook(content):
+        return _of_sheet(file, content, missing, sheet)
+    if sheet is not None:
+        raise _fault(f"is no workbook, and has no sheet '{sheet}'", file, "take sheet out of the study file")
     if content.startswith(_PARQUET):
         return TextTable(file, parquet_frame(file, content, as_text=as_text), missing=missing)
     if (kind := _kind(content)) is not None:
@@ -109,13 +119,22 @@ def _table(file: Path, packed: PackedTable, missing: Collection[str], *, as_text
     return TextTable(file, read.frame, read.lines, missing, read.has_decimal_commas, notes)
 
 
+def _of_sheet(file: Path, content: bytes, missing: Collection[str], name: str | None) -> TextTable:
+    sheet = sheet_text(file, content, name)
+    read = delimited_table(sheet.text, str(file), ",")
+    others = ", ".join(f"'{other}'" for other in sheet.others)
+    aside = f", and not {others}" if others else ""
+    notes = (f"{file.name}: sheet '{sheet.name}' is read{aside}", *(f"{file.name}: {note}" for note in read.notes))
+    return TextTable(file, read.frame, sheet.rows, missing, read.has_decimal_commas, notes)
+
+
 def _fault(message: str, file: Path, hint: str) -> ContractError:
     return ContractError(f"'{file.name}' {message}", where=str(file), hint=f"{hint}; nothing was written")
 
 
 def _kind(content: bytes) -> str | None:
     """Return what a file is that is no text, None where it may be text."""
-    if content.startswith(b"PK\x03\x04"):
+    if content.startswith(_ARCHIVE):
         return _archive_kind(content)
     start = content[:200].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     for mark, kind in _MARKUP:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, ClassVar
 
-from pydantic import Field, SerializerFunctionWrapHandler, StringConstraints, field_validator, model_serializer
+from pydantic import Field, StringConstraints, field_validator
 
 from schemas.day_window import DayWindow, WrittenWindow
 from schemas.keys import ReaderName
 from schemas.study.dicom_parts import SegmentName, SeriesRule, StructureRule, Threshold
 from schemas.study.path_patterns import pattern_fault
-from schemas.written.values import Written
+from schemas.written.values import SheetName, Written
 
 __all__ = ["Cohort", "Phase", "Reading"]
 
@@ -18,7 +18,11 @@ __all__ = ["Cohort", "Phase", "Reading"]
 class Cohort(Written):
     """The table with one row per patient."""
 
+    declared_later: ClassVar[frozenset[str]] = frozenset({"sheet"})
+
     table: str
+    sheet: SheetName | None = None
+    """Of a workbook; the only one that is shown and not empty where absent."""
     patient: str = "patient"
     """The column that holds the pseudonym."""
     prefix: Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9][A-Za-z0-9._:-]*)?$", max_length=63)] = ""
@@ -61,6 +65,8 @@ class Phase(Written):
     pseudonym as the cohort table writes it, without the prefix.
     """
 
+    declared_later: ClassVar[frozenset[str]] = frozenset({"series", "segment", "segment_threshold"})
+
     image: str
     mask: str
     label: Annotated[int, Field(ge=1, lt=2**32)] = 1
@@ -73,13 +79,6 @@ class Phase(Written):
     """Of a fractional DICOM segmentation: the least share that belongs to the lesion, one half where absent."""
     modality: str = ""
     description: str = ""
-
-    @model_serializer(mode="wrap")
-    def _written_where_it_is_declared(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        # A study that reads no DICOM is on record as it was before there was any.
-        values: dict[str, Any] = written(self)
-        absent = [name for name in ("series", "segment", "segment_threshold") if getattr(self, name) is None]
-        return {name: value for name, value in values.items() if name not in absent}
 
     @property
     def structure(self) -> StructureRule:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Self
+from typing import Annotated, ClassVar, Self
 
-from pydantic import Field, SerializerFunctionWrapHandler, ValidationInfo, model_serializer, model_validator
+from pydantic import Field, ValidationInfo, model_validator
 from pydantic_core import PydanticCustomError
 
 from schemas.clinical import ClinicalVariable
@@ -26,7 +26,7 @@ from schemas.study.models import LACKS_ITS_MINIMUM, FactorRule, ModelSettings
 from schemas.study.network_file import NetworkFileSettings
 from schemas.study.outcomes import BinaryOutcome, ColumnSplit, EventOutcome, StratifiedSplit
 from schemas.study.variants import completed_variants
-from schemas.written.values import Written
+from schemas.written.values import SheetName, Written
 
 __all__ = ["FeatureSetSettings", "ReferenceFaults", "Study"]
 
@@ -43,9 +43,13 @@ class Header(Written):
 
 
 class Clinical(Written):
-    """The clinical table; the cohort table itself where ``table`` is absent."""
+    """The clinical table; the cohort table itself where ``table`` and ``sheet`` are absent."""
+
+    declared_later: ClassVar[frozenset[str]] = frozenset({"sheet"})
 
     table: str | None = None
+    sheet: SheetName | None = None
+    """Of a workbook, which is the cohort table's where ``table`` is absent."""
     observed_at: str | None = None
     """The column with the date a row's values became true (ISO 8601)."""
     window_days: WrittenWindow | None = None
@@ -61,18 +65,14 @@ class Clinical(Written):
 class FeatureSetSettings(Written):
     """A feature set of the study's own; the name@N of a built-in one needs no entry."""
 
+    declared_later: ClassVar[frozenset[str]] = frozenset({"modality"})
+
     description: str = ""
     modality: Modalities = ()
     """Which images it is meant for; no part of its definition."""
     radiomics: RadiomicsSettings | None = None
     regions: RegionSettings | None = None
     network: NetworkFileSettings | None = None
-
-    @model_serializer(mode="wrap")
-    def _written_where_it_is_declared(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        # A study that declares none is on record as it was before there was such a key.
-        values: dict[str, Any] = written(self)
-        return values if self.modality else {k: v for k, v in values.items() if k != "modality"}
 
     @model_validator(mode="after")
     def _is_of_one_kind(self) -> Self:
@@ -99,6 +99,8 @@ class ReferenceFaults:
 class Study(Written):
     """A whole study file."""
 
+    declared_later: ClassVar[frozenset[str]] = frozenset({"primary_comparisons", "net_benefit_range"})
+
     study: Header
     cohort: Cohort
     phases: Annotated[dict[Name, Phase], Field(max_length=200)] = Field(default_factory=dict)
@@ -121,13 +123,6 @@ class Study(Written):
     """Pairs of models that are compared because that was decided on beforehand: Holm's family is these tests."""
     net_benefit_range: tuple[Threshold, Threshold] | None = None
     """The lowest and the highest threshold probability at which somebody would act."""
-
-    @model_serializer(mode="wrap")
-    def _written_where_it_is_declared(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        # A study that declares neither is on record as it was before they could be declared.
-        values: dict[str, Any] = written(self)
-        absent = [name for name in ("primary_comparisons", "net_benefit_range") if not getattr(self, name)]
-        return {name: value for name, value in values.items() if name not in absent}
 
     @model_validator(mode="after")
     def _completes_its_variants(self) -> Self:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Self
+from typing import Annotated, ClassVar, Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from schemas.keys import Name
+from schemas.written.values import SheetName, Written
 
 __all__ = ["ONLY_PHASE", "ImportedColumns", "ImportedTable"]
 
@@ -16,11 +17,7 @@ ONLY_PHASE: Final = "table"
 _Text = Annotated[str, StringConstraints(min_length=1)]
 
 
-class _Written(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ImportedColumns(_Written):
+class ImportedColumns(Written):
     """Which columns are features, as patterns with ``*`` and ``?``; case counts."""
 
     include: tuple[_Text, ...] = ()
@@ -28,7 +25,7 @@ class ImportedColumns(_Written):
     exclude: tuple[_Text, ...] = ()
 
 
-class ImportedTable(_Written):
+class ImportedTable(Written):
     """A table of feature values, which becomes the feature set of its name.
 
     A table with several rows a patient names each row's ``phase`` (and ``lesion``) in a column. A table with one
@@ -36,8 +33,12 @@ class ImportedTable(_Written):
     ``ADC = "ADC_"`` makes column ``ADC_x`` the feature ``x`` of phase ADC. One that gives neither has one phase.
     """
 
+    declared_later: ClassVar[frozenset[str]] = frozenset({"sheet"})
+
     table: str
-    """.csv, .tsv or .parquet; text also as .gz or .xz."""
+    """.csv, .tsv, .parquet or .xlsx; text also as .gz or .xz."""
+    sheet: SheetName | None = None
+    """Of a workbook; the only one that is shown and not empty where absent."""
     patient: str | None = None
     """The column with the pseudonym; the cohort table's where absent."""
     phase: str | None = None

@@ -271,7 +271,11 @@ def test_a_file_that_is_no_table_is_named_for_what_it_is(case, content, line, me
 
 @pytest.mark.parametrize(
     ("member", "what"),
-    [("xl/workbook.xml", "an Excel workbook (.xlsx)"), ("x.csv", "a zip archive")],
+    [
+        ("xl/workbook.bin", "an Excel workbook (.xlsb)"),
+        ("word/document.xml", "a Word document (.docx)"),
+        ("x.csv", "a zip archive"),
+    ],
 )
 def test_a_workbook_is_named_with_what_to_save(case, member, what):
     """An Excel workbook under any name is named, and the next step is to save its table."""
