@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, field_validator
 
@@ -36,6 +36,9 @@ class SeriesRule(Written):
     """The n-th volume, from 1, of a dynamic series, which holds several at one place."""
     seconds: tuple[float, float] | None = None
     """The fewest and most seconds from the contrast agent's start (ContrastBolusStartTime) to the acquisition's."""
+
+    suv: Literal["body-weight"] | None = None
+    """Of PET: voxels become standardised uptake values by body weight, in g/ml; as they are stored where absent."""
 
     @field_validator("seconds")
     @classmethod

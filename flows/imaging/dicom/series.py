@@ -222,7 +222,7 @@ def _telling_key(fitting: Sequence[Series]) -> str:
 
 def _shown_rule(rule: SeriesRule) -> str:
     """Return a rule as a message repeats it; a uid is named and not shown."""
-    written = rule.model_dump(exclude_none=True, exclude={"order", "time"})
+    written = rule.model_dump(exclude_none=True, exclude={"order", "time", "suv"})
     if not written:
         return "the rule, which has no key"
     return " and ".join(

@@ -13,6 +13,7 @@ from flows.imaging.dicom.headers import dicom_reading
 from flows.imaging.dicom.pixels import has_same_pixels, voxels_of
 from flows.imaging.dicom.series import Series, chosen_series
 from flows.imaging.dicom.stacks import refuse_mixed, stack_of
+from flows.imaging.dicom.suv import suv_factor
 from flows.imaging.dicom.times import chosen_volume
 from flows.imaging.patient_axes import mark_frame_of_reference
 from schemas.errors import ContractError
@@ -36,7 +37,8 @@ def read_series(source: Path, rule: SeriesRule) -> sitk.Image:
     SimpleITK.Image
         Stored values times RescaleSlope plus RescaleIntercept, of the type that `voxels_of` gives, in the patient's
         axes (left, posterior, superior); slices are in order along their normal (DICOM PS3.3, section C.7.6.2).
-        Padding outside of the scanner's circle (PixelPaddingValue) stays what it is, and PET in its units.
+        Padding outside of the scanner's circle (PixelPaddingValue) stays what it is. PET is in its own units, or in
+        g/ml where the rule asks for SUV.
 
     Raises
     ------
@@ -51,7 +53,10 @@ def read_series(source: Path, rule: SeriesRule) -> sitk.Image:
         _refuse_several_references(series)
         refuse_mixed(frames)
         stack = stack_of(chosen_volume(frames, rule))
-        image = sitk.GetImageFromArray(voxels_of(stack.frames))
+        voxels = voxels_of(stack.frames)
+        if rule.suv is not None:
+            voxels = voxels * suv_factor(stack.frames[0].file, series.start("Acquisition"))
+        image = sitk.GetImageFromArray(voxels)
         image.SetSpacing(stack.grid.spacing)
         image.SetOrigin(stack.grid.origin)
         image.SetDirection(stack.grid.direction)
