@@ -42,6 +42,11 @@ class ShownScan(NamedTuple):
     """The slice in which the lesion has its largest area."""
     measures: Measures
 
+    def largest_alone(self) -> ShownScan:
+        """Return the scan with the slice alone in which the lesion has its largest area."""
+        kept = slice(self.largest, self.largest + 1)
+        return self._replace(pictures=self.pictures[kept].copy(), lesion=self.lesion[kept].copy(), largest=0)
+
 
 def shown_scan(image_text: str, mask_text: str, label: int, folders: ReadingFolders) -> ShownScan:
     """Return what is shown of a scan.

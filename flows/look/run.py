@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -53,10 +53,28 @@ class Look:
     """What is shown of one mask."""
 
     mask: StudyMask
+    number: int
     scan: ShownScan | None = None
+    """With the slice alone in which the lesion is largest: a study's slices are more than memory holds."""
+    slices: int = 0
+    largest: int = 0
     fault: str = ""
     flags: tuple[str, ...] = ()
-    files: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def pictures(self) -> str:
+        """Return the file of its slices, below the page's folder."""
+        return f"{_SLICES}/{self.number:05}.jpg"
+
+    @property
+    def outlines(self) -> str:
+        """Return the file of the lesion's outlines on them."""
+        return f"{_SLICES}/{self.number:05}.png"
+
+    def take(self, scan: ShownScan, folder: Path) -> None:
+        """Write a scan's slices, and keep what the page and the sheets say and show of it."""
+        write_strips(scan, folder / self.pictures, folder / self.outlines)
+        self.slices, self.largest, self.scan = len(scan.pictures), scan.largest, scan.largest_alone()
 
     @property
     def name(self) -> str:
@@ -117,15 +135,14 @@ def _look(
             f"study '{stored.id}' has no images and masks to look at",
             hint="radzoo sql 'from failures' says what was wrong with them, if it was there",
         )
-    place = study_folder(snapshot, stored.id)
-    looks = _looked_at(stored.id, place, masks, workers or os.cpu_count() or 1)
-    _add_flags(looks)
     shutil.rmtree(folder, ignore_errors=True)
     (folder / _SLICES).mkdir(parents=True)
-    for number, each in enumerate(looks, start=1):
-        if each.scan is not None:
-            each.files = {"pictures": f"{_SLICES}/{number:05}.jpg", "outlines": f"{_SLICES}/{number:05}.png"}
-            write_strips(each.scan, folder / each.files["pictures"], folder / each.files["outlines"])
+    # First of all, so that a call that is interrupted leaves a folder that the next one may replace.
+    write_page(folder / _PAGE, "")
+    ordered = sorted(masks, key=lambda each: (each.key.patient, each.image_source))
+    looks = [Look(each, number) for number, each in enumerate(ordered, start=1)]
+    _look_at_all(stored.id, study_folder(snapshot, stored.id), looks, folder, workers or os.cpu_count() or 1)
+    _add_flags(looks)
     phases = [name for name in stored.phases if any(each.mask.key.phase == name for each in looks)]
     cases = _cases(looks)
     sheets = []
@@ -154,9 +171,8 @@ def _refuse_foreign(folder: Path) -> None:
         raise UsageError(f"'{folder}' has other files, and would be replaced", hint="--out names a folder of its own")
 
 
-def _looked_at(study: str, place: Path | None, masks: Sequence[StudyMask], workers: int) -> list[Look]:
+def _look_at_all(study: str, place: Path | None, looks: Sequence[Look], folder: Path, workers: int) -> None:
     readers: SimpleQueue[LimitedProcess] = SimpleQueue()
-    looks = [Look(each) for each in sorted(masks, key=lambda each: (each.key.patient, each.image_source))]
     with ExitStack() as open_, progress_bar(f"looking at {study}", len(looks), "scans") as advance:
         temporary = open_.enter_context(temporary_folder())
         limits = file_limits(() if temporary is None else (temporary,))
@@ -168,7 +184,9 @@ def _looked_at(study: str, place: Path | None, masks: Sequence[StudyMask], worke
             reader, mask = readers.get(), each.mask
             try:
                 folders = ReadingFolders(place, temporary)
-                each.scan = reader.call(shown_scan, mask.image_source, mask.mask_source, mask.mask_label, folders)
+                each.take(
+                    reader.call(shown_scan, mask.image_source, mask.mask_source, mask.mask_label, folders), folder
+                )
             except LimitedProcessError as error:
                 each.fault = limit_words(error)
             except ContractError as error:
@@ -179,7 +197,6 @@ def _looked_at(study: str, place: Path | None, masks: Sequence[StudyMask], worke
 
         with ThreadPoolExecutor(workers) as pool:
             list(pool.map(one, looks))
-    return looks
 
 
 def _add_flags(looks: Sequence[Look]) -> None:
