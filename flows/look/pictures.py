@@ -8,6 +8,7 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
@@ -21,7 +22,7 @@ _QUALITY = 82
 _OUTLINE = (255, 176, 0)
 _OUTLINE_HEX = "#ffb000"
 _BAR_MM = 50.0
-_CELL_INCHES = 2.6
+_CELL_INCHES, _WORDS_INCHES = 2.6, 0.55
 _DPI = 130
 
 
@@ -58,26 +59,33 @@ def write_strips(scan: ShownScan, pictures: Path, outlines: Path) -> None:
 
 def write_sheet(file: Path, phases: Sequence[str], cases: Sequence[SheetCase], title: str) -> None:
     """Write a page of the contact sheet: a row a patient, a column a phase, the slice with the most lesion."""
-    figure = Figure(figsize=(_CELL_INCHES * len(phases) + 0.4, (_CELL_INCHES + 0.45) * len(cases) + 0.5), dpi=_DPI)
+    shapes = [scan.pictures.shape[1:] for case in cases for scan in case.scans if scan is not None]
+    tallest = max((rows / columns for rows, columns in shapes), default=1.0)
+    cell = _CELL_INCHES * min(max(tallest, 0.3), 2.0) + _WORDS_INCHES
+    figure = Figure(figsize=(_CELL_INCHES * len(phases) + 0.4, cell * len(cases) + 0.5), dpi=_DPI)
     FigureCanvasAgg(figure)
-    figure.suptitle(title, fontsize=9)
+    figure.suptitle(title, fontsize=9, parse_math=False)
     axes = figure.subplots(len(cases), len(phases), squeeze=False)
     for row, case in zip(axes, cases, strict=True):
-        for at, (cell, scan, words) in enumerate(zip(row, case.scans, case.words, strict=True)):
-            cell.set_axis_off()
-            cell.set_title(f"{case.title}  {phases[at]}" if at == 0 else phases[at], fontsize=8, loc="left")
+        for at, (place, scan, words) in enumerate(zip(row, case.scans, case.words, strict=True)):
+            place.set_axis_off()
+            heading = f"{case.title}  {phases[at]}" if at == 0 else phases[at]
             # Words of others: no formula is made of a dollar sign.
-            cell.text(0, -0.02, words, fontsize=7, va="top", transform=cell.transAxes, parse_math=False)
-            if scan is None:
-                continue
-            grey, lesion = scan.pictures[scan.largest], scan.lesion[scan.largest]
-            cell.imshow(grey, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
-            cell.contour(lesion, levels=[0.5], colors=[_OUTLINE_HEX], linewidths=0.8)
-            length = _BAR_MM / scan.pixel_mm
-            low, left = grey.shape[0] * 0.95, grey.shape[1] * 0.05
-            cell.plot([left, left + length], [low, low], color="white", linewidth=2, solid_capstyle="butt")
-            cell.text(left, low - 0.02 * grey.shape[0], f"{_BAR_MM:.0f} mm", color="white", fontsize=6, va="bottom")
+            place.set_title(heading, fontsize=8, loc="left", parse_math=False)
+            place.text(0, -0.02, words, fontsize=7, va="top", transform=place.transAxes, parse_math=False)
+            if scan is not None:
+                _draw(place, scan)
     figure.tight_layout(rect=(0, 0, 1, 0.98))
     content = BytesIO()
     figure.savefig(content, format="png", metadata={"Software": None})
     file.write_bytes(content.getvalue())
+
+
+def _draw(place: Axes, scan: ShownScan) -> None:
+    grey, lesion = scan.pictures[scan.largest], scan.lesion[scan.largest]
+    place.imshow(grey, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+    place.contour(lesion, levels=[0.5], colors=[_OUTLINE_HEX], linewidths=0.8)
+    length = _BAR_MM / scan.pixel_mm
+    low, left = grey.shape[0] * 0.95, grey.shape[1] * 0.05
+    place.plot([left, left + length], [low, low], color="white", linewidth=2, solid_capstyle="butt")
+    place.text(left, low - 0.02 * grey.shape[0], f"{_BAR_MM:.0f} mm", color="white", fontsize=6, va="bottom")
