@@ -15,6 +15,8 @@ from flows.ingest.run import ingest as ingest_study
 from flows.study.file import study_file_text
 from flows.study.of_table import TableOfFeatures, study_text
 from flows.study.template import study_template
+from flows.study_draft.run import study_draft
+from flows.study_draft.summary import draft_lines
 from flows.tables.file_faults import write_new_file
 from schemas.errors import RadzooError, UsageError
 
@@ -25,28 +27,53 @@ Shared = Annotated[Context, Parameter(parse=False)]
 Several = Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative="")]
 
 
-def init(folder: Path, *, context: Shared) -> CommandResult:
+def init(
+    folder: Path,
+    *,
+    from_: Annotated[Path | None, Parameter(name="--from")] = None,
+    dry_run: bool = False,
+    context: Shared,
+) -> CommandResult:
     """Write a commented study file, FOLDER/study.toml, to start from.
 
     The file shows the tables of a study and says what they mean; what a study need not have is commented out. Only
     this one file is written, and one that is there is never replaced.
 
+    With --from it is drafted from what lies in another folder: NIfTI, NRRD and MetaImage as nnU-Net, BIDS or a habit
+    of your own name them, DICOM folders with SEG or RTSTRUCT, and a table whose ids stand in the paths. Phases and
+    path patterns are filled in. What may not be guessed is marked `# to decide`: units, what a mask's label means where
+    it has several, and which column is the outcome where several could be. The files stay where they are.
+
     Parameters
     ----------
     folder
         Where to write it; made where it does not exist.
+    from_
+        The folder with images, masks and tables that the study is about.
+    dry_run
+        With --from: print the study file and write nothing.
 
     Examples
     --------
     radzoo init my-study
+    radzoo init my-study --from export
     """
     file = folder / "study.toml"
-    if os.path.lexists(file):
+    if dry_run and from_ is None:
+        raise UsageError("--dry-run belongs to --from", hint="radzoo init DIR --from FOLDER --dry-run")
+    if os.path.lexists(file) and not dry_run:
         raise UsageError("there is a study file already", where=str(file), hint=f"radzoo ingest {file}")
-    write_new_file(file, study_template(folder), "radzoo init DIR, a folder that you may write")
-    return CommandResult(
-        f"wrote {file}\nnext: describe your study in it, then radzoo ingest {file}", {"study_file": str(file)}
-    )
+    hint = "radzoo init DIR, a folder that you may write"
+    if from_ is None:
+        write_new_file(file, study_template(folder), hint)
+        return CommandResult(
+            f"wrote {file}\nnext: describe your study in it, then radzoo ingest {file}", {"study_file": str(file)}
+        )
+    draft = study_draft(folder, from_)
+    if dry_run:
+        return CommandResult(draft.text.rstrip("\n"), {"study_file": None, **vars(draft)})
+    write_new_file(file, draft.text, hint)
+    return CommandResult(f"wrote {file}\n{draft_lines(draft, file, from_)}", {"study_file": str(file), **vars(draft)})
 
 
 def ingest(

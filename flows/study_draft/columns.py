@@ -1,0 +1,152 @@
+"""What the columns of a cohort table may be to a study: variables, dates, outcomes, splits, or nothing."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Final
+
+from flows.tables.text_table import TextTable
+from schemas.errors import ContractError
+from schemas.study.bookkeeping import bookkeeping_reason
+from schemas.written.dates import iso_date
+
+__all__ = ["CohortColumns", "OutcomeColumn", "cohort_columns"]
+
+_MOST_LEVELS: Final = 8
+_NOT_GIVEN = frozenset(("na", "n/a", "nan", "null", "none", "?", "-", ".", "unknown", "missing", "#n/a"))
+_OUTCOME = re.compile(
+    r"outcomes?|labels?|targets?|class|recurrences?|relapse[ds]?|metasta\w*|progress\w*|events?|status|surviv\w*|os|dfs|pfs"
+    r"|rfs|responses?|responders?|deaths?|dead|deceased|died|alive|vital|mortality|malignan\w*|mvi|pcr|invasion"
+)
+_POSITIVE = ("1", "yes", "y", "true", "positive", "pos", "event", "dead", "died", "deceased", "responder", "malignant")
+_NEGATIVE = ("0", "no", "n", "false", "negative", "neg", "none", "alive", "non-responder", "nonresponder", "benign")
+_TIME = re.compile(r"time|days|months|years|duration|follow|fu|os|pfs|dfs|rfs|ttp")
+_TRAINING = ("training", "train", "development", "discovery")
+_VALIDATION = ("validation", "valid", "val", "test", "testing", "external")
+
+
+@dataclass(frozen=True)
+class OutcomeColumn:
+    """A column of two values that may be the outcome."""
+
+    name: str
+    positive: str
+    negative: str
+    is_known: bool
+    """Whether the values say which of them is the event."""
+    rank: int
+    """How much its name speaks for it: 0 for an outcome's words, 1 for none."""
+
+
+@dataclass
+class CohortColumns:
+    """A table's columns by what they may be; those with personal data are in none of the lists but ``personal``."""
+
+    numbers: list[str] = field(default_factory=list)
+    times: list[str] = field(default_factory=list)
+    """Numbers whose names speak of time: perhaps that of an event."""
+    categories: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    dates: list[str] = field(default_factory=list)
+    outcomes: list[OutcomeColumn] = field(default_factory=list)
+    """The likeliest first."""
+    splits: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """The values of training and validation, by column."""
+    personal: list[str] = field(default_factory=list)
+    """Names, addresses, identifiers: left out."""
+    others: list[str] = field(default_factory=list)
+    """Text, empty columns and columns of one value."""
+    missing: tuple[str, ...] = ()
+    """Cells that seem to mean 'not given'."""
+
+
+def cohort_columns(table: TextTable, patient: str) -> CohortColumns:
+    """Return what the columns of a table may be.
+
+    Parameters
+    ----------
+    table : TextTable
+        The table.
+    patient : str
+        The column with the pseudonym.
+    """
+    found = CohortColumns()
+    values: dict[str, list[str]] = {name: [] for name in table.frame.columns}
+    missing: dict[str, None] = {}
+    for _, row in table.rows():
+        for name, cell in row.items():
+            if cell.lower() in _NOT_GIVEN and name != patient:
+                missing[cell] = None
+            elif cell:
+                values[name].append(cell)
+    found.missing = tuple(missing)
+    for name, cells in values.items():
+        if name != patient:
+            _sort_in(found, table, name, cells)
+    found.outcomes.sort(key=lambda each: (each.rank, not each.is_known))
+    if found.outcomes and found.outcomes[0].rank == 0:
+        # What has no outcome's name is a category beside one that has.
+        for each in [each for each in found.outcomes if each.rank]:
+            found.outcomes.remove(each)
+            found.categories[each.name] = (each.negative, each.positive)
+    return found
+
+
+def _sort_in(found: CohortColumns, table: TextTable, name: str, cells: list[str]) -> None:
+    distinct = tuple(sorted({*cells}))
+    words = [each.lower() for each in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+", name)]
+    is_outcome = any(_OUTCOME.fullmatch(word) for word in words)
+    if len(distinct) < 2:
+        found.others.append(name)
+    elif (split := _split_values(distinct)) is not None:
+        found.splits[name] = split
+    elif bookkeeping_reason(name) is not None and not is_outcome and not _are_dates(cells):
+        found.personal.append(name)
+    elif _are_dates(cells):
+        found.dates.append(name)
+    elif len(distinct) == 2:
+        found.outcomes.append(_outcome(name, distinct, rank=int(not is_outcome)))
+    elif _are_numbers(table, name, cells):
+        is_time = any(_TIME.fullmatch(word) for word in words)
+        (found.times if is_time else found.numbers).append(name)
+    elif len(distinct) <= _MOST_LEVELS and len(distinct) * 2 <= len(cells):
+        found.categories[name] = distinct
+    else:
+        found.others.append(name)
+
+
+def _outcome(name: str, distinct: tuple[str, ...], *, rank: int) -> OutcomeColumn:
+    one, other = distinct
+    for positive, negative in ((one, other), (other, one)):
+        if _plain(positive) in _POSITIVE and _plain(negative) in _NEGATIVE:
+            return OutcomeColumn(name, positive, negative, is_known=True, rank=rank)
+    return OutcomeColumn(name, other, one, is_known=False, rank=rank)
+
+
+def _plain(cell: str) -> str:
+    return cell.lower().removesuffix(".0")
+
+
+def _split_values(distinct: tuple[str, ...]) -> tuple[str, str] | None:
+    if len(distinct) == 2:
+        for one, other in (distinct, distinct[::-1]):
+            if one.lower() in _TRAINING and other.lower() in _VALIDATION:
+                return one, other
+    return None
+
+
+def _are_dates(cells: list[str]) -> bool:
+    try:
+        days = [iso_date(cell) for cell in cells]
+    except ValueError:
+        return False
+    return all("1900" < day < "2200" for day in days)
+
+
+def _are_numbers(table: TextTable, name: str, cells: list[str]) -> bool:
+    try:
+        for cell in cells:
+            table.number(2, name, cell)
+    except ContractError:
+        return False
+    return True

@@ -1,0 +1,125 @@
+"""Which patterns of files are masks, whose readings they are, and which image each belongs to."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+from flows.study_draft.patient_paths import PatientFiles
+from flows.study_draft.words import GENERIC, MASKS, TARGETS, mask_words, words_of
+
+__all__ = ["MaskPattern", "choices_of_masks", "distinct_words", "mask_patterns", "masks_by_reading"]
+
+_READER = re.compile(
+    r"(?<![A-Za-z0-9])(?:(?P<word>reader|rater|observer|obs|annotator|radiologist|expert|reading|r)[ _-]?"
+    r"(?P<which>[0-9]{1,2}|[a-d])|(?P<order>first|second|third)|(?P<letter>[ab]))(?![A-Za-z0-9])",
+    re.IGNORECASE,
+)
+
+
+class MaskPattern(NamedTuple):
+    """A pattern of masks, in which a reading may have a field."""
+
+    pattern: str
+    files: dict[tuple[str, int], dict[str, str]]
+    """The path of each patient's mask by patient, by reader and number of the reading; ("", 0) where there is one."""
+
+    @property
+    def patients(self) -> frozenset[str]:
+        """Return the patients who have a mask of some reading."""
+        return frozenset(patient for each in self.files.values() for patient in each)
+
+    @property
+    def paths(self) -> list[str]:
+        """Return the paths of all masks."""
+        return [path for each in self.files.values() for path in each.values()]
+
+
+def mask_patterns(files: PatientFiles, looks_like_mask: Callable[[Sequence[str]], bool]) -> frozenset[str]:
+    """Return which patterns are masks: by their words, else by what some of their files hold.
+
+    Parameters
+    ----------
+    files : PatientFiles
+        Of volumes.
+    looks_like_mask : callable
+        Says of some paths whether their voxels are labels.
+    """
+    words = distinct_words(files)
+    named = {each for each in files if mask_words(" ".join(words[each]))}
+    if not named:
+        named = {each for each in files if TARGETS & words[each]}
+    named |= {each for each in files if each.lower().endswith(".seg.nrrd")}
+    if named:
+        return frozenset(named)
+    return frozenset(each for each, of_patient in files.items() if looks_like_mask([*of_patient.values()]))
+
+
+def distinct_words(patterns: Iterable[str]) -> dict[str, frozenset[str]]:
+    """Return the words of each pattern that not all of them have; of a single one all its words."""
+    found = {each: frozenset(words_of(each.replace("{patient}", " "))) for each in patterns}
+    common = frozenset.intersection(*found.values()) if len(found) > 1 else frozenset()
+    return {each: words - common for each, words in found.items()}
+
+
+def masks_by_reading(files: PatientFiles) -> list[MaskPattern]:
+    """Return patterns of masks, those of several readings of one mask as one with a field."""
+    slotted: dict[str, dict[tuple[str, int], str]] = defaultdict(dict)
+    for pattern in files:
+        for match in _READER.finditer(pattern):
+            with_field, reading = _with_field(pattern, match)
+            slotted[with_field][reading] = pattern
+    taken: set[str] = set()
+    found = []
+    for with_field, by_reading in sorted(slotted.items(), key=lambda each: (-len(each[1]), each[0])):
+        if len(by_reading) > 1 and not taken & {*by_reading.values()}:
+            taken |= {*by_reading.values()}
+            found.append(MaskPattern(with_field, {r: files[p] for r, p in sorted(by_reading.items())}))
+    found += [MaskPattern(each, {("", 0): of_patient}) for each, of_patient in files.items() if each not in taken]
+    return sorted(found)
+
+
+def _with_field(pattern: str, match: re.Match[str]) -> tuple[str, tuple[str, int]]:
+    """Return a pattern with a field for the reader, or for the number of the reading, and who or which it is."""
+    text, which = match[0], match["which"]
+    bounded = rf"(?<![A-Za-z0-9]){re.escape(text)}(?![A-Za-z0-9])"
+    if match["word"] and match["word"].lower() == "reading" and which.isdigit() and str(int(which)) == which != "0":
+        return re.sub(bounded, lambda _: text.removesuffix(which) + "{reading}", pattern), ("R1", int(which))
+    if " " in text:  # no name of a reader
+        return re.sub(bounded, lambda _: text.removesuffix(which) + "{reader}", pattern), (which, 1)
+    return re.sub(bounded, "{reader}", pattern), (text, 1)
+
+
+def choices_of_masks(image: str, images: Sequence[str], masks: Sequence[MaskPattern]) -> list[MaskPattern]:
+    """Return the masks that may be an image's, the likeliest first; several where several structures are drawn.
+
+    What tells the images apart, such as CT and PET, must be the same in the mask or absent; of those that remain the
+    masks that share most with the image are left.
+    """
+    telling = distinct_words(images) if len(images) > 1 else {image: frozenset[str]()}
+    vocabulary = frozenset().union(*telling.values()) - MASKS - GENERIC
+    own = telling[image] & vocabulary
+    ranked = []
+    for each in masks:
+        its = _telling_words(each.pattern, vocabulary)
+        if its <= own:
+            ranked.append((len(its), _is_in_folder(each.pattern, image), each))
+    if not ranked:
+        return []
+    best = max(rank[:2] for rank in ranked)
+    left = [each for *rank, each in ranked if tuple(rank) == best]
+    return sorted(left, key=lambda each: (not TARGETS & {*words_of(each.pattern)}, -len(each.patients), each.pattern))
+
+
+def _telling_words(pattern: str, vocabulary: frozenset[str]) -> frozenset[str]:
+    words = words_of(re.sub(r"\{[a-z]+\}", " ", pattern))
+    found = vocabulary & {*words}
+    if not found:  # T1seg beside T1
+        found = frozenset(v for v in vocabulary if len(v) > 1 and any(w.startswith(v) or w.endswith(v) for w in words))
+    return found
+
+
+def _is_in_folder(mask: str, image: str) -> bool:
+    return mask.rpartition("/")[0] == image.rpartition("/")[0]
