@@ -9,7 +9,7 @@ from typing import Final
 
 from flows.study_draft.columns import CohortColumns, cohort_columns
 from flows.study_draft.listing import FolderListing
-from flows.study_draft.patient_paths import possible_ids
+from flows.study_draft.patient_paths import is_of_the_field, possible_ids
 from flows.tables.files import read_table
 from flows.tables.patient_ids import KnownIds, with_ids
 from flows.tables.text_table import TextTable
@@ -54,8 +54,7 @@ class _Column:
     @property
     def rank(self) -> tuple[int, bool, bool]:
         distinct = len({*self.cells})
-        is_named = any(_ID.fullmatch(word) for word in re.findall(r"[A-Za-z]+", self.name))
-        return self.found, is_named, distinct == len(self.cells)
+        return self.found, _is_named(self.name), distinct == len(self.cells)
 
 
 def cohort_table(listing: FolderListing, paths: list[str]) -> CohortTable | None:
@@ -111,10 +110,11 @@ def _columns_of_ids(listing: FolderListing, path: str, possible: frozenset[str])
         cells = _ids(table, name)
         if cells is None or not cells:
             continue
-        there = sum(each in possible for each in {*cells})
-        if there * 2 > len({*cells}):
+        there = sum(each in possible and not is_of_the_field(each) for each in {*cells})
+        # One id alone may be there by chance.
+        if there > (0 if _is_named(name) else 1) and there * 2 > len({*cells}):
             found.append(_Column(path, table, name, cells, there))
-        elif _ID.search(name) and nearly is None and (alike := known.like(cells[0])) is not None:
+        elif _is_named(name) and nearly is None and (alike := known.like(cells[0])) is not None:
             nearly = (name, cells[0], alike)
     if not found and nearly is not None:
         listing.notes.append(
@@ -122,6 +122,10 @@ def _columns_of_ids(listing: FolderListing, path: str, possible: frozenset[str])
             "leading zeros count; correct one of them"
         )
     return found
+
+
+def _is_named(column: str) -> bool:
+    return any(_ID.fullmatch(word) for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", column))
 
 
 def _ids(table: TextTable, name: str) -> tuple[str, ...] | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from flows.study_draft.masks import MaskPattern
+
 __all__ = ["DraftPhase", "Images"]
 
 
@@ -38,8 +40,15 @@ class Images:
     phases: list[DraftPhase] = field(default_factory=list)
     readings: list[tuple[str, int]] = field(default_factory=list)
     """Reader and number of the reading; one of the default where empty."""
-    short_of: dict[str, frozenset[str]] = field(default_factory=dict)
-    """Patients who lack a mask of a reading, by the reading in words."""
+    loose_masks: list[MaskPattern] = field(default_factory=list)
+    """Masks of no image that was recognised."""
+    short_of: dict[tuple[str, int], frozenset[str]] = field(default_factory=dict)
+    """Patients with some mask who lack that of a reading."""
+
+    @property
+    def masked(self) -> int:
+        """Return how many phases have a mask."""
+        return sum(each.mask is not None for each in self.phases)
 
     @property
     def patients(self) -> frozenset[str]:

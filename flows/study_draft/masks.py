@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
 from flows.study_draft.patient_paths import PatientFiles
-from flows.study_draft.words import GENERIC, MASKS, TARGETS, mask_words, words_of
+from flows.study_draft.words import GENERIC, MASKS, TARGETS, distinct_words, mask_words, words_of
 
-__all__ = ["MaskPattern", "choices_of_masks", "distinct_words", "mask_patterns", "masks_by_reading"]
+__all__ = ["MaskPattern", "choices_of_masks", "mask_patterns", "masks_by_reading"]
 
 _READER = re.compile(
     r"(?<![A-Za-z0-9])(?:(?P<word>reader|rater|observer|obs|annotator|radiologist|expert|reading|r)[ _-]?"
@@ -57,13 +57,6 @@ def mask_patterns(files: PatientFiles, looks_like_mask: Callable[[Sequence[str]]
     return frozenset(each for each, of_patient in files.items() if looks_like_mask([*of_patient.values()]))
 
 
-def distinct_words(patterns: Iterable[str]) -> dict[str, frozenset[str]]:
-    """Return the words of each pattern that not all of them have; of a single one all its words."""
-    found = {each: frozenset(words_of(each.replace("{patient}", " "))) for each in patterns}
-    common = frozenset.intersection(*found.values()) if len(found) > 1 else frozenset()
-    return {each: words - common for each, words in found.items()}
-
-
 def masks_by_reading(files: PatientFiles) -> list[MaskPattern]:
     """Return patterns of masks, those of several readings of one mask as one with a field."""
     slotted: dict[str, dict[tuple[str, int], str]] = defaultdict(dict)
@@ -92,11 +85,24 @@ def _with_field(pattern: str, match: re.Match[str]) -> tuple[str, tuple[str, int
     return re.sub(bounded, "{reader}", pattern), (text, 1)
 
 
-def choices_of_masks(image: str, images: Sequence[str], masks: Sequence[MaskPattern]) -> list[MaskPattern]:
+def choices_of_masks(
+    image: str, images: Sequence[str], masks: Sequence[MaskPattern], patients: Collection[str]
+) -> list[MaskPattern]:
     """Return the masks that may be an image's, the likeliest first; several where several structures are drawn.
 
     What tells the images apart, such as CT and PET, must be the same in the mask or absent; of those that remain the
     masks that share most with the image are left.
+
+    Parameters
+    ----------
+    image : str
+        The image's pattern.
+    images : sequence of str
+        Those of all images.
+    masks : sequence of MaskPattern
+        All masks.
+    patients : collection of str
+        Who has the image: a mask of none of them is not its own.
     """
     telling = distinct_words(images) if len(images) > 1 else {image: frozenset[str]()}
     vocabulary = frozenset().union(*telling.values()) - MASKS - GENERIC
@@ -104,7 +110,7 @@ def choices_of_masks(image: str, images: Sequence[str], masks: Sequence[MaskPatt
     ranked = []
     for each in masks:
         its = _telling_words(each.pattern, vocabulary)
-        if its <= own:
+        if its <= own and not each.patients.isdisjoint(patients):
             ranked.append((len(its), _is_in_folder(each.pattern, image), each))
     if not ranked:
         return []

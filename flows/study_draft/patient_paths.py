@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from flows.study_draft.words import is_known, mask_words, words_of
 from schemas.study.path_patterns import pattern_fault
 
-__all__ = ["PatientFiles", "Unplaced", "ids_in_paths", "patient_files", "possible_ids"]
+__all__ = ["PatientFiles", "Unplaced", "ids_in_paths", "is_of_the_field", "patient_files", "possible_ids"]
 
 PatientFiles = dict[str, dict[str, str]]
 """The path of each patient's file by patient, by pattern."""
@@ -47,7 +47,7 @@ class _Rule(NamedTuple):
             if not chosen or (self.end is not None and self.end > len(spans)):
                 return None
             text = text[chosen[0][0] : chosen[-1][1]]
-        return text if _PSEUDONYM.fullmatch(text) and not _is_of_the_field(text) else None
+        return text if _PSEUDONYM.fullmatch(text) and not is_of_the_field(text) else None
 
 
 def patient_files(paths: Sequence[str], known: Collection[str]) -> tuple[PatientFiles, Unplaced]:
@@ -189,7 +189,8 @@ def _pattern(path: str, patient: str) -> str | None:
     return pattern if count else None
 
 
-def _is_of_the_field(text: str) -> bool:
+def is_of_the_field(text: str) -> bool:
+    """Return whether a text has none but words of the field, or says mask: it is no patient's id."""
     return bool(mask_words(text)) or all(_is_field_word(part) for part in re.findall(r"[^\W_]+", text))
 
 

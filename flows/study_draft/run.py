@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from flows.scans.reader import ImageReader
 from flows.study_draft.cohort_table import CohortTable, cohort_table
+from flows.study_draft.dicom_headers import dicom_files_by_patient, folder_paths
+from flows.study_draft.dicom_phases import dicom_phases
 from flows.study_draft.draft import Images
-from flows.study_draft.listing import folder_listing
+from flows.study_draft.listing import FolderListing, folder_listing
+from flows.study_draft.masks import MaskPattern, choices_of_masks
 from flows.study_draft.patient_paths import ids_in_paths
 from flows.study_draft.text import drafted_text
-from flows.study_draft.volumes import volume_phases
+from flows.study_draft.volumes import LabelLook, take_mask, volume_phases
 from schemas.errors import ContractError
 from schemas.foreign_text import one_line
 from schemas.study.text import parsed_study
@@ -27,7 +31,10 @@ class PhaseFound:
 
     name: str
     image: str
+    series: str
+    """Which series of a DICOM folder, as the study file says it; empty where there is no such rule."""
     mask: str | None
+    segment: str | None
     images: int
     masks: int
     """Patients with image and mask."""
@@ -44,6 +51,8 @@ class StudyDraft:
     phases: tuple[PhaseFound, ...]
     patients: tuple[str, ...]
     """Patients who have an image."""
+    readings: tuple[str, ...]
+    """Each reading in words, with who lacks a mask of it; empty where there is one."""
     table: str | None
     """The cohort's table below the folder, None where there is none."""
     decisions: int
@@ -68,11 +77,11 @@ def study_draft(folder: Path, source: Path) -> StudyDraft:
     listing = folder_listing(source)
     if not (listing.volumes or listing.dicom):
         raise _without_images(source, listing.tables, listing.aside)
-    paths = listing.volumes
+    paths = [*listing.volumes, *folder_paths(listing.dicom)]
     table = cohort_table(listing, paths)
     ids = frozenset(table.ids) if table is not None else ids_in_paths(paths)
     with ImageReader(source) as reader:
-        images = volume_phases(listing, ids, reader)
+        images = _images(listing, ids, LabelLook(listing, reader))
     if not images.phases:
         raise ContractError(
             "has images, and no part of their paths is recognised as the patient's id",
@@ -86,7 +95,9 @@ def study_draft(folder: Path, source: Path) -> StudyDraft:
         PhaseFound(
             each.name,
             each.image,
+            ", ".join(f"{key} = {value}" for key, value in each.series.items()),
             each.mask,
+            each.segment,
             len(each.with_image),
             len(each.with_image & each.with_mask),
             tuple(sorted(each.with_image - each.with_mask)),
@@ -98,11 +109,50 @@ def study_draft(folder: Path, source: Path) -> StudyDraft:
         text,
         phases,
         tuple(sorted(images.patients)),
+        tuple(_reading_lines(images)),
         None if table is None else table.path,
         text.count("# to decide"),
         {kind: tuple(paths) for kind, paths in listing.aside.items()},
         (*listing.notes, *_table_notes(table, images)),
     )
+
+
+def _images(listing: FolderListing, ids: frozenset[str], look: LabelLook) -> Images:
+    """Return the phases of volumes, or those of DICOM where more of them have masks."""
+    volumes = volume_phases(listing, ids, look)
+    found = volumes
+    if volumes.masked:
+        for path in listing.dicom:
+            listing.put_aside("DICOM files: the images in other formats are taken", path)
+    elif listing.dicom:
+        dicom = dicom_phases(dicom_files_by_patient(listing, ids), listing)
+        _give_loose_masks(dicom, volumes.loose_masks, look)
+        if dicom.masked or len(dicom.phases) >= len(volumes.phases):
+            found = dicom
+            for phase in volumes.phases:
+                listing.notes.append(f"images {phase.image} are left aside: those in DICOM are taken")
+    for each in found.loose_masks:
+        for path in each.paths:
+            listing.put_aside("masks of no image that was recognised", path)
+    return found
+
+
+def _give_loose_masks(dicom: Images, masks: list[MaskPattern], look: LabelLook) -> None:
+    """Give phases of DICOM without a mask those of other formats."""
+    used: set[str] = set()
+    folders = list(dict.fromkeys(each.image for each in dicom.phases))
+    for phase in dicom.phases:
+        if phase.mask is None and (choices := choices_of_masks(phase.image, folders, masks, phase.with_image)):
+            take_mask(dicom, phase, choices, look)
+            used |= {each.pattern for each in choices}
+    dicom.loose_masks = [each for each in masks if each.pattern not in used]
+
+
+def _reading_lines(images: Images) -> Iterator[str]:
+    for reader, number in images.readings:
+        lacking = images.short_of.get((reader, number), frozenset())
+        words = f"; without a mask: {_listed(tuple(sorted(lacking)))}" if lacking else ""
+        yield f"reading {number} of {reader}{words}"
 
 
 def _without_images(source: Path, tables: list[str], aside: dict[str, list[str]]) -> ContractError:

@@ -34,6 +34,7 @@ def _lines(draft: StudyDraft, file: Path, source: Path) -> Iterator[str]:
     yield f"recognised: {_count(len(draft.patients), 'patient')}, {_count(len(draft.phases), 'phase')}"
     for each in draft.phases:
         yield from _phase_lines(each)
+    yield from (f"  {each}" for each in draft.readings)
     yield f"table: {draft.table}" if draft.table else "table: none has the ids that stand in the paths"
     for kind, paths in sorted(draft.aside.items()):
         yield f"left aside: {len(paths)} {kind}, such as {paths[0]}"
@@ -47,7 +48,9 @@ def _lines(draft: StudyDraft, file: Path, source: Path) -> Iterator[str]:
 
 
 def _phase_lines(phase: PhaseFound) -> Iterator[str]:
-    yield f"  {phase.name}: {_count(phase.images, 'image')}, {phase.masks} with a mask: {phase.image}, {phase.mask or '?'}"
+    yield f"  {phase.name}: {_count(phase.images, 'patient')}, {phase.masks} with a mask"
+    yield f"    image {phase.image}{f' ({phase.series})' if phase.series else ''}"
+    yield f"    mask {phase.mask}{f' ({phase.segment})' if phase.segment else ''}" if phase.mask else "    no mask"
     if phase.without_mask and phase.masks:
         yield f"    without a mask: {_listed(phase.without_mask)}"
     if phase.without_image:

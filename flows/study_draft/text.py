@@ -151,8 +151,7 @@ def _readings(images: Images) -> Iterator[str]:
         yield "[[readings]]"
         yield f"reader = {_quoted(reader)}"
         yield f"reading = {number}"
-        words = reader if number == 1 else f"reading {number}"
-        if lacking := images.short_of.get(words, frozenset()):
+        if lacking := images.short_of.get((reader, number)):
             yield f'# where = ""  {_DECIDE}a yes/no column of who has it: {len(lacking)} patients lack it'
         yield ""
 
@@ -216,8 +215,8 @@ def _outcome(table: CohortTable | None) -> Iterator[str]:
         yield f"positive = {_quoted(first.positive)}" + ("" if first.is_known else f"  {_DECIDE}which level is label 1")
         yield f"negative = {_quoted(first.negative)}"
         if columns.times:
-            yield f'# or kind = "time_to_event", event = {_quoted(first.name)}, time = {_shown(columns.times)}, with unit'
-            yield "# and horizon"
+            yield f'# or kind = "time_to_event" with event = {_quoted(first.name)}, unit and horizon, and as time'
+            yield f"# {_shown(columns.times)}"
         yield ""
     for name, (training, validation) in columns.splits.items():
         yield from ("[splits.main]", 'kind = "column"', f"column = {_quoted(name)}")

@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
-
-from pydantic import TypeAdapter, ValidationError
 
 from flows.imaging.sources import Source
 from flows.scans.reader import ImageReader
 from flows.study_draft.draft import DraftPhase, Images
 from flows.study_draft.listing import FolderListing
-from flows.study_draft.masks import MaskPattern, choices_of_masks, distinct_words, mask_patterns, masks_by_reading
+from flows.study_draft.masks import MaskPattern, choices_of_masks, mask_patterns, masks_by_reading
+from flows.study_draft.names import phase_names
 from flows.study_draft.patient_paths import PatientFiles, patient_files
-from flows.study_draft.words import GENERIC, mask_words, modality_of
+from flows.study_draft.words import modality_of
 from schemas.errors import ContractError
-from schemas.keys import Name
 
-__all__ = ["phase_names", "volume_phases"]
+__all__ = ["LabelLook", "take_mask", "volume_phases"]
 
-_name: TypeAdapter[str] = TypeAdapter(Name)
 _LOOKED_AT: Final = 3
+_LISTED: Final = 12
 _FEWEST_SHARE: Final = 0.25
 """A pattern of fewer of the patients is no phase."""
 
 
-def volume_phases(listing: FolderListing, ids: Collection[str], reader: ImageReader) -> Images:
+def volume_phases(listing: FolderListing, ids: Collection[str], look: LabelLook) -> Images:
     """Return the phases of a folder's volumes; files that belong to none are put aside in the listing.
 
     Parameters
@@ -35,7 +32,7 @@ def volume_phases(listing: FolderListing, ids: Collection[str], reader: ImageRea
         What lies in the folder.
     ids : collection of str
         The patients' ids.
-    reader : ImageReader
+    look : LabelLook
         Reads some masks, for the labels in them.
     """
     files, unplaced = patient_files(listing.volumes, ids)
@@ -44,7 +41,6 @@ def volume_phases(listing: FolderListing, ids: Collection[str], reader: ImageRea
     for path in unplaced.unwritable:
         listing.put_aside("images whose path has a brace, a backslash or a wildcard: no pattern can name them", path)
     files = _frequent(files, listing)
-    look = _Look(listing, reader)
     are_masks = mask_patterns(files, look.is_of_labels)
     images = [each for each in files if each not in are_masks]
     masks = masks_by_reading({each: files[each] for each in are_masks})
@@ -52,17 +48,13 @@ def volume_phases(listing: FolderListing, ids: Collection[str], reader: ImageRea
     found = Images()
     used: set[str] = set()
     for image in images:
-        choices = choices_of_masks(image, images, masks)
+        choices = choices_of_masks(image, images, masks, files[image])
         phase = DraftPhase(names[image], image, with_image=frozenset(files[image]), modality=modality_of(image))
         if choices:
-            _take_mask(phase, choices, look)
+            take_mask(found, phase, choices, look)
             used |= {each.pattern for each in choices}
-            _add_readings(found, choices[0])
         found.phases.append(phase)
-    for each in masks:
-        if each.pattern not in used:
-            for path in each.paths:
-                listing.put_aside("masks of no image that was recognised", path)
+    found.loose_masks = [each for each in masks if each.pattern not in used]
     found.phases = _with_masks_first(found.phases, listing, files)
     return found
 
@@ -92,7 +84,20 @@ def _with_masks_first(phases: list[DraftPhase], listing: FolderListing, files: P
     return with_mask
 
 
-def _take_mask(phase: DraftPhase, choices: Sequence[MaskPattern], look: _Look) -> None:
+def take_mask(found: Images, phase: DraftPhase, choices: Sequence[MaskPattern], look: LabelLook) -> None:
+    """Add the first of some masks to a phase, with the label that it has and the readings that there are of it.
+
+    Parameters
+    ----------
+    found : Images
+        To which readings are added.
+    phase : DraftPhase
+        The phase.
+    choices : sequence of MaskPattern
+        As `choices_of_masks` gives them.
+    look : LabelLook
+        Reads some of the masks.
+    """
     chosen = choices[0]
     phase.mask, phase.with_mask = chosen.pattern, chosen.patients
     if len(choices) > 1:
@@ -104,46 +109,25 @@ def _take_mask(phase: DraftPhase, choices: Sequence[MaskPattern], look: _Look) -
     elif values:
         phase.label = values[0]
         if len(values) > 1:
-            phase.decide["label"] = f"the lesion's value; found are {', '.join(map(str, values))}"
+            phase.decide["label"] = f"the lesion's value; found are {_listed(values)}"
+    _add_readings(found, chosen)
+
+
+def _listed(values: Sequence[int]) -> str:
+    more = f" and {len(values) - _LISTED} more" if len(values) > _LISTED else ""
+    return ", ".join(map(str, values[:_LISTED])) + more
 
 
 def _add_readings(found: Images, mask: MaskPattern) -> None:
     for reading, of_patient in mask.files.items():
         if reading[1]:
-            words = reading[0] if reading[0] != "R1" or reading[1] == 1 else f"reading {reading[1]}"
             lacking = mask.patients - {*of_patient}
-            found.short_of[words] = found.short_of.get(words, frozenset()) | lacking
+            found.short_of[reading] = found.short_of.get(reading, frozenset()) | lacking
             if reading not in found.readings:
                 found.readings.append(reading)
 
 
-def phase_names(images: Sequence[str]) -> Mapping[str, str]:
-    """Return a name for each pattern of images: the words that tell it from the others."""
-    telling = distinct_words(images)
-    found: dict[str, str] = {}
-    for image in images:
-        stem = re.sub(r"(\.seg)?\.[A-Za-z]{2,8}(\.gz)?$", "", image.replace("{patient}", " "), flags=re.IGNORECASE)
-        parts = [part for part in re.findall(r"[A-Za-z0-9]+", stem) if part.lower() not in GENERIC]
-        kept = [part for part in parts if part.lower() in telling[image]] if len(images) > 1 else parts[-2:]
-        name = "_".join(dict.fromkeys(kept)) or modality_of(image) or "image"
-        found[image] = _free_name(name, {*found.values()})
-    return found
-
-
-def _free_name(name: str, taken: Collection[str]) -> str:
-    name = name[:50].strip("_")
-    try:
-        _name.validate_python(name)
-    except ValidationError:
-        name = f"phase_{name}"
-    number = 2
-    free = name
-    while free.lower() in {each.lower() for each in taken}:
-        free, number = f"{name}_{number}", number + 1
-    return free
-
-
-class _Look:
+class LabelLook:
     """What some files hold."""
 
     def __init__(self, listing: FolderListing, reader: ImageReader) -> None:

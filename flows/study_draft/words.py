@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Final
 
 from schemas.features.modalities import modalities_in
 
-__all__ = ["GENERIC", "TARGETS", "is_known", "mask_words", "modality_of", "words_of"]
+__all__ = ["GENERIC", "MASKS", "TARGETS", "distinct_words", "is_known", "mask_words", "modality_of", "words_of"]
 
 MASKS: Final = frozenset(
-    "mask masks msk seg segs segm segmentation segmentations dseg label labels labelmap roi rois gtv voi vois contour "
-    "contours annotation annotations delineation".split()
+    (
+        *("mask", "masks", "msk", "seg", "segs", "segm", "segmentation", "segmentations", "dseg", "label"),
+        *("labels", "labelmap", "roi", "rois", "gtv", "voi", "vois", "contour", "contours", "annotation"),
+        *("annotations", "delineation"),
+    )
 )
-TARGETS: Final = frozenset("lesion lesions tumor tumors tumour tumours gtv hcc".split())
+TARGETS: Final = frozenset((*("lesion", "lesions", "tumor", "tumors", "tumour", "tumours", "gtv", "hcc"),))
 """Words for what is drawn. A name with one may be an image's, where other names say mask."""
 GENERIC: Final = frozenset(
-    "image images img imgs imagestr imagests imagesval labelstr labelsts nifti nii dicom dcm data scan scans volume vol "
-    "raw export exports series study original orig derivatives anat sourcedata rawdata subject patient patients "
-    "train training test".split()
+    (
+        *("image", "images", "img", "imgs", "imagestr", "imagests", "imagesval", "labelstr", "labelsts", "nifti"),
+        *("nii", "dicom", "dcm", "data", "scan", "scans", "volume", "vol", "raw", "export", "exports", "series"),
+        *("study", "original", "orig", "derivatives", "anat", "sourcedata", "rawdata", "subject", "patient"),
+        *("patients", "train", "training", "test"),
+    )
 )
 _IN_ONE_WORD = ("mask", "label", "contour", "annotation", "segment")
 _MR = re.compile(
@@ -45,11 +52,16 @@ def words_of(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
+def distinct_words(patterns: Iterable[str]) -> dict[str, frozenset[str]]:
+    """Return the words of each pattern that not all of them have; of a single one all its words."""
+    found = {each: frozenset(words_of(each.replace("{patient}", " "))) for each in patterns}
+    common = frozenset.intersection(*found.values()) if len(found) > 1 else frozenset()
+    return {each: words - common for each, words in found.items()}
+
+
 def mask_words(text: str) -> frozenset[str]:
     """Return the words of a name that say it is a mask."""
-    return frozenset(
-        word for word in words_of(text) if word in MASKS or any(each in word for each in _IN_ONE_WORD)
-    ) - {"segment0"}
+    return frozenset(word for word in words_of(text) if word in MASKS or any(each in word for each in _IN_ONE_WORD))
 
 
 def is_known(word: str) -> bool:
