@@ -21,6 +21,10 @@ _OUTCOME = re.compile(
 )
 _POSITIVE = ("1", "yes", "y", "true", "positive", "pos", "event", "dead", "died", "deceased", "responder", "malignant")
 _NEGATIVE = ("0", "no", "n", "false", "negative", "neg", "none", "alive", "non-responder", "nonresponder", "benign")
+_TRAITS = frozenset(
+    ("sex", "gender", "male", "female", "geschlecht", "side", "smoker", "smoking", "scanner", "site", "center")
+)
+"""Words for what patients are, and not what becomes of them."""
 _TIME = re.compile(r"time|days|months|years|duration|follow|fu|os|pfs|dfs|rfs|ttp")
 _TRAINING = ("training", "train", "development", "discovery")
 _VALIDATION = ("validation", "valid", "val", "test", "testing", "external")
@@ -104,6 +108,8 @@ def _sort_in(found: CohortColumns, table: TextTable, name: str, cells: list[str]
         found.personal.append(name)
     elif _are_dates(cells):
         found.dates.append(name)
+    elif len(distinct) == 2 and any(word in _TRAITS for word in words):
+        found.categories[name] = distinct
     elif len(distinct) == 2:
         found.outcomes.append(_outcome(name, distinct, rank=int(not is_outcome)))
     elif _are_numbers(table, name, cells):

@@ -40,7 +40,7 @@ def dicom_phases(files: DicomFiles, listing: FolderListing) -> Images:
         _take_mask(each, phases, masks)
     found = Images()
     for each in phases:
-        found.phases += _times(each)
+        found.phases += _times(each, is_only=len(phases) == 1)
     return found
 
 
@@ -118,7 +118,7 @@ def _drafted(name: str, folder: str, found: dict[str, FoundSeries]) -> DraftPhas
     return drafted
 
 
-def _times(phase: _Phase) -> list[DraftPhase]:
+def _times(phase: _Phase, *, is_only: bool) -> list[DraftPhase]:
     """Return a phase, or one for each time of a dynamic series."""
     times = Counter(each.times for each in phase.series.values())
     count = times.most_common(1)[0][0]
@@ -128,7 +128,7 @@ def _times(phase: _Phase) -> list[DraftPhase]:
     for time in range(1, min(count, _MOST_TIMES) + 1):
         drafted = phase.drafted
         each = DraftPhase(
-            f"{drafted.name}_time{time}" if drafted.series or drafted.name != "image" else f"time{time}",
+            f"time{time}" if is_only else f"{drafted.name}_time{time}",
             drafted.image,
             drafted.mask,
             modality=drafted.modality,

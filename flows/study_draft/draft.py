@@ -17,7 +17,8 @@ class DraftPhase:
     image: str
     mask: str | None = None
     """None where no mask was found."""
-    label: int = 1
+    label: int | None = None
+    """The lesion's value; None where the mask is DICOM or absent."""
     modality: str = ""
     series: dict[str, str | int] = field(default_factory=dict)
     """Which series of a DICOM folder."""

@@ -30,7 +30,7 @@ _NO_IMAGES = (
     *(".docx", ".doc", ".pptx", ".bvecs", ".bvals", ".db", ".ini", ".h5", ".pkl", ".lnk"),
 )
 """Endings of files that are not opened: none of them is an image that is read."""
-_JUNK = ("__MACOSX", "Thumbs.db", "desktop.ini")
+_JUNK = ("__MACOSX", "Thumbs.db", "desktop.ini", "radzoo-store")
 
 
 @dataclass

@@ -37,7 +37,7 @@ def _lines(draft: StudyDraft, file: Path, source: Path) -> Iterator[str]:
     yield from (f"  {each}" for each in draft.readings)
     yield f"table: {draft.table}" if draft.table else "table: none has the ids that stand in the paths"
     for kind, paths in sorted(draft.aside.items()):
-        yield f"left aside: {len(paths)} {kind}, such as {paths[0]}"
+        yield f"left aside: {kind} ({len(paths)}), such as {paths[0]}"
     yield from (f"note: {note}" for note in draft.notes)
     if draft.decisions:
         yield f"to decide: {_count(draft.decisions, 'line')} marked `# to decide` in {file}"

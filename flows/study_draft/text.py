@@ -131,7 +131,7 @@ def _phase(prefix: str, phase: DraftPhase) -> Iterator[str]:
         yield f"segment = {_quoted(phase.segment)}{_note(phase, 'segment')}"
     elif "segment" in phase.decide:
         yield f'# segment = ""{_note(phase, "segment")}'
-    else:
+    elif phase.label is not None:
         yield f"label = {phase.label}{_note(phase, 'label')}"
     if phase.modality:
         yield f"modality = {_quoted(phase.modality)}"

@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
+from flows.imaging.opened_files import first_bytes
 from flows.imaging.sources import Source
 from flows.scans.reader import ImageReader
+from flows.study_draft.conventions import (
+    DatasetDescription,
+    dataset_description,
+    put_test_sets_aside,
+    with_first_session,
+)
 from flows.study_draft.draft import DraftPhase, Images
 from flows.study_draft.listing import FolderListing
 from flows.study_draft.masks import MaskPattern, choices_of_masks, mask_patterns, masks_by_reading
-from flows.study_draft.names import phase_names
+from flows.study_draft.names import free_name, phase_names
 from flows.study_draft.patient_paths import PatientFiles, patient_files
 from flows.study_draft.words import modality_of
 from schemas.errors import ContractError
+from schemas.shown_text import shown_text
 
 __all__ = ["LabelLook", "take_mask", "volume_phases"]
 
 _LOOKED_AT: Final = 3
 _LISTED: Final = 12
+_HEADER: Final = 1 << 16
 _FEWEST_SHARE: Final = 0.25
 """A pattern of fewer of the patients is no phase."""
 
@@ -35,11 +45,12 @@ def volume_phases(listing: FolderListing, ids: Collection[str], look: LabelLook)
     look : LabelLook
         Reads some masks, for the labels in them.
     """
-    files, unplaced = patient_files(listing.volumes, ids)
+    files, unplaced = patient_files(put_test_sets_aside(listing), ids)
     for path in unplaced.without_id:
-        listing.put_aside("images of no patient that was recognised", path)
+        listing.put_aside("images of no patient that was recognised: ids have letters, digits and . _ : - alone", path)
     for path in unplaced.unwritable:
         listing.put_aside("images whose path has a brace, a backslash or a wildcard: no pattern can name them", path)
+    files, session = with_first_session(files, listing)
     files = _frequent(files, listing)
     are_masks = mask_patterns(files, look.is_of_labels)
     images = [each for each in files if each not in are_masks]
@@ -50,8 +61,13 @@ def volume_phases(listing: FolderListing, ids: Collection[str], look: LabelLook)
     for image in images:
         choices = choices_of_masks(image, images, masks, files[image])
         phase = DraftPhase(names[image], image, with_image=frozenset(files[image]), modality=modality_of(image))
+        phase.comments += [session] if session else []
+        described = dataset_description(listing, image) or DatasetDescription()
+        if described.channel:
+            phase.name = free_name(_words_joined(described.channel), [each.name for each in found.phases])
+            phase.modality = modality_of(described.channel)
         if choices:
-            take_mask(found, phase, choices, look)
+            take_mask(found, phase, choices, look, described.labels)
             used |= {each.pattern for each in choices}
         found.phases.append(phase)
     found.loose_masks = [each for each in masks if each.pattern not in used]
@@ -84,7 +100,13 @@ def _with_masks_first(phases: list[DraftPhase], listing: FolderListing, files: P
     return with_mask
 
 
-def take_mask(found: Images, phase: DraftPhase, choices: Sequence[MaskPattern], look: LabelLook) -> None:
+def take_mask(
+    found: Images,
+    phase: DraftPhase,
+    choices: Sequence[MaskPattern],
+    look: LabelLook,
+    meanings: Mapping[int, str] | None = None,
+) -> None:
     """Add the first of some masks to a phase, with the label that it has and the readings that there are of it.
 
     Parameters
@@ -97,25 +119,34 @@ def take_mask(found: Images, phase: DraftPhase, choices: Sequence[MaskPattern], 
         As `choices_of_masks` gives them.
     look : LabelLook
         Reads some of the masks.
+    meanings : mapping of int to str, optional
+        What each label means, where it is written somewhere.
     """
     chosen = choices[0]
     phase.mask, phase.with_mask = chosen.pattern, chosen.patients
     if len(choices) > 1:
         others = ", ".join(each.pattern for each in choices[1:4]) + (" ..." if len(choices) > 4 else "")
         phase.decide["mask"] = f"or {others}"
-    values = look.labels(chosen.paths)
+    values, meanings = look.labels(chosen.paths), {**look.names(chosen.paths), **(meanings or {})}
+    phase.label = 1
     if values is None:
         phase.decide["label"] = "the lesion's value; no mask that was looked at could be read"
     elif values:
         phase.label = values[0]
         if len(values) > 1:
-            phase.decide["label"] = f"the lesion's value; found are {_listed(values)}"
+            shown = _listed(
+                [
+                    f"{value} ({shown_text(meanings[value], 60)})" if value in meanings else str(value)
+                    for value in values
+                ]
+            )
+            phase.decide["label"] = f"the lesion's value; some masks have {shown}"
     _add_readings(found, chosen)
 
 
-def _listed(values: Sequence[int]) -> str:
+def _listed(values: Sequence[str]) -> str:
     more = f" and {len(values) - _LISTED} more" if len(values) > _LISTED else ""
-    return ", ".join(map(str, values[:_LISTED])) + more
+    return ", ".join(values[:_LISTED]) + more
 
 
 def _add_readings(found: Images, mask: MaskPattern) -> None:
@@ -125,6 +156,10 @@ def _add_readings(found: Images, mask: MaskPattern) -> None:
             found.short_of[reading] = found.short_of.get(reading, frozenset()) | lacking
             if reading not in found.readings:
                 found.readings.append(reading)
+
+
+def _words_joined(text: str) -> str:
+    return "_".join(re.findall(r"[A-Za-z0-9]+", text)) or "image"
 
 
 class LabelLook:
@@ -149,6 +184,24 @@ class LabelLook:
             was_read = True
             found |= {*values}
         return tuple(sorted(found)) if was_read else None
+
+    def names(self, paths: Sequence[str]) -> dict[int, str]:
+        """Return what labels mean by the headers of 3D Slicer's segmentations, nothing of other files."""
+        found: dict[int, str] = {}
+        for path in self._some(paths):
+            if not path.lower().endswith(".nrrd"):
+                continue
+            try:
+                header = (
+                    first_bytes(self._listing.folder / path, _HEADER).partition(b"\n\n")[0].decode("utf-8", "replace")
+                )
+            except ContractError:
+                continue
+            names = dict(re.findall(r"^Segment([0-9]+)_Name:=(.*?)\r?$", header, re.MULTILINE))
+            for segment, value in re.findall(r"^Segment([0-9]+)_LabelValue:=([0-9]+)\r?$", header, re.MULTILINE):
+                if segment in names:
+                    found[int(value)] = names[segment]
+        return found
 
     def is_of_labels(self, paths: Sequence[str]) -> bool:
         """Return whether some files hold whole numbers of few values."""
