@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -41,6 +42,8 @@ class OutcomeColumn:
     """Whether the values say which of them is the event."""
     rank: int
     """How much its name speaks for it: 0 for an outcome's words, 1 for none."""
+    counts: tuple[int, int]
+    """Rows with the positive and with the negative value."""
 
 
 @dataclass
@@ -59,7 +62,7 @@ class CohortColumns:
     personal: list[str] = field(default_factory=list)
     """Names, addresses, identifiers: left out."""
     others: list[str] = field(default_factory=list)
-    """Text, empty columns and columns of one value."""
+    """Text, empty columns, columns of one value, and those in which a patient's rows differ."""
     missing: tuple[str, ...] = ()
     """Cells that seem to mean 'not given'."""
 
@@ -77,7 +80,11 @@ def cohort_columns(table: TextTable, patient: str) -> CohortColumns:
     found = CohortColumns()
     values: dict[str, list[str]] = {name: [] for name in table.frame.columns}
     missing: dict[str, None] = {}
+    first: dict[str, dict[str, str]] = {}
+    differing: set[str] = set()
     for _, row in table.rows():
+        known = first.setdefault(row[patient], row)
+        differing |= {name for name, cell in row.items() if cell != known[name]}
         for name, cell in row.items():
             if cell.lower() in _NOT_GIVEN and name != patient:
                 missing[cell] = None
@@ -85,7 +92,9 @@ def cohort_columns(table: TextTable, patient: str) -> CohortColumns:
                 values[name].append(cell)
     found.missing = tuple(missing)
     for name, cells in values.items():
-        if name != patient:
+        if name in differing:
+            found.others.append(name)
+        elif name != patient:
             _sort_in(found, table, name, cells)
     found.outcomes.sort(key=lambda each: (each.rank, not each.is_known))
     if found.outcomes and found.outcomes[0].rank == 0:
@@ -111,7 +120,7 @@ def _sort_in(found: CohortColumns, table: TextTable, name: str, cells: list[str]
     elif len(distinct) == 2 and any(word in _TRAITS for word in words):
         found.categories[name] = distinct
     elif len(distinct) == 2:
-        found.outcomes.append(_outcome(name, distinct, rank=int(not is_outcome)))
+        found.outcomes.append(_outcome(name, Counter(cells), rank=int(not is_outcome)))
     elif _are_numbers(table, name, cells):
         is_time = any(_TIME.fullmatch(word) for word in words)
         (found.times if is_time else found.numbers).append(name)
@@ -121,12 +130,14 @@ def _sort_in(found: CohortColumns, table: TextTable, name: str, cells: list[str]
         found.others.append(name)
 
 
-def _outcome(name: str, distinct: tuple[str, ...], *, rank: int) -> OutcomeColumn:
-    one, other = distinct
-    for positive, negative in ((one, other), (other, one)):
-        if _plain(positive) in _POSITIVE and _plain(negative) in _NEGATIVE:
-            return OutcomeColumn(name, positive, negative, is_known=True, rank=rank)
-    return OutcomeColumn(name, other, one, is_known=False, rank=rank)
+def _outcome(name: str, counts: Counter[str], *, rank: int) -> OutcomeColumn:
+    one, other = sorted(counts)
+    pairs = ((one, other), (other, one))
+    known = [(p, n) for p, n in pairs if _plain(p) in _POSITIVE and _plain(n) in _NEGATIVE]
+    positive, negative = known[0] if known else (other, one)
+    return OutcomeColumn(
+        name, positive, negative, is_known=bool(known), rank=rank, counts=(counts[positive], counts[negative])
+    )
 
 
 def _plain(cell: str) -> str:

@@ -25,8 +25,8 @@ _SESSION = re.compile(r"(?<![A-Za-z0-9])ses-[A-Za-z0-9]+")
 class DatasetDescription:
     """What dataset.json of nnU-Net says of a phase."""
 
-    channel: str = ""
-    """The channel's name, empty where it is not known."""
+    channel: str
+    """The channel's name, or its number where none is known."""
     labels: dict[int, str] = field(default_factory=dict)
     """What each value of the masks means."""
 
@@ -60,16 +60,18 @@ def dataset_description(listing: FolderListing, image: str) -> DatasetDescriptio
     match = _CHANNEL.fullmatch(image)
     if match is None:
         return None
+    number = int(match["channel"])
+    unnamed = DatasetDescription(f"channel {number}")
     try:
         content = read_content(listing.folder / match["folder"] / "dataset.json", _MOST_BYTES)
         document = json.loads(content)
     except (*FILE_ERRORS, RecursionError):
-        return DatasetDescription()
+        return unnamed
     if not isinstance(document, dict):
-        return DatasetDescription()
+        return unnamed
     channels = document.get("channel_names") or document.get("modality")
-    name = channels.get(str(int(match["channel"]))) if isinstance(channels, dict) else None
-    return DatasetDescription(name if isinstance(name, str) else "", _labels(document.get("labels")))
+    name = channels.get(str(number)) if isinstance(channels, dict) else None
+    return DatasetDescription(name if isinstance(name, str) else unnamed.channel, _labels(document.get("labels")))
 
 
 def _labels(written: Any) -> dict[int, str]:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from flows.scans.reader import ImageReader
 from flows.study_draft.cohort_table import CohortTable, cohort_table
-from flows.study_draft.dicom_headers import dicom_files_by_patient, folder_paths
-from flows.study_draft.dicom_phases import dicom_phases
+from flows.study_draft.dicom.headers import dicom_files_by_patient, folder_paths
+from flows.study_draft.dicom.phases import dicom_phases
 from flows.study_draft.draft import Images
 from flows.study_draft.listing import FolderListing, folder_listing
 from flows.study_draft.masks import MaskPattern, choices_of_masks

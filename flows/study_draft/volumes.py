@@ -10,7 +10,6 @@ from flows.imaging.opened_files import first_bytes
 from flows.imaging.sources import Source
 from flows.scans.reader import ImageReader
 from flows.study_draft.conventions import (
-    DatasetDescription,
     dataset_description,
     put_test_sets_aside,
     with_first_session,
@@ -62,12 +61,12 @@ def volume_phases(listing: FolderListing, ids: Collection[str], look: LabelLook)
         choices = choices_of_masks(image, images, masks, files[image])
         phase = DraftPhase(names[image], image, with_image=frozenset(files[image]), modality=modality_of(image))
         phase.comments += [session] if session else []
-        described = dataset_description(listing, image) or DatasetDescription()
-        if described.channel:
+        described = dataset_description(listing, image)
+        if described is not None:
             phase.name = free_name(_words_joined(described.channel), [each.name for each in found.phases])
             phase.modality = modality_of(described.channel)
         if choices:
-            take_mask(found, phase, choices, look, described.labels)
+            take_mask(found, phase, choices, look, described.labels if described is not None else {})
             used |= {each.pattern for each in choices}
         found.phases.append(phase)
     found.loose_masks = [each for each in masks if each.pattern not in used]

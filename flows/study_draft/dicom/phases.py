@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from flows.imaging.dicom.headers import shown_label
-from flows.study_draft.dicom_headers import DicomFiles, FoundSeries, FoundStructures, by_patient
+from flows.study_draft.dicom.headers import DicomFiles, FoundSeries, FoundStructures, by_patient
 from flows.study_draft.draft import DraftPhase, Images
 from flows.study_draft.listing import FolderListing
 from flows.study_draft.masks import MaskPattern, choices_of_masks
