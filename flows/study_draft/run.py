@@ -128,7 +128,7 @@ def _images(listing: FolderListing, ids: frozenset[str], look: LabelLook) -> Ima
         dicom = dicom_phases(dicom_files_by_patient(listing, ids), listing)
         _give_loose_masks(dicom, volumes.loose_masks, look)
         if dicom.masked or len(dicom.phases) >= len(volumes.phases):
-            found = dicom
+            found = _with_masks(dicom, listing)
             for phase in volumes.phases:
                 listing.notes.append(f"images {phase.image} are left aside: those in DICOM are taken")
     for each in found.loose_masks:
@@ -146,6 +146,17 @@ def _give_loose_masks(dicom: Images, masks: list[MaskPattern], look: LabelLook) 
             take_mask(dicom, phase, choices, look)
             used |= {each.pattern for each in choices}
     dicom.loose_masks = [each for each in masks if each.pattern not in used]
+
+
+def _with_masks(dicom: Images, listing: FolderListing) -> Images:
+    """Return images whose phases have masks, where some have; the others are noted."""
+    if dicom.masked:
+        left = [each for each in dicom.phases if each.mask is None]
+        listing.notes += [
+            f"phase {each.name} is left out: no mask was drawn on it ({each.comments[0]})" for each in left
+        ]
+        dicom.phases = [each for each in dicom.phases if each.mask is not None]
+    return dicom
 
 
 def _reading_lines(images: Images) -> Iterator[str]:

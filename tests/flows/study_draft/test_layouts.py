@@ -4,39 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
-from pathlib import Path
 
 import pytest
-from builders.command_line import printed
-from builders.image_trees import PATIENTS, write_table, write_volume, write_volumes
+from builders.drafted_studies import PATIENTS, decided, drafted, ingested, write_table, write_volume, write_volumes
 
-from flows.study_draft.run import StudyDraft, study_draft
-from schemas.study.file import Study
 from schemas.study.text import parsed_study
-
-
-def drafted(tmp_path: Path, source: Path) -> tuple[StudyDraft, Study]:
-    """Return a draft, and the study that its text is."""
-    draft = study_draft(tmp_path / "study", source)
-    return draft, parsed_study(draft.text, "study.toml")
-
-
-def ingested(capsys, tmp_path: Path, source: Path) -> dict[str, object]:
-    """Return the report of an ingest of what init has just written, with a table of ids where the folder has none."""
-    file = tmp_path / "study" / "study.toml"
-    code, out, _ = printed(capsys, "--json", "init", tmp_path / "study", "--from", source)
-    assert code == 0
-    answer = json.loads(out)
-    if answer["table"] is None:
-        (tmp_path / "study" / "patients.csv").write_text("\n".join(["patient", *answer["patients"]]) + "\n")
-    code, out, err = printed(capsys, "--json", "--store", tmp_path / "store", "ingest", file)
-    assert code == 0, err
-    return json.loads(out)
-
-
-def decided(text: str) -> list[str]:
-    """Return what stands before each mark."""
-    return [line.partition("# to decide")[0].strip() for line in text.splitlines() if "# to decide" in line]
 
 
 def test_a_real_cohort_of_nifti_is_ingested_as_it_lies(capsys, shared_data, tmp_path):

@@ -1,12 +1,20 @@
-"""Folders of tiny images and masks, as exports and archives lay them out."""
+"""Folders of tiny images and masks, as exports and archives lay them out, and the studies drafted from them."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pytest
 import SimpleITK as sitk
+
+from builders.command_line import printed
+from flows.study_draft.run import StudyDraft, study_draft
+from schemas.study.file import Study
+from schemas.study.text import parsed_study
 
 PATIENTS = ("P1", "P2", "P10", "P11")
 
@@ -37,3 +45,28 @@ def write_table(file: Path, patients: Sequence[str] = PATIENTS, patient: str = "
     file.parent.mkdir(parents=True, exist_ok=True)
     rows = [f"{each},{number % 2}" for number, each in enumerate(patients)]
     file.write_text("\n".join([f"{patient},recurrence", *rows]) + "\n", encoding="utf-8")
+
+
+def drafted(tmp_path: Path, source: Path) -> tuple[StudyDraft, Study]:
+    """Return a draft, and the study that its text is."""
+    draft = study_draft(tmp_path / "study", source)
+    return draft, parsed_study(draft.text, "study.toml")
+
+
+def ingested(capsys: pytest.CaptureFixture[str], tmp_path: Path, source: Path) -> dict[str, Any]:
+    """Return the report of an ingest of what init has just written, with a table of ids where the folder has none."""
+    file = tmp_path / "study" / "study.toml"
+    code, out, _ = printed(capsys, "--json", "init", tmp_path / "study", "--from", source)
+    assert code == 0
+    answer = json.loads(out)
+    if answer["table"] is None:
+        (tmp_path / "study" / "patients.csv").write_text("\n".join(["patient", *answer["patients"]]) + "\n")
+    code, out, err = printed(capsys, "--json", "--store", tmp_path / "store", "ingest", file)
+    assert code == 0, err
+    report: dict[str, Any] = json.loads(out)
+    return report
+
+
+def decided(text: str) -> list[str]:
+    """Return what stands before each mark."""
+    return [line.partition("# to decide")[0].strip() for line in text.splitlines() if "# to decide" in line]
