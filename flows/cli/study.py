@@ -10,13 +10,12 @@ from cyclopts import Parameter
 
 from flows.cli.answers.columns import column_lines
 from flows.cli.outcome import CommandResult, Context, Workers
+from flows.engine.progress import say
 from flows.ingest.run import IngestReport
 from flows.ingest.run import ingest as ingest_study
 from flows.study.file import study_file_text
 from flows.study.of_table import TableOfFeatures, study_text
 from flows.study.template import study_template
-from flows.study_draft.run import study_draft
-from flows.study_draft.summary import draft_lines
 from flows.tables.file_faults import write_new_file
 from schemas.errors import RadzooError, UsageError
 
@@ -34,7 +33,7 @@ def init(
     dry_run: bool = False,
     context: Shared,
 ) -> CommandResult:
-    """Write a commented study file, FOLDER/study.toml, to start from.
+    """Write a commented study file, FOLDER/study.toml, to start from, or draft it from a folder of images.
 
     The file shows the tables of a study and says what they mean; what a study need not have is commented out. Only
     this one file is written, and one that is there is never replaced.
@@ -51,7 +50,7 @@ def init(
     from_
         The folder with images, masks and tables that the study is about.
     dry_run
-        With --from: print the study file and write nothing.
+        With --from: print the study file to stdout, and what was recognised to stderr, and write nothing.
 
     Examples
     --------
@@ -69,11 +68,19 @@ def init(
         return CommandResult(
             f"wrote {file}\nnext: describe your study in it, then radzoo ingest {file}", {"study_file": str(file)}
         )
+    # Imported here: other verbs of this module need none of it.
+    from flows.study_draft.run import study_draft
+    from flows.study_draft.summary import draft_lines
+
     draft = study_draft(folder, from_)
+    lines = draft_lines(draft, file, from_, is_written=not dry_run)
     if dry_run:
+        if not context.as_json:
+            for line in lines.splitlines():
+                say(line)
         return CommandResult(draft.text.rstrip("\n"), {"study_file": None, **vars(draft)})
     write_new_file(file, draft.text, hint)
-    return CommandResult(f"wrote {file}\n{draft_lines(draft, file, from_)}", {"study_file": str(file), **vars(draft)})
+    return CommandResult(f"wrote {file}\n{lines}", {"study_file": str(file), **vars(draft)})
 
 
 def ingest(

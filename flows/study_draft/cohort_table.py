@@ -68,9 +68,10 @@ def cohort_table(listing: FolderListing, paths: list[str]) -> CohortTable | None
         Of images and masks.
     """
     possible = possible_ids(paths)
+    known = KnownIds(possible)
     columns: list[_Column] = []
     for path in listing.tables[:_MOST_TABLES]:
-        columns += _columns_of_ids(listing, path, possible)
+        columns += _columns_of_ids(listing, path, possible, known)
     best = max(columns, key=lambda each: each.rank, default=None)
     others = {each.path for each in columns if best is not None and each.path != best.path}
     for path in listing.tables:
@@ -90,7 +91,7 @@ def cohort_table(listing: FolderListing, paths: list[str]) -> CohortTable | None
     )
 
 
-def _columns_of_ids(listing: FolderListing, path: str, possible: frozenset[str]) -> list[_Column]:
+def _columns_of_ids(listing: FolderListing, path: str, possible: frozenset[str], known: KnownIds) -> list[_Column]:
     file = listing.folder / path
     try:
         if file.stat().st_size > _MOST_BYTES:
@@ -105,7 +106,6 @@ def _columns_of_ids(listing: FolderListing, path: str, possible: frozenset[str])
         return []
     found = []
     nearly: tuple[str, str, str] | None = None
-    known = KnownIds(possible)
     for name in table.frame.columns[:_MOST_COLUMNS]:
         cells = _ids(table, name)
         if cells is None or not cells:

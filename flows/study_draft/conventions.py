@@ -17,7 +17,7 @@ __all__ = ["DatasetDescription", "dataset_description", "put_test_sets_aside", "
 _MOST_BYTES: Final = 5_000_000
 _TRAINING = re.compile(r"(?:^|/)(?:images|labels)tr/", re.IGNORECASE)
 _OTHERS = re.compile(r"(?:^|/)(?:images|labels|infer)(?:ts|val)/", re.IGNORECASE)
-_CHANNEL = re.compile(r"(?P<folder>.*?)imagestr/[^/]*_(?P<channel>[0-9]{4})\.[^/]+", re.IGNORECASE)
+_CHANNEL = re.compile(r"(?P<folder>.*?)imagestr/\{patient\}(?:_(?P<channel>[0-9]{4}))?\.[^/]+", re.IGNORECASE)
 _SESSION = re.compile(r"(?<![A-Za-z0-9])ses-[A-Za-z0-9]+")
 
 
@@ -60,7 +60,7 @@ def dataset_description(listing: FolderListing, image: str) -> DatasetDescriptio
     match = _CHANNEL.fullmatch(image)
     if match is None:
         return None
-    number = int(match["channel"])
+    number = int(match["channel"] or 0)
     unnamed = DatasetDescription(f"channel {number}")
     try:
         content = read_content(listing.folder / match["folder"] / "dataset.json", _MOST_BYTES)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from flows.study_draft.patient_paths import PatientFiles
 from flows.study_draft.words import GENERIC, MASKS, TARGETS, distinct_words, mask_words, words_of
 
 __all__ = ["MaskPattern", "choices_of_masks", "mask_patterns", "masks_by_reading"]
 
+_LOOKED_AT: Final = 60
 _READER = re.compile(
     r"(?<![A-Za-z0-9])(?:(?P<word>reader|rater|observer|obs|annotator|radiologist|expert|reading|r)[ _-]?"
     r"(?P<which>[0-9]{1,2}|[a-d])|(?P<order>first|second|third)|(?P<letter>[ab]))(?![A-Za-z0-9])",
@@ -37,24 +38,26 @@ class MaskPattern(NamedTuple):
         return [path for each in self.files.values() for path in each.values()]
 
 
-def mask_patterns(files: PatientFiles, looks_like_mask: Callable[[Sequence[str]], bool]) -> frozenset[str]:
-    """Return which patterns are masks: by their words, else by what some of their files hold.
+def mask_patterns(files: PatientFiles, is_of_labels: Callable[[Sequence[str]], bool | None]) -> frozenset[str]:
+    """Return which patterns are masks: by what a file of each holds, by their words where it does not say.
 
     Parameters
     ----------
     files : PatientFiles
         Of volumes.
-    looks_like_mask : callable
-        Says of some paths whether their voxels are labels.
+    is_of_labels : callable
+        Says of paths whether their voxels are labels, None where that is not known.
     """
     words = distinct_words(files)
-    named = {each for each in files if mask_words(" ".join(words[each]))}
-    if not named:
-        named = {each for each in files if TARGETS & words[each]}
-    named |= {each for each in files if each.lower().endswith(".seg.nrrd")}
-    if named:
-        return frozenset(named)
-    return frozenset(each for each, of_patient in files.items() if looks_like_mask([*of_patient.values()]))
+    named = {each for each in files if mask_words(" ".join(words[each])) or each.lower().endswith(".seg.nrrd")}
+    named = named or {each for each in files if TARGETS & words[each]}
+    found = set()
+    # What has a mask's words is looked at first: of very many patterns not all are.
+    for number, each in enumerate(sorted(files, key=lambda each: (each not in named, each))):
+        holds_labels = is_of_labels([*files[each].values()]) if number < _LOOKED_AT else None
+        if holds_labels or (holds_labels is None and each in named):
+            found.add(each)
+    return frozenset(found)
 
 
 def masks_by_reading(files: PatientFiles) -> list[MaskPattern]:

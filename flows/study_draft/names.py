@@ -29,10 +29,16 @@ def phase_names(images: Sequence[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for image in images:
         stem = _ENDING.sub("", image.replace("{patient}", " "))
-        parts = [part for part in re.findall(r"[A-Za-z0-9]+", stem) if part.lower() not in GENERIC]
-        kept = [part for part in parts if part.lower() in telling[image]] if len(images) > 1 else parts[-2:]
+        of_folders, of_name = (_parts(each) for each in (stem.rpartition("/")[0], stem.rpartition("/")[2]))
+        kept = [part for part in (*of_folders, *of_name) if part.lower() in telling[image]] if len(images) > 1 else []
+        kept = kept or of_name[-2:] or of_folders[-1:]
         found[image] = free_name("_".join(dict.fromkeys(kept)) or modality_of(image) or "image", found.values())
     return found
+
+
+def _parts(text: str) -> list[str]:
+    """Return the words that a name may have."""
+    return [part for part in re.findall(r"[^\W_]+", text) if part.isascii() and part.lower() not in GENERIC]
 
 
 def free_name(wanted: str, taken: Collection[str]) -> str:

@@ -10,7 +10,19 @@ from typing import Final, NamedTuple
 from flows.study_draft.words import is_known, mask_words, words_of
 from schemas.study.path_patterns import pattern_fault
 
-__all__ = ["PatientFiles", "Unplaced", "ids_in_paths", "is_of_the_field", "patient_files", "possible_ids"]
+__all__ = [
+    "FOLDER",
+    "PatientFiles",
+    "Unplaced",
+    "folder_paths",
+    "ids_in_paths",
+    "is_of_the_field",
+    "patient_files",
+    "possible_ids",
+]
+
+FOLDER: Final = "/."
+"""The end of a folder's path, where that of a file has its name."""
 
 PatientFiles = dict[str, dict[str, str]]
 """The path of each patient's file by patient, by pattern."""
@@ -19,6 +31,10 @@ _PSEUDONYM = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
 _ENDING = re.compile(r"(?:\.seg)?\.[A-Za-z]{2,8}(?:\.gz)?$", re.IGNORECASE)
 _LOOKED_AT: Final = 4_000
 _MOST_WORDS = 7
+_OF_ONE_EXAM = re.compile(
+    r"(?<![0-9A-Za-z])(?:[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{6,}|[0-9]+(?:\.[0-9]+){3,})(?![0-9A-Za-z])"
+)
+"""Dates, UIDs and long numbers, which differ from exam to exam: each would be a pattern of its own."""
 
 
 class Unplaced(NamedTuple):
@@ -63,25 +79,30 @@ def patient_files(paths: Sequence[str], known: Collection[str]) -> tuple[Patient
     ids = frozenset(known)
     found: PatientFiles = defaultdict(dict)
     unplaced = Unplaced([], [])
-    choices: dict[str, dict[str, str]] = {}
+    choices: dict[str, list[tuple[str, str]]] = {}
     patients_of: dict[str, set[str]] = defaultdict(set)
     for path in paths:
-        candidates = {each: pattern for each in _known_ids(path, ids) if (pattern := _pattern(path, each))}
-        choices[path] = candidates
-        for each, pattern in candidates.items():
+        choices[path] = [(pattern, each) for each in _known_ids(path, ids) for pattern in _patterns(path, each)]
+        for pattern, each in choices[path]:
             patients_of[pattern].add(each)
     for path, candidates in choices.items():
         if not candidates:
             unplaced.without_id.append(path)
             continue
-        # An id such as 1 may be another part of the name too: where it is the patient's, it varies most.
-        patient = max(candidates, key=lambda each: (len(patients_of[candidates[each]]), len(each)))
-        pattern = candidates[patient]
+        # An id such as 1 may be another part of the path too: where it is the patient's, it varies most.
+        pattern, patient = max(
+            candidates, key=lambda each: (len(patients_of[each[0]]), len(each[1]), each[0].count("{patient}"))
+        )
         if pattern_fault(pattern):
             unplaced.unwritable.append(path)
         else:
             found[pattern][patient] = path
     return dict(found), unplaced
+
+
+def folder_paths(files: Sequence[str]) -> list[str]:
+    """Return the folders of files as paths of which no part is a file's name."""
+    return sorted({f"{path.rpartition('/')[0]}{FOLDER}" for path in files if "/" in path})
 
 
 def possible_ids(paths: Sequence[str]) -> frozenset[str]:
@@ -124,7 +145,7 @@ def _best_rule(paths: Sequence[str]) -> _Rule | None:
                 unfit += 1
                 continue
             ids.add(found)
-            patterns.add(_pattern(path, found) or path)
+            patterns.add(_OF_ONE_EXAM.sub("#", _pattern(path, found) or path))
         if not ids or unfit * 2 > len(paths):
             continue
         plain = sum(not re.search(r"[0-9]", each) for each in ids)
@@ -181,12 +202,19 @@ def _bounded(patient: str) -> str:
     return rf"(?<![A-Za-z0-9]){re.escape(patient)}(?![A-Za-z0-9])"
 
 
+def _patterns(path: str, patient: str) -> Iterator[str]:
+    """Yield what a path may be without an id: the field at each place where it stands, and at the first one alone."""
+    # Behind letters too, as in Pat12: what is meant shows where many paths are alike.
+    for bounded in (_bounded(patient), rf"(?<![0-9]){re.escape(patient)}(?![A-Za-z0-9])"):
+        for count in (0, 1):
+            pattern, places = re.subn(bounded, "{patient}", path, count=count)
+            if places:
+                yield pattern
+
+
 def _pattern(path: str, patient: str) -> str | None:
-    """Return a path with the field in the place of an id; a brace of its own stays a fault."""
-    pattern, count = re.subn(_bounded(patient), "{patient}", path)
-    if not count:
-        pattern, count = re.subn(rf"(?<=[A-Za-z]){re.escape(patient)}(?![A-Za-z0-9])", "{patient}", path)
-    return pattern if count else None
+    """Return a path with the field at each place of an id, None where it has none."""
+    return next(_patterns(path, patient), None)
 
 
 def is_of_the_field(text: str) -> bool:

@@ -8,12 +8,10 @@ from pathlib import Path
 
 from flows.scans.reader import ImageReader
 from flows.study_draft.cohort_table import CohortTable, cohort_table
-from flows.study_draft.dicom.headers import dicom_files_by_patient, folder_paths
-from flows.study_draft.dicom.phases import dicom_phases
 from flows.study_draft.draft import Images
 from flows.study_draft.listing import FolderListing, folder_listing
 from flows.study_draft.masks import MaskPattern, choices_of_masks
-from flows.study_draft.patient_paths import ids_in_paths
+from flows.study_draft.patient_paths import folder_paths, ids_in_paths
 from flows.study_draft.text import drafted_text
 from flows.study_draft.volumes import LabelLook, take_mask, volume_phases
 from schemas.errors import ContractError
@@ -23,6 +21,7 @@ from schemas.study.text import parsed_study
 __all__ = ["PhaseFound", "StudyDraft", "study_draft"]
 
 _NAMED = 5
+_MOST_NOTES = 20
 
 
 @dataclass(frozen=True)
@@ -83,11 +82,7 @@ def study_draft(folder: Path, source: Path) -> StudyDraft:
     with ImageReader(source) as reader:
         images = _images(listing, ids, LabelLook(listing, reader))
     if not images.phases:
-        raise ContractError(
-            "has images, and no part of their paths is recognised as the patient's id",
-            where=str(source),
-            hint="put a table with one row per patient into the folder, or write the file by hand: radzoo init DIR",
-        )
+        raise _without_patients(source, listing)
     text = drafted_text(folder, source, images, table)
     parsed_study(text, str(folder / "study.toml"))
     everyone = images.patients | (frozenset(table.ids) if table is not None else frozenset())
@@ -113,7 +108,7 @@ def study_draft(folder: Path, source: Path) -> StudyDraft:
         None if table is None else table.path,
         text.count("# to decide"),
         {kind: tuple(paths) for kind, paths in listing.aside.items()},
-        (*listing.notes, *_table_notes(table, images)),
+        (*_bounded(listing.notes), *_table_notes(table, images), *_disjoint_notes(images)),
     )
 
 
@@ -125,6 +120,10 @@ def _images(listing: FolderListing, ids: frozenset[str], look: LabelLook) -> Ima
         for path in listing.dicom:
             listing.put_aside("DICOM files: the images in other formats are taken", path)
     elif listing.dicom:
+        # Imported here: pydicom takes a third of a second, and most folders have none of it.
+        from flows.study_draft.dicom.headers import dicom_files_by_patient
+        from flows.study_draft.dicom.phases import dicom_phases
+
         dicom = dicom_phases(dicom_files_by_patient(listing, ids), listing)
         _give_loose_masks(dicom, volumes.loose_masks, look)
         if dicom.masked or len(dicom.phases) >= len(volumes.phases):
@@ -175,6 +174,17 @@ def _without_images(source: Path, tables: list[str], aside: dict[str, list[str]]
     return ContractError(what, where=str(source), hint=hint)
 
 
+def _without_patients(source: Path, listing: FolderListing) -> ContractError:
+    found = [f"{kind} ({len(paths)}), such as {paths[0]}" for kind, paths in sorted(listing.aside.items())]
+    return ContractError(
+        "has images, and no pattern of paths was found in which the patient's id alone varies: "
+        + "; ".join([*found, *listing.notes[:_NAMED]]),
+        where=str(source),
+        hint="rename or link the files so that all patients' paths are alike, or write the file by hand: radzoo init "
+        "DIR",
+    )
+
+
 def _table_notes(table: CohortTable | None, images: Images) -> tuple[str, ...]:
     if table is None:
         return ()
@@ -182,6 +192,26 @@ def _table_notes(table: CohortTable | None, images: Images) -> tuple[str, ...]:
     if strangers := sorted(images.patients - {*table.ids}):
         notes.append(f"not in {table.path}: {_listed(tuple(strangers))}")
     return tuple(notes)
+
+
+def _bounded(notes: list[str]) -> list[str]:
+    return (
+        notes
+        if len(notes) <= _MOST_NOTES
+        else [*notes[:_MOST_NOTES], f"and {len(notes) - _MOST_NOTES} more of this kind"]
+    )
+
+
+def _disjoint_notes(images: Images) -> list[str]:
+    """Return a note where phases have no patient in common, as those of two centres' folders."""
+    first, *others = images.phases
+    apart = [each.name for each in others if first.with_image.isdisjoint(each.with_image)]
+    if not apart:
+        return []
+    return [
+        f"no patient has both {first.name} and {', '.join(apart[:_NAMED])}: where a folder is a centre's or a date, no "
+        "pattern can name it, and the phases are one; link the files below folders that are alike"
+    ]
 
 
 def _listed(names: tuple[str, ...]) -> str:

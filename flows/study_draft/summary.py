@@ -15,7 +15,7 @@ _NAMED = 5
 _MOST_IN_A_COMMAND = 20
 
 
-def draft_lines(draft: StudyDraft, file: Path, source: Path) -> str:
+def draft_lines(draft: StudyDraft, file: Path, source: Path, *, is_written: bool = True) -> str:
     """Return the lines about a draft.
 
     Parameters
@@ -26,11 +26,18 @@ def draft_lines(draft: StudyDraft, file: Path, source: Path) -> str:
         The study file.
     source : Path
         The folder that was looked at.
+    is_written : bool
+        Whether the file is there: else the next command is the one that writes it.
     """
-    return "\n".join([one_line(line) for line in _lines(draft, file, source)])
+    lines = [*_lines(draft)]
+    if is_written:
+        lines += _next_lines(draft, file, source)
+    else:
+        lines.append("nothing was written (--dry-run)")
+    return "\n".join(map(one_line, lines))
 
 
-def _lines(draft: StudyDraft, file: Path, source: Path) -> Iterator[str]:
+def _lines(draft: StudyDraft) -> Iterator[str]:
     yield f"recognised: {_count(len(draft.patients), 'patient')}, {_count(len(draft.phases), 'phase')}"
     for each in draft.phases:
         yield from _phase_lines(each)
@@ -39,6 +46,9 @@ def _lines(draft: StudyDraft, file: Path, source: Path) -> Iterator[str]:
     for kind, paths in sorted(draft.aside.items()):
         yield f"left aside: {kind} ({len(paths)}), such as {paths[0]}"
     yield from (f"note: {note}" for note in draft.notes)
+
+
+def _next_lines(draft: StudyDraft, file: Path, source: Path) -> Iterator[str]:
     if draft.decisions:
         yield f"to decide: {_count(draft.decisions, 'line')} marked `# to decide` in {file}"
     if draft.table is None:

@@ -79,7 +79,7 @@ def _frequent(files: PatientFiles, listing: FolderListing) -> PatientFiles:
     patients = {patient for each in files.values() for patient in each}
     kept: PatientFiles = {}
     for pattern, of_patient in sorted(files.items()):
-        if len(of_patient) >= _FEWEST_SHARE * len(patients):
+        if len(of_patient) >= max(_FEWEST_SHARE * len(patients), min(2, len(patients))):
             kept[pattern] = of_patient
         else:
             for path in of_patient.values():
@@ -202,15 +202,15 @@ class LabelLook:
                     found[int(value)] = names[segment]
         return found
 
-    def is_of_labels(self, paths: Sequence[str]) -> bool:
-        """Return whether some files hold whole numbers of few values."""
-        read = []
-        for path in self._some(paths)[:2]:
-            try:
-                read.append(self._reader.labels(Source(self._listing.folder / path)))
-            except ContractError as error:
-                self._note(f"{path}: {error.message}")
-        return bool(read) and all(values for values in read)
+    def is_of_labels(self, paths: Sequence[str]) -> bool | None:
+        """Return whether the first file holds whole numbers of few values, None where it is empty or unreadable."""
+        path = min(paths)
+        try:
+            values = self._reader.labels(Source(self._listing.folder / path))
+        except ContractError as error:
+            self._note(f"{path}: {error.message}")
+            return None
+        return None if values == () else values is not None
 
     def _some(self, paths: Sequence[str]) -> list[str]:
         ordered = sorted(paths)

@@ -27,6 +27,13 @@ GENERIC: Final = frozenset(
         *("patients", "train", "training", "test"),
     )
 )
+PHASES: Final = frozenset(
+    (
+        *("ap", "pvp", "pv", "vp", "dp", "ep", "tp", "art", "arterial", "portal", "venous", "delayed", "equilibrium"),
+        *("early", "late", "pre", "post", "native", "nativ", "plain", "precontrast", "postcontrast", "baseline"),
+    )
+)
+"""Words for times after contrast, which are no patients' names."""
 _IN_ONE_WORD = ("mask", "label", "contour", "annotation", "segment")
 _MR = re.compile(
     r"t[12](?:w|wi|c|ce|gd|fs|map|post|pre)?|t2star|flair|dwi|adc|swi|dce|dsc|pdw?|vibe|hbp|bold|asl|inplanet[12]"
@@ -66,7 +73,7 @@ def mask_words(text: str) -> frozenset[str]:
 
 def is_known(word: str) -> bool:
     """Return whether a word is of the field, and so no patient's."""
-    return word in MASKS or word in TARGETS or word in GENERIC or bool(_modality(word))
+    return word in MASKS | TARGETS | GENERIC | PHASES or bool(_modality(word))
 
 
 def modality_of(text: str) -> str:
@@ -82,6 +89,7 @@ def _modality(word: str) -> str:
         return "PET"
     if _MR.fullmatch(word):
         return "MR"
-    codes = modalities_in(word) & {"CT", "MR", "PT"}
+    # CT00 may be a patient.
+    codes = modalities_in(word) & {"CT", "MR", "PT"} if word.isalpha() else frozenset()
     code = next(iter(codes), "")
     return "PET" if code == "PT" else code

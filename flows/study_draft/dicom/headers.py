@@ -16,10 +16,10 @@ from flows.imaging.dicom.segmentations import SEGMENTATIONS
 from flows.imaging.dicom.series import IMAGE_CLASSES
 from flows.imaging.dicom.structures import STRUCTURE_SET
 from flows.study_draft.listing import FolderListing
-from flows.study_draft.patient_paths import patient_files
+from flows.study_draft.patient_paths import FOLDER, folder_paths, patient_files
 from schemas.errors import ContractError
 
-__all__ = ["DicomFiles", "FoundSeries", "FoundStructures", "dicom_files_by_patient", "folder_paths"]
+__all__ = ["DicomFiles", "FoundSeries", "FoundStructures", "dicom_files_by_patient"]
 
 # PatientID is not among them: patients have the names of their folders.
 _TAGS: Final = (
@@ -28,7 +28,6 @@ _TAGS: Final = (
     *("ReferencedSeriesSequence", "ReferencedFrameOfReferenceSequence"),
 )
 _MANY: Final = 1_000
-_FOLDER = "/."
 
 
 @dataclass
@@ -72,11 +71,6 @@ class DicomFiles:
     structures: list[FoundStructures] = field(default_factory=list)
 
 
-def folder_paths(files: Sequence[str]) -> list[str]:
-    """Return the folders of files as paths of which no part is a file's name."""
-    return sorted({f"{path.rpartition('/')[0]}{_FOLDER}" for path in files if "/" in path})
-
-
 def dicom_files_by_patient(listing: FolderListing, ids: frozenset[str]) -> DicomFiles:
     """Return the series and structures of each patient; other DICOM files are put aside in the listing.
 
@@ -89,7 +83,7 @@ def dicom_files_by_patient(listing: FolderListing, ids: frozenset[str]) -> Dicom
     """
     by_pattern, _ = patient_files(folder_paths(listing.dicom), ids)
     owner = {
-        path.removesuffix(_FOLDER): (patient, pattern.removesuffix(_FOLDER))
+        path.removesuffix(FOLDER): (patient, pattern.removesuffix(FOLDER))
         for pattern, of_patient in by_pattern.items()
         for patient, path in of_patient.items()
     }
