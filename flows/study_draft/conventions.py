@@ -12,7 +12,7 @@ from flows.study_draft.listing import FolderListing
 from flows.study_draft.patient_paths import PatientFiles
 from flows.tables.file_faults import FILE_ERRORS, read_content
 
-__all__ = ["DatasetDescription", "dataset_description", "put_test_sets_aside", "with_first_session"]
+__all__ = ["DatasetDescription", "dataset_description", "with_first_session", "without_test_sets"]
 
 _MOST_BYTES: Final = 5_000_000
 _TRAINING = re.compile(r"(?:^|/)(?:images|labels)tr/", re.IGNORECASE)
@@ -31,8 +31,8 @@ class DatasetDescription:
     """What each value of the masks means."""
 
 
-def put_test_sets_aside(listing: FolderListing) -> list[str]:
-    """Put nnU-Net's images for testing aside, where there are some for training, and give the other volumes.
+def without_test_sets(listing: FolderListing) -> list[str]:
+    """Return the volumes but for those of nnU-Net's test set, where there is a training set; they are put aside.
 
     A phase is one pattern of paths, and theirs is another.
     """

@@ -11,8 +11,8 @@ from flows.imaging.sources import Source
 from flows.scans.reader import ImageReader
 from flows.study_draft.conventions import (
     dataset_description,
-    put_test_sets_aside,
     with_first_session,
+    without_test_sets,
 )
 from flows.study_draft.draft import DraftPhase, Images
 from flows.study_draft.listing import FolderListing
@@ -44,7 +44,7 @@ def volume_phases(listing: FolderListing, ids: Collection[str], look: LabelLook)
     look : LabelLook
         Reads some masks, for the labels in them.
     """
-    files, unplaced = patient_files(put_test_sets_aside(listing), ids)
+    files, unplaced = patient_files(without_test_sets(listing), ids)
     for path in unplaced.without_id:
         listing.put_aside("images of no patient that was recognised: ids have letters, digits and . _ : - alone", path)
     for path in unplaced.unwritable:
@@ -106,7 +106,7 @@ def take_mask(
     look: LabelLook,
     meanings: Mapping[int, str] | None = None,
 ) -> None:
-    """Add the first of some masks to a phase, with the label that it has and the readings that there are of it.
+    """Note the first of some masks in a phase, with the label that it has and the readings that there are of it.
 
     Parameters
     ----------
