@@ -15,7 +15,8 @@ from schemas.written.dates import iso_date
 __all__ = ["CohortColumns", "OutcomeColumn", "cohort_columns"]
 
 _MOST_LEVELS: Final = 8
-_NOT_GIVEN = frozenset(("na", "n/a", "nan", "null", "none", "?", "-", ".", "unknown", "missing", "#n/a"))
+_NOT_GIVEN = frozenset(("na", "n/a", "nan", "null", "?", "-", ".", "#n/a"))
+"""None and unknown are not among them: they may be categories."""
 _OUTCOME = re.compile(
     r"outcomes?|labels?|targets?|class|recurrences?|relapse[ds]?|metasta\w*|progress\w*|events?|status|surviv\w*|os|dfs|pfs"
     r"|rfs|responses?|responders?|deaths?|dead|deceased|died|alive|vital|mortality|malignan\w*|mvi|pcr|invasion"

@@ -106,4 +106,6 @@ def with_first_session(files: PatientFiles, listing: FolderListing) -> tuple[Pat
             for path in of_patient.values():
                 listing.put_aside("volumes of other sessions: one exam of a patient is read", path)
     shown = ", ".join(sorted(sessions)[:8]) + (" ..." if len(sessions) > 8 else "")
-    return kept, f"one exam of a patient is read, {chosen}; there are {shown}"
+    without = frozenset().union(*sessions.values()) - sessions[chosen]
+    lacking = f"; {len(without)} patients have others alone" if without else ""
+    return kept, f"one exam of a patient is read, {chosen}; there are {shown}{lacking}"

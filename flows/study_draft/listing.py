@@ -19,7 +19,7 @@ from schemas.errors import ContractError, NotFoundError, UsageError
 __all__ = ["FolderListing", "folder_listing"]
 
 _SAY_EVERY_S = 10.0
-_VOLUMES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd", ".hdr", ".hdr.gz")
+_VOLUMES = (".nii", ".nii.gz", ".nrrd", ".nrrd.gz", ".nhdr", ".mha", ".mha.gz", ".mhd", ".hdr", ".hdr.gz")
 _VOXELS = (".img", ".img.gz", ".raw", ".raw.gz", ".zraw")
 _TABLES: Final = (".csv", ".tsv", ".parquet", ".csv.gz", ".tsv.gz", ".csv.xz", ".tsv.xz")
 _WORKBOOKS = (".xlsx", ".xlsm", ".xls", ".ods")
@@ -125,7 +125,9 @@ def _is_hidden(name: str) -> bool:
 
 def _sort_in(listing: FolderListing, name: str, names: frozenset[str]) -> None:
     lower = name.lower()
-    if lower.endswith(_VOLUMES):
+    if not name.isprintable():
+        listing.put_aside("files whose names are no UTF-8 or have control characters", name)
+    elif lower.endswith(_VOLUMES):
         listing.volumes.append(name)
     elif lower.endswith(_VOXELS):
         if not _has_header(name, names):

@@ -85,13 +85,21 @@ def patient_files(paths: Sequence[str], known: Collection[str]) -> tuple[Patient
         choices[path] = [(pattern, each) for each in _known_ids(path, ids) for pattern in _patterns(path, each)]
         for pattern, each in choices[path]:
             patients_of[pattern].add(each)
+            patients_of[_start(pattern)].add(each)
     for path, candidates in choices.items():
         if not candidates:
             unplaced.without_id.append(path)
             continue
         # An id such as 1 may be another part of the path too: where it is the patient's, it varies most.
         pattern, patient = max(
-            candidates, key=lambda each: (len(patients_of[each[0]]), len(each[1]), each[0].count("{patient}"))
+            candidates,
+            key=lambda each: (
+                len(patients_of[each[0]]),
+                len(patients_of[_start(each[0])]),
+                len(each[1]),
+                each[0].count("{patient}"),
+                -each[0].index("{patient}"),
+            ),
         )
         if pattern_fault(pattern):
             unplaced.unwritable.append(path)
@@ -115,11 +123,12 @@ def ids_in_paths(paths: Sequence[str]) -> frozenset[str]:
     """Return what are probably patients' ids in paths, where no table names them.
 
     The id is the part of the path that varies over files that are otherwise alike: of all folders and runs of words
-    the one by which the fewest ids and patterns describe all paths. Words of the field are no ids.
+    the one by which the fewest ids and patterns describe all paths. Words of the field are no ids. Below a patient's
+    folder of DICOM any name may be another for each: there the path down to the id counts alone.
     """
-    by_depth: dict[int, list[str]] = defaultdict(list)
+    by_depth: dict[tuple[bool, int], list[str]] = defaultdict(list)
     for path in paths:
-        by_depth[path.count("/")].append(path)
+        by_depth[path.endswith(FOLDER), path.count("/")].append(path)
     ids: set[str] = set()
     for group in sorted(by_depth.values(), key=lambda each: (-len(each), each[0].count("/"))):
         # The first, which has most files, says who the patients are.
@@ -135,6 +144,7 @@ def _best_rule(paths: Sequence[str]) -> _Rule | None:
     """Return the rule by which the fewest ids and patterns describe the paths."""
     best: tuple[float, ...] | None = None
     chosen = None
+    of_folders = paths[0].endswith(FOLDER)
     for rule in _rules(paths):
         ids: set[str] = set()
         patterns: set[str] = set()
@@ -145,15 +155,23 @@ def _best_rule(paths: Sequence[str]) -> _Rule | None:
                 unfit += 1
                 continue
             ids.add(found)
-            patterns.add(_OF_ONE_EXAM.sub("#", _pattern(path, found) or path))
+            pattern = _pattern(path, found) or path
+            patterns.add(_OF_ONE_EXAM.sub("#", _start(pattern) if of_folders else pattern))
         if not ids or unfit * 2 > len(paths):
             continue
         plain = sum(not re.search(r"[0-9]", each) for each in ids)
-        size = len(ids) + len(patterns) + 1.5 * unfit
-        rank = (size + 0.5 * plain, rule.first is not None, rule.part, rule.first or 0, -(rule.end or 99))
+        size = len(ids) + len(patterns) + 1.5 * unfit + 0.5 * plain
+        is_collection = of_folders and len(ids) == 1
+        rank = (is_collection, size, rule.first is not None, rule.part, rule.first or 0, -(rule.end or 99))
         if best is None or rank < best:
             best, chosen = rank, rule
     return chosen
+
+
+def _start(pattern: str) -> str:
+    """Return a pattern down to the first folder, or file, with the patient's id."""
+    before, _, after = pattern.partition("{patient}")
+    return f"{before}{{patient}}{after.partition('/')[0]}"
 
 
 def _rules(paths: Sequence[str]) -> Iterator[_Rule]:
@@ -189,7 +207,7 @@ def _runs(part: str) -> Iterator[str]:
 
 
 def _known_ids(path: str, ids: frozenset[str]) -> Iterator[str]:
-    found = {text for part in _stems(path) for text in _runs(part) if text in ids}
+    found = sorted({text for part in _stems(path) for text in _runs(part) if text in ids})
     # P1 stands in P1_2, where that is an id.
     yield from (each for each in found if not any(each != other and _is_within(each, other) for other in found))
 

@@ -29,7 +29,7 @@ def cohort_lines(prefix: str, table: CohortTable | None) -> Iterator[str]:
         if table.is_repeated:
             yield "repeated = true  # patients have several rows, which must agree in the columns that are read"
         if table.columns.missing:
-            yield f"missing = {toml_list(table.columns.missing)}  # cells that mean 'not given'"
+            yield f"missing = {toml_list(table.columns.missing)}  {DECIDE}do these cells mean 'not given'?"
         for key in ("exam_date", "reference_date") if table.columns.dates else ():
             others = f"  {DECIDE}one of {listed(table.columns.dates)}"
             yield f"# {key} = {quoted(table.columns.dates[0])}{others}"

@@ -28,6 +28,7 @@ __all__ = ["LabelLook", "take_mask", "volume_phases"]
 _LOOKED_AT: Final = 3
 _LISTED: Final = 12
 _HEADER: Final = 1 << 16
+_WITHOUT_ID: Final = "volumes in whose path no patient's id was found (letters, digits and . _ : - alone)"
 _FEWEST_SHARE: Final = 0.25
 """A pattern of fewer of the patients is no phase."""
 
@@ -46,7 +47,9 @@ def volume_phases(listing: FolderListing, ids: Collection[str], look: LabelLook)
     """
     files, unplaced = patient_files(without_test_sets(listing), ids)
     for path in unplaced.without_id:
-        listing.put_aside("images of no patient that was recognised: ids have letters, digits and . _ : - alone", path)
+        listing.put_aside(
+            "volumes in whose path no patient's id was found (ids have letters, digits and . _ : - alone)", path
+        )
     for path in unplaced.unwritable:
         listing.put_aside("images whose path has a brace, a backslash or a wildcard: no pattern can name them", path)
     files, session = with_first_session(files, listing)

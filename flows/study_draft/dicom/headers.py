@@ -45,8 +45,9 @@ class FoundSeries:
 
     @property
     def times(self) -> int:
-        """Return how many images there are at each place, 1 where that is no whole number."""
-        return self.images // len(self.places) if self.places and self.images % len(self.places) == 0 else 1
+        """Return how many images there are at each of several places, 1 where that is no whole number or not known."""
+        is_several = len(self.places) > 1 and self.images % len(self.places) == 0
+        return self.images // len(self.places) if is_several else 1
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,7 @@ def _take(
                 )
                 known.folders[folder] = path.rpartition("/")[0]
                 known.images += max(whole_of(header, "NumberOfFrames") or 1, 1)
-                known.places.add(text_of(header, "ImagePositionPatient"))
+                known.places |= {text_of(header, "ImagePositionPatient")} - {""}
     except ContractError:
         listing.put_aside("DICOM files whose header cannot be read", path)
 

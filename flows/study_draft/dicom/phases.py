@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 from flows.imaging.dicom.headers import shown_label
@@ -14,6 +15,7 @@ from flows.study_draft.listing import FolderListing
 from flows.study_draft.masks import MaskPattern, choices_of_masks
 from flows.study_draft.names import free_name, phase_names
 from flows.study_draft.words import TARGETS, words_of
+from schemas.study.path_patterns import pattern_fault
 
 __all__ = ["dicom_phases"]
 
@@ -21,6 +23,8 @@ _MOST: Final = 0.5
 """A folder or a description is that of a phase where more of the patients have it."""
 _MOST_TIMES: Final = 30
 _LISTED: Final = 8
+_LONGEST: Final = 200
+"""Characters of a name that a study file takes."""
 _UID = re.compile(r"[0-9]+(?:\.[0-9]+){3,}")
 _MODALITIES = {"PT": "PET"}
 
@@ -35,7 +39,7 @@ def dicom_phases(files: DicomFiles, listing: FolderListing) -> Images:
     """Return the phases of DICOM images with their masks; series of no phase are noted in the listing."""
     patients = {each.patient for each in files.series}
     phases = _phases(files.series, len(patients), listing)
-    masks = _mask_patterns(files.structures, len(patients))
+    masks = _mask_patterns(files.structures, len(patients), listing)
     for each in phases:
         _take_mask(each, phases, masks)
     found = Images()
@@ -81,7 +85,7 @@ def _described(
     for patient, found in series.items():
         counts = Counter(each.description.casefold() for each in found)
         for each in found:
-            if each.description and counts[each.description.casefold()] == 1:
+            if 0 < len(each.description) <= _LONGEST and counts[each.description.casefold()] == 1:
                 once[each.description.casefold()][patient] = each
             elif counts[each.description.casefold()] > 1:
                 several.add(each.description)
@@ -124,22 +128,19 @@ def _times(phase: _Phase, *, is_only: bool) -> list[DraftPhase]:
     count = times.most_common(1)[0][0]
     if count == 1:
         return [phase.drafted]
-    found = []
-    for time in range(1, min(count, _MOST_TIMES) + 1):
-        drafted = phase.drafted
-        each = DraftPhase(
-            f"time{time}" if is_only else f"{drafted.name}_time{time}",
-            drafted.image,
-            drafted.mask,
-            modality=drafted.modality,
+    words = f"{count} volumes at one place: times of a dynamic series, or b-values"
+    drafted = phase.drafted
+    found = [
+        replace(
+            drafted,
+            name=f"time{time}" if is_only else f"{drafted.name}_time{time}",
             series={**drafted.series, "time": time},
-            segment=drafted.segment,
             decide=dict(drafted.decide),
-            comments=[*drafted.comments, f"a dynamic series of {count} times"] if time == 1 else [],
-            with_image=frozenset(p for p, series in phase.series.items() if series.times >= time),
-            with_mask=drafted.with_mask,
+            comments=[*drafted.comments, words] if time == 1 else [],
+            with_image=frozenset(patient for patient, each in phase.series.items() if each.times >= time),
         )
-        found.append(each)
+        for time in range(1, min(count, _MOST_TIMES) + 1)
+    ]
     if len(times) > 1:
         shown = ", ".join(f"{number} have {each}" for each, number in sorted(times.items()))
         found[0].comments.append(f"patients differ in the number of times: {shown}")
@@ -173,7 +174,9 @@ def _is_below(folder: str, other: str) -> bool:
     return folder == other or folder.startswith(f"{other}/")
 
 
-def _mask_patterns(structures: Sequence[FoundStructures], patients: int) -> dict[str, dict[str, FoundStructures]]:
+def _mask_patterns(
+    structures: Sequence[FoundStructures], patients: int, listing: FolderListing
+) -> dict[str, dict[str, FoundStructures]]:
     """Return the masks of each pattern by patient: of a folder that holds one in each patient, else of the file."""
     folders = _frequent_folders(((each.patient, each.folder) for each in structures), patients)
     by_folder: dict[str, list[FoundStructures]] = defaultdict(list)
@@ -190,7 +193,14 @@ def _mask_patterns(structures: Sequence[FoundStructures], patients: int) -> dict
             else:
                 name = each.path.rpartition("/")[2]
                 found[f"{each.folder}/{name.replace(each.patient, '{patient}')}"][each.patient] = each
-    return dict(found)
+    kept = {}
+    for pattern, of_patient in found.items():
+        if pattern_fault(pattern) is None and len(of_patient) >= min(2, patients):
+            kept[pattern] = of_patient
+        else:
+            for each in of_patient.values():
+                listing.put_aside("DICOM masks beside others, whose names no other patient's have", each.path)
+    return kept
 
 
 def _take_mask(phase: _Phase, phases: Sequence[_Phase], masks: dict[str, dict[str, FoundStructures]]) -> None:
@@ -236,7 +246,7 @@ def _choose_segment(drafted: DraftPhase, masks: Sequence[FoundStructures]) -> No
         for name, count in counts.most_common(_LISTED)
     )
     shown += " ..." if len(counts) > _LISTED else ""
-    common = sorted(name for name, count in counts.items() if count == len(masks))
+    common = sorted(name for name, count in counts.items() if count == len(masks) and len(name) <= _LONGEST)
     if not common:
         drafted.decide["segment"] = f"no name is in all masks; found are {shown}" if shown else "segments have no names"
         return

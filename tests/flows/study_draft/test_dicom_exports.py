@@ -9,7 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from builders.drafted_studies import decided, drafted, ingested, write_table, write_volumes
-from builders.written_dicom import CT, Place, points_mm, write_segmentation, write_series, write_structures
+from builders.written_dicom import (
+    CT,
+    Place,
+    points_mm,
+    write_multiframe,
+    write_segmentation,
+    write_series,
+    write_structures,
+)
 from pydicom.uid import generate_uid
 
 PLACE = Place()
@@ -97,6 +105,16 @@ def test_chosen_series_are_ingested(capsys, export, tmp_path):
     write_table(export / "list.csv", ("P1", "P2"))
     report = ingested(capsys, tmp_path, export)
     assert (report["scans"], report["masks"]) == (2, 2)
+
+
+def test_a_file_of_several_frames_is_one_volume(tmp_path):
+    """Its frames' places are not in the header's top level: it is no dynamic series for that."""
+    for number, patient in enumerate(("A-1", "A-2")):
+        folder = tmp_path / "e" / patient / "MR"
+        folder.mkdir(parents=True)
+        write_multiframe(folder / "1.dcm", [volume(number)])
+    _, study = drafted(tmp_path, tmp_path / "e")
+    assert [(name, phase.series) for name, phase in study.phases.items()] == [("MR", None)]
 
 
 def test_nothing_of_a_header_that_names_a_patient_is_told(export, tmp_path):

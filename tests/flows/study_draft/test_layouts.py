@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 
 import pytest
 from builders.drafted_studies import PATIENTS, decided, drafted, ingested, write_table, write_volume, write_volumes
 
+from schemas.errors import ContractError
 from schemas.study.text import parsed_study
 
 
@@ -172,3 +174,43 @@ def test_images_without_masks_are_a_study_that_says_so(tmp_path, with_masks):
     assert list(study.phases) == (["T1"] if with_masks else ["T1", "T2"])
     assert any("no mask was found" in line for line in draft.text.splitlines()) == (not with_masks)
     assert ("images without a mask" in draft.aside) == with_masks
+
+
+def test_masked_images_and_names_of_no_encoding_are_seen_for_what_they_are(tmp_path):
+    """A skull-stripped image is called masked and is none; a name that is no UTF-8 stays out of the study file."""
+    write_volumes(tmp_path / "tree", [f"{patient}/T1_masked.nii.gz" for patient in PATIENTS])
+    write_volumes(tmp_path / "tree", [f"{patient}/lesion.nii.gz" for patient in PATIENTS], labels=(1,))
+    shutil.copy(tmp_path / "tree" / "P1" / "lesion.nii.gz", os.fsencode(tmp_path) + b"/tree/P1/\xff.nii.gz")
+    draft, study = drafted(tmp_path, tmp_path / "tree")
+    (phase,) = study.phases.values()
+    assert (phase.image, phase.mask) == ("../tree/{patient}/T1_masked.nii.gz", "../tree/{patient}/lesion.nii.gz")
+    assert any("no UTF-8" in kind for kind in draft.aside)
+
+
+def test_folders_of_centres_are_said_to_be_one_phase(tmp_path):
+    """No field of a pattern stands for a centre: phases without a patient in common are named."""
+    ids = [f"STS_{number:03}" for number in range(6)]
+    paths = [f"site{'AB'[number % 2]}/{patient}" for number, patient in enumerate(ids)]
+    write_volumes(tmp_path / "tree", [f"{path}/T1.nii.gz" for path in paths])
+    write_volumes(tmp_path / "tree", [f"{path}/mask.nii.gz" for path in paths], labels=(1,))
+    draft, _ = drafted(tmp_path, tmp_path / "tree")
+    assert draft.notes[-1].startswith("no patient has both siteA and siteB")
+
+
+def test_dates_in_paths_are_no_patients(tmp_path):
+    """Where each patient's path has a date of its own no pattern is made up, and an example is shown."""
+    for number in range(5):
+        write_volume(tmp_path / "tree" / f"STS_{number:03}" / f"2020010{number}" / "T1.nii.gz")
+    with pytest.raises(ContractError, match=r"the patient's id alone varies.*STS_000/20200100/T1\.nii\.gz"):
+        drafted(tmp_path, tmp_path / "tree")
+
+
+def test_slicers_names_of_segments_are_shown(tmp_path):
+    """What the header of a .seg.nrrd calls each value stands beside it."""
+    for patient in PATIENTS:
+        write_volume(tmp_path / "tree" / patient / "ct.nrrd")
+        file = write_volume(tmp_path / "tree" / patient / "ct.seg.nrrd", labels=(1, 2))
+        names = b"\nSegment0_LabelValue:=1\nSegment0_Name:=liver\nSegment1_LabelValue:=2\nSegment1_Name:=tumour\n\n"
+        file.write_bytes(file.read_bytes().replace(b"\n\n", names, 1))
+    draft, _ = drafted(tmp_path, tmp_path / "tree")
+    assert "some masks have 1 (liver), 2 (tumour)" in draft.text

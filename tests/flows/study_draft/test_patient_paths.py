@@ -38,6 +38,24 @@ def test_ids_are_what_varies_over_files_that_are_alike(patterns, ids):
     assert not unplaced.unwritable
 
 
+@pytest.mark.parametrize(
+    ("paths", "ids"),
+    [
+        ([f"P{n}/01-0{n}-2000-NA-{n}/{n}.000000-T1-1{n}/." for n in range(1, 4)], {"P1", "P2", "P3"}),
+        (
+            [f"manifest-1/COLL/C-{n}/2001-0{n}-01/{s}.0-ax-{n}{s}/." for n in range(1, 4) for s in (1, 2)],
+            {"C-1", "C-2", "C-3"},
+        ),
+        ([f"coll/P{n}/." for n in range(1, 4)], {"P1", "P2", "P3"}),
+        ([f"{m}/P{n}/." for n in range(1, 4) for m in ("CT", "PET")], {"P1", "P2", "P3"}),
+        ([f"STS_002/{m}/dicom/{k}/." for m in ("CT", "MR_T1", "PET") for k in ("image", "mask")], {"STS_002"}),
+    ],
+)
+def test_folders_of_dicom_are_of_the_patient_above_them(paths, ids):
+    """Studies and series have names of their own below a patient, and collections above."""
+    assert ids_in_paths(paths) == ids
+
+
 def test_an_id_that_begins_another_is_not_found_in_it():
     """P1 is no part of P10, and the longer of two ids that fit is meant."""
     files, _ = patient_files(["P1/T1.nii", "P10/T1.nii", "P1_2/T1.nii"], ["P1", "P10", "P1_2"])
