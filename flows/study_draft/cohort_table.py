@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from flows.study_draft.columns import CohortColumns, cohort_columns
+from flows.study_draft.columns import CohortColumns, cohort_columns, is_outcome_name
 from flows.study_draft.listing import FolderListing
 from flows.study_draft.patient_paths import is_of_the_field, possible_ids
 from flows.tables.files import read_table
@@ -20,6 +20,8 @@ __all__ = ["CohortTable", "cohort_table"]
 _MOST_TABLES: Final = 50
 _MOST_BYTES: Final = 20_000_000
 _MOST_COLUMNS: Final = 2_000
+_MANY: Final = 200
+"""Columns: a table with more is probably one of features."""
 _ID = re.compile(r"(patient|participant|subject|case|sub|pat|pseudonym|id|name)s?", re.IGNORECASE)
 _PSEUDONYM = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
 
@@ -52,9 +54,11 @@ class _Column:
     """How many of its ids stand in paths."""
 
     @property
-    def rank(self) -> tuple[int, bool, bool]:
+    def rank(self) -> tuple[int, bool, bool, bool, bool]:
         distinct = len({*self.cells})
-        return self.found, _is_named(self.name), distinct == len(self.cells)
+        columns = self.table.frame.columns
+        has_outcome = any(map(is_outcome_name, columns))
+        return self.found, _is_named(self.name), has_outcome, len(columns) <= _MANY, distinct == len(self.cells)
 
 
 def cohort_table(listing: FolderListing, paths: list[str]) -> CohortTable | None:

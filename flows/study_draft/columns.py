@@ -9,12 +9,14 @@ from typing import Final
 
 from flows.tables.text_table import TextTable
 from schemas.errors import ContractError
+from schemas.shown_text import control_character
 from schemas.study.bookkeeping import bookkeeping_reason
 from schemas.written.dates import iso_date
 
-__all__ = ["CohortColumns", "OutcomeColumn", "cohort_columns"]
+__all__ = ["CohortColumns", "OutcomeColumn", "cohort_columns", "is_outcome_name"]
 
 _MOST_LEVELS: Final = 8
+_LONGEST: Final = 200
 _NOT_GIVEN = frozenset(("na", "n/a", "nan", "null", "?", "-", ".", "#n/a"))
 """None and unknown are not among them: they may be categories."""
 _OUTCOME = re.compile(
@@ -106,11 +108,24 @@ def cohort_columns(table: TextTable, patient: str) -> CohortColumns:
     return found
 
 
+def is_outcome_name(column: str) -> bool:
+    """Return whether a column's name speaks of what becomes of patients."""
+    return any(_OUTCOME.fullmatch(word) for word in _words(column))
+
+
+def _words(column: str) -> list[str]:
+    return [each.lower() for each in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+", column)]
+
+
 def _sort_in(found: CohortColumns, table: TextTable, name: str, cells: list[str]) -> None:
     distinct = tuple(sorted({*cells}))
-    words = [each.lower() for each in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+", name)]
-    is_outcome = any(_OUTCOME.fullmatch(word) for word in words)
-    if len(distinct) < 2:
+    words = _words(name)
+    is_outcome = is_outcome_name(name)
+    if (
+        len(distinct) < 2
+        or _is_unwritable(name)
+        or (len(distinct) <= _MOST_LEVELS and any(map(_is_unwritable, distinct)))
+    ):
         found.others.append(name)
     elif (split := _split_values(distinct)) is not None:
         found.splits[name] = split
@@ -129,6 +144,11 @@ def _sort_in(found: CohortColumns, table: TextTable, name: str, cells: list[str]
         found.categories[name] = distinct
     else:
         found.others.append(name)
+
+
+def _is_unwritable(text: str) -> bool:
+    """Return whether a study file refuses a text."""
+    return len(text) > _LONGEST or control_character(text, "\n\t") is not None
 
 
 def _outcome(name: str, counts: Counter[str], *, rank: int) -> OutcomeColumn:

@@ -15,6 +15,7 @@ from flows.imaging.formats.kinds import image_format, is_dicom
 from flows.imaging.opened_files import first_bytes, system_words
 from flows.tables.file_faults import FILE_ERRORS, file_fault
 from schemas.errors import ContractError, NotFoundError, UsageError
+from schemas.shown_text import control_character
 
 __all__ = ["FolderListing", "folder_listing"]
 
@@ -125,7 +126,7 @@ def _is_hidden(name: str) -> bool:
 
 def _sort_in(listing: FolderListing, name: str, names: frozenset[str]) -> None:
     lower = name.lower()
-    if not name.isprintable():
+    if control_character(name) is not None:
         listing.put_aside("files whose names are no UTF-8 or have control characters", name)
     elif lower.endswith(_VOLUMES):
         listing.volumes.append(name)

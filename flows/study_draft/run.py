@@ -191,6 +191,8 @@ def _table_notes(table: CohortTable | None, images: Images) -> tuple[str, ...]:
     notes = list(table.notes)
     if strangers := sorted(images.patients - {*table.ids}):
         notes.append(f"not in {table.path}: {_listed(tuple(strangers))}")
+    if table.columns.others:
+        notes.append(f"columns of {table.path} that the study does not use: {_listed(tuple(table.columns.others))}")
     return tuple(notes)
 
 

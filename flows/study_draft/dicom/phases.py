@@ -15,6 +15,7 @@ from flows.study_draft.listing import FolderListing
 from flows.study_draft.masks import MaskPattern, choices_of_masks
 from flows.study_draft.names import free_name, phase_names
 from flows.study_draft.words import TARGETS, words_of
+from schemas.shown_text import control_character
 from schemas.study.path_patterns import pattern_fault
 
 __all__ = ["dicom_phases"]
@@ -85,7 +86,7 @@ def _described(
     for patient, found in series.items():
         counts = Counter(each.description.casefold() for each in found)
         for each in found:
-            if 0 < len(each.description) <= _LONGEST and counts[each.description.casefold()] == 1:
+            if _is_writable(each.description) and counts[each.description.casefold()] == 1:
                 once[each.description.casefold()][patient] = each
             elif counts[each.description.casefold()] > 1:
                 several.add(each.description)
@@ -107,6 +108,10 @@ def _described(
         for each in sorted(several)
     ]
     return phases
+
+
+def _is_writable(name: str) -> bool:
+    return 0 < len(name) <= _LONGEST and control_character(name) is None
 
 
 def _drafted(name: str, folder: str, found: dict[str, FoundSeries]) -> DraftPhase:
@@ -246,7 +251,7 @@ def _choose_segment(drafted: DraftPhase, masks: Sequence[FoundStructures]) -> No
         for name, count in counts.most_common(_LISTED)
     )
     shown += " ..." if len(counts) > _LISTED else ""
-    common = sorted(name for name, count in counts.items() if count == len(masks) and len(name) <= _LONGEST)
+    common = sorted(name for name, count in counts.items() if count == len(masks) and _is_writable(name))
     if not common:
         drafted.decide["segment"] = f"no name is in all masks; found are {shown}" if shown else "segments have no names"
         return

@@ -132,6 +132,19 @@ def test_a_table_with_other_zeros_is_named(tmp_path):
     assert any("'1' where files have '001'" in note for note in draft.notes)
 
 
+def test_of_several_tables_the_one_with_an_outcome_is_the_cohort(tmp_path):
+    """A table of features with the same ids is named beside it, and one without the ids is put aside."""
+    write_volumes(tmp_path / "tree", [f"{patient}/ct.nrrd" for patient in PATIENTS])
+    write_table(tmp_path / "tree" / "zz" / "outcome.csv")
+    rows = [f"{patient};{number},5;note {number}" for number, patient in enumerate(PATIENTS)]
+    (tmp_path / "tree" / "features.csv").write_text("\n".join(["patient;volume;remark", *rows]) + "\n")
+    (tmp_path / "tree" / "scanner.csv").write_text("name,field\nA,1.5\nB,3\n")
+    draft, study = drafted(tmp_path, tmp_path / "tree")
+    assert (draft.table, study.cohort.table) == ("zz/outcome.csv", "../tree/zz/outcome.csv")
+    assert '# table = "../tree/features.csv"  # to decide: it has the same ids' in draft.text
+    assert draft.aside == {"tables without the patients' ids": ("scanner.csv",)}
+
+
 def test_masks_without_a_word_are_known_by_their_voxels(tmp_path):
     """Whole numbers of few values are labels, and the only one is the lesion's."""
     write_volumes(tmp_path / "tree", [f"{patient}/a.mha" for patient in PATIENTS])
