@@ -46,6 +46,15 @@ class Images:
     short_of: dict[tuple[str, int], frozenset[str]] = field(default_factory=dict)
     """Patients with some mask who lack that of a reading."""
 
+    def add_readings(self, mask: MaskPattern) -> None:
+        """Add the readings that there are of a mask, and who lacks one of them."""
+        for reading, of_patient in mask.files.items():
+            if reading[1]:
+                lacking = mask.patients - {*of_patient}
+                self.short_of[reading] = self.short_of.get(reading, frozenset()) | lacking
+                if reading not in self.readings:
+                    self.readings.append(reading)
+
     @property
     def masked(self) -> int:
         """Return how many phases have a mask."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,6 +84,9 @@ def study_draft(folder: Path, source: Path) -> StudyDraft:
         images = _images(listing, ids, LabelLook(listing, reader))
     if not images.phases:
         raise _without_patients(source, listing)
+    for phase in images.phases if images.readings else ():
+        if phase.mask is not None and not {"{reader}", "{reading}"} & {*re.findall(r"\{[a-z]+\}", phase.mask)}:
+            phase.decide["mask"] = "it is of no reader, and counts for each of them"
     text = drafted_text(folder, source, images, table)
     parsed_study(text, str(folder / "study.toml"))
     everyone = images.patients | (frozenset(table.ids) if table is not None else frozenset())

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
+from flows.engine.progress import say
 from flows.imaging.opened_files import first_bytes
 from flows.imaging.sources import Source
 from flows.scans.reader import ImageReader
@@ -28,6 +30,8 @@ __all__ = ["LabelLook", "take_mask", "volume_phases"]
 _LOOKED_AT: Final = 3
 _LISTED: Final = 12
 _HEADER: Final = 1 << 16
+_LONGEST_NAME: Final = 60
+_SAY_EVERY_S: Final = 10.0
 _WITHOUT_ID: Final = "volumes in whose path no patient's id was found (letters, digits and . _ : - alone)"
 _FEWEST_SHARE: Final = 0.25
 """A pattern of fewer of the patients is no phase."""
@@ -134,30 +138,19 @@ def take_mask(
     if values is None:
         phase.decide["label"] = "the lesion's value; no mask that was looked at could be read"
     elif values:
+        # Those that are declared may be in masks that were not looked at.
+        values = tuple(sorted({*values, *(value for value in meanings if value > 0)}))
         phase.label = values[0]
         if len(values) > 1:
-            shown = _listed(
-                [
-                    f"{value} ({shown_text(meanings[value], 60)})" if value in meanings else str(value)
-                    for value in values
-                ]
-            )
-            phase.decide["label"] = f"the lesion's value; some masks have {shown}"
-    _add_readings(found, chosen)
+            named = {value: f" ({shown_text(name, _LONGEST_NAME)})" for value, name in meanings.items()}
+            shown = _listed([f"{value}{named.get(value, '')}" for value in values])
+            phase.decide["label"] = f"the lesion's value; there are {shown}"
+    found.add_readings(chosen)
 
 
 def _listed(values: Sequence[str]) -> str:
     more = f" and {len(values) - _LISTED} more" if len(values) > _LISTED else ""
     return ", ".join(values[:_LISTED]) + more
-
-
-def _add_readings(found: Images, mask: MaskPattern) -> None:
-    for reading, of_patient in mask.files.items():
-        if reading[1]:
-            lacking = mask.patients - {*of_patient}
-            found.short_of[reading] = found.short_of.get(reading, frozenset()) | lacking
-            if reading not in found.readings:
-                found.readings.append(reading)
 
 
 def _words_joined(text: str) -> str:
@@ -169,6 +162,7 @@ class LabelLook:
 
     def __init__(self, listing: FolderListing, reader: ImageReader) -> None:
         self._listing, self._reader = listing, reader
+        self._spoken = time.monotonic()
 
     def labels(self, paths: Sequence[str]) -> tuple[int, ...] | None:
         """Return the labels of some masks, None where none of them can be read."""
@@ -176,7 +170,7 @@ class LabelLook:
         was_read = False
         for path in self._some(paths):
             try:
-                values = self._reader.labels(Source(self._listing.folder / path))
+                values = self._values(path)
             except ContractError as error:
                 self._note(f"{path}: {error.message}")
                 continue
@@ -209,11 +203,17 @@ class LabelLook:
         """Return whether the first file holds whole numbers of few values, None where it is empty or unreadable."""
         path = min(paths)
         try:
-            values = self._reader.labels(Source(self._listing.folder / path))
+            values = self._values(path)
         except ContractError as error:
             self._note(f"{path}: {error.message}")
             return None
         return None if values == () else values is not None
+
+    def _values(self, path: str) -> tuple[int, ...] | None:
+        if time.monotonic() - self._spoken >= _SAY_EVERY_S:
+            self._spoken = time.monotonic()
+            say(f"looking into {path}")
+        return self._reader.labels(Source(self._listing.folder / path))
 
     def _some(self, paths: Sequence[str]) -> list[str]:
         ordered = sorted(paths)

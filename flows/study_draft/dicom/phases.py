@@ -12,7 +12,7 @@ from flows.imaging.dicom.headers import shown_label
 from flows.study_draft.dicom.headers import DicomFiles, FoundSeries, FoundStructures, by_patient
 from flows.study_draft.draft import DraftPhase, Images
 from flows.study_draft.listing import FolderListing
-from flows.study_draft.masks import MaskPattern, choices_of_masks
+from flows.study_draft.masks import MaskPattern, choices_of_masks, masks_by_reading
 from flows.study_draft.names import free_name, phase_names
 from flows.study_draft.words import TARGETS, words_of
 from schemas.shown_text import control_character
@@ -24,6 +24,7 @@ _MOST: Final = 0.5
 """A folder or a description is that of a phase where more of the patients have it."""
 _MOST_TIMES: Final = 30
 _LISTED: Final = 8
+_MOST_OTHERS: Final = 3
 _LONGEST: Final = 200
 """Characters of a name that a study file takes."""
 _UID = re.compile(r"[0-9]+(?:\.[0-9]+){3,}")
@@ -41,9 +42,9 @@ def dicom_phases(files: DicomFiles, listing: FolderListing) -> Images:
     patients = {each.patient for each in files.series}
     phases = _phases(files.series, len(patients), listing)
     masks = _mask_patterns(files.structures, len(patients), listing)
-    for each in phases:
-        _take_mask(each, phases, masks)
     found = Images()
+    for each in phases:
+        _take_mask(found, each, phases, masks)
     for each in phases:
         found.phases += _times(each, is_only=len(phases) == 1)
     return found
@@ -208,7 +209,9 @@ def _mask_patterns(
     return kept
 
 
-def _take_mask(phase: _Phase, phases: Sequence[_Phase], masks: dict[str, dict[str, FoundStructures]]) -> None:
+def _take_mask(
+    found: Images, phase: _Phase, phases: Sequence[_Phase], masks: dict[str, dict[str, FoundStructures]]
+) -> None:
     """Give a phase the masks that were drawn on its series; else those that its folder's words tell."""
     drawn = {pattern: _count_drawn(phase, of_patient) for pattern, of_patient in masks.items()}
     best = max(drawn.values(), default=0)
@@ -223,17 +226,22 @@ def _take_mask(phase: _Phase, phases: Sequence[_Phase], masks: dict[str, dict[st
         chosen = [each.pattern for each in choices_of_masks(image, images, patterns, phase.drafted.with_image)]
     if not chosen:
         return
-    drafted, of_patient = phase.drafted, masks[chosen[0]]
-    drafted.mask, drafted.with_mask = chosen[0], frozenset(of_patient)
-    if len(chosen) > 1:
-        drafted.decide["mask"] = f"or {', '.join(chosen[1:4])}"
+    merged = masks_by_reading({each: {p: mask.path for p, mask in masks[each].items()} for each in chosen})
+    mask, *others = sorted(merged, key=lambda each: (-len(each.files), each.pattern))
+    drafted = phase.drafted
+    drafted.mask, drafted.with_mask = mask.pattern, mask.patients
+    found.add_readings(mask)
+    if others:
+        drafted.decide["mask"] = f"or {', '.join(each.pattern for each in others[:_MOST_OTHERS])}"
     elif not best and len(phases) > 1 and len(masks) < len(phases):
         drafted.decide["mask"] = "its header names no series that is here: was it drawn on these images?"
-    if any(each.is_fractional for each in of_patient.values()):
+    paths = {*mask.paths}
+    drawings = [each for of_patient in masks.values() for each in of_patient.values() if each.path in paths]
+    if any(each.is_fractional for each in drawings):
         drafted.comments.append(
             "a fractional segmentation: voxels of at least one half are the lesion; segment_threshold says it otherwise"
         )
-    _choose_segment(drafted, [*of_patient.values()])
+    _choose_segment(drafted, drawings)
 
 
 def _count_drawn(phase: _Phase, of_patient: Mapping[str, FoundStructures]) -> int:
@@ -245,10 +253,11 @@ def _choose_segment(drafted: DraftPhase, masks: Sequence[FoundStructures]) -> No
     if all(len(each.names) <= 1 for each in masks):
         return
     spelled = {name.casefold(): name for each in masks for name in each.names if name}
-    counts = Counter(name for each in masks for name in {name.casefold() for name in each.names if name})
+    # Of two segments of one name none can be chosen by it.
+    folded = [Counter(name.casefold() for name in each.names if name) for each in masks]
+    counts = Counter(name for each in folded for name, count in each.items() if count == 1)
     shown = ", ".join(
-        f"{shown_label(spelled[name])} ({count} of {len(masks)} patients)"
-        for name, count in counts.most_common(_LISTED)
+        f"{shown_label(spelled[name])} ({count} of {len(masks)} masks)" for name, count in counts.most_common(_LISTED)
     )
     shown += " ..." if len(counts) > _LISTED else ""
     common = sorted(name for name, count in counts.items() if count == len(masks) and _is_writable(name))

@@ -137,6 +137,19 @@ def test_a_structure_that_all_have_is_chosen(tmp_path):
     assert study.feature_sets == ("ct@1",)
 
 
+def test_structure_sets_of_two_readers_are_readings(tmp_path):
+    """Files that differ by the reader alone are one mask with a field; the tumour is written."""
+    for number, patient in enumerate(("A-1", "A-2")):
+        write_series(tmp_path / "e" / patient / "CT", volume(number), sop_class=CT)
+        square = points_mm([(2, 2), (7, 2), (7, 7), (2, 7)], 1, PLACE.grid(volume(0)))
+        for reader in ("R1", "R2"):
+            write_structures(tmp_path / "e" / patient / "RT" / f"{reader}.dcm", {"Liver": [square], "HCC": [square]})
+    draft, study = drafted(tmp_path, tmp_path / "e")
+    assert (study.phases["CT"].mask, study.phases["CT"].segment) == ("../e/{patient}/RT/{reader}.dcm", "HCC")
+    assert [reading.reader for reading in study.readings] == ["R1", "R2"]
+    assert 'segment = "HCC"' in decided(draft.text)
+
+
 def test_masks_in_another_format_belong_to_images_in_dicom(tmp_path):
     """A NIfTI mask beside a folder of DICOM is that phase's mask."""
     for number, patient in enumerate(("A-1", "A-2")):

@@ -56,7 +56,7 @@ def test_channels_of_nnunet_share_a_mask_whose_labels_are_left_to_decide(capsys,
     draft, study = drafted(tmp_path, tree)
     assert list(study.phases) == ["AP", "PVP"]
     assert study.phases["AP"].mask == study.phases["PVP"].mask == "../tree/labelsTr/{patient}.nii.gz"
-    assert "label = 1  # to decide: the lesion's value; some masks have 1 (liver), 2 (tumour)" in draft.text
+    assert "label = 1  # to decide: the lesion's value; there are 1 (liver), 2 (tumour)" in draft.text
     assert 'modality = ""' in decided(draft.text)
     assert draft.patients == tuple(cases)
     assert any(len(paths) == 2 for kind, paths in draft.aside.items() if "test set" in kind)
@@ -226,4 +226,4 @@ def test_slicers_names_of_segments_are_shown(tmp_path):
         names = b"\nSegment0_LabelValue:=1\nSegment0_Name:=liver\nSegment1_LabelValue:=2\nSegment1_Name:=tumour\n\n"
         file.write_bytes(file.read_bytes().replace(b"\n\n", names, 1))
     draft, _ = drafted(tmp_path, tmp_path / "tree")
-    assert "some masks have 1 (liver), 2 (tumour)" in draft.text
+    assert "there are 1 (liver), 2 (tumour)" in draft.text
