@@ -171,7 +171,9 @@ def _reading_lines(images: Images) -> Iterator[str]:
 
 def _without_images(source: Path, tables: list[str], aside: dict[str, list[str]]) -> ContractError:
     others = sum(map(len, aside.values())) + len(tables)
-    what = f"has no images: {others} files of other kinds" if others else "is empty: it has no files"
+    what = (
+        f"has no images: {others} file{'s' * (others != 1)} of other kinds" if others else "is empty: it has no files"
+    )
     hint = "name the folder with the images"
     if tables:
         hint += "; a table of features alone: radzoo ingest --features TABLE.csv"

@@ -90,7 +90,7 @@ def _frequent(files: PatientFiles, listing: FolderListing) -> PatientFiles:
             kept[pattern] = of_patient
         else:
             for path in of_patient.values():
-                listing.put_aside("images whose name few patients have", path)
+                listing.put_aside("volumes whose name few patients have", path)
     return kept
 
 

@@ -97,7 +97,7 @@ def test_what_cannot_be_drafted_is_refused(capsys, tmp_path, tree):
         ((new, "--from", tmp_path / "none"), 3, "the folder is missing"),
         ((new, "--from", tmp_path / "empty"), 4, "is empty: it has no files"),
         ((new, "--from", tree / "scan.xlsx"), 2, "is a file, not a folder"),
-        ((new, "--from", tmp_path / "texts"), 4, "has no images: 1 files of other kinds"),
+        ((new, "--from", tmp_path / "texts"), 4, "has no images: 1 file of other kinds"),
         ((new, "--from", tmp_path / "tables"), 4, "has no images"),
         ((new, "--from", tmp_path / "names only"), 4, "no pattern of paths was found"),
         ((tmp_path / "old", "--from", tree), 2, "there is a study file already"),
@@ -126,4 +126,4 @@ def test_links_and_folders_that_cannot_be_read_are_said(capsys, tmp_path, tree):
     (tree / "P1" / "T1.nii.gz").symlink_to(tree / "P1" / "T2.nii.gz")
     _, out, _ = printed(capsys, "init", tmp_path / "new", "--from", tree)
     assert "note: a link to a folder was not followed" in out
-    assert "left aside: images whose name few patients have (1), such as P1/T1.nii.gz" in out
+    assert "left aside: volumes whose name few patients have (1), such as P1/T1.nii.gz" in out
