@@ -42,4 +42,5 @@ def test_whatever_others_write_stays_a_value_or_a_comment(tmp_path_factory, name
     study = parsed_study(drafted_text(folder / "s", folder, Images([phase]), table), "study.toml")
     assert study.phases["A"].series is not None
     assert (study.phases["A"].series.description, study.phases["A"].segment) == (description, segment)
-    assert {each.column for each in study.clinical.variables.values()} <= {f"x{name}" for name in names}
+    read = {each.column or name for name, each in study.clinical.variables.items()}
+    assert read <= {f"x{name}" for name in names}
