@@ -70,7 +70,9 @@ def masks_by_reading(files: PatientFiles) -> list[MaskPattern]:
     taken: set[str] = set()
     found = []
     for with_field, by_reading in sorted(slotted.items(), key=lambda each: (-len(each[1]), each[0])):
-        if len(by_reading) > 1 and not taken & {*by_reading.values()}:
+        first, *others = ({*files[each]} for each in by_reading.values())
+        # Folders a and b of two centres have no patient in common.
+        if any(first & other for other in others) and not taken & {*by_reading.values()}:
             taken |= {*by_reading.values()}
             found.append(MaskPattern(with_field, {r: files[p] for r, p in sorted(by_reading.items())}))
     found += [MaskPattern(each, {("", 0): of_patient}) for each, of_patient in files.items() if each not in taken]

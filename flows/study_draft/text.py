@@ -130,5 +130,6 @@ def _readings(images: Images) -> Iterator[str]:
         yield f"reader = {quoted(reader)}"
         yield f"reading = {number}"
         if lacking := images.short_of.get((reader, number)):
-            yield f'# where = ""  {DECIDE}a yes/no column of who has it: {len(lacking)} patients lack it'
+            who = "1 patient lacks it" if len(lacking) == 1 else f"{len(lacking)} patients lack it"
+            yield f'# where = ""  {DECIDE}a yes/no column of who has it; {who}'
         yield ""

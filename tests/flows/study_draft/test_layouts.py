@@ -111,6 +111,28 @@ def test_a_reader_who_lacks_a_patient_is_named(tmp_path):
     assert '# where = ""' in decided(draft.text)
 
 
+def test_readings_of_one_reader_are_numbered(tmp_path):
+    """reading1 and reading2 are the readings of one person, first and second those of two."""
+    for tree, folders in (("numbers", ("reading1", "reading2")), ("words", ("first", "second"))):
+        write_volumes(tmp_path / tree, [f"img/{patient}.nii.gz" for patient in PATIENTS])
+        masks = [f"seg/{folder}/{patient}.nii.gz" for patient in PATIENTS for folder in folders]
+        write_volumes(tmp_path / tree, masks, labels=(1,))
+    _, study = drafted(tmp_path, tmp_path / "numbers")
+    assert [(reading.reader, reading.reading) for reading in study.readings] == [("R1", 1), ("R1", 2)]
+    assert study.phases["image"].mask == "../numbers/seg/reading{reading}/{patient}.nii.gz"
+    _, study = drafted(tmp_path, tmp_path / "words")
+    assert [(reading.reader, reading.reading) for reading in study.readings] == [("first", 1), ("second", 1)]
+
+
+def test_folders_of_two_centres_are_no_readers(tmp_path):
+    """Masks in folders a and b are of two readers where patients have both."""
+    for centre, patients in (("a", PATIENTS[:2]), ("b", PATIENTS[2:])):
+        write_volumes(tmp_path / "tree", [f"{centre}/{patient}/ct.nii.gz" for patient in patients])
+        write_volumes(tmp_path / "tree", [f"{centre}/{patient}/roi.nii.gz" for patient in patients], labels=(1,))
+    draft, study = drafted(tmp_path, tmp_path / "tree")
+    assert (draft.readings, len(study.phases)) == ((), 2)
+
+
 def test_ids_with_leading_zeros_stay_as_they_are(capsys, tmp_path):
     """The column whose cells stand in the paths is the patients', and 001 is not 1."""
     ids = [f"{number:03}" for number in range(1, 5)]
