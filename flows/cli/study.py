@@ -10,6 +10,7 @@ from cyclopts import Parameter
 
 from flows.cli.answers.columns import column_lines
 from flows.cli.outcome import CommandResult, Context, Workers
+from flows.engine.progress import say
 from flows.ingest.run import IngestReport
 from flows.ingest.run import ingest as ingest_study
 from flows.study.file import study_file_text
@@ -25,28 +26,61 @@ Shared = Annotated[Context, Parameter(parse=False)]
 Several = Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative="")]
 
 
-def init(folder: Path, *, context: Shared) -> CommandResult:
-    """Write a commented study file, FOLDER/study.toml, to start from.
+def init(
+    folder: Path,
+    *,
+    from_: Annotated[Path | None, Parameter(name="--from")] = None,
+    dry_run: bool = False,
+    context: Shared,
+) -> CommandResult:
+    """Write a commented study file, FOLDER/study.toml, to start from, or draft it from a folder of images.
 
     The file shows the tables of a study and says what they mean; what a study need not have is commented out. Only
     this one file is written, and one that is there is never replaced.
+
+    With --from it is drafted from what lies in another folder: NIfTI, NRRD and MetaImage as nnU-Net, BIDS or a habit
+    of your own name them, DICOM folders with SEG or RTSTRUCT, and a table whose ids stand in the paths. Phases and
+    path patterns are filled in. What may not be guessed is marked `# to decide`: units, what a mask's label means where
+    it has several, and which column is the outcome where several could be. The files stay where they are.
 
     Parameters
     ----------
     folder
         Where to write it; made where it does not exist.
+    from_
+        The folder with images, masks and tables that the study is about.
+    dry_run
+        With --from: print the study file to stdout, and what was recognised to stderr, and write nothing.
 
     Examples
     --------
     radzoo init my-study
+    radzoo init my-study --from export
     """
     file = folder / "study.toml"
-    if os.path.lexists(file):
+    if dry_run and from_ is None:
+        raise UsageError("--dry-run belongs to --from", hint="radzoo init DIR --from FOLDER --dry-run")
+    if os.path.lexists(file) and not dry_run:
         raise UsageError("there is a study file already", where=str(file), hint=f"radzoo ingest {file}")
-    write_new_file(file, study_template(folder), "radzoo init DIR, a folder that you may write")
-    return CommandResult(
-        f"wrote {file}\nnext: describe your study in it, then radzoo ingest {file}", {"study_file": str(file)}
-    )
+    hint = "radzoo init DIR, a folder that you may write"
+    if from_ is None:
+        write_new_file(file, study_template(folder), hint)
+        return CommandResult(
+            f"wrote {file}\nnext: describe your study in it, then radzoo ingest {file}", {"study_file": str(file)}
+        )
+    # Imported here: other verbs of this module need none of it.
+    from flows.study_draft.run import study_draft
+    from flows.study_draft.summary import draft_lines
+
+    draft = study_draft(folder, from_)
+    lines = draft_lines(draft, file, from_, is_written=not dry_run)
+    if dry_run:
+        if not context.as_json:
+            for line in lines.splitlines():
+                say(line)
+        return CommandResult(draft.text.rstrip("\n"), {"study_file": None, **vars(draft)})
+    write_new_file(file, draft.text, hint)
+    return CommandResult(f"wrote {file}\n{lines}", {"study_file": str(file), **vars(draft)})
 
 
 def ingest(

@@ -31,7 +31,10 @@ class Verb(NamedTuple):
 
 
 VERBS = {
-    "init": Verb("flows.cli.study:init", "Write a commented study file, FOLDER/study.toml, to start from."),
+    "init": Verb(
+        "flows.cli.study:init",
+        "Write a commented study file, FOLDER/study.toml, to start from, or draft it from a folder of images.",
+    ),
     "ingest": Verb(
         "flows.cli.study:ingest", "Read a study file, its tables, images and masks into the store, in one commit."
     ),

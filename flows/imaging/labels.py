@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from schemas.errors import ContractError
 
-__all__ = ["LABEL_ROUNDING", "LabelAbsentError", "lesion_mask", "lesion_voxels"]
+__all__ = ["LABEL_ROUNDING", "LabelAbsentError", "label_values", "lesion_mask", "lesion_voxels"]
 
 LABEL_ROUNDING = 1e-3
 """A value this near to a whole number is that label: scaled and resampled masks hold .9999999 for 1."""
@@ -74,6 +74,25 @@ def lesion_voxels(labels: sitk.Image, label: int) -> NDArray[np.bool_]:
             raise ContractError("mask is empty")
         raise LabelAbsentError(label, present)
     return lesion
+
+
+def label_values(volume: sitk.Image, most: int = 64) -> tuple[int, ...] | None:
+    """Return the labels of a volume, without 0, in their order; None where its voxels are no labels.
+
+    They are none where some are negative or no whole numbers, none is 0, or there are more than ``most`` values.
+    """
+    voxels = sitk.GetArrayViewFromImage(volume)
+    found: NDArray[Any] = np.empty(0, voxels.dtype)
+    for each in voxels:
+        whole = _rounded(each)
+        if voxels.dtype.kind == "f" and (np.abs(each - whole) > LABEL_ROUNDING).any():
+            return None
+        found = np.unique(np.concatenate([found, np.unique(whole)]))
+        if len(found) > most + 1:
+            return None
+    if not len(found) or found[0] != 0:
+        return None
+    return tuple(int(value) for value in found[1:])
 
 
 def _rounded(voxels: NDArray[Any]) -> NDArray[Any]:

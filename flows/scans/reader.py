@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, Self, TypeVar
 
 from flows.imaging.grids import Place, grid_of
+from flows.imaging.labels import label_values
 from flows.imaging.patient_axes import frame_of_reference
 from flows.imaging.sources import Source, read_image, read_labels, stat_of_source
 from flows.imaging.volumes import ReadingFolders, is_unoriented
@@ -75,6 +76,16 @@ class ImageReader:
         """
         return self._read(source, read_mask, source, self._folders, image, label, tolerance)
 
+    def labels(self, source: Source) -> tuple[int, ...] | None:
+        """Return the labels in a file of one volume, as `label_values` gives them.
+
+        Raises
+        ------
+        ContractError
+            When the file is at fault, or takes more than it may.
+        """
+        return self._read(source, read_label_values, source, self._folders)
+
     def _read(self, source: Source, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         try:
             return self._child.call(function, *args, **kwargs)
@@ -127,6 +138,11 @@ def read_scan(source: Source, folders: ReadingFolders) -> tuple[Row, Place, bool
     image = read_image(source, folders)
     row = scan_row(image, source.text(folders.study), stat or "")
     return row, Place(grid_of(image), frame_of_reference(image)), is_unoriented(image)
+
+
+def read_label_values(source: Source, folders: ReadingFolders) -> tuple[int, ...] | None:
+    """Return what `ImageReader.labels` does, in this process."""
+    return label_values(read_image(source, folders))
 
 
 def read_mask(source: Source, folders: ReadingFolders, image: Place, label: int, tolerance: float) -> Row:

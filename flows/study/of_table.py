@@ -21,10 +21,10 @@ from schemas.study.imported import ImportedTable
 from schemas.study.text import parsed_study
 from schemas.written.levels import level_of
 
-__all__ = ["TableOfFeatures", "study_text"]
+__all__ = ["FEWEST_OF_A_LABEL", "FEWEST_PATIENTS", "TableOfFeatures", "study_text"]
 
-_FEWEST_PATIENTS = 6
-_FEWEST_OF_A_LABEL = 2
+FEWEST_PATIENTS = 6
+FEWEST_OF_A_LABEL = 2
 """Of fewer no fifth can be drawn that has both labels, nor a training cohort."""
 
 _name: TypeAdapter[str] = TypeAdapter(Name)
@@ -177,10 +177,10 @@ def _refuse_too_few(source: TextTable, table: TableOfFeatures, positive: str, ne
     """Refuse a table whose patients cannot be split by label: the study file that it makes would have no meaning."""
     label_of = {row[table.patient]: row[table.outcome] for _, row in source.rows()}
     counts = [sum(label == level for label in label_of.values()) for level in (positive, negative)]
-    if sum(counts) < _FEWEST_PATIENTS or min(counts) < _FEWEST_OF_A_LABEL:
+    if sum(counts) < FEWEST_PATIENTS or min(counts) < FEWEST_OF_A_LABEL:
         raise ContractError(
             f"{sum(counts)} labelled patients, {counts[0]} with label 1 and {counts[1]} with label 0, are too few "
-            f"to be split: {_FEWEST_PATIENTS} are needed, {_FEWEST_OF_A_LABEL} of each label",
+            f"to be split: {FEWEST_PATIENTS} are needed, {FEWEST_OF_A_LABEL} of each label",
             where=str(table.file),
             hint="add patients to the table; nothing was written",
         )

@@ -17,13 +17,13 @@ from flows.imaging.dicom.headers import dataset_of, shown_label, text_of, whole_
 from schemas.errors import ContractError
 from schemas.study.dicom_parts import SeriesRule
 
-__all__ = ["Series", "chosen_series"]
+__all__ = ["IMAGE_CLASSES", "Series", "chosen_series"]
 
 _TAGS = (
     *("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID", "PatientID"),
     *("SeriesNumber", "SeriesDescription", "Modality", *FRAME_TAGS),
 )
-_IMAGES = {
+IMAGE_CLASSES = {
     *("1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2"),
     *("1.2.840.10008.5.1.4.1.1.4", "1.2.840.10008.5.1.4.1.1.4.1", "1.2.840.10008.5.1.4.1.1.4.4"),
     *("1.2.840.10008.5.1.4.1.1.128", "1.2.840.10008.5.1.4.1.1.130", "1.2.840.10008.5.1.4.1.1.128.1"),
@@ -138,7 +138,7 @@ def _series_in(files: Sequence[Path], rule: SeriesRule) -> list[Series]:
     found: dict[str, list[tuple[Path, Dataset]]] = {}
     for file in files:
         header = dataset_of(file, _TAGS)
-        if text_of(header, "SOPClassUID") not in _IMAGES:
+        if text_of(header, "SOPClassUID") not in IMAGE_CLASSES:
             continue
         if not (uid := text_of(header, "SeriesInstanceUID")) or not text_of(header, "SOPInstanceUID"):
             raise ContractError("its DICOM header lacks SeriesInstanceUID or SOPInstanceUID", where=str(file))

@@ -1,0 +1,143 @@
+"""The table of a folder that has one row per patient: its ids are those that stand in the paths of images."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from flows.study_draft.columns import CohortColumns, cohort_columns, is_outcome_name
+from flows.study_draft.listing import FolderListing
+from flows.study_draft.patient_paths import is_of_the_field, possible_ids
+from flows.tables.files import read_table
+from flows.tables.patient_ids import KnownIds, with_ids
+from flows.tables.text_table import TextTable
+from schemas.errors import ContractError
+
+__all__ = ["CohortTable", "cohort_table"]
+
+_MOST_TABLES: Final = 50
+_MOST_BYTES: Final = 20_000_000
+_MOST_COLUMNS: Final = 2_000
+_MANY: Final = 200
+"""Columns: a table with more is probably one of features."""
+_ID = re.compile(r"(patient|participant|subject|case|sub|pat|pseudonym|id|name)s?", re.IGNORECASE)
+_PSEUDONYM = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
+
+
+@dataclass(frozen=True)
+class CohortTable:
+    """The table that becomes the cohort."""
+
+    path: str
+    """Below the folder."""
+    patient: str
+    """The column with the pseudonym."""
+    ids: tuple[str, ...]
+    is_repeated: bool
+    """Whether a patient has several rows."""
+    columns: CohortColumns
+    others: tuple[str, ...]
+    """Other tables with the same ids."""
+    notes: tuple[str, ...]
+    """How it was read, where that is not what its name says."""
+
+
+@dataclass(frozen=True)
+class _Column:
+    path: str
+    table: TextTable
+    name: str
+    cells: tuple[str, ...]
+    found: int
+    """How many of its ids stand in paths."""
+
+    @property
+    def rank(self) -> tuple[int, bool, bool, bool, bool]:
+        distinct = len({*self.cells})
+        columns = self.table.frame.columns
+        has_outcome = any(map(is_outcome_name, columns))
+        return self.found, _is_named(self.name), has_outcome, len(columns) <= _MANY, distinct == len(self.cells)
+
+
+def cohort_table(listing: FolderListing, paths: list[str]) -> CohortTable | None:
+    """Return the table whose column has most of the patients in paths, None where no table has any.
+
+    Parameters
+    ----------
+    listing : FolderListing
+        The folder's; tables that are not used are put aside in it.
+    paths : list of str
+        Of images and masks.
+    """
+    possible = possible_ids(paths)
+    known = KnownIds(possible)
+    columns: list[_Column] = []
+    for path in listing.tables[:_MOST_TABLES]:
+        columns += _columns_of_ids(listing, path, possible, known)
+    best = max(columns, key=lambda each: each.rank, default=None)
+    others = {each.path for each in columns if best is not None and each.path != best.path}
+    for path in listing.tables:
+        if best is None or path not in {best.path, *others}:
+            listing.put_aside("tables without the patients' ids", path)
+    if best is None:
+        return None
+    table = best.table
+    return CohortTable(
+        best.path,
+        best.name,
+        tuple(dict.fromkeys(best.cells)),
+        len({*best.cells}) < len(best.cells),
+        cohort_columns(table, best.name),
+        tuple(sorted(others)),
+        table.notes,
+    )
+
+
+def _columns_of_ids(listing: FolderListing, path: str, possible: frozenset[str], known: KnownIds) -> list[_Column]:
+    file = listing.folder / path
+    try:
+        if file.stat().st_size > _MOST_BYTES:
+            listing.notes.append(f"{path} was not looked at: it has more than {_MOST_BYTES // 10**6} MB")
+            return []
+        table = read_table(Path(file), path)
+    except ContractError as error:
+        listing.notes.append(f"{path} cannot be read as a table: {error.message}")
+        return []
+    except OSError as error:
+        listing.notes.append(f"{path} cannot be read: {error.strerror}")
+        return []
+    found = []
+    nearly: tuple[str, str, str] | None = None
+    for name in table.frame.columns[:_MOST_COLUMNS]:
+        cells = _ids(table, name)
+        if cells is None or not cells:
+            continue
+        there = sum(each in possible and not is_of_the_field(each) for each in {*cells})
+        # One id alone may be there by chance.
+        if there > (0 if _is_named(name) else 1) and there * 2 > len({*cells}):
+            found.append(_Column(path, table, name, cells, there))
+        elif _is_named(name) and nearly is None and (alike := known.like(cells[0])) is not None:
+            nearly = (name, cells[0], alike)
+    if not found and nearly is not None:
+        listing.notes.append(
+            f"{path}: column '{nearly[0]}' has '{nearly[1]}' where files have '{nearly[2]}': capitals, blanks and "
+            "leading zeros count; correct one of them"
+        )
+    return found
+
+
+def _is_named(column: str) -> bool:
+    return any(_ID.fullmatch(word) for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", column))
+
+
+def _ids(table: TextTable, name: str) -> tuple[str, ...] | None:
+    """Return the ids of a column, None where it has other cells."""
+    try:
+        series = with_ids(table, name).frame[name]
+    except ContractError:
+        return None
+    cells = [str(each).strip() for each in series if each is not None]
+    cells = [each for each in cells if each]
+    return tuple(cells) if all(_PSEUDONYM.fullmatch(each) for each in cells) else None

@@ -1,0 +1,1 @@
+"""Series and structures of DICOM, recognised by their headers."""

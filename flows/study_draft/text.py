@@ -1,0 +1,135 @@
+"""The text of a drafted study file: what was recognised, and a mark at all that a person decides."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from flows.study_draft.cohort_table import CohortTable
+from flows.study_draft.draft import DraftPhase, Images
+from flows.study_draft.table_text import clinical_lines, cohort_lines, outcome_lines
+from flows.study_draft.toml_text import DECIDE, comment, quoted
+from schemas.errors import UsageError
+from schemas.keys import Name
+from schemas.study.path_patterns import pattern_fault
+
+__all__ = ["drafted_text"]
+
+_name: TypeAdapter[str] = TypeAdapter(Name)
+_SETS = {"MR": "mr@1", "CT": "ct@1"}
+
+
+def drafted_text(folder: Path, source: Path, images: Images, table: CohortTable | None) -> str:
+    """Return the text of a study file.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the file is to lie, to which its paths are relative.
+    source : Path
+        The folder that was looked at.
+    images : Images
+        The phases.
+    table : CohortTable or None
+        The cohort's table.
+
+    Raises
+    ------
+    UsageError
+        When no pattern can name the folder.
+    """
+    # Through links: the study file is read where it really lies.
+    start = os.path.relpath(os.path.realpath(source), os.path.realpath(folder))
+    if fault := pattern_fault(start):
+        raise UsageError(f"no path pattern can name it: {fault}", where=str(source), hint="rename the folder")
+    prefix = "" if start == "." else f"{Path(start).as_posix()}/"
+    lines = [
+        "# Drafted by radzoo init --from. Paths are relative to this file. What nobody but you can know is marked",
+        "# `to decide`; search for it.",
+        "",
+        *_feature_sets(images),
+        "",
+        "[study]",
+        f"id = {quoted(_study_id(folder, source))}",
+        f"title = {quoted(source.resolve().name or 'study')}  {DECIDE}what the study is called",
+        f'question = ""  {DECIDE}what it asks',
+        "",
+        *cohort_lines(prefix, table),
+        *(line for phase in images.phases for line in _phase(prefix, phase)),
+        *_readings(images),
+        *clinical_lines(prefix, table),
+        *outcome_lines(table),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _study_id(folder: Path, source: Path) -> str:
+    for path in (folder, source):
+        try:
+            return _name.validate_python(re.sub(r"[^A-Za-z0-9]+", "-", path.absolute().resolve().name).strip("-"))
+        except ValidationError:
+            continue
+    return "study"
+
+
+def _feature_sets(images: Images) -> Iterator[str]:
+    modalities = dict.fromkeys(each.modality for each in images.phases)
+    sets = [_SETS[each] for each in modalities if each in _SETS]
+    note = ""
+    if not sets:
+        note = f'  {DECIDE}"mr@1" for MR, "ct@1" for CT, or a set of your own'
+    elif len(modalities) > 1:
+        note = f"  {DECIDE}each set is computed of every phase, and the phases are not of one modality"
+    yield f"feature_sets = [{', '.join(map(quoted, sets))}]{note}"
+    if "PET" in modalities:
+        yield "# No set for PET is built in. One of your own, whose bin width is in your unit of uptake:"
+        yield "# [define.pet]"
+        yield '# modality = "PET"'
+        yield f"# radiomics = {{ bin_width = 0 }}  {DECIDE}the width"
+
+
+def _phase(prefix: str, phase: DraftPhase) -> Iterator[str]:
+    yield f"[phases.{phase.name}]"
+    yield from (f"# {comment(each)}" for each in phase.comments)
+    yield f"image = {quoted(prefix + phase.image)}{_note(phase, 'image')}"
+    if phase.series:
+        rule = ", ".join(f"{k} = {quoted(v) if isinstance(v, str) else v}" for k, v in phase.series.items())
+        yield f"series = {{ {rule} }}{_note(phase, 'series')}"
+    elif "series" in phase.decide:
+        yield f'# series = {{ description = "" }}{_note(phase, "series")}'
+    if phase.mask is None:
+        yield f'mask = "masks/{{patient}}/{phase.name}.nii.gz"  {DECIDE}no mask was found'
+    else:
+        yield f"mask = {quoted(prefix + phase.mask)}{_note(phase, 'mask')}"
+    if phase.segment is not None:
+        yield f"segment = {quoted(phase.segment)}{_note(phase, 'segment')}"
+    elif "segment" in phase.decide:
+        yield f'# segment = ""{_note(phase, "segment")}'
+    elif phase.label is not None:
+        yield f"label = {phase.label}{_note(phase, 'label')}"
+    if phase.modality:
+        yield f"modality = {quoted(phase.modality)}"
+    else:
+        yield f'modality = ""  {DECIDE}"MR", "CT" or "PET"'
+    yield ""
+
+
+def _note(phase: DraftPhase, key: str) -> str:
+    return f"  {DECIDE}{comment(phase.decide[key])}" if key in phase.decide else ""
+
+
+def _readings(images: Images) -> Iterator[str]:
+    if images.readings:
+        yield "# The first reading is the one that models use; others serve stability."
+    for reader, number in images.readings:
+        yield "[[readings]]"
+        yield f"reader = {quoted(reader)}"
+        yield f"reading = {number}"
+        if lacking := images.short_of.get((reader, number)):
+            who = "1 patient lacks it" if len(lacking) == 1 else f"{len(lacking)} patients lack it"
+            yield f'# where = ""  {DECIDE}a yes/no column of who has it; {who}'
+        yield ""
