@@ -17,7 +17,7 @@ from statistics import median
 
 import numpy as np
 import SimpleITK as sitk
-from builders.written_dicom import write_series
+from builders.dicom.written import write_series
 
 from flows.imaging.dicom.files import dicom_stat
 from flows.imaging.dicom.volumes import read_series

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from builders.dicom.written import Place, changed, points_mm, write_segmentation, write_series, write_structures
 from builders.study import SmallStudy, counts
-from builders.written_dicom import Place, changed, points_mm, write_segmentation, write_series, write_structures
 from pydicom.uid import generate_uid
 
 PLACE = Place((1.0, 1.0, 2.0), (-6.0, 4.0, 10.0))

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from builders.drafted_studies import decided, drafted, ingested, write_table, write_volumes
-from builders.written_dicom import (
+from builders.dicom.written import (
     CT,
     Place,
     points_mm,
@@ -18,6 +17,7 @@ from builders.written_dicom import (
     write_series,
     write_structures,
 )
+from builders.drafted_studies import decided, drafted, ingested, write_table, write_volumes
 from pydicom.uid import generate_uid
 
 PLACE = Place()

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from builders.written_dicom import Place, numbered, write_series
+from builders.dicom.written import Place, numbered, write_series
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import warnings
 
 import numpy as np
 import pytest
-from builders.dicom_refusals import series_refusal
-from builders.written_dicom import PARAMETRIC_MAP, Place, changed, numbered, voxels, write_multiframe, write_series
+from builders.dicom.refusals import series_refusal
+from builders.dicom.written import PARAMETRIC_MAP, Place, changed, numbered, voxels, write_multiframe, write_series
 from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 

@@ -3,7 +3,7 @@
 import os
 
 import pytest
-from builders.written_dicom import numbered, write_series
+from builders.dicom.written import numbered, write_series
 
 from flows.imaging.dicom import files
 from flows.imaging.dicom.files import dicom_files, dicom_stat

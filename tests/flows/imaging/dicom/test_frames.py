@@ -5,8 +5,8 @@ import re
 import gdcm
 import numpy as np
 import pytest
-from builders.dicom_refusals import series_refusal
-from builders.written_dicom import (
+from builders.dicom.refusals import series_refusal
+from builders.dicom.written import (
     CT,
     ENHANCED_MR,
     PARAMETRIC_MAP,

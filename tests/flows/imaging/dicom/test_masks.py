@@ -6,8 +6,8 @@ import tarfile
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from builders.dicom_refusals import labelled, mask_refusal
-from builders.written_dicom import (
+from builders.dicom.refusals import labelled, mask_refusal
+from builders.dicom.written import (
     Place,
     numbered,
     points_mm,

@@ -1,8 +1,8 @@
 """Which series of a folder a rule chooses, and what is said where it chooses none or several."""
 
 import pytest
-from builders.dicom_refusals import series_refusal
-from builders.written_dicom import CT, MR, PT, STRUCTURES, image_dataset, numbered, voxels, write_series
+from builders.dicom.refusals import series_refusal
+from builders.dicom.written import CT, MR, PT, STRUCTURES, image_dataset, numbered, voxels, write_series
 from pydicom.uid import generate_uid
 
 from flows.imaging.dicom.volumes import read_series

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from builders.dicom_refusals import labelled, mask_refusal
-from builders.written_dicom import (
+from builders.dicom.refusals import labelled, mask_refusal
+from builders.dicom.written import (
     TURNED,
     Place,
     points_mm,

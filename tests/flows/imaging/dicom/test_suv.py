@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from builders.dicom_refusals import series_refusal
-from builders.written_dicom import PT, item, numbered, voxels, write_series
+from builders.dicom.refusals import series_refusal
+from builders.dicom.written import PT, item, numbered, voxels, write_series
 
 from flows.imaging.dicom.volumes import read_series
 from schemas.study.dicom_parts import SeriesRule

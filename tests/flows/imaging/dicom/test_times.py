@@ -4,8 +4,8 @@ import tarfile
 
 import numpy as np
 import pytest
-from builders.dicom_refusals import series_refusal
-from builders.written_dicom import numbered, voxels, write_series
+from builders.dicom.refusals import series_refusal
+from builders.dicom.written import numbered, voxels, write_series
 from pydicom.uid import generate_uid
 
 from flows.imaging.dicom.volumes import read_series

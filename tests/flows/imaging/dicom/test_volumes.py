@@ -5,8 +5,8 @@ import warnings
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from builders.dicom_refusals import series_refusal
-from builders.written_dicom import (
+from builders.dicom.refusals import series_refusal
+from builders.dicom.written import (
     CT,
     PT,
     TURNED,

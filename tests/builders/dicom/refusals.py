@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from builders.written_dicom import voxels
+from builders.dicom.written import voxels
 from flows.imaging.dicom.masks import read_dicom_mask
 from flows.imaging.dicom.volumes import read_series
 from flows.imaging.grids import Grid

@@ -1,0 +1,1 @@
+"""DICOM files that tests write, and what is said of those that are refused."""
