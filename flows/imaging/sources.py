@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -91,8 +92,17 @@ def image_source(file: Path, phase: Phase) -> Source:
     return Source(file)
 
 
-def mask_source(file: Path, phase: Phase) -> Source:
+def mask_source(file: Path, phase: Phase, values: Mapping[str, str | int]) -> Source:
     """Return the source of a phase's mask.
+
+    Parameters
+    ----------
+    file : Path
+        The mask's file or folder.
+    phase : Phase
+        The study's.
+    values : mapping of str to str or int
+        As `Phase.structure` takes them.
 
     Raises
     ------
@@ -100,7 +110,7 @@ def mask_source(file: Path, phase: Phase) -> Source:
         When the phase names a structure, and the file is no DICOM.
     """
     if is_dicom_source(file):
-        return Source(file, phase.structure)
+        return Source(file, phase.structure(values))
     if phase.segment is not None and file.exists():
         raise ContractError(_NOT_DICOM.format(keys="segment"), where=str(file))
     return Source(file)
@@ -165,5 +175,11 @@ def read_labels(
 
     part = source.part
     return read_dicom_mask(
-        source.file, image, label, part.segment, part.threshold, frame_of_reference=frame_of_reference
+        source.file,
+        image,
+        label,
+        part.segment,
+        part.threshold,
+        number=part.number,
+        frame_of_reference=frame_of_reference,
     )

@@ -132,6 +132,8 @@ class _PatientReading:
     tolerance: float
     reader: ImageReader
     found: PatientInventory = field(default_factory=PatientInventory)
+    seen: dict[tuple[str, str, int], Reading] = field(default_factory=dict)
+    """The first reading of each phase, mask's source and label."""
 
     def read_phase(self, name: str, phase: Phase) -> None:
         """Add a phase's rows and failures to what was found."""
@@ -187,7 +189,8 @@ class _PatientReading:
             self.found.failures.append(_failure(self.study.id, key, scan_fault))
             return place
         try:
-            source = mask_source(file, phase)
+            source = mask_source(file, phase, self.patient.pattern_values(name, reading))
+            self._refuse_another_readings(name, source, phase.label, reading)
             row = self._known(self.known_masks.get((self._text(source), phase.label)), source)
             if row is None or row["image_sha256"] != scan["image_sha256"]:
                 place = place or self.reader.scan(image)[1]
@@ -204,6 +207,17 @@ class _PatientReading:
         is_primary = int(reading == self.patient.readings[0])
         self.found.study_masks.append({"study": self.study.id, **key._asdict(), "is_primary": is_primary})
         return place
+
+    def _refuse_another_readings(self, phase: str, source: Source, label: int, reading: Reading) -> None:
+        """Refuse a DICOM mask that is another reading's already: the two would agree in everything."""
+        if source.part is None:
+            return
+        first = self.seen.setdefault((phase, self._text(source) or str(source.file), label), reading)
+        if first != reading:
+            raise ContractError(
+                f"is the mask of reading {first.reader}.{first.reading} too: its path or its segment needs {{reader}} "
+                "or {reading}"
+            )
 
     def _file(self, pattern: str, phase: str, reading: Reading) -> Path:
         return self.folder / filled_pattern(pattern, self.patient.pattern_values(phase, reading))
@@ -225,7 +239,7 @@ class _PatientReading:
 
 def _words(error: Exception) -> str:
     if isinstance(error, ContractError):
-        return error.message
+        return f"{error.message} ({error.hint})" if error.hint else error.message
     if isinstance(error, OSError):
         return f"cannot be read: {system_words(error)}"
     # A library's words may hold the file's own, and places in memory.

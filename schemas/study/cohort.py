@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, ClassVar
 
 from pydantic import Field, StringConstraints, field_validator
@@ -80,12 +81,22 @@ class Phase(Written):
     modality: str = ""
     description: str = ""
 
-    @property
-    def structure(self) -> StructureRule:
-        """Return what is chosen of a DICOM mask."""
-        if self.segment_threshold is None:
-            return StructureRule(segment=self.segment)
-        return StructureRule(segment=self.segment, threshold=self.segment_threshold)
+    def structure(self, values: Mapping[str, str | int]) -> StructureRule:
+        """Return what is chosen of a DICOM mask.
+
+        Parameters
+        ----------
+        values : mapping of str to str or int
+            What stands for ``{patient}``, ``{phase}``, ``{reader}`` and ``{reading}`` in the segment's name.
+        """
+        name = self.segment
+        if name is not None:
+            # No path: whatever else a structure's name has in it stands for itself.
+            for field, value in values.items():
+                name = name.replace(f"{{{field}}}", str(value))
+        number = self.label if name is None and "label" in self.model_fields_set else None
+        written = {} if self.segment_threshold is None else {"threshold": self.segment_threshold}
+        return StructureRule(segment=name, number=number, **written)
 
     @field_validator("image", "mask")
     @classmethod

@@ -56,5 +56,7 @@ class StructureRule(Written):
 
     segment: SegmentName | None = None
     """SegmentLabel or ROIName; upper and lower case are the same. The only one where absent."""
+    number: int | None = None
+    """SegmentNumber, where the study file gives a label and no segment: of several segments the one that is taken."""
     threshold: Threshold = 0.5
     """Of a fractional segmentation: the least share that belongs to the lesion."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import date
 
 from pydicom.dataset import Dataset
@@ -10,12 +11,12 @@ from pydicom.dataset import Dataset
 from flows.imaging.dicom.headers import text_of
 from schemas.errors import ContractError
 
-__all__ = ["bolus_delay", "moment", "moment_of_text"]
+__all__ = ["are_comparable", "bolus_delay", "moment", "moment_of_text", "seconds_of_day", "zone_of_text"]
 
 _DAY = 86_400.0
 _TIME = re.compile(r"(\d\d)(?::?(\d\d)(?::?(\d\d)(\.\d{1,9})?)?)?", re.ASCII)
 _DATE = re.compile(r"(\d{4})[.-]?(\d\d)[.-]?(\d\d)", re.ASCII)
-_DATE_TIME = re.compile(r"(\d{8})(\d{2,6}(?:\.\d{1,6})?)(?:[+-]\d{4})?", re.ASCII)
+_DATE_TIME = re.compile(r"(\d{8})(\d{2,6}(?:\.\d{1,6})?)([+-]\d{4})?", re.ASCII)
 
 
 def moment(dataset: Dataset, event: str) -> float | None:
@@ -43,14 +44,31 @@ def moment(dataset: Dataset, event: str) -> float | None:
     if not (clock := text_of(dataset, f"{event}Time")):
         return None
     day = text_of(dataset, f"{event}Date")
-    return _day(day, f"{event}Date") * _DAY + _seconds(clock, f"{event}Time")
+    return _day(day, f"{event}Date") * _DAY + seconds_of_day(clock, f"{event}Time")
 
 
 def moment_of_text(text: str, keyword: str) -> float:
     """Return the seconds since a fixed day of a date with a time, as an element of type DT has them."""
     if (found := _DATE_TIME.fullmatch(text)) is None:
         raise ContractError(f"{keyword} is no date with a time")
-    return _day(found[1], keyword) * _DAY + _seconds(found[2], keyword)
+    return _day(found[1], keyword) * _DAY + seconds_of_day(found[2], keyword)
+
+
+def zone_of_text(text: str) -> str | None:
+    """Return the offset from UTC that a date with a time gives, such as ``+0100``; None where it gives none."""
+    found = _DATE_TIME.fullmatch(text)
+    return None if found is None else found[3]
+
+
+def are_comparable(times: Iterable[float]) -> bool:
+    """Return whether moments tell what was earlier.
+
+    With dates all of them do. Without, a time after midnight would come before one of the evening: they do where all
+    lie within half a day. Some with a date and some without tell nothing.
+    """
+    known = sorted(times)
+    has_date = [time >= _DAY for time in known]
+    return not known or all(has_date) or (not any(has_date) and known[-1] - known[0] < _DAY / 2)
 
 
 def bolus_delay(dataset: Dataset, acquired: float | None) -> float | None:
@@ -71,7 +89,7 @@ def bolus_delay(dataset: Dataset, acquired: float | None) -> float | None:
     started = text_of(dataset, "ContrastBolusStartTime")
     if not started or acquired is None:
         return None
-    return (acquired - _seconds(started, "ContrastBolusStartTime") + _DAY / 2) % _DAY - _DAY / 2
+    return (acquired - seconds_of_day(started, "ContrastBolusStartTime") + _DAY / 2) % _DAY - _DAY / 2
 
 
 def _day(text: str, keyword: str) -> int:
@@ -85,7 +103,8 @@ def _day(text: str, keyword: str) -> int:
     raise ContractError(f"{keyword} is no date")
 
 
-def _seconds(text: str, keyword: str) -> float:
+def seconds_of_day(text: str, keyword: str) -> float:
+    """Return the seconds since midnight of an element of type TM."""
     if (found := _TIME.fullmatch(text)) is None:
         raise ContractError(f"{keyword} is no time of day")
     hours, minutes, seconds = (int(each or 0) for each in found.groups()[:3])

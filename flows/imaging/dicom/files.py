@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from flows.imaging.formats.kinds import is_dicom
@@ -35,14 +35,19 @@ def dicom_files(source: Path) -> tuple[Path, ...]:
     Raises
     ------
     ContractError
-        When the path is missing or cannot be read, a folder has more than `MOST_FILES` files, or a file that is named
-        like DICOM is none: a copy that broke off, whose slice would be missed.
+        When the path is missing or cannot be read, a folder has more than `MOST_FILES` files or links to folders, or a
+        file that is named like DICOM, or has no ending and is shorter than any DICOM, is none: a copy that broke off,
+        whose slice would be missed.
     """
     if not is_folder(source):
         if not _is_dicom_file(source):
             raise ContractError("is no DICOM file", where=str(source))
         return (source,)
-    return tuple(file for file in _files_below(source) if _is_wanted(file))
+    every = tuple(_files_below(source))
+    found = tuple(file for file in every if _is_wanted(file))
+    if found:
+        _refuse_cut_off(set(every) - set(found))
+    return found
 
 
 def dicom_stat(source: Path) -> str:
@@ -93,6 +98,7 @@ def _files_below(folder: Path) -> Iterator[Path]:
     count = 0
     for parent, folders, names in os.walk(folder, onerror=_refuse_unlisted):
         folders.sort()
+        _refuse_links_out(folder, [Path(parent) / name for name in folders])
         count += len(names)
         if count > MOST_FILES:
             raise ContractError(f"has more than {MOST_FILES} files: name the folder of one examination")
@@ -100,8 +106,31 @@ def _files_below(folder: Path) -> Iterator[Path]:
             yield Path(parent) / name
 
 
+def _refuse_links_out(folder: Path, children: Iterable[Path]) -> None:
+    """Refuse links to folders that lie elsewhere: what is in them would be missed. Links back into it lose nothing."""
+    for child in children:
+        if child.is_symlink():
+            target, own = os.path.realpath(child), os.path.realpath(folder)
+            if os.path.commonpath([target, own]) not in (target, own):
+                raise ContractError(
+                    "is a link to a folder elsewhere, which is not followed: name the folder that it leads to",
+                    where=str(child),
+                )
+
+
 def _refuse_unlisted(error: OSError) -> None:
     raise ContractError(f"cannot be listed: {system_words(error)}", where=str(error.filename)) from error
+
+
+def _refuse_cut_off(others: Iterable[Path]) -> None:
+    """Refuse files beside DICOM that may be what is left of it: without an ending of letters, and too short."""
+    for file in sorted(others):
+        ending = file.suffix.removeprefix(".")
+        is_named_otherwise = file.name.startswith(".") or (ending and not ending.isdigit())
+        if not is_named_otherwise and file.is_file() and file.stat().st_size < _HEAD:
+            raise ContractError(
+                "is empty or cut off, beside DICOM files: copy it again, or remove it where it is none", where=str(file)
+            )
 
 
 def _is_wanted(file: Path) -> bool:

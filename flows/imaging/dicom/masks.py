@@ -30,6 +30,7 @@ def read_dicom_mask(
     segment: str | None,
     threshold: float = 0.5,
     *,
+    number: int | None = None,
     frame_of_reference: str | None = None,
 ) -> sitk.Image:
     """Return the label map of one structure on an image's grid.
@@ -41,12 +42,13 @@ def read_dicom_mask(
     image : Grid
         The image's.
     label : int
-        The value of the structure's voxels; the SegmentNumber that is taken of several segments where ``segment`` is
-        absent.
+        The value of the structure's voxels.
     segment : str or None
         SegmentLabel or ROIName; upper and lower case are the same. The only one where absent.
     threshold : float
         Of a FRACTIONAL segmentation: voxels of at least this share of MaximumFractionalValue belong to the segment.
+    number : int, optional
+        Of a segmentation: the SegmentNumber that is taken where ``segment`` is absent and there are several.
     frame_of_reference : str, optional
         What `flows.imaging.patient_axes.frame_of_reference` says of the image. A mask of another one is refused.
 
@@ -72,7 +74,7 @@ def read_dicom_mask(
             if text_of(header, "SOPClassUID") == STRUCTURE_SET:
                 voxels, reference = structure_voxels(header, image, segment)
             else:
-                voxels = segment_voxels(file, header, image, label, segment, threshold)
+                voxels = segment_voxels(file, header, image, number, segment, threshold)
                 reference = text_of(header, "FrameOfReferenceUID")
             _refuse_other_patient(reference, frame_of_reference)
             if not voxels.any():

@@ -120,8 +120,10 @@ def decoded_frames(dataset: Dataset, indices: Sequence[int], file: Path) -> Iter
     except NotImplementedError:
         is_read = False
     if not is_read:
+        named = "a private one" if syntax.is_private else syntax.name
         raise ContractError(
-            f"its transfer syntax, {syntax.name}, is one that no decoder reads: save it uncompressed", where=str(file)
+            f"its transfer syntax, {named}, is one that no decoder reads: save it uncompressed",
+            where=str(file),
         )
     damaged = f"its pixels cannot be decoded ({syntax.name}): they are missing, incomplete or damaged"
     if not syntax.is_compressed and _plain_bits(dataset) > 8 * max(len(dataset.get(each, b"")) for each in _PIXELS):

@@ -26,7 +26,7 @@ _LISTED = 20
 
 
 def segment_voxels(
-    file: Path, header: Dataset, grid: Grid, label: int, segment: str | None, threshold: float
+    file: Path, header: Dataset, grid: Grid, number: int | None, segment: str | None, threshold: float
 ) -> NDArray[np.bool_]:
     """Return where a segment is, on an image's grid.
 
@@ -39,10 +39,10 @@ def segment_voxels(
     grid : Grid
         The image's. Frames lie on its slices, with their rows or columns in either direction; slices without a frame
         are empty.
-    label : int
-        The SegmentNumber that is taken of several segments where ``segment`` is absent.
+    number : int or None
+        A SegmentNumber, which counts where ``segment`` is absent and there are several.
     segment : str or None
-        A SegmentLabel; upper and lower case are the same. The only one where absent.
+        A SegmentLabel; upper and lower case are the same. The only one where both are absent.
     threshold : float
         Of a FRACTIONAL segmentation: voxels of at least this share of MaximumFractionalValue belong to the segment.
 
@@ -59,7 +59,7 @@ def segment_voxels(
     kind = text_of(header, "SegmentationType")
     if kind not in _KINDS:
         raise ContractError(f"its SegmentationType is none of {', '.join(_KINDS)}")
-    number = _segment_number(header, label, segment)
+    number = _segment_number(header, number, segment)
     whole = number_of(header, "MaximumFractionalValue") if kind == "FRACTIONAL" else 1.0
     if whole is None or whole <= 0:
         raise ContractError("its header lacks MaximumFractionalValue, and the segmentation is FRACTIONAL")
@@ -95,7 +95,7 @@ def _is_of_segment(header: Dataset, group: Dataset, shared: Dataset | None, numb
     return found == number
 
 
-def _segment_number(header: Dataset, label: int, segment: str | None) -> int:
+def _segment_number(header: Dataset, asked: int | None, segment: str | None) -> int:
     """Return the SegmentNumber of the segment that is asked for."""
     segments = [
         (number, text_of(each, "SegmentLabel"))
@@ -113,11 +113,11 @@ def _segment_number(header: Dataset, label: int, segment: str | None) -> int:
         raise ContractError(f"{many} the label {shown_label(segment)}; it has {_listed(segments)}")
     if len(segments) == 1:
         return segments[0][0]
-    if [number for number, _ in segments].count(label) == 1:
-        return label
+    if asked is not None and [number for number, _ in segments].count(asked) == 1:
+        return asked
+    which = "none is named" if asked is None else f"none or several are of number {asked}"
     raise ContractError(
-        f"it has {len(segments)} segments, and none or several of number {label}: {_listed(segments)}",
-        hint="name one: segment = ...",
+        f"it has {len(segments)} segments, and {which}: {_listed(segments)}", hint='name one: segment = "..."'
     )
 
 

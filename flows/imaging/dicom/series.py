@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydicom.dataset import Dataset
 
-from flows.imaging.dicom.clock import bolus_delay, moment
+from flows.imaging.dicom.clock import are_comparable, bolus_delay, moment
 from flows.imaging.dicom.files import dicom_files, is_folder
 from flows.imaging.dicom.frames import FRAME_TAGS
 from flows.imaging.dicom.headers import dataset_of, shown_label, text_of, whole_of
@@ -191,10 +191,11 @@ def _in_order(fitting: Sequence[Series], order: int, source: Path) -> Series:
     for event in ("Acquisition", "Content"):
         starts = [each.start(event) for each in fitting]
         known = [start for start in starts if start is not None]
-        if len(set(known)) == len(fitting):
+        if len(set(known)) == len(fitting) and are_comparable(known):
             return fitting[starts.index(sorted(known)[order - 1])]
     raise ContractError(
-        f"the order of the {len(fitting)} series that fit is not known: each needs an AcquisitionTime of its own, and "
+        f"the order of the {len(fitting)} series that fit is not known: each needs an AcquisitionTime of its own, "
+        f"with its date where midnight may lie between, and "
         f"there {_listed(fitting)}",
         where=str(source),
         hint=_telling_key(fitting),

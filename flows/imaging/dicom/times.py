@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
+from flows.imaging.dicom.clock import are_comparable
 from flows.imaging.dicom.frames import Frame
 from flows.imaging.dicom.pixels import has_same_pixels
 from flows.imaging.dicom.stacks import places_of
@@ -158,7 +159,7 @@ def _numbered(places: Sequence[Sequence[Frame]], position: int) -> tuple[Volume,
     volumes = tuple(tuple(by_number[number]) for number in sorted(by_number))
     starts = [_start(volume) for volume in volumes]
     known = [start for start in starts if start is not None]
-    if known != sorted(known):
+    if are_comparable(known) and known != sorted(known):
         keyword = places[0][0].order[position][0]
         raise ContractError(f"the order of its volumes by {keyword} contradicts that of AcquisitionTime")
     return volumes
@@ -171,6 +172,8 @@ def _start(volume: Volume) -> float | None:
 
 def _in_time(places: Sequence[Sequence[Frame]], time_of: Callable[[Frame], float | None]) -> tuple[Volume, ...] | None:
     """Return the n-th slices in time at each place, None where volumes do not follow one another."""
+    if not are_comparable(time_of(frame) or 0.0 for place in places for frame in place):
+        return None
     ordered = []
     for place in places:
         times = [time_of(frame) for frame in place]

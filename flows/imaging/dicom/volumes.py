@@ -55,7 +55,7 @@ def read_series(source: Path, rule: SeriesRule) -> sitk.Image:
         stack = stack_of(chosen_volume(frames, rule))
         voxels = voxels_of(stack.frames)
         if rule.suv is not None:
-            voxels = voxels * suv_factor(stack.frames[0].file, series.start("Acquisition"))
+            voxels = voxels * suv_factor({frame.file for frame in stack.frames}, series.start("Acquisition"))
         image = sitk.GetImageFromArray(voxels)
         image.SetSpacing(stack.grid.spacing)
         image.SetOrigin(stack.grid.origin)

@@ -34,6 +34,29 @@ def test_a_file_that_is_named_like_dicom_and_is_none_is_refused(tmp_path):
     assert error.value.where == str(tmp_path / "x.dcm")
 
 
+def test_what_is_left_of_a_copy_that_broke_off_is_refused(tmp_path):
+    """Beside DICOM a file without an ending and shorter than any is one; texts, hidden files and others are not."""
+    write_series(tmp_path, numbered(2, 2, 2))
+    for name in (".hidden", "notes.txt", "DICOMDIR.md"):
+        (tmp_path / name).write_bytes(b"")
+    assert len(dicom_files(tmp_path)) == 2
+    for name in ("IM0003", "IM.3"):
+        (tmp_path / name).write_bytes(bytes(100))
+        with pytest.raises(ContractError, match="empty or cut off, beside DICOM files") as error:
+            dicom_files(tmp_path)
+        assert error.value.where == str(tmp_path / name)
+        (tmp_path / name).unlink()
+
+
+def test_a_link_to_a_folder_elsewhere_is_refused(tmp_path):
+    """It is not followed, and the slices in it would be missed without a word."""
+    write_series(tmp_path / "here", numbered(2, 2, 2))
+    write_series(tmp_path / "there", numbered(2, 2, 2))
+    (tmp_path / "here" / "more").symlink_to(tmp_path / "there")
+    with pytest.raises(ContractError, match="a link to a folder elsewhere, which is not followed"):
+        dicom_files(tmp_path / "here")
+
+
 def test_a_folder_of_too_many_files_is_refused(tmp_path, monkeypatch):
     """A whole archive is not looked through."""
     monkeypatch.setattr(files, "MOST_FILES", 1)

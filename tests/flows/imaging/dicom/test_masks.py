@@ -82,9 +82,9 @@ def test_each_real_segment_has_the_bits_of_its_frames(shared_data):
         expected = np.stack([frames[index] for _, index in own]) > 0
         assert expected.any()
         assert np.array_equal(labelled(read_dicom_mask(folder, grid, 7, label), 7), expected)
-        assert np.array_equal(labelled(read_dicom_mask(file, grid, number, None), number), expected)
-    said = mask_refusal(file, grid, label=5)
-    assert "it has 4 segments, and none or several of number 5: 1 'Normal', 2 'Peripheral" in said
+        assert np.array_equal(labelled(read_dicom_mask(file, grid, number, None, number=number), number), expected)
+    said = mask_refusal(file, grid, number=5)
+    assert "it has 4 segments, and none or several are of number 5: 1 'Normal', 2 'Peripheral" in said
 
 
 def test_a_real_fractional_segmentation_lies_where_the_agent_is_taken_up(shared_data, tmp_path):

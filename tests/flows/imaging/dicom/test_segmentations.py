@@ -38,7 +38,9 @@ def test_a_written_segment_is_read_back(tmp_path, segments, kind, direction):
     write_segmentation(tmp_path / "seg.dcm", files, segments, ("Liver", "Läsion"), kind=kind)
     image = read_series(tmp_path, ANY)
     for label, segment, number in ((1, None, 0), (2, None, 1), (5, "läsion", 1), (300, "LIVER", 0)):
-        mask = read_dicom_mask(tmp_path, grid_of(image), label, segment, frame_of_reference=frame_of_reference(image))
+        mask = read_dicom_mask(
+            tmp_path, grid_of(image), label, segment, number=label, frame_of_reference=frame_of_reference(image)
+        )
         assert np.array_equal(labelled(mask, label), segments[..., number] > 0)
         assert mask.GetPixelID() == (sitk.sitkUInt8 if label < 256 else sitk.sitkUInt32)
 

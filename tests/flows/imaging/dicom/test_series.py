@@ -117,6 +117,20 @@ def test_two_patients_in_one_series_are_refused(tmp_path):
     assert "several patients" in series_refusal(tmp_path, uid=UIDS["ct"])
 
 
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ({"AcquisitionTime": "235900"}, {"AcquisitionTime": "000200"}),
+        ({"AcquisitionTime": "120000", "AcquisitionDate": "20200102"}, {"AcquisitionTime": "130000"}),
+    ],
+)
+def test_times_without_dates_give_no_order_over_midnight(tmp_path, first, second):
+    """A time of the evening and one after midnight, or a dated and an undated one, may be either way round."""
+    for number, elements in enumerate((first, second), start=1):
+        write_series(tmp_path, numbered(2, 3, 4), number=number, **elements)
+    assert "the order of the 2 series that fit is not known" in series_refusal(tmp_path, order=1)
+
+
 def test_an_order_that_is_not_known_is_refused(tmp_path):
     """Two series without times, or with the same, have no order; and the third of two is none."""
     write_series(tmp_path, numbered(2, 3, 4), number=1, sop_class=MR)

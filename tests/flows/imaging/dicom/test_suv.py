@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from builders.dicom.refusals import series_refusal
-from builders.dicom.written import PT, item, numbered, voxels, write_series
+from builders.dicom.written import PT, changed, item, numbered, voxels, write_series
 
 from flows.imaging.dicom.volumes import read_series
 from schemas.study.dicom_parts import SeriesRule
@@ -84,7 +84,21 @@ def test_suv_by_body_weight_stay_as_they_are(tmp_path):
     ("elements", "words"),
     [
         ({"Units": "CNTS"}, "its voxels are in 'CNTS'"),
-        ({"Units": None}, "its voxels are in 'no unit'"),
+        ({"Units": None}, "its voxels are in no unit"),
+        ({"Units": "DOEJANE"}, "its voxels are in another unit"),
+        ({"PatientWeight": 70_000.0}, "no weight in kg"),
+        (
+            {"SeriesDate": None, "substance": {"RadiopharmaceuticalStartDateTime": "20200102120000"}},
+            "a time is wrong, or lacks its date",
+        ),
+        ({"substance": {"RadiopharmaceuticalStartDateTime": "20200102093000"}}, "its two times of injection differ"),
+        (
+            {
+                "substance": {"RadiopharmaceuticalStartDateTime": "20200102120000+0000"},
+                "TimezoneOffsetFromUTC": "+0100",
+            },
+            "not said to be of one time zone",
+        ),
         ({"CorrectedImage": ["ATTN"]}, "corrected for attenuation and decay"),
         ({"DecayCorrection": "NONE"}, "to which time it is corrected for decay"),
         ({"PatientWeight": None}, "need PatientWeight"),
@@ -94,12 +108,29 @@ def test_suv_by_body_weight_stay_as_they_are(tmp_path):
         ({"substance": {"RadionuclideTotalDose": None}}, "need RadionuclideTotalDose"),
         ({"substance": {"RadionuclideHalfLife": None}}, "need RadionuclideHalfLife"),
         ({"substance": {"RadiopharmaceuticalStartTime": None}}, "need the time of injection"),
-        ({"substance": {"RadiopharmaceuticalStartDateTime": "20200103120000"}}, "begins -23.0 hours after"),
+        (
+            {"substance": {"RadiopharmaceuticalStartDateTime": "20200103120000"}},
+            "before the injection, or more than six hours after it",
+        ),
     ],
 )
 def test_what_is_missing_is_refused_by_name(tmp_path, elements, words):
     """No factor is made up: each element that is needed is named."""
     assert words in series_refusal(write_pet(tmp_path, **elements), suv="body-weight")
+
+
+def test_one_time_zone_is_none_to_speak_of(tmp_path):
+    """An offset that is the scan's own changes nothing."""
+    substance = {"RadiopharmaceuticalStartDateTime": "20200102120000+0100"}
+    folder = write_pet(tmp_path, substance=substance, TimezoneOffsetFromUTC="+0100")
+    assert factor(folder) == pytest.approx(70_000 / (DOSE * 0.5 ** (3600 / HALF_LIFE)), rel=1e-12)
+
+
+def test_slices_that_differ_in_what_is_needed_are_refused(tmp_path):
+    """A weight or a unit of one slice alone is a contradiction."""
+    for name, element in (("weight", {"PatientWeight": 7.0}), ("unit", {"Units": "GML"})):
+        changed(next(write_pet(tmp_path / name).iterdir()), **element)
+        assert "differ in unit, weight, dose or times" in series_refusal(tmp_path / name, suv="body-weight")
 
 
 def test_real_pet_equals_the_published_conversion(shared_data):
