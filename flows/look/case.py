@@ -12,10 +12,12 @@ from flows.imaging.grids import grid_of
 from flows.imaging.labels import lesion_voxels
 from flows.imaging.patient_axes import frame_of_reference
 from flows.imaging.sources import read_image, read_labels, stored_source
-from flows.imaging.volumes import ReadingFolders
+from flows.imaging.volumes import ReadingFolders, image_sha256, label_sha256
 from flows.look.quality import Measures, measures_of
 from flows.look.slices import slice_plane
+from schemas.errors import ContractError
 from schemas.study.dicom_parts import SeriesRule, StructureRule
+from store.history.study_masks import StudyMask
 
 __all__ = ["MOST_SLICES", "ShownScan", "shown_scan"]
 
@@ -48,30 +50,32 @@ class ShownScan(NamedTuple):
         return self._replace(pictures=self.pictures[kept].copy(), lesion=self.lesion[kept].copy(), largest=0)
 
 
-def shown_scan(image_text: str, mask_text: str, label: int, folders: ReadingFolders) -> ShownScan:
+def shown_scan(mask_row: StudyMask, folders: ReadingFolders) -> ShownScan:
     """Return what is shown of a scan.
 
     Parameters
     ----------
-    image_text, mask_text : str
-        The sources, as the catalogue names them.
-    label : int
-        The lesion's value in the mask.
+    mask_row : StudyMask
+        What the catalogue says of the mask and its image.
     folders : ReadingFolders
         Where data files may lie.
 
     Raises
     ------
     ContractError
-        When one of the files cannot be read, or the mask has no such label.
+        When one of the files cannot be read, or is not the one that was ingested.
     """
-    image = read_image(stored_source(image_text, SeriesRule), folders)
+    image = read_image(stored_source(mask_row.image_source, SeriesRule), folders)
+    _refuse_changed("image", image_sha256(image), mask_row.image_sha256)
     grid = grid_of(image)
-    source = stored_source(mask_text, StructureRule)
-    labels = read_labels(source, grid, label, folders, frame_of_reference=frame_of_reference(image))
+    source = stored_source(mask_row.mask_source, StructureRule)
+    reference = frame_of_reference(image)
+    labels = read_labels(source, grid, mask_row.mask_label, folders, frame_of_reference=reference)
+    lesion = lesion_voxels(labels, mask_row.mask_label)
+    _refuse_changed("mask", label_sha256(labels, lesion), mask_row.mask_sha256)
     plane = slice_plane(grid)
     voxels = plane.shown(sitk.GetArrayViewFromImage(image))
-    mask = plane.shown(lesion_voxels(labels, label))
+    mask = plane.shown(lesion)
     areas = mask.sum(axis=(1, 2))
     kept = _kept_slices(areas)
     # Every voxel of a large scan tells no more of its range than some hundred thousand.
@@ -79,14 +83,22 @@ def shown_scan(image_text: str, mask_text: str, label: int, folders: ReadingFold
     low, high = (float(each) for each in np.percentile(sample, _WINDOW))
     grey = np.clip((voxels[kept].astype(np.float64) - low) / max(high - low, 1e-12), 0, 1)
     pixel_mm, rows, columns = _square(mask.shape[1:], plane.down_mm, plane.right_mm)
+    # Of several voxels that a pixel shows the nearest is its grey; one of the lesion is enough for its outline.
+    in_rows = np.maximum.reduceat(mask[kept].astype(np.uint8), _firsts(rows), axis=1)
+    shown = np.maximum.reduceat(in_rows, _firsts(columns), axis=2)
     return ShownScan(
         plane.name,
         pixel_mm,
         np.rint(grey * 255).astype(np.uint8)[:, rows[:, None], columns],
-        mask[kept].astype(np.uint8)[:, rows[:, None], columns],
+        shown,
         int(areas[kept].argmax()),
         measures_of(voxels, mask, plane, grid.spacing[2]),
     )
+
+
+def _refuse_changed(what: str, found: str, ingested: str) -> None:
+    if found != ingested:
+        raise ContractError(f"{what}: it is not what was ingested: run radzoo ingest again, then radzoo look")
 
 
 def _kept_slices(areas: NDArray[np.intp]) -> slice:
@@ -110,3 +122,8 @@ def _square(
         for length, each, count in zip(extent, (down_mm, right_mm), shape, strict=True)
     )
     return pixel_mm, rows, columns
+
+
+def _firsts(nearest: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Return the first of the rows that each pixel stands for, given the nearest one of each."""
+    return np.concatenate([nearest[:1] * 0, np.where(np.diff(nearest) > 0, nearest[:-1] + 1, nearest[1:])])

@@ -16,12 +16,12 @@ from PIL import Image
 
 from flows.look.case import ShownScan
 
-__all__ = ["SheetCase", "write_sheet", "write_strips"]
+__all__ = ["SheetCase", "bar_mm", "write_sheet", "write_strips"]
 
 _QUALITY = 82
 _OUTLINE = (255, 176, 0)
 _OUTLINE_HEX = "#ffb000"
-_BAR_MM = 50.0
+_BARS_MM = (100.0, 50.0, 20.0, 10.0, 5.0, 2.0, 1.0, 0.5, 0.2, 0.1)
 _CELL_INCHES, _WORDS_INCHES = 2.6, 0.55
 _DPI = 130
 
@@ -61,7 +61,7 @@ def write_sheet(file: Path, phases: Sequence[str], cases: Sequence[SheetCase], t
     """Write a page of the contact sheet: a row a patient, a column a phase, the slice with the most lesion."""
     shapes = [scan.pictures.shape[1:] for case in cases for scan in case.scans if scan is not None]
     tallest = max((rows / columns for rows, columns in shapes), default=1.0)
-    cell = _CELL_INCHES * min(max(tallest, 0.3), 2.0) + _WORDS_INCHES
+    cell = _CELL_INCHES * min(max(tallest, 0.3), 1.3) + _WORDS_INCHES
     figure = Figure(figsize=(_CELL_INCHES * len(phases) + 0.4, cell * len(cases) + 0.5), dpi=_DPI)
     FigureCanvasAgg(figure)
     figure.suptitle(title, fontsize=9, parse_math=False)
@@ -81,11 +81,18 @@ def write_sheet(file: Path, phases: Sequence[str], cases: Sequence[SheetCase], t
     file.write_bytes(content.getvalue())
 
 
+def bar_mm(width_mm: float) -> float:
+    """Return how long a picture's scale bar is: at most 40 % of its width."""
+    return next((length for length in _BARS_MM if length <= 0.4 * width_mm), _BARS_MM[-1])
+
+
 def _draw(place: Axes, scan: ShownScan) -> None:
     grey, lesion = scan.pictures[scan.largest], scan.lesion[scan.largest]
     place.imshow(grey, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
-    place.contour(lesion, levels=[0.5], colors=[_OUTLINE_HEX], linewidths=0.8)
-    length = _BAR_MM / scan.pixel_mm
+    if min(grey.shape) > 1:
+        place.contour(lesion, levels=[0.5], colors=[_OUTLINE_HEX], linewidths=0.8)
+    length_mm = bar_mm(scan.pixel_mm * grey.shape[1])
     low, left = grey.shape[0] * 0.95, grey.shape[1] * 0.05
-    place.plot([left, left + length], [low, low], color="white", linewidth=2, solid_capstyle="butt")
-    place.text(left, low - 0.02 * grey.shape[0], f"{_BAR_MM:.0f} mm", color="white", fontsize=6, va="bottom")
+    end = left + length_mm / scan.pixel_mm
+    place.plot([left, end], [low, low], color="white", linewidth=2, solid_capstyle="butt")
+    place.text(left, low - 0.02 * grey.shape[0], f"{length_mm:g} mm", color="white", fontsize=6, va="bottom")

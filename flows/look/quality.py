@@ -62,7 +62,7 @@ def measures_of(voxels: NDArray[np.generic], mask: NDArray[np.bool_], plane: Sli
         volume_ml=len(inside) * plane.right_mm * plane.down_mm * slice_mm / 1000,
         slices=len(held),
         diameter_mm=max(_diameter(mask[k], plane) for k in held),
-        parts=int(label(mask, _TOUCHING)[1]),
+        parts=int(label(_cropped(mask), _TOUCHING)[1]),
         at_border=any(each.any() for each in borders),
         levels=len(np.unique(inside)),
         lowest=float(inside.min()),
@@ -97,6 +97,12 @@ def flags_of(measures: Measures, others: list[Measures]) -> tuple[str, ...]:
         if not 1 / LARGEST_RATIO <= ratio <= LARGEST_RATIO:
             flags.append(f"{ratio:.2g} times the volume of the other phases")
     return tuple(flags)
+
+
+def _cropped(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the box about a lesion: its parts are counted in four bytes a voxel."""
+    held = [np.flatnonzero(mask.any(axis=tuple(other for other in range(3) if other != axis))) for axis in range(3)]
+    return mask[tuple(slice(int(each[0]), int(each[-1]) + 1) for each in held)]
 
 
 def _diameter(lesion: NDArray[np.bool_], plane: SlicePlane) -> float:

@@ -14,9 +14,10 @@ from typing import Any
 
 from flows.commits.erased_meanwhile import carry_out
 from flows.engine.progress import progress_bar
+from flows.imaging.opened_files import system_words
 from flows.imaging.volumes import ReadingFolders
 from flows.look.case import ShownScan, shown_scan
-from flows.look.pictures import SheetCase, write_sheet, write_strips
+from flows.look.pictures import SheetCase, bar_mm, write_sheet, write_strips
 from flows.look.quality import Measures, flags_of
 from flows.pages.page import page_text, write_page
 from flows.scans.reader import file_limits, limit_words, temporary_folder
@@ -32,6 +33,8 @@ __all__ = ["Look", "LookReport", "look"]
 
 _ROWS_A_SHEET = 6
 _SLICES, _PAGE = "slices", "index.html"
+_MARK = ".radzoo-look"
+"""The file by which a folder is known to be replaceable."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,11 @@ class Look:
     def outlines(self) -> str:
         """Return the file of the lesion's outlines on them."""
         return f"{_SLICES}/{self.number:05}.png"
+
+    @property
+    def bar_mm(self) -> float:
+        """Return the length of its scale bar."""
+        return 0.0 if self.scan is None else bar_mm(self.scan.pixel_mm * self.scan.pictures.shape[2])
 
     def take(self, scan: ShownScan, folder: Path) -> None:
         """Write a scan's slices, and keep what the page and the sheets say and show of it."""
@@ -135,10 +143,7 @@ def _look(
             f"study '{stored.id}' has no images and masks to look at",
             hint="radzoo sql 'from failures' says what was wrong with them, if it was there",
         )
-    shutil.rmtree(folder, ignore_errors=True)
-    (folder / _SLICES).mkdir(parents=True)
-    # First of all, so that a call that is interrupted leaves a folder that the next one may replace.
-    write_page(folder / _PAGE, "")
+    _make_anew(folder)
     ordered = sorted(masks, key=lambda each: (each.key.patient, each.image_source))
     looks = [Look(each, number) for number, each in enumerate(ordered, start=1)]
     _look_at_all(stored.id, study_folder(snapshot, stored.id), looks, folder, workers or os.cpu_count() or 1)
@@ -165,10 +170,22 @@ def _look(
 
 def _refuse_foreign(folder: Path) -> None:
     """Refuse a folder that holds anything but what a former call wrote."""
-    if folder.is_file():
-        raise UsageError(f"'{folder}' is a file", hint="--out names a folder")
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / _PAGE).is_file():
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"'{folder}' is no folder", hint="--out names a folder")
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / _MARK).is_file():
         raise UsageError(f"'{folder}' has other files, and would be replaced", hint="--out names a folder of its own")
+
+
+def _make_anew(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        (folder / _SLICES).mkdir(parents=True)
+    except OSError as error:
+        raise UsageError(
+            f"'{folder}' cannot be made: {system_words(error)}", hint="--out names a folder that you may write"
+        ) from error
+    # First of all, so that a call that is interrupted leaves a folder that the next one may replace.
+    (folder / _MARK).write_text("radzoo look replaces this folder\n", encoding="utf-8")
 
 
 def _look_at_all(study: str, place: Path | None, looks: Sequence[Look], folder: Path, workers: int) -> None:
@@ -183,10 +200,7 @@ def _look_at_all(study: str, place: Path | None, looks: Sequence[Look], folder: 
         def one(each: Look) -> None:
             reader, mask = readers.get(), each.mask
             try:
-                folders = ReadingFolders(place, temporary)
-                each.take(
-                    reader.call(shown_scan, mask.image_source, mask.mask_source, mask.mask_label, folders), folder
-                )
+                each.take(reader.call(shown_scan, mask, ReadingFolders(place, temporary)), folder)
             except LimitedProcessError as error:
                 each.fault = limit_words(error)
             except ContractError as error:

@@ -28,7 +28,7 @@ _ARCHIVE = b"PK\x03\x04"
 _MIME_LENGTH = 200
 _SAVE = "save its table as CSV (UTF-8) or Parquet, and name that file"
 _KINDS = {
-    b"\xd0\xcf\x11\xe0": "an Excel workbook (.xls)",
+    b"\xd0\xcf\x11\xe0": "an Excel workbook (.xls), or one that a password protects: save it without",
     b"$FL2": "an SPSS file (.sav)",
     b"$FL3": "an SPSS file (.zsav)",
     b"<stata_dta>": "a Stata file (.dta)",
@@ -124,7 +124,11 @@ def _of_sheet(file: Path, content: bytes, missing: Collection[str], name: str | 
     read = delimited_table(sheet.text, str(file), ",")
     others = ", ".join(f"'{other}'" for other in sheet.others)
     aside = f", and not {others}" if others else ""
-    notes = (f"{file.name}: sheet '{sheet.name}' is read{aside}", *(f"{file.name}: {note}" for note in read.notes))
+    hidden = f"; {sheet.hidden} of its rows are hidden in Excel, and read" if sheet.hidden else ""
+    notes = (
+        f"{file.name}: sheet '{sheet.name}' is read{aside}{hidden}",
+        *(f"{file.name}: {note}" for note in read.notes),
+    )
     return TextTable(file, read.frame, sheet.rows, missing, read.has_decimal_commas, notes)
 
 

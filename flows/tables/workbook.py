@@ -8,7 +8,7 @@ import io
 import mimetypes
 import warnings
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -35,6 +35,8 @@ class Sheet(NamedTuple):
     """The number that Excel gives each row below the header."""
     others: tuple[str, ...]
     """The workbook's other sheets that are shown and not empty."""
+    hidden: int
+    """Rows below the header that Excel does not show, hidden or filtered: they are read."""
 
 
 def is_workbook(content: bytes) -> bool:
@@ -73,24 +75,26 @@ def sheet_text(file: Path, content: bytes, sheet: str | None) -> Sheet:
         ) from error
 
 
-def _sheet(file: str, content: bytes, sheet: str | None) -> tuple[str, bytes, list[int], tuple[str, ...]]:
+def _sheet(file: str, content: bytes, sheet: str | None) -> tuple[str, bytes, list[int], tuple[str, ...], int]:
     """Return a sheet's parts; called in the child."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         refuse_many_megabytes(file, sum(member.file_size for member in archive.infolist()))
     values, formulas = (_opened(file, content, calculated=calculated) for calculated in (True, False))
     chosen, others = _chosen(values, file, sheet)
     cells = values[chosen]
-    refuse_many_cells(file, cells.max_row, cells.max_column)
     where = f"{file}, sheet '{chosen}'"
     _refuse_merged(cells, where)
-    rows = [(number, row) for number, row in _rows(cells) if any(text for text in row)]
     _refuse_uncalculated(cells, formulas[chosen], where)
-    used = [at for at in range(cells.max_column) if any(row[at] for _, row in rows)]
+    rows = _rows(cells)
+    used = sorted({column for row in rows.values() for column in row})
+    refuse_many_cells(file, len(rows), len(used))
     written = io.StringIO()
     writer = csv.writer(written, quoting=csv.QUOTE_ALL, lineterminator="\n")
-    for _, row in rows:
-        writer.writerow(row[at] for at in used)
-    return chosen, written.getvalue().encode(), [number for number, _ in rows[1:]], others
+    for row in rows.values():
+        writer.writerow(row.get(column, "") for column in used)
+    below = list(rows)[1:]
+    hidden = sum(bool(cells.row_dimensions[number].hidden) for number in below if number in cells.row_dimensions)
+    return chosen, written.getvalue().encode(), below, others, hidden
 
 
 def _opened(file: str, content: bytes, *, calculated: bool) -> Any:
@@ -115,23 +119,28 @@ def _opened(file: str, content: bytes, *, calculated: bool) -> Any:
 
 def _chosen(workbook: Any, file: str, sheet: str | None) -> tuple[str, tuple[str, ...]]:
     names = [each.title for each in workbook.worksheets]
-    shown = [
-        each.title
-        for each in workbook.worksheets
-        if each.sheet_state == "visible" and any(text for _, row in _rows(each) for text in row)
-    ]
+    shown = [each.title for each in workbook.worksheets if each.sheet_state == "visible" and _rows(each)]
     if sheet is None and len(shown) == 1:
         return shown[0], ()
     if sheet in names:
         return str(sheet), tuple(name for name in shown if name != sheet)
     if not shown:
+        hidden = [each.title for each in workbook.worksheets if _rows(each)]
+        if hidden:
+            listed = ", ".join(f"'{name}'" for name in hidden[:_NAMED])
+            raise ContractError(
+                f"'{Path(file).name}' has no sheet with cells that is shown; hidden: {listed}",
+                where=file,
+                hint='name one beside table: sheet = "NAME"; nothing was written',
+            )
         raise ContractError(f"'{Path(file).name}' has no sheet with cells", where=file, hint=_HINT)
     listed = ", ".join(f"'{name}'" for name in shown[:_NAMED])
     if sheet is None:
         raise ContractError(
             f"'{Path(file).name}' has {len(shown)} sheets: {listed}",
             where=file,
-            hint='say which one beside table: sheet = "NAME"; nothing was written',
+            hint='say which one in the study file, beside table: sheet = "NAME"; with --features, save it as CSV; '
+            "nothing was written",
         )
     raise ContractError(
         f"'{Path(file).name}' has no sheet '{sheet}'; it has {listed}{nearest_words(sheet, names)}",
@@ -155,9 +164,11 @@ def _refuse_merged(cells: Any, where: str) -> None:
 
 def _refuse_uncalculated(values: Any, formulas: Any, where: str) -> None:
     """Refuse formulas that no program has calculated: they would be missing."""
-    for of_value, of_formula in zip(values.iter_rows(), formulas.iter_rows(), strict=True):
-        for value, formula in zip(of_value, of_formula, strict=True):
-            if value.value is None and formula.data_type == "f":
+    for (row, column), formula in _cells(formulas):
+        if formula.data_type == "f":
+            value = values.cell(row, column)
+            # Calculated to an empty text, the cell has the type of a text.
+            if value.value is None and value.data_type == "n":
                 raise ContractError(
                     f"cell {formula.coordinate} is a formula that no program has calculated",
                     where=where,
@@ -166,9 +177,21 @@ def _refuse_uncalculated(values: Any, formulas: Any, where: str) -> None:
                 )
 
 
-def _rows(cells: Any) -> Iterable[tuple[int, list[str]]]:
-    for number, row in enumerate(cells.iter_rows(values_only=True), start=1):
-        yield number, [_text(value) for value in row]
+def _rows(cells: Any) -> dict[int, dict[int, str]]:
+    """Return the cells that are filled, by the numbers of row and column; formats beyond them count for nothing."""
+    found: dict[int, dict[int, str]] = {}
+    for (row, column), cell in _cells(cells):
+        if text := _text(cell.value):
+            found.setdefault(row, {})[column] = text
+    return found
+
+
+def _cells(sheet: Any) -> list[tuple[tuple[int, int], Any]]:
+    """Return a sheet's cells, in order, those alone that the file has: one of its own format may stand in row 1048576.
+
+    openpyxl's own iterators make every cell up to that.
+    """
+    return sorted(sheet._cells.items())
 
 
 def _text(value: Any) -> str:
@@ -176,7 +199,7 @@ def _text(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, bool):
-        return "true" if value else "false"
+        return "TRUE" if value else "FALSE"  # as Excel shows and saves them
     if isinstance(value, dt.datetime):
         return value.date().isoformat() if value.time() == dt.time() else value.isoformat(sep=" ")
     if isinstance(value, float):

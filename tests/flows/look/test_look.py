@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import SimpleITK as sitk
 from builders.study import SmallStudy
 from PIL import Image
 
-from flows.imaging.volumes import ReadingFolders
+from flows.imaging.labels import lesion_voxels
+from flows.imaging.volumes import ReadingFolders, image_sha256, label_sha256, read_volume
 from flows.look.case import shown_scan
-from flows.look.pictures import outline
+from flows.look.pictures import SheetCase, bar_mm, outline, write_sheet
 from flows.look.run import look
 from schemas.errors import NotFoundError, UsageError
+from schemas.keys import MaskKey
 from store.erasure.erase import erase_patient
+from store.history.study_masks import StudyMask, study_masks
 
 
 def test_the_page_has_every_case_and_its_flags(small_study, capsys):
@@ -44,8 +49,9 @@ def test_the_page_has_every_case_and_its_flags(small_study, capsys):
 def test_a_picture_shows_the_lesion_where_it_is(small_study):
     """The kept slices are those about the lesion, grey from percentile to percentile, and the contour is its edge."""
     small_study.ingest()
-    image, mask = str(small_study.image_file("P1")), str(small_study.mask_file("P1"))
-    shown = shown_scan(image, mask, 1, ReadingFolders(small_study.folder))
+    first = study_masks(small_study.snapshot, "small")[0]
+    assert (first.key.patient, first.key.phase) == ("P1", "AP")
+    shown = shown_scan(first, ReadingFolders(small_study.folder))
     assert shown.pictures.shape == shown.lesion.shape == (8, 10, 12)
     assert np.array_equal(shown.lesion, sitk.GetArrayFromImage(small_study.mask("P1")))
     assert (shown.pictures.min(), shown.pictures.max()) == (0, 255)
@@ -55,17 +61,57 @@ def test_a_picture_shows_the_lesion_where_it_is(small_study):
     assert not (edge & ~shown.lesion.astype(bool)).any()
 
 
+def of_arrays(folder, image, mask, spacing):
+    """Return what is shown of an image and a mask, slice by slice."""
+    files = {}
+    for name, array in (("image", image), ("mask", mask)):
+        volume = sitk.GetImageFromArray(array)
+        volume.SetSpacing(spacing)
+        files[name] = folder / f"{name}.nii.gz"
+        sitk.WriteImage(volume, str(files[name]))
+    read = {name: read_volume(file) for name, file in files.items()}
+    hashes = image_sha256(read["image"]), label_sha256(read["mask"], lesion_voxels(read["mask"], 1))
+    key = MaskKey("P1", "baseline", "AP", "1", reader="R1", reading=1)
+    row = StudyMask(key, True, str(files["image"]), str(files["mask"]), 1, *hashes, 0.0, 1)
+    return shown_scan(row, ReadingFolders())
+
+
 def test_pixels_are_square_and_few(tmp_path):
-    """Rows of 2 mm and columns of 0.5 mm become square pixels; a large slice is shown smaller."""
-    image = sitk.GetImageFromArray(np.random.default_rng(0).normal(size=(3, 30, 120)).astype(np.float32))
-    image.SetSpacing((0.5, 2.0, 5.0))
-    mask = sitk.GetImageFromArray(np.pad(np.ones((1, 10, 40), np.uint8), ((1, 1), (10, 10), (40, 40))))
-    mask.CopyInformation(image)
-    for each, name in ((image, "image"), (mask, "mask")):
-        sitk.WriteImage(each, str(tmp_path / f"{name}.nii.gz"))
-    shown = shown_scan(str(tmp_path / "image.nii.gz"), str(tmp_path / "mask.nii.gz"), 1, ReadingFolders())
+    """Rows of 2 mm and columns of 0.5 mm become square pixels."""
+    image = np.random.default_rng(0).normal(size=(3, 30, 120)).astype(np.float32)
+    mask = np.pad(np.ones((1, 10, 40), np.uint8), ((1, 1), (10, 10), (40, 40)))
+    shown = of_arrays(tmp_path, image, mask, (0.5, 2.0, 5.0))
     assert (shown.pixel_mm, shown.pictures.shape) == (0.5, (3, 120, 120))
+    assert shown.lesion[1].sum() == 40 * 40
     assert shown.measures.volume_ml == pytest.approx(400 * 5.0 / 1000)
+
+
+def test_a_small_lesion_of_a_large_slice_is_shown(tmp_path):
+    """Where a pixel stands for several voxels, one of the lesion is enough; a grid of one column is shown too."""
+    for size in ((3, 1000, 1000), (3, 1, 40), (3, 40, 1)):
+        mask = np.zeros(size, np.uint8)
+        mask[1, size[1] // 2, size[2] // 2] = 1
+        shown = of_arrays(
+            tmp_path, np.random.default_rng(0).normal(size=size).astype(np.float32), mask, (0.5, 0.5, 2.0)
+        )
+        assert shown.lesion[shown.largest].sum() == 1
+        assert max(shown.pictures.shape[1:]) <= 320
+        write_sheet(tmp_path / "sheet.png", ["AP"], [SheetCase("P1", [shown], ["one voxel"])], "$title$")
+
+
+@pytest.mark.parametrize(("width", "bar"), [(400, 100), (200, 50), (40, 10), (5, 2), (0.1, 0.1)])
+def test_the_scale_bar_fits_the_picture(width, bar):
+    """It is a round length of at most 40 % of the width."""
+    assert bar_mm(width) == bar
+
+
+def test_a_file_that_changed_since_is_not_shown(small_study, capsys):
+    """What is shown is what was ingested: another image under the same name is named."""
+    small_study.ingest()
+    small_study.write_image("P2", seed=5)
+    code, out, _ = small_study.ask(capsys, "look")
+    assert code == 5
+    assert "failed: P2 AP: image: it is not what was ingested" in out
 
 
 def test_a_file_that_went_costs_its_own_picture(small_study, capsys):
@@ -92,10 +138,14 @@ def test_files_of_others_are_not_replaced(small_study, tmp_path):
     """A folder of something else is refused and stays; one that a former call wrote is replaced."""
     small_study.ingest()
     (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "notes.txt").write_text("mine")
+    for name in ("notes.txt", "index.html"):
+        (tmp_path / "mine" / name).write_text("mine")
     with pytest.raises(UsageError, match="has other files"):
         look(small_study.store, "small", out=tmp_path / "mine")
     assert (tmp_path / "mine" / "notes.txt").read_text() == "mine"
+    for place, words in (("/dev/null", "is no folder"), ("/proc/look", "cannot be made")):
+        with pytest.raises(UsageError, match=words):
+            look(small_study.store, "small", out=Path(place))
     look(small_study.store, "small", out=tmp_path / "own")
     assert look(small_study.store, "small", out=tmp_path / "own").scans == 8
 

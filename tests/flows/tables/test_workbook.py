@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import zipfile
 from io import BytesIO
 from pathlib import Path
 
@@ -47,8 +48,8 @@ def test_cells_are_what_the_workbook_holds(tmp_path):
     table = [["id", "x", "day", "moment", "is"], ["007", 1 / 3, day, moment, True], ["8", 3.0, None, None, False]]
     file = write(tmp_path / "a.xlsx", {"Data": table})
     assert rows_of(file) == [
-        {"id": "007", "x": "0.3333333333333333", "day": "2020-03-01", "moment": "2020-03-01 14:30:00", "is": "true"},
-        {"id": "8", "x": "3", "day": "", "moment": "", "is": "false"},
+        {"id": "007", "x": "0.3333333333333333", "day": "2020-03-01", "moment": "2020-03-01 14:30:00", "is": "TRUE"},
+        {"id": "8", "x": "3", "day": "", "moment": "", "is": "FALSE"},
     ]
 
 
@@ -103,6 +104,43 @@ def test_a_formula_that_nobody_calculated_is_refused(tmp_path):
         sheet.write_formula(1, 1, "=2*3", None, 6)
         sheet.write_formula(1, 2, "=1/0", None, "#DIV/0!")
     assert rows_of(file) == [{"id": "A", "double": "6", "odd": "#DIV/0!"}]
+
+
+def test_a_formula_whose_text_is_empty_was_calculated(tmp_path):
+    """Excel writes it as a text of no letters: an empty cell."""
+    file = tmp_path / "a.xlsx"
+    with xlsxwriter.Workbook(str(file)) as workbook:
+        sheet = workbook.add_worksheet("S")
+        sheet.write_row(0, 0, ["id", "a"])
+        sheet.write_string(1, 0, "A")
+        sheet.write_formula(1, 1, '=IF(A1="","x","")', None, "")
+    parts = zipfile.ZipFile(BytesIO(file.read_bytes()))
+    with zipfile.ZipFile(file, "w") as written:
+        for name in parts.namelist():
+            written.writestr(name, parts.read(name).replace(b'<c r="B2">', b'<c r="B2" t="str">'))
+    assert rows_of(file) == [{"id": "A", "a": ""}]
+
+
+def test_formats_beyond_the_table_count_for_nothing(tmp_path):
+    """A format in the last row of the sheet makes no table of a million rows."""
+    file = tmp_path / "a.xlsx"
+    with xlsxwriter.Workbook(str(file)) as workbook:
+        sheet = workbook.add_worksheet("S")
+        for at, row in enumerate(ROWS):
+            sheet.write_row(at, 0, row)
+        sheet.write_blank(1_048_575, 16_383, None, workbook.add_format({"bold": True}))
+        sheet.set_row(2, None, None, {"hidden": True})
+    table = read_table(file, "study.toml:5")
+    assert table.frame.shape == (4, 5)
+    assert table.notes == ("a.xlsx: sheet 'S' is read; 1 of its rows are hidden in Excel, and read",)
+
+
+def test_a_workbook_whose_only_sheet_is_hidden_says_so(tmp_path):
+    """It can be named."""
+    file = write(tmp_path / "a.xlsx", {"Empty": [], "Data": ROWS}, hidden=("Data",))
+    with pytest.raises(ContractError, match="no sheet with cells that is shown; hidden: 'Data'"):
+        rows_of(file)
+    assert len(rows_of(file, "Data")) == 4
 
 
 @pytest.mark.parametrize("cut", [400, 3000])

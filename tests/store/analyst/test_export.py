@@ -126,7 +126,10 @@ def test_the_package_describes_every_file_and_column(shared_store, tmp_path, for
     assert wide["patient"] == {"name": "patient", "type": "string", "description": "pseudonym"}
     masks = {field["name"]: field for field in files[f"masks.{format_}"]["schema"]["fields"]}
     assert (masks["volume_mm3"]["unit"], masks["volume_mm3"]["type"]) == ("mm3", "number")
-    assert (masks["reading"]["type"], masks["source"]["description"]) == ("integer", "file the mask was read from")
+    assert (masks["reading"]["type"], masks["source"]["description"]) == (
+        "integer",
+        "file the mask was read from; of DICOM as JSON, with the segment that is chosen",
+    )
     # Frictionless: a resource's name has lower case, digits and . _ - only.
     assert all(set(each["name"]) <= set("abcdefghijklmnopqrstuvwxyz0123456789._-") for each in package["resources"])
     text = (tmp_path / "out" / "README.md").read_text()
