@@ -22,8 +22,8 @@ __all__ = ["FolderListing", "folder_listing"]
 _SAY_EVERY_S = 10.0
 _VOLUMES = (".nii", ".nii.gz", ".nrrd", ".nrrd.gz", ".nhdr", ".mha", ".mha.gz", ".mhd", ".hdr", ".hdr.gz")
 _VOXELS = (".img", ".img.gz", ".raw", ".raw.gz", ".zraw")
-_TABLES: Final = (".csv", ".tsv", ".parquet", ".csv.gz", ".tsv.gz", ".csv.xz", ".tsv.xz")
-_WORKBOOKS = (".xlsx", ".xlsm", ".xls", ".ods")
+_TABLES: Final = (".csv", ".tsv", ".parquet", ".csv.gz", ".tsv.gz", ".csv.xz", ".tsv.xz", ".xlsx", ".xlsm")
+_WORKBOOKS = (".xls", ".xlsb", ".ods")
 _DICOM = (".dcm", ".dicom", ".ima")
 _NO_IMAGES = (
     *(".json", ".txt", ".md", ".pdf", ".toml", ".yaml", ".yml", ".xml", ".html", ".py", ".sh", ".log", ".zip", ".tar"),

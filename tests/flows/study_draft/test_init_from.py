@@ -7,6 +7,7 @@ import shlex
 import subprocess
 
 import pytest
+import xlsxwriter
 from builders.command_line import printed
 from builders.drafted_studies import PATIENTS, write_table, write_volumes
 
@@ -19,7 +20,7 @@ def tree(tmp_path):
     root = tmp_path / "export"
     write_volumes(root, [f"{patient}/T2.nii.gz" for patient in PATIENTS])
     write_volumes(root, [f"{patient}/T2_seg.nii.gz" for patient in PATIENTS[:-1]], labels=(1,))
-    (root / "scan.xlsx").write_bytes(b"PK\x03\x04")
+    (root / "scan.xls").write_bytes(b"PK\x03\x04")
     (root / ".hidden").write_text("")
     (root / "P1" / "._T2.nii.gz").write_text("")
     return root
@@ -39,7 +40,7 @@ def test_it_says_what_it_found_what_it_left_and_what_comes_next(capsys, tmp_path
         "    mask {patient}/T2_seg.nii.gz",
         "    without a mask: P11",
         "table: none has the ids that stand in the paths",
-        "left aside: workbooks: save the sheet as CSV (1), such as scan.xlsx",
+        "left aside: workbooks: save the sheet as CSV (1), such as scan.xls",
         f"to decide: 4 lines marked `# to decide` in {file}",
         f"next: printf '%s\\n' patient P1 P10 P11 P2 > {table}, add the outcome's column, then radzoo ingest {file}",
     ]
@@ -68,7 +69,7 @@ def test_the_answer_as_json_has_the_patients_and_the_files(capsys, tmp_path, tre
     assert (code, answer["study_file"]) == (0, str(tmp_path / "new" / "study.toml"))
     assert (answer["table"], answer["patients"]) == ("list.csv", sorted(PATIENTS))
     assert answer["phases"][0]["without_mask"] == ["P11"]
-    assert answer["aside"] == {"workbooks: save the sheet as CSV": ["scan.xlsx"]}
+    assert answer["aside"] == {"workbooks: save the sheet as CSV": ["scan.xls"]}
 
 
 def test_many_ids_come_from_the_json_answer(capsys, tmp_path):
@@ -96,7 +97,7 @@ def test_what_cannot_be_drafted_is_refused(capsys, tmp_path, tree):
     for arguments, expected, words in (
         ((new, "--from", tmp_path / "none"), 3, "the folder is missing"),
         ((new, "--from", tmp_path / "empty"), 4, "is empty: it has no files"),
-        ((new, "--from", tree / "scan.xlsx"), 2, "is a file, not a folder"),
+        ((new, "--from", tree / "scan.xls"), 2, "is a file, not a folder"),
         ((new, "--from", tmp_path / "texts"), 4, "has no images: 1 file of other kinds"),
         ((new, "--from", tmp_path / "tables"), 4, "has no images"),
         ((new, "--from", tmp_path / "names only"), 4, "no pattern of paths was found"),
@@ -127,3 +128,17 @@ def test_links_and_folders_that_cannot_be_read_are_said(capsys, tmp_path, tree):
     _, out, _ = printed(capsys, "init", tmp_path / "new", "--from", tree)
     assert "note: a link to a folder was not followed" in out
     assert "left aside: volumes whose name few patients have (1), such as P1/T1.nii.gz" in out
+
+
+def test_a_workbook_of_one_sheet_is_the_cohorts_table(capsys, tmp_path, tree):
+    """A sheet of the patients becomes the cohort; of two sheets the note says which there are."""
+    with xlsxwriter.Workbook(str(tree / "patients.xlsx")) as workbook:
+        sheet = workbook.add_worksheet("Clinical")
+        for at, patient in enumerate(PATIENTS, start=1):
+            sheet.write_row(at, 0, [patient, at % 2])
+        sheet.write_row(0, 0, ["id", "recurrence"])
+    code, out, _ = printed(capsys, "init", tmp_path / "new", "--from", tree)
+    assert (code, "table: patients.xlsx" in out) == (0, True)
+    study = parsed_study((tmp_path / "new" / "study.toml").read_text(), "study.toml")
+    assert (study.cohort.patient, study.outcome.column) == ("id", "recurrence")
+    assert printed(capsys, "--store", tmp_path / "store", "ingest", tmp_path / "new" / "study.toml")[0] == 5
