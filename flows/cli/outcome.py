@@ -21,7 +21,7 @@ from rich.table import Table
 
 from schemas.foreign_text import json_printable, one_line, printable
 
-__all__ = ["CommandResult", "Context", "Workers", "fitting_columns", "json_text", "table_text"]
+__all__ = ["CommandResult", "Context", "Workers", "counted", "fitting_columns", "json_text", "table_text"]
 
 Workers = Annotated[int | None, Parameter(validator=Number(gte=1))]
 """A number of processes or threads; as many as there are cores where not given."""
@@ -129,3 +129,8 @@ def _plain(value: Any) -> Any:
     if isinstance(value, _TEXT):
         return str(value)
     return value
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a count with its noun: ``0 scans``, ``1 scan``, ``2 scans``."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"

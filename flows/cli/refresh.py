@@ -9,7 +9,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from flows.cli.outcome import CommandResult, Context, Workers
+from flows.cli.outcome import CommandResult, Context, Workers, counted
 from flows.refresh.report import FeatureSetReport
 from flows.refresh.run import refresh as refresh_study
 from schemas.settings import Engine
@@ -62,7 +62,7 @@ def look(
         report = look_at_study(Store(context.store), study, patients=patient, out=out, workers=workers)
     if open:
         webbrowser.open(report.page.as_uri())
-    lines = [f"{report.study}: {report.scans} images with a mask"]
+    lines = [f"{report.study}: {counted(report.scans, 'image')} with a mask"]
     lines += [f"look at {name}: {'; '.join(flags)}" for name, flags in report.flags.items()]
     lines += [f"failed: {name}: {fault}" for name, fault in report.failures.items()]
     sheets = f"{report.sheets[0]}{f' to {report.sheets[-1].name}' if len(report.sheets) > 1 else ''}"

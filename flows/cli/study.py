@@ -9,7 +9,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from flows.cli.answers.columns import column_lines
-from flows.cli.outcome import CommandResult, Context, Workers
+from flows.cli.outcome import CommandResult, Context, Workers, counted
 from flows.engine.progress import say
 from flows.ingest.run import IngestReport
 from flows.ingest.run import ingest as ingest_study
@@ -218,8 +218,8 @@ def _unwritten(file: Path) -> None:
 
 def _ingest_text(report: IngestReport, *, dry_run: bool) -> str:
     lines = [
-        f"{report.study}: {report.patients} patients ({report.labelled} labelled, {report.events} events), "
-        f"{report.scans} scans, {report.masks} masks"
+        f"{report.study}: {counted(report.patients, 'patient')} ({report.labelled} labelled, "
+        f"{counted(report.events, 'event')}), {counted(report.scans, 'scan')}, {counted(report.masks, 'mask')}"
     ]
     lines += [
         f"failed: {row['patient']} {row['phase']} {row['reader']}.{row['reading']}: {row['reason']}"

@@ -21,6 +21,7 @@ __all__ = ["SheetCase", "bar_mm", "write_sheet", "write_strips"]
 _QUALITY = 82
 _OUTLINE = (255, 176, 0)
 _OUTLINE_HEX = "#ffb000"
+_OUTLINE_PIXELS = 480
 _BARS_MM = (100.0, 50.0, 20.0, 10.0, 5.0, 2.0, 1.0, 0.5, 0.2, 0.1)
 _CELL_INCHES, _WORDS_INCHES = 2.6, 0.55
 _DPI = 130
@@ -51,7 +52,13 @@ def write_strips(scan: ShownScan, pictures: Path, outlines: Path) -> None:
     """Write a scan's slices one below the other, as JPEG, and the lesion's outlines on them, as transparent PNG."""
     slices, rows, columns = scan.pictures.shape
     Image.fromarray(scan.pictures.reshape(slices * rows, columns)).save(pictures, quality=_QUALITY)
-    drawn = outline(scan.lesion).reshape(slices * rows, columns)
+    # Drawn finer than the voxels, so that it hides few of them.
+    finer = max(1, _OUTLINE_PIXELS // max(rows, columns))
+    lesion = scan.lesion.repeat(finer, axis=1).repeat(finer, axis=2)
+    edge = outline(lesion)
+    if finer > 1:
+        edge |= outline(lesion & ~edge)
+    drawn = edge.reshape(slices * rows * finer, columns * finer)
     colours = np.zeros((*drawn.shape, 4), np.uint8)
     colours[drawn] = (*_OUTLINE, 255)
     Image.fromarray(colours).quantize(2).save(outlines, optimize=True)

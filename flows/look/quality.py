@@ -95,7 +95,7 @@ def flags_of(measures: Measures, others: list[Measures]) -> tuple[str, ...]:
         volumes = [each.volume_ml for each in others]
         ratio = measures.volume_ml / float(np.median(volumes))
         if not 1 / LARGEST_RATIO <= ratio <= LARGEST_RATIO:
-            flags.append(f"{ratio:.2g} times the volume of the other phases")
+            flags.append(f"{float(f'{ratio:.2g}'):g} times the volume of the other phases")
     return tuple(flags)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from flows.study.of_table import FEWEST_OF_A_LABEL, FEWEST_PATIENTS
@@ -86,13 +86,15 @@ def _variable_lines(column: str, names: set[str]) -> Iterator[str]:
         yield f"column = {quoted(column)}"
 
 
-def outcome_lines(table: CohortTable | None) -> Iterator[str]:
-    """Yield the lines of the outcome, the split and the first model, commented out where there is nothing to learn.
+def outcome_lines(table: CohortTable | None, models: Iterable[str]) -> Iterator[str]:
+    """Yield the lines of the outcome, the split and the models, the last two commented out where nothing can be learnt.
 
     Parameters
     ----------
     table : CohortTable or None
         The cohort's.
+    models : iterable of str
+        The lines of the models.
     """
     columns = CohortColumns() if table is None else table.columns
     outcome = next(iter(columns.outcomes), None)
@@ -114,7 +116,7 @@ def outcome_lines(table: CohortTable | None) -> Iterator[str]:
         yield from (f'{mark}kind = "column"', f"{mark}column = {quoted(column)}")
         yield from (f"{mark}training = {quoted(training)}", f"{mark}validation = {quoted(validation)}")
     yield ""
-    yield f"{mark}[models.radiomics_lr]  # `radzoo models zoo` lists all models"
+    yield from (f"{mark}{line}" for line in models)
 
 
 def _is_enough(outcome: OutcomeColumn) -> bool:

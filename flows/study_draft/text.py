@@ -62,7 +62,7 @@ def drafted_text(folder: Path, source: Path, images: Images, table: CohortTable 
         *(line for phase in images.phases for line in _phase(prefix, phase)),
         *_readings(images),
         *clinical_lines(prefix, table),
-        *outcome_lines(table),
+        *outcome_lines(table, _models(images)),
     ]
     return "\n".join(lines) + "\n"
 
@@ -90,6 +90,23 @@ def _feature_sets(images: Images) -> Iterator[str]:
         yield "# [define.pet]"
         yield '# modality = "PET"'
         yield f"# radiomics = {{ bin_width = 0 }}  {DECIDE}the width"
+
+
+def _models(images: Images) -> Iterator[str]:
+    """Give the lines of one model of features; of several modalities one each, for no set is meant for all of them."""
+    modalities = dict.fromkeys(each.modality for each in images.phases)
+    sets = [each for each in modalities if each in _SETS]
+    if len(modalities) == 1 or not sets:
+        yield "[models.radiomics_lr]  # `radzoo models zoo` lists all models"
+        return
+    for position, modality in enumerate(sets):
+        if position == 0:
+            yield "[models.radiomics_lr]  # of one modality; `radzoo models zoo` lists all models"
+        else:
+            yield f"[models.radiomics_lr_{modality.lower()}]"
+            yield 'base = "radiomics_lr"'
+        yield f"feature_set = {quoted(_SETS[modality])}"
+        yield f"phases = [{', '.join(quoted(each.name) for each in images.phases if each.modality == modality)}]"
 
 
 def _phase(prefix: str, phase: DraftPhase) -> Iterator[str]:

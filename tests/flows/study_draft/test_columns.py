@@ -37,7 +37,9 @@ def table(columns: dict[str, list[str]]) -> CohortTable:
 def text(found: CohortTable) -> str:
     """Return the lines about a table as a study file."""
     head = ['[study]\nid = "s"\ntitle = "t"\n[phases.CT]\nimage = "i"\nmask = "m"']
-    return "\n".join([*head, *cohort_lines("", found), *clinical_lines("", found), *outcome_lines(found)])
+    return "\n".join(
+        [*head, *cohort_lines("", found), *clinical_lines("", found), *outcome_lines(found, ["[models.radiomics_lr]"])]
+    )
 
 
 def test_each_kind_of_column_is_recognised():

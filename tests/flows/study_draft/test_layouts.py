@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import tomllib
 
 import pytest
+from builders.command_line import printed
 from builders.drafted_studies import PATIENTS, decided, drafted, ingested, write_table, write_volume, write_volumes
 
 from schemas.errors import ContractError
@@ -24,6 +26,23 @@ def test_a_real_cohort_of_nifti_is_ingested_as_it_lies(capsys, shared_data, tmp_
         "PET": "PET",
     }
     assert study.feature_sets == ("ct@1", "mr@1")
+
+
+def test_models_of_several_modalities_read_one_each(capsys, tmp_path):
+    """No set of features is meant for CT and MR alike: a model of CT by ct@1, one of MR by mr@1, and none of PET."""
+    write_volumes(
+        tmp_path / "export", [f"{patient}/{scan}.nii.gz" for patient in PATIENTS for scan in ("CT", "T1", "PET")]
+    )
+    masks = [f"{patient}/{scan}_seg.nii.gz" for patient in PATIENTS for scan in ("CT", "T1", "PET")]
+    write_volumes(tmp_path / "export", masks, labels=(1,))
+    code, out, _ = printed(capsys, "init", tmp_path / "new", "--from", tmp_path / "export", "--dry-run")
+    # There is no outcome: what stands in comments is read as it would be without their marks.
+    models = tomllib.loads("\n".join(line.removeprefix("# ") for line in out[out.index("# [models.") :].splitlines()))
+    assert code == 0
+    assert models["models"] == {
+        "radiomics_lr": {"feature_set": "ct@1", "phases": ["CT"]},
+        "radiomics_lr_mr": {"base": "radiomics_lr", "feature_set": "mr@1", "phases": ["T1"]},
+    }
 
 
 def test_a_real_cohort_in_nnunets_layout_is_ingested(capsys, shared_data, tmp_path):
