@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Final
 
 from flows.study_draft.columns import CohortColumns, cohort_columns, is_outcome_name
-from flows.study_draft.listing import FolderListing
+from flows.study_draft.listing import WORKBOOKS, FolderListing
 from flows.study_draft.patient_paths import is_of_the_field, possible_ids
 from flows.tables.files import read_table
 from flows.tables.patient_ids import KnownIds, with_ids
 from flows.tables.text_table import TextTable
+from flows.tables.workbook import sheet_names
 from schemas.errors import ContractError
 
 __all__ = ["CohortTable", "cohort_table"]
@@ -42,11 +43,14 @@ class CohortTable:
     """Other tables with the same ids."""
     notes: tuple[str, ...]
     """How it was read, where that is not what its name says."""
+    sheet: str | None = None
+    """Of a workbook with several sheets."""
 
 
 @dataclass(frozen=True)
 class _Column:
     path: str
+    sheet: str | None
     table: TextTable
     name: str
     cells: tuple[str, ...]
@@ -75,7 +79,8 @@ def cohort_table(listing: FolderListing, paths: list[str]) -> CohortTable | None
     known = KnownIds(possible)
     columns: list[_Column] = []
     for path in listing.tables[:_MOST_TABLES]:
-        columns += _columns_of_ids(listing, path, possible, known)
+        for sheet, table in _tables_of(listing, path):
+            columns += _columns_of_ids(listing, path, sheet, table, possible, known)
     best = max(columns, key=lambda each: each.rank, default=None)
     others = {each.path for each in columns if best is not None and each.path != best.path}
     for path in listing.tables:
@@ -92,22 +97,36 @@ def cohort_table(listing: FolderListing, paths: list[str]) -> CohortTable | None
         cohort_columns(table, best.name),
         tuple(sorted(others)),
         table.notes,
+        best.sheet,
     )
 
 
-def _columns_of_ids(listing: FolderListing, path: str, possible: frozenset[str], known: KnownIds) -> list[_Column]:
+def _tables_of(listing: FolderListing, path: str) -> list[tuple[str | None, TextTable]]:
+    """Return the tables of a file: of a workbook with several sheets each one, with its name."""
     file = listing.folder / path
+    found: list[tuple[str | None, TextTable]] = []
     try:
         if file.stat().st_size > _MOST_BYTES:
             listing.notes.append(f"{path} was not looked at: it has more than {_MOST_BYTES // 10**6} MB")
             return []
-        table = read_table(Path(file), path)
+        names = sheet_names(file, file.read_bytes()) if path.lower().endswith(WORKBOOKS) else ()
+        sheets: tuple[str | None, ...] = names if len(names) > 1 else (None,)
+        found.extend((sheet, read_table(Path(file), path, sheet=sheet)) for sheet in sheets)
     except ContractError as error:
         listing.notes.append(f"{path} cannot be read as a table: {error.message}")
-        return []
     except OSError as error:
         listing.notes.append(f"{path} cannot be read: {error.strerror}")
-        return []
+    return found
+
+
+def _columns_of_ids(
+    listing: FolderListing,
+    path: str,
+    sheet: str | None,
+    table: TextTable,
+    possible: frozenset[str],
+    known: KnownIds,
+) -> list[_Column]:
     found = []
     nearly: tuple[str, str, str] | None = None
     for name in table.frame.columns[:_MOST_COLUMNS]:
@@ -117,7 +136,7 @@ def _columns_of_ids(listing: FolderListing, path: str, possible: frozenset[str],
         there = sum(each in possible and not is_of_the_field(each) for each in {*cells})
         # One id alone may be there by chance.
         if there > (0 if _is_named(name) else 1) and there * 2 > len({*cells}):
-            found.append(_Column(path, table, name, cells, there))
+            found.append(_Column(path, sheet, table, name, cells, there))
         elif _is_named(name) and nearly is None and (alike := known.like(cells[0])) is not None:
             nearly = (name, cells[0], alike)
     if not found and nearly is not None:

@@ -17,13 +17,16 @@ from flows.tables.file_faults import FILE_ERRORS, file_fault
 from schemas.errors import ContractError, NotFoundError, UsageError
 from schemas.shown_text import control_character
 
-__all__ = ["FolderListing", "folder_listing"]
+__all__ = ["WORKBOOKS", "FolderListing", "folder_listing"]
 
 _SAY_EVERY_S = 10.0
 _VOLUMES = (".nii", ".nii.gz", ".nrrd", ".nrrd.gz", ".nhdr", ".mha", ".mha.gz", ".mhd", ".hdr", ".hdr.gz")
 _VOXELS = (".img", ".img.gz", ".raw", ".raw.gz", ".zraw")
-_TABLES: Final = (".csv", ".tsv", ".parquet", ".csv.gz", ".tsv.gz", ".csv.xz", ".tsv.xz", ".xlsx", ".xlsm")
-_WORKBOOKS = (".xls", ".xlsb", ".ods")
+WORKBOOKS: Final = (".xlsx", ".xlsm")
+"""Endings of workbooks, whose sheets are tables."""
+
+_TABLES: Final = (".csv", ".tsv", ".parquet", ".csv.gz", ".tsv.gz", ".csv.xz", ".tsv.xz", *WORKBOOKS)
+_UNREAD_WORKBOOKS = (".xls", ".xlsb", ".ods")
 _DICOM = (".dcm", ".dicom", ".ima")
 _NO_IMAGES = (
     *(".json", ".txt", ".md", ".pdf", ".toml", ".yaml", ".yml", ".xml", ".html", ".py", ".sh", ".log", ".zip", ".tar"),
@@ -135,7 +138,7 @@ def _sort_in(listing: FolderListing, name: str, names: frozenset[str]) -> None:
             listing.put_aside("files of voxels without a header", name)
     elif lower.endswith(_TABLES):
         listing.tables.append(name)
-    elif lower.endswith(_WORKBOOKS):
+    elif lower.endswith(_UNREAD_WORKBOOKS):
         listing.put_aside("workbooks: save the sheet as CSV", name)
     elif lower.rpartition("/")[2] == "dicomdir":
         listing.put_aside("DICOMDIR, which is not needed", name)

@@ -25,6 +25,8 @@ def cohort_lines(prefix: str, table: CohortTable | None) -> Iterator[str]:
         yield 'patient = "patient"'
     else:
         yield f"table = {quoted(prefix + table.path)}"
+        if table.sheet is not None:
+            yield f"sheet = {quoted(table.sheet)}"
         yield f"patient = {quoted(table.patient)}"
         if table.is_repeated:
             yield "repeated = true  # patients have several rows, which must agree in the columns that are read"

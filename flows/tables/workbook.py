@@ -8,16 +8,19 @@ import io
 import mimetypes
 import warnings
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 from flows.tables.content import refuse_many_cells, refuse_many_megabytes
 from schemas.errors import ContractError
 from schemas.nearest import nearest_words
 from store.limits.process import LimitedProcess, LimitedProcessError, Limits
 
-__all__ = ["Sheet", "is_workbook", "sheet_text"]
+__all__ = ["Sheet", "is_workbook", "sheet_names", "sheet_text"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 _SECONDS = 120.0
 _MEMORY = 4 << 30
@@ -48,6 +51,17 @@ def is_workbook(content: bytes) -> bool:
         return False
 
 
+def sheet_names(file: Path, content: bytes) -> tuple[str, ...]:
+    """Return the names of the sheets that are shown and not empty.
+
+    Raises
+    ------
+    ContractError
+        As `sheet_text` does.
+    """
+    return tuple(_in_child(file, _names, str(file), content))
+
+
 def sheet_text(file: Path, content: bytes, sheet: str | None) -> Sheet:
     """Return a sheet of a workbook.
 
@@ -66,13 +80,24 @@ def sheet_text(file: Path, content: bytes, sheet: str | None) -> Sheet:
         When there is no such sheet, or several could be meant; cells are merged, or formulas were never calculated;
         the workbook is damaged, or too large.
     """
+    return Sheet(*_in_child(file, _sheet, str(file), content, sheet))
+
+
+def _in_child(file: Path, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     try:
         with LimitedProcess(Limits(_SECONDS, _MEMORY, readable=())) as child:
-            return Sheet(*child.call(_sheet, str(file), content, sheet))
+            return child.call(function, *args, **kwargs)
     except LimitedProcessError as error:
         raise ContractError(
             f"'{file.name}' cannot be read as a workbook: {error}", where=str(file), hint=_HINT
         ) from error
+
+
+def _names(file: str, content: bytes) -> list[str]:
+    """Return what `sheet_names` does; called in the child."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        refuse_many_megabytes(file, sum(member.file_size for member in archive.infolist()))
+    return _shown(_opened(file, content, calculated=True))
 
 
 def _sheet(file: str, content: bytes, sheet: str | None) -> tuple[str, bytes, list[int], tuple[str, ...], int]:
@@ -119,7 +144,7 @@ def _opened(file: str, content: bytes, *, calculated: bool) -> Any:
 
 def _chosen(workbook: Any, file: str, sheet: str | None) -> tuple[str, tuple[str, ...]]:
     names = [each.title for each in workbook.worksheets]
-    shown = [each.title for each in workbook.worksheets if each.sheet_state == "visible" and _rows(each)]
+    shown = _shown(workbook)
     if sheet is None and len(shown) == 1:
         return shown[0], ()
     if sheet in names:
@@ -147,6 +172,10 @@ def _chosen(workbook: Any, file: str, sheet: str | None) -> tuple[str, tuple[str
         where=file,
         hint="correct sheet in the study file; nothing was written",
     )
+
+
+def _shown(workbook: Any) -> list[str]:
+    return [each.title for each in workbook.worksheets if each.sheet_state == "visible" and _rows(each)]
 
 
 def _refuse_merged(cells: Any, where: str) -> None:

@@ -130,9 +130,12 @@ def test_links_and_folders_that_cannot_be_read_are_said(capsys, tmp_path, tree):
     assert "left aside: volumes whose name few patients have (1), such as P1/T1.nii.gz" in out
 
 
-def test_a_workbook_of_one_sheet_is_the_cohorts_table(capsys, tmp_path, tree):
-    """A sheet of the patients becomes the cohort; of two sheets the note says which there are."""
+@pytest.mark.parametrize("sheets", [(), ("Legend",)])
+def test_a_sheet_of_a_workbook_is_the_cohorts_table(capsys, tmp_path, tree, sheets):
+    """The sheet with the patients becomes the cohort, and is named where there are others."""
     with xlsxwriter.Workbook(str(tree / "patients.xlsx")) as workbook:
+        for name in sheets:
+            workbook.add_worksheet(name).write_column(0, 0, ["column", "meaning"])
         sheet = workbook.add_worksheet("Clinical")
         for at, patient in enumerate(PATIENTS, start=1):
             sheet.write_row(at, 0, [patient, at % 2])
@@ -141,4 +144,5 @@ def test_a_workbook_of_one_sheet_is_the_cohorts_table(capsys, tmp_path, tree):
     assert (code, "table: patients.xlsx" in out) == (0, True)
     study = parsed_study((tmp_path / "new" / "study.toml").read_text(), "study.toml")
     assert (study.cohort.patient, study.outcome.column) == ("id", "recurrence")
+    assert study.cohort.sheet == ("Clinical" if sheets else None)
     assert printed(capsys, "--store", tmp_path / "store", "ingest", tmp_path / "new" / "study.toml")[0] == 5
