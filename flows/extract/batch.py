@@ -15,11 +15,10 @@ from flows.extract.normalisation import normalised_image
 from flows.extract.planned import PlannedExtraction, PlannedInput
 from flows.extract.radiomics import extract
 from flows.imaging.grid_tolerance import set_tolerance
-from flows.imaging.grids import geometry_difference, grid_of
+from flows.imaging.grids import geometry_difference
 from flows.imaging.labels import lesion_mask
 from flows.imaging.opened_files import library_words, shown_below
-from flows.imaging.patient_axes import frame_of_reference
-from flows.imaging.sources import file_of_source, read_image, read_labels, stored_source
+from flows.imaging.sources import file_of_source, place_of, read_image, read_labels, stored_source
 from flows.imaging.volumes import ReadingFolders, image_sha256, mask_sha256
 from schemas.errors import ContractError
 from schemas.features.radiomics_settings import RadiomicsSettings
@@ -132,8 +131,7 @@ def unchanged_mask(planned: PlannedInput, image: sitk.Image, tolerance: float, f
     """
     with _of_file("mask", planned.mask_source, folders):
         source = stored_source(planned.mask_source, StructureRule)
-        reference = frame_of_reference(image)
-        labels = read_labels(source, grid_of(image), planned.mask_label, folders, frame_of_reference=reference)
+        labels = read_labels(source, place_of(image), planned.mask_label, folders)
         mask = lesion_mask(labels, planned.mask_label)
         if mask_sha256(mask) != planned.mask_sha256:
             raise ContractError(_CHANGED)

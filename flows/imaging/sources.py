@@ -11,8 +11,9 @@ from typing import Any
 import SimpleITK as sitk
 
 from flows.imaging.formats.kinds import is_dicom_source
-from flows.imaging.grids import Grid
+from flows.imaging.grids import Place, grid_of
 from flows.imaging.image_files import source_path, source_stat
+from flows.imaging.patient_axes import frame_of_reference
 from flows.imaging.volumes import ReadingFolders, read_volume, refuse_not_finite
 from schemas.errors import ContractError
 from schemas.study.cohort import Phase
@@ -23,6 +24,7 @@ __all__ = [
     "file_of_source",
     "image_source",
     "mask_source",
+    "place_of",
     "read_image",
     "read_labels",
     "stat_of_source",
@@ -30,7 +32,6 @@ __all__ = [
 ]
 
 _DICOM = "dicom:"
-_NOT_DICOM = "is read as a whole: {keys} under [phases.NAME] chooses a part of DICOM, and this is none"
 
 
 @dataclass(frozen=True)
@@ -85,11 +86,7 @@ def image_source(file: Path, phase: Phase) -> Source:
     ContractError
         When the phase chooses a series, and the file is no DICOM.
     """
-    if is_dicom_source(file):
-        return Source(file, phase.series or SeriesRule())
-    if phase.series is not None and file.exists():
-        raise ContractError(_NOT_DICOM.format(keys="series"), where=str(file))
-    return Source(file)
+    return _source(file, phase.series or SeriesRule(), "series", is_chosen=phase.series is not None)
 
 
 def mask_source(file: Path, phase: Phase, values: Mapping[str, str | int]) -> Source:
@@ -109,10 +106,16 @@ def mask_source(file: Path, phase: Phase, values: Mapping[str, str | int]) -> So
     ContractError
         When the phase names a structure, and the file is no DICOM.
     """
+    return _source(file, phase.structure(values), "segment", is_chosen=phase.segment is not None)
+
+
+def _source(file: Path, part: SeriesRule | StructureRule, key: str, *, is_chosen: bool) -> Source:
     if is_dicom_source(file):
-        return Source(file, phase.structure(values))
-    if phase.segment is not None and file.exists():
-        raise ContractError(_NOT_DICOM.format(keys="segment"), where=str(file))
+        return Source(file, part)
+    if is_chosen and file.exists():
+        raise ContractError(
+            f"is read as a whole: {key} under [phases.NAME] chooses a part of DICOM, and this is none", where=str(file)
+        )
     return Source(file)
 
 
@@ -146,23 +149,24 @@ def read_image(source: Source, folders: ReadingFolders) -> sitk.Image:
     return image
 
 
-def read_labels(
-    source: Source, image: Grid, label: int, folders: ReadingFolders, *, frame_of_reference: str | None
-) -> sitk.Image:
+def place_of(image: sitk.Image) -> Place:
+    """Return where an image lies: its grid, and the patient's axes where it was read from DICOM."""
+    return Place(grid_of(image), frame_of_reference(image))
+
+
+def read_labels(source: Source, image: Place, label: int, folders: ReadingFolders) -> sitk.Image:
     """Return the label map of a mask's source; of DICOM it lies on the image's grid and has one label.
 
     Parameters
     ----------
     source : Source
         Of the mask.
-    image : Grid
-        Of its image.
+    image : Place
+        Of its image; a DICOM mask that names another frame of reference is refused.
     label : int
         The lesion's value.
     folders : ReadingFolders
         Where data files may lie, and temporary ones.
-    frame_of_reference : str or None
-        The image's, where it is DICOM: a mask that names another one is refused.
 
     Raises
     ------
@@ -176,10 +180,10 @@ def read_labels(
     part = source.part
     return read_dicom_mask(
         source.file,
-        image,
+        image.grid,
         label,
         part.segment,
         part.threshold,
         number=part.number,
-        frame_of_reference=frame_of_reference,
+        frame_of_reference=image.frame_of_reference,
     )

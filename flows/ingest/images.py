@@ -190,8 +190,9 @@ class _PatientReading:
             return place
         try:
             source = mask_source(file, phase, self.patient.pattern_values(name, reading))
-            self._refuse_another_readings(name, source, phase.label, reading)
-            row = self._known(self.known_masks.get((self._text(source), phase.label)), source)
+            known_as = self._text(source), phase.label
+            self._refuse_another_readings(name, source, known_as, reading)
+            row = self._known(self.known_masks.get(known_as), source)
             if row is None or row["image_sha256"] != scan["image_sha256"]:
                 place = place or self.reader.scan(image)[1]
                 row = self.reader.mask(source, place, phase.label, self.tolerance)
@@ -208,11 +209,12 @@ class _PatientReading:
         self.found.study_masks.append({"study": self.study.id, **key._asdict(), "is_primary": is_primary})
         return place
 
-    def _refuse_another_readings(self, phase: str, source: Source, label: int, reading: Reading) -> None:
+    def _refuse_another_readings(self, phase: str, source: Source, known_as: tuple[str, int], reading: Reading) -> None:
         """Refuse a DICOM mask that is another reading's already: the two would agree in everything."""
-        if source.part is None:
+        # What has no text in the catalogue is refused when it is read.
+        if source.part is None or not known_as[0]:
             return
-        first = self.seen.setdefault((phase, self._text(source) or str(source.file), label), reading)
+        first = self.seen.setdefault((phase, *known_as), reading)
         if first != reading:
             raise ContractError(
                 f"is the mask of reading {first.reader}.{first.reading} too: its path or its segment needs {{reader}} "

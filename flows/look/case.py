@@ -8,12 +8,10 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from flows.imaging.grids import grid_of
 from flows.imaging.labels import lesion_voxels
-from flows.imaging.patient_axes import frame_of_reference
-from flows.imaging.sources import read_image, read_labels, stored_source
+from flows.imaging.sources import place_of, read_image, read_labels, stored_source
 from flows.imaging.volumes import ReadingFolders, image_sha256, label_sha256
-from flows.look.quality import Measures, measures_of
+from flows.look.quality import Measures, lesion_box, measures_of
 from flows.look.slices import slice_plane
 from schemas.errors import ContractError
 from schemas.study.dicom_parts import SeriesRule, StructureRule
@@ -67,13 +65,11 @@ def shown_scan(mask_row: StudyMask, folders: ReadingFolders) -> ShownScan:
     """
     image = read_image(stored_source(mask_row.image_source, SeriesRule), folders)
     _refuse_changed("image", image_sha256(image), mask_row.image_sha256)
-    grid = grid_of(image)
-    source = stored_source(mask_row.mask_source, StructureRule)
-    reference = frame_of_reference(image)
-    labels = read_labels(source, grid, mask_row.mask_label, folders, frame_of_reference=reference)
+    place = place_of(image)
+    labels = read_labels(stored_source(mask_row.mask_source, StructureRule), place, mask_row.mask_label, folders)
     lesion = lesion_voxels(labels, mask_row.mask_label)
     _refuse_changed("mask", label_sha256(labels, lesion), mask_row.mask_sha256)
-    plane = slice_plane(grid)
+    plane = slice_plane(place.grid)
     voxels = plane.shown(sitk.GetArrayViewFromImage(image))
     mask = plane.shown(lesion)
     areas = mask.sum(axis=(1, 2))
@@ -90,7 +86,7 @@ def shown_scan(mask_row: StudyMask, folders: ReadingFolders) -> ShownScan:
         np.rint(grey * 255).astype(np.uint8)[:, rows[:, None], columns],
         shown,
         int(areas[kept].argmax()),
-        measures_of(voxels, mask, plane, grid.spacing[2]),
+        measures_of(voxels, mask, plane, place.grid.spacing[2]),
     )
 
 
@@ -99,13 +95,10 @@ def _surroundings(mask: NDArray[np.bool_]) -> tuple[slice, ...]:
 
     The range of the whole image would be that of air and bone, and of PET that of the bladder.
     """
-    found = []
-    for axis in range(3):
-        held = np.flatnonzero(mask.any(axis=tuple(other for other in range(3) if other != axis)))
-        first, last = int(held[0]), int(held[-1])
-        margin = max((last - first + 1) // 4, 5) if axis else 0
-        found.append(slice(max(first - margin, 0), last + 1 + margin))
-    return tuple(found)
+    across, *within = lesion_box(mask)
+    margins = [max((each.stop - each.start) // 4, 5) for each in within]
+    wider = (slice(max(each.start - by, 0), each.stop + by) for each, by in zip(within, margins, strict=True))
+    return across, *wider
 
 
 def _refuse_changed(what: str, found: str, ingested: str) -> None:

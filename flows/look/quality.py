@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import label
+from scipy.ndimage import find_objects, label
 from scipy.spatial.distance import pdist
 
 from flows.look.slices import SlicePlane
+from flows.pages.words import plural
 
-__all__ = ["Measures", "flags_of", "measures_of"]
+__all__ = ["Measures", "flags_of", "lesion_box", "measures_of"]
 
 FEWEST_VOXELS = 64
 """Below it textures tell of the lesion's size: Orlhac et al., J Nucl Med 2014;55:414, doi:10.2967/jnumed.113.129858."""
@@ -62,7 +63,8 @@ def measures_of(voxels: NDArray[np.generic], mask: NDArray[np.bool_], plane: Sli
         volume_ml=len(inside) * plane.right_mm * plane.down_mm * slice_mm / 1000,
         slices=len(held),
         diameter_mm=max(_diameter(mask[k], plane) for k in held),
-        parts=int(label(_cropped(mask), _TOUCHING)[1]),
+        # In its box: the labels of parts take four bytes a voxel.
+        parts=int(label(mask[lesion_box(mask)], _TOUCHING)[1]),
         at_border=any(each.any() for each in borders),
         levels=len(np.unique(inside)),
         lowest=float(inside.min()),
@@ -82,9 +84,9 @@ def flags_of(measures: Measures, others: list[Measures]) -> tuple[str, ...]:
     """
     flags = []
     if measures.voxels < FEWEST_VOXELS:
-        flags.append(f"{measures.voxels} voxel{'' if measures.voxels == 1 else 's'}: too few for texture")
+        flags.append(f"{plural(measures.voxels, 'voxel')}: too few for texture")
     if measures.slices < FEWEST_SLICES:
-        flags.append("1 slice" if measures.slices == 1 else f"{measures.slices} slices")
+        flags.append(plural(measures.slices, "slice"))
     if measures.parts > 1:
         flags.append(f"{measures.parts} parts")
     if measures.at_border:
@@ -99,10 +101,10 @@ def flags_of(measures: Measures, others: list[Measures]) -> tuple[str, ...]:
     return tuple(flags)
 
 
-def _cropped(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return the box about a lesion: its parts are counted in four bytes a voxel."""
-    held = [np.flatnonzero(mask.any(axis=tuple(other for other in range(3) if other != axis))) for axis in range(3)]
-    return mask[tuple(slice(int(each[0]), int(each[-1]) + 1) for each in held)]
+def lesion_box(mask: NDArray[np.bool_]) -> tuple[slice, ...]:
+    """Return the box about a lesion, which has voxels."""
+    box: tuple[slice, ...] = find_objects(mask.view(np.uint8))[0]
+    return box
 
 
 def _diameter(lesion: NDArray[np.bool_], plane: SlicePlane) -> float:

@@ -14,10 +14,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, ParamSpec, Self, TypeVar
 
-from flows.imaging.grids import Place, grid_of
+from flows.imaging.grids import Place
 from flows.imaging.labels import label_values
-from flows.imaging.patient_axes import frame_of_reference
-from flows.imaging.sources import Source, read_image, read_labels, stat_of_source
+from flows.imaging.sources import Source, place_of, read_image, read_labels, stat_of_source
 from flows.imaging.volumes import ReadingFolders, is_unoriented
 from flows.scans.rows import mask_row, scan_row
 from schemas.errors import ContractError
@@ -137,7 +136,7 @@ def read_scan(source: Source, folders: ReadingFolders) -> tuple[Row, Place, bool
     stat = stat_of_source(source, folders.study)
     image = read_image(source, folders)
     row = scan_row(image, source.text(folders.study), stat or "")
-    return row, Place(grid_of(image), frame_of_reference(image)), is_unoriented(image)
+    return row, place_of(image), is_unoriented(image)
 
 
 def read_label_values(source: Source, folders: ReadingFolders) -> tuple[int, ...] | None:
@@ -148,6 +147,6 @@ def read_label_values(source: Source, folders: ReadingFolders) -> tuple[int, ...
 def read_mask(source: Source, folders: ReadingFolders, image: Place, label: int, tolerance: float) -> Row:
     """Return what `ImageReader.mask` does, in this process."""
     stat = stat_of_source(source, folders.study)
-    labels = read_labels(source, image.grid, label, folders, frame_of_reference=image.frame_of_reference)
+    labels = read_labels(source, image, label, folders)
     row = mask_row(image.grid, labels, label, tolerance)
     return row | {"source": source.text(folders.study), "source_stat": stat or ""}

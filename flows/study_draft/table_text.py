@@ -39,7 +39,7 @@ def cohort_lines(prefix: str, table: CohortTable | None) -> Iterator[str]:
 
 
 def clinical_lines(prefix: str, table: CohortTable | None) -> Iterator[str]:
-    """Yield the lines of clinical variables: categories with their levels, numbers commented out for want of a unit.
+    """Yield the lines of clinical variables: categories with their levels, numbers commented out, as they lack a unit.
 
     Parameters
     ----------

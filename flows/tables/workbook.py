@@ -95,15 +95,13 @@ def _in_child(file: Path, function: Callable[P, T], *args: P.args, **kwargs: P.k
 
 def _names(file: str, content: bytes) -> list[str]:
     """Return what `sheet_names` does; called in the child."""
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        refuse_many_megabytes(file, sum(member.file_size for member in archive.infolist()))
+    _refuse_large(file, content)
     return _shown(_opened(file, content, calculated=True))
 
 
 def _sheet(file: str, content: bytes, sheet: str | None) -> tuple[str, bytes, list[int], tuple[str, ...], int]:
     """Return a sheet's parts; called in the child."""
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        refuse_many_megabytes(file, sum(member.file_size for member in archive.infolist()))
+    _refuse_large(file, content)
     values, formulas = (_opened(file, content, calculated=calculated) for calculated in (True, False))
     chosen, others = _chosen(values, file, sheet)
     cells = values[chosen]
@@ -120,6 +118,11 @@ def _sheet(file: str, content: bytes, sheet: str | None) -> tuple[str, bytes, li
     below = list(rows)[1:]
     hidden = sum(bool(cells.row_dimensions[number].hidden) for number in below if number in cells.row_dimensions)
     return chosen, written.getvalue().encode(), below, others, hidden
+
+
+def _refuse_large(file: str, content: bytes) -> None:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        refuse_many_megabytes(file, sum(member.file_size for member in archive.infolist()))
 
 
 def _opened(file: str, content: bytes, *, calculated: bool) -> Any:
