@@ -11,7 +11,7 @@ from typing import Final
 
 from flows.engine.progress import say
 from flows.imaging.dicom.files import MOST_FILES
-from flows.imaging.formats.kinds import image_format, is_dicom
+from flows.imaging.formats.kinds import DICOM_ENDINGS, image_format, is_dicom
 from flows.imaging.opened_files import first_bytes, system_words
 from flows.tables.file_faults import FILE_ERRORS, file_fault
 from schemas.errors import ContractError, NotFoundError, UsageError
@@ -27,7 +27,6 @@ WORKBOOKS: Final = (".xlsx", ".xlsm")
 
 _TABLES: Final = (".csv", ".tsv", ".parquet", ".csv.gz", ".tsv.gz", ".csv.xz", ".tsv.xz", *WORKBOOKS)
 _UNREAD_WORKBOOKS = (".xls", ".xlsb", ".ods")
-_DICOM = (".dcm", ".dicom", ".ima")
 _NO_IMAGES = (
     *(".json", ".txt", ".md", ".pdf", ".toml", ".yaml", ".yml", ".xml", ".html", ".py", ".sh", ".log", ".zip", ".tar"),
     *(".gz", ".xz", ".7z", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".svg", ".bval", ".bvec", ".mat", ".npy", ".npz"),
@@ -162,7 +161,7 @@ def _sort_by_content(listing: FolderListing, name: str) -> None:
             return
         image_format(file)
     except ContractError:
-        is_named = name.lower().endswith(_DICOM)
+        is_named = name.lower().endswith(DICOM_ENDINGS)
         kind = "files that are named like DICOM and are none" if is_named else _kind_of_ending(name)
         listing.put_aside(kind, name)
         return

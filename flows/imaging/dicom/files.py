@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from flows.imaging.formats.kinds import is_dicom
+from flows.imaging.formats.kinds import DICOM_ENDINGS, is_dicom
 from flows.imaging.opened_files import file_stat, opened, system_words
 from schemas.errors import ContractError
 
@@ -19,7 +19,6 @@ MOST_FILES = 200_000
 _HEAD = 512
 _OF_DICOM = b"1.2.840.10008."
 """What UIDs of the standard begin with: a file without a preamble says early what it is."""
-_ENDINGS = (".dcm", ".dicom", ".ima")
 _MACOS = "._"
 
 
@@ -136,7 +135,7 @@ def _refuse_cut_off(others: Iterable[Path]) -> None:
 def _is_wanted(file: Path) -> bool:
     if file.name.startswith(_MACOS):
         return False
-    is_named_dicom = file.name.lower().endswith(_ENDINGS)
+    is_named_dicom = file.name.lower().endswith(DICOM_ENDINGS)
     if not is_named_dicom and not file.is_file():
         return False  # a pipe, a socket, or a link that leads nowhere
     if _is_dicom_file(file):

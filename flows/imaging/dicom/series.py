@@ -17,7 +17,7 @@ from flows.imaging.dicom.headers import dataset_of, shown_label, text_of, whole_
 from schemas.errors import ContractError
 from schemas.study.dicom_parts import SeriesRule
 
-__all__ = ["IMAGE_CLASSES", "Series", "chosen_series"]
+__all__ = ["IMAGE_CLASSES", "Series", "chosen_series", "is_localizer"]
 
 _TAGS = (
     *("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID", "PatientID"),
@@ -134,6 +134,11 @@ def chosen_series(source: Path, rule: SeriesRule) -> Series:
     return chosen
 
 
+def is_localizer(header: Dataset) -> bool:
+    """Return whether an image is one by which the others were planned (DICOM PS3.3, section C.7.6.1.1.2)."""
+    return text_of(header, "ImageType").split("\\")[2:3] == ["LOCALIZER"]
+
+
 def _series_in(files: Sequence[Path], rule: SeriesRule) -> list[Series]:
     found: dict[str, list[tuple[Path, Dataset]]] = {}
     for file in files:
@@ -142,7 +147,7 @@ def _series_in(files: Sequence[Path], rule: SeriesRule) -> list[Series]:
             continue
         if not (uid := text_of(header, "SeriesInstanceUID")) or not text_of(header, "SOPInstanceUID"):
             raise ContractError("its DICOM header lacks SeriesInstanceUID or SOPInstanceUID", where=str(file))
-        if rule.uid is None and text_of(header, "ImageType").split("\\")[2:3] == ["LOCALIZER"]:
+        if rule.uid is None and is_localizer(header):
             continue
         found.setdefault(uid, []).append((file, header))
     return [Series(uid, tuple(headers)) for uid, headers in found.items()]

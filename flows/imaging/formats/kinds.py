@@ -10,7 +10,7 @@ from typing import Final, Literal
 from flows.imaging.opened_files import first_bytes, is_absent, opened
 from schemas.errors import ContractError
 
-__all__ = ["READ", "Format", "folder_kind", "image_format", "is_dicom_source", "refuse_absent"]
+__all__ = ["DICOM_ENDINGS", "READ", "Format", "folder_kind", "image_format", "is_dicom_source", "refuse_absent"]
 
 Format = Literal["nifti", "nifti pair", "analyze", "nrrd", "metaimage"]
 
@@ -18,7 +18,7 @@ READ: Final = "NIfTI, NRRD, MetaImage, Analyze and DICOM"
 
 _HEAD = 4096
 _NIFTI_ENDINGS = (".nii", ".nii.gz")
-_DICOM_ENDINGS = (".dcm", ".dicom", ".ima")
+DICOM_ENDINGS: Final = (".dcm", ".dicom", ".ima")
 _OTHERS: tuple[tuple[bytes, str], ...] = (
     (b"PK\x03\x04", "a zip archive: unpack it"),
     (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive: unpack it"),
@@ -74,7 +74,7 @@ def _nifti_format(head: bytes) -> Format | None:
 
 
 def _other(head: bytes, file: Path) -> str:
-    if is_dicom(head) or file.name.lower().endswith(_DICOM_ENDINGS):
+    if is_dicom(head) or file.name.lower().endswith(DICOM_ENDINGS):
         return "is a DICOM file under the name of another format: rename it, or name the folder of its series"
     if len(head) >= 540 and 540 in (struct.unpack("<i", head[:4])[0], struct.unpack(">i", head[:4])[0]):
         return "is a NIfTI-2 file, which is not read: save it as NIfTI-1"

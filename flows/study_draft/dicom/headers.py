@@ -13,7 +13,7 @@ from pydicom.dataset import Dataset
 from flows.engine.progress import progress_bar
 from flows.imaging.dicom.headers import dataset_of, dicom_reading, items_of, text_of, whole_of
 from flows.imaging.dicom.segmentations import SEGMENTATIONS
-from flows.imaging.dicom.series import IMAGE_CLASSES
+from flows.imaging.dicom.series import IMAGE_CLASSES, is_localizer
 from flows.imaging.dicom.structures import STRUCTURE_SET
 from flows.study_draft.listing import FolderListing
 from flows.study_draft.patient_paths import FOLDER, folder_paths, patient_files
@@ -122,7 +122,7 @@ def _take(
                 found.structures.append(_structures(header, patient, path, folder))
             elif kind not in IMAGE_CLASSES or not uid:
                 listing.put_aside("DICOM files that are no images of CT, MR or PET", path)
-            elif text_of(header, "ImageType").split("\\")[2:3] == ["LOCALIZER"]:
+            elif is_localizer(header):
                 listing.put_aside("localizers", path)
             else:
                 known = series.setdefault(
