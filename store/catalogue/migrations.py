@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-from sqlalchemy import Connection, insert, inspect, select, update
+from sqlalchemy import Connection, Table, insert, inspect, select, update
 
 from schemas.errors import ContractError
 from schemas.keys import canonical_json
@@ -14,7 +14,7 @@ from store.catalogue.format_1 import format_1
 from store.catalogue.row_sums import WrittenSums, write_all_sums
 from store.catalogue.tables import VERSIONED, columns_of, metadata, row_sums, runs, store_format
 
-__all__ = ["FORMAT_VERSION", "migrate"]
+__all__ = ["FORMAT_VERSION", "TABLES_OF_FORMAT_5", "migrate"]
 
 _STEPS: list[Callable[[Connection], None]] = []
 
@@ -49,15 +49,15 @@ def m002_evidence_and_erasure(connection: Connection) -> None:
     for name in ("masks", "extractions"):
         for index in VERSIONED[name].indexes:
             index.create(connection, checkfirst=True)
-    metadata.create_all(connection, [table for table in metadata.sorted_tables if table is not row_sums])
+    metadata.create_all(connection, [table for table in _tables_of_format_3() if table is not row_sums])
 
 
 @_step
 def m003_sums_of_rows(connection: Connection) -> None:
     """Add the sums over each table's rows, by which one that was altered is known."""
-    # The newest format's tables are the live ones: a step that follows freezes them, as format_1 does.
-    metadata.create_all(connection)
-    write_all_sums(connection)
+    # These tables are the live ones: a step that changes one of them freezes them, as format_1 does.
+    metadata.create_all(connection, _tables_of_format_3())
+    write_all_sums(connection, _tables_of_format_3())
 
 
 @_step
@@ -75,6 +75,19 @@ def m004_names_of_suites(connection: Connection) -> None:
             changed = canonical_json(parameters | {"suite": FORMER_SUITES[parameters["suite"]]})
             connection.execute(update(runs).where(runs.c.run_id == run).values(parameters=changed))
     sums.write()
+
+
+TABLES_OF_FORMAT_5 = ("acquisitions", "mask_measures", "findings", "exclusions")
+
+
+@_step
+def m005_cases(connection: Connection) -> None:
+    """Add how images were acquired, what masks measure, what readers found and who was excluded."""
+    metadata.create_all(connection, [VERSIONED[name] for name in TABLES_OF_FORMAT_5])
+
+
+def _tables_of_format_3() -> list[Table]:
+    return [table for table in metadata.sorted_tables if table.name not in TABLES_OF_FORMAT_5]
 
 
 FORMAT_VERSION = len(_STEPS)

@@ -73,9 +73,9 @@ def stored_sums(connection: Connection) -> dict[str, RowSum]:
     return {name: left.get(name, RowSum()) for name in SUMMED}
 
 
-def write_all_sums(connection: Connection) -> None:
-    """Write the sums of all tables as they are: a catalogue of a release that kept none begins so."""
-    _write(connection, {name: sum_of(connection, name) for name in SUMMED})
+def write_all_sums(connection: Connection, tables: Iterable[Table]) -> None:
+    """Write the sums of all tables that there are, as they are: a catalogue of a release that kept none begins so."""
+    _write(connection, {table.name: sum_of(connection, table.name) for table in tables if table.name in SUMMED})
 
 
 class WrittenSums:

@@ -214,6 +214,21 @@ _versioned(
     "feature_set extraction_id cohort label:int probability:real energy_inside:real energy_margin:real "
     "area_inside:real area_margin:real margin_mm:real insertion_auc:real deletion_auc:real map",
 )
+_versioned(
+    "acquisitions",
+    "patient exam phase",
+    "manufacturer scanner_model field_strength_t:real repetition_time_ms:real echo_time_ms:real "
+    "inversion_time_ms:real flip_angle_deg:real slice_thickness_mm:real kvp:real exposure_mas:real kernel "
+    "seconds_after_contrast:real",
+)
+_versioned(
+    "mask_measures",
+    _MASK,
+    "components:int largest_component:int border_voxels:int slices:int longest_axial_mm:real "
+    "distinct_values:int lowest:real highest:real",
+)
+_versioned("findings", "study patient variable reader", "value:real level unit")
+_versioned("exclusions", "study patient", "position:int criterion")
 
 
 def versioned_table(name: str) -> Table:

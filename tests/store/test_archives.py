@@ -17,7 +17,7 @@ from store.address import write_address
 from store.analyst.query import answer
 from store.catalogue.connection import read_transaction
 from store.catalogue.format_1 import format_1
-from store.catalogue.migrations import FORMAT_VERSION
+from store.catalogue.migrations import FORMAT_VERSION, TABLES_OF_FORMAT_5
 from store.catalogue.row_sums import stored_sums, sum_of
 from store.catalogue.tables import metadata, row_sums, runs, store_format
 from store.commits.commit import commit_to
@@ -35,21 +35,31 @@ from store.verification.verify import store_verification
 ARCHIVES = sorted((Path(__file__).parents[1] / "archives").glob("format_*.tar.gz"))
 
 
-def format_2():
-    """Return the tables of format 2: the newest ones without those that came later."""
+def tables_without(*names):
+    """Return the newest tables but some that came later."""
     tables = MetaData()
     for table in metadata.sorted_tables:
-        if table is not row_sums:
+        if table.name not in names:
             table.to_metadata(tables)
     return tables
 
 
+def format_2():
+    """Return the tables of format 2: those of format 3 without sums."""
+    return tables_without(row_sums.name, *TABLES_OF_FORMAT_5)
+
+
 def format_3():
-    """Return the tables of format 3, which are the newest ones: format 4 changed words in rows."""
-    return metadata
+    """Return the tables of format 3, which are those of format 4: that one changed words in rows."""
+    return tables_without(*TABLES_OF_FORMAT_5)
 
 
-FORMATS = {"format_1.tar.gz": format_1, "format_2.tar.gz": format_2, "format_3.tar.gz": format_3}
+FORMATS = {
+    "format_1.tar.gz": format_1,
+    "format_2.tar.gz": format_2,
+    "format_3.tar.gz": format_3,
+    "format_4.tar.gz": format_3,
+}
 
 
 EVERYWHERE = [(catalogue, archive) for catalogue in ("sqlite", "postgresql") for archive in ARCHIVES]
