@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
-__all__ = ["RESERVED_VIEWS", "MaskKey", "sql_name"]
+__all__ = ["RESERVED_VIEWS", "Combination", "MaskKey", "sql_name"]
 
 RESERVED_VIEWS = frozenset(
     [
@@ -56,6 +56,10 @@ RESERVED_VIEWS = frozenset(
     ]
 )
 """The fixed views of the store, whose names no feature set's own view may take."""
+
+
+Combination = Literal["none", "mean", "volume-weighted"]
+"""How the rows that a model reads of one patient and phase become one; none where there is one."""
 
 
 class MaskKey(NamedTuple):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from schemas.errors import ContractError
 
-__all__ = ["LABEL_ROUNDING", "LabelAbsentError", "label_values", "lesion_mask", "lesion_voxels"]
+__all__ = ["LABEL_ROUNDING", "LabelAbsentError", "StructureAbsentError", "label_values", "lesion_mask", "lesion_voxels"]
 
 LABEL_ROUNDING = 1e-3
 """A value this near to a whole number is that label: scaled and resampled masks hold .9999999 for 1."""
@@ -30,6 +30,10 @@ class LabelAbsentError(ContractError):
     def __reduce__(self) -> tuple[type[LabelAbsentError], tuple[int, tuple[str, ...]]]:
         # What Exception does calls the class with the message alone.
         return type(self), (self.label, self.present)
+
+
+class StructureAbsentError(ContractError):
+    """A DICOM mask has structures, and none of the name that is asked for."""
 
 
 def lesion_mask(labels: sitk.Image, label: int) -> sitk.Image:

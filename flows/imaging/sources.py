@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,10 @@ import SimpleITK as sitk
 from flows.imaging.formats.kinds import is_dicom_source
 from flows.imaging.grids import Place, grid_of
 from flows.imaging.image_files import source_path, source_stat
+from flows.imaging.lesions import lesion_map
 from flows.imaging.patient_axes import frame_of_reference
 from flows.imaging.volumes import ReadingFolders, read_volume, refuse_not_finite
+from schemas.cases.lesions import LesionPart
 from schemas.errors import ContractError
 from schemas.study.cohort import Phase
 from schemas.study.dicom_parts import SeriesRule, StructureRule
@@ -32,6 +34,7 @@ __all__ = [
 ]
 
 _DICOM = "dicom:"
+_LESIONS = "lesions:"
 
 
 @dataclass(frozen=True)
@@ -41,20 +44,37 @@ class Source:
     file: Path
     part: SeriesRule | StructureRule | None = None
     """Which series of a DICOM folder, or which structure of a DICOM mask; None where the file is one volume."""
+    lesions: LesionPart | None = None
+    """Of a mask that holds several lesions, how they are told apart; None where it holds one."""
+    also: tuple[Source, ...] = ()
+    """Masks of further lesions that belong to it: the lesion is all of them."""
+
+    @property
+    def alone(self) -> Source:
+        """Return the source of the file's own label map."""
+        return replace(self, lesions=None, also=())
 
     def text(self, study_folder: Path | None = None) -> str:
         """Return how the catalogue names it: the path, links resolved; of DICOM as JSON, with what is chosen.
+
+        Of several lesions it is JSON around the texts of their files.
 
         Raises
         ------
         ContractError
             When the path is no text.
         """
+        if self.lesions is not None:
+            of = [each.text(study_folder) for each in (self.alone, *self.also)]
+            return _tagged(_LESIONS, {"of": of} | self.lesions.model_dump(exclude_defaults=True))
         path = source_path(self.file, study_folder)
         if self.part is None:
             return path
-        written: dict[str, Any] = {"path": path} | self.part.model_dump(exclude_defaults=True)
-        return _DICOM + json.dumps(written, ensure_ascii=False, sort_keys=True)
+        return _tagged(_DICOM, {"path": path} | self.part.model_dump(exclude_defaults=True))
+
+
+def _tagged(tag: str, written: Mapping[str, Any]) -> str:
+    return tag + json.dumps(written, ensure_ascii=False, sort_keys=True)
 
 
 def stored_source(text: str, kind: type[SeriesRule] | type[StructureRule]) -> Source:
@@ -67,6 +87,10 @@ def stored_source(text: str, kind: type[SeriesRule] | type[StructureRule]) -> So
     kind : type
         `SeriesRule` for an image, `StructureRule` for a mask.
     """
+    if text.startswith(_LESIONS):
+        written = json.loads(text.removeprefix(_LESIONS))
+        first, *others = (stored_source(each, kind) for each in written.pop("of"))
+        return replace(first, lesions=LesionPart.model_validate(written), also=tuple(others))
     if not text.startswith(_DICOM):
         return Source(Path(text))
     written = json.loads(text.removeprefix(_DICOM))
@@ -75,6 +99,8 @@ def stored_source(text: str, kind: type[SeriesRule] | type[StructureRule]) -> So
 
 def file_of_source(text: str) -> Path:
     """Return the file or folder of a source that the catalogue names, of an image or of a mask."""
+    if text.startswith(_LESIONS):
+        return file_of_source(json.loads(text.removeprefix(_LESIONS))["of"][0])
     return Path(json.loads(text.removeprefix(_DICOM))["path"]) if text.startswith(_DICOM) else Path(text)
 
 
@@ -121,6 +147,9 @@ def _source(file: Path, part: SeriesRule | StructureRule, key: str, *, is_chosen
 
 def stat_of_source(source: Source, study_folder: Path | None = None) -> str | None:
     """Return what changes when a source's files change, None where they cannot be reached."""
+    if source.also:
+        stats = [stat_of_source(each, study_folder) for each in (replace(source, also=()), *source.also)]
+        return None if None in stats else " + ".join(map(str, stats))
     if source.part is None:
         return source_stat(source.file, study_folder)
     from flows.imaging.dicom.files import dicom_stat
@@ -157,6 +186,8 @@ def place_of(image: sitk.Image) -> Place:
 def read_labels(source: Source, image: Place, label: int, folders: ReadingFolders) -> sitk.Image:
     """Return the label map of a mask's source; of DICOM it lies on the image's grid and has one label.
 
+    Of a mask that holds several lesions it is the map that tells them apart, `lesion_map`.
+
     Parameters
     ----------
     source : Source
@@ -173,6 +204,9 @@ def read_labels(source: Source, image: Place, label: int, folders: ReadingFolder
     ContractError
         As `read_volume` and `flows.imaging.dicom.masks.read_dicom_mask` say.
     """
+    if source.lesions is not None:
+        files = (source.alone, *source.also)
+        return lesion_map([read_labels(each, image, source.lesions.label, folders) for each in files], source.lesions)
     if not isinstance(source.part, StructureRule):
         return read_volume(source.file, folders.study, within=folders.temporary)
     from flows.imaging.dicom.masks import read_dicom_mask

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from flows.ingest.images import Inventory
+from flows.ingest.inventory import Inventory
 from flows.study.tables import CohortPatient
 from flows.tables.file_faults import file_fault
 from schemas.errors import ContractError
@@ -45,16 +45,19 @@ def refuse_missing_phase(
         With every such fault.
     """
     faults = FaultList()
-    readings = sum(len(each.readings) for each in admitted)
+    images = sum(len(each.exams) for each in admitted)
+    masks = sum(len(each.exams) * len(each.readings) for each in admitted)
     for name, phase in study.phases.items():
         for what, pattern, missing, wanted in (
-            ("image", phase.image, inventory.missing_images, len(admitted)),
-            ("mask", phase.mask, inventory.missing_masks, readings),
+            ("image", phase.image, inventory.missing_images, images),
+            ("mask", phase.mask, inventory.missing_masks, masks),
         ):
             if 0 < wanted == missing.count(name):
                 first = next(each for each in admitted if each.readings or what == "image")
                 reading = first.readings[0] if first.readings else Reading()
-                tried = study_file.parent / filled_pattern(pattern, first.pattern_values(name, reading))
+                lesion = next(iter(study.lesions.names or ()), "") if study.lesions else ""
+                values = first.pattern_values(first.exams[0].name, name, lesion, reading)
+                tried = study_file.parent / filled_pattern(pattern, values)
                 fault = file_fault(tried, FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)))
                 faults.add(
                     ContractError(
@@ -68,10 +71,10 @@ def refuse_missing_phase(
         if lacking and not any(row["phase"] == name for row in inventory.masks):
             labels = sorted({each for present in lacking for each in present}, key=float)
             at = ("phases", name, "label" if "label" in phase.model_fields_set else "mask")
-            masks = "label in its mask" if len(lacking) == 1 else f"labels in its {len(lacking)} masks"
+            found = "label in its mask" if len(lacking) == 1 else f"labels in its {len(lacking)} masks"
             faults.add(
                 ContractError(
-                    f"no mask of phase '{name}' has label {phase.label}; {masks}: {', '.join(labels[:8])}",
+                    f"no mask of phase '{name}' has label {phase.label}; {found}: {', '.join(labels[:8])}",
                     where=f"{study_file}:{line_of(text, at)}",
                     hint=f"correct label under [phases.{name}]; nothing was written",
                 )

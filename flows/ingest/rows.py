@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from flows.ingest.images import Inventory
+from flows.ingest.inventory import Inventory
 from flows.study.tables import StudyTables
 from schemas.keys import canonical_json, sha256_of_json
 from schemas.splits import split_sha256
@@ -20,7 +20,6 @@ Row = dict[str, Any]
 def put_study(commit: Commit, study: Study, study_file: Path, tables: StudyTables, inventory: Inventory) -> None:
     """Write all rows; what the study no longer has is removed from it."""
     own = {"study": study.id}
-    exam = study.cohort.exam
     definition = study.model_dump(mode="json")
     outcome = study.outcome.name if study.outcome else None
     commit.put(
@@ -40,8 +39,11 @@ def put_study(commit: Commit, study: Study, study_file: Path, tables: StudyTable
     names = [each.patient for each in tables.patients]
     commit.put("patients", [{"patient": name} for name in names])
     commit.put("study_patients", [own | {"patient": name} for name in names], replacing=own)
-    commit.put("exams", [{"patient": p.patient, "exam": exam, "acquired_on": p.exam_date} for p in tables.patients])
-    dated = tables.patients if study.cohort.reference_column else []
+    commit.put(
+        "exams",
+        [{"patient": p.patient, "exam": e.name, "acquired_on": e.date} for p in tables.patients for e in p.exams],
+    )
+    dated = tables.patients if study.has_reference_dates else []
     references: list[Row] = [{**own, "patient": each.patient, "reference_on": each.reference_on} for each in dated]
     commit.put("reference_dates", references, replacing=own)
     commit.put("scans", inventory.scans)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,12 @@ from flows.engine.progress import progress_bar, say
 from flows.imaging.grid_tolerance import loosest_tolerance
 from flows.imaging.labels import LABEL_ROUNDING
 from flows.ingest.abandoned import abandoned_masks, abandoned_values
-from flows.ingest.exam_window import exam_failures, exam_fault
+from flows.ingest.exam_choice import chosen_exams, exam_failures
 from flows.ingest.frozen_splits import frozen_splits
 from flows.ingest.image_faults import refuse_missing_phase, refuse_other_masks, refuse_other_patients
-from flows.ingest.images import Inventory, image_inventory
+from flows.ingest.images import image_inventory
 from flows.ingest.imported_sets import ImportedReport, put_imported, remove_abandoned
+from flows.ingest.inventory import Inventory
 from flows.ingest.removals import refuse_removals, removals
 from flows.ingest.rows import put_study
 from flows.ingest.same_people import (
@@ -237,7 +238,7 @@ def _inventory(study: Study, study_file: Path, tables: StudyTables, known: Snaps
             study_file.parent,
             admitted,
             known_scans={row["source"]: row for row in scans},
-            known_masks={(row["source"], row["mask_label"]): row for row in masks},
+            known_masks=masks,
             tolerance=loosest_tolerance(study),
             advance=advance,
             workers=workers,
@@ -252,7 +253,9 @@ def _inventory(study: Study, study_file: Path, tables: StudyTables, known: Snaps
 
 
 def _admitted(study: Study, tables: StudyTables) -> list[CohortPatient]:
-    return [each for each in tables.patients if exam_fault(study, each) is None]
+    """Return the patients with exams to be read, and of each one those alone."""
+    chosen = ((each, chosen_exams(study, each).used) for each in tables.patients)
+    return [replace(patient, exams=exams) for patient, exams in chosen if exams]
 
 
 def _report(

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from flows.ingest.images import Inventory
+from flows.ingest.inventory import Inventory
 from flows.study.imported_tables import ImportedRows
 from flows.study.tables import CohortPatient, StudyTables
 from schemas.errors import ContractError

@@ -16,6 +16,7 @@ from typing import Any, ParamSpec, Self, TypeVar
 
 from flows.imaging.grids import Place
 from flows.imaging.labels import label_values
+from flows.imaging.lesions import lesion_labels
 from flows.imaging.sources import Source, place_of, read_image, read_labels, stat_of_source
 from flows.imaging.volumes import ReadingFolders, is_unoriented
 from flows.scans.rows import mask_row, scan_row
@@ -74,6 +75,16 @@ class ImageReader:
             When the file is at fault, does not fit the image, or takes more than it may.
         """
         return self._read(source, read_mask, source, self._folders, image, label, tolerance)
+
+    def lesions(self, source: Source, image: Place, tolerance: float) -> list[Row]:
+        """Return what `mask` does of each lesion in a source that holds several.
+
+        Raises
+        ------
+        ContractError
+            As `mask` does, and when it holds none or too many.
+        """
+        return self._read(source, read_lesions, source, self._folders, image, tolerance)
 
     def labels(self, source: Source) -> tuple[int, ...] | None:
         """Return the labels in a file of one volume, as `label_values` gives them.
@@ -150,3 +161,11 @@ def read_mask(source: Source, folders: ReadingFolders, image: Place, label: int,
     labels = read_labels(source, image, label, folders)
     row = mask_row(image.grid, labels, label, tolerance)
     return row | {"source": source.text(folders.study), "source_stat": stat or ""}
+
+
+def read_lesions(source: Source, folders: ReadingFolders, image: Place, tolerance: float) -> list[Row]:
+    """Return what `ImageReader.lesions` does, in this process."""
+    stat = stat_of_source(source, folders.study)
+    lesions = read_labels(source, image, 0, folders)
+    files = {"source": source.text(folders.study), "source_stat": stat or ""}
+    return [mask_row(image.grid, lesions, each, tolerance) | files for each in lesion_labels(lesions)]

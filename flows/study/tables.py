@@ -6,12 +6,13 @@ Every value is checked before anything is written; a fault names the file, the l
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from flows.study.exams import PatientExam, listed_exams
 from flows.study.outcomes import outcome_columns, outcome_rows, split_members
 from flows.study.source import StudySource
 from flows.tables.patient_ids import KnownIds, pseudonym_fault, with_ids
@@ -39,14 +40,16 @@ class CohortPatient:
     """The pseudonym as the store knows it."""
     written: str
     """The pseudonym as the table writes it, which path patterns use."""
-    exam_date: str | None
+    exams: tuple[PatientExam, ...]
+    """In the order of the table; one where the study has no table of exams."""
     reference_on: str | None
     """The date at which the study predicts for this patient."""
     readings: tuple[Reading, ...]
 
-    def pattern_values(self, phase: str, reading: Reading) -> dict[str, str | int]:
+    def pattern_values(self, exam: str, phase: str, lesion: str, reading: Reading) -> dict[str, str | int]:
         """Return what stands for each field of a path pattern."""
-        return {"patient": self.written, "phase": phase, "reader": reading.reader, "reading": reading.reading}
+        keys: dict[str, str | int] = {"patient": self.written, "exam": exam, "phase": phase, "lesion": lesion}
+        return keys | {"reader": reading.reader, "reading": reading.reading}
 
 
 @dataclass
@@ -92,7 +95,7 @@ def study_tables(study: Study, text: str, study_file: Path, faults: FaultList | 
         cohort = _checked_cohort(source, cohort)
     if cohort is not None:
         tables.notes += cohort.notes
-        tables.patients = _patients(source, cohort)
+        tables.patients = _with_exams(source, _patients(source, cohort))
         if study.cohort.person in cohort.frame.columns:
             people = {row[study.cohort.patient]: row[study.cohort.person] for _, row in cohort.rows()}
             tables.people = {pseudonym: person for pseudonym, person in people.items() if person}
@@ -179,8 +182,26 @@ def _patients(source: StudySource, cohort: TextTable) -> list[CohortPatient]:
             with source.faults.gathered(f"{cohort.file}:{reading.where}"):
                 if reading.where is None or cohort.is_yes(line, reading.where, row):
                     readings.append(reading)
-        found[patient] = CohortPatient(patient, cell, dates.get(exam_date), dates.get(reference_date), tuple(readings))
+        exam = PatientExam(study.cohort.exam, dates.get(exam_date))
+        found[patient] = CohortPatient(patient, cell, (exam,), dates.get(reference_date), tuple(readings))
     return list(found.values())
+
+
+def _with_exams(source: StudySource, patients: list[CohortPatient]) -> list[CohortPatient]:
+    """Return the patients with the exams that a table of its own lists, where the study has one."""
+    exams = source.study.exams
+    if exams is None:
+        return patients
+    listed = listed_exams(source, exams, {each.written: each.patient for each in patients})
+    with_exams = [replace(each, exams=tuple(listed.get(each.patient, ()))) for each in patients]
+    if source.study.cohort.reference_date is not None:
+        return with_exams
+    # The study predicts when the exam is made that it reads.
+    chosen = min if exams.use == "first" else max
+    days = [[exam.date for exam in each.exams if exam.date is not None] for each in with_exams]
+    return [
+        replace(each, reference_on=chosen(dates, default=None)) for each, dates in zip(with_exams, days, strict=True)
+    ]
 
 
 def _clinical_rows(source: StudySource, table: TextTable, patients: Mapping[str, str]) -> list[Row]:

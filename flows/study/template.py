@@ -30,7 +30,7 @@ patient = "patient"                     # the column with the pseudonym
 # reference_date = "surgery_date"       # the date at which the study predicts; values of later are never read
 # exam_window_days = [-14, 0]           # an exam must lie at most 14 days before it
 
-# One table per phase, a named image of the exam. {patient}, {phase}, {reader} and {reading} are filled in.
+# One table per phase, a named image of the exam. {patient}, {exam}, {phase}, {reader} and {reading} are filled in.
 [phases.T1]
 image = "images/{patient}/T1.nii.gz"    # NIfTI or NRRD
 mask = "masks/{patient}/T1.nii.gz"

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from schemas.keys import Name, sha256_of_json
+from schemas.plain_keys import Combination
 from schemas.study.models import FactorRule, Missing, MissingPhases
 
 __all__ = [
@@ -91,6 +92,7 @@ class RecordedInputs(_Recorded):
     harmonise: Name | None = None
     missing: Missing = "exclude"
     missing_phases: MissingPhases = "exclude"
+    combination: Combination = "none"
 
 
 class ModelRecord(_Recorded):

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, ClassVar
 
 from pydantic import Field, StringConstraints, field_validator
 
+from schemas.cases.exams import Exams
+from schemas.cases.lesions import Lesions
 from schemas.day_window import DayWindow, WrittenWindow
 from schemas.keys import ReaderName
 from schemas.study.dicom_parts import SegmentName, SeriesRule, StructureRule, Threshold
-from schemas.study.path_patterns import pattern_fault
+from schemas.study.path_patterns import pattern_fault, pattern_parts
 from schemas.written.values import SheetName, Written
 
-__all__ = ["Cohort", "Phase", "Reading"]
+__all__ = ["Cohort", "Phase", "Reading", "case_faults", "exam_date_column", "exam_window"]
 
 
 class Cohort(Written):
@@ -48,22 +50,16 @@ class Cohort(Written):
 
     @property
     def reference_column(self) -> str | None:
-        """Return the column of each patient's reference date, None where the study has none."""
+        """Return the column of each patient's reference date in this table, None where it has none."""
         return self.reference_date or self.exam_date
-
-    @property
-    def exam_window(self) -> DayWindow | None:
-        """Return the days an exam may be of, None where no date of the table limits it."""
-        if self.reference_date is None or self.exam_date is None:
-            return None
-        return DayWindow(*self.exam_window_days) if self.exam_window_days else DayWindow()
 
 
 class Phase(Written):
     """A named image of an exam: path patterns relative to the study file.
 
-    ``{patient}``, ``{phase}``, ``{reader}`` and ``{reading}`` stand for the keys; ``{patient}`` is the
-    pseudonym as the cohort table writes it, without the prefix.
+    ``{patient}``, ``{exam}``, ``{phase}``, ``{lesion}``, ``{reader}`` and ``{reading}`` stand for the keys;
+    ``{patient}`` is the pseudonym as the cohort table writes it, without the prefix, and an image has no lesion,
+    reader or reading.
     """
 
     declared_later: ClassVar[frozenset[str]] = frozenset({"series", "segment", "segment_threshold"})
@@ -87,7 +83,7 @@ class Phase(Written):
         Parameters
         ----------
         values : mapping of str to str or int
-            What stands for ``{patient}``, ``{phase}``, ``{reader}`` and ``{reading}`` in the segment's name.
+            What stands for the fields of path patterns in the segment's name.
         """
         name = self.segment
         if name is not None:
@@ -113,3 +109,59 @@ class Reading(Written):
     reading: Annotated[int, Field(ge=1, le=10_000)] = 1
     where: str | None = None
     """A yes/no column of the cohort table: only patients with ``yes`` have this reading."""
+
+
+def exam_date_column(cohort: Cohort, exams: Exams | None) -> str | None:
+    """Return the column with an exam's date, of the table of exams where there is one; None where there is none."""
+    return cohort.exam_date if exams is None else exams.date
+
+
+def exam_window(cohort: Cohort, exams: Exams | None) -> DayWindow | None:
+    """Return the days an exam may be of, relative to the reference date; None where no date of a table limits it."""
+    if cohort.reference_date is None or exam_date_column(cohort, exams) is None:
+        return None
+    return DayWindow(*cohort.exam_window_days) if cohort.exam_window_days else DayWindow()
+
+
+def case_faults(
+    cohort: Cohort, exams: Exams | None, lesions: Lesions | None, phases: Mapping[str, Phase]
+) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield what contradicts itself in how a study tells exams and lesions apart, and the key that it stands at."""
+    if exams is not None:
+        yield from _exam_faults(cohort, exams)
+    for name, phase in phases.items():
+        at = ("phases", name)
+        in_image, in_mask = (_fields(pattern) for pattern in (phase.image, phase.mask))
+        if "lesion" in in_image:
+            yield "an image has no {lesion}: all lesions of an exam lie on it", (*at, "image")
+        if exams is not None:
+            for key, fields in (("image", in_image), ("mask", in_mask)):
+                if "exam" not in fields:
+                    yield "two exams would have one file: [exams] needs {exam} in the path", (*at, key)
+        tells_lesions = "lesion" in in_mask or (phase.segment is not None and "{lesion}" in phase.segment)
+        if lesions is None or lesions.names is None:
+            if tells_lesions:
+                key = "mask" if "lesion" in in_mask else "segment"
+                yield '{lesion} stands for the names in each under [lesions]: each = ["1", "2"]', (*at, key)
+        elif not tells_lesions:
+            yield "all lesions would have one mask: put {lesion} into the path, or into segment", (*at, "mask")
+        if lesions is not None and lesions.each == "label" and phase.label != Phase.model_fields["label"].default:
+            yield 'with each = "label" under [lesions] every label is a lesion: leave label out', (*at, "label")
+
+
+def _exam_faults(cohort: Cohort, exams: Exams) -> Iterator[tuple[str, tuple[str, ...]]]:
+    if cohort.exam_date is not None:
+        yield "[exams] has the dates of exams: leave exam_date out", ("cohort", "exam_date")
+    if cohort.exam != Cohort.model_fields["exam"].default:
+        yield "[exams] has the names of exams: leave exam out", ("cohort", "exam")
+    if exams.use == "nearest" and cohort.reference_date is None:
+        yield 'use = "nearest" needs reference_date under [cohort]', ("exams", "use")
+    if exams.use == "mean" and cohort.reference_date is None:
+        # Else models would read clinical values as of an exam, and there are several.
+        yield 'use = "mean" needs reference_date under [cohort]: several exams have no common date', ("exams", "use")
+    if exams.table is None and exams.sheet is None and not cohort.repeated:
+        yield "the cohort table has a row an exam where [exams] names no table: repeated = true", ("exams",)
+
+
+def _fields(pattern: str) -> set[str]:
+    return {part.text for part in pattern_parts(pattern) if part.is_field}

@@ -13,6 +13,8 @@ from typing import Annotated, ClassVar, Self
 from pydantic import Field, ValidationInfo, model_validator
 from pydantic_core import PydanticCustomError
 
+from schemas.cases.exams import Exams
+from schemas.cases.lesions import Lesions
 from schemas.clinical import ClinicalVariable
 from schemas.day_window import DayWindow, WrittenWindow
 from schemas.features.modalities import Modalities
@@ -20,7 +22,8 @@ from schemas.features.radiomics_settings import RadiomicsSettings
 from schemas.features.region_settings import RegionSettings
 from schemas.features.sets import BUILT_IN, RESERVED_NAMES, ComputedSettings, FeatureSetRef
 from schemas.keys import FeatureSetName, FeatureSetReference, Name, Pseudonym
-from schemas.study.cohort import Cohort, Phase, Reading
+from schemas.plain_keys import Combination
+from schemas.study.cohort import Cohort, Phase, Reading, case_faults, exam_date_column, exam_window
 from schemas.study.imported import ImportedTable
 from schemas.study.models import LACKS_ITS_MINIMUM, FactorRule, ModelSettings
 from schemas.study.network_file import NetworkFileSettings
@@ -99,10 +102,16 @@ class ReferenceFaults:
 class Study(Written):
     """A whole study file."""
 
-    declared_later: ClassVar[frozenset[str]] = frozenset({"primary_comparisons", "net_benefit_range"})
+    declared_later: ClassVar[frozenset[str]] = frozenset(
+        {"primary_comparisons", "net_benefit_range", "exams", "lesions"}
+    )
 
     study: Header
     cohort: Cohort
+    exams: Exams | None = None
+    """Of patients who have several exams: where they are listed and which are read."""
+    lesions: Lesions | None = None
+    """Of exams that have several lesions: how masks tell them apart and what models read."""
     phases: Annotated[dict[Name, Phase], Field(max_length=200)] = Field(default_factory=dict)
     readings: Annotated[tuple[Reading, ...], Field(max_length=200)] = (Reading(),)
     clinical: Clinical = Clinical()
@@ -181,6 +190,7 @@ class Study(Written):
                 variable.plausible_range(name)
             except ValueError as error:
                 yield _fault(str(error), "clinical", "variables", name, "unit")
+        yield from (_fault(text, *at) for text, at in case_faults(self.cohort, self.exams, self.lesions, self.phases))
         yield from self._has_the_dates_of_its_windows()
         yield from self._has_the_phases_of_its_regions()
         yield from self._has_the_regions_of_its_networks()
@@ -204,7 +214,7 @@ class Study(Written):
                     yield _fault(f"regions '{name}' read phase '{phase}', which is none of theirs", "define", name)
 
     def _has_the_dates_of_its_windows(self) -> Iterator[PydanticCustomError]:
-        if self.cohort.exam_window_days is not None and self.cohort.exam_window is None:
+        if self.cohort.exam_window_days is not None and self.exam_window is None:
             message = "exam_window_days compares exam_date with reference_date: give both"
             yield _fault(message, "cohort", "exam_window_days")
         written: list[tuple[str, ...]] = [("clinical", "window_days")] if self.clinical.window_days else []
@@ -212,7 +222,7 @@ class Study(Written):
         written += [("clinical", "variables", name, "window_days") for name, each in named if each.window_days]
         if written and self.clinical.observed_at is None:
             yield _fault("window_days needs the dates of the values: give observed_at under [clinical]", *written[0])
-        if written and self.cohort.reference_column is None:
+        if written and not self.has_reference_dates:
             yield _fault("window_days needs reference_date or exam_date under [cohort]", *written[0])
 
     def _refers_to_phases(self, name: str, model: ModelSettings) -> Iterator[PydanticCustomError]:
@@ -236,6 +246,23 @@ class Study(Written):
         """
         feature_set = feature_set or self.first_feature_set
         return None if feature_set is None else self.imported.get(FeatureSetRef.parse(feature_set).name)
+
+    @property
+    def exam_window(self) -> DayWindow | None:
+        """Return the days an exam may be of, relative to the reference date; None where no date limits it."""
+        return exam_window(self.cohort, self.exams)
+
+    @property
+    def has_reference_dates(self) -> bool:
+        """Return whether the study says when it predicts for a patient."""
+        return self.cohort.reference_date is not None or exam_date_column(self.cohort, self.exams) is not None
+
+    @property
+    def combination(self) -> Combination:
+        """Return how the rows that a model reads of one patient and phase become one."""
+        of_lesions = "none" if self.lesions is None else self.lesions.combination
+        averages_exams = self.exams is not None and self.exams.use == "mean"
+        return "mean" if of_lesions == "none" and averages_exams else of_lesions
 
     @property
     def first_feature_set(self) -> str | None:

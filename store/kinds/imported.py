@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from schemas.plain_keys import sql_name
+from schemas.plain_keys import Combination, sql_name
+from store.kinds.combined import WEIGHT, combined_rows
 
 __all__ = ["Imported"]
 
@@ -29,8 +30,13 @@ class Imported:
         """Return that models read every row."""
         return "true", ""
 
-    def primary_rows(self, view: str, study: str, feature_set: str) -> str:
-        """Return the rows that the study's own table gave."""
-        return f"""    select w.*
-    from {view} w join catalogue.study_extractions x using (extraction_id)
-    where x.study = {study} and x.feature_set = {feature_set}"""
+    def primary_rows(self, view: str, study: str, feature_set: str, combination: Combination = "none") -> str:
+        """Return the rows that the study's own table gave; of its lesions no volume is known, and all weigh alike."""
+        source = f"{view} w join catalogue.study_extractions x using (extraction_id)"
+        own = f"where x.study = {study} and x.feature_set = {feature_set}"
+        if combination == "none":
+            return f"    select w.*\n    from {source}\n    {own}"
+        rows = f"""        select w.* exclude (reader, reading, extraction_id), 1.0::double as {WEIGHT}
+        from {source}
+        {own}"""
+        return combined_rows(rows, "patient", "phase")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol, TypeGuard
 
+from schemas.plain_keys import Combination
+
 __all__ = ["SetKind", "WideKind", "is_wide"]
 
 
@@ -55,7 +57,7 @@ class WideKind(SetKind, Protocol):
             The query of the keys of the masks that models read, with ``is_primary``.
         """
 
-    def primary_rows(self, view: str, study: str, feature_set: str) -> str:
+    def primary_rows(self, view: str, study: str, feature_set: str, combination: Combination = "none") -> str:
         """Return the query of the rows that a study's models read.
 
         Parameters
@@ -64,6 +66,8 @@ class WideKind(SetKind, Protocol):
             The set's view, quoted.
         study, feature_set : str
             Their names as SQL texts.
+        combination : Combination
+            How several rows of one patient and phase become one, which then has no other key, id or detail.
         """
 
 

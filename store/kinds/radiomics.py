@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from schemas.plain_keys import MaskKey, sql_name
+from schemas.plain_keys import Combination, MaskKey, sql_name
+from store.kinds.combined import WEIGHT, combined_rows
 
 __all__ = ["Radiomics"]
 
@@ -35,8 +36,16 @@ class Radiomics:
         """Return whether models read a row: where its mask is primary in a study."""
         return "coalesce(p.is_primary, false)", f"left join ({primary}) p using ({_KEYS})"
 
-    def primary_rows(self, view: str, study: str, feature_set: str) -> str:
-        """Return the rows of the study's primary masks."""
-        return f"""    select w.*
+    def primary_rows(self, view: str, study: str, feature_set: str, combination: Combination = "none") -> str:
+        """Return the rows of the study's primary masks; a lesion's weight is its volume, or that of any other."""
+        primary = f"where m.study = {study} and m.is_primary"
+        if combination == "none":
+            return f"""    select w.*
     from {view} w join study_masks m using ({_KEYS})
-    where m.study = {study} and m.is_primary"""
+    {primary}"""
+        weight = "k.volume_mm3" if combination == "volume-weighted" else "1.0::double"
+        beside = ", ".join(("reader", "reading", "extraction_id", *self.details))
+        rows = f"""        select w.* exclude ({beside}), {weight} as {WEIGHT}
+        from {view} w join study_masks m using ({_KEYS}) join masks k using ({_KEYS})
+        {primary}"""
+        return combined_rows(rows, "patient", "phase")

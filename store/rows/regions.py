@@ -210,6 +210,7 @@ def region_ids(snapshot: Snapshot, study_id: str, feature_set: str) -> dict[str,
             raise ContractError(
                 f"patient '{patient}' has several exams or lesions; a network reads one",
                 where=f"study '{study_id}'",
+                hint='use = "largest" or "union" under [lesions], and one exam under [exams]; then ingest again',
             )
         # Which phases were there decides what the id is of.
         together = [own[phase] for phase in phases if phase in own]

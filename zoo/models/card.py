@@ -84,6 +84,9 @@ def _inputs(metadata: Mapping[str, Any]) -> list[str]:
         lines.append(
             "- A patient who lacks a phase: its features are imputed, and a column says so where some lacked it"
         )
+    if (several := inputs.get("combination", "none")) != "none":
+        weights = "by their volumes" if several == "volume-weighted" else "all alike"
+        lines.append(f"- Features of a patient's lesions are averaged, weighed {weights}; then those of the exams")
     if inputs.get("minimum_icc") is not None:
         what = "lower 95 % bound of the ICC" if inputs.get("icc_bound") == "lower" else "ICC"
         lines.append(f"- Only features whose repeated readings agree: {what} of at least {inputs['minimum_icc']:g}")

@@ -212,7 +212,14 @@ def _feature_blocks(
             hint="a model that reads regions itself, such as dl_resnet10, answers for patients of any study",
         )
     _refuse_missing_features(snapshot, chosen, wanted)
-    tables = primary_rows(snapshot, study.id, chosen, wanted)
+    if inputs.combination != study.combination:
+        raise ContractError(
+            f"the model was trained on lesions and exams that become one by '{inputs.combination}', and the study's "
+            f"do by '{study.combination}'",
+            where=f"study '{study.id}'",
+            hint="use under [lesions] and [exams] of the study file as the model's study does, then ingest again",
+        )
+    tables = primary_rows(snapshot, study.id, chosen, wanted, inputs.combination)
     if all(table.is_empty() for table in tables.values()):
         raise _other_definition(snapshot, study, inputs.feature_set, inputs.definition_sha256)
     failed = {

@@ -18,6 +18,7 @@ from schemas.documents.model_record import ModelManifest, ModelRecord, record_fa
 from schemas.documents.strict_json import strict_json
 from schemas.errors import ContractError, NotFoundError
 from schemas.features.names import PHASE_SEPARATOR
+from schemas.plain_keys import Combination
 from schemas.study.models import FactorRule, Missing, MissingPhases
 from store.history.snapshot import Snapshot
 from store.history.studies import stored_study
@@ -70,6 +71,8 @@ class PinnedInputs:
     """What becomes of a patient who lacks a clinical factor."""
     missing_phases: MissingPhases
     """What becomes of a patient who has features in some of the phases."""
+    combination: Combination
+    """How the rows of several lesions or exams of a patient become one."""
     regions: str | None
     """``name@N`` of the regions that a network reads, where it was trained."""
     regions_sha256: str | None
@@ -316,6 +319,7 @@ def _pinned_inputs(record: ModelRecord, where: str) -> PinnedInputs:
         harmonise=inputs.harmonise,
         missing=inputs.missing,
         missing_phases=inputs.missing_phases,
+        combination=inputs.combination,
         variables={name: variable.model_dump(mode="json") for name, variable in record.variables.items()},
         regions=regions.feature_set if regions else None,
         regions_sha256=regions.definition_sha256 if regions else None,

@@ -62,7 +62,9 @@ def inputs_words(inputs: Mapping[str, Any]) -> str:
         agreed = inputs.get("minimum_icc")
         stable = "" if agreed is None else f", ICC{bound} >= {agreed:g}"
         lacking = ", lacking phases imputed" if inputs.get("missing_phases") == "impute" else ""
-        parts.append(f"{inputs['feature_set']}{phases}{stable}{lacking}")
+        several = inputs.get("combination", "none")
+        averaged = "" if several == "none" else f", {several} of lesions and exams"
+        parts.append(f"{inputs['feature_set']}{phases}{stable}{lacking}{averaged}")
     if inputs.get("regions"):
         parts.append(f"{inputs['regions']}{phases}")
     if inputs.get("harmonise"):

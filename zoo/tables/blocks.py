@@ -16,7 +16,7 @@ from zoo.staging.description import Comparator
 from zoo.staging.frame import comparator_frame
 from zoo.tables.clinical_columns import batch_block, factor_block, outside_windows
 from zoo.tables.embedding_columns import embedding_columns, is_embedding
-from zoo.tables.feature_columns import agreeing_columns, joined_phases, phase_columns
+from zoo.tables.feature_columns import agreeing_columns, joined_phases, phase_columns, refuse_several
 from zoo.tables.inputs import BoundInputs, ModelInputs
 from zoo.tables.region_tables import region_tables
 
@@ -103,8 +103,10 @@ def _feature_blocks(
     inputs = bound.inputs
     if is_embedding(snapshot, feature_set):
         tables = embedding_columns(snapshot, study, feature_set, inputs.phases, inputs.split)
+        for phase, columns in tables.items():
+            refuse_several(columns, study, phase, feature_set)
     else:
-        tables = phase_columns(snapshot, study, feature_set, inputs.phases)
+        tables = phase_columns(snapshot, study, feature_set, inputs.phases, inputs.combination)
     if inputs.minimum_icc is not None:
         stable = agreeing_columns(snapshot, study, inputs.split, feature_set, inputs.minimum_icc, inputs.icc_bound)
         tables = {

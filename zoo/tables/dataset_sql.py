@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from schemas.features.names import PHASE_SEPARATOR, phase_indicator, split_phase, with_phase
 from schemas.keys import MaskKey, sql_name
+from schemas.plain_keys import Combination
 from schemas.study.file import Study
 from schemas.study.models import FactorRule
 from store.analyst.define import quoted_name, quoted_text
@@ -61,7 +62,7 @@ order by patient, variable""",
     if table.feature_set is not None and is_embedding(snapshot, table.feature_set):
         parts |= _embeddings(snapshot, study.id, inputs.split, table)
     elif table.feature_set is not None:
-        parts |= _features(snapshot, named, table.feature_set, table)
+        parts |= _features(snapshot, named, table.feature_set, table, inputs.combination)
     if table.regions is not None:
         parts |= _regions(table.regions, study.id, table)
     if inputs.harmonise is not None:
@@ -116,11 +117,14 @@ def _factor(rule: FactorRule) -> str:
     return f"any_value({value}) filter (variable = {quoted_text(rule.variable)})::double"
 
 
-def _features(snapshot: Snapshot, study: str, feature_set: str, table: ModelTable) -> dict[str, str]:
+def _features(
+    snapshot: Snapshot, study: str, feature_set: str, table: ModelTable, combination: Combination
+) -> dict[str, str]:
     kind = wide_kind(snapshot.row("feature_sets", feature_set=feature_set))
     names = [row["feature"] for row in snapshot.rows("features", feature_set=feature_set)]
-    chosen = kind.primary_rows(quoted_name(sql_name(feature_set)), study, quoted_text(feature_set))
-    beside = ", ".join((*MaskKey._fields, "extraction_id", *kind.details))
+    chosen = kind.primary_rows(quoted_name(sql_name(feature_set)), study, quoted_text(feature_set), combination)
+    of_each = (*MaskKey._fields, "extraction_id", *kind.details)
+    beside = ", ".join(of_each if combination == "none" else ("patient", "phase"))
     parts = {"primary_rows": chosen}
     there = set(table.columns)
     for number, phase in enumerate(table.phases, 1):

@@ -12,9 +12,10 @@ from schemas.errors import ContractError, NotFoundError
 from schemas.features.names import phase_indicator, with_phase
 from schemas.features.sets import FeatureSetRef
 from schemas.keys import MaskKey, sql_name
+from schemas.plain_keys import Combination
 from schemas.study.file import Study
 from schemas.study.models import IccBound
-from store.analyst.define import quoted_name
+from store.analyst.define import quoted_name, quoted_text
 from store.analyst.query import snapshot_connection
 from store.history.snapshot import Snapshot
 from store.kinds.every import EMBEDDING, kind_of, wide_kind
@@ -27,6 +28,7 @@ __all__ = [
     "phase_columns",
     "primary_extractions",
     "primary_rows",
+    "refuse_several",
     "stored_feature_set",
 ]
 
@@ -81,7 +83,9 @@ def _own_version(snapshot: Snapshot, study: Study, ref: FeatureSetRef, hint: str
     )
 
 
-def phase_columns(snapshot: Snapshot, study: str, feature_set: str, phases: Sequence[str]) -> dict[str, pl.DataFrame]:
+def phase_columns(
+    snapshot: Snapshot, study: str, feature_set: str, phases: Sequence[str], combination: Combination = "none"
+) -> dict[str, pl.DataFrame]:
     """Return, for each phase, one row per patient: the features that models read, names with the phase.
 
     Of a computed set that is the primary reading's row, of an imported one the table's.
@@ -96,16 +100,18 @@ def phase_columns(snapshot: Snapshot, study: str, feature_set: str, phases: Sequ
         ``name@N``, one of the store's.
     phases : sequence of str
         The phases; all that an imported table has where empty.
+    combination : Combination
+        How several rows of one patient and phase become one.
 
     Raises
     ------
     ContractError
-        When an imported table lacks a phase, or has several lesions of a patient in one.
+        When an imported table lacks a phase, or a patient has several rows of one that do not become one.
     """
     names = [row["feature"] for row in snapshot.rows("features", feature_set=feature_set)]
     if not wide_kind(snapshot.row("feature_sets", feature_set=feature_set)).is_of_masks:
         phases = _imported_phases(snapshot, study, feature_set, phases)
-    return primary_rows(snapshot, study, feature_set, dict.fromkeys(phases, names))
+    return primary_rows(snapshot, study, feature_set, dict.fromkeys(phases, names), combination)
 
 
 def _imported_phases(snapshot: Snapshot, study: str, feature_set: str, asked: Sequence[str]) -> Sequence[str]:
@@ -123,7 +129,11 @@ def _imported_phases(snapshot: Snapshot, study: str, feature_set: str, asked: Se
 
 
 def primary_rows(
-    snapshot: Snapshot, study: str, feature_set: str, names: Mapping[str, Sequence[str]]
+    snapshot: Snapshot,
+    study: str,
+    feature_set: str,
+    names: Mapping[str, Sequence[str]],
+    combination: Combination = "none",
 ) -> dict[str, pl.DataFrame]:
     """Return, for each phase, one row per patient: the features that models read, names with the phase.
 
@@ -139,46 +149,69 @@ def primary_rows(
         ``name@N``, one of the store's.
     names : mapping of str to sequence of str
         The features of each phase.
+    combination : Combination
+        How several rows of one patient and phase become one.
 
     Raises
     ------
     ContractError
-        When an imported table has several lesions of a patient in one phase.
+        When a patient has several rows of one phase that do not become one.
     """
-    if not wide_kind(snapshot.row("feature_sets", feature_set=feature_set)).is_of_masks:
-        return _imported_rows(snapshot, study, feature_set, names)
-    wanted = list(dict.fromkeys(name for features in names.values() for name in features))
-    rows = pl.DataFrame(feature_table(snapshot, feature_set, study=study, primary=True, columns=wanted))
-    return {
-        phase: rows.filter(pl.col("phase") == phase)
-        .select("patient", **{with_phase(phase, name): pl.col(name) for name in features})
-        .sort("patient", maintain_order=True)
-        for phase, features in names.items()
-    }
+    kind = wide_kind(snapshot.row("feature_sets", feature_set=feature_set))
+    if kind.is_of_masks and combination == "none":
+        wanted = list(dict.fromkeys(name for features in names.values() for name in features))
+        rows = pl.DataFrame(feature_table(snapshot, feature_set, study=study, primary=True, columns=wanted))
+        tables = {
+            phase: rows.filter(pl.col("phase") == phase)
+            .select("patient", **{with_phase(phase, name): pl.col(name) for name in features})
+            .sort("patient", maintain_order=True)
+            for phase, features in names.items()
+        }
+    else:
+        tables = _queried_rows(snapshot, study, feature_set, names, combination)
+    for phase, table in tables.items():
+        refuse_several(table, study, phase, feature_set)
+    return tables
 
 
-def _imported_rows(
-    snapshot: Snapshot, study: str, feature_set: str, names: Mapping[str, Sequence[str]]
+def _queried_rows(
+    snapshot: Snapshot, study: str, feature_set: str, names: Mapping[str, Sequence[str]], combination: Combination
 ) -> dict[str, pl.DataFrame]:
+    """Return what the SQL of a dataset asks for: combined rows are to be those to the last bit."""
+    view = sql_name(feature_set)
+    kind = wide_kind(snapshot.row("feature_sets", feature_set=feature_set))
+    if combination == "volume-weighted" and not kind.is_of_masks:
+        raise ContractError(
+            f"lesions of '{feature_set}' cannot be weighed by their volumes: an imported table has none",
+            where=f"study '{study}'",
+            hint='use = "mean" under [lesions], or leave the other lesions out of the table; then ingest again',
+        )
     found: dict[str, pl.DataFrame] = {}
-    with snapshot_connection(snapshot, {sql_name(feature_set), "study_extractions"}) as connection:
+    asked = kind.primary_rows(quoted_name(view), quoted_text(study), quoted_text(feature_set), combination)
+    with snapshot_connection(snapshot, {view, "study_extractions", "study_masks", "masks"}) as connection:
         for phase, features in names.items():
-            columns = ", ".join(f"w.{quoted_name(name)} as {quoted_name(with_phase(phase, name))}" for name in features)
-            query = (
-                f'select w.patient, {columns} from "{sql_name(feature_set)}" w '
-                f"join {_IMPORTED} and w.phase = $phase order by w.patient"
-            )
-            asked = {"study": study, "feature_set": feature_set, "phase": phase}
-            table = pl.DataFrame(connection.sql(query, params=asked).to_arrow_table())
-            if (several := table.filter(pl.col("patient").is_duplicated())).height:
-                raise ContractError(
-                    f"patient '{several['patient'][0]}' has several lesions in phase '{phase}' of '{feature_set}'; "
-                    "a model reads one row a patient and phase",
-                    where=f"study '{study}'",
-                    hint="leave the others out of the table and ingest again",
-                )
-            found[phase] = table
+            columns = "".join(f", {quoted_name(name)} as {quoted_name(with_phase(phase, name))}" for name in features)
+            query = f"select patient{columns} from ({asked}) where phase = $phase order by patient"
+            found[phase] = pl.DataFrame(connection.sql(query, params={"phase": phase}).to_arrow_table())
     return found
+
+
+def refuse_several(table: pl.DataFrame, study: str, phase: str, feature_set: str) -> None:
+    """Refuse a phase's rows of which a patient has several.
+
+    Raises
+    ------
+    ContractError
+        With the first such patient.
+    """
+    if (several := table.filter(pl.col("patient").is_duplicated())).height:
+        raise ContractError(
+            f"patient '{several['patient'][0]}' has several lesions or exams in phase '{phase}' of '{feature_set}'; "
+            "a model reads one row a patient and phase",
+            where=f"study '{study}'",
+            hint="say under [lesions] or [exams] how they become one, or leave the others out of the table; then "
+            "ingest again",
+        )
 
 
 def joined_phases(

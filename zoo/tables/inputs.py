@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from schemas.errors import ContractError
+from schemas.plain_keys import Combination
 from schemas.study.file import Study
 from schemas.study.models import FactorRule, IccBound, Missing, MissingPhases
 from store.history.snapshot import Snapshot
@@ -41,6 +42,8 @@ class ModelInputs:
     """What becomes of a patient who lacks a clinical factor."""
     missing_phases: MissingPhases = "exclude"
     """What becomes of a patient who has features in some of the phases."""
+    combination: Combination = "none"
+    """How the rows of several lesions or exams of a patient become one."""
     regions: str | None = None
     """The set of regions that a network reads, one column a phase."""
     says_the_switch: bool = False
@@ -75,6 +78,7 @@ class ModelInputs:
             harmonise=written.get("harmonise"),
             missing=written.get("missing", "exclude"),
             missing_phases=written.get("missing_phases", "exclude"),
+            combination=written.get("combination", "none"),
             regions=written.get("regions"),
             says_the_switch=written.get(_BCLC_SWITCH) is False,
         )
@@ -98,6 +102,7 @@ class ModelInputs:
             # Left out where it is as it was before there was a choice: the dataset is the same.
             **({} if self.missing == "exclude" else {"missing": self.missing}),
             **({} if self.missing_phases == "exclude" else {"missing_phases": self.missing_phases}),
+            **({} if self.combination == "none" else {"combination": self.combination}),
             **({} if self.icc_bound == "estimate" else {"icc_bound": self.icc_bound}),
             **({} if self.regions is None else {"regions": self.regions}),
         }
@@ -196,6 +201,7 @@ def model_inputs(study: Study, spec: ModelSpec) -> ModelInputs:
         harmonise=settings.harmonise if feature_set else None,
         missing=settings.missing if factors else "exclude",
         missing_phases=settings.missing_phases if feature_set else "exclude",
+        combination=study.combination if feature_set else "none",
         regions=regions,
         says_the_switch=says_the_switch,
     )

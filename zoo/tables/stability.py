@@ -13,9 +13,11 @@ from schemas.errors import ContractError
 from schemas.keys import sql_name
 from schemas.study.file import Study
 from schemas.study.models import IccBound
+from store.analyst.define import quoted_name
 from store.analyst.query import snapshot_connection
 from store.history.changes import changed_since
 from store.history.snapshot import Snapshot
+from store.kinds.combined import WEIGHT, combined_rows
 from zoo.evaluation.agreement import IccEstimate, icc_agreement
 from zoo.tables.feature_columns import stored_feature_set
 from zoo.tables.stable_columns import stable_columns
@@ -295,15 +297,27 @@ def _compared_readings(study: Study) -> dict[str, list[Reading]]:
 def _values(
     snapshot: Snapshot, study: Study, feature_set: str, names: list[str]
 ) -> dict[str, dict[tuple[str, str, int], NDArray[np.float64]]]:
-    """Return the features of each patient, reader and reading by phase; only of patients read more than once."""
-    columns = ", ".join(f'w."{name}"' for name in names)
-    query = (
-        f'select w.phase, w.patient, w.reader, w.reading, {columns} from "{sql_name(feature_set)}" w '
-        "join study_masks m using (patient, exam, phase, lesion, reader, reading) where m.study = $study "
-        "and w.patient in (select patient from study_masks where study = $study group by patient "
-        "having count(distinct (reader, reading)) > 1)"
-    )
-    with snapshot_connection(snapshot, {sql_name(feature_set), "study_masks"}) as connection:
+    """Return the features of each patient, reader and reading by phase; only of patients read more than once.
+
+    Of several lesions those are compared that models read, in every reading's own drawing of them.
+    """
+    columns = "".join(f", {quoted_name(name)}" for name in names)
+    weight = "k.volume_mm3" if study.combination == "volume-weighted" else "1.0::double"
+    # Of the lesions that models read every reading is compared, not theirs alone.
+    rows = f"""select w.patient, w.exam, w.phase, w.lesion, w.reader, w.reading, {weight} as {WEIGHT}{columns}
+        from {quoted_name(sql_name(feature_set))} w
+        join study_masks m using (patient, exam, phase, lesion, reader, reading)
+        join masks k using (patient, exam, phase, lesion, reader, reading)
+        where m.study = $study
+        and w.patient in (select patient from study_masks where study = $study group by patient
+            having count(distinct (reader, reading)) > 1)
+        and ({study.combination != "none"} or (patient, exam, phase, lesion) in (
+            select (patient, exam, phase, lesion) from study_masks where study = $study and is_primary))"""
+    keys = ("phase", "patient", "reader", "reading")
+    query = f"select {', '.join(keys)}{columns} from ({rows})"
+    if study.combination != "none":
+        query = f"select {', '.join(keys)}{columns} from ({combined_rows(rows, *keys)})"
+    with snapshot_connection(snapshot, {sql_name(feature_set), "study_masks", "masks"}) as connection:
         table = connection.sql(query, params={"study": study.id}).fetchall()
     found: dict[str, dict[tuple[str, str, int], NDArray[np.float64]]] = {}
     for phase, patient, reader, reading, *values in table:

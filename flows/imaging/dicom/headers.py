@@ -16,6 +16,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sequence import Sequence as Items
 from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
+from flows.imaging.labels import StructureAbsentError
 from flows.imaging.opened_files import opened, system_words
 from schemas.errors import ContractError
 from schemas.settings import IMAGE_BYTES, limit_setting
@@ -59,7 +60,9 @@ def dicom_reading(source: Path) -> Iterator[None]:
             warnings.simplefilter("ignore")
             yield
     except ContractError as error:
-        raise ContractError(error.message, where=error.where or str(source), hint=error.hint) from error
+        # An absent structure is told from a fault: a study may name more than each patient has.
+        kind = StructureAbsentError if isinstance(error, StructureAbsentError) else ContractError
+        raise kind(error.message, where=error.where or str(source), hint=error.hint) from error
     except MemoryError as error:
         raise ContractError("there is not enough memory to read it", where=str(source)) from error
     except OSError as error:

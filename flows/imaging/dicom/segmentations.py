@@ -14,6 +14,7 @@ from flows.imaging.dicom.headers import items_of, number_of, shown_label, text_o
 from flows.imaging.dicom.lattices import placement_of
 from flows.imaging.dicom.pixels import decoded_frames
 from flows.imaging.grids import Grid
+from flows.imaging.labels import StructureAbsentError
 from schemas.errors import ContractError
 
 __all__ = ["SEGMENTATIONS", "segment_voxels"]
@@ -110,7 +111,8 @@ def _segment_number(header: Dataset, asked: int | None, segment: str | None) -> 
         if len(fitting) == 1:
             return fitting[0]
         many = "no segment of it has" if not fitting else f"{len(fitting)} segments of it have"
-        raise ContractError(f"{many} the label {shown_label(segment)}; it has {_listed(segments)}")
+        kind = ContractError if fitting else StructureAbsentError
+        raise kind(f"{many} the label {shown_label(segment)}; it has {_listed(segments)}")
     if len(segments) == 1:
         return segments[0][0]
     if asked is not None and [number for number, _ in segments].count(asked) == 1:

@@ -16,6 +16,7 @@ from flows.imaging.dicom.headers import items_of, shown_label, text_of, whole_of
 from flows.imaging.dicom.lattices import index_of
 from flows.imaging.dicom.rasters import is_enclosing, raster
 from flows.imaging.grids import Grid
+from flows.imaging.labels import StructureAbsentError
 from schemas.errors import ContractError
 
 __all__ = ["STRUCTURE_SET", "structure_voxels"]
@@ -91,7 +92,8 @@ def _roi(header: Dataset, name: str | None) -> Dataset:
     fitting = [each for each, found in zip(every, names, strict=True) if found.casefold() == name.strip().casefold()]
     if len(fitting) != 1:
         many = "no structure of it has" if not fitting else f"{len(fitting)} structures of it have"
-        raise ContractError(f"{many} the name {shown_label(name)} (ROIName); it has {listed}")
+        kind = ContractError if fitting else StructureAbsentError
+        raise kind(f"{many} the name {shown_label(name)} (ROIName); it has {listed}")
     return fitting[0]
 
 

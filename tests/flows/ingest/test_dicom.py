@@ -151,3 +151,35 @@ def test_no_header_reaches_the_store(dicom_study, prefect_server):
     stored = b"".join(file.read_bytes() for file in dicom_study.store_root.rglob("*") if file.is_file())
     for text in ("Doe^Jane", "MRN-P1", "SECRET", "1.2.826.0.1"):
         assert text.encode() not in stored
+
+
+def test_segments_named_by_lesion_are_its_lesions(dicom_study):
+    """One SEG holds every lesion as a segment; a patient need not have all of them, but one."""
+    dicom_study.edit(
+        'table = "patients.csv"\n', 'table = "patients.csv"\n\n[lesions]\neach = ["A", "B"]\nuse = "union"\n'
+    )
+    dicom_study.edit('segment = "lesion"', 'segment = "lesion {lesion}"')
+    text = dicom_study.file.read_text()
+    start, end = text.index("[phases.DP]"), text.index("[clinical")
+    dicom_study.file.write_text(text[:start] + text[end:])
+    labels = {"P1": ("Lesion A", "Lesion B"), "P2": ("Lesion A",), "P3": ("Lesion B",), "P4": ("Liver",)}
+    for patient, names in labels.items():
+        files = sorted((dicom_study.folder / "dicom" / patient / "series1").iterdir())
+        mask = sitk.GetArrayFromImage(dicom_study.mask(patient, "AP"))
+        parts = np.zeros((*mask.shape, len(names)), np.uint8)
+        for number in range(len(names)):
+            # Cut in two, each lesion has its half.
+            parts[..., number] = mask
+            parts[:, :, 6:, number] = 0 if number == 0 else mask[:, :, 6:]
+            parts[:, :, :6, number] = mask[:, :, :6] if number == 0 else 0
+        write_segmentation(dicom_study.folder / "segments" / f"{patient}.dcm", files, parts, names)
+    assert reasons(dicom_study) == {
+        ("P4", "AP"): "mask segments/P4.dcm: no segment of it has the label 'lesion A'; it has 1 'Liver'"
+    }
+    found = dicom_study.sql("select patient, lesion, lesion_voxels from masks order by all")
+    half, whole = 4 * 5 * 3, 4 * 5 * 6
+    assert [tuple(row.values()) for row in found] == [
+        *[("P1", "A", half), ("P1", "B", half), ("P1", "union", whole)],
+        *[("P2", "A", half), ("P2", "union", half)],
+        *[("P3", "B", half), ("P3", "union", half)],
+    ]

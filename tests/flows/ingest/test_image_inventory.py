@@ -20,7 +20,7 @@ def inventory_of(study, *, scans=(), masks=()):
         study.folder,
         study_tables(parsed, text, study.file).patients,
         known_scans={row["source"]: row for row in scans},
-        known_masks={(row["source"], row["mask_label"]): row for row in masks},
+        known_masks=masks,
         tolerance=1e-6,
         advance=lambda: None,
         workers=2,

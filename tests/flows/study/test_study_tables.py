@@ -102,7 +102,7 @@ def case(tmp_path):
 def test_patients_have_their_dates_and_readings(case):
     """A patient's exam date is the table's; a reading with 'where' belongs to those with yes."""
     patients = case.tables().patients
-    assert [(p.patient, p.exam_date) for p in patients[:4:3]] == [("A1", "2020-01-05"), ("A4", None)]
+    assert [(p.patient, p.exams[0].date) for p in patients[:4:3]] == [("A1", "2020-01-05"), ("A4", None)]
     assert [len(p.readings) for p in patients] == [2, 1, 1, 1, 1, 1]
     assert patients[0].readings[0].reader == "R1"
 

@@ -180,7 +180,7 @@ def test_dates_of_parquet_and_text_with_midnight_are_days(tmp_path):
     frame = pl.DataFrame({"patient": ["A", "B", "C"], "mri": moments})
     for cohort in (frame, frame.with_columns(pl.col("mri").dt.replace_time_zone("UTC")), frame.write_csv()):
         tables = study_of(tmp_path, cohort)
-        assert [each.exam_date for each in tables.patients] == ["2020-01-01", None, "2020-02-29"]
+        assert [each.exams[0].date for each in tables.patients] == ["2020-01-01", None, "2020-02-29"]
 
 
 @given(st.integers(-(10**12), 10**12), st.sampled_from([".0", ".00", ""]))

@@ -44,7 +44,7 @@ FOREIGN = [
 def test_what_is_no_plain_field_is_one_fault_with_what_is_allowed(field):
     """Formats, conversions, attributes, positions, nesting and loose braces are named with the fields there are."""
     fault = pattern_fault(f"images/{field}.nii")
-    assert "known are {patient}, {phase}, {reader}, {reading}" in fault
+    assert "known are {patient}, {exam}, {phase}, {lesion}, {reader}, {reading}" in fault
     assert len(fault) < 200
 
 

@@ -1,0 +1,64 @@
+"""What was found of the images and masks of a study's patients, and what a store knew of them before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["Inventory", "KnownMasks", "PatientInventory"]
+
+Row = dict[str, Any]
+
+
+@dataclass
+class PatientInventory:
+    """One patient's rows of the catalogue, and what failed."""
+
+    scans: list[Row] = field(default_factory=list)
+    masks: list[Row] = field(default_factory=list)
+    study_masks: list[Row] = field(default_factory=list)
+    failures: list[Row] = field(default_factory=list)
+    missing_images: list[str] = field(default_factory=list)
+    """The phase of each image that is not there."""
+    missing_masks: list[str] = field(default_factory=list)
+    """The phase of each mask that is not there."""
+    absent_labels: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
+    """The phase of each mask without the study's label, and the labels that it has."""
+    unoriented: list[str] = field(default_factory=list)
+    """The names of images, read this time, whose files do not say which way their axes run."""
+
+
+@dataclass
+class Inventory(PatientInventory):
+    """All patients' rows."""
+
+    def add(self, other: PatientInventory) -> None:
+        """Take over one patient's rows."""
+        self.scans += other.scans
+        self.masks += other.masks
+        self.study_masks += other.study_masks
+        self.failures += other.failures
+        self.missing_images += other.missing_images
+        self.missing_masks += other.missing_masks
+        self.absent_labels += other.absent_labels
+        self.unoriented += other.unoriented
+
+
+class KnownMasks:
+    """The masks of a store, found by the source that they were read from.
+
+    Parameters
+    ----------
+    rows : iterable of dict
+        Rows of the table ``masks``.
+    """
+
+    def __init__(self, rows: Iterable[Row]) -> None:
+        self._of_source: dict[str, dict[int, Row]] = {}
+        for row in rows:
+            self._of_source.setdefault(row["source"], {})[row["mask_label"]] = row
+
+    def of(self, source: str) -> dict[int, Row]:
+        """Return the masks that a source gave, by their label."""
+        return self._of_source.get(source, {})

@@ -1,0 +1,298 @@
+"""One patient's images and masks, read exam by exam and phase by phase into rows of the catalogue."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from flows.imaging.grids import Place
+from flows.imaging.labels import LabelAbsentError, StructureAbsentError
+from flows.imaging.opened_files import is_absent, shown_below, system_words
+from flows.imaging.sources import Source, image_source, mask_source, stat_of_source
+from flows.ingest.inventory import KnownMasks, PatientInventory
+from flows.ingest.lesion_choice import lesions_without_a_mask, marked_masks
+from flows.scans.reader import ImageReader
+from flows.study.tables import CohortPatient
+from schemas.cases.lesions import UNION, LesionPart, Lesions
+from schemas.errors import ContractError
+from schemas.keys import MaskKey
+from schemas.study.cohort import Phase, Reading
+from schemas.study.file import Study
+from schemas.study.path_patterns import filled_pattern
+
+__all__ = ["ONE_LESION", "PatientReading"]
+
+Row = dict[str, Any]
+_LONGEST_REASON = 1000
+ONE_LESION = "1"
+"""What the lesion of a mask is called where the study tells no several."""
+
+
+@dataclass
+class _Scan:
+    """The image of a phase of an exam, as far as it could be read."""
+
+    exam: str
+    name: str
+    """The phase's."""
+    phase: Phase
+    source: Source
+    row: Row | None = None
+    place: Place | None = None
+    """None where it need not be read, or could not."""
+    fault: str = ""
+
+
+@dataclass
+class PatientReading:
+    """One patient's images and masks, read exam by exam and phase by phase.
+
+    Parameters
+    ----------
+    study : Study
+        The parsed study file.
+    folder : Path
+        Where it lies; path patterns are relative to it.
+    patient : CohortPatient
+        Whose they are.
+    known_scans : mapping
+        Rows of the store by their source: a file whose size and time of change are as they were is not read again.
+    known_masks : KnownMasks
+        The store's masks, likewise.
+    tolerance : float
+        Largest difference of a mask's grid from its image's, as `geometry_difference` counts it.
+    reader : ImageReader
+        The child process that reads files.
+    """
+
+    study: Study
+    folder: Path
+    patient: CohortPatient
+    known_scans: Mapping[str, Row]
+    known_masks: KnownMasks
+    tolerance: float
+    reader: ImageReader
+    found: PatientInventory = field(default_factory=PatientInventory)
+    seen: dict[tuple[str, ...], Reading] = field(default_factory=dict)
+    """The first reading of each exam, phase, lesion and mask's source."""
+
+    def read_exam(self, exam: str) -> None:
+        """Add an exam's rows and failures to what was found."""
+        masks, failures = len(self.found.masks), len(self.found.failures)
+        for name, phase in self.study.phases.items():
+            try:
+                self._read_phase(exam, name, phase)
+            except Exception as error:
+                self._fail(MaskKey(self.patient.patient, exam, name, self._any_lesion, "", 0), _words(error))
+        own = self.found.masks[masks:]
+        for key in lesions_without_a_mask(self.study, own, self.found.failures[failures:]):
+            self._fail(key, f"lesion {key.lesion} is drawn in another phase of the exam, and has no mask in this one")
+        self.found.study_masks += marked_masks(self.study, own, self.patient.readings)
+
+    def _read_phase(self, exam: str, name: str, phase: Phase) -> None:
+        file = self._file(phase.image, exam, name, ONE_LESION, Reading())
+        scan = _Scan(exam, name, phase, Source(file))
+        try:
+            scan.source = image_source(file, phase)
+            scan.row = self._unchanged(self.known_scans.get(self._text(scan.source)), scan.source)
+            if scan.row is None:
+                scan.row, scan.place, lacks_orientation = self.reader.scan(scan.source)
+                if lacks_orientation:
+                    self.found.unoriented.append(file.name)
+        except Exception as error:
+            # A library's own error on one file must not cost the other patients their rows.
+            scan.fault = f"image {self._shown(file)}: {_words(error)}"
+            if is_absent(file):
+                self.found.missing_images.append(name)
+        if scan.row is not None:
+            # The modality is the study file's word, and may change where the file does not.
+            declared = {"exam": exam, "phase": name, "modality": phase.modality}
+            self.found.scans.append(scan.row | {"patient": self.patient.patient} | declared)
+        for reading in self.patient.readings:
+            self._read_masks(scan, reading)
+
+    def _read_masks(self, scan: _Scan, reading: Reading) -> None:
+        """Add the rows of what a reading drew on a scan, or why there is none."""
+        lesions = self.study.lesions
+        names = lesions.names if lesions is not None else (ONE_LESION,)
+        files = {name: self._mask_file(scan, name, reading) for name in names or (self._any_lesion,)}
+        there = [name for name, file in files.items() if not is_absent(file)]
+        if not there:
+            self.found.missing_masks.append(scan.name)
+        if scan.row is None:
+            self._fail(self._key(scan, self._any_lesion, reading), scan.fault)
+        elif lesions is None:
+            self._read_mask(scan, ONE_LESION, reading)
+        elif names is None:
+            part = lesions.part(scan.phase.label)
+            has_some = self._read_lesions(scan, self._any_lesion, reading, lesions=part)
+            if has_some and lesions.use == "union":
+                self._read_lesions(scan, UNION, reading, lesions=part.model_copy(update={"union": True}))
+        elif there:
+            self._read_named(scan, there, reading, lesions)
+        else:
+            said = f"mask {self._shown(next(iter(files.values())))}: there is none, nor of another lesion"
+            self._fail(self._key(scan, self._any_lesion, reading), said)
+
+    def _read_named(self, scan: _Scan, names: Sequence[str], reading: Reading, lesions: Lesions) -> None:
+        """Add the rows of lesions that have a mask or a segment each; a patient need not have all of them."""
+        lacking: list[StructureAbsentError] = []
+        failed = len(self.found.failures)
+        read = [name for name in names if self._read_mask(scan, name, reading, lacking)]
+        if read and lesions.use == "union":
+            first, *others = (self._mask_source(scan, name, reading) for name in read)
+            part = lesions.part(scan.phase.label, union=True)
+            self._read_lesions(scan, UNION, reading, lesions=part, first=first, also=tuple(others))
+        if lacking and not read and len(self.found.failures) == failed:
+            file = self._mask_file(scan, names[0], reading)
+            self._fail(self._key(scan, self._any_lesion, reading), f"mask {self._shown(file)}: {_words(lacking[0])}")
+
+    def _read_mask(
+        self, scan: _Scan, lesion: str, reading: Reading, lacking: list[StructureAbsentError] | None = None
+    ) -> bool:
+        """Add the row of one lesion's mask, or why there is none, and return whether there is one.
+
+        Where ``lacking`` is given it takes the error of a structure that is not there, which then is no failure.
+        """
+        key, label = self._key(scan, lesion, reading), scan.phase.label
+        try:
+            source = self._mask_source(scan, lesion, reading)
+            text = self._text(source)
+            self._refuse_another_readings(key, source, text, reading)
+            known = self._unchanged(self.known_masks.of(text).get(label), source)
+            if known is None or not self._is_of(scan, known):
+                known = self.reader.mask(source, self._place(scan), label, self.tolerance)
+            self._add_mask(scan, key, known)
+        except StructureAbsentError as error:
+            if lacking is None:
+                self._fail_mask(scan, key, reading, error)
+            else:
+                lacking.append(error)
+            return False
+        except Exception as error:
+            if isinstance(error, LabelAbsentError):
+                self.found.absent_labels.append((scan.name, error.present))
+            self._fail_mask(scan, key, reading, error)
+            return False
+        return True
+
+    def _read_lesions(
+        self,
+        scan: _Scan,
+        lesion: str,
+        reading: Reading,
+        *,
+        lesions: LesionPart,
+        first: Source | None = None,
+        also: tuple[Source, ...] = (),
+    ) -> bool:
+        """Add the rows of the lesions in one mask, or why there are none, and return whether there are any.
+
+        A lesion is called by its label in the mask; ``UNION`` is the only one of its own.
+        """
+        key = self._key(scan, lesion, reading)
+        try:
+            alone = first or self._mask_source(scan, self._any_lesion, reading)
+            if alone.part is not None and lesions.each == "label":
+                raise ContractError(
+                    'is DICOM, whose segments have names: list them, each = ["1", "2"], and put {lesion} into segment'
+                )
+            source = replace(alone, lesions=lesions, also=also)
+            text = self._text(source)
+            self._refuse_another_readings(key, source, text, reading)
+            # All that the mask holds were written at once: as many as are known are all there are.
+            known = [self._unchanged(row, source) for row in self.known_masks.of(text).values()]
+            rows = [row for row in known if row is not None and self._is_of(scan, row)]
+            if not rows or len(rows) < len(known):
+                rows = self.reader.lesions(source, self._place(scan), self.tolerance)
+            for row in rows:
+                name = str(row["mask_label"]) if lesion != UNION else UNION
+                self._add_mask(scan, key._replace(lesion=name), row)
+        except Exception as error:
+            if isinstance(error, LabelAbsentError):
+                self.found.absent_labels.append((scan.name, error.present))
+            self._fail_mask(scan, key, reading, error)
+            return False
+        return True
+
+    def _add_mask(self, scan: _Scan, key: MaskKey, row: Row) -> None:
+        assert scan.row is not None  # noqa: S101  (masks of no image are not read)
+        self.found.masks.append(row | {"image_sha256": scan.row["image_sha256"]} | key._asdict())
+
+    def _is_of(self, scan: _Scan, row: Row) -> bool:
+        """Return whether a row that the store knows is of this image."""
+        return scan.row is not None and bool(row["image_sha256"] == scan.row["image_sha256"])
+
+    def _place(self, scan: _Scan) -> Place:
+        """Return where a scan lies, for which its image is read where its row was known."""
+        if scan.place is None:
+            scan.place = self.reader.scan(scan.source)[1]
+        return scan.place
+
+    def _fail_mask(self, scan: _Scan, key: MaskKey, reading: Reading, error: Exception) -> None:
+        is_of_image = isinstance(error, ContractError) and error.where == str(scan.source.file)
+        # Of a common mask the first lesion's file stands for all of them.
+        lesion = self._any_lesion if key.lesion == UNION else key.lesion
+        file = scan.source.file if is_of_image else self._mask_file(scan, lesion, reading)
+        self._fail(key, f"{'image' if is_of_image else 'mask'} {self._shown(file)}: {_words(error)}")
+
+    def _fail(self, key: MaskKey, reason: str) -> None:
+        shown = "".join(each if each.isprintable() else "?" for each in " ".join(reason.split()))
+        about = {"stage": "ingest", "study": self.study.id, "feature_set": "", "feature": ""}
+        self.found.failures.append(about | key._asdict() | {"reason": shown[:_LONGEST_REASON]})
+
+    @property
+    def _any_lesion(self) -> str:
+        """Return what a failure names that is about all lesions of a mask: the first name, where they have names."""
+        names = self.study.lesions.names if self.study.lesions is not None else None
+        return names[0] if names else ONE_LESION
+
+    def _key(self, scan: _Scan, lesion: str, reading: Reading) -> MaskKey:
+        return MaskKey(self.patient.patient, scan.exam, scan.name, lesion, reading.reader, reading.reading)
+
+    def _mask_file(self, scan: _Scan, lesion: str, reading: Reading) -> Path:
+        return self._file(scan.phase.mask, scan.exam, scan.name, lesion, reading)
+
+    def _mask_source(self, scan: _Scan, lesion: str, reading: Reading) -> Source:
+        values = self.patient.pattern_values(scan.exam, scan.name, lesion, reading)
+        return mask_source(self._mask_file(scan, lesion, reading), scan.phase, values)
+
+    def _refuse_another_readings(self, key: MaskKey, source: Source, text: str, reading: Reading) -> None:
+        """Refuse a DICOM mask that is another reading's already: the two would agree in everything."""
+        # What has no text in the catalogue is refused when it is read.
+        if source.part is None or not text:
+            return
+        first = self.seen.setdefault((key.exam, key.phase, key.lesion, text), reading)
+        if first != reading:
+            raise ContractError(
+                f"is the mask of reading {first.reader}.{first.reading} too: its path or its segment needs {{reader}} "
+                "or {reading}"
+            )
+
+    def _file(self, pattern: str, exam: str, phase: str, lesion: str, reading: Reading) -> Path:
+        return self.folder / filled_pattern(pattern, self.patient.pattern_values(exam, phase, lesion, reading))
+
+    def _unchanged(self, row: Row | None, source: Source) -> Row | None:
+        """Return a row of the store where its files are as they were."""
+        return row if row is not None and row["source_stat"] == stat_of_source(source, self.folder) else None
+
+    def _text(self, source: Source) -> str:
+        try:
+            return source.text(self.folder)
+        except (ContractError, OSError, ValueError):
+            return ""  # reading it says why
+
+    def _shown(self, file: Path) -> str:
+        """Return a file's path below the study's folder, its name alone where it lies elsewhere."""
+        return shown_below(file, self.folder)
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, ContractError):
+        return f"{error.message} ({error.hint})" if error.hint else error.message
+    if isinstance(error, OSError):
+        return f"cannot be read: {system_words(error)}"
+    # A library's words may hold the file's own, and places in memory.
+    return f"reading it ends in a {type(error).__name__}"

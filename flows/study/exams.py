@@ -1,0 +1,80 @@
+"""The exams that a study's table lists of each patient."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from flows.study.source import StudySource
+from flows.tables.patient_ids import KnownIds, with_ids
+from flows.tables.text_table import TextTable
+from schemas.cases.exams import Exams
+from schemas.errors import ContractError
+
+__all__ = ["PatientExam", "listed_exams"]
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._:-]{0,199}")
+
+
+class PatientExam(NamedTuple):
+    """An exam of a patient."""
+
+    name: str
+    date: str | None
+    """ISO 8601."""
+
+
+def listed_exams(source: StudySource, exams: Exams, patients: Mapping[str, str]) -> dict[str, list[PatientExam]]:
+    """Return the exams of each patient in the order of the table; a patient without one is not there.
+
+    Parameters
+    ----------
+    source : StudySource
+        The study file, which takes the faults of the table.
+    exams : Exams
+        Which table, and its columns.
+    patients : mapping of str to str
+        The cohort: each pseudonym as tables write it and as the store knows it.
+    """
+    cohort = source.study.cohort
+    key = "sheet" if exams.table is None and exams.sheet is not None else "table"
+    table = source.table(exams.table or cohort.table, ("exams", key), exams.sheet)
+    if table is None:
+        return {}
+    has_patients = source.has(table, cohort.patient, "exams", key)
+    if not (source.has(table, exams.exam, "exams", "exam") & source.has(table, exams.date, "exams", "date")):
+        return {}
+    if not has_patients:
+        return {}
+    found: dict[str, list[PatientExam]] = {}
+    with source.faults.gathered():
+        table = with_ids(table, cohort.patient, exams.exam).narrowed((cohort.patient, exams.exam, exams.date))
+        known = KnownIds(patients)
+        for line, row in table.rows():
+            try:
+                patient = patients.get(row[cohort.patient])
+                if patient is None:
+                    # Without patients the cohort table itself is at fault, and says so.
+                    if patients and exams.table is not None:
+                        raise table.fault(line, cohort.patient, known.stranger(row[cohort.patient]))
+                    continue
+                exam = _exam(table, line, exams, row)
+                own = found.setdefault(patient, [])
+                before = next((each for each in own if each.name == exam.name), None)
+                if before is not None and before != exam:
+                    said = f"exam '{exam.name}' of '{row[cohort.patient]}' stands here with another date"
+                    raise table.fault(line, exams.date, said)
+                if before is None:
+                    own.append(exam)
+            except ContractError as error:
+                source.cell_fault(table, cohort.patient, error)
+    return found
+
+
+def _exam(table: TextTable, line: int, exams: Exams, row: dict[str, str]) -> PatientExam:
+    name = row[exams.exam]
+    if not _NAME.fullmatch(name):
+        said = f"'{name[:80]}' names no exam: letters, digits, blanks and . _ : -, a letter or digit first"
+        raise table.fault(line, exams.exam, said)
+    return PatientExam(name, table.date(line, exams.date, row))

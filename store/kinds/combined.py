@@ -1,0 +1,40 @@
+"""Several rows of one patient and phase made one: the lesions of each exam averaged, then the exams."""
+
+from __future__ import annotations
+
+__all__ = ["WEIGHT", "combined_rows"]
+
+WEIGHT = '"weight of the row"'
+"""The column of weights, quoted: a name that no feature has."""
+
+_OWN_NAME = r'"\0"'  # what DuckDB puts a column's own name for
+
+
+def combined_rows(rows: str, *keys: str) -> str:
+    """Return the query that gives one row for each value of some keys.
+
+    A feature is averaged over the lesions of an exam by their weights, and the exams' averages equally. It is NULL
+    where one of the rows lacks it. Sums are taken in the order of lesions and exams by their names, so that they are
+    the same to the last bit each time.
+
+    Parameters
+    ----------
+    rows : str
+        A query with the keys, ``exam``, ``lesion``, `WEIGHT` and the features, and no other column.
+    *keys : str
+        The keys, such as ``patient`` and ``phase``.
+    """
+    key = ", ".join(keys)
+    lesion, exam = f"columns(* exclude ({key}, exam, lesion, {WEIGHT}))", f"columns(* exclude ({key}, exam))"
+    of_lesions = f"list_sum(list({lesion} * {WEIGHT} order by lesion)) / list_sum(list({WEIGHT} order by lesion))"
+    of_exams = f"list_sum(list({exam} order by exam)) / count(*)"
+    return f"""    with lesion_rows as (
+{rows}
+    ), exam_rows as (
+        select {key}, exam, if(count({lesion}) = count(*), {of_lesions}, null) as {_OWN_NAME}
+        from lesion_rows
+        group by {key}, exam
+    )
+    select {key}, if(count({exam}) = count(*), {of_exams}, null) as {_OWN_NAME}
+    from exam_rows
+    group by {key}"""
