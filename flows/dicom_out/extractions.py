@@ -58,7 +58,7 @@ def extractions_of(
 
 def _measured(entry: dict[str, Any], row: dict[str, Any]) -> MeasuredFeature:
     names = ("image_type", "family", "name", "ibsi_id", "deviation", "unit")
-    return MeasuredFeature(*(entry[name] for name in names), row[entry["feature"]])
+    return MeasuredFeature(**{name: entry[name] for name in names}, value=row[entry["feature"]])
 
 
 def _chosen_sets(snapshot: Snapshot, study: str, asked: Sequence[str]) -> list[dict[str, Any]]:

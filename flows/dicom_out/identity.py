@@ -96,20 +96,21 @@ def new_object(sop_class: str, owner: Owner) -> FileDataset:
     return dataset
 
 
-def settle_uids(dataset: FileDataset, owner: Owner) -> None:
+def settle_uids(dataset: Dataset, owner: Owner) -> None:
     """Put UIDs that follow from an object's content in the place of those that were drawn by chance, and its time.
 
     The object alone makes up its series. Two that differ in anything have other UIDs, two that are equal the same.
 
     Parameters
     ----------
-    dataset : pydicom.FileDataset
+    dataset : pydicom.Dataset
         The object, changed in place.
     owner : Owner
         Whose it is.
     """
     dataset.InstanceCreationDate, dataset.InstanceCreationTime = owner.day, owner.time
-    dataset.ContentDate, dataset.ContentTime = owner.day, owner.time
+    if "ContentDate" in dataset:
+        dataset.ContentDate, dataset.ContentTime = owner.day, owner.time
     dataset.TimezoneOffsetFromUTC = "+0000"
     for equipment in dataset.get("ContributingEquipmentSequence") or ():
         if "ContributionDateTime" in equipment:
@@ -121,7 +122,7 @@ def settle_uids(dataset: FileDataset, owner: Owner) -> None:
     _name(dataset, uid_of("instance", content), uid_of("series", content), uid_of("dimensions", content))
 
 
-def _name(dataset: FileDataset, instance: str, series: str, dimensions: str) -> None:
+def _name(dataset: Dataset, instance: str, series: str, dimensions: str) -> None:
     dataset.SOPInstanceUID, dataset.SeriesInstanceUID = UID(instance), UID(series)
     dataset.file_meta.MediaStorageSOPInstanceUID = UID(instance)
     for each in _of_dimensions(dataset):

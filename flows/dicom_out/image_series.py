@@ -123,5 +123,5 @@ def _sixteen_bits(voxels: NDArray[Any]) -> NDArray[Any]:
     )
 
 
-def _written(numbers: Any) -> list[DS]:
+def _written(numbers: Any) -> list[Any]:
     return [DS(float(each), auto_format=True) for each in numbers]

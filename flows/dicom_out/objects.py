@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
-from pydicom.dataset import FileDataset
+from pydicom.dataset import Dataset, FileDataset
 
 from flows.dicom_out.identity import Owner, uid_of
 from flows.dicom_out.image_series import references_to, series_of
@@ -133,7 +133,7 @@ def _refuse_changed(what: str, found: str, ingested: str) -> None:
         raise ContractError(f"{what}: it is not what was ingested: run radzoo ingest again, then radzoo dicom")
 
 
-def _write(dataset: FileDataset, file: Path) -> int:
+def _write(dataset: Dataset, file: Path) -> int:
     """Write an object where it is not there yet: two masks of one image share its series."""
     if file.exists():
         return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from pydicom.dataset import Dataset
@@ -69,18 +70,16 @@ def references_of(frames: Sequence[Frame], distance_mm: float, patient: str, mad
     if len(files) == 1 and len(frames) > 1:
         return _of_one_file(frames, distance_mm, patient, made)
     if len(files) < len(frames):
-        raise ContractError(
-            f"its {len(frames)} slices lie in {len(files)} files of several frames, to which no segmentation of ours "
-            "can refer",
-            where=str(files[0].parent),
-        )
+        raise _several_multiframes(frames, files)
     found = []
     for frame in frames:
         with dicom_reading(frame.file):
             header = dataset_of(frame.file, _TAGS)
             _refuse_lacking(header)
-            if header.get("PerFrameFunctionalGroupsSequence"):
-                return _of_one_file(frames, distance_mm, patient, made)
+            if (whole_of(header, "NumberOfFrames") or 1) > 1:
+                if len(frames) == 1:
+                    return _of_one_file(frames, distance_mm, patient, made)
+                raise _several_multiframes(frames, files)
             owner = Owner.at(patient, text_of(header, "StudyInstanceUID"), text_of(header, "FrameOfReferenceUID"), made)
             image = _image(header, owner)
             image.ImagePositionPatient, image.ImageOrientationPatient = list(frame.position), list(frame.orientation)
@@ -107,16 +106,26 @@ def _of_one_file(frames: Sequence[Frame], distance_mm: float, patient: str, made
         )
         image.SharedFunctionalGroupsSequence = Items([Dataset()])
         for keyword in _PLANES[1:]:
-            first = image.PerFrameFunctionalGroupsSequence[0][keyword]
-            image.SharedFunctionalGroupsSequence[0].add(first)
+            # Frames of other volumes may be turned otherwise: none of them is referred to.
+            of_volume = image.PerFrameFunctionalGroupsSequence[frames[0].index][keyword]
+            image.SharedFunctionalGroupsSequence[0].add(of_volume)
             for group in image.PerFrameFunctionalGroupsSequence:
                 del group[keyword]
     return References(owner, (image,), tuple(frame.index for frame in frames), len(groups))
 
 
+def _several_multiframes(frames: Sequence[Frame], files: Sequence[Path]) -> ContractError:
+    return ContractError(
+        f"its {len(frames)} slices lie in {len(files)} files of several frames each, to which no segmentation of ours "
+        "can refer",
+        where=str(files[0].parent),
+    )
+
+
 def _image(header: Dataset, owner: Owner) -> Dataset:
     image = new_object(text_of(header, "SOPClassUID"), owner)
-    image.SOPInstanceUID, image.SeriesInstanceUID = text_of(header, "SOPInstanceUID"), text_of(header, "SeriesInstanceUID")
+    for keyword in ("SOPInstanceUID", "SeriesInstanceUID"):
+        setattr(image, keyword, text_of(header, keyword))
     image.Modality = text_of(header, "Modality")
     image.Rows, image.Columns = whole_of(header, "Rows"), whole_of(header, "Columns")
     del image.Manufacturer  # radzoo did not make it
@@ -126,19 +135,10 @@ def _image(header: Dataset, owner: Owner) -> Dataset:
 def _group(
     position: tuple[float, ...], orientation: tuple[float, ...], spacing: tuple[float, ...], thickness: float, by: float
 ) -> Dataset:
-    group = Dataset()
-    for keyword, elements in zip(
-        _PLANES,
-        (
-            {"ImagePositionPatient": list(position)},
-            {"ImageOrientationPatient": list(orientation)},
-            {"PixelSpacing": list(spacing), "SliceThickness": thickness, "SpacingBetweenSlices": by},
-        ),
-        strict=True,
-    ):
-        item = Dataset()
-        for name, value in elements.items():
-            setattr(item, name, value)
+    place, turn, measures, group = Dataset(), Dataset(), Dataset(), Dataset()
+    place.ImagePositionPatient, turn.ImageOrientationPatient = list(position), list(orientation)
+    measures.PixelSpacing, measures.SliceThickness, measures.SpacingBetweenSlices = list(spacing), thickness, by
+    for keyword, item in zip(_PLANES, (place, turn, measures), strict=True):
         setattr(group, keyword, Items([item]))
     return group
 

@@ -22,7 +22,6 @@ from highdicom.sr import (
     VolumetricROIMeasurementsAndQualitativeEvaluations,
 )
 from pydicom.dataset import Dataset
-from pydicom.sequence import Sequence as Items
 from pydicom.sr.codedict import codes
 
 from flows.dicom_out.codes import (
@@ -122,10 +121,11 @@ def report_of(
         software_versions=RELEASE,
         is_complete=True,
         is_final=True,
-        series_description=f"{extracted.feature_set} {key.phase} lesion {key.lesion}, {key.reader} {key.reading}"[:_LONGEST],
-        coding_schemes=None,
+        series_description=f"{extracted.feature_set} {key.phase} lesion {key.lesion}, {key.reader} {key.reading}"[
+            :_LONGEST
+        ],
     )
-    report.CodingSchemeIdentificationSequence = Items(coding_schemes())
+    report.CodingSchemeIdentificationSequence = coding_schemes()
     owner = references.owner
     settle_uids(report, Owner.at(owner.patient, owner.study, owner.reference, extracted.made))
     return report

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import uuid
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
+from queue import SimpleQueue
 
 from flows.commits.erased_meanwhile import carry_out
 from flows.dicom_out.extractions import extractions_of
@@ -50,6 +54,7 @@ def write_dicom(
     patients: Sequence[str] = (),
     feature_sets: Sequence[str] = (),
     with_images: bool = False,
+    workers: int | None = None,
 ) -> DicomReport:
     """Write segmentations and structured reports of a study's masks, and return what was written.
 
@@ -67,6 +72,8 @@ def write_dicom(
         ``name@version``: only these; all of the study that hold radiomics where empty.
     with_images : bool
         Write an image that is no DICOM as a series too.
+    workers : int, optional
+        Child processes that read and write; as many as there are cores where absent.
 
     Raises
     ------
@@ -78,7 +85,11 @@ def write_dicom(
         When not one mask can be written.
     """
     return carry_out(
-        store, lambda _: _write_dicom(store, folder, study, patients, feature_sets, with_images), only_reads=True
+        store,
+        lambda _: _write_dicom(
+            store, folder, study, patients, feature_sets, with_images, workers or os.cpu_count() or 1
+        ),
+        only_reads=True,
     )
 
 
@@ -89,6 +100,7 @@ def _write_dicom(
     patients: Sequence[str],
     feature_sets: Sequence[str],
     with_images: bool,
+    workers: int,
 ) -> DicomReport:
     snapshot = Snapshot(store)
     stored = stored_study(snapshot, study)
@@ -115,7 +127,7 @@ def _write_dicom(
             raise UsageError(
                 f"'{folder}' cannot be made: {system_words(error)}", hint="name a folder that you may write"
             ) from error
-        written, failures = _write_all(stored.id, exported, study_folder(snapshot, stored.id), partial)
+        written, failures = _write_all(stored.id, exported, study_folder(snapshot, stored.id), partial, workers)
         if not written:
             _refuse_all(stored.id, folder, failures)
         partial.replace(folder)
@@ -142,7 +154,7 @@ def _refuse_all(study: str, folder: Path, failures: dict[str, str]) -> None:
     reasons = set(failures.values())
     if reasons == {NOT_DICOM}:
         raise ContractError(
-            f"no image of study '{study}' is DICOM: there are no instances that segmentations and reports could refer to",
+            f"no image of study '{study}' is DICOM: there are no instances that segmentations could refer to",
             where=study,
             hint=f"radzoo dicom {folder} --study {study} --with-images writes the images as series too; or name the "
             "DICOM originals in the study file, then radzoo ingest and radzoo refresh",
@@ -169,22 +181,38 @@ def _chosen_masks(snapshot: Snapshot, study: str, patients: Sequence[str]) -> li
 
 
 def _write_all(
-    study: str, exported: Sequence[ExportedMask], place: Path | None, into: Path
+    study: str, exported: Sequence[ExportedMask], place: Path | None, into: Path, workers: int
 ) -> tuple[dict[str, Written], dict[str, str]]:
     """Write all masks and return what was written of each, and why some were not."""
     written: dict[str, Written] = {}
     failures: dict[str, str] = {}
+    readers: SimpleQueue[LimitedProcess] = SimpleQueue()
     with ExitStack() as opened, progress_bar(f"writing {study}", len(exported), "masks") as advance:
         temporary = opened.enter_context(temporary_folder())
         limits = file_limits((into,) if temporary is None else (into, temporary))
-        child = opened.enter_context(LimitedProcess(limits, trusted=("flows.imaging", "flows.dicom_out"), by_fork=True))
-        for each in exported:
-            name = str(each.mask.key)
-            try:
-                written[name] = child.call(written_objects, each, ReadingFolders(place, temporary), into)
-            except LimitedProcessError as error:
-                failures[name] = limit_words(error)
-            except ContractError as error:
-                failures[name] = error.message
-            advance()
-    return written, failures
+        for _ in range(min(workers, len(exported))):
+            child = LimitedProcess(limits, trusted=("flows.imaging", "flows.dicom_out"), by_fork=True)
+            readers.put(opened.enter_context(child))
+
+        def of_one_image(masks: Sequence[ExportedMask]) -> None:
+            # One after another: masks of an image share its series.
+            for each in masks:
+                reader, name = readers.get(), str(each.mask.key)
+                try:
+                    written[name] = reader.call(written_objects, each, ReadingFolders(place, temporary), into)
+                except LimitedProcessError as error:
+                    failures[name] = limit_words(error)
+                except ContractError as error:
+                    failures[name] = error.message
+                finally:
+                    readers.put(reader)
+                advance()
+
+        by_image = [list(masks) for _, masks in groupby(exported, key=lambda each: each.mask.key[:3])]
+        with ThreadPoolExecutor(workers) as pool:
+            list(pool.map(of_one_image, by_image))
+    # In the order of the masks, whichever ended first.
+    names = [str(each.mask.key) for each in exported]
+    return {name: written[name] for name in names if name in written}, {
+        name: failures[name] for name in names if name in failures
+    }

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from flows.cli.outcome import CommandResult, Context, counted
+from flows.cli.outcome import CommandResult, Context, Workers, counted
 from store.home import Store
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ def dicom(
     patient: tuple[str, ...] = (),
     feature_set: tuple[str, ...] = (),
     with_images: bool = False,
+    workers: Workers = None,
     context: Annotated[Context, Parameter(parse=False)],
 ) -> CommandResult:
     """Write a study's masks and features as DICOM: a segmentation and structured reports of each mask.
@@ -48,6 +49,8 @@ def dicom(
     with_images
         Write images that are no DICOM (NIfTI, NRRD, ...) as derived MR or CT series too, so that there is something to
         refer to. Without it their masks are refused.
+    workers
+        Processes that read and write; as many as there are cores where not given.
 
     Examples
     --------
@@ -58,7 +61,13 @@ def dicom(
     from flows.dicom_out.run import write_dicom
 
     found = write_dicom(
-        Store(context.store), folder, study, patients=patient, feature_sets=feature_set, with_images=with_images
+        Store(context.store),
+        folder,
+        study,
+        patients=patient,
+        feature_sets=feature_set,
+        with_images=with_images,
+        workers=workers,
     )
     return CommandResult(_text(found), found, _WITH_FAILURES if found.failures else 0)
 
