@@ -93,7 +93,7 @@ def references_to(series: tuple[FileDataset, ...], owner: Owner) -> References:
         image = FileDataset("", {}, file_meta=each.file_meta)
         image.update({element.tag: element for element in each if element.keyword not in _OF_THE_FILE})
         images.append(image)
-    return References(owner, tuple(images), tuple(range(len(images))), len(images))
+    return References(owner, tuple(images))
 
 
 def _add_kind(slice_: FileDataset, modality: str) -> None:

@@ -34,17 +34,15 @@ class References(NamedTuple):
     owner : Owner
         The pseudonym, with the study and the axes of the images.
     images : tuple of pydicom.Dataset
-        One a slice, or a single one of several frames.
-    places : tuple of int
-        Of each slice of the volume, which frame of the images it is, counted through all of them.
-    frames : int
-        How many frames there are: more than slices where a file holds several volumes.
+        One a slice, or a single one of several frames, of which only those of the volume are described, in its order:
+        a dynamic image has several at one place.
+    frame_numbers : tuple of int
+        Of each slice of the volume, which frame of the one image it is, from 1; empty where each slice is an image.
     """
 
     owner: Owner
     images: tuple[Dataset, ...]
-    places: tuple[int, ...]
-    frames: int
+    frame_numbers: tuple[int, ...] = ()
 
 
 def references_of(frames: Sequence[Frame], distance_mm: float, patient: str, made: str) -> References:
@@ -82,11 +80,12 @@ def references_of(frames: Sequence[Frame], distance_mm: float, patient: str, mad
                 raise _several_multiframes(frames, files)
             owner = Owner.at(patient, text_of(header, "StudyInstanceUID"), text_of(header, "FrameOfReferenceUID"), made)
             image = _image(header, owner)
-            image.ImagePositionPatient, image.ImageOrientationPatient = list(frame.position), list(frame.orientation)
-            image.PixelSpacing = list(frame.spacing)
+            image.ImagePositionPatient = list(frame.position)
+            # One orientation and spacing, as the volume has: headers round them from slice to slice.
+            image.ImageOrientationPatient, image.PixelSpacing = list(frames[0].orientation), list(frames[0].spacing)
             image.SliceThickness, image.SpacingBetweenSlices = _thickness(frame, distance_mm), distance_mm
             found.append(image)
-    return References(owner, tuple(found), tuple(range(len(found))), len(found))
+    return References(owner, tuple(found))
 
 
 def _of_one_file(frames: Sequence[Frame], distance_mm: float, patient: str, made: str) -> References:
@@ -98,20 +97,20 @@ def _of_one_file(frames: Sequence[Frame], distance_mm: float, patient: str, made
         shared = next(iter(items_of(header, "SharedFunctionalGroupsSequence")), None)
         groups = items_of(header, "PerFrameFunctionalGroupsSequence")
         image = _image(header, owner)
-        image.NumberOfFrames = len(groups)
-        planes = [plane_of(header, group, shared) for group in groups]
+        image.NumberOfFrames = len(frames)
         # Each frame says its own plane: whatever all share is repeated, and nothing else of the groups is kept.
         image.PerFrameFunctionalGroupsSequence = Items(
-            [_group(*plane, _thickness(frames[0], distance_mm), distance_mm) for plane in planes]
+            _group(*plane_of(header, groups[frame.index], shared), _thickness(frame, distance_mm), distance_mm)
+            for frame in frames
         )
-        image.SharedFunctionalGroupsSequence = Items([Dataset()])
+        common = Dataset()
         for keyword in _PLANES[1:]:
-            # Frames of other volumes may be turned otherwise: none of them is referred to.
-            of_volume = image.PerFrameFunctionalGroupsSequence[frames[0].index][keyword]
-            image.SharedFunctionalGroupsSequence[0].add(of_volume)
+            # As the volume has it: one orientation and spacing.
+            common.add(image.PerFrameFunctionalGroupsSequence[0][keyword])
             for group in image.PerFrameFunctionalGroupsSequence:
                 del group[keyword]
-    return References(owner, (image,), tuple(frame.index for frame in frames), len(groups))
+        image.SharedFunctionalGroupsSequence = Items([common])
+    return References(owner, (image,), tuple(frame.index + 1 for frame in frames))
 
 
 def _several_multiframes(frames: Sequence[Frame], files: Sequence[Path]) -> ContractError:

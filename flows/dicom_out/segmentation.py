@@ -8,6 +8,7 @@ import highdicom
 import numpy as np
 from highdicom.seg import SegmentAlgorithmTypeValues, SegmentationTypeValues, SegmentDescription
 from numpy.typing import NDArray
+from pydicom.dataset import Dataset
 
 from flows.dicom_out.codes import LESION, LESION_CATEGORY
 from flows.dicom_out.identity import MANUFACTURER, RELEASE, settle_uids, uid_of
@@ -47,8 +48,6 @@ def segmentation_of(lesion: NDArray[np.bool_], references: References, key: Mask
         Whose mask it is.
     """
     owner = references.owner
-    frames = np.zeros((references.frames, *lesion.shape[1:]), dtype=np.uint8)
-    frames[list(references.places)] = lesion
     lesion_id = tracked(key)
     described = SegmentDescription(
         SEGMENT,
@@ -61,7 +60,7 @@ def segmentation_of(lesion: NDArray[np.bool_], references: References, key: Mask
     )
     found = highdicom.seg.Segmentation(
         list(references.images),
-        frames,
+        lesion.astype(np.uint8),
         SegmentationTypeValues.BINARY,
         [described],
         series_instance_uid=uid_of("series"),
@@ -76,5 +75,15 @@ def segmentation_of(lesion: NDArray[np.bool_], references: References, key: Mask
         content_description=f"lesion {key.lesion}, reader {key.reader}, reading {key.reading}"[:_LONGEST],
         series_description=f"{key.phase} lesion {key.lesion}, reader {key.reader}, reading {key.reading}"[:_LONGEST],
     )
+    if references.frame_numbers:
+        _name_frames(found, references.frame_numbers)
     settle_uids(found, owner)
     return found
+
+
+def _name_frames(segmentation: Dataset, numbers: tuple[int, ...]) -> None:
+    """Put the file's own numbers of frames in the place of those that count through the volume."""
+    for group in segmentation.PerFrameFunctionalGroupsSequence:
+        for derivation in group.DerivationImageSequence:
+            for source in derivation.SourceImageSequence:
+                source.ReferencedFrameNumber = numbers[int(source.ReferencedFrameNumber) - 1]
