@@ -67,7 +67,7 @@ def write_dicom_patient(
 
 
 def round_geometry(image: sitk.Image) -> None:
-    """Put an image where its NIfTI file lies, which holds spacing and origin in single precision.
+    """Let an image lie where its NIfTI file does, which holds spacing and origin in single precision.
 
     A voxel of 1.2 mm is 1.2000000477 mm there. The difference moves features of resampled images by some millionths.
     """

@@ -97,7 +97,7 @@ def new_object(sop_class: str, owner: Owner) -> FileDataset:
 
 
 def settle_uids(dataset: Dataset, owner: Owner) -> None:
-    """Put UIDs that follow from an object's content in the place of those that were drawn by chance, and its time.
+    """Let an object have its time, and UIDs that follow from its content instead of those that were drawn by chance.
 
     The object alone makes up its series. Two that differ in anything have other UIDs, two that are equal the same.
 

@@ -147,10 +147,9 @@ def test_features_through_dicom_are_those_through_nifti(cohort, dicom, tmp_path)
         assert np.allclose(found[key], values, rtol=1e-6, atol=0), key
 
 
-def test_the_demonstration_in_dicom_names_files_that_are_there(tmp_path, monkeypatch):
+def test_the_demonstration_in_dicom_names_files_that_are_there(tmp_path):
     """Each pattern of its study file leads to a series and a mask; asked again, nothing is written again."""
-    monkeypatch.setattr("flows.demo.files.FEWEST_PATIENTS", 2)
-    study_file = demo_study(tmp_path, patients=2, scale=0.25, format="dicom", workers=1)
+    study_file = demo_study(tmp_path, patients=24, scale=0.25, format="dicom", workers=2)
     study = parsed_study(study_file.read_text(), "study.toml")
     patients = [line.split(",")[0] for line in (tmp_path / "patients.csv").read_text().splitlines()[1:]]
     for patient in patients:
@@ -159,4 +158,4 @@ def test_the_demonstration_in_dicom_names_files_that_are_there(tmp_path, monkeyp
             assert len(list((tmp_path / phase.image.format(**keys)).glob("*.dcm"))) == 12
             assert (tmp_path / phase.mask.format(**keys, reader=1, reading=1)).is_file()
     before = study_file.stat().st_mtime_ns
-    assert demo_study(tmp_path, patients=2, scale=0.25, format="dicom", workers=1).stat().st_mtime_ns == before
+    assert demo_study(tmp_path, patients=24, scale=0.25, format="dicom", workers=2).stat().st_mtime_ns == before
