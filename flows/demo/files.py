@@ -22,7 +22,7 @@ from flows.demo.phantom.liver import DEFAULT_SCALE, PHASES, lesion_mask, phantom
 from flows.engine.progress import progress_bar
 from schemas.errors import UsageError
 
-__all__ = ["FEWEST_PATIENTS", "PUBLISHED_PATIENTS", "ImageFormat", "demo_study"]
+__all__ = ["FEWEST_PATIENTS", "PUBLISHED_PATIENTS", "ImageFormat", "demo_study", "study_text"]
 
 ImageFormat = Literal["nifti", "dicom"]
 """Of the demonstration's images and masks."""
@@ -90,11 +90,19 @@ def demo_study(
             for _ in pool.map(partial(_write_patient, folder, scale, format), cohort.to_dicts(), chunksize=4):
                 advance()
     cohort.write_csv(folder / "patients.csv")
-    parts = ("study.toml", "networks_full.toml" if full else "networks.toml")
-    text = "".join(files("flows.demo").joinpath(part).read_text(encoding="utf-8") for part in parts)
-    study_file.write_text(_as_dicom(text) if format == "dicom" else text, encoding="utf-8")
+    study_file.write_text(study_text(full=full, format=format), encoding="utf-8")
     manifest.write_text(json.dumps(settings))
     return study_file
+
+
+def study_text(*, full: bool = False, format: ImageFormat = "nifti") -> str:  # noqa: A002
+    """Return the demonstration's study file; `demo_study` says what the parameters are."""
+    parts = ("study.toml", "networks_full.toml" if full else "networks.toml")
+    text = "".join(files("flows.demo").joinpath(part).read_text(encoding="utf-8") for part in parts)
+    if format == "dicom":
+        # A folder a phase, a segmentation a mask.
+        return text.replace("/{phase}.nii.gz", "/{phase}").replace("_{reading}.nii.gz", "_{reading}.dcm")
+    return text
 
 
 def _first_patients(cohort: pl.DataFrame, patients: int) -> pl.DataFrame:
@@ -113,11 +121,6 @@ def _first_patients(cohort: pl.DataFrame, patients: int) -> pl.DataFrame:
         seen[each] += 1
         kept.append(seen[each] <= quota[each])
     return cohort.filter(pl.Series(kept))
-
-
-def _as_dicom(text: str) -> str:
-    """Return the study file with the places of DICOM files: a folder a phase, a segmentation a mask."""
-    return text.replace("/{phase}.nii.gz", "/{phase}").replace("_{reading}.nii.gz", "_{reading}.dcm")
 
 
 def _write_patient(folder: Path, scale: float, format: ImageFormat, row: Mapping[str, Any]) -> None:  # noqa: A002

@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from queue import SimpleQueue
@@ -190,6 +190,9 @@ def _write_all(
     with ExitStack() as opened, progress_bar(f"writing {study}", len(exported), "masks") as advance:
         temporary = opened.enter_context(temporary_folder())
         limits = file_limits((into,) if temporary is None else (into, temporary))
+        # A call reads two files, and writes a report of some seconds for each extraction.
+        calls = 2 + max(len(each.extractions) for each in exported)
+        limits = replace(limits, seconds=calls * limits.seconds)
         for _ in range(min(workers, len(exported))):
             child = LimitedProcess(limits, trusted=("flows.imaging", "flows.dicom_out"), by_fork=True)
             readers.put(opened.enter_context(child))

@@ -82,7 +82,7 @@ def segmentation_of(lesion: NDArray[np.bool_], references: References, key: Mask
 
 
 def _name_frames(segmentation: Dataset, numbers: tuple[int, ...]) -> None:
-    """Put the file's own numbers of frames in the place of those that count through the volume."""
+    """Let sources be named by the file's own numbers of frames, not by those that count through the volume."""
     for group in segmentation.PerFrameFunctionalGroupsSequence:
         for derivation in group.DerivationImageSequence:
             for source in derivation.SourceImageSequence:

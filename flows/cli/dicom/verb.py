@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from flows.cli.outcome import CommandResult, Context, Workers, counted
+from store.faults import disk_faults
 from store.home import Store
 
 if TYPE_CHECKING:
@@ -60,15 +61,16 @@ def dicom(
     # Imported here: --help needs no library of DICOM.
     from flows.dicom_out.run import write_dicom
 
-    found = write_dicom(
-        Store(context.store),
-        folder,
-        study,
-        patients=patient,
-        feature_sets=feature_set,
-        with_images=with_images,
-        workers=workers,
-    )
+    with disk_faults(folder):
+        found = write_dicom(
+            Store(context.store),
+            folder,
+            study,
+            patients=patient,
+            feature_sets=feature_set,
+            with_images=with_images,
+            workers=workers,
+        )
     return CommandResult(_text(found), found, _WITH_FAILURES if found.failures else 0)
 
 

@@ -8,7 +8,7 @@ from pydicom import dcmread
 
 from flows.demo.cohort import published_cohort
 from flows.demo.dicom_files import write_dicom_patient
-from flows.demo.files import demo_study
+from flows.demo.files import study_text
 from flows.demo.lesions import lesion_traits, patient_seed
 from flows.demo.phantom.liver import PHASES, lesion_mask, phantom_phases
 from flows.imaging.dicom.masks import read_dicom_mask
@@ -147,15 +147,14 @@ def test_features_through_dicom_are_those_through_nifti(cohort, dicom, tmp_path)
         assert np.allclose(found[key], values, rtol=1e-6, atol=0), key
 
 
-def test_the_demonstration_in_dicom_names_files_that_are_there(tmp_path):
-    """Each pattern of its study file leads to a series and a mask; asked again, nothing is written again."""
-    study_file = demo_study(tmp_path, patients=24, scale=0.25, format="dicom", workers=2)
-    study = parsed_study(study_file.read_text(), "study.toml")
-    patients = [line.split(",")[0] for line in (tmp_path / "patients.csv").read_text().splitlines()[1:]]
-    for patient in patients:
+def test_the_demonstration_in_dicom_names_files_that_are_there(cohort, dicom):
+    """Each pattern of its study file leads to the series and to the mask of its phase."""
+    study = parsed_study(study_text(format="dicom"), "study.toml")
+    for row in cohort:
         for name, phase in study.phases.items():
-            keys = {"patient": patient, "phase": name}
-            assert len(list((tmp_path / phase.image.format(**keys)).glob("*.dcm"))) == 12
-            assert (tmp_path / phase.mask.format(**keys, reader=1, reading=1)).is_file()
-    before = study_file.stat().st_mtime_ns
-    assert demo_study(tmp_path, patients=24, scale=0.25, format="dicom", workers=2).stat().st_mtime_ns == before
+            keys = {"patient": row["patient"], "phase": name}
+            image = read_series(dicom / phase.image.format(**keys), SeriesRule())
+            mask = read_dicom_mask(dicom / phase.mask.format(**keys, reader="2", reading=1), grid_of(image), 1, None)
+            assert np.array_equal(
+                sitk.GetArrayViewFromImage(mask), sitk.GetArrayViewFromImage(drawn(row, name, "2")[1])
+            )
