@@ -127,7 +127,11 @@ def test_what_it_says_of_its_making(tmp_path):
 
 @pytest.mark.parametrize(
     ("source", "name"),
-    [("qin_prostate_adc_seg/QIN-PROSTATE-001/ADC", "oblique MR"), ("dicom_seg_liver_ct/ct-3slice", "CT")],
+    [
+        ("qin_prostate_adc_seg/QIN-PROSTATE-001/ADC", "oblique MR"),
+        ("dicom_seg_liver_ct/ct-3slice", "CT"),
+        ("sts_dicom_rtstruct/STS_002/PET/dicom/image", "PET"),
+    ],
 )
 def test_a_real_series_gets_the_mask_back(shared_data, tmp_path, source, name):
     """By radzoo's reader and by highdicom's."""
