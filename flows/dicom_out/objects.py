@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,13 +102,25 @@ def _write_results(
     exported: ExportedMask, lesion: NDArray[np.bool_], references: References, folder: Path, images: int
 ) -> Written:
     key = exported.mask.key
-    segmentation = segmentation_of(lesion, references, key)
     name = _name_of(key)
+    with _building():
+        segmentation = segmentation_of(lesion, references, key)
+        reports = [report_of(each, segmentation, references, key) for each in exported.extractions]
     _write(segmentation, folder / f"{name}_seg.dcm")
-    for extracted in exported.extractions:
-        report = report_of(extracted, segmentation, references, key)
+    for extracted, report in zip(exported.extractions, reports, strict=True):
         _write(report, folder / f"{name}_sr_{extracted.feature_set}.dcm")
     return Written(1, len(exported.extractions), images)
+
+
+@contextmanager
+def _building() -> Iterator[None]:
+    """Build objects within: what highdicom refuses is said of this mask, and repeats nothing of a header."""
+    try:
+        yield
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise ContractError(
+            f"no object can be built that refers to its image: highdicom ends in a {type(error).__name__}"
+        ) from error
 
 
 def _name_of(key: MaskKey) -> str:
