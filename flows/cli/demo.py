@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -26,6 +26,7 @@ def demo(
     *,
     patients: int = 165,
     full: bool = False,
+    format: Literal["nifti", "dicom"] = "nifti",  # noqa: A002  (the option's name)
     workers: Workers = None,
     context: Annotated[Context, Parameter(parse=False)],
 ) -> CommandResult:
@@ -42,6 +43,9 @@ def demo(
     full
         Draw the phantoms in true size instead of half of it, and train the networks on 256 x 256 pixels for 200
         epochs, as in the study: hours without a GPU, where features alone take four to eight times longer.
+    format
+        Of images and masks: as DICOM each phase is a series and each mask a segmentation, with a structure set beside
+        it. Features are the same to a millionth.
     workers
         Processes; as many as there are cores where not given.
 
@@ -49,12 +53,13 @@ def demo(
     --------
     radzoo demo
     radzoo demo --patients 48
+    radzoo demo --patients 48 --format dicom
     """
     # Imported here: --help needs no library of learning.
     from flows.demo.run import demonstration
 
     store = context.store if context.store_was_named else _FOLDER / "store"
-    found = demonstration(_FOLDER, store, patients=patients, full=full, workers=workers)
+    found = demonstration(_FOLDER, store, patients=patients, full=full, format=format, workers=workers)
     return CommandResult(_text(found), found, 5 if failure_lines(found.refreshed) else 0)
 
 

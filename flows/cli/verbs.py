@@ -54,6 +54,10 @@ VERBS = {
     "bench": Verb("flows.cli.zoo:bench", "Judge a study's models alike, training what is missing."),
     "report": Verb("flows.cli.zoo:report", "Write a study's report, one HTML page that needs nothing beside it."),
     "predict": Verb("flows.cli.models.verbs:predict", "Apply a saved model to patients of a study."),
+    "dicom": Verb(
+        "flows.cli.dicom.verb:dicom",
+        "Write a study's masks and features as DICOM: a segmentation and structured reports of each mask.",
+    ),
     "serve": Verb(
         "flows.cli.serve:serve", "Register a study's schedules with Prefect and run them until stopped (Ctrl-C)."
     ),
@@ -179,6 +183,7 @@ PANELS = {
         "bench",
         "report",
         "predict",
+        "dicom",
         "serve",
     ),
     "Ask": ("sql", "features", "datasets", "models"),

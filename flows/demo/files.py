@@ -11,7 +11,7 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import polars as pl
 import SimpleITK as sitk
@@ -22,7 +22,10 @@ from flows.demo.phantom.liver import DEFAULT_SCALE, PHASES, lesion_mask, phantom
 from flows.engine.progress import progress_bar
 from schemas.errors import UsageError
 
-__all__ = ["FEWEST_PATIENTS", "PUBLISHED_PATIENTS", "demo_study"]
+__all__ = ["FEWEST_PATIENTS", "PUBLISHED_PATIENTS", "ImageFormat", "demo_study", "study_text"]
+
+ImageFormat = Literal["nifti", "dicom"]
+"""Of the demonstration's images and masks."""
 
 PUBLISHED_PATIENTS = 165
 FEWEST_PATIENTS = 24
@@ -38,6 +41,7 @@ def demo_study(
     patients: int = PUBLISHED_PATIENTS,
     scale: float = DEFAULT_SCALE,
     full: bool = False,
+    format: ImageFormat = "nifti",  # noqa: A002  (the option's name)
     workers: int | None = None,
 ) -> Path:
     """Write the demonstration study below a folder and return its study file.
@@ -55,6 +59,9 @@ def demo_study(
         features four to eight times quicker to compute.
     full : bool
         Train networks as in the study, not the small ones that a laptop trains in minutes.
+    format : {"nifti", "dicom"}
+        Of images and masks. As DICOM each phase is a series and each mask a segmentation, with a structure set of the
+        same contours beside it; the voxels are the same.
     workers : int, optional
         Processes that draw; as many as the machine has cores where absent.
 
@@ -64,7 +71,9 @@ def demo_study(
         When so few patients are asked for that no model can be trained.
     """
     study_file, manifest = folder / "study.toml", folder / "phantoms.json"
-    settings = {"generator": _GENERATOR, "patients": patients, "scale": scale, "full": full}
+    settings: dict[str, Any] = {"generator": _GENERATOR, "patients": patients, "scale": scale, "full": full}
+    if format == "dicom":
+        settings["format"] = format  # files of before there was a choice say nothing of it
     if manifest.exists() and json.loads(manifest.read_text()) == settings:
         return study_file
     cohort = _first_patients(published_cohort(), patients)
@@ -78,15 +87,22 @@ def demo_study(
     with progress_bar("drawing phantoms", cohort.height, "patients") as advance:
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(workers or os.cpu_count() or 1, mp_context=context) as pool:
-            for _ in pool.map(partial(_write_patient, folder, scale), cohort.to_dicts(), chunksize=4):
+            for _ in pool.map(partial(_write_patient, folder, scale, format), cohort.to_dicts(), chunksize=4):
                 advance()
     cohort.write_csv(folder / "patients.csv")
-    parts = ("study.toml", "networks_full.toml" if full else "networks.toml")
-    study_file.write_text(
-        "".join(files("flows.demo").joinpath(part).read_text(encoding="utf-8") for part in parts), encoding="utf-8"
-    )
+    study_file.write_text(study_text(full=full, format=format), encoding="utf-8")
     manifest.write_text(json.dumps(settings))
     return study_file
+
+
+def study_text(*, full: bool = False, format: ImageFormat = "nifti") -> str:  # noqa: A002
+    """Return the demonstration's study file; `demo_study` says what the parameters are."""
+    parts = ("study.toml", "networks_full.toml" if full else "networks.toml")
+    text = "".join(files("flows.demo").joinpath(part).read_text(encoding="utf-8") for part in parts)
+    if format == "dicom":
+        # A folder a phase, a segmentation a mask.
+        return text.replace("/{phase}.nii.gz", "/{phase}").replace("_{reading}.nii.gz", "_{reading}.dcm")
+    return text
 
 
 def _first_patients(cohort: pl.DataFrame, patients: int) -> pl.DataFrame:
@@ -107,16 +123,23 @@ def _first_patients(cohort: pl.DataFrame, patients: int) -> pl.DataFrame:
     return cohort.filter(pl.Series(kept))
 
 
-def _write_patient(folder: Path, scale: float, row: Mapping[str, Any]) -> None:
+def _write_patient(folder: Path, scale: float, format: ImageFormat, row: Mapping[str, Any]) -> None:  # noqa: A002
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
     patient = row["patient"]
+    readings = _READINGS if row["reread"] == "yes" else _READINGS[:1]
+    if format == "dicom":
+        # Imported here: what writes DICOM takes a second to load.
+        from flows.demo.dicom_files import write_dicom_patient
+
+        write_dicom_patient(folder, scale, row, readings)
+        return
     traits, seed = lesion_traits(row), patient_seed(patient)
     images, masks = folder / "images" / patient, folder / "masks" / patient
     images.mkdir(parents=True, exist_ok=True)
     masks.mkdir(parents=True, exist_ok=True)
     for phase, image in phantom_phases(traits, row["field_strength_t"], seed, scale).items():
         _write(image, images / f"{phase}.nii.gz")
-    for reader, reading in _READINGS if row["reread"] == "yes" else _READINGS[:1]:
+    for reader, reading in readings:
         for phase in PHASES:
             mask = lesion_mask(traits, seed, phase, int(reader), reading, scale)
             _write(mask, masks / f"{phase}_{reader}_{reading}.nii.gz")

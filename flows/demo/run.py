@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flows.bench.run import BenchReport, bench
-from flows.demo.files import PUBLISHED_PATIENTS, demo_study
+from flows.demo.files import PUBLISHED_PATIENTS, ImageFormat, demo_study
 from flows.demo.phantom.liver import DEFAULT_SCALE
 from flows.engine.progress import say
 from flows.ingest.run import IngestReport, ingest
@@ -35,7 +35,13 @@ class DemoReport:
 
 
 def demonstration(
-    folder: Path, store_root: Path, *, patients: int, full: bool, workers: int | None = None
+    folder: Path,
+    store_root: Path,
+    *,
+    patients: int,
+    full: bool,
+    format: ImageFormat = "nifti",  # noqa: A002
+    workers: int | None = None,
 ) -> DemoReport:
     """Run the example study from end to end and return what was done.
 
@@ -49,6 +55,8 @@ def demonstration(
         How many of the 165 patients.
     full : bool
         Draw the phantoms in true size instead of half of it, and train the networks as in the study.
+    format : {"nifti", "dicom"}
+        Of images and masks.
     workers : int, optional
         Worker processes.
     """
@@ -59,7 +67,7 @@ def demonstration(
     )
     say(f"step 1 of 5: the study's files ({counts}; patients and images synthetic)")
     scale = 1.0 if full else DEFAULT_SCALE
-    study_file = demo_study(folder / "study", patients=patients, scale=scale, full=full, workers=workers)
+    study_file = demo_study(folder / "study", patients=patients, scale=scale, full=full, format=format, workers=workers)
     say("step 2 of 5: ingest")
     ingested = ingest(study_file, store_root, workers=workers)
     store = Store(store_root)

@@ -128,12 +128,32 @@ def decoded_frames(dataset: Dataset, indices: Sequence[int], file: Path) -> Iter
     damaged = f"its pixels cannot be decoded ({syntax.name}): they are missing, incomplete or damaged"
     if not syntax.is_compressed and _plain_bits(dataset) > 8 * max(len(dataset.get(each, b"")) for each in _PIXELS):
         raise ContractError(damaged, where=str(file))
+    if (
+        not syntax.is_compressed
+        and dataset.get("BitsAllocated") == 1
+        and dataset.file_meta.TransferSyntaxUID.is_little_endian
+    ):
+        yield from _frames_of_bits(dataset, indices)
+        return
     try:
         yield from iter_pixels(dataset, indices=list(indices), raw=True)
     except (MemoryError, OSError):
         raise
     except Exception as error:
         raise ContractError(damaged, where=str(file)) from error
+
+
+def _frames_of_bits(dataset: Dataset, indices: Sequence[int]) -> Iterator[NDArray[Any]]:
+    """Give frames of one bit a pixel, packed without padding between them (DICOM PS3.5, section 8.1.1).
+
+    pydicom 3.0.2 takes too few bytes for a frame that begins within a byte, where rows times columns is odd, say.
+    """
+    shape = (whole_of(dataset, "Rows") or 0, whole_of(dataset, "Columns") or 0)
+    packed = np.frombuffer(dataset.PixelData, np.uint8)
+    for index in indices:
+        first, last = index * math.prod(shape), (index + 1) * math.prod(shape)
+        bits = np.unpackbits(packed[first // 8 : -(-last // 8)], bitorder="little")
+        yield bits[first % 8 : first % 8 + math.prod(shape)].reshape(shape)
 
 
 def _plain_bits(dataset: Dataset) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import SimpleITK as sitk
 
@@ -19,7 +20,15 @@ from flows.imaging.patient_axes import mark_frame_of_reference
 from schemas.errors import ContractError
 from schemas.study.dicom_parts import SeriesRule
 
-__all__ = ["read_series"]
+__all__ = ["SliceFrames", "read_series", "read_series_with_frames"]
+
+
+class SliceFrames(NamedTuple):
+    """A volume, and where each of its slices is stored."""
+
+    image: sitk.Image
+    frames: tuple[Frame, ...]
+    """From the first slice to the last."""
 
 
 def read_series(source: Path, rule: SeriesRule) -> sitk.Image:
@@ -46,6 +55,24 @@ def read_series(source: Path, rule: SeriesRule) -> sitk.Image:
         When not exactly one series and volume fit, its slices make no regular grid or are incomplete, duplicates or
         damaged, it is larger than is read, or a file changes while it is read.
     """
+    return read_series_with_frames(source, rule).image
+
+
+def read_series_with_frames(source: Path, rule: SeriesRule) -> SliceFrames:
+    """Return what `read_series` does, with the frames that the volume is made of: for what refers to them.
+
+    Parameters
+    ----------
+    source : Path
+        As `read_series` takes it.
+    rule : SeriesRule
+        As `read_series` takes it.
+
+    Raises
+    ------
+    ContractError
+        As `read_series` says.
+    """
     with dicom_reading(source):
         before = dicom_stat(source)
         series = chosen_series(source, rule)
@@ -64,7 +91,7 @@ def read_series(source: Path, rule: SeriesRule) -> sitk.Image:
             mark_frame_of_reference(image, reference)
         if dicom_stat(source) != before:
             raise ContractError("it changes while it is read: wait until it is written, and run the command again")
-    return image
+    return SliceFrames(image, stack.frames)
 
 
 def _frames_once(series: Series) -> list[Frame]:

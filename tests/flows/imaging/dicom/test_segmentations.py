@@ -56,6 +56,24 @@ def test_fractions_are_cut_at_the_threshold(tmp_path, series):
         assert read.sum() == np.count_nonzero(stored >= round(100 * threshold))
 
 
+@pytest.mark.parametrize(("rows", "columns"), [(5, 7), (3, 2), (9, 6), (4, 3), (1, 1)])
+def test_frames_that_begin_within_a_byte_are_read(tmp_path, rows, columns):
+    """One bit a voxel, packed without padding: a frame of 35 bits begins at any bit."""
+    files = write_series(tmp_path / "images", numbered(9, rows, columns), AcquisitionDate="20200102")
+    masks = np.random.default_rng(rows).integers(0, 2, (9, rows, columns, 1), np.uint8)
+    masks[:, 0, 0] = 1
+
+    def pack(dataset):
+        groups = dataset.PerFrameFunctionalGroupsSequence
+        heights = [group.PlanePositionSequence[0].ImagePositionPatient[2] for group in groups]
+        packed = np.packbits(masks[np.argsort(np.argsort(heights))].ravel(), bitorder="little").tobytes()
+        dataset.PixelData = packed + b"\0" * (len(packed) % 2)
+
+    write_segmentation(tmp_path / "seg.dcm", files, masks, change=pack)
+    mask = read_dicom_mask(tmp_path / "seg.dcm", Place().grid(masks[..., 0]), 1, None)
+    assert np.array_equal(labelled(mask), masks[..., 0] > 0)
+
+
 @pytest.mark.parametrize(("across", "down"), [(-1, -1), (-1, 1), (1, -1)])
 def test_rows_and_columns_that_run_the_other_way_are_put_right(tmp_path, series, segments, across, down):
     """The same lattice, written from another corner."""
