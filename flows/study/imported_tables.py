@@ -19,7 +19,7 @@ from flows.study.source import StudySource
 from flows.study.tables import CohortPatient, StudyTables
 from flows.tables.file_faults import real_path
 from flows.tables.files import read_table
-from flows.tables.patient_ids import KnownIds, pseudonym_fault, with_ids
+from flows.tables.patient_ids import KnownIds, pseudonym_fault, with_ids, with_patients
 from flows.tables.text_table import TextTable
 from schemas.errors import ContractError
 from schemas.fault_list import FaultList
@@ -27,6 +27,7 @@ from schemas.features.sets import ImportedDefinition
 from schemas.keys import MaskKey, Name, Pseudonym, extraction_id, sha256_of_json
 from schemas.study.file import Study
 from schemas.study.imported import ONLY_PHASE, ImportedTable
+from schemas.written.table_form import column_of
 from store.rows.segments import KEY_COLUMNS
 from store.rows.staging import ExtractionRecord
 
@@ -90,15 +91,20 @@ def imported_rows(study: Study, name: str, text: str, study_file: Path, tables: 
     source = StudySource(study, text, study_file, faults)
     file = real_path(study_file.parent / table.table)
     at = source.at("imported", name, "table")
-    frame = read_table(file, at, missing=table.missing, as_text=False, sheet=table.sheet)
-    patient_column = table.patient or study.cohort.patient
-    named = {"patient": patient_column, "phase": table.phase, "lesion": table.lesion}
-    has_keys = [source.has(frame, column, "imported", name, key) for key, column in named.items() if column is not None]
-    keys = [column for column in named.values() if column is not None]
+    frame = read_table(file, at, missing=table.missing, as_text=False, form=table)
+    patient = table.patient or study.cohort.patient
+    named = {"phase": table.phase, "lesion": table.lesion}
+    further = {key: column for key, column in named.items() if column is not None}
+    has_keys = [source.has_patients(frame, patient, "imported", name, "patient")]
+    has_keys += [source.has(frame, column, "imported", name, key) for key, column in further.items()]
+    keys = [column_of(patient), *further.values()]
     if all(has_keys):
+        has_keys = [False]
         with faults.gathered():
-            frame = with_ids(frame, *keys)
-    chosen = chosen_columns(source, name, table, frame, {*keys, *decided_columns(study)})
+            frame = with_ids(with_patients(frame, patient), *further.values())
+            has_keys = [True]
+    parts = (patient,) if isinstance(patient, str) else patient
+    chosen = chosen_columns(source, name, table, frame, {*keys, *parts, *decided_columns(study)})
     numbers, not_numeric = column_numbers(source, frame, chosen.chosen, is_asked=bool(table.columns.include))
     rows = _row_keys(source, frame, keys, table, tables.patients) if all(has_keys) and tables.patients else []
     # One row of each patient tells what a column is: the first one of one phase.
@@ -273,7 +279,8 @@ def _row_keys(
         try:
             if written not in stored:
                 empty = pseudonym_fault("", is_empty_row=not written and frame.is_empty_line(line))
-                raise frame.fault(line, patient_column, known.stranger(written) if written else empty)
+                words = known.stranger(written) if written else empty
+                raise frame.fault(line, patient_column, words + frame.second_header(line))
             phase = _named(frame, line, table.phase, row, _phase, "phase") if table.phase else ONLY_PHASE
             if table.phase and (alike := phases.setdefault(phase.strip().casefold(), phase)) != phase:
                 words = f"'{phase}' and '{alike}' are probably one phase: they differ in capitals or blanks only"

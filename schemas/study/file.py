@@ -13,20 +13,18 @@ from typing import Annotated, ClassVar, Self
 from pydantic import Field, ValidationInfo, model_validator
 from pydantic_core import PydanticCustomError
 
-from schemas.clinical import ClinicalVariable
-from schemas.day_window import DayWindow, WrittenWindow
 from schemas.features.modalities import Modalities
 from schemas.features.radiomics_settings import RadiomicsSettings
 from schemas.features.region_settings import RegionSettings
 from schemas.features.sets import BUILT_IN, RESERVED_NAMES, ComputedSettings, FeatureSetRef
 from schemas.keys import FeatureSetName, FeatureSetReference, Name, Pseudonym
-from schemas.study.cohort import Cohort, Phase, Reading
+from schemas.study.cohort import Clinical, Cohort, Phase, Reading
 from schemas.study.imported import ImportedTable
 from schemas.study.models import LACKS_ITS_MINIMUM, FactorRule, ModelSettings
 from schemas.study.network_file import NetworkFileSettings
 from schemas.study.outcomes import BinaryOutcome, ColumnSplit, EventOutcome, StratifiedSplit
 from schemas.study.variants import completed_variants
-from schemas.written.values import SheetName, Written
+from schemas.written.values import Written
 
 __all__ = ["FeatureSetSettings", "ReferenceFaults", "Study"]
 
@@ -40,26 +38,6 @@ class Header(Written):
     id: Name
     title: str
     question: str = ""
-
-
-class Clinical(Written):
-    """The clinical table; the cohort table itself where ``table`` and ``sheet`` are absent."""
-
-    declared_later: ClassVar[frozenset[str]] = frozenset({"sheet"})
-
-    table: str | None = None
-    sheet: SheetName | None = None
-    """Of a workbook, which is the cohort table's where ``table`` is absent."""
-    observed_at: str | None = None
-    """The column with the date a row's values became true (ISO 8601)."""
-    window_days: WrittenWindow | None = None
-    """Which days relative to the reference date a value may be of; all before it where absent."""
-    variables: dict[Name, ClinicalVariable] = Field(default_factory=dict)
-
-    def window(self, variable: Name) -> DayWindow:
-        """Return the days that a variable's value may be of."""
-        written = self.variables[variable].window_days or self.window_days
-        return DayWindow(*written) if written else DayWindow()
 
 
 class FeatureSetSettings(Written):
@@ -181,6 +159,7 @@ class Study(Written):
                 variable.plausible_range(name)
             except ValueError as error:
                 yield _fault(str(error), "clinical", "variables", name, "unit")
+        yield from self._has_a_table_for_its_form()
         yield from self._has_the_dates_of_its_windows()
         yield from self._has_the_phases_of_its_regions()
         yield from self._has_the_regions_of_its_networks()
@@ -202,6 +181,11 @@ class Study(Written):
             for phase in (*together, *([own.regions.fixed_phase] if own.regions.fixed_phase else [])):
                 if phase not in self.phases or phase not in together:
                     yield _fault(f"regions '{name}' read phase '{phase}', which is none of theirs", "define", name)
+
+    def _has_a_table_for_its_form(self) -> Iterator[PydanticCustomError]:
+        for key in () if self.clinical.has_table else self.clinical.declared:
+            message = f"the clinical values stand in the cohort table: give {key} under [cohort], or table here"
+            yield _fault(message, "clinical", key)
 
     def _has_the_dates_of_its_windows(self) -> Iterator[PydanticCustomError]:
         if self.cohort.exam_window_days is not None and self.cohort.exam_window is None:
