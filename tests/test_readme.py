@@ -71,10 +71,12 @@ def test_the_page_on_the_study_file_names_every_key() -> None:
 
 
 def test_the_pages_examples_are_parts_of_a_study_file() -> None:
-    """The examples of an own feature set, a DICOM phase and a variant in docs/study-file.md parse."""
+    """The examples of a table, an own feature set, a DICOM phase and a variant in docs/study-file.md parse."""
     page = (ROOT / "docs" / "study-file.md").read_text(encoding="utf-8")
-    own_set, variant, dicom = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    table, own_set, variant, dicom = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
     rest = '[study]\nid = "s"\ntitle = "t"\n[cohort]\ntable = "p.csv"\n[phases.PVP]\nimage = "i"\nmask = "m"\n'
+    cohort = parsed_study(f'{table}[study]\nid = "s"\ntitle = "t"\n[imported.f]\ntable = "f"\n', "study.toml").cohort
+    assert (cohort.encoding, cohort.dates, cohort.patient) == ("cp1252", "DD.MM.YYYY", ("site", "id"))
     assert parsed_study(own_set + rest, "study.toml").feature_sets == ("quick",)
     phase = parsed_study(rest + dicom, "study.toml").phases["AP"]
     assert (phase.series.description, phase.segment) == ("*arterial*", "Lesion")

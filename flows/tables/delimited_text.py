@@ -25,6 +25,7 @@ _SEPARATORS = {",": "','", ";": "';'", "\t": "tabs", "|": "'|'"}
 _AS_FOUND = TableForm()
 _MOST_ABOVE = 20
 """Lines of titles that a header may stand below, to be offered."""
+_FEWEST_ALIKE = 2
 _SAMPLED_ROWS = 50
 _SAMPLED_CHARACTERS = 500_000
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?\r?\n', re.IGNORECASE)
@@ -88,7 +89,7 @@ def delimited_table(
     header = _header(body, found, file)
     refuse_many_cells(file, rows, len(header))
     starts, widths = _records(body, found, file)
-    _refuse_ragged(file, len(header), starts, widths)
+    _refuse_ragged(body, file, len(header), starts, widths)
     if len(starts) < 2:
         raise _fault("the table has no rows, only a header", f"{file}:{body.line}", "add a row for each patient")
     frame = _frame(text, found, header, len(starts) - 1)
@@ -178,7 +179,7 @@ def _records(body: Body, separator: str, file: str) -> tuple[Sequence[int], Sequ
     return starts, widths
 
 
-def _refuse_ragged(file: str, columns: int, starts: Sequence[int], widths: Sequence[int]) -> None:
+def _refuse_ragged(body: Body, file: str, columns: int, starts: Sequence[int], widths: Sequence[int]) -> None:
     wrong = [at for at, width in enumerate(widths) if width not in (0, columns)]
     if not wrong:
         return
@@ -187,7 +188,7 @@ def _refuse_ragged(file: str, columns: int, starts: Sequence[int], widths: Seque
         raise _fault(
             f"every row has {columns + 1} cells and the header {columns}: it lacks a name, as for R's row names",
             f"{file}:{starts[0]}",
-            f"give every column a name{_other_header(starts, widths)}",
+            f"give every column a name{_other_header(body)}",
         )
     more = f" ({len(wrong) - 1} more such rows)" if len(wrong) > 1 else ""
     cells = widths[wrong[0]]
@@ -195,17 +196,22 @@ def _refuse_ragged(file: str, columns: int, starts: Sequence[int], widths: Seque
         f"the row has {cells} cell{'s' if cells > 1 else ''}, the header {columns}{more}",
         f"{file}:{starts[wrong[0]]}",
         "give the row as many cells as the header, and put a cell that holds the separator in quotes"
-        + (_other_header(starts, widths) if len(wrong) * 2 > len(rows) else ""),
+        + (_other_header(body) if len(wrong) * 2 > len(rows) else ""),
     )
 
 
-def _other_header(starts: Sequence[int], widths: Sequence[int]) -> str:
-    """Return the hint that a line below the first may be the header: the first one as wide as most."""
-    usual = Counter(widths[1:]).most_common(1)[0][0]
-    at = next(at for at, width in enumerate(widths) if at and width == usual)
-    if at > _MOST_ABOVE or at >= len(widths) - 1:
+def _other_header(body: Body) -> str:
+    """Return the hint that a line below the first may be the header: the first one that is as wide as most."""
+    best, at = 0, 0
+    for separator in _SEPARATORS:
+        widths = [len(record) for record in _sampled(body.text[:_SAMPLED_CHARACTERS], separator)]
+        usual, rows = next(iter(Counter(width for width in widths if width > 1).most_common(1)), (0, 0))
+        if rows > best:
+            best, at = rows, widths.index(usual)
+    line = body.line_of(at + 1)
+    if best < _FEWEST_ALIKE or not 0 < at <= _MOST_ABOVE:
         return ""
-    return f"; where the header is line {starts[at]}, say header_row = {starts[at]} beside table in the study file"
+    return f"; where the header is line {line}, say header_row = {line} beside table in the study file"
 
 
 def _frame(text: str, separator: str, header: Sequence[str], rows: int) -> pl.DataFrame:

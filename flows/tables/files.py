@@ -104,7 +104,13 @@ def read_table(
             else f"correct the {'path in the study file' if is_absent else 'file or its path'}; nothing was written",
         ) from error
     dates = form.dates if isinstance(form, DatedTableForm) else None
-    return replace(_table(file, packed, form, as_text=as_text), missing=missing, dates=dates)
+    try:
+        return replace(_table(file, packed, form, as_text=as_text), missing=missing, dates=dates)
+    except ContractError as error:
+        if not where.startswith("--") or "study file" not in str(error.hint):
+            raise
+        hint = f"as an option, each _ of the key being -, or else {error.hint}"
+        raise ContractError(error.message, where=error.where, hint=hint) from error
 
 
 def _table(file: Path, packed: PackedTable, form: TableForm, *, as_text: bool) -> TextTable:

@@ -111,7 +111,8 @@ class TextTable:
             there_are = f"{shown_text(', '.join(names[:_SHOWN_COLUMNS]), 1_000)}{more}"
             is_option = where.startswith("--")
             line = self._line_with(column)
-            below = f"; line {line} has it: where that is the header, say header_row = {line} beside 'table'"
+            key = f"--header-row {line}" if is_option else f"header_row = {line} beside 'table'"
+            below = f"; line {line} has it: where that is the header, say {key}"
             raise ContractError(
                 f"column '{column}' is not in {self.file.name}; it has {there_are}"
                 + (nearest_words(column, names) if line is None else below),

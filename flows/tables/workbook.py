@@ -165,7 +165,7 @@ def _chosen(workbook: Any, file: str, sheet: str | None) -> tuple[str, tuple[str
         raise ContractError(
             f"'{Path(file).name}' has {len(shown)} sheets: {listed}",
             where=file,
-            hint='say which one in the study file, beside table: sheet = "NAME"; with --features, save it as CSV; '
+            hint='say which one in the study file, beside table: sheet = "NAME"; with --features, --sheet NAME; '
             "nothing was written",
         )
     raise ContractError(

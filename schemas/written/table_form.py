@@ -17,7 +17,16 @@ from pydantic import (
 from schemas.written.dates import DateOrder
 from schemas.written.values import SheetName, Written
 
-__all__ = ["ENCODINGS", "DatedTableForm", "Encoding", "PatientColumns", "TableForm", "column_of"]
+__all__ = [
+    "ENCODINGS",
+    "DatedTableForm",
+    "DecimalMark",
+    "Encoding",
+    "PatientColumns",
+    "TableForm",
+    "ThousandsMark",
+    "column_of",
+]
 
 Encoding = Literal[
     "utf-8",
@@ -38,6 +47,9 @@ Encoding = Literal[
     "cp949",
 ]
 """Encodings by their names in Python: UTF, Windows' of Europe, ISO's, old Macs' and DOS's, and those of East Asia."""
+
+DecimalMark = Literal[".", ","]
+ThousandsMark = Literal[",", ".", " ", "'"]
 
 ENCODINGS: Final[tuple[str, ...]] = get_args(Encoding)
 
@@ -75,9 +87,9 @@ class TableForm(Written):
     """Of a workbook; the only one that is shown and not empty where absent."""
     encoding: Encoding | None = None
     """Of a text; UTF-8 where absent, or what its byte-order mark says."""
-    decimal: Literal[".", ","] | None = None
+    decimal: DecimalMark | None = None
     """What stands before the decimals of numbers; a point, or commas where every number agrees, where absent."""
-    thousands: Literal[",", ".", " ", "'"] | None = None
+    thousands: ThousandsMark | None = None
     """What stands between groups of three digits; nothing where absent."""
     header_row: Annotated[int, Field(ge=1, le=_LAST_ROW)] | None = None
     """The line, of a workbook the row, that names the columns; what stands above is not read."""
