@@ -90,11 +90,11 @@ def _outcome(
     if isinstance(outcome, BinaryOutcome):
         if not row[outcome.column]:
             return observed, None, "outcome is not given"
-        label = int(sides.says(line, row))
+        label = int(sides.is_positive(line, row))
         return observed | {"event": label}, label, None
     if not row[outcome.event] or not row[outcome.time]:
         return observed, None, "event or time is not given"
-    event = sides.says(line, row)
+    event = sides.is_positive(line, row)
     time = cohort.number(line, outcome.time, row[outcome.time])
     if time < 0:
         raise cohort.fault(line, outcome.time, f"{time:g} {outcome.unit} is before the start")

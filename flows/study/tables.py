@@ -189,7 +189,7 @@ def _patients(source: StudySource, cohort: TextTable) -> list[CohortPatient]:
         readings = []
         for reading in offered:
             with source.faults.gathered(f"{cohort.file}:{reading.where}"):
-                if reading not in sides or sides[reading].says(line, row):
+                if reading not in sides or sides[reading].is_positive(line, row):
                     readings.append(reading)
         found[patient] = CohortPatient(patient, cell, dates.get(exam_date), dates.get(reference_date), tuple(readings))
     return list(found.values())

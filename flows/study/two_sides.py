@@ -11,7 +11,7 @@ from flows.tables.text_table import TextTable
 from schemas.errors import ContractError
 from schemas.nearest import nearest_words
 from schemas.shown_text import shown_text
-from schemas.written.levels import EVERY_OTHER, Levels, is_positive, listed
+from schemas.written.levels import EVERY_OTHER, Levels, listed, side_of
 
 __all__ = ["TwoSides"]
 
@@ -36,7 +36,7 @@ class TwoSides:
     key: str = "positive"
     """The key that gives the positive levels; negative ones have a key where it is this."""
 
-    def says(self, line: int, row: Mapping[str, str]) -> bool:
+    def is_positive(self, line: int, row: Mapping[str, str]) -> bool:
         """Return whether a row's cell is of the positive side.
 
         Raises
@@ -49,7 +49,7 @@ class TwoSides:
             if cell.lower() not in _YES | _NO:
                 raise self._fault(line, f"'{cell}' is neither yes nor no")
             return cell.lower() in _YES
-        found = is_positive(cell, self.positive, self.negative)
+        found = side_of(cell, self.positive, self.negative)
         if found is None:
             levels = [*listed(self.positive), *(() if self.negative == EVERY_OTHER else listed(self.negative))]
             near = nearest_words(cell, levels)
@@ -66,7 +66,7 @@ class TwoSides:
             return ()
         there: dict[bool, list[tuple[str, int]]] = {True: [], False: []}
         for level, number in self._levels:
-            there[is_positive(level, self.positive, self.negative) is True].append((level, number))
+            there[side_of(level, self.positive, self.negative) is True].append((level, number))
         no = _counted(there[False]) or "no level"
         if not there[True]:
             return (f"column '{self.column}' has no {_quoted(self.positive)}, and every level is a no: {no}",)

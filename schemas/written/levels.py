@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import Field, StringConstraints, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 
-__all__ = ["EVERY_OTHER", "Levels", "is_positive", "level_of", "levels_fault", "listed", "whole_number_text"]
+__all__ = ["EVERY_OTHER", "Levels", "level_of", "levels_fault", "listed", "side_of", "whole_number_text"]
 
 EVERY_OTHER: Final = "*"
 """Stands for every level that the other side does not have."""
@@ -71,8 +71,8 @@ def levels_fault(positive: Levels, negative: Levels) -> str | None:
     return f"level '{both[0]}' is positive and negative" if both else None
 
 
-def is_positive(cell: str, positive: Levels, negative: Levels) -> bool | None:
-    """Return whether a cell is of the positive levels, None where it is of neither side.
+def side_of(cell: str, positive: Levels, negative: Levels) -> bool | None:
+    """Return whether a cell is of the positive side (True) or the negative one (False), None where it is of neither.
 
     Where the negative ones are every other level, a cell that differs from a positive one in capitals or blanks alone
     is of neither: it is probably that one, misspelt.
@@ -86,7 +86,7 @@ def is_positive(cell: str, positive: Levels, negative: Levels) -> bool | None:
 
     Examples
     --------
-    >>> is_positive("late", "early", "*"), is_positive("Early", "early", "*")
+    >>> side_of("late", "early", "*"), side_of("Early", "early", "*")
     (False, None)
     """
     if level_of(cell, listed(positive)) is not None:

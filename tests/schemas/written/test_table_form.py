@@ -6,7 +6,7 @@ import pytest
 
 from schemas.errors import ContractError
 from schemas.study.text import parsed_study
-from schemas.written.levels import is_positive
+from schemas.written.levels import side_of
 from schemas.written.table_form import column_of
 
 STUDY = """[study]
@@ -95,11 +95,11 @@ def test_keys_that_have_no_meaning_together_are_refused_with_their_line(old, new
 
 def test_a_level_is_of_one_side_of_every_other_or_of_neither():
     """Lists count alike, whole numbers with decimals are themselves, and a misspelt level is not every other one."""
-    assert is_positive("2.0", ("1", "2"), "0") is True
-    assert is_positive("0", "1", ("0", "2")) is False
-    assert is_positive("3", "1", ("0", "2")) is None
-    assert is_positive("late", "early", "*") is False
-    assert is_positive(" early recurrence".strip(), "Early  recurrence", "*") is None
+    assert side_of("2.0", ("1", "2"), "0") is True
+    assert side_of("0", "1", ("0", "2")) is False
+    assert side_of("3", "1", ("0", "2")) is None
+    assert side_of("late", "early", "*") is False
+    assert side_of(" early recurrence".strip(), "Early  recurrence", "*") is None
 
 
 def test_a_joined_column_is_called_as_its_parts_joined():
