@@ -179,6 +179,7 @@ def ingest(
     radzoo ingest my-study/study.toml
     radzoo ingest --features table.csv --patient id --outcome recurrence --positive yes
     """
+    written_as: dict[str, str | int | None]
     written_as = {"encoding": encoding, "decimal": decimal, "thousands": thousands, "header_row": header_row}
     written_as |= {"first_row": first_row, "sheet": sheet}
     described = [patient, outcome, negative, phase, id, *phases, *drop, *missing, *models, *written_as.values()]
