@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
+from pydantic import ValidationError
 
 from flows.cli.answers.columns import column_lines
 from flows.cli.outcome import CommandResult, Context, Workers, counted
@@ -18,6 +19,7 @@ from flows.study.of_table import TableOfFeatures, study_text
 from flows.study.template import study_template
 from flows.tables.file_faults import write_new_file
 from schemas.errors import RadzooError, UsageError
+from schemas.written.table_form import DecimalMark, Encoding, TableForm, ThousandsMark
 
 __all__ = ["ingest", "init"]
 
@@ -96,6 +98,12 @@ def ingest(
     drop: Several = (),
     missing: Several = (),
     models: Several = (),
+    encoding: Encoding | None = None,
+    decimal: DecimalMark | None = None,
+    thousands: ThousandsMark | None = None,
+    header_row: int | None = None,
+    first_row: int | None = None,
+    sheet: str | None = None,
     id: str | None = None,  # noqa: A002  (the option's name)
     dry_run: bool = False,
     workers: Workers = None,
@@ -120,7 +128,7 @@ def ingest(
     study_file
         The study's TOML file; paths in it are relative to it.
     features
-        Instead of a study file: a table of features computed elsewhere, .csv, .tsv or .parquet. A study file is
+        Instead of a study file: a table of features computed elsewhere, .csv, .tsv, .parquet or .xlsx. A study file is
         written for it, ID/study.toml.
     patient
         With --features: the column with the pseudonym.
@@ -140,6 +148,18 @@ def ingest(
         With --features: cells that mean 'no value', besides empty ones, NA, N/A and NaN.
     models
         With --features: models of the zoo; all that read radiomics alone where not given.
+    encoding
+        With --features: what the text is written in, where it is not UTF-8, such as cp1252.
+    decimal
+        With --features: what stands before decimals, a point or a comma.
+    thousands
+        With --features: what stands between groups of three digits; needs --decimal.
+    header_row
+        With --features: the line, of a workbook the row, that names the columns.
+    first_row
+        With --features: the line or row of the first patient, where units stand between it and the header.
+    sheet
+        With --features: the sheet of a workbook.
     id
         With --features: the study's id; from the table's name where not given.
     dry_run
@@ -159,7 +179,10 @@ def ingest(
     radzoo ingest my-study/study.toml
     radzoo ingest --features table.csv --patient id --outcome recurrence --positive yes
     """
-    described = [patient, outcome, negative, phase, id, *phases, *drop, *missing, *models]
+    written_as: dict[str, str | int | None]
+    written_as = {"encoding": encoding, "decimal": decimal, "thousands": thousands, "header_row": header_row}
+    written_as |= {"first_row": first_row, "sheet": sheet}
+    described = [patient, outcome, negative, phase, id, *phases, *drop, *missing, *models, *written_as.values()]
     if features is None and any(each is not None for each in described):
         raise UsageError("these options describe a table: they belong to --features", hint="radzoo ingest --help")
     written = False
@@ -167,7 +190,7 @@ def ingest(
         if patient is None or outcome is None:
             raise UsageError("--features needs --patient COLUMN and --outcome COLUMN", hint="radzoo ingest --help")
         table = TableOfFeatures(
-            features, patient, outcome, positive, negative, id, phase, phases, drop, missing, models
+            features, patient, outcome, positive, negative, id, phase, phases, drop, missing, models, _form(written_as)
         )
         study_file, written = _written_study(table)
     elif study_file is None or features is not None:
@@ -192,6 +215,17 @@ def ingest(
     elif written:
         text = f"wrote {study_file}\n{text}"
     return CommandResult(text, report, _WITH_FAILURES if report.failures else 0)
+
+
+def _form(given: dict[str, str | int | None]) -> TableForm:
+    try:
+        return TableForm.model_validate(given)
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        option = f"--{str(fault['loc'][0]).replace('_', '-')}"
+        raise UsageError(
+            fault["msg"].removeprefix("Value error, "), where=option, hint="radzoo ingest --help"
+        ) from error
 
 
 def _written_study(table: TableOfFeatures) -> tuple[Path, bool]:

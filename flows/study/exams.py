@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from flows.study.source import StudySource
-from flows.tables.patient_ids import KnownIds, with_ids
+from flows.tables.patient_ids import KnownIds, with_ids, with_patients
 from flows.tables.text_table import TextTable
 from schemas.cases.exams import Exams
 from schemas.errors import ContractError
@@ -39,36 +39,37 @@ def listed_exams(source: StudySource, exams: Exams, patients: Mapping[str, str])
     """
     cohort = source.study.cohort
     key = "sheet" if exams.table is None and exams.sheet is not None else "table"
-    table = source.table(exams.table or cohort.table, ("exams", key), exams.sheet)
+    form = exams if exams.has_table else cohort
+    table = source.table(exams.table or cohort.table, ("exams", key), form)
     if table is None:
         return {}
-    has_patients = source.has(table, cohort.patient, "exams", key)
-    if not (source.has(table, exams.exam, "exams", "exam") & source.has(table, exams.date, "exams", "date")):
-        return {}
-    if not has_patients:
+    has_columns = [source.has_patients(table, cohort.patient, "exams", key)]
+    has_columns += [source.has(table, getattr(exams, name), "exams", name) for name in ("exam", "date")]
+    if not all(has_columns):
         return {}
     found: dict[str, list[PatientExam]] = {}
+    column = cohort.patient_column
     with source.faults.gathered():
-        table = with_ids(table, cohort.patient, exams.exam).narrowed((cohort.patient, exams.exam, exams.date))
+        table = with_ids(with_patients(table, cohort.patient), exams.exam).narrowed((column, exams.exam, exams.date))
         known = KnownIds(patients)
         for line, row in table.rows():
             try:
-                patient = patients.get(row[cohort.patient])
+                patient = patients.get(row[column])
                 if patient is None:
                     # Without patients the cohort table itself is at fault, and says so.
-                    if patients and exams.table is not None:
-                        raise table.fault(line, cohort.patient, known.stranger(row[cohort.patient]))
+                    if patients and exams.has_table:
+                        raise table.fault(line, column, known.stranger(row[column]))
                     continue
                 exam = _exam(table, line, exams, row)
                 own = found.setdefault(patient, [])
                 before = next((each for each in own if each.name == exam.name), None)
                 if before is not None and before != exam:
-                    said = f"exam '{exam.name}' of '{row[cohort.patient]}' stands here with another date"
+                    said = f"exam '{exam.name}' of '{row[column]}' stands here with another date"
                     raise table.fault(line, exams.date, said)
                 if before is None:
                     own.append(exam)
             except ContractError as error:
-                source.cell_fault(table, cohort.patient, error)
+                source.cell_fault(table, column, error)
     return found
 
 

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from flows.study.column_review import ColumnNote
 from flows.study.source import StudySource
-from flows.tables.delimited_text import comma_number
 from flows.tables.text_table import TextTable
 from schemas.errors import ContractError
 from schemas.fault_list import LISTED_FAULTS
 from schemas.nearest import nearest_words
 from schemas.study.bookkeeping import bookkeeping_reason
 from schemas.study.imported import ImportedTable
+from schemas.written.numbers import NumberForm, number_doubt
 
 __all__ = ["ChosenColumns", "chosen_columns", "column_numbers"]
 
@@ -141,7 +141,7 @@ def column_numbers(
     """
     numbers: dict[str, NDArray[np.float64]] = {}
     left_out: list[ColumnNote] = []
-    plain = {} if frame.has_decimal_commas else _plain_numbers(frame.frame, columns)
+    plain = _plain_numbers(frame.frame, columns) if frame.numbers.is_plain else {}
     for column in columns:
         if column in plain:
             numbers[column] = plain[column]
@@ -158,11 +158,11 @@ def column_numbers(
         else:
             cells = series.cast(pl.String).str.strip_chars()
             cells = cells.set((cells == "") | cells.is_in([*frame.missing]), None)
-            values = _parsed(cells, has_decimal_commas=frame.has_decimal_commas)
+            values = _parsed(cells, frame.numbers)
             wrong = cells.is_not_null() & ~values.is_finite().fill_null(value=False)
             if not is_asked and wrong.any() and not values.is_not_null().any():
                 first = cells.drop_nulls()[0]
-                if comma_number(first) is None:
+                if number_doubt(first, frame.numbers) is None:
                     left_out.append(ColumnNote(column, _AS_TEXT))
                     continue
         if wrong.any():
@@ -184,17 +184,20 @@ def _plain_numbers(frame: pl.DataFrame, columns: Sequence[str]) -> dict[str, NDA
     }
 
 
-def _parsed(cells: pl.Series, *, has_decimal_commas: bool) -> pl.Series:
-    if has_decimal_commas:
-        # A point beside decimal commas may separate thousands.
-        cells = cells.set(cells.str.contains(".", literal=True).fill_null(value=False), "?")
-        cells = cells.str.replace(",", ".", literal=True)
+def _parsed(cells: pl.Series, form: NumberForm) -> pl.Series:
+    if not form.is_plain:
+        for each in form.alike:
+            cells = cells.str.replace_all(each, str(form.thousands), literal=True)
+        cells = cells.set(~cells.str.contains(form.pattern).fill_null(value=True), "?")
+        if form.thousands is not None:
+            cells = cells.str.replace_all(form.thousands, "", literal=True)
+        cells = cells.str.replace(form.decimal, ".", literal=True)
     return cells.cast(pl.Float64, strict=False)
 
 
 def _no_number(frame: TextTable, column: str, row: int, cell: str, more: int) -> ContractError:
     is_infinite = cell.lstrip("+-").lower() in ("inf", "infinity")
-    known = comma_number(cell)
+    known = number_doubt(cell, frame.numbers)
     return ContractError(
         f"column '{column}': '{cell}' is no {'finite ' if is_infinite else ''}number"
         + (f": {known}" if known else "")

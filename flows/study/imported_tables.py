@@ -3,41 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
-from pydantic import TypeAdapter, ValidationError
 
 from flows.study.column_review import ColumnNote, ColumnReview, identifying_columns, numbering_columns
 from flows.study.imported_columns import chosen_columns, column_numbers
+from flows.study.imported_keys import RowKey, row_keys
+from flows.study.imported_records import extraction_rows
 from flows.study.outcomes import decided_columns
 from flows.study.source import StudySource
-from flows.study.tables import CohortPatient, StudyTables
+from flows.study.tables import StudyTables
 from flows.tables.file_faults import real_path
 from flows.tables.files import read_table
-from flows.tables.patient_ids import KnownIds, pseudonym_fault, with_ids
+from flows.tables.patient_ids import with_ids, with_patients
 from flows.tables.text_table import TextTable
 from schemas.errors import ContractError
 from schemas.fault_list import FaultList
 from schemas.features.sets import ImportedDefinition
-from schemas.keys import MaskKey, Name, Pseudonym, extraction_id, sha256_of_json
 from schemas.study.file import Study
-from schemas.study.imported import ONLY_PHASE, ImportedTable
+from schemas.study.imported import ImportedTable
+from schemas.written.table_form import column_of
 from store.rows.segments import KEY_COLUMNS
 from store.rows.staging import ExtractionRecord
 
-__all__ = ["READER", "ImportedRows", "imported_rows"]
-
-READER = "table"
-"""Stands for the reader of rows that no mask of this store gave."""
-LESION = "1"
-
-_phase: TypeAdapter[str] = TypeAdapter(Name)
-_lesion: TypeAdapter[str] = TypeAdapter(Pseudonym)
+__all__ = ["ImportedRows", "imported_rows"]
 
 Row = dict[str, Any]
 
@@ -90,17 +83,22 @@ def imported_rows(study: Study, name: str, text: str, study_file: Path, tables: 
     source = StudySource(study, text, study_file, faults)
     file = real_path(study_file.parent / table.table)
     at = source.at("imported", name, "table")
-    frame = read_table(file, at, missing=table.missing, as_text=False, sheet=table.sheet)
-    patient_column = table.patient or study.cohort.patient
-    named = {"patient": patient_column, "phase": table.phase, "lesion": table.lesion}
-    has_keys = [source.has(frame, column, "imported", name, key) for key, column in named.items() if column is not None]
-    keys = [column for column in named.values() if column is not None]
+    frame = read_table(file, at, missing=table.missing, as_text=False, form=table)
+    patient = table.patient or study.cohort.patient
+    named = {"phase": table.phase, "lesion": table.lesion}
+    further = {key: column for key, column in named.items() if column is not None}
+    has_keys = [source.has_patients(frame, patient, "imported", name, "patient")]
+    has_keys += [source.has(frame, column, "imported", name, key) for key, column in further.items()]
+    keys = [column_of(patient), *further.values()]
     if all(has_keys):
+        has_keys = [False]
         with faults.gathered():
-            frame = with_ids(frame, *keys)
-    chosen = chosen_columns(source, name, table, frame, {*keys, *decided_columns(study)})
+            frame = with_ids(with_patients(frame, patient), *further.values())
+            has_keys = [True]
+    parts = (patient,) if isinstance(patient, str) else patient
+    chosen = chosen_columns(source, name, table, frame, {*keys, *parts, *decided_columns(study)})
     numbers, not_numeric = column_numbers(source, frame, chosen.chosen, is_asked=bool(table.columns.include))
-    rows = _row_keys(source, frame, keys, table, tables.patients) if all(has_keys) and tables.patients else []
+    rows = row_keys(source, frame, keys, table, tables.patients) if all(has_keys) and tables.patients else []
     # One row of each patient tells what a column is: the first one of one phase.
     first = _first_rows(rows)
     per_patient = {column: values[list(first.values())] for column, values in numbers.items()}
@@ -127,7 +125,7 @@ def imported_rows(study: Study, name: str, text: str, study_file: Path, tables: 
             _refuse_confusable(frame, columns)
     definition = ImportedDefinition(source=table.source, columns=columns, phases=table.phases)
     faults.raise_any(file.name)
-    records, failures = _records(study, name, frame, table, tables.patients, rows, by_phase, numbers, definition)
+    records, failures = extraction_rows(study, name, frame, table, tables.patients, rows, by_phase, numbers, definition)
     left_out = (*chosen.left_out, *not_numeric)
     warned = (
         *chosen.warned,
@@ -138,7 +136,7 @@ def imported_rows(study: Study, name: str, text: str, study_file: Path, tables: 
     return ImportedRows(name, file, table.description, definition, tuple(records), review, tuple(failures), frame.notes)
 
 
-def _first_rows(rows: Sequence[_RowKey]) -> dict[str, int]:
+def _first_rows(rows: Sequence[RowKey]) -> dict[str, int]:
     """Return the position of one row of each patient: the first one of one phase."""
     first: dict[str, int] = {}
     for row in rows:
@@ -191,121 +189,3 @@ def _refuse_confusable(source: TextTable, columns: Sequence[str]) -> None:
             where=str(source.file),
             hint="correct 'columns' in the study file; nothing was written",
         )
-
-
-class _RowKey(NamedTuple):
-    """Whose row stands at a position of the table."""
-
-    position: int
-    patient: str
-    phase: str
-    lesion: str
-
-
-def _records(
-    study: Study,
-    name: str,
-    source: TextTable,
-    table: ImportedTable,
-    patients: Sequence[CohortPatient],
-    rows: Sequence[_RowKey],
-    by_phase: Mapping[str, Mapping[str, str]],
-    numbers: Mapping[str, NDArray[np.float64]],
-    definition: ImportedDefinition,
-) -> tuple[list[ExtractionRecord], list[Row]]:
-    records: list[ExtractionRecord] = []
-    failures: list[Row] = []
-    columns = definition.columns
-    digest, there = definition.sha256, set()
-    # A row at a time is read across all columns: a matrix lays each row's numbers side by side.
-    matrices = {
-        phase: np.column_stack([numbers[features[column]] if column in features else absent for column in columns])
-        for absent in (np.full(source.frame.height, np.nan),)
-        for phase, features in by_phase.items()
-    }
-    for row in rows:
-        for phase_of_columns, matrix in matrices.items():
-            phase = phase_of_columns or row.phase
-            key = MaskKey(row.patient, study.cohort.exam, phase, row.lesion, READER, 1)
-            cells = matrix[row.position]
-            values = dict(zip(columns, cells.tolist(), strict=True))
-            values |= {columns[at]: None for at in np.flatnonzero(np.isnan(cells))}
-            there.add((row.patient, phase))
-            if all(value is None for value in values.values()):
-                failures.append(_failure(study.id, name, key, f"no cell of {source.file.name} has a value"))
-                continue
-            # The row takes the place of an image: its key and values decide the identity.
-            content = sha256_of_json([list(key), list(values.values())])
-            records.append(ExtractionRecord(extraction_id(content, "", digest), key, content, "", values))
-    # Which phases a column names, its rows tell; of each a patient has a row or a failure.
-    phases = table.declared_phases or tuple(dict.fromkeys(row.phase for row in rows))
-    failures += [
-        _failure(
-            study.id,
-            name,
-            MaskKey(each.patient, study.cohort.exam, phase, "", READER, 1),
-            f"no row in {source.file.name}" + (f" of phase {phase}" if table.phase else ""),
-        )
-        for each in patients
-        for phase in phases
-        if (each.patient, phase) not in there
-    ]
-    return records, failures
-
-
-def _row_keys(
-    source: StudySource,
-    frame: TextTable,
-    keys: Sequence[str],
-    table: ImportedTable,
-    patients: Sequence[CohortPatient],
-) -> list[_RowKey]:
-    """Return whose row each one is; rows of strangers and second rows of a key are faults."""
-    stored = {each.written: each.patient for each in patients}
-    known = KnownIds(stored)
-    patient_column = keys[0]
-    cells = replace(frame, frame=frame.frame.select(pl.col(keys).cast(pl.String)), missing=())
-    rows: list[_RowKey] = []
-    seen: set[tuple[str, str, str]] = set()
-    phases: dict[str, str] = {}
-    for position, (line, row) in enumerate(cells.rows()):
-        written = row[patient_column]
-        try:
-            if written not in stored:
-                empty = pseudonym_fault("", is_empty_row=not written and frame.is_empty_line(line))
-                raise frame.fault(line, patient_column, known.stranger(written) if written else empty)
-            phase = _named(frame, line, table.phase, row, _phase, "phase") if table.phase else ONLY_PHASE
-            if table.phase and (alike := phases.setdefault(phase.strip().casefold(), phase)) != phase:
-                words = f"'{phase}' and '{alike}' are probably one phase: they differ in capitals or blanks only"
-                raise frame.fault(line, table.phase, words)
-            lesion = _named(frame, line, table.lesion, row, _lesion, "lesion") if table.lesion else LESION
-            key = (stored[written], phase, lesion)
-            if key in seen:
-                of = "".join(f", {row[column]}" for column in keys[1:])
-                raise frame.fault(line, patient_column, f"'{written}'{of} stands here a second time")
-        except ContractError as error:
-            source.cell_fault(frame, patient_column, error)
-            continue
-        seen.add(key)
-        rows.append(_RowKey(position, *key))
-    return rows
-
-
-def _named(
-    source: TextTable, line: int, column: str, row: Mapping[str, str], names: TypeAdapter[str], what: str
-) -> str:
-    try:
-        return names.validate_python(row[column])
-    except ValidationError as error:
-        raise source.fault(line, column, f"'{row[column]}' is no name of a {what}") from error
-
-
-def _failure(study: str, feature_set: str, key: MaskKey, reason: str) -> Row:
-    return {
-        "stage": "ingest",
-        "study": study,
-        **key._asdict(),
-        "feature_set": feature_set,
-        "feature": "",
-        "reason": reason,
-    }

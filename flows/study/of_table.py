@@ -20,6 +20,7 @@ from schemas.keys import FeatureSetName, Name, sql_name
 from schemas.study.imported import ImportedTable
 from schemas.study.text import parsed_study
 from schemas.written.levels import level_of
+from schemas.written.table_form import TableForm
 
 __all__ = ["FEWEST_OF_A_LABEL", "FEWEST_PATIENTS", "TableOfFeatures", "study_text"]
 
@@ -27,6 +28,7 @@ FEWEST_PATIENTS = 6
 FEWEST_OF_A_LABEL = 2
 """Of fewer no fifth can be drawn that has both labels, nor a training cohort."""
 
+_AS_FOUND = TableForm()
 _name: TypeAdapter[str] = TypeAdapter(Name)
 _feature_set: TypeAdapter[str] = TypeAdapter(FeatureSetName)
 
@@ -49,6 +51,8 @@ class TableOfFeatures:
     drop: Sequence[str] = ()
     missing: Sequence[str] = ()
     models: Sequence[str] = ()
+    form: TableForm = _AS_FOUND
+    """How the table is written."""
 
     @property
     def study_id(self) -> str:
@@ -88,7 +92,7 @@ def study_text(table: TableOfFeatures, folder: Path) -> str:
     # Imported here: a study file of one's own is ingested without the libraries of learning.
     from zoo.registry import REGISTRY, model_spec
 
-    source = read_table(table.file, "--features", missing=table.missing)
+    source = read_table(table.file, "--features", missing=table.missing, form=table.form)
     faults = FaultList()
     for option, column in (("--patient", table.patient), ("--outcome", table.outcome), ("--phase", table.phase)):
         if column is not None:
@@ -104,6 +108,7 @@ def study_text(table: TableOfFeatures, folder: Path) -> str:
     feature_set = _feature_set_name(table.study_id)
     path = os.path.relpath(real_path(table.file), real_path(folder))
     missing = [*ImportedTable(table="").missing, *table.missing]
+    form = [f"{key} = {_written(getattr(table.form, key))}" for key in table.form.declared]
     lines = [
         "# Written by radzoo ingest --features: edit it, then radzoo ingest it again.",
         "",
@@ -113,12 +118,14 @@ def study_text(table: TableOfFeatures, folder: Path) -> str:
         "",
         "[cohort]",
         f"table = {_quoted(path)}",
+        *form,
         f"patient = {_quoted(table.patient)}",
         *(["repeated = true"] if table.phase else []),
         *([f"missing = {_list(table.missing)}"] if table.missing else []),
         "",
         f"[imported.{feature_set}]",
         f"table = {_quoted(path)}",
+        *form,
         *([f"phase = {_quoted(table.phase)}"] if table.phase else []),
         *([f"columns = {{ exclude = {_list(table.drop)} }}"] if table.drop else []),
         *([f"missing = {_list(missing)}"] if table.missing else []),
@@ -201,6 +208,10 @@ def _identifier(text: str) -> str:
 def _quoted(text: str) -> str:
     # What JSON escapes, a basic string of TOML reads; DEL is the one character that only TOML forbids.
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _written(value: str | int) -> str:
+    return _quoted(value) if isinstance(value, str) else str(value)
 
 
 def _list(texts: Sequence[str]) -> str:

@@ -6,13 +6,14 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from flows.study.source import StudySource
+from flows.study.two_sides import TwoSides
 from flows.tables.text_table import TextTable
 from schemas.errors import ContractError
 from schemas.splits import checked_split
 from schemas.study.file import Study
 from schemas.study.outcomes import BinaryOutcome, ColumnSplit, EventOutcome, StratifiedSplit
 
-__all__ = ["decided_columns", "outcome_columns", "outcome_rows", "split_members"]
+__all__ = ["decided_columns", "outcome_columns", "outcome_notes", "outcome_rows", "split_members"]
 
 Row = dict[str, Any]
 
@@ -53,12 +54,13 @@ def outcome_rows(
     has_columns = [source.has(cohort, column, "outcome", key) for key, column in columns.items()]
     if not all(has_columns):
         return [], []
+    sides = _sides(outcome, cohort)
     for line, row in cohort.rows():
-        patient = patients.get(row[study.cohort.patient])
+        patient = patients.get(row[study.cohort.patient_column])
         if patient is None:
             continue
         try:
-            observed, label, reason = _outcome(outcome, cohort, line, row)
+            observed, label, reason = _outcome(outcome, sides, cohort, line, row)
         except ContractError as error:
             source.cell_fault(cohort, ",".join(columns.values()), error)
             continue
@@ -69,21 +71,30 @@ def outcome_rows(
     return outcomes, labels
 
 
+def outcome_notes(outcome: BinaryOutcome | EventOutcome, cohort: TextTable) -> tuple[str, ...]:
+    """Return which levels of an outcome's column count as no, where the study file does not name them."""
+    sides = _sides(outcome, cohort)
+    return sides.notes if sides.column in cohort.frame.columns else ()
+
+
+def _sides(outcome: BinaryOutcome | EventOutcome, cohort: TextTable) -> TwoSides:
+    column = outcome.column if isinstance(outcome, BinaryOutcome) else outcome.event
+    return TwoSides(cohort, column, "[outcome]", outcome.positive, outcome.negative)
+
+
 def _outcome(
-    outcome: BinaryOutcome | EventOutcome, cohort: TextTable, line: int, row: dict[str, str]
+    outcome: BinaryOutcome | EventOutcome, sides: TwoSides, cohort: TextTable, line: int, row: dict[str, str]
 ) -> tuple[Row, int | None, str | None]:
     """Return what was observed of one patient, the label that it makes, and why there is none."""
     observed: Row = {"event": None, "time": None, "time_unit": None}
     if isinstance(outcome, BinaryOutcome):
-        if not (cell := row[outcome.column]):
+        if not row[outcome.column]:
             return observed, None, "outcome is not given"
-        message = f"is neither '{outcome.positive}' nor '{outcome.negative}'"
-        level = cohort.level(line, outcome.column, cell, (outcome.positive, outcome.negative), message)
-        label = int(level == outcome.positive)
+        label = int(sides.is_positive(line, row))
         return observed | {"event": label}, label, None
     if not row[outcome.event] or not row[outcome.time]:
         return observed, None, "event or time is not given"
-    event = cohort.is_yes(line, outcome.event, row)
+    event = sides.is_positive(line, row)
     time = cohort.number(line, outcome.time, row[outcome.time])
     if time < 0:
         raise cohort.fault(line, outcome.time, f"{time:g} {outcome.unit} is before the start")
@@ -122,7 +133,7 @@ def _column_members(source: StudySource, split: ColumnSplit, cohort: TextTable, 
         except ContractError as error:
             source.cell_fault(cohort, split.column, error)
             continue
-        members[study.stored_patient(row[study.cohort.patient])] = names[level]
+        members[study.stored_patient(row[study.cohort.patient_column])] = names[level]
     return members
 
 

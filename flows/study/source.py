@@ -11,6 +11,7 @@ from schemas.errors import ContractError
 from schemas.fault_list import FaultList
 from schemas.study.file import Study
 from schemas.study.toml_lines import line_of
+from schemas.written.table_form import PatientColumns, TableForm
 
 __all__ = ["StudySource"]
 
@@ -29,10 +30,10 @@ class StudySource:
         """Return ``file:line`` of a key."""
         return f"{self.file}:{line_of(self.text, path)}"
 
-    def table(self, name: str, path: tuple[str, ...], sheet: str | None = None) -> TextTable | None:
+    def table(self, name: str, path: tuple[str, ...], form: TableForm) -> TextTable | None:
         """Return a table that a key names, None where it cannot be read, which is a fault."""
         with self.faults.gathered():
-            return read_table(self.file.parent / name, self.at(*path), missing=self.study.cohort.missing, sheet=sheet)
+            return read_table(self.file.parent / name, self.at(*path), missing=self.study.cohort.missing, form=form)
         return None
 
     def has(self, table: TextTable, column: str, *path: str | int) -> bool:
@@ -41,6 +42,13 @@ class StudySource:
             table.require(column, self.at(*path))
             return True
         return False
+
+    def has_patients(self, table: TextTable, patient: PatientColumns, *path: str | int) -> bool:
+        """Return whether a table has the column of pseudonyms, or each of those that make them."""
+        columns = (patient,) if isinstance(patient, str) else patient
+        # Each one is looked at: all that are missing are faults.
+        has_columns = [self.has(table, column, *path) for column in columns]
+        return all(has_columns)
 
     def cell_fault(self, table: TextTable, column: str, error: ContractError) -> None:
         """Take over the error of a cell; the first ones of a column are listed, the others counted."""

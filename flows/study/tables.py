@@ -13,9 +13,10 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from flows.study.exams import PatientExam, listed_exams
-from flows.study.outcomes import outcome_columns, outcome_rows, split_members
+from flows.study.outcomes import outcome_columns, outcome_notes, outcome_rows, split_members
 from flows.study.source import StudySource
-from flows.tables.patient_ids import KnownIds, pseudonym_fault, with_ids
+from flows.study.two_sides import TwoSides
+from flows.tables.patient_ids import KnownIds, pseudonym_fault, with_patients
 from flows.tables.text_table import TextTable
 from schemas.clinical import ClinicalVariable
 from schemas.errors import ContractError
@@ -24,6 +25,7 @@ from schemas.keys import Pseudonym
 from schemas.study.cohort import Reading
 from schemas.study.file import Study
 from schemas.study.outcomes import ColumnSplit
+from schemas.written.levels import EVERY_OTHER
 
 __all__ = ["CohortPatient", "StudyTables", "study_tables"]
 
@@ -90,20 +92,21 @@ def study_tables(study: Study, text: str, study_file: Path, faults: FaultList | 
     into = own if faults is None else faults
     tables = StudyTables()
     source = StudySource(study, text, study_file, into)
-    cohort = source.table(study.cohort.table, ("cohort", "table"), study.cohort.sheet)
+    cohort = source.table(study.cohort.table, ("cohort", "table"), study.cohort)
     if cohort is not None:
         cohort = _checked_cohort(source, cohort)
     if cohort is not None:
         tables.notes += cohort.notes
         tables.patients = _with_exams(source, _patients(source, cohort))
+        chosen = [each for each in study.readings if each.where in cohort.frame.columns]
+        tables.notes += tuple(dict.fromkeys(note for each in chosen for note in _sides(cohort, each).notes))
         if study.cohort.person in cohort.frame.columns:
-            people = {row[study.cohort.patient]: row[study.cohort.person] for _, row in cohort.rows()}
+            people = {row[study.cohort.patient_column]: row[study.cohort.person] for _, row in cohort.rows()}
             tables.people = {pseudonym: person for pseudonym, person in people.items() if person}
     clinical = cohort
-    if study.clinical.table is not None or study.clinical.sheet is not None:
+    if study.clinical.has_table:
         named = study.clinical.table or study.cohort.table
-        key = "sheet" if study.clinical.table is None else "table"
-        clinical = source.table(named, ("clinical", key), study.clinical.sheet)
+        clinical = source.table(named, ("clinical", _named_by(study)), study.clinical)
     if clinical is not None:
         if clinical is not cohort:
             tables.notes += clinical.notes
@@ -112,15 +115,21 @@ def study_tables(study: Study, text: str, study_file: Path, faults: FaultList | 
         if study.outcome is not None:
             patients = {each.written: each.patient for each in tables.patients}
             tables.outcomes, tables.labels = outcome_rows(source, study.outcome, cohort, patients)
+            tables.notes += outcome_notes(study.outcome, cohort)
         tables.splits = split_members(source, cohort, tables.labels)
     own.raise_any(str(study_file))
     return tables
 
 
+def _named_by(study: Study) -> str:
+    """Return the key that names the clinical table."""
+    return "sheet" if study.clinical.table is None else "table"
+
+
 def _checked_cohort(source: StudySource, cohort: TextTable) -> TextTable | None:
     """Return the cohort table with its ids by rule and a row a patient, None where it lacks the column of ids."""
     study = source.study
-    has_patients = source.has(cohort, study.cohort.patient, "cohort", "patient")
+    has_patients = source.has_patients(cohort, study.cohort.patient, "cohort", "patient")
     for number, reading in enumerate(study.readings):
         if reading.where is not None:
             source.has(cohort, reading.where, "readings", number, "where")
@@ -131,11 +140,11 @@ def _checked_cohort(source: StudySource, cohort: TextTable) -> TextTable | None:
     if not has_patients:
         return None
     with source.faults.gathered():
-        cohort = with_ids(cohort, study.cohort.patient)
+        cohort = with_patients(cohort, study.cohort.patient)
         if study.cohort.repeated:
             read = [name for name in _cohort_columns(study) if name in cohort.frame.columns]
-            cohort = cohort.first_of_each(study.cohort.patient, read)
-        return cohort.narrowed((study.cohort.patient, *_cohort_columns(study)))
+            cohort = cohort.first_of_each(study.cohort.patient_column, read)
+        return cohort.narrowed((study.cohort.patient_column, *_cohort_columns(study)))
     return None
 
 
@@ -146,7 +155,7 @@ def _cohort_columns(study: Study) -> list[str]:
     if study.outcome is not None:
         names += outcome_columns(study.outcome).values()
     names += [split.column for split in study.splits.values() if isinstance(split, ColumnSplit)]
-    if study.clinical.table is None:
+    if not study.clinical.has_table:
         names += [variable.column or name for name, variable in study.clinical.variables.items()]
         names += [study.clinical.observed_at]
     return list(dict.fromkeys(name for name in names if name is not None))
@@ -155,10 +164,11 @@ def _cohort_columns(study: Study) -> list[str]:
 def _patients(source: StudySource, cohort: TextTable) -> list[CohortPatient]:
     study, columns = source.study, set(cohort.frame.columns)
     found: dict[str, CohortPatient] = {}
-    column = study.cohort.patient
+    column = study.cohort.patient_column
     exam_date = study.cohort.exam_date if study.cohort.exam_date in columns else None
     reference_date = study.cohort.reference_column if study.cohort.reference_column in columns else None
     offered = [each for each in study.readings if each.where is None or each.where in columns]
+    sides = {each: _sides(cohort, each) for each in offered if each.where is not None}
     # As many ids as rows: each is compared with all.
     known = KnownIds(cell.strip() for cell in cohort.frame[column] if cell)
     for line, row in cohort.rows():
@@ -166,7 +176,9 @@ def _patients(source: StudySource, cohort: TextTable) -> list[CohortPatient]:
         try:
             patient = _pseudonym.validate_python(study.stored_patient(_pseudonym.validate_python(cell)))
         except ValidationError:
-            words = pseudonym_fault(cell, is_empty_row=not cell and cohort.is_empty_line(line))
+            is_empty_row = not cell and cohort.is_empty_line(line)
+            words = pseudonym_fault(cell, is_empty_row=is_empty_row, is_joined=column != study.cohort.patient)
+            words += cohort.second_header(line)
             source.cell_fault(cohort, column, cohort.fault(line, column, words))
             continue
         fault = f"patient '{cell}' stands here a second time" if patient in found else known.twin(cell)
@@ -180,7 +192,7 @@ def _patients(source: StudySource, cohort: TextTable) -> list[CohortPatient]:
         readings = []
         for reading in offered:
             with source.faults.gathered(f"{cohort.file}:{reading.where}"):
-                if reading.where is None or cohort.is_yes(line, reading.where, row):
+                if reading not in sides or sides[reading].is_positive(line, row):
                     readings.append(reading)
         exam = PatientExam(study.cohort.exam, dates.get(exam_date))
         found[patient] = CohortPatient(patient, cell, (exam,), dates.get(reference_date), tuple(readings))
@@ -204,6 +216,11 @@ def _with_exams(source: StudySource, patients: list[CohortPatient]) -> list[Coho
     ]
 
 
+def _sides(cohort: TextTable, reading: Reading) -> TwoSides:
+    negative = None if reading.equals is None else EVERY_OTHER
+    return TwoSides(cohort, str(reading.where), "[[readings]]", reading.equals, negative, "equals")
+
+
 def _clinical_rows(source: StudySource, table: TextTable, patients: Mapping[str, str]) -> list[Row]:
     study = source.study
     variables = {
@@ -214,26 +231,27 @@ def _clinical_rows(source: StudySource, table: TextTable, patients: Mapping[str,
     observed_at = study.clinical.observed_at
     if observed_at is not None and not source.has(table, observed_at, "clinical", "observed_at"):
         return []
-    if study.clinical.table is not None:
+    column = study.cohort.patient_column
+    if study.clinical.has_table:
+        if not source.has_patients(table, study.cohort.patient, "clinical", _named_by(study)):
+            return []
         try:
-            table.require(study.cohort.patient, source.at("clinical", "table"))
-            table = with_ids(table, study.cohort.patient)
+            table = with_patients(table, study.cohort.patient)
         except ContractError as error:
             source.faults.add(error)
             return []
     read = {variable.column or name for name, variable in variables.items()}
-    table = table.narrowed((study.cohort.patient, *([observed_at] if observed_at else []), *read))
+    table = table.narrowed((column, *([observed_at] if observed_at else []), *read))
     rows: list[Row] = []
     known = KnownIds(patients)
     seen: set[tuple[str, str]] = set()
-    column = study.cohort.patient
     for line, row in table.rows():
         try:
             patient = patients.get(row[column])
             if patient is None:
                 # Without patients the cohort table itself is at fault, and says so.
-                if patients and study.clinical.table is not None:
-                    raise table.fault(line, column, known.stranger(row[column]))
+                if patients and study.clinical.has_table:
+                    raise table.fault(line, column, _stranger(table, line, row[column], known))
                 continue
             date = table.date(line, observed_at, row) or ""
             if (patient, date) in seen:
@@ -252,6 +270,12 @@ def _clinical_rows(source: StudySource, table: TextTable, patients: Mapping[str,
                 continue
             rows.append({"patient": patient, "variable": name, "observed_at": date, "unit": variable.unit, **value})
     return rows
+
+
+def _stranger(table: TextTable, line: int, patient: str, known: KnownIds) -> str:
+    if patient:
+        return known.stranger(patient)
+    return pseudonym_fault("", is_empty_row=table.is_empty_line(line))
 
 
 def _value(table: TextTable, line: int, name: str, variable: ClinicalVariable, cell: str) -> Row:

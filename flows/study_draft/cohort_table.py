@@ -15,6 +15,7 @@ from flows.tables.patient_ids import KnownIds, with_ids
 from flows.tables.text_table import TextTable
 from flows.tables.workbook import sheet_names
 from schemas.errors import ContractError
+from schemas.written.table_form import TableForm
 
 __all__ = ["CohortTable", "cohort_table"]
 
@@ -111,7 +112,7 @@ def _tables_of(listing: FolderListing, path: str) -> list[tuple[str | None, Text
             return []
         names = sheet_names(file, file.read_bytes()) if path.lower().endswith(WORKBOOKS) else ()
         sheets: tuple[str | None, ...] = names if len(names) > 1 else (None,)
-        found.extend((sheet, read_table(Path(file), path, sheet=sheet)) for sheet in sheets)
+        found.extend((sheet, read_table(Path(file), path, form=TableForm(sheet=sheet))) for sheet in sheets)
     except ContractError as error:
         listing.notes.append(f"{path} cannot be read as a table: {error.message}")
     except OSError as error:

@@ -11,7 +11,7 @@ from flows.tables.text_table import TextTable
 from schemas.errors import ContractError
 from schemas.shown_text import control_character
 from schemas.study.bookkeeping import bookkeeping_reason
-from schemas.written.dates import iso_date
+from schemas.written.dates import written_day
 
 __all__ = ["CohortColumns", "OutcomeColumn", "cohort_columns", "is_outcome_name"]
 
@@ -175,7 +175,7 @@ def _split_values(distinct: tuple[str, ...]) -> tuple[str, str] | None:
 
 def _are_dates(cells: list[str]) -> bool:
     try:
-        days = [iso_date(cell) for cell in cells]
+        days = [written_day(cell) for cell in cells]
     except ValueError:
         return False
     return all("1900" < day < "2200" for day in days)

@@ -2,35 +2,33 @@
 
 from __future__ import annotations
 
-import codecs
 import csv
 import re
 from array import array
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 
 import polars as pl
 
 from flows.tables.content import refuse_many_cells
+from flows.tables.encoded_text import decoded_text
+from flows.tables.header_lines import Body, table_body, text_lines
 from schemas.errors import ContractError
+from schemas.written.numbers import NumberForm
+from schemas.written.table_form import TableForm
 
-__all__ = ["DelimitedTable", "comma_number", "delimited_table"]
+__all__ = ["DelimitedTable", "delimited_table"]
 
-_MARKS = (
-    (codecs.BOM_UTF8, "utf-8-sig", ""),
-    (codecs.BOM_UTF32_LE, "utf-32", "UTF-32"),
-    (codecs.BOM_UTF32_BE, "utf-32", "UTF-32"),
-    (codecs.BOM_UTF16_LE, "utf-16", "UTF-16"),
-    (codecs.BOM_UTF16_BE, "utf-16", "UTF-16"),
-)
 _SEPARATORS = {",": "','", ";": "';'", "\t": "tabs", "|": "'|'"}
+_AS_FOUND = TableForm()
+_MOST_ABOVE = 20
+"""Lines of titles that a header may stand below, to be offered."""
+_FEWEST_ALIKE = 2
 _SAMPLED_ROWS = 50
 _SAMPLED_CHARACTERS = 500_000
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?\r?\n', re.IGNORECASE)
-_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
-_NEXT = "save the table as CSV (UTF-8) or Parquet"
 _MISSING_WORDS = ["", "NA", "N/A", "NaN", "nan", "?", "-", "NULL", "null"]
 _COMMA_OR_WHOLE = r"^[+-]?(?:\d+(?:,\d+)?|,\d+)(?:[eE][+-]?\d+)?$"
 _POINT_OR_WHOLE = r"^[+-]?(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][+-]?\d+)?$"
@@ -45,12 +43,15 @@ class DelimitedTable:
     frame: pl.DataFrame
     lines: Sequence[int] | None
     """The line of each row; None where the header is line 1 and each row one line."""
-    has_decimal_commas: bool
+    numbers: NumberForm
+    """How its numbers are written."""
     notes: tuple[str, ...]
     """How it was read, where that is not what its name says."""
 
 
-def delimited_table(content: bytes, file: str, separator: str) -> DelimitedTable:
+def delimited_table(
+    content: bytes, file: str, separator: str, form: TableForm = _AS_FOUND, line: int = 1
+) -> DelimitedTable:
     """Return the table in a delimited text.
 
     Parameters
@@ -62,80 +63,52 @@ def delimited_table(content: bytes, file: str, separator: str) -> DelimitedTable
     separator : str
         What stands between cells by the file's name; another one is recognised where it alone gives every row as
         many cells as the header.
+    form : TableForm
+        What the study file says about it.
+    line : int
+        The line on which the text begins, of what was written from something else.
 
     Raises
     ------
     ContractError
-        Where the content is no text, empty, or no table.
+        Where the content is no text, empty, or no table, or is not what the study file says.
     """
-    text, notes = _decoded(content, file)
+    text, notes = decoded_text(content, file, form.encoding)
     if not text.strip():
         raise _fault("the file is empty", file, "save the table with one header line and a row for each patient")
-    first_line = 1
-    if named := _SEPARATOR_LINE.match(text):
-        text, first_line, found = text[named.end() :], 2, named[1]
-    else:
-        found = _separator(text, separator)
+    named = _SEPARATOR_LINE.match(text)
+    body = table_body(text[named.end() :] if named else text, file, form, line + 1 if named else line)
+    text = body.text
+    notes += body.notes
+    found = named[1] if named else _separator(text, separator)
     if found != separator:
         notes += (f"cells are separated by {_SEPARATORS.get(found, repr(found))}",)
     # Before any cell is an object of its own; a separator within quotes counts here, which a table of this size bears.
     rows = text.count("\n") - text.endswith("\n")
     refuse_many_cells(file, rows, text.count(found) // (rows + 1) + 1)
-    header = _header(text, found, file, first_line)
+    header = _header(body, found, file)
     refuse_many_cells(file, rows, len(header))
-    starts, widths = _records(text, found, file, first_line)
-    _refuse_ragged(file, len(header), starts, widths)
+    starts, widths = _records(body, found, file)
+    _refuse_ragged(body, file, len(header), starts, widths)
     if len(starts) < 2:
-        raise _fault("the table has no rows, only a header", f"{file}:{first_line}", "add a row for each patient")
+        raise _fault("the table has no rows, only a header", f"{file}:{body.line}", "add a row for each patient")
     frame = _frame(text, found, header, len(starts) - 1)
-    commas = _has_decimal_commas(frame) if re.search(r"\d,\d", text) and (found != "," or '"' in text) else False
-    if commas:
+    numbers = _numbers(form, frame, text, found)
+    if numbers.decimal == "," and not numbers.is_declared:
         notes += ("decimal commas are read as decimal points",)
-    is_plain = first_line == 1 and '"' not in text
-    return DelimitedTable(frame, None if is_plain else starts[1:], commas, notes)
+    is_plain = body.line_of(2) == 2 and '"' not in text
+    return DelimitedTable(frame, None if is_plain else starts[1:], numbers, notes)
 
 
-def comma_number(cell: str) -> str | None:
-    """Return what is to be known of a cell that would be a number but for its comma, None for any other cell."""
-    if not re.fullmatch(_COMMA_OR_WHOLE, cell) or "," not in cell:
-        return None
-    if re.fullmatch(_GROUPED, cell):
-        return "its comma may separate decimals or thousands; write a decimal point, and thousands together"
-    return "its comma may separate decimals, and other numbers of the table have points; write points throughout"
+def _numbers(form: TableForm, frame: pl.DataFrame, text: str, separator: str) -> NumberForm:
+    if form.decimal is not None:
+        return NumberForm(form.decimal, form.thousands, is_declared=True)
+    may_have_commas = re.search(r"\d,\d", text) and (separator != "," or '"' in text)
+    return NumberForm("," if may_have_commas and _has_decimal_commas(frame) else ".")
 
 
 def _fault(message: str, where: str, hint: str) -> ContractError:
     return ContractError(message, where=where, hint=f"{hint}; nothing was written")
-
-
-def _decoded(content: bytes, file: str) -> tuple[str, tuple[str, ...]]:
-    mark = next((each for each in _MARKS if content.startswith(each[0])), None)
-    _, encoding, name = mark or (b"", "utf-8", "")
-    if not name and b"\0" in content:
-        line = content[: content.index(b"\0")].count(b"\n") + 1
-        raise _fault(
-            "the file has NUL bytes: it is no text, or UTF-16 without a byte-order mark",
-            f"{file}:{line}",
-            "save it as UTF-8 text",
-        )
-    try:
-        text = content.decode(encoding)
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        if re.search(rb"[\x01-\x08\x0e-\x1f]", content[:10_000]):
-            raise _fault("the file is no text, and no table of a known kind", file, _NEXT) from error
-        start = max(content.rfind(b"\n", 0, error.start) + 1, error.start - 10)
-        cell = re.split(rb"[,;\t|\r\n]", content[error.start :], maxsplit=1)[0][:20]
-        shown = re.split(r"[,;\t|]", (content[start : error.start] + cell).decode("cp1252", "replace"))[-1]
-        raise _fault(
-            f"not UTF-8 text: byte 0x{content[error.start]:02x}, which in Windows-1252 (Latin-1) would read '{shown}'",
-            f"{file}:{line}",
-            f"iconv -f WINDOWS-1252 -t UTF-8 '{file}' > NEW.csv where it is that, or save it as UTF-8",
-        ) from error
-    if "\0" in text:
-        line = text[: text.index("\0")].count("\n") + 1
-        raise _fault("the file has NUL characters: it is no table", f"{file}:{line}", "save it as UTF-8 text")
-    return text, ((f"the text is {name}",) if name else ())
 
 
 def _separator(text: str, default: str) -> str:
@@ -157,22 +130,18 @@ def _separator(text: str, default: str) -> str:
     return max(widths, key=lambda each: widths[each][0])
 
 
-def _lines(text: str) -> Iterator[str]:
-    """Yield a text's lines with their breaks; StringIO would take four bytes a character."""
-    return (match[0] for match in _LINE.finditer(text))
-
-
 def _sampled(sample: str, separator: str) -> list[list[str]]:
     try:
-        return list(islice(csv.reader(_lines(sample), delimiter=separator), _SAMPLED_ROWS))
+        return list(islice(csv.reader(text_lines(sample), delimiter=separator), _SAMPLED_ROWS))
     except csv.Error:  # a cell longer than any is: of 20,000 columns the header is one, with another separator
         return []
 
 
-def _header(text: str, separator: str, file: str, line: int) -> list[str]:
+def _header(body: Body, separator: str, file: str) -> list[str]:
+    line = body.line
     # The header is read here: polars renames a column that stands twice, and leaves quotes in quoted names.
     try:
-        header = [each.strip() for each in next(csv.reader(_lines(text), delimiter=separator), [])]
+        header = [each.strip() for each in next(csv.reader(text_lines(body.text), delimiter=separator), [])]
     except csv.Error as error:
         raise _unreadable(error, f"{file}:{line}") from error
     if twice := next((each for each, number in Counter(header).items() if each and number > 1), None):
@@ -189,44 +158,60 @@ def _unreadable(error: csv.Error, where: str) -> ContractError:
     return _fault(message, where, 'close it, or write a quote within a quoted cell as ""')
 
 
-def _records(text: str, separator: str, file: str, first_line: int) -> tuple[Sequence[int], Sequence[int]]:
+def _records(body: Body, separator: str, file: str) -> tuple[Sequence[int], Sequence[int]]:
     """Return the line on which each record begins, the header's first, and how many cells it has.
 
     A quoted cell may hold line breaks, which makes its row several lines long.
     """
-    records = csv.reader(_lines(text), delimiter=separator, strict=True)
+    records = csv.reader(text_lines(body.text), delimiter=separator, strict=True)
     starts, widths = array("q"), array("q")
     line = 1
     try:
         for record in records:
-            starts.append(first_line - 1 + line)
+            starts.append(body.line_of(line))
             widths.append(len(record))
             line = records.line_num + 1
     except csv.Error as error:
-        raise _unreadable(error, f"{file}:{first_line - 1 + line}") from error
+        raise _unreadable(error, f"{file}:{body.line_of(line)}") from error
     while len(widths) > 1 and not widths[-1]:  # blank lines at the end
         starts.pop()
         widths.pop()
     return starts, widths
 
 
-def _refuse_ragged(file: str, columns: int, starts: Sequence[int], widths: Sequence[int]) -> None:
+def _refuse_ragged(body: Body, file: str, columns: int, starts: Sequence[int], widths: Sequence[int]) -> None:
     wrong = [at for at, width in enumerate(widths) if width not in (0, columns)]
     if not wrong:
         return
-    if len(wrong) == len(widths) - 1 and all(widths[at] == columns + 1 for at in wrong):
+    rows = widths[1:]
+    if len(wrong) == len(rows) and all(width == columns + 1 for width in rows):
         raise _fault(
             f"every row has {columns + 1} cells and the header {columns}: it lacks a name, as for R's row names",
             f"{file}:{starts[0]}",
-            "give every column a name",
+            f"give every column a name{_other_header(body)}",
         )
     more = f" ({len(wrong) - 1} more such rows)" if len(wrong) > 1 else ""
     cells = widths[wrong[0]]
     raise _fault(
         f"the row has {cells} cell{'s' if cells > 1 else ''}, the header {columns}{more}",
         f"{file}:{starts[wrong[0]]}",
-        "give the row as many cells as the header, and put a cell that holds the separator in quotes",
+        "give the row as many cells as the header, and put a cell that holds the separator in quotes"
+        + (_other_header(body) if len(wrong) * 2 > len(rows) else ""),
     )
+
+
+def _other_header(body: Body) -> str:
+    """Return the hint that a line below the first may be the header: the first one that is as wide as most."""
+    best, at = 0, 0
+    for separator in _SEPARATORS:
+        widths = [len(record) for record in _sampled(body.text[:_SAMPLED_CHARACTERS], separator)]
+        usual, rows = next(iter(Counter(width for width in widths if width > 1).most_common(1)), (0, 0))
+        if rows > best:
+            best, at = rows, widths.index(usual)
+    line = body.line_of(at + 1)
+    if best < _FEWEST_ALIKE or not 0 < at <= _MOST_ABOVE:
+        return ""
+    return f"; where the header is line {line}, say header_row = {line} beside table in the study file"
 
 
 def _frame(text: str, separator: str, header: Sequence[str], rows: int) -> pl.DataFrame:
@@ -237,7 +222,7 @@ def _frame(text: str, separator: str, header: Sequence[str], rows: int) -> pl.Da
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, ValueError):
         pass
     # The two readers differ, as on quotes within a cell: the one that counted the rows decides.
-    records = list(islice(csv.reader(_lines(text), delimiter=separator), 1, rows + 1))
+    records = list(islice(csv.reader(text_lines(text), delimiter=separator), 1, rows + 1))
     columns = {name: [record[at] if at < len(record) else None for record in records] for at, name in enumerate(header)}
     return pl.DataFrame(columns, schema=dict.fromkeys(header, pl.String))
 

@@ -8,6 +8,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 
 from flows.tables.content import PackedTable, table_content
@@ -17,9 +18,11 @@ from flows.tables.parquet import parquet_frame
 from flows.tables.text_table import TextTable
 from flows.tables.workbook import is_workbook, sheet_text
 from schemas.errors import ContractError, NotFoundError
+from schemas.written.table_form import DatedTableForm, TableForm
 
 __all__ = ["read_table"]
 
+_AS_FOUND = TableForm()
 # All that zipfile raises for an archive that somebody altered.
 _DAMAGED = (OSError, EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile, ValueError, KeyError, IndexError)
 _UNREADABLE = (*_DAMAGED, NotImplementedError, RuntimeError, OverflowError, struct.error)
@@ -58,25 +61,26 @@ _MEMBERS = (
 
 
 def read_table(
-    file: Path, where: str, *, missing: Collection[str] = (), as_text: bool = True, sheet: str | None = None
+    file: Path, where: str, *, missing: Collection[str] = (), as_text: bool = True, form: TableForm = _AS_FOUND
 ) -> TextTable:
     """Return the table in a .csv, .tsv, .parquet or .xlsx file; text may be compressed as .gz or .xz.
 
     What a file is, its content tells: Parquet and compressed text are read under any name. Separators other than
-    the name's, and decimal commas, are recognised and noted.
+    the name's, and decimal commas, are recognised and noted; encodings, digit groups, titles above the header and
+    orders of day and month are not: the study file declares them.
 
     Parameters
     ----------
     file : Path
-        The file; text is UTF-8 with one header line.
+        The file.
     where : str
         What names the file, for its fault.
     missing : collection of str
         Cells that mean 'not given', as an empty one does.
     as_text : bool
         Turn the numbers of a Parquet file into text, as those of a delimited file are.
-    sheet : str, optional
-        Of a workbook; the only one that is shown and not empty where absent.
+    form : TableForm
+        What the study file says about how the table is written.
 
     Raises
     ------
@@ -99,37 +103,55 @@ def read_table(
             if is_option
             else f"correct the {'path in the study file' if is_absent else 'file or its path'}; nothing was written",
         ) from error
-    return _table(file, packed, missing, as_text=as_text, sheet=sheet)
+    dates = form.dates if isinstance(form, DatedTableForm) else None
+    try:
+        return replace(_table(file, packed, form, as_text=as_text), missing=missing, dates=dates)
+    except ContractError as error:
+        if not where.startswith("--") or "study file" not in str(error.hint):
+            raise
+        hint = f"as an option, each _ of the key being -, or else {error.hint}"
+        raise ContractError(error.message, where=error.where, hint=hint) from error
 
 
-def _table(file: Path, packed: PackedTable, missing: Collection[str], *, as_text: bool, sheet: str | None) -> TextTable:
+def _table(file: Path, packed: PackedTable, form: TableForm, *, as_text: bool) -> TextTable:
     content, name = packed
     if content.startswith(_ARCHIVE) and is_workbook(content):
-        return _of_sheet(file, content, missing, sheet)
-    if sheet is not None:
-        raise _fault(f"is no workbook, and has no sheet '{sheet}'", file, "take sheet out of the study file")
+        _refuse_keys(file, form, "a workbook", ("encoding",))
+        return _of_sheet(file, content, form)
+    if form.sheet is not None:
+        raise _fault(f"is no workbook, and has no sheet '{form.sheet}'", file, "take sheet out of the study file")
     if content.startswith(_PARQUET):
-        return TextTable(file, parquet_frame(file, content, as_text=as_text), missing=missing)
+        _refuse_keys(file, form, "Parquet", tuple(TableForm.model_fields))
+        return TextTable(file, parquet_frame(file, content, as_text=as_text))
     if (kind := _kind(content)) is not None:
         raise _fault(f"is {kind}, not a table", file, _SAVE)
     if name.suffix.lower() == ".parquet":
         raise _fault("is not Parquet, whatever its name says", file, "name it .csv if it is text, or write it again")
-    read = delimited_table(content, str(file), "\t" if name.suffix.lower() == ".tsv" else ",")
+    read = delimited_table(content, str(file), "\t" if name.suffix.lower() == ".tsv" else ",", form)
     notes = tuple(f"{file.name}: {note}" for note in read.notes)
-    return TextTable(file, read.frame, read.lines, missing, read.has_decimal_commas, notes)
+    return TextTable(file, read.frame, read.lines, numbers=read.numbers, notes=notes)
 
 
-def _of_sheet(file: Path, content: bytes, missing: Collection[str], name: str | None) -> TextTable:
-    sheet = sheet_text(file, content, name)
-    read = delimited_table(sheet.text, str(file), ",")
+def _refuse_keys(file: Path, form: TableForm, kind: str, unfit: Collection[str]) -> None:
+    """Refuse what a study file says about a table that says it itself."""
+    if given := [key for key in form.declared if key in unfit]:
+        says = f"has {'its own' if len(given) == 1 else 'all of that itself'}"
+        keys = " and ".join(given)
+        raise _fault(f"is {kind}, which {says}: {keys} is of text tables", file, f"take {keys} out of the study file")
+
+
+def _of_sheet(file: Path, content: bytes, form: TableForm) -> TextTable:
+    sheet = sheet_text(file, content, form)
+    of_cells = TableForm(decimal=form.decimal, thousands=form.thousands)
+    read = delimited_table(sheet.text, str(file), ",", of_cells, sheet.header)
     others = ", ".join(f"'{other}'" for other in sheet.others)
     aside = f", and not {others}" if others else ""
     hidden = f"; {sheet.hidden} of its rows are hidden in Excel, and read" if sheet.hidden else ""
     notes = (
         f"{file.name}: sheet '{sheet.name}' is read{aside}{hidden}",
-        *(f"{file.name}: {note}" for note in read.notes),
+        *(f"{file.name}: {note}" for note in (*sheet.notes, *read.notes)),
     )
-    return TextTable(file, read.frame, sheet.rows, missing, read.has_decimal_commas, notes)
+    return TextTable(file, read.frame, sheet.rows, numbers=read.numbers, notes=notes)
 
 
 def _fault(message: str, file: Path, hint: str) -> ContractError:

@@ -14,11 +14,13 @@ from dataclasses import replace
 import polars as pl
 
 from flows.tables.text_table import TextTable
+from schemas.errors import ContractError
 from schemas.fault_list import LISTED_FAULTS
 from schemas.nearest import nearest_words
 from schemas.written.levels import whole_number_text
+from schemas.written.table_form import PatientColumns, column_of
 
-__all__ = ["KnownIds", "pseudonym_fault", "with_ids"]
+__all__ = ["KnownIds", "pseudonym_fault", "with_ids", "with_patients"]
 
 _SHORTENED = r"^[0-9](?:[.,][0-9]+)?[eE]\+[0-9]+$|^[0-9][.,][0-9]+[eE][0-9]+$"
 _EXACT = 2**53
@@ -34,6 +36,51 @@ def with_ids(table: TextTable, *columns: str) -> TextTable:
         Where a column holds floating-point numbers that are no whole ones, or a long number in short.
     """
     return replace(table, frame=table.frame.with_columns(_ids(table, column) for column in columns))
+
+
+def with_patients(table: TextTable, patient: PatientColumns) -> TextTable:
+    """Return a table that has its patients' ids, by the rule of this module, in the one column that names them.
+
+    Of several columns the ids are their cells joined by ``-``, in a further column; where one of them is empty, so is
+    the id. Two patients never join to one id: ``-`` stands in cells of the last column alone.
+
+    Parameters
+    ----------
+    table : TextTable
+        The table, which has the columns.
+    patient : str or tuple of str
+        The column with the pseudonym, or the columns.
+
+    Raises
+    ------
+    ContractError
+        Where a column holds no ids, or ``-`` in another column than the last.
+    """
+    if isinstance(patient, str):
+        return with_ids(table, patient)
+    joined = column_of(patient)
+    if joined in table.frame.columns:
+        raise ContractError(
+            f"'{table.file.name}' has a column '{joined}', as the columns {' and '.join(patient)} are called joined",
+            where=str(table.file),
+            hint=f'where it is the pseudonym, patient = "{joined}" in the study file; else rename it in the table',
+        )
+    frame = with_ids(table, *dict.fromkeys(patient)).frame.with_columns(
+        pl.when(pl.col(each).is_in([*table.missing, ""])).then(None).otherwise(pl.col(each)).alias(each)
+        for each in dict.fromkeys(patient)
+    )
+    for column in patient[:-1]:
+        wrong = frame[column].str.contains("-", literal=True).fill_null(value=False)
+        if wrong.any():
+            row = int(wrong.arg_true()[0])
+            raise table.fault(
+                table.line_of(row),
+                column,
+                f"'{frame[column][row]}' has '-', which joins {' and '.join(patient)}: two patients might join to one; "
+                "name the column that has it last",
+            )
+    cells = pl.concat_str([pl.col(each) for each in patient], separator="-", ignore_nulls=False).alias(joined)
+    return replace(table, frame=table.frame.with_columns(frame.select(cells)[joined]))
 
 
 def _ids(table: TextTable, column: str) -> pl.Series:
@@ -59,7 +106,7 @@ def _ids(table: TextTable, column: str) -> pl.Series:
     return text
 
 
-def pseudonym_fault(cell: str, *, is_empty_row: bool = False) -> str:
+def pseudonym_fault(cell: str, *, is_empty_row: bool = False, is_joined: bool = False) -> str:
     """Return what is wrong with a cell that is no pseudonym.
 
     Parameters
@@ -68,9 +115,12 @@ def pseudonym_fault(cell: str, *, is_empty_row: bool = False) -> str:
         The cell.
     is_empty_row : bool
         No other cell of its row has a value: it is an empty line.
+    is_joined : bool
+        It is put together from several columns.
     """
     if not cell:
-        return "'' is no pseudonym" + (": the row is empty, delete it" if is_empty_row else ": the cell is empty")
+        what = "one of these cells is empty" if is_joined else "the cell is empty"
+        return f"'' is no pseudonym: {'the row is empty, delete it' if is_empty_row else what}"
     if re.fullmatch(_SHORTENED, cell):
         return f"'{cell}' is no pseudonym: a program has shortened a long number; format the column as text"
     foreign = sorted(set(re.findall(r"[^A-Za-z0-9._:-]", cell)))

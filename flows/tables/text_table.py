@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import math
+import re
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import polars as pl
 
-from flows.tables.delimited_text import comma_number
 from schemas.errors import ContractError
 from schemas.nearest import nearest_words
 from schemas.shown_text import shown_text
-from schemas.written.dates import iso_date
+from schemas.written.dates import DateOrder, written_day
 from schemas.written.levels import level_of
+from schemas.written.numbers import NumberForm, number_doubt, written_number
 
 __all__ = ["TextTable"]
 
 _FIRST_LINE = 2
 _SHOWN_COLUMNS = 12
 _SHOWN_OF_CELL = 400
-_YES = {"yes", "true", "1", "1.0", "y"}
-_NO = {"no", "false", "0", "0.0", "n", ""}
+_PLAIN = NumberForm()
+_NUMBER = re.compile(r"[+-]?\d+(?:[.,]\d+)*")
+_MOST_ABOVE = 20
+_CORRECT = "correct the table and run the command again"
 
 
 @dataclass(frozen=True)
@@ -36,10 +40,12 @@ class TextTable:
     """The line of each row; None where the header is line 1 and each row one line."""
     missing: Collection[str] = ()
     """Cells that mean 'not given', as an empty one does."""
-    has_decimal_commas: bool = False
-    """Numbers are written with decimal commas."""
+    numbers: NumberForm = _PLAIN
+    """How its numbers are written."""
     notes: tuple[str, ...] = ()
     """How the file was read, where that is not what its name says."""
+    dates: DateOrder | None = None
+    """How its days are written besides ISO 8601, as the study file declares."""
     whole: pl.DataFrame | None = field(default=None, repr=False)
     """All columns, where the table was narrowed to those that a study reads."""
 
@@ -104,34 +110,57 @@ class TextTable:
             more = f", ... and {len(names) - _SHOWN_COLUMNS} more" if len(names) > _SHOWN_COLUMNS else ""
             there_are = f"{shown_text(', '.join(names[:_SHOWN_COLUMNS]), 1_000)}{more}"
             is_option = where.startswith("--")
+            line = self._line_with(column)
+            key = f"--header-row {line}" if is_option else f"header_row = {line} beside 'table'"
+            below = f"; line {line} has it: where that is the header, say {key}"
             raise ContractError(
-                f"column '{column}' is not in {self.file.name}; it has {there_are}{nearest_words(column, names)}",
+                f"column '{column}' is not in {self.file.name}; it has {there_are}"
+                + (nearest_words(column, names) if line is None else below),
                 where=where,
                 hint=f"{f'{where} COLUMN' if is_option else 'correct the column name in the study file'}; "
                 "nothing was written",
             )
 
-    def fault(self, line: int, column: str, message: str) -> ContractError:
+    def _line_with(self, column: str) -> int | None:
+        """Return the line of the first row that has a cell as a column is called: the header may stand there."""
+        frame = self.frame if self.whole is None else self.whole
+        for number, row in enumerate(frame.head(_MOST_ABOVE).iter_rows()):
+            # Of titles that stand alone the separator is not known: their table is one column.
+            cells = [part.strip(' "') for cell in row if cell is not None for part in re.split(r"[,;\t|]", str(cell))]
+            if column in cells:
+                return self.line_of(number)
+        return None
+
+    def fault(self, line: int, column: str, message: str, hint: str = _CORRECT) -> ContractError:
         """Return the error of a cell."""
         return ContractError(
             shown_text(f"column '{column}': {message}", _SHOWN_OF_CELL),
             where=f"{self.file}:{line}",
-            hint="correct the table and run the command again; nothing was written",
+            hint=f"{hint}; nothing was written",
         )
+
+    def levels(self, column: str) -> list[tuple[str, int]]:
+        """Return the different cells of a column but empty ones, with the number of their rows, frequent ones first."""
+        cells = (self._cell(None if cell is None else str(cell)) for cell in self.frame[column])
+        return Counter(cell for cell in cells if cell).most_common()
+
+    def second_header(self, line: int) -> str:
+        """Return the words about a row that looks like a second row of the header, with units; '' about any other."""
+        if self.frame.height < 2 or line != self.line_of(0):
+            return ""
+        frame = self.frame if self.whole is None else self.whole
+        first, second = ([("" if cell is None else str(cell)).strip() for cell in frame.row(at)] for at in (0, 1))
+        if any(map(_NUMBER.fullmatch, first)) or not any(map(_NUMBER.fullmatch, second)):
+            return ""
+        return f"; where it belongs to the header, say first_row = {self.line_of(1)} beside 'table' in the study file"
 
     def number(self, line: int, column: str, cell: str) -> float:
         """Return a cell as a finite number."""
-        text = cell
-        if self.has_decimal_commas and "," in cell and "." not in cell:
-            text = cell.replace(",", ".")
-        elif self.has_decimal_commas and "." in cell:
-            raise self.fault(line, column, f"'{cell}' has a point in a table whose decimals are commas")
         try:
-            # Python reads 1_000 as a thousand, and digits of all scripts.
-            value = float(text.replace("_", "?") if text.isascii() else "?")
+            value = written_number(cell, self.numbers)
         except ValueError as error:
-            known = comma_number(cell)
-            raise self.fault(line, column, f"'{cell}' is no number" + (f": {known}" if known else "")) from error
+            doubt = number_doubt(cell, self.numbers)
+            raise self.fault(line, column, f"'{cell}' is no number" + (f": {doubt}" if doubt else "")) from error
         if not math.isfinite(value):
             raise self.fault(line, column, f"'{cell}' is no finite number")
         return value
@@ -141,7 +170,7 @@ class TextTable:
         if column is None or not row[column]:
             return None
         try:
-            return iso_date(row[column])
+            return written_day(row[column], self.dates)
         except ValueError as error:
             raise self.fault(line, column, str(error)) from error
 
@@ -151,10 +180,3 @@ class TextTable:
         if found is None:
             raise self.fault(line, column, f"'{cell}' {message}{nearest_words(cell, levels)}")
         return found
-
-    def is_yes(self, line: int, column: str, row: dict[str, str]) -> bool:
-        """Return whether a column says yes; an empty cell says no."""
-        cell = row[column].lower()
-        if cell not in _YES | _NO:
-            raise self.fault(line, column, f"'{row[column]}' is neither yes nor no")
-        return cell in _YES

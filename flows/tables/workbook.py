@@ -5,16 +5,17 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import io
-import mimetypes
-import warnings
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 from flows.tables.content import refuse_many_cells, refuse_many_megabytes
+from flows.tables.sheet_rows import table_rows
+from flows.tables.workbook_parts import has_formulas, opened_workbook
 from schemas.errors import ContractError
 from schemas.nearest import nearest_words
+from schemas.written.table_form import TableForm
 from store.limits.process import LimitedProcess, LimitedProcessError, Limits
 
 __all__ = ["Sheet", "is_workbook", "sheet_names", "sheet_text"]
@@ -34,12 +35,16 @@ class Sheet(NamedTuple):
     name: str
     text: bytes
     """Comma-separated, every cell in quotes, the header first."""
+    header: int
+    """The number that Excel gives the header's row."""
     rows: Sequence[int]
     """The number that Excel gives each row below the header."""
     others: tuple[str, ...]
     """The workbook's other sheets that are shown and not empty."""
     hidden: int
     """Rows below the header that Excel does not show, hidden or filtered: they are read."""
+    notes: tuple[str, ...]
+    """What was not read of it."""
 
 
 def is_workbook(content: bytes) -> bool:
@@ -62,7 +67,7 @@ def sheet_names(file: Path, content: bytes) -> tuple[str, ...]:
     return tuple(_in_child(file, _names, str(file), content))
 
 
-def sheet_text(file: Path, content: bytes, sheet: str | None) -> Sheet:
+def sheet_text(file: Path, content: bytes, form: TableForm) -> Sheet:
     """Return a sheet of a workbook.
 
     Parameters
@@ -71,16 +76,18 @@ def sheet_text(file: Path, content: bytes, sheet: str | None) -> Sheet:
         The workbook, for faults.
     content : bytes
         What it holds.
-    sheet : str or None
-        The sheet's name; the only one that is shown and not empty where None.
+    form : TableForm
+        What the study file says: the sheet, the only one that is shown and not empty where absent; ``header_row`` and
+        ``first_row``; ``decimal``, with which numbers are written here too.
 
     Raises
     ------
     ContractError
-        When there is no such sheet, or several could be meant; cells are merged, or formulas were never calculated;
-        the workbook is damaged, or too large.
+        When there is no such sheet or row, or several sheets could be meant; cells of the table are merged, or formulas
+        were never calculated; the workbook is damaged, or too large.
     """
-    return Sheet(*_in_child(file, _sheet, str(file), content, sheet))
+    asked = _Asked(form.sheet, form.header_row, form.first_row, form.decimal or ".")
+    return Sheet(*_in_child(file, _sheet, str(file), content, tuple(asked)))
 
 
 def _in_child(file: Path, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -93,22 +100,33 @@ def _in_child(file: Path, function: Callable[P, T], *args: P.args, **kwargs: P.k
         ) from error
 
 
+class _Asked(NamedTuple):
+    """What the child is told."""
+
+    sheet: str | None
+    header_row: int | None
+    first_row: int | None
+    decimal: str
+
+
 def _names(file: str, content: bytes) -> list[str]:
     """Return what `sheet_names` does; called in the child."""
     _refuse_large(file, content)
-    return _shown(_opened(file, content, calculated=True))
+    return _shown(opened_workbook(file, content, calculated=True))
 
 
-def _sheet(file: str, content: bytes, sheet: str | None) -> tuple[str, bytes, list[int], tuple[str, ...], int]:
+def _sheet(file: str, content: bytes, told: tuple[Any, ...]) -> tuple[Any, ...]:
     """Return a sheet's parts; called in the child."""
+    asked = _Asked(*told)
     _refuse_large(file, content)
-    values, formulas = (_opened(file, content, calculated=calculated) for calculated in (True, False))
-    chosen, others = _chosen(values, file, sheet)
+    values = opened_workbook(file, content, calculated=True)
+    chosen, others = _chosen(values, file, asked.sheet)
     cells = values[chosen]
     where = f"{file}, sheet '{chosen}'"
-    _refuse_merged(cells, where)
-    _refuse_uncalculated(cells, formulas[chosen], where)
-    rows = _rows(cells)
+    rows, header, notes = table_rows(cells, _rows(cells, asked.decimal), where, asked.header_row, asked.first_row)
+    if has_formulas(content):
+        formulas = opened_workbook(file, content, calculated=False)[chosen]
+        _refuse_uncalculated(cells, formulas, rows.keys(), where)
     used = sorted({column for row in rows.values() for column in row})
     refuse_many_cells(file, len(rows), len(used))
     written = io.StringIO()
@@ -117,32 +135,12 @@ def _sheet(file: str, content: bytes, sheet: str | None) -> tuple[str, bytes, li
         writer.writerow(row.get(column, "") for column in used)
     below = list(rows)[1:]
     hidden = sum(bool(cells.row_dimensions[number].hidden) for number in below if number in cells.row_dimensions)
-    return chosen, written.getvalue().encode(), below, others, hidden
+    return chosen, written.getvalue().encode(), header, below, others, hidden, notes
 
 
 def _refuse_large(file: str, content: bytes) -> None:
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         refuse_many_megabytes(file, sum(member.file_size for member in archive.infolist()))
-
-
-def _opened(file: str, content: bytes, *, calculated: bool) -> Any:
-    # The system's list of types, which openpyxl looks into, may not be read here, and names nothing of a workbook.
-    mimetypes.knownfiles.clear()
-    # Imported here: no one else needs it, and it takes a tenth of a second.
-    import openpyxl
-
-    try:
-        with warnings.catch_warnings():
-            # Of styles and validations that it leaves out, which hold no values.
-            warnings.simplefilter("ignore")
-            return openpyxl.load_workbook(io.BytesIO(content), data_only=calculated, keep_links=False)
-    except MemoryError:
-        raise
-    except Exception as error:
-        name = Path(file).name
-        raise ContractError(
-            f"'{name}' is a damaged workbook: {type(error).__name__}", where=file, hint=_HINT
-        ) from error
 
 
 def _chosen(workbook: Any, file: str, sheet: str | None) -> tuple[str, tuple[str, ...]]:
@@ -167,7 +165,7 @@ def _chosen(workbook: Any, file: str, sheet: str | None) -> tuple[str, tuple[str
         raise ContractError(
             f"'{Path(file).name}' has {len(shown)} sheets: {listed}",
             where=file,
-            hint='say which one in the study file, beside table: sheet = "NAME"; with --features, save it as CSV; '
+            hint='say which one in the study file, beside table: sheet = "NAME"; with --features, --sheet NAME; '
             "nothing was written",
         )
     raise ContractError(
@@ -181,23 +179,10 @@ def _shown(workbook: Any) -> list[str]:
     return [each.title for each in workbook.worksheets if each.sheet_state == "visible" and _rows(each)]
 
 
-def _refuse_merged(cells: Any, where: str) -> None:
-    """Refuse merged cells: all but the first of them would be missing."""
-    merged = sorted(str(each) for each in cells.merged_cells.ranges)
-    if merged:
-        more = f" and {len(merged) - _NAMED} more" if len(merged) > _NAMED else ""
-        raise ContractError(
-            f"cells are merged: {', '.join(merged[:_NAMED])}{more}",
-            where=where,
-            hint="the table has one header row, and each row its own cells: take titles out, unmerge the cells and "
-            "fill them; nothing was written",
-        )
-
-
-def _refuse_uncalculated(values: Any, formulas: Any, where: str) -> None:
-    """Refuse formulas that no program has calculated: they would be missing."""
+def _refuse_uncalculated(values: Any, formulas: Any, read: Collection[int], where: str) -> None:
+    """Refuse formulas of the rows read that no program has calculated: they would be missing."""
     for (row, column), formula in _cells(formulas):
-        if formula.data_type == "f":
+        if formula.data_type == "f" and row in read:
             value = values.cell(row, column)
             # Calculated to an empty text, the cell has the type of a text.
             if value.value is None and value.data_type == "n":
@@ -209,11 +194,11 @@ def _refuse_uncalculated(values: Any, formulas: Any, where: str) -> None:
                 )
 
 
-def _rows(cells: Any) -> dict[int, dict[int, str]]:
+def _rows(cells: Any, decimal: str = ".") -> dict[int, dict[int, str]]:
     """Return the cells that are filled, by the numbers of row and column; formats beyond them count for nothing."""
     found: dict[int, dict[int, str]] = {}
     for (row, column), cell in _cells(cells):
-        if text := _text(cell.value):
+        if text := _text(cell.value, decimal):
             found.setdefault(row, {})[column] = text
     return found
 
@@ -226,8 +211,11 @@ def _cells(sheet: Any) -> list[tuple[tuple[int, int], Any]]:
     return sorted(sheet._cells.items())
 
 
-def _text(value: Any) -> str:
-    """Return a cell as text: numbers as they are to the last digit, days as ISO 8601 has them."""
+def _text(value: Any, decimal: str) -> str:
+    """Return a cell as text: numbers as they are to the last digit, days as ISO 8601 has them.
+
+    A number has the decimal mark that the study file declares: beside cells of text it is read as they are.
+    """
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -235,5 +223,5 @@ def _text(value: Any) -> str:
     if isinstance(value, dt.datetime):
         return value.date().isoformat() if value.time() == dt.time() else value.isoformat(sep=" ")
     if isinstance(value, float):
-        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value).replace(".", decimal)
     return str(value).strip()

@@ -1,33 +1,32 @@
-"""What a study file says about its patients: their table, the images of an exam, and who drew the lesions."""
+"""What a study file says about its patients: their tables, the images of an exam, and who drew the lesions."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Annotated, ClassVar
 
-from pydantic import Field, StringConstraints, field_validator
+from pydantic import Field, StringConstraints, ValidationInfo, field_validator
 
 from schemas.cases.exams import Exams
 from schemas.cases.lesions import Lesions
+from schemas.clinical import ClinicalVariable
 from schemas.day_window import DayWindow, WrittenWindow
-from schemas.keys import ReaderName
+from schemas.keys import Name, ReaderName
 from schemas.study.dicom_parts import SegmentName, SeriesRule, StructureRule, Threshold
 from schemas.study.path_patterns import pattern_fault, pattern_parts
-from schemas.written.values import SheetName, Written
+from schemas.written.levels import EVERY_OTHER, Levels, levels_fault
+from schemas.written.table_form import DatedTableForm, PatientColumns, column_of
+from schemas.written.values import Written
 
-__all__ = ["Cohort", "Phase", "Reading", "case_faults", "exam_date_column", "exam_window"]
+__all__ = ["Clinical", "Cohort", "Phase", "Reading", "case_faults", "exam_date_column", "exam_window"]
 
 
-class Cohort(Written):
+class Cohort(DatedTableForm):
     """The table with one row per patient."""
 
-    declared_later: ClassVar[frozenset[str]] = frozenset({"sheet"})
-
     table: str
-    sheet: SheetName | None = None
-    """Of a workbook; the only one that is shown and not empty where absent."""
-    patient: str = "patient"
-    """The column that holds the pseudonym."""
+    patient: PatientColumns = "patient"
+    """The column that holds the pseudonym, or those whose cells, joined by ``-``, are it."""
     prefix: Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9][A-Za-z0-9._:-]*)?$", max_length=63)] = ""
     """Put before every pseudonym, where two studies use the same ones for different people."""
     person: str | None = None
@@ -42,16 +41,43 @@ class Cohort(Written):
     """An ingest that would remove more than this share of the study's patients, masks, values or rows stops."""
     exam: Annotated[str, StringConstraints(max_length=200)] = "baseline"
     exam_date: str | None = None
-    """The column with the exam's date (ISO 8601)."""
+    """The column with the exam's date."""
     reference_date: str | None = None
-    """The column with the date at which the study predicts, such as surgery (ISO 8601); else the exam's date."""
+    """The column with the date at which the study predicts, such as surgery; else the exam's date."""
     exam_window_days: WrittenWindow | None = None
     """Which days relative to the reference date an exam may be of; one outside is refused."""
+
+    @property
+    def patient_column(self) -> str:
+        """Return the one name of the column that has the pseudonym."""
+        return column_of(self.patient)
 
     @property
     def reference_column(self) -> str | None:
         """Return the column of each patient's reference date in this table, None where it has none."""
         return self.reference_date or self.exam_date
+
+
+class Clinical(DatedTableForm):
+    """The clinical table; the cohort table itself where ``table`` and ``sheet`` are absent."""
+
+    table: str | None = None
+    """The cohort's where absent; ``sheet`` may name another sheet of it."""
+    observed_at: str | None = None
+    """The column with the date a row's values became true."""
+    window_days: WrittenWindow | None = None
+    """Which days relative to the reference date a value may be of; all before it where absent."""
+    variables: dict[Name, ClinicalVariable] = Field(default_factory=dict)
+
+    @property
+    def has_table(self) -> bool:
+        """Return whether the values stand in another table than the cohort's, or on another sheet."""
+        return self.table is not None or self.sheet is not None
+
+    def window(self, variable: Name) -> DayWindow:
+        """Return the days that a variable's value may be of."""
+        written = self.variables[variable].window_days or self.window_days
+        return DayWindow(*written) if written else DayWindow()
 
 
 class Phase(Written):
@@ -105,10 +131,23 @@ class Phase(Written):
 class Reading(Written):
     """One reader's one drawing of the lesions; the first reading listed is the one models use."""
 
+    declared_later: ClassVar[frozenset[str]] = frozenset({"equals"})
+
     reader: ReaderName = "R1"
     reading: Annotated[int, Field(ge=1, le=10_000)] = 1
     where: str | None = None
     """A yes/no column of the cohort table: only patients with ``yes`` have this reading."""
+    equals: Levels | None = None
+    """The levels of ``where`` that say yes; every other one says no."""
+
+    @field_validator("equals")
+    @classmethod
+    def _is_of_a_column(cls, equals: Levels | None, info: ValidationInfo) -> Levels | None:
+        if equals is not None and info.data.get("where") is None:
+            raise ValueError("give where too, the column that has these levels")
+        if equals is not None and (fault := levels_fault(equals, EVERY_OTHER)):
+            raise ValueError(fault)
+        return equals
 
 
 def exam_date_column(cohort: Cohort, exams: Exams | None) -> str | None:
@@ -159,7 +198,10 @@ def _exam_faults(cohort: Cohort, exams: Exams) -> Iterator[tuple[str, tuple[str,
     if exams.use == "mean" and cohort.reference_date is None:
         # Else models would read clinical values as of an exam, and there are several.
         yield 'use = "mean" needs reference_date under [cohort]: several exams have no common date', ("exams", "use")
-    if exams.table is None and exams.sheet is None and not cohort.repeated:
+    if not exams.has_table and exams.declared:
+        key = exams.declared[0]
+        yield f"exams stand in the cohort table: give {key} under [cohort], or table here", ("exams", key)
+    if not exams.has_table and not cohort.repeated:
         yield "the cohort table has a row an exam where [exams] names no table: repeated = true", ("exams",)
 
 

@@ -15,21 +15,20 @@ from pydantic_core import PydanticCustomError
 
 from schemas.cases.exams import Exams
 from schemas.cases.lesions import Lesions
-from schemas.clinical import ClinicalVariable
-from schemas.day_window import DayWindow, WrittenWindow
+from schemas.day_window import DayWindow
 from schemas.features.modalities import Modalities
 from schemas.features.radiomics_settings import RadiomicsSettings
 from schemas.features.region_settings import RegionSettings
 from schemas.features.sets import BUILT_IN, RESERVED_NAMES, ComputedSettings, FeatureSetRef
 from schemas.keys import FeatureSetName, FeatureSetReference, Name, Pseudonym
 from schemas.plain_keys import Combination
-from schemas.study.cohort import Cohort, Phase, Reading, case_faults, exam_date_column, exam_window
+from schemas.study.cohort import Clinical, Cohort, Phase, Reading, case_faults, exam_date_column, exam_window
 from schemas.study.imported import ImportedTable
 from schemas.study.models import LACKS_ITS_MINIMUM, FactorRule, ModelSettings
 from schemas.study.network_file import NetworkFileSettings
 from schemas.study.outcomes import BinaryOutcome, ColumnSplit, EventOutcome, StratifiedSplit
 from schemas.study.variants import completed_variants
-from schemas.written.values import SheetName, Written
+from schemas.written.values import Written
 
 __all__ = ["FeatureSetSettings", "ReferenceFaults", "Study"]
 
@@ -43,26 +42,6 @@ class Header(Written):
     id: Name
     title: str
     question: str = ""
-
-
-class Clinical(Written):
-    """The clinical table; the cohort table itself where ``table`` and ``sheet`` are absent."""
-
-    declared_later: ClassVar[frozenset[str]] = frozenset({"sheet"})
-
-    table: str | None = None
-    sheet: SheetName | None = None
-    """Of a workbook, which is the cohort table's where ``table`` is absent."""
-    observed_at: str | None = None
-    """The column with the date a row's values became true (ISO 8601)."""
-    window_days: WrittenWindow | None = None
-    """Which days relative to the reference date a value may be of; all before it where absent."""
-    variables: dict[Name, ClinicalVariable] = Field(default_factory=dict)
-
-    def window(self, variable: Name) -> DayWindow:
-        """Return the days that a variable's value may be of."""
-        written = self.variables[variable].window_days or self.window_days
-        return DayWindow(*written) if written else DayWindow()
 
 
 class FeatureSetSettings(Written):
@@ -190,6 +169,7 @@ class Study(Written):
                 variable.plausible_range(name)
             except ValueError as error:
                 yield _fault(str(error), "clinical", "variables", name, "unit")
+        yield from self._has_a_table_for_its_form()
         yield from (_fault(text, *at) for text, at in case_faults(self.cohort, self.exams, self.lesions, self.phases))
         yield from self._has_the_dates_of_its_windows()
         yield from self._has_the_phases_of_its_regions()
@@ -212,6 +192,11 @@ class Study(Written):
             for phase in (*together, *([own.regions.fixed_phase] if own.regions.fixed_phase else [])):
                 if phase not in self.phases or phase not in together:
                     yield _fault(f"regions '{name}' read phase '{phase}', which is none of theirs", "define", name)
+
+    def _has_a_table_for_its_form(self) -> Iterator[PydanticCustomError]:
+        for key in () if self.clinical.has_table else self.clinical.declared:
+            message = f"the clinical values stand in the cohort table: give {key} under [cohort], or table here"
+            yield _fault(message, "clinical", key)
 
     def _has_the_dates_of_its_windows(self) -> Iterator[PydanticCustomError]:
         if self.cohort.exam_window_days is not None and self.exam_window is None:

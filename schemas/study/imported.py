@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Final, Self
+from typing import Annotated, Final, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
 from schemas.keys import Name
-from schemas.written.values import SheetName, Written
+from schemas.written.table_form import PatientColumns, TableForm
+from schemas.written.values import Written
 
 __all__ = ["ONLY_PHASE", "ImportedColumns", "ImportedTable"]
 
@@ -25,7 +26,7 @@ class ImportedColumns(Written):
     exclude: tuple[_Text, ...] = ()
 
 
-class ImportedTable(Written):
+class ImportedTable(TableForm):
     """A table of feature values, which becomes the feature set of its name.
 
     A table with several rows a patient names each row's ``phase`` (and ``lesion``) in a column. A table with one
@@ -33,14 +34,10 @@ class ImportedTable(Written):
     ``ADC = "ADC_"`` makes column ``ADC_x`` the feature ``x`` of phase ADC. One that gives neither has one phase.
     """
 
-    declared_later: ClassVar[frozenset[str]] = frozenset({"sheet"})
-
     table: str
     """.csv, .tsv, .parquet or .xlsx; text also as .gz or .xz."""
-    sheet: SheetName | None = None
-    """Of a workbook; the only one that is shown and not empty where absent."""
-    patient: str | None = None
-    """The column with the pseudonym; the cohort table's where absent."""
+    patient: PatientColumns | None = None
+    """The column with the pseudonym, or those whose cells, joined by ``-``, are it; the cohort table's where absent."""
     phase: str | None = None
     phases: dict[Name, _Text] = Field(default_factory=dict)
     lesion: str | None = None

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from schemas.clinical import UcumUnit
 from schemas.keys import Name
+from schemas.written.levels import Levels, levels_fault
 from schemas.written.values import Written
 
 __all__ = ["BinaryOutcome", "ColumnSplit", "EventOutcome", "StratifiedSplit"]
 
 
 class BinaryOutcome(Written):
-    """An outcome known for every patient: 1 where the column equals ``positive``."""
+    """An outcome known for every patient: 1 where the column has a level of ``positive``, 0 of ``negative``."""
 
     kind: Literal["binary"]
     name: Name
     column: str
-    positive: str = "1"
-    negative: str = "0"
+    positive: Levels = "1"
+    negative: Levels = "0"
+    """``*`` for every level but the positive ones."""
+
+    @model_validator(mode="after")
+    def _has_two_sides(self) -> Self:
+        if fault := levels_fault(self.positive, self.negative):
+            raise ValueError(fault)
+        return self
 
 
 class EventOutcome(Written):
@@ -29,12 +37,29 @@ class EventOutcome(Written):
     1: event at or before the horizon. 0: free of it beyond the horizon. No label: censored before.
     """
 
+    declared_later: ClassVar[frozenset[str]] = frozenset({"positive", "negative"})
+
     kind: Literal["time_to_event"]
     name: Name
     event: str
+    positive: Levels | None = None
+    """Cells of ``event`` that say that it was; yes, true, y and 1 where absent."""
+    negative: Levels | None = None
+    """Cells that say that it was not, ``*`` for all others; no, false, n, 0 and empty ones where absent."""
     time: str
     unit: UcumUnit
     horizon: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+    @model_validator(mode="after")
+    def _has_two_sides_or_none(self) -> Self:
+        if (self.positive is None) != (self.negative is None):
+            given, lacking = ("positive", "negative") if self.negative is None else ("negative", "positive")
+            raise ValueError(f"{given} says which cells are an event, give {lacking} too")
+        if self.positive is None or self.negative is None:
+            return self
+        if fault := levels_fault(self.positive, self.negative):
+            raise ValueError(fault)
+        return self
 
     def label(self, *, event: bool, time: float) -> tuple[int | None, str | None]:
         """Return the label at the horizon, or None and the reason why there is none."""

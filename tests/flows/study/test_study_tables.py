@@ -243,7 +243,11 @@ UNREADABLE = {
     ),
     "fewer cells than columns": (b"patient,group\nA1\nA2,test\nA3\n", ":2", "the row has 1 cell, the header 2 (1 more"),
     "row names without a name": (b"a,b\nA1,1,2\nA2,1,2\n", ":1", "every row has 3 cells and the header 2"),
-    "not UTF-8": (b"patient,group\nA1,caf\xe9\n", ":2", "not UTF-8 text: byte 0xe9, which in Windows-1252 (Latin-1)"),
+    "not UTF-8": (
+        b"patient,group\nA1,caf\xe9\n",
+        ":2",
+        "not UTF-8 text: byte 0xe9; encoding = ",
+    ),
     "empty": (b"", "", "the file is empty"),
     "blank": (b"\n \n", "", "the file is empty"),
     "only a header": (b"patient,group\n", ":1", "the table has no rows, only a header"),

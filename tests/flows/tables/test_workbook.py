@@ -13,7 +13,9 @@ import xlsxwriter
 from builders.study import SmallStudy
 
 from flows.tables.files import read_table
+from flows.tables.workbook_parts import has_formulas
 from schemas.errors import ContractError
+from schemas.written.table_form import TableForm
 
 ROWS = [
     ["patient", "recurrence", "cohort", "afp", "sex"],
@@ -38,7 +40,7 @@ def write(file: Path, sheets: dict[str, list[list[object]]], *, hidden: tuple[st
 
 def rows_of(file: Path, sheet: str | None = None) -> list[dict[str, str]]:
     """Return a sheet's rows as a study reads them."""
-    return [row for _, row in read_table(file, "study.toml:5", sheet=sheet).rows()]
+    return [row for _, row in read_table(file, "study.toml:5", form=TableForm(sheet=sheet)).rows()]
 
 
 def test_cells_are_what_the_workbook_holds(tmp_path):
@@ -196,3 +198,100 @@ def test_a_workbook_in_memory_is_told_from_other_archives():
     openpyxl.Workbook().save(content)
     assert is_workbook(content.getvalue())
     assert not is_workbook(b"PK\x03\x04 and nothing")
+
+
+def merged_workbook(file: Path) -> Path:
+    """Write a workbook with a title, a header of two merged rows, a row of units, and a column of texts."""
+    workbook = openpyxl.Workbook()
+    sheet = workbook.active
+    rows = [
+        ["Cohort of 2020", None, None],
+        ["id", "Size", None],
+        [None, "length", "volume"],
+        [None, "mm", "ml"],
+        ["A", 12.5, "1.234,5"],
+        ["B", 8, "2,5"],
+    ]
+    for row in rows:
+        sheet.append(row)
+    for cells in ("A1:C1", "A2:A3", "B2:C2"):
+        sheet.merge_cells(cells)
+    workbook.save(file)
+    return file
+
+
+def test_a_header_of_two_rows_is_read_as_declared(tmp_path):
+    """Titles above it are left aside, a name that is merged over both rows is one, and its units are no patient."""
+    file = merged_workbook(tmp_path / "a.xlsx")
+    with pytest.raises(ContractError, match="cells are merged: A1:C1, A2:A3, B2:C2") as error:
+        rows_of(file)
+    assert "where row 3 has the names of the columns, say header_row = 3 beside table" in error.value.hint
+    form = TableForm(header_row=3, first_row=5, decimal=",", thousands=".")
+    table = read_table(file, "study.toml:5", form=form)
+    assert table.frame.to_dict(as_series=False) == {
+        "id": ["A", "B"],
+        "length": ["12,5", "8"],
+        "volume": ["1.234,5", "2,5"],
+    }
+    assert [table.number(line, "length", row["length"]) for line, row in table.rows()] == [12.5, 8]
+    assert [table.number(line, "volume", row["volume"]) for line, row in table.rows()] == [1234.5, 2.5]
+    assert [line for line, _ in table.rows()] == [5, 6]
+    assert table.notes[1:] == (
+        "a.xlsx: rows 1 to 2 above the header are not read: Cohort of 2020 / id, Size",
+        "a.xlsx: row 4 between header and first row is not read: mm, ml",
+    )
+
+
+@pytest.mark.parametrize(
+    ("form", "words"),
+    [
+        ({"header_row": 2}, "cells are merged: A2:A3, B2:C2"),
+        ({"header_row": 7}, "header_row is 7, and row 7 has no filled cell"),
+        ({"header_row": 3, "first_row": 9}, "first_row is 9, and the last row with a filled cell is row 6"),
+    ],
+)
+def test_a_row_that_is_no_header_is_refused(tmp_path, form, words):
+    """A title over two columns names none of them, and a row that is not there names nothing."""
+    with pytest.raises(ContractError, match=words):
+        read_table(merged_workbook(tmp_path / "a.xlsx"), "study.toml:5", form=TableForm(**form))
+
+
+def test_an_encoding_is_refused_for_a_workbook(tmp_path):
+    """Its text has one."""
+    file = write(tmp_path / "a.xlsx", {"Data": ROWS})
+    with pytest.raises(ContractError, match="is a workbook, which has its own: encoding is of text tables"):
+        read_table(file, "study.toml:5", form=TableForm(encoding="cp1252"))
+
+
+def test_a_chart_sheet_holds_no_cells_with_a_chart_or_without(tmp_path):
+    """It is passed over, and the sheet behind it is read: openpyxl fails on one without a chart."""
+    file = tmp_path / "a.xlsx"
+    workbook = openpyxl.Workbook()
+    workbook.create_chartsheet("Curve", 0)
+    for row in ROWS:
+        workbook.active.append(row) if workbook.active.title != "Curve" else workbook["Sheet"].append(row)
+    workbook.save(file)
+    assert [row["patient"] for row in rows_of(file)] == ["P1", "P2", "P3", "P4"]
+    with xlsxwriter.Workbook(str(file)) as written:
+        sheet = written.add_worksheet("S")
+        for at, each in enumerate(ROWS):
+            sheet.write_row(at, 0, each)
+        chart = written.add_chart({"type": "line"})
+        chart.add_series({"values": "=S!$D$2:$D$4"})
+        written.add_chartsheet("Curve").set_chart(chart)
+    assert [row["patient"] for row in rows_of(file)] == ["P1", "P2", "P3", "P4"]
+
+
+def test_a_sheet_is_parsed_again_only_where_a_workbook_has_formulas(tmp_path):
+    """Formulas are seen in the XML, whatever the prefix of its elements and the name of its part; words are none."""
+    file = tmp_path / "a.xlsx"
+    assert not has_formulas(write(file, {"Data": [*ROWS, ["<f>", "<f/>"]]}).read_bytes())
+    with xlsxwriter.Workbook(str(file)) as workbook:
+        workbook.add_worksheet("S").write_formula(0, 0, "=1+1", None, 2)
+    assert has_formulas(file.read_bytes())
+    parts = zipfile.ZipFile(BytesIO(file.read_bytes()))
+    with zipfile.ZipFile(file, "w") as written:
+        for name in parts.namelist():
+            content = parts.read(name)
+            written.writestr(name, content.replace(b"<f>", b"<x:f>" + b" " * 2_000_000).replace(b"</f>", b"</x:f>"))
+    assert has_formulas(file.read_bytes())
