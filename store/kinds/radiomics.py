@@ -21,6 +21,7 @@ class Radiomics:
     }
     keys_from = "m"
     mask_join = "join catalogue.masks m on s.image_sha256 = m.image_sha256 and s.mask_sha256 = m.mask_sha256"
+    of_mask = "and (e.context_sha256 is null or s.phase = m.phase)"
     is_of_masks = True
 
     def view(self, feature_set: str) -> str:
