@@ -2,8 +2,9 @@
 
 The steps and their order are those of ``RadiomicsFeatureExtractor.execute``: normalise the whole native
 image, resample image and mask to a grid cropped around the mask, check the mask, filter, crop to the mask,
-discretise, calculate. What pyradiomics has no setting for comes before (`flows.extract.prepared`). What differs: work is done once instead of once per family or mask, sums take a faster
-form, and a row is always complete, with a reason for each feature that has no value.
+discretise, calculate. What pyradiomics has no setting for comes before (`flows.extract.prepared`). What else
+differs: work is done once instead of once per family or mask, sums take a faster form, and a row is always
+complete, with a reason for each feature that has no value.
 """
 
 from __future__ import annotations

@@ -115,7 +115,8 @@ def measured_scan(image: sitk.Image, settings: RadiomicsSettings) -> sitk.Image:
     resample = sitk.ResampleImageFilter()
     resample.SetOutputSpacing(spacing.tolist())
     resample.SetOutputDirection(image.GetDirection())
-    resample.SetOutputOrigin(image.TransformContinuousIndexToPhysicalPoint((0.5 * (spacing - native) / native).tolist()))
+    first = 0.5 * (spacing - native) / native
+    resample.SetOutputOrigin(image.TransformContinuousIndexToPhysicalPoint(first.tolist()))
     resample.SetSize([int(each) for each in grid])
     interpolator = settings.pyradiomics_parameters()["setting"]["interpolator"]
     resample.SetInterpolator(getattr(sitk, interpolator))
@@ -163,7 +164,7 @@ def image_percentiles(image: sitk.Image, region: Region, percentiles: Sequence[f
         raise ContractError(
             f"percentiles {percentiles[first]:g} and {percentiles[first + 1]:g} of the image are one intensity, "
             f"{found[first]:g}: it cannot be brought to a standard scale"
-            + ("; with normalize_region = \"body\" air does not count" if region == "image" else "")
+            + ('; with normalize_region = "body" air does not count' if region == "image" else "")
         )
     return found
 

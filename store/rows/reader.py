@@ -96,9 +96,7 @@ def _located(snapshot: Snapshot, feature_set: str, study: str | None, primary: b
     names = (*MaskKey._fields, "extraction_id", "segment_id", "context_sha256")
     with snapshot.reading("masks", "study_masks", "extractions") as connection:
         if study is not None:
-            return _of_their_phase(
-                _fetched(connection, _location_query(snapshot, feature_set, study, primary), names)
-            )
+            return _of_their_phase(_fetched(connection, _location_query(snapshot, feature_set, study, primary), names))
         # All of them: two scans joined here take a third of what as many look-ups in the catalogue take.
         masks, extractions = versioned_table("masks"), versioned_table("extractions")
         of_set = _live(snapshot, extractions, *_CONTENT, "extraction_id", "segment_id", "context_sha256")

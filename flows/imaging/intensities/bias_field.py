@@ -48,8 +48,8 @@ def corrected_image(image: sitk.Image, settings: BiasFieldSettings | None) -> si
     lowest = float(sitk.GetArrayViewFromImage(image).min())
     if lowest < 0:
         raise ContractError(
-            f"the image has intensities below 0 (the lowest is {lowest:g}), and a bias field is a factor of intensities "
-            "from 0",
+            f"the image has intensities below 0 (the lowest is {lowest:g}), and a bias field is a factor of "
+            "intensities from 0",
             hint="leave bias_field out: it is meant for MR as the scanner gives it",
         )
     single = sitk.Cast(image, sitk.sitkFloat32)
@@ -61,7 +61,8 @@ def corrected_image(image: sitk.Image, settings: BiasFieldSettings | None) -> si
     with one_thread():
         n4.Execute(sitk.Shrink(single, factors), sitk.Shrink(mask, factors))
         field = sitk.Exp(sitk.Cast(n4.GetLogBiasFieldAsImage(single), sitk.sitkFloat64))
-    return sitk.Cast(image, sitk.sitkFloat64) / field
+    corrected: sitk.Image = sitk.Cast(image, sitk.sitkFloat64) / field
+    return corrected
 
 
 def _mask(image: sitk.Image, settings: BiasFieldSettings) -> sitk.Image:

@@ -21,8 +21,8 @@ import numpy as np
 import SimpleITK as sitk
 
 from flows.extract.batch import unchanged_image, unchanged_mask
-from flows.extract.prepared import prepared_scan
 from flows.extract.planned import PlannedExtraction
+from flows.extract.prepared import prepared_scan
 from flows.extract.radiomics import extract
 from flows.imaging.grid_tolerance import set_tolerance
 from flows.imaging.grids import grid_of
