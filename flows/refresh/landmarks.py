@@ -12,7 +12,6 @@ from queue import SimpleQueue
 
 import numpy as np
 
-from flows.engine.pool import one_thread_each
 from flows.engine.progress import progress_bar
 from flows.extract.batch import failure_of, unchanged_image
 from flows.extract.limited_units import extraction_limits
@@ -167,12 +166,12 @@ def _percentiles(
     """Return each image's percentiles, or why it has none, measured in child processes with limits."""
     idle: SimpleQueue[LimitedProcess] = SimpleQueue()
     count = max(1, min(workers, len(images)))
-    with one_thread_each(), ExitStack() as open_, progress_bar(f"measuring {study}", len(images), "images") as advance:
+    with ExitStack() as open_, progress_bar(f"measuring {study}", len(images), "images") as advance:
         temporary = open_.enter_context(temporary_folder())
         folders = ReadingFolders(place, temporary)
         limits = extraction_limits(() if temporary is None else (temporary,))
         for _ in range(count):
-            idle.put(open_.enter_context(LimitedProcess(limits)))
+            idle.put(open_.enter_context(LimitedProcess(limits, by_fork=True)))
 
         def one(each: PlannedInput) -> tuple[float, ...] | str:
             child = idle.get()

@@ -40,7 +40,7 @@ def refuse_judging_who_taught_landmarks(
     ContractError
         When one of them is among those whose images the landmarks of a phase were learnt from.
     """
-    definition = json.loads(snapshot.row("feature_sets", feature_set=feature_set)["definition"])
+    definition = json.loads(snapshot.row("feature_sets", feature_set=feature_set)["definition"] or "{}")
     for written in (definition.get("settings") or {}).get("landmarks", ()):
         landmarks = PhaseLandmarks.model_validate(written)
         if phases and landmarks.phase not in phases:
