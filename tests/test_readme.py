@@ -71,11 +71,13 @@ def test_the_page_on_the_study_file_names_every_key() -> None:
 
 
 def test_the_pages_examples_are_parts_of_a_study_file() -> None:
-    """The examples of an own feature set, a DICOM phase and a variant in docs/study-file.md parse."""
+    """The examples of feature sets of one's own, a DICOM phase and a variant in docs/study-file.md parse."""
     page = (ROOT / "docs" / "study-file.md").read_text(encoding="utf-8")
-    own_set, variant, dicom = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    own_set, standardised, variant, dicom = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
     rest = '[study]\nid = "s"\ntitle = "t"\n[cohort]\ntable = "p.csv"\n[phases.PVP]\nimage = "i"\nmask = "m"\n'
     assert parsed_study(own_set + rest, "study.toml").feature_sets == ("quick",)
+    radiomics = parsed_study(rest + standardised, "study.toml").define["mr-standard"].radiomics
+    assert radiomics.landmarks_of("PVP").values == (0.0, 41.3, 100.0)
     phase = parsed_study(rest + dicom, "study.toml").phases["AP"]
     assert (phase.series.description, phase.segment) == ("*arterial*", "Lesion")
     settings = parsed_study(variant + rest, "study.toml").settings_of("lr_portal")

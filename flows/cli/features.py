@@ -224,9 +224,9 @@ def landmarks(
 ) -> CommandResult:
     """Learn a feature set's standard scales of intensities from the images of training patients (Nyul and Udupa).
 
-    What is printed goes to the end of the study file, where it is part of the set's definition; it says whose training
-    patients taught it. Each image is prepared as the set's other settings say. An image that cannot be used is left
-    out and named, with exit code 5. The store stays as it is.
+    What is printed is to be appended to the study file (>>), where it is part of the set's definition; it says whose
+    training patients taught it. Each image is prepared as the set's other settings say. An image that cannot be used
+    is left out and named, with exit code 5. The store stays as it is.
 
     Parameters
     ----------
@@ -243,7 +243,7 @@ def landmarks(
 
     Examples
     --------
-    radzoo features landmarks mr-standard >> my-study/study.toml
+    radzoo features landmarks mr-standard
     radzoo features landmarks mr-standard --split fixed --phase AP
     """
     # Imported here: the other verbs need no images.

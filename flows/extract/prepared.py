@@ -12,6 +12,7 @@ import SimpleITK as sitk
 from flows.extract.normalisation import normalised_image
 from flows.extract.scales import Scale, landmark_scale, measured_scan, rescaled_image, z_score
 from flows.imaging.intensities.bias_field import corrected_image
+from flows.imaging.intensities.body import body_image
 from schemas.errors import ContractError
 from schemas.features.radiomics_settings import RadiomicsSettings
 from schemas.settings import Engine
@@ -29,10 +30,13 @@ class PreparedScan:
         On the scan's own grid.
     scale : Scale or None
         What its intensities are still to become, once it is resampled; None where they are what they should be.
+    body : SimpleITK.Image or None
+        By whose voxels the scale was measured, 1 inside; None where that was the whole image.
     """
 
     image: sitk.Image
     scale: Scale | None = None
+    body: sitk.Image | None = None
 
     def rescaled(self, resampled: sitk.Image) -> sitk.Image:
         """Return the resampled image with its intensities as they should be."""
@@ -66,20 +70,22 @@ def prepared_scan(
         return PreparedScan(corrected)
     if settings.normalize and settings.normalize_region == "image" and not settings.resample_first:
         return PreparedScan(normalised_image(corrected, settings, engine))
-    scale = _scale(measured_scan(corrected, settings), settings, phase)
+    measured = measured_scan(corrected, settings)
+    body = body_image(measured) if settings.normalize_region == "body" else None
+    scale = _scale(measured, settings, phase, body)
     if settings.resample_first:
         # Fractions of the scan's integers must survive resampling.
-        return PreparedScan(sitk.Cast(corrected, sitk.sitkFloat64), scale)
-    return PreparedScan(rescaled_image(corrected, scale))
+        return PreparedScan(sitk.Cast(corrected, sitk.sitkFloat64), scale, body)
+    return PreparedScan(rescaled_image(corrected, scale), body=body)
 
 
-def _scale(measured: sitk.Image, settings: RadiomicsSettings, phase: str) -> Scale:
+def _scale(measured: sitk.Image, settings: RadiomicsSettings, phase: str, body: sitk.Image | None) -> Scale:
     if settings.normalize:
-        return z_score(measured, settings)
+        return z_score(measured, settings, body)
     landmarks = settings.landmarks_of(phase)
     if landmarks is None:
         raise ContractError(
             f"the feature set has no landmarks of phase '{phase}'",
             hint="radzoo features landmarks NAME learns them from training patients",
         )
-    return landmark_scale(measured, landmarks, settings.normalize_region)
+    return landmark_scale(measured, landmarks, body)

@@ -30,6 +30,7 @@ from flows.extract.process_state import geometry_tolerance, quiet
 from flows.extract.region import WorkingRegion, working_region
 from flows.extract.shuffle import shuffled_inside
 from flows.imaging.grids import geometry_difference
+from flows.imaging.intensities.body import refuse_outside_body
 from flows.imaging.one_thread import one_thread
 from schemas.errors import ContractError
 from schemas.features.radiomics_settings import RadiomicsSettings
@@ -143,6 +144,8 @@ def extract(
     parameters = settings.pyradiomics_parameters()
     with quiet(), one_thread(), geometry_tolerance(settings.geometry_tolerance):
         scan = prepared_scan(image, settings, phase, engine) if prepared is None else prepared
+        if scan.body is not None:
+            refuse_outside_body(mask, scan.body)
         working = shuffled_inside(scan.image, mask, image) if settings.shuffled_voxels else scan.image
         region = working_region(working, mask, parameters["setting"], scan.rescaled)
         return _extraction(region, settings, parameters, engine)

@@ -15,10 +15,9 @@ import numpy.typing as npt
 import SimpleITK as sitk
 
 from flows.extract.region import refuse_large_grid
-from flows.imaging.intensities.body import body_mask
 from flows.imaging.one_thread import one_thread
 from schemas.errors import ContractError
-from schemas.features.preparation import PhaseLandmarks, Region
+from schemas.features.preparation import PhaseLandmarks
 from schemas.features.radiomics_settings import RadiomicsSettings
 
 __all__ = [
@@ -125,8 +124,8 @@ def measured_scan(image: sitk.Image, settings: RadiomicsSettings) -> sitk.Image:
     return resampled
 
 
-def z_score(image: sitk.Image, settings: RadiomicsSettings) -> ZScore:
-    """Return the scale of mean 0 and the asked-for standard deviation over the settings' region of an image.
+def z_score(image: sitk.Image, settings: RadiomicsSettings, body: sitk.Image | None = None) -> ZScore:
+    """Return the scale of mean 0 and the asked-for standard deviation over an image, or over its body alone.
 
     Mean and deviation (of n - 1) are ITK's, added up with compensation by one thread: over all voxels they are those of
     `flows.extract.normalisation`.
@@ -136,7 +135,7 @@ def z_score(image: sitk.Image, settings: RadiomicsSettings) -> ZScore:
     ContractError
         When the region has one intensity.
     """
-    voxels = _voxels(image, settings.normalize_region)
+    voxels = _voxels(image, body)
     statistics = sitk.StatisticsImageFilter()
     with one_thread():
         statistics.Execute(sitk.GetImageFromArray(voxels.reshape(1, 1, -1)))
@@ -148,15 +147,15 @@ def z_score(image: sitk.Image, settings: RadiomicsSettings) -> ZScore:
     return ZScore(mean, deviation, settings.normalize_scale, settings.remove_outliers)
 
 
-def image_percentiles(image: sitk.Image, region: Region, percentiles: Sequence[float]) -> Reals:
-    """Return percentiles of the intensities in a region of an image, linear between two voxels.
+def image_percentiles(image: sitk.Image, percentiles: Sequence[float], body: sitk.Image | None = None) -> Reals:
+    """Return percentiles of the intensities of an image, or of its body alone, linear between two voxels.
 
     Raises
     ------
     ContractError
         When two of them are one intensity, between which no line can be drawn.
     """
-    found: Reals = np.percentile(_voxels(image, region).astype(np.float64), percentiles)
+    found: Reals = np.percentile(_voxels(image, body).astype(np.float64), percentiles)
     if not np.isfinite(found).all():
         raise ContractError("the image has values that are not finite", hint="look for NaN in the scan")
     if (alike := np.flatnonzero(np.diff(found) <= 0)).size:
@@ -164,12 +163,12 @@ def image_percentiles(image: sitk.Image, region: Region, percentiles: Sequence[f
         raise ContractError(
             f"percentiles {percentiles[first]:g} and {percentiles[first + 1]:g} of the image are one intensity, "
             f"{found[first]:g}: it cannot be brought to a standard scale"
-            + ('; with normalize_region = "body" air does not count' if region == "image" else "")
+            + ('; with normalize_region = "body" air does not count' if body is None else "")
         )
     return found
 
 
-def landmark_scale(image: sitk.Image, landmarks: PhaseLandmarks, region: Region) -> LandmarkScale:
+def landmark_scale(image: sitk.Image, landmarks: PhaseLandmarks, body: sitk.Image | None = None) -> LandmarkScale:
     """Return the scale that brings an image's own percentiles to the landmarks' values.
 
     Raises
@@ -181,7 +180,7 @@ def landmark_scale(image: sitk.Image, landmarks: PhaseLandmarks, region: Region)
     ----------
     Nyul LG, Udupa JK, Zhang X, IEEE Trans Med Imaging 2000;19(2):143-150, doi:10.1109/42.836373.
     """
-    return LandmarkScale(image_percentiles(image, region, landmarks.percentiles), np.array(landmarks.values))
+    return LandmarkScale(image_percentiles(image, landmarks.percentiles, body), np.array(landmarks.values))
 
 
 def standard_values(found: Reals) -> Reals:
@@ -210,7 +209,7 @@ def rescaled_image(image: sitk.Image, scale: Scale) -> sitk.Image:
     return rescaled
 
 
-def _voxels(image: sitk.Image, region: Region) -> Array:
+def _voxels(image: sitk.Image, body: sitk.Image | None) -> Array:
     array = sitk.GetArrayViewFromImage(image)
-    voxels: Array = array[body_mask(image)] if region == "body" else array.ravel()
+    voxels: Array = array.ravel() if body is None else array[sitk.GetArrayViewFromImage(body) == 1]
     return voxels

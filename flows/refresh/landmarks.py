@@ -13,12 +13,14 @@ from queue import SimpleQueue
 import numpy as np
 
 from flows.engine.progress import progress_bar
-from flows.extract.batch import failure_of, unchanged_image
+from flows.extract.batch import failure_of, unchanged_image, unchanged_mask
 from flows.extract.limited_units import extraction_limits
 from flows.extract.planned import PlannedInput
 from flows.extract.radiomics import use_single_thread
 from flows.extract.scales import image_percentiles, measured_scan, standard_values
+from flows.imaging.grid_tolerance import set_tolerance
 from flows.imaging.intensities.bias_field import corrected_image
+from flows.imaging.intensities.body import body_image, refuse_outside_body
 from flows.imaging.volumes import ReadingFolders
 from flows.scans.reader import temporary_folder
 from schemas.errors import ContractError, NotFoundError, UsageError
@@ -193,8 +195,13 @@ def measured_percentiles(
     """Return an image's percentiles, or why it has none: what a child process is asked."""
     use_single_thread()
     try:
-        image = corrected_image(unchanged_image(planned, folders), settings.bias_field)
-        found = image_percentiles(measured_scan(image, settings), settings.normalize_region, percentiles)
+        native = unchanged_image(planned, folders)
+        mask = unchanged_mask(planned, native, set_tolerance(settings), folders)
+        measured = measured_scan(corrected_image(native, settings.bias_field), settings)
+        body = body_image(measured) if settings.normalize_region == "body" else None
+        if body is not None:
+            refuse_outside_body(mask, body)
+        found = image_percentiles(measured, percentiles, body)
     except Exception as error:  # a library's own error on one image must not cost the others theirs
         return failure_of(error)
     return tuple(map(float, found))

@@ -101,7 +101,7 @@ PREPROCESSING_DEVIATIONS: Final[Mapping[str, str]] = MappingProxyType(
         ),
         "body-normalisation": (
             "Intensities are centred on the mean and divided by the standard deviation of the body (what is brighter "
-            "than Otsu's threshold), a step that IBSI-1 does not define."
+            "than the lower of Otsu's two thresholds), a step that IBSI-1 does not define."
         ),
         "landmark-standardisation": (
             "Intensities are brought to a standard scale that was learnt from training patients, by straight lines "

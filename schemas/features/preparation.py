@@ -186,6 +186,11 @@ class ScanPreparation(BaseModel):
             yield "landmarks are the standard scale of standardize: set it, or leave them out"
         if self.normalize_region != "image" and not is_scaled:
             yield "normalize_region says whose voxels decide the scale: set normalize or standardize, or leave it out"
+        if self.bias_field is not None and not is_scaled and self._has_width:
+            yield (
+                "bias_field leaves an image's brightness open, N4 finding a field up to a factor: set normalize or "
+                "standardize, or bin_count instead of bin_width"
+            )
         if self.resample_first and not (self.resamples and is_scaled):
             yield (
                 "resample_first puts resampling before the scale: set resampled_spacing_mm, and normalize or "
@@ -200,6 +205,11 @@ class ScanPreparation(BaseModel):
                 "(bias_field, normalize_region, resample_first): take them out, ingest, and learn them again with "
                 "radzoo features landmarks"
             )
+
+    @property
+    def _has_width(self) -> bool:
+        """Return whether grey levels are of one width in all images; a kind of set that has none says so."""
+        return False
 
     @property
     def resamples(self) -> bool:

@@ -163,6 +163,10 @@ class RadiomicsSettings(ScanPreparation):
             raise ValueError("give exactly one of bin_width and bin_count")
         return self
 
+    @property
+    def _has_width(self) -> bool:
+        return self.bin_width is not None
+
     def image_types(self) -> tuple[str, ...]:
         """Return the names of the original and filtered images, in the order they are extracted.
 

@@ -18,7 +18,7 @@ from flows.extract.scales import (
     standard_values,
     z_score,
 )
-from flows.imaging.intensities.body import body_mask
+from flows.imaging.intensities.body import body_image, body_mask
 from flows.refresh.landmarks import PERCENTILES
 from schemas.errors import ContractError
 from schemas.features.preparation import PhaseLandmarks
@@ -44,7 +44,7 @@ def test_a_z_score_of_the_body_is_numpys(kind, outliers):
     settings = RadiomicsSettings(
         normalize=True, normalize_scale=100.0, normalize_region="body", remove_outliers=outliers
     )
-    found = sitk.GetArrayFromImage(rescaled_image(image, z_score(image, settings)))
+    found = sitk.GetArrayFromImage(rescaled_image(image, z_score(image, settings, body_image(image))))
     array = sitk.GetArrayFromImage(image).astype(float)
     expected = (array - array[body].mean()) / array[body].std(ddof=1)
     if outliers is not None:
@@ -97,7 +97,7 @@ def test_landmarks_are_those_of_published_implementations():
     are not used in applying them; the two agree in all digits but those that torchio's single precision loses.
     """
     teachers = [written_out(1, 1.0), written_out(2, 1.3), written_out(3, 0.8)]
-    measured = [image_percentiles(sitk.GetImageFromArray(each), "image", PERCENTILES) for each in teachers]
+    measured = [image_percentiles(sitk.GetImageFromArray(each), PERCENTILES) for each in teachers]
     values = standard_values(np.array(measured))
     published = [
         *(0.0, 6.872342206, 17.374721024, 28.447650282, 38.539933206, 48.856413622),
@@ -105,7 +105,7 @@ def test_landmarks_are_those_of_published_implementations():
     ]
     np.testing.assert_allclose(values, published, atol=1e-9)
     new = sitk.GetImageFromArray(written_out(4, 1.6))
-    scale = LandmarkScale(image_percentiles(new, "image", PERCENTILES), values)
+    scale = LandmarkScale(image_percentiles(new, PERCENTILES), values)
     found = sitk.GetArrayFromImage(rescaled_image(new, scale))
     places = {(0, 0, 0): 4.206137078, (0, 0, 1): 21.564425794, (3, 3, 3): 34.260538901, (6, 6, 6): 10.735955007}
     beyond = {(2, 4, 4): -0.553090433, (4, 4, 4): 101.020097038}
@@ -121,7 +121,7 @@ def test_a_scanners_gain_and_offset_go(slope, shift, seed):
     values = np.array([0.0, 20.0, 55.0, 100.0])
     percentiles = (1.0, 30.0, 70.0, 99.0)
     one, other = (
-        LandmarkScale(image_percentiles(sitk.GetImageFromArray(each), "image", percentiles), values)(each)
+        LandmarkScale(image_percentiles(sitk.GetImageFromArray(each), percentiles), values)(each)
         for each in (array, slope * array + shift)
     )
     np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-6)
@@ -142,7 +142,7 @@ def test_the_bodys_percentiles_are_numpys():
         patients=1,
         prepared_sha256="0" * 64,
     )
-    scale = landmark_scale(image, landmarks, "body")
+    scale = landmark_scale(image, landmarks, body_image(image))
     np.testing.assert_allclose(scale.found, np.percentile(sitk.GetArrayFromImage(image)[body], (1, 50, 99)))
 
 
@@ -151,7 +151,7 @@ def test_an_image_of_mostly_one_intensity_has_no_standard_scale():
     array = np.zeros((4, 10, 10), np.int16)
     array[:, :3] = np.arange(30).reshape(3, 10) + 1
     with pytest.raises(ContractError, match=r'percentiles 1 and 10 of the image are one intensity, 0: .*"body"'):
-        image_percentiles(sitk.GetImageFromArray(array), "image", PERCENTILES)
+        image_percentiles(sitk.GetImageFromArray(array), PERCENTILES)
 
 
 def test_the_scan_that_is_resampled_first_is_simpleitks():
