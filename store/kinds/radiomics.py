@@ -15,7 +15,7 @@ class Radiomics:
     name = "radiomics"
     details = ("grey_levels", "zero_fraction")
     comments = {  # noqa: RUF012  (never changed)
-        "extraction_id": "sha256(image content + mask content + definition)",
+        "extraction_id": "sha256(image content + mask content + definition, and phase where each has its scale)",
         "grey_levels": "number of grey levels inside the mask after discretisation, per image type",
         "zero_fraction": "share of mask voxels that are zero but for rounding, per image type",
     }
