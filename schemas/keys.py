@@ -23,6 +23,7 @@ __all__ = [
     "canonical_json",
     "extraction_id",
     "joint_context",
+    "phase_context",
     "sha256_of_json",
     "sql_name",
 ]
@@ -71,7 +72,8 @@ def extraction_id(image_sha256: str, mask_sha256: str, definition_sha256: str, c
 
     ``sha256(image content + mask content + definition + context)``: the same always give the same values,
     whichever study or file path asked for them. The context is what else decides them, `joint_context` of the
-    exam's images and masks where several are computed together; empty where image and mask are all.
+    exam's images and masks where several are computed together, `phase_context` where the phase counts; empty where
+    image and mask are all.
     """
     parts = f"{image_sha256}{mask_sha256}{definition_sha256}{context_sha256}"
     return hashlib.sha256(parts.encode("ascii")).hexdigest()
@@ -87,3 +89,8 @@ def joint_context(contents: Sequence[tuple[str, str]]) -> str:
     """
     fixed, *others = (list(each) for each in contents)
     return sha256_of_json([fixed, sorted(others)])
+
+
+def phase_context(phase: str) -> str:
+    """Return the hash of a phase's name, for sets that treat an image by the phase it is of."""
+    return hashlib.sha256(phase.encode("ascii")).hexdigest()

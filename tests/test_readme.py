@@ -74,9 +74,9 @@ def test_the_pages_examples_are_parts_of_a_study_file() -> None:
     """The examples of docs/study-file.md parse: an own feature set, a DICOM phase, a variant, exams and lesions."""
     page = (ROOT / "docs" / "study-file.md").read_text(encoding="utf-8")
     examples = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
-    table, own_set, variant, dicom, cases = (
+    table, own_set, standardised, variant, dicom, cases = (
         next(each for each in examples if part in each)
-        for part in ("encoding =", "[define.quick]", "base =", "series =", "[lesions]")
+        for part in ("encoding =", "[define.quick]", "[define.mr-standard", "base =", "series =", "[lesions]")
     )
     header, cohort = '[study]\nid = "s"\ntitle = "t"\n', '[cohort]\ntable = "p.csv"\n'
     rest = f'{header}{cohort}[phases.PVP]\nimage = "i"\nmask = "m"\n'
@@ -84,6 +84,8 @@ def test_the_pages_examples_are_parts_of_a_study_file() -> None:
     written = parsed_study(f'{table}{header}[imported.f]\ntable = "f"\n', "study.toml").cohort
     assert (written.encoding, written.dates, written.patient) == ("cp1252", "DD.MM.YYYY", ("site", "id"))
     assert parsed_study(own_set + rest, "study.toml").feature_sets == ("quick",)
+    radiomics = parsed_study(rest + standardised, "study.toml").define["mr-standard"].radiomics
+    assert radiomics.landmarks_of("PVP").values == (0.0, 41.3, 100.0)
     phase = parsed_study(rest + dicom, "study.toml").phases["AP"]
     assert (phase.series.description, phase.segment) == ("*arterial*", "Lesion")
     settings = parsed_study(variant + rest, "study.toml").settings_of("lr_portal")

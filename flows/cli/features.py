@@ -1,4 +1,4 @@
-"""The verbs that look at features: list, search, describe, diff, coverage, stability."""
+"""The verbs about features: list, search, describe, diff, coverage, stability, landmarks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from flows.cli.answers.features import (
     set_text,
     stability_text,
 )
-from flows.cli.outcome import CommandResult, Context
+from flows.cli.outcome import CommandResult, Context, Workers
 from schemas.errors import UsageError
 from store.analyst.query import snapshot_connection
 from store.dictionary.coverage import study_coverage
@@ -26,7 +26,9 @@ from store.dictionary.search import found_features
 from store.history.snapshot import Snapshot, refuse_unknown_study
 from store.home import Store
 
-__all__ = ["coverage", "describe", "diff", "list", "search", "stability"]
+__all__ = ["coverage", "describe", "diff", "landmarks", "list", "search", "stability"]
+
+_WITH_FAILURES = 5
 
 Shared = Annotated[Context, Parameter(parse=False)]
 
@@ -208,3 +210,50 @@ def stability(
         "features": rows,
     }
     return CommandResult(stability_text(data, counts, rows if all else []), data)
+
+
+def landmarks(
+    feature_set: str,
+    /,
+    *,
+    study: str | None = None,
+    split: str | None = None,
+    phase: Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative="")] = (),
+    workers: Workers = None,
+    context: Shared,
+) -> CommandResult:
+    """Learn a feature set's standard scales of intensities from the images of training patients (Nyul and Udupa).
+
+    What is printed is to be appended to the study file (>>), where it is part of the set's definition; it says whose
+    training patients taught it. Each image is prepared as the set's other settings say. An image that cannot be used
+    is left out and named, with exit code 5. The store stays as it is.
+
+    Parameters
+    ----------
+    feature_set
+        One of the study's own, [define.NAME.radiomics] with standardize = true.
+    study
+        The study's id; may be left out where the store has one study.
+    split
+        The split whose training patients teach; the study's first where not given.
+    phase
+        Only this phase; may be given several times. All of the study's where not given.
+    workers
+        Processes that measure images; as many as there are cores where not given.
+
+    Examples
+    --------
+    radzoo features landmarks mr-standard
+    radzoo features landmarks mr-standard --split fixed --phase AP
+    """
+    # Imported here: the other verbs need no images.
+    from flows.cli.answers.landmarks import landmarks_toml
+    from flows.engine.progress import say
+    from flows.refresh.landmarks import learnt_landmarks
+
+    found = learnt_landmarks(Store(context.store), study, feature_set, split=split, phases=phase, workers=workers)
+    for name, reason in found.failures.items():
+        say(f"left out: {name}: {reason}")
+    for each in found.landmarks:
+        say(f"{each.phase}: learnt from {each.patients} training patients of split '{each.split}' of {each.study}")
+    return CommandResult(landmarks_toml(found), found, _WITH_FAILURES if found.failures else 0)

@@ -89,6 +89,10 @@ FEATURES_VERBS = {
         "flows.cli.features:stability",
         "Count the features on which repeated readings of training patients agree: ICC(A,1).",
     ),
+    "landmarks": Verb(
+        "flows.cli.features:landmarks",
+        "Learn a feature set's standard scales of intensities from the images of training patients (Nyul and Udupa).",
+    ),
 }
 DATASETS_VERBS = {
     "list": Verb(

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import SimpleITK as sitk
 
-from flows.extract.normalisation import normalised_image
 from flows.extract.planned import PlannedExtraction, PlannedInput
+from flows.extract.prepared import PreparedScan, prepared_scan
 from flows.extract.radiomics import extract
 from flows.imaging.grid_tolerance import set_tolerance
 from flows.imaging.grids import geometry_difference
@@ -67,17 +67,19 @@ def extract_units(
     OSError
         When a finished extraction cannot be staged.
     """
-    source = ""
+    shared: tuple[str, str] | None = None
     image: sitk.Image | None = None
-    normalised: sitk.Image | None = None
+    prepared: PreparedScan | None = None
     for (planned,) in units:
-        if planned.image_source != source:
-            source, image, normalised = planned.image_source, None, None
+        # Of one file under two phases' names each has a scale of its own.
+        own = planned.image_source, planned.key.phase
+        if own != shared:
+            shared, image, prepared = own, None, None
         try:
-            if image is None or normalised is None:
+            if image is None or prepared is None:
                 image = unchanged_image(planned, folders)
-                normalised = normalised_image(image, settings, engine)
-            record = _record(planned, image, normalised, settings, folders, engine)
+                prepared = prepared_scan(image, settings, planned.key.phase, engine)
+            record = _record(planned, image, prepared, settings, folders, engine)
         except Exception as error:
             # A library's own error on one mask must not cost the other patients their rows.
             yield failure_of(error)
@@ -158,18 +160,19 @@ def _of_file(what: str, source: str, folders: ReadingFolders) -> Iterator[None]:
 def _record(
     planned: PlannedExtraction,
     image: sitk.Image,
-    normalised: sitk.Image,
+    prepared: PreparedScan,
     settings: RadiomicsSettings,
     folders: ReadingFolders,
     engine: Engine,
 ) -> ExtractionRecord:
     mask = unchanged_mask(planned, image, set_tolerance(settings), folders)
-    extraction = extract(image, mask, settings, normalised=normalised, engine=engine)
+    extraction = extract(image, mask, settings, prepared=prepared, engine=engine)
     return ExtractionRecord(
         extraction_id=planned.extraction_id,
         key=planned.key,
         image_sha256=planned.image_sha256,
         mask_sha256=planned.mask_sha256,
+        context_sha256=planned.context_sha256,
         values={column: value if math.isfinite(value) else None for column, value in extraction.values.items()},
         unavailable=extraction.unavailable,
         details={"grey_levels": extraction.grey_levels, "zero_fraction": extraction.zero_fraction},

@@ -9,7 +9,8 @@ import numpy.typing as npt
 import SimpleITK as sitk
 from radiomics import imageoperations
 
-from flows.extract.process_state import one_thread, quiet
+from flows.extract.process_state import quiet
+from flows.imaging.one_thread import one_thread
 from schemas.features.radiomics_settings import RadiomicsSettings
 from schemas.settings import Engine
 

@@ -34,7 +34,7 @@ class PlannedExtraction(PlannedInput):
 
     extraction_id: str
     context_sha256: str | None = None
-    """Of the inputs that are computed together; None where image and mask are all that goes in."""
+    """Of the inputs that are computed together, or of the phase; None where image and mask are all that goes in."""
     together: tuple[PlannedInput, ...] = ()
     """These inputs, of one exam and lesion: the fixed phase first, and this one among them."""
     absent_phases: tuple[str, ...] = ()

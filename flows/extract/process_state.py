@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import numpy as np
 import SimpleITK as sitk
 
-__all__ = ["geometry_tolerance", "one_thread", "quiet"]
+__all__ = ["geometry_tolerance", "quiet"]
 
 
 @contextmanager
@@ -25,22 +25,6 @@ def quiet() -> Iterator[None]:
             yield
     finally:
         logger.setLevel(level)
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Let ITK work on one thread, so that values do not depend on the machine.
-
-    ITK adds up an image's mean and deviation by parts, one a thread: another number of threads moves the last
-    bit of every normalised voxel, and where a filtered voxel is zero but for rounding, that bit decides its
-    grey level. Plain pyradiomics gave two answers, up to 68 % apart, for one PET scan of thick slices.
-    """
-    former = sitk.ProcessObject.GetGlobalDefaultNumberOfThreads()
-    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
-    try:
-        yield
-    finally:
-        sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(former)
 
 
 @contextmanager

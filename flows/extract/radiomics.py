@@ -2,8 +2,9 @@
 
 The steps and their order are those of ``RadiomicsFeatureExtractor.execute``: normalise the whole native
 image, resample image and mask to a grid cropped around the mask, check the mask, filter, crop to the mask,
-discretise, calculate. What differs: work is done once instead of once per family or mask, sums take a faster
-form, and a row is always complete, with a reason for each feature that has no value.
+discretise, calculate. What pyradiomics has no setting for comes before (`flows.extract.prepared`). What else
+differs: work is done once instead of once per family or mask, sums take a faster form, and a row is always
+complete, with a reason for each feature that has no value.
 """
 
 from __future__ import annotations
@@ -24,11 +25,13 @@ from flows.extract.discretisation import discretisation
 from flows.extract.engines import FilteredMask, Outcomes, shape_outcomes
 from flows.extract.fast.layout import MaskLayout
 from flows.extract.filters import filtered_images
-from flows.extract.normalisation import normalised_image
-from flows.extract.process_state import geometry_tolerance, one_thread, quiet
+from flows.extract.prepared import PreparedScan, prepared_scan
+from flows.extract.process_state import geometry_tolerance, quiet
 from flows.extract.region import WorkingRegion, working_region
 from flows.extract.shuffle import shuffled_inside
 from flows.imaging.grids import geometry_difference
+from flows.imaging.intensities.body import refuse_outside_body
+from flows.imaging.one_thread import one_thread
 from schemas.errors import ContractError
 from schemas.features.radiomics_settings import RadiomicsSettings
 from schemas.settings import Engine
@@ -106,7 +109,8 @@ def extract(
     mask: sitk.Image,
     settings: RadiomicsSettings,
     *,
-    normalised: sitk.Image | None = None,
+    phase: str = "",
+    prepared: PreparedScan | None = None,
     engine: Engine = "fast",
 ) -> Extraction:
     """Return the features of a mask on a scan, every column of the settings present.
@@ -119,8 +123,10 @@ def extract(
         On the grid of the scan; 8-bit unsigned, 1 inside and 0 outside.
     settings : RadiomicsSettings
         What to calculate.
-    normalised : SimpleITK.Image, optional
-        ``normalised_image(image, settings)``, where it was calculated before.
+    phase : str
+        Which phase the scan is, where the settings have a standard scale for each.
+    prepared : PreparedScan, optional
+        ``prepared_scan(image, settings, phase)``, where it was calculated before.
     engine : {'fast', 'pyradiomics'}
         What calculates the families; the values are the same.
 
@@ -137,10 +143,11 @@ def extract(
     _check_inputs(image, mask, settings)
     parameters = settings.pyradiomics_parameters()
     with quiet(), one_thread(), geometry_tolerance(settings.geometry_tolerance):
-        working = normalised_image(image, settings, engine) if normalised is None else normalised
-        if settings.shuffled_voxels:
-            working = shuffled_inside(working, mask, image)
-        region = working_region(working, mask, parameters["setting"])
+        scan = prepared_scan(image, settings, phase, engine) if prepared is None else prepared
+        if scan.body is not None:
+            refuse_outside_body(mask, scan.body)
+        working = shuffled_inside(scan.image, mask, image) if settings.shuffled_voxels else scan.image
+        region = working_region(working, mask, parameters["setting"], scan.rescaled)
         return _extraction(region, settings, parameters, engine)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,7 @@ from radiomics import imageoperations
 from schemas.errors import ContractError
 from schemas.settings import IMAGE_BYTES, limit_setting
 
-__all__ = ["WorkingRegion", "working_region"]
+__all__ = ["WorkingRegion", "refuse_large_grid", "working_region"]
 
 Box = tuple[slice, slice, slice]
 Mask = npt.NDArray[np.bool_]
@@ -44,7 +45,12 @@ class WorkingRegion:
         return _is_inside(self.shape_mask)[self.box]
 
 
-def working_region(image: sitk.Image, mask: sitk.Image, setting: dict[str, Any]) -> WorkingRegion:
+def working_region(
+    image: sitk.Image,
+    mask: sitk.Image,
+    setting: dict[str, Any],
+    rescaled: Callable[[sitk.Image], sitk.Image] | None = None,
+) -> WorkingRegion:
     """Return image and mask on the working grid; the only crop is the one of ``resampleImage``.
 
     Parameters
@@ -55,6 +61,8 @@ def working_region(image: sitk.Image, mask: sitk.Image, setting: dict[str, Any])
         1 inside, on the grid of the scan.
     setting : dict
         pyradiomics' settings.
+    rescaled : callable, optional
+        Gives the resampled image on the scale that its intensities are to have, where that comes second.
 
     Raises
     ------
@@ -64,8 +72,10 @@ def working_region(image: sitk.Image, mask: sitk.Image, setting: dict[str, Any])
     mask = sitk.Cast(mask, sitk.sitkUInt32)
     try:
         if "resampledPixelSpacing" in setting:
-            _refuse_large_grid(mask, setting)
+            _refuse_large_crop(mask, setting)
             image, mask = imageoperations.resampleImage(image, mask, **setting)
+        if rescaled is not None:
+            image = rescaled(image)
         box = _bounding_box(image, mask, setting)
         shape_mask = mask
         if "resegmentRange" in setting:
@@ -117,17 +127,36 @@ def _extents(inside: Mask) -> tuple[list[int], list[int]]:
     return starts, [int(each[-1] - each[0]) + 1 if len(each) else 0 for each in found]
 
 
-def _refuse_large_grid(mask: sitk.Image, setting: dict[str, Any]) -> None:
-    """Refuse a working grid of more voxels than are computed, before there is one: a coarse scan on a fine grid."""
+def _refuse_large_crop(mask: sitk.Image, setting: dict[str, Any]) -> None:
     native, size = np.array(mask.GetSpacing()), np.array(mask.GetSize())
     extent = np.array(_extents(_is_inside(mask))[1][::-1])
     asked = np.array(setting["resampledPixelSpacing"], dtype=float)
     ratio = np.where((asked == 0) | (extent == 1), 1.0, native / np.where(asked == 0, 1.0, asked))
     grid = np.minimum(np.ceil(extent * ratio) + 2 * setting["padDistance"] + 2, np.ceil(size * ratio))
+    refuse_large_grid(grid, asked, "mask")
+
+
+def refuse_large_grid(grid: npt.NDArray[Any], asked_mm: npt.NDArray[Any], what: str) -> None:
+    """Refuse a grid of more voxels than are computed, before there is one: a coarse scan on a fine grid.
+
+    Parameters
+    ----------
+    grid : ndarray of shape (3,)
+        Voxels along each axis.
+    asked_mm : ndarray of shape (3,)
+        The spacing that was asked for.
+    what : str
+        What is resampled.
+
+    Raises
+    ------
+    ContractError
+        When there are too many.
+    """
     most = limit_setting(IMAGE_BYTES, os.environ) // np.dtype(np.float64).itemsize
     if float(np.prod(grid)) > most:
         raise ContractError(
-            f"resampled to {' x '.join(f'{each:g}' for each in asked)} mm the mask needs "
+            f"resampled to {' x '.join(f'{each:g}' for each in asked_mm)} mm the {what} needs "
             f"{' x '.join(f'{each:.0f}' for each in grid)} voxels, and at most {most} are computed: give a "
             f"larger resampled_spacing_mm, or set {IMAGE_BYTES.variable} to more"
         )

@@ -14,6 +14,7 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
+from flows.imaging.intensities.body import body_image, refuse_outside_body
 from flows.imaging.register import Registration, registered
 from schemas.errors import ContractError
 from schemas.features.region_settings import RegionSettings
@@ -86,7 +87,7 @@ def cropped_regions(phases: Sequence[PhaseImage], settings: RegionSettings) -> l
     Raises
     ------
     ContractError
-        When the fixed image has fewer slices than are asked for.
+        When the fixed image has fewer slices than are asked for, or a phase shows too little air to tell the body.
     """
     fixed, *others = phases
     # The same image under two phases' names needs no transform, and must give one array under one id.
@@ -104,7 +105,7 @@ def cropped_regions(phases: Sequence[PhaseImage], settings: RegionSettings) -> l
     grid = _grid(fixed.image, box, settings)
     return [
         Region(
-            array=_resampled(each.image, grid, registration, settings),
+            array=_resampled(each, grid, registration, settings),
             mask=_moved_mask(each.mask, grid, _transform(registration)),
             box=box,
             registration=registration,
@@ -185,10 +186,18 @@ def _grid(fixed: sitk.Image, box: Box, settings: RegionSettings) -> sitk.Image:
 
 
 def _resampled(
-    image: sitk.Image, grid: sitk.Image, registration: Registration | None, settings: RegionSettings
+    phase: PhaseImage, grid: sitk.Image, registration: Registration | None, settings: RegionSettings
 ) -> Floats:
+    image = phase.image
     voxels = sitk.GetArrayFromImage(image).astype(np.float64)
-    mean, deviation = (voxels.mean(), voxels.std()) if settings.normalize == "image" else (0.0, 1.0)
+    mean, deviation = 0.0, 1.0
+    if settings.normalize == "image":
+        mean, deviation = voxels.mean(), voxels.std()
+    elif settings.normalize == "body":
+        body = body_image(image)
+        refuse_outside_body(phase.mask, body)
+        inside = voxels[sitk.GetArrayViewFromImage(body) == 1]
+        mean, deviation = inside.mean(), inside.std()
     # Outside of the image there is what the image has least of, which is air.
     outside = float(voxels.min())
     source = _without_aliases(sitk.Cast(image, sitk.sitkFloat32), grid.GetSpacing()[0])

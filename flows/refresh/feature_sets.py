@@ -10,6 +10,7 @@ from flows.extract.planned import PlannedExtraction
 from flows.refresh.kinds.every import computed_kind
 from flows.refresh.kinds.kind import ComputedKind, Row
 from schemas.errors import ContractError, NotFoundError
+from schemas.features.radiomics_settings import RadiomicsSettings
 from schemas.features.sets import (
     RESERVED_NAMES,
     FeatureSetDefinition,
@@ -134,9 +135,23 @@ def _bound(ref: FeatureSetRef, study: Study, stored: list[Row]) -> BoundFeatureS
     else:
         version, built_in = built_in_settings(ref)
         settings, description = built_in.settings, built_in.description
+    if isinstance(settings, RadiomicsSettings):
+        _refuse_unlearnt(ref.name, study, settings)
     definition = computed_kind(settings).definition(settings)
     number = settled_version(ref._replace(version=version), definition.sha256, definition.libraries, stored)
     return BoundFeatureSet(ref.name, number, description, definition, definition.sha256, tuple(study.phases))
+
+
+def _refuse_unlearnt(name: str, study: Study, settings: RadiomicsSettings) -> None:
+    """Refuse a set that brings phases to a standard scale which nobody has learnt yet."""
+    lacking = [phase for phase in study.phases if settings.standardize and settings.landmarks_of(phase) is None]
+    if lacking:
+        raise ContractError(
+            f"feature set '{name}' standardizes intensities and has no landmarks of phase {', '.join(lacking)}",
+            where=f"study '{study.id}'",
+            hint=f"radzoo features landmarks {name} --study {study.id} learns them from training patients: append what "
+            "it prints to the study file and ingest again",
+        )
 
 
 def settled_version(ref: FeatureSetRef, digest: str, libraries: Mapping[str, str], stored: Sequence[Row]) -> int:

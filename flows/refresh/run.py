@@ -19,7 +19,7 @@ from flows.refresh.plan import RefreshPlan, refresh_plan, staging_folder
 from flows.refresh.report import FeatureSetReport
 from flows.refresh.set_descriptions import update_descriptions
 from schemas.features.sets import FeatureSetRef
-from schemas.keys import MaskKey
+from schemas.keys import MaskKey, phase_context
 from schemas.settings import Engine
 from schemas.study.file import Study
 from schemas.study.intended_use import modality_warnings
@@ -232,22 +232,27 @@ def _failure_rows(
     snapshot = Snapshot(store)
     rows = [row for row in snapshot.rows("failures", **scope) if MaskKey.of(row) in settled]
     rows += [scope | key._asdict() | {"feature": "", "reason": reason} for key, reason in failures.items()]
-    known = _known_reasons(snapshot, plan.bound.feature_set)
-    for each in (*plan.reused, *finished):
-        reasons = unavailable.get(each.extraction_id, known.get((each.image_sha256, each.mask_sha256), {}))
+    reused = (*plan.reused, *finished)
+    # On a standard scale the phase decides the values: another phase's reasons are not this one's.
+    known = _known_reasons(snapshot, plan.bound.feature_set, by_phase=any(each.context_sha256 for each in reused))
+    for each in reused:
+        reasons = unavailable.get(each.extraction_id, known.get((*each.content, each.context_sha256), {}))
         rows += [
             scope | each.key._asdict() | {"feature": feature, "reason": reason} for feature, reason in reasons.items()
         ]
     return rows
 
 
-def _known_reasons(snapshot: Snapshot, feature_set: str) -> dict[tuple[str, str], dict[str, str]]:
-    """Return why features have no value, by the content of image and mask, whichever study found it."""
+def _known_reasons(
+    snapshot: Snapshot, feature_set: str, *, by_phase: bool
+) -> dict[tuple[str, str, str | None], dict[str, str]]:
+    """Return why features have no value, by the content of image and mask, and by the context where that is a phase."""
     masks = {MaskKey.of(row): (row["image_sha256"], row["mask_sha256"]) for row in snapshot.rows("masks")}
-    found: dict[tuple[str, str], dict[str, str]] = {}
+    found: dict[tuple[str, str, str | None], dict[str, str]] = {}
     for row in snapshot.rows("failures", stage="refresh", feature_set=feature_set):
         if row["feature"] and MaskKey.of(row) in masks:
-            found.setdefault(masks[MaskKey.of(row)], {})[row["feature"]] = row["reason"]
+            context = phase_context(row["phase"]) if by_phase else None
+            found.setdefault((*masks[MaskKey.of(row)], context), {})[row["feature"]] = row["reason"]
     return found
 
 

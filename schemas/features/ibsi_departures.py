@@ -144,12 +144,8 @@ def _is_wavelet(_: RadiomicsSettings, column: FeatureName) -> bool:
     return column.image_type.startswith("wavelet")
 
 
-def _resamples(settings: RadiomicsSettings) -> bool:
-    return settings.resampled_spacing_mm is not None and any(settings.resampled_spacing_mm)
-
-
 def _interpolates(settings: RadiomicsSettings, column: FeatureName) -> bool:
-    return _resamples(settings) and settings.interpolator != "nearest" and _is_of_intensities(settings, column)
+    return settings.resamples and settings.interpolator != "nearest" and _is_of_intensities(settings, column)
 
 
 def _is_normalised(settings: RadiomicsSettings, column: FeatureName) -> bool:
@@ -157,6 +153,11 @@ def _is_normalised(settings: RadiomicsSettings, column: FeatureName) -> bool:
     if _is_discretised(column):
         return settings.normalize and settings.bin_width is not None
     return settings.normalize and _is_of_intensities(settings, column) and column.name not in _WITHOUT_SCALE
+
+
+def _has_no_unit(settings: RadiomicsSettings) -> bool:
+    """Return whether intensities are no Hounsfield units, whatever the scan was."""
+    return settings.normalize or settings.standardize or settings.bias_field is not None
 
 
 def _is_resegmented_by_maximum(settings: RadiomicsSettings, column: FeatureName) -> bool:
@@ -222,22 +223,36 @@ def _is_weighted(settings: RadiomicsSettings, column: FeatureName) -> bool:
 
 _PREPARATION: Final[Mapping[str, _Concerns]] = MappingProxyType(
     {
-        "whole-image-normalisation": _is_normalised,
+        "bias-field-corrected": lambda settings, column: (
+            settings.bias_field is not None and _is_of_intensities(settings, column)
+        ),
+        "whole-image-normalisation": lambda settings, column: (
+            settings.normalize_region == "image" and _is_normalised(settings, column)
+        ),
+        "body-normalisation": lambda settings, column: (
+            settings.normalize_region == "body" and _is_normalised(settings, column)
+        ),
+        "landmark-standardisation": lambda settings, column: (
+            settings.standardize and _is_of_intensities(settings, column)
+        ),
         "outliers-clipped": lambda settings, column: (
             settings.normalize and settings.remove_outliers is not None and _is_of_intensities(settings, column)
         ),
-        "grid-aligned-at-corner": lambda settings, _: _resamples(settings),
-        "mask-nearest-neighbour": lambda settings, _: _resamples(settings),
+        "grid-aligned-at-corner": lambda settings, _: settings.resamples,
+        "mask-nearest-neighbour": lambda settings, _: settings.resamples,
         "interpolator-not-in-ibsi": lambda settings, column: (
             _interpolates(settings, column) and settings.interpolator not in ("linear", "bspline")
         ),
-        "intensities-not-rounded": lambda settings, column: _interpolates(settings, column) and not settings.normalize,
+        "intensities-not-rounded": lambda settings, column: (
+            _interpolates(settings, column) and not _has_no_unit(settings)
+        ),
         "resegmented-by-maximum": _is_resegmented_by_maximum,
         "shape-of-resegmented-mask": _is_shape_of_resegmented_mask,
         "voxels-shuffled": lambda settings, column: settings.shuffled_voxels and _is_of_intensities(settings, column),
         "bin-edges-from-zero": _is_binned_by_width,
         "fixed-width-on-arbitrary-units": lambda settings, column: (
-            _is_binned_by_width(settings, column) and (settings.normalize or column.image_type != ORIGINAL)
+            _is_binned_by_width(settings, column)
+            and (settings.normalize or settings.standardize or column.image_type != ORIGINAL)
         ),
         "log-scale-normalised": _is_log,
         "filtered-on-padded-crop": _is_filtered_on_short_padding,

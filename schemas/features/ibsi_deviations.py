@@ -91,13 +91,25 @@ DISCRETISATION_DEVIATIONS: Final[Mapping[str, str]] = MappingProxyType(
 
 PREPROCESSING_DEVIATIONS: Final[Mapping[str, str]] = MappingProxyType(
     {
+        "bias-field-corrected": (
+            "An estimated bias field (N4) is divided out of the image first; IBSI-1 names such corrections among what "
+            "an image may have gone through before, and defines none."
+        ),
         "whole-image-normalisation": (
             "Intensities are centred on the mean and divided by the standard deviation of the whole image, a "
             "step that IBSI-1 does not define."
         ),
+        "body-normalisation": (
+            "Intensities are centred on the mean and divided by the standard deviation of the body (what is brighter "
+            "than the lower of Otsu's two thresholds), a step that IBSI-1 does not define."
+        ),
+        "landmark-standardisation": (
+            "Intensities are brought to a standard scale that was learnt from training patients, by straight lines "
+            "between percentiles (Nyul and Udupa), a step that IBSI-1 does not define."
+        ),
         "outliers-clipped": (
-            "Normalised intensities beyond remove_outliers standard deviations of the whole image are set to that "
-            "bound; IBSI's outlier filter drops voxels from the mask, by the mean and deviation inside it."
+            "Normalised intensities beyond remove_outliers of the standard deviations that normalised them are set to "
+            "that bound; IBSI's outlier filter drops voxels from the mask, by the mean and deviation inside it."
         ),
         "grid-aligned-at-corner": (
             "The resampled grid shares the outer corner of the first voxel with the native grid; IBSI aligns "

@@ -9,52 +9,20 @@ from __future__ import annotations
 from itertools import product
 from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    SerializerFunctionWrapHandler,
-    field_validator,
-    model_serializer,
-    model_validator,
-)
+from pydantic import Field, field_validator, model_validator
 
 from schemas.features.grey_levels import MOST_BINS
+from schemas.features.preparation import Interpolator, PositiveReal, Real, ScanPreparation
 
 __all__ = ["CT", "HCC_CEMRI", "MR", "Family", "Interpolator", "RadiomicsSettings"]
 
 Family = Literal["shape", "firstorder", "glcm", "gldm", "glrlm", "glszm", "ngtdm"]
-Interpolator = Literal[
-    "nearest",
-    "linear",
-    "bspline",
-    "gaussian",
-    "hamming_sinc",
-    "cosine_sinc",
-    "welch_sinc",
-    "lanczos_sinc",
-    "blackman_sinc",
-]
 WeightingNorm = Literal["no_weighting", "euclidean", "manhattan", "infinity"]
 ResegmentMode = Literal["absolute", "relative", "sigma"]
 
-_SMALLEST_SPACING_MM = 0.01
-
-
-def _spacing(spacing: float) -> float:
-    if 0 < spacing < _SMALLEST_SPACING_MM:
-        raise ValueError(f"a grid finer than {_SMALLEST_SPACING_MM} mm has more voxels than any memory")
-    return spacing
-
-
-PositiveReal = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NonNegativeReal = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Real = Annotated[float, Field(allow_inf_nan=False)]
 PositiveCount = Annotated[int, Field(gt=0)]
 
-# Bounds far above what the field works with: beyond them an extraction takes days or all memory, and means nothing.
-Spacing = Annotated[float, Field(ge=0, le=1_000, allow_inf_nan=False), AfterValidator(_spacing)]
+# Bounds far above what the field works with, as those of `schemas.features.preparation`.
 Sigma = Annotated[float, Field(gt=0, le=1_000, allow_inf_nan=False)]
 Distance = Annotated[int, Field(gt=0, le=100)]
 
@@ -72,7 +40,7 @@ _SIMPLEITK_INTERPOLATOR: dict[Interpolator, str] = {
 }
 
 
-class RadiomicsSettings(BaseModel):
+class RadiomicsSettings(ScanPreparation):
     """The parameters of one extraction; defaults are those of pyradiomics 3.0.1.
 
     Masks are binary by the time they are extracted, so there is no label here. The settings are immutable
@@ -80,10 +48,22 @@ class RadiomicsSettings(BaseModel):
 
     Attributes
     ----------
+    bias_field : BiasFieldSettings or None
+        Divide an MR image by the bias field that N4 estimates of it, before all else. pyradiomics has no such setting,
+        nor the four below that begin with ``normalize_region``.
     normalize : bool
-        Centre and scale the whole native image, ``normalize_scale * (x - mean) / standard deviation``.
+        Centre and scale the native image, ``normalize_scale * (x - mean) / standard deviation``.
     normalize_scale : float
         The standard deviation after normalisation.
+    normalize_region : {"image", "body"}
+        Whose voxels give mean and standard deviation, or an image's landmarks: the whole image's, or the body's
+        (`flows.imaging.intensities.body`), so that air does not count. All voxels are scaled.
+    standardize : bool
+        Bring each image to the standard scale of its phase, piecewise linearly, in place of normalising it.
+    landmarks : tuple of PhaseLandmarks
+        The standard scales; without that of a phase nothing is computed.
+    resample_first : bool
+        Take mean and deviation, or landmarks, of the resampled image instead of the native one.
     remove_outliers : float or None
         Clip the normalised image at this many standard deviations.
     resampled_spacing_mm : tuple of 3 floats (x, y, z) or None
@@ -132,13 +112,6 @@ class RadiomicsSettings(BaseModel):
         is computed, in an order that the scan's own intensities decide. pyradiomics has no such setting.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    normalize: bool = False
-    normalize_scale: Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False)] = 1.0
-    remove_outliers: PositiveReal | None = None
-    resampled_spacing_mm: tuple[Spacing, Spacing, Spacing] | None = None
-    interpolator: Interpolator = "bspline"
     bin_width: PositiveReal | None = 25.0
     bin_count: Annotated[int, Field(gt=0, le=MOST_BINS)] | None = None
     pad_distance_voxels: Annotated[int, Field(ge=0, le=1_000)] = 5
@@ -161,12 +134,6 @@ class RadiomicsSettings(BaseModel):
     resegment_mode: ResegmentMode = "absolute"
     resegment_shape: bool = False
     shuffled_voxels: bool = False
-
-    @model_serializer(mode="wrap")
-    def _written_where_it_is_set(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        # Feature sets are bound to the hash of what is written here: those without a control keep theirs.
-        values: dict[str, Any] = written(self)
-        return values if self.shuffled_voxels else {k: v for k, v in values.items() if k != "shuffled_voxels"}
 
     @model_validator(mode="before")
     @classmethod
@@ -195,6 +162,10 @@ class RadiomicsSettings(BaseModel):
         if (self.bin_width is None) == (self.bin_count is None):
             raise ValueError("give exactly one of bin_width and bin_count")
         return self
+
+    @property
+    def _has_width(self) -> bool:
+        return self.bin_width is not None
 
     def image_types(self) -> tuple[str, ...]:
         """Return the names of the original and filtered images, in the order they are extracted.

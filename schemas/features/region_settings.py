@@ -64,7 +64,8 @@ class RegionSettings(_Settings):
     margin_mm : float
         Between the masks of all phases together and the square's nearest side.
     normalize : str
-        ``image``: mean 0 and standard deviation 1 over the whole native image, each phase by itself; ``none``.
+        ``image``: mean 0 and standard deviation 1 over the whole native image, each phase by itself; ``body``: over the
+        body's voxels, so that air does not count; ``none``.
     phases : tuple of str, or None
         Which phases belong together, all of the study's where None.
     fixed_phase : str or None
@@ -76,7 +77,7 @@ class RegionSettings(_Settings):
     size: Annotated[int, Field(ge=8, le=1024)] = 256
     slices: Annotated[int, Field(ge=1, le=64)] = 3
     margin_mm: Annotated[float, Field(ge=0, le=10_000, allow_inf_nan=False)] = 10.0
-    normalize: Literal["image", "none"] = "image"
+    normalize: Literal["image", "body", "none"] = "image"
     phases: tuple[Name, ...] | None = None
     fixed_phase: Name | None = None
     registration: RegistrationSettings = RegistrationSettings()

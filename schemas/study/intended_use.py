@@ -69,7 +69,7 @@ def _warnings_of(study: Study, feature_set: str, name: str) -> list[str]:
         return [
             f"{feature_set} is meant for {' or '.join(meant)}, and {_named(others)}: {_advice(study, name, others)}"
         ]
-    if not isinstance(settings, RadiomicsSettings) or not settings.normalize:
+    if not isinstance(settings, RadiomicsSettings) or (taking := _taking_units(settings)) is None:
         return []
     scaled = {phase: codes for phase, codes in declared.items() if codes and codes <= set(_SCALES)}
     if not scaled:
@@ -77,9 +77,21 @@ def _warnings_of(study: Study, feature_set: str, name: str) -> list[str]:
     codes = sorted({code for each in scaled.values() for code in each})
     units = " and ".join(_SCALES[code] for code in codes)
     return [
-        f"{feature_set} normalises by the whole image, and {_named(scaled)}: that takes away {units}; "
-        f'leave out normalize, or declare modality = "{codes[0]}" under [define.{name}] where it is meant'
+        f"{feature_set} {taking[0]}, and {_named(scaled)}: that takes away {units}; "
+        f'leave out {taking[1]}, or declare modality = "{codes[0]}" under [define.{name}] where it is meant'
     ]
+
+
+def _taking_units(settings: RadiomicsSettings) -> tuple[str, str] | None:
+    """Return what takes intensities' unit away, in words and by its key; None where nothing does."""
+    if settings.normalize:
+        region = "the whole image" if settings.normalize_region == "image" else "the body"
+        return f"normalises by {region}", "normalize"
+    if settings.standardize:
+        return "brings intensities to a standard scale", "standardize"
+    if settings.bias_field is not None:
+        return "divides by an estimated bias field", "bias_field"
+    return None
 
 
 def _settings(study: Study, feature_set: str) -> ComputedSettings | None:

@@ -113,7 +113,7 @@ def _wide_view(
     keys = ", ".join(f"{kind.keys_from}.{name}" for name in MaskKey._fields)
     if rows:
         columns = ", ".join(f"s.{name}" for name in ("extraction_id", *kind.details, *names))
-        joins = (kind.mask_join, live_extractions(snapshot, feature_set, file_column))
+        joins = (kind.mask_join, live_extractions(snapshot, feature_set, file_column), kind.of_mask)
         query = f"select {keys}, {columns} from {rows} s {' '.join(filter(None, joins))}"
     else:
         keys = ", ".join(f"m.{name}" for name in MaskKey._fields)

@@ -16,6 +16,7 @@ class Imported:
     comments = {"extraction_id": "sha256(the row's keys and values + definition)"}  # noqa: RUF012  (never changed)
     keys_from = "s"
     mask_join = ""
+    of_mask = ""
     is_of_masks = False
 
     def view(self, feature_set: str) -> str:

@@ -46,6 +46,10 @@ class WideKind(SetKind, Protocol):
     def mask_join(self) -> str:
         """Return how segments ``s`` are joined with the masks ``m`` of the catalogue; empty where they need none."""
 
+    @property
+    def of_mask(self) -> str:
+        """Return what else an extraction ``e`` must meet to be a mask's: its phase, where that decides values."""
+
     def with_primary(self, view: str, primary: str) -> tuple[str, str]:
         """Return in SQL whether models read a row, and the join that this needs.
 

@@ -16,12 +16,13 @@ class Radiomics:
     name = "radiomics"
     details = ("grey_levels", "zero_fraction")
     comments = {  # noqa: RUF012  (never changed)
-        "extraction_id": "sha256(image content + mask content + definition)",
+        "extraction_id": "sha256(image content + mask content + definition, and phase where each has its scale)",
         "grey_levels": "number of grey levels inside the mask after discretisation, per image type",
         "zero_fraction": "share of mask voxels that are zero but for rounding, per image type",
     }
     keys_from = "m"
     mask_join = "join catalogue.masks m on s.image_sha256 = m.image_sha256 and s.mask_sha256 = m.mask_sha256"
+    of_mask = "and (e.context_sha256 is null or s.phase = m.phase)"
     is_of_masks = True
 
     def view(self, feature_set: str) -> str:

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from sqlalchemy import Connection, Select, Table, and_, select
 
 from schemas.errors import ContractError
-from schemas.keys import MaskKey
+from schemas.keys import MaskKey, phase_context
 from store.catalogue.columns import arrow_column, arrow_columns, arrow_positions
 from store.catalogue.tables import versioned_table
 from store.history.snapshot import Snapshot
@@ -93,17 +93,26 @@ def _features(snapshot: Snapshot, feature_set: str) -> list[str]:
 
 def _located(snapshot: Snapshot, feature_set: str, study: str | None, primary: bool) -> pa.Table:
     """Return the key, extraction and segment of each row."""
-    names = (*MaskKey._fields, "extraction_id", "segment_id")
+    names = (*MaskKey._fields, "extraction_id", "segment_id", "context_sha256")
     with snapshot.reading("masks", "study_masks", "extractions") as connection:
         if study is not None:
-            return _fetched(connection, _location_query(snapshot, feature_set, study, primary), names)
+            return _of_their_phase(_fetched(connection, _location_query(snapshot, feature_set, study, primary), names))
         # All of them: two scans joined here take a third of what as many look-ups in the catalogue take.
         masks, extractions = versioned_table("masks"), versioned_table("extractions")
-        of_set = _live(snapshot, extractions, *_CONTENT, "extraction_id", "segment_id")
+        of_set = _live(snapshot, extractions, *_CONTENT, "extraction_id", "segment_id", "context_sha256")
         of_set = of_set.where(extractions.c.feature_set == feature_set)
-        known = _fetched(connection, of_set, (*_CONTENT, "extraction_id", "segment_id"))
+        known = _fetched(connection, of_set, (*_CONTENT, "extraction_id", "segment_id", "context_sha256"))
         every = _fetched(connection, _live(snapshot, masks, *_CONTENT, *MaskKey._fields), (*_CONTENT, *MaskKey._fields))
-    return every.join(known, keys=list(_CONTENT), join_type="inner").select(names)
+    return _of_their_phase(every.join(known, keys=list(_CONTENT), join_type="inner").select(names))
+
+
+def _of_their_phase(rows: pa.Table) -> pa.Table:
+    """Return the rows without those that another phase's scale gave the same image and mask, and without contexts."""
+    contexts = rows["context_sha256"]
+    if contexts.null_count < len(rows):
+        own = pa.array([phase_context(phase) for phase in rows["phase"].to_pylist()], type=pa.string())
+        rows = rows.filter(pc.or_(pc.is_null(contexts), pc.equal(pc.fill_null(contexts, ""), own)))
+    return rows.drop_columns("context_sha256")
 
 
 def _fetched(connection: Connection, query: Select[Any], names: Sequence[str]) -> pa.Table:
@@ -121,7 +130,8 @@ def _location_query(snapshot: Snapshot, feature_set: str, study: str, primary: b
     own, masks, extractions = (versioned_table(name) for name in ("study_masks", "masks", "extractions"))
     same_key = and_(*(own.c[name] == masks.c[name] for name in MaskKey._fields))
     same_content = and_(*(extractions.c[name] == masks.c[name] for name in _CONTENT))
-    query = select(*(masks.c[name] for name in MaskKey._fields), extractions.c.extraction_id, extractions.c.segment_id)
+    located = (extractions.c[name] for name in ("extraction_id", "segment_id", "context_sha256"))
+    query = select(*(masks.c[name] for name in MaskKey._fields), *located)
     found = (
         query.select_from(own)
         .join(masks, same_key)

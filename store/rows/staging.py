@@ -39,6 +39,8 @@ class ExtractionRecord:
     values: Mapping[str, float | None]
     unavailable: Mapping[str, str] = field(default_factory=dict)
     details: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    context_sha256: str | None = None
+    """What decides the values beside image, mask and definition; None where these are all."""
 
 
 class Staged(Protocol):

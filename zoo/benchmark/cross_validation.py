@@ -18,6 +18,7 @@ from store.rows.datasets import PinnedDataset
 from zoo.benchmark.fold_fits import FitTask, Recipe
 from zoo.benchmark.folds import Fold
 from zoo.models.training import RANDOM_STATE, library_versions
+from zoo.radiomics.landmarks import refuse_judging_who_taught_landmarks
 from zoo.registry import study_spec
 from zoo.tables.embedding_columns import is_embedding, refuse_trained_embeddings
 from zoo.tables.inputs import ModelInputs, bound_inputs, model_inputs
@@ -124,7 +125,7 @@ def plan_cross_validation(
     for model in models:
         spec = specs[model]
         inputs = model_inputs(study, spec) if inputs_of is None else inputs_of(model)
-        _refuse_labels_in_embeddings(snapshot, study, inputs, folds[inputs.split])
+        _refuse_what_knows_the_judged(snapshot, study, inputs, folds[inputs.split])
         whole = replace(inputs, minimum_icc=None, icc_bound="estimate")
         name = canonical_json(whole.as_dict())
         if name not in pinned:
@@ -172,10 +173,18 @@ def _fitted_together(recipes: Sequence[Recipe], networks: frozenset[str]) -> lis
     return [*([tabular] if tabular else []), *([network] for network in alone)]
 
 
-def _refuse_labels_in_embeddings(snapshot: Snapshot, study: Study, inputs: ModelInputs, folds: Sequence[Fold]) -> None:
-    """Refuse embeddings of networks that were trained for the split, where folds are not the split's cohorts."""
+def _refuse_what_knows_the_judged(snapshot: Snapshot, study: Study, inputs: ModelInputs, folds: Sequence[Fold]) -> None:
+    """Refuse features that learnt from whom a fold holds out.
+
+    Embeddings of networks that were trained for the split, where folds are not the split's cohorts; standard scales of
+    intensities that somebody's images taught who is judged.
+    """
     chosen = bound_inputs(snapshot, study, inputs).feature_set
-    if chosen is None or not is_embedding(snapshot, chosen):
+    if chosen is None:
+        return
+    if not is_embedding(snapshot, chosen):
+        judged = {patient for fold in folds for patient in fold.judged}
+        refuse_judging_who_taught_landmarks(snapshot, chosen, inputs.phases, judged)
         return
     cohorts = split_cohorts(snapshot, study, inputs.split)
     of_split = all(

@@ -28,6 +28,7 @@ from zoo.models.example_answers import example_answers
 from zoo.models.importances import training_importances
 from zoo.models.operating_point import operating_point
 from zoo.models.summary import chosen_penalties, model_summary
+from zoo.radiomics.landmarks import refuse_judging_who_taught_landmarks
 from zoo.radiomics.shared_fits import SharedFits
 from zoo.registry import ModelSpec, study_spec
 from zoo.saving.folders import put_model_folder
@@ -121,6 +122,9 @@ def plan_training(
         known[key] = pin_table(snapshot, study, inputs)
     table, dataset = known[key]
     bound = bound_inputs(snapshot, study, inputs)
+    if bound.feature_set is not None:
+        held_out = table.of_cohort("validation")[2]
+        refuse_judging_who_taught_landmarks(snapshot, bound.feature_set, inputs.phases, held_out)
     decided_by = {
         "dataset": dataset.sha256,
         "inputs": inputs.as_dict(),

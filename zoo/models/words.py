@@ -29,6 +29,11 @@ _STEPS = {
     "with_factors": "with the clinical factors that were kept",
 }
 _UNITS = {"a": "years (a)", "mo": "months (mo)", "wk": "weeks (wk)", "d": "days (d)", "h": "hours (h)"}
+_NORMALISED = {
+    "image": "mean 0 and standard deviation 1 over each whole image",
+    "body": "mean 0 and standard deviation 1 over the body in each image",
+    "none": "as the scanner gives them",
+}
 _ENGINES = {"simpleitk": "SimpleITK", "ants": "ANTs"}
 _OPTIMISERS = {"sgd": "stochastic gradient descent", "adam": "Adam"}
 _FUSIONS = {
@@ -92,9 +97,7 @@ def region_words(settings: Mapping[str, Any], phases: Iterable[str]) -> list[str
         "Registration: none, phases lie as the scanner has them"
         if method == "none"
         else f"Registration: rigid, onto {fixed}, by mutual information ({_ENGINES.get(method, method)})",
-        "Intensities: mean 0 and standard deviation 1 over each whole image"
-        if settings["normalize"] == "image"
-        else "Intensities: as the scanner gives them",
+        f"Intensities: {_NORMALISED[settings['normalize']]}",
     ]
 
 

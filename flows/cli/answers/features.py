@@ -102,7 +102,7 @@ def set_text(found: FeatureSetDescription, use: SetUse) -> str:
         *(f"warning: {each}" for each in use.warnings),
     ]
     if given:
-        parts.append("settings\n" + _facts({name: _value(value) for name, value in given.items()}))
+        parts.append("settings\n" + _facts({name: _setting(name, value) for name, value in given.items()}))
         if unset:
             parts[-1] += f"\n  not set: {', '.join(unset)}"
     # Names from elsewhere tell no family.
@@ -258,6 +258,17 @@ def _facts(facts: Mapping[str, Any]) -> str:
 
 def _value(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
+
+
+def _setting(name: str, value: Any) -> str:
+    if name != "landmarks":
+        return _value(value)
+    # Their numbers are in the definition, which --json gives; a reader wants to know who taught them.
+    return "; ".join(
+        f"{each['phase']}, learnt from {_counted(each['patients'], 'training patient')} of split '{each['split']}' of "
+        f"study '{each['study']}'"
+        for each in value
+    )
 
 
 def _names(names: Sequence[str]) -> str:

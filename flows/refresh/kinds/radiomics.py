@@ -16,7 +16,7 @@ from schemas.features.ibsi_deviations import DEVIATIONS
 from schemas.features.names import FeatureName
 from schemas.features.radiomics_settings import RadiomicsSettings
 from schemas.features.sets import FeatureSetDefinition
-from schemas.keys import extraction_id
+from schemas.keys import extraction_id, phase_context
 from schemas.settings import Engine
 from store.commits.commit import Commit
 from store.commits.writer import add_segment
@@ -67,11 +67,13 @@ class RadiomicsKind:
     def planned(
         self, inputs: Sequence[Dated], settings: RadiomicsSettings, study_phases: Sequence[str], definition_sha256: str
     ) -> list[tuple[PlannedExtraction, int]]:
-        """Return an extraction for each mask."""
-        return [
-            (PlannedExtraction(**vars(each), extraction_id=extraction_id(*each.content, definition_sha256)), since)
-            for each, since in inputs
-        ]
+        """Return an extraction for each mask; on a standard scale its phase is part of what it is."""
+        planned = []
+        for each, since in inputs:
+            context = phase_context(each.key.phase) if settings.standardize else None
+            identity = extraction_id(*each.content, definition_sha256, context or "")
+            planned.append((PlannedExtraction(**vars(each), extraction_id=identity, context_sha256=context), since))
+        return planned
 
     def work(self, planned: PlannedExtraction) -> float:
         """Return how long a mask takes: something for each, and then by the volume (docs/benchmarks.md)."""

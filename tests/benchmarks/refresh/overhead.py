@@ -21,8 +21,8 @@ import numpy as np
 import SimpleITK as sitk
 
 from flows.extract.batch import unchanged_image, unchanged_mask
-from flows.extract.normalisation import normalised_image
 from flows.extract.planned import PlannedExtraction
+from flows.extract.prepared import prepared_scan
 from flows.extract.radiomics import extract
 from flows.imaging.grid_tolerance import set_tolerance
 from flows.imaging.grids import grid_of
@@ -116,12 +116,12 @@ def engine_milliseconds(sample: list[PlannedExtraction], settings) -> tuple[floa
     folders = ReadingFolders()
     read = [_read(each, settings, folders) for each in sample[:3]]
     for image, mask in read:
-        extract(image, mask, settings, normalised=normalised_image(image, settings, "fast"), engine="fast")
+        extract(image, mask, settings, prepared=prepared_scan(image, settings), engine="fast")
     began = time.perf_counter()
     read = [_read(each, settings, folders) for each in sample]
     between = time.perf_counter()
     for image, mask in read:
-        extract(image, mask, settings, normalised=normalised_image(image, settings, "fast"), engine="fast")
+        extract(image, mask, settings, prepared=prepared_scan(image, settings), engine="fast")
     ended = time.perf_counter()
     return (between - began) / len(sample) * 1000, (ended - between) / len(sample) * 1000
 

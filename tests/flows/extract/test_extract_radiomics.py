@@ -17,6 +17,7 @@ from radiomics import imageoperations
 from radiomics.featureextractor import RadiomicsFeatureExtractor
 
 from flows.extract.normalisation import normalised_image
+from flows.extract.prepared import prepared_scan
 from flows.extract.radiomics import extract, library_versions, use_single_thread
 from schemas.errors import ContractError
 from schemas.features.radiomics_settings import HCC_CEMRI, RadiomicsSettings
@@ -129,7 +130,7 @@ def test_hcc_cemri_has_1037_columns_over_eleven_image_types():
 def test_a_shared_normalised_image_gives_the_same_values():
     """Several masks on one scan may share its normalised image."""
     image, mask = _lesion()
-    shared = extract(image, mask, HCC_CEMRI, normalised=normalised_image(image, HCC_CEMRI))
+    shared = extract(image, mask, HCC_CEMRI, prepared=prepared_scan(image, HCC_CEMRI))
     assert shared == extract(image, mask, HCC_CEMRI)
 
 

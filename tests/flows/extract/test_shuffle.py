@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from flows.extract.normalisation import normalised_image
+from flows.extract.prepared import prepared_scan
 from flows.extract.radiomics import extract
 from flows.extract.shuffle import shuffled_inside
 from schemas.features.radiomics_settings import RadiomicsSettings
@@ -61,8 +61,8 @@ def test_features_of_histogram_and_shape_stay_and_texture_goes(scan):
 def test_a_shared_normalised_image_is_left_as_it_is(scan):
     """Several masks of a scan share its normalised image: a mask's shuffling is its own, with the same features."""
     image, mask = scan
-    normalised = normalised_image(image, SHUFFLED)
-    before = sitk.GetArrayFromImage(normalised)
-    shared = extract(image, mask, SHUFFLED, normalised=normalised).values
-    assert np.array_equal(sitk.GetArrayFromImage(normalised), before)
+    prepared = prepared_scan(image, SHUFFLED)
+    before = sitk.GetArrayFromImage(prepared.image)
+    shared = extract(image, mask, SHUFFLED, prepared=prepared).values
+    assert np.array_equal(sitk.GetArrayFromImage(prepared.image), before)
     assert shared == extract(image, mask, SHUFFLED).values

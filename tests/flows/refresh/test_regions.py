@@ -117,6 +117,22 @@ def test_what_lies_outside_the_image_is_its_least_intensity():
     assert region.array[:, 0, 0] == pytest.approx((voxels.min() - voxels.mean()) / voxels.std(), rel=1e-5)
 
 
+def test_a_region_may_be_normalised_by_the_body():
+    """Mean and deviation are those of the body's voxels; a mask outside it is refused."""
+    voxels = np.full((8, 16, 20), 2, np.float32)
+    voxels[:, 2:14, 3:17] = 100 + np.arange(14) * np.arange(12)[:, None] / 4
+    image = sitk.GetImageFromArray(voxels)
+    asked = RegionSettings(size=16, margin_mm=2.0, normalize="body", registration=UNREGISTERED)
+    whole, body = (
+        cropped_regions([PhaseImage(image, box_mask(image, (6, 5, 3), (10, 8, 6)))], settings)[0].array
+        for settings in (asked.model_copy(update={"normalize": "none"}), asked)
+    )
+    inside = voxels[voxels > 50]
+    np.testing.assert_allclose(body, (whole - inside.mean()) / inside.std(), rtol=1e-4, atol=1e-5)
+    with pytest.raises(ContractError, match="too little air"):
+        cropped_regions([PhaseImage(image, box_mask(image, (0, 0, 0), (2, 2, 2)))], asked)
+
+
 def test_the_box_holds_the_masks_of_all_phases_and_is_one_for_all():
     """A mask that lies elsewhere in another phase widens the square of every phase."""
     image = ramp()

@@ -117,6 +117,29 @@ def test_the_neutral_sets_are_what_they_are_documented_to_be():
     assert (MR.normalize, MR.normalize_scale, MR.bin_width) == (True, 100, 3)
 
 
+def test_what_is_done_before_the_features_is_another_definition_where_it_is_asked_for():
+    """Bias field, region, order and standard scale are written where they are set; each is a definition of its own."""
+    plain = RadiomicsSettings(normalize=True, resampled_spacing_mm=(1.0, 1.0, 1.0))
+    later = {"bias_field", "normalize_region", "resample_first", "standardize", "landmarks"}
+    assert not later & plain.model_dump().keys()
+    changes = (
+        {"bias_field": {}},
+        {"bias_field": {"shrink_factor": 2}},
+        {"bias_field": {"iterations": (20, 20)}},
+        {"bias_field": {"convergence_threshold": 0.01}},
+        {"bias_field": {"mask": "image"}},
+        {"normalize_region": "body"},
+        {"resample_first": True},
+        {"normalize": False, "standardize": True},
+    )
+    changed = [RadiomicsSettings.model_validate(plain.model_dump() | change) for change in changes]
+    for each, change in zip(changed, changes, strict=True):
+        assert change.keys() <= set(each.model_dump())
+        assert RadiomicsSettings.model_validate(json.loads(each.model_dump_json())) == each
+    digests = {FeatureSetDefinition.of_radiomics(each, LIBRARIES).sha256 for each in (plain, *changed)}
+    assert len(digests) == 1 + len(changes)
+
+
 def test_shuffled_voxels_are_another_definition():
     """The control is written, and hashed, where it is set and only there."""
     plain, shuffled = (RadiomicsSettings(shuffled_voxels=value) for value in (False, True))

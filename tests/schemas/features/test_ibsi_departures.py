@@ -27,6 +27,17 @@ radiomics.setVerbosity(60)  # its log would flood the report; what matters here 
 # Tags of the reference table by IBSI's code of the aggregation.
 VARIANTS = {"ITBB": "3D_avg", "IAZD": "3D_comb", "JJUI": "2_5D_avg", "ZW7Z": "2_5D_comb", "KOBO": "3D", "62GR": "2_5D"}
 
+LANDMARKS = {
+    "phase": "AP",
+    "percentiles": (1, 50, 99),
+    "values": (0, 30, 100),
+    "study": "another",
+    "split": "fixed",
+    "split_sha256": "0" * 64,
+    "patients": 9,
+    "prepared_sha256": RadiomicsSettings().prepared_sha256,
+}
+
 CONFORMING = RadiomicsSettings(bin_count=6)
 """Under which every departure is one of the features that pyradiomics always calculates otherwise."""
 
@@ -97,6 +108,35 @@ PREPARATION = {
         {"shape-of-resegmented-mask"},
     ),
     "shape of nothing": ({"bin_count": 8, "resegment_shape": True}, set()),
+    "bias field": ({"bin_count": 8, "bias_field": {"mask": "image", "shrink_factor": 1}}, {"bias-field-corrected"}),
+    "bias field, linear": (
+        {
+            "bin_count": 8,
+            "bias_field": {"mask": "image", "shrink_factor": 1},
+            "resampled_spacing_mm": (1.7, 1.7, 1.7),
+            "interpolator": "linear",
+        },
+        {"bias-field-corrected", "grid-aligned-at-corner", "mask-nearest-neighbour"},
+    ),
+    "body": ({"bin_count": 8, "normalize": True, "normalize_region": "body"}, {"body-normalisation"}),
+    "landmarks": (
+        {"bin_count": 8, "standardize": True, "landmarks": (LANDMARKS,)},
+        {"landmark-standardisation"},
+    ),
+    "landmarks, width": (
+        {"bin_width": 7.0, "standardize": True, "landmarks": (LANDMARKS,)},
+        {"landmark-standardisation", "bin-edges-from-zero", "fixed-width-on-arbitrary-units"},
+    ),
+    "normalised after resampling": (
+        {
+            "bin_count": 8,
+            "resampled_spacing_mm": (1.7, 1.7, 1.7),
+            "interpolator": "linear",
+            "normalize": True,
+            "resample_first": True,
+        },
+        {"grid-aligned-at-corner", "mask-nearest-neighbour", "whole-image-normalisation"},
+    ),
 }
 # What radzoo adds, and filters; test_ibsi_filters and test_ibsi_deviations measure those.
 FILTERS = {
@@ -151,7 +191,8 @@ def measured(image, mask, settings):
     image, mask = (
         SimpleITK.Cast(each, kind) for each, kind in ((image, SimpleITK.sitkFloat64), (mask, SimpleITK.sitkUInt8))
     )
-    return {tuple(name.split("_")[1:]): value for name, value in extract(image, mask, settings).values.items()}
+    values = extract(image, mask, settings, phase="AP").values
+    return {tuple(name.split("_")[1:]): value for name, value in values.items()}
 
 
 def test_every_setting_and_every_departure_is_walked():

@@ -70,6 +70,24 @@ def test_words_for_modalities_are_understood(text, codes):
         (["own@2"], ["PT"], NORMALISING, ["uptake values", 'modality = "PT"']),
         (
             ["own"],
+            ["CT"],
+            NORMALISING.replace("normalize = true", 'normalize = true, normalize_region = "body"'),
+            ["own normalises by the body", "leave out normalize"],
+        ),
+        (
+            ["own"],
+            ["CT"],
+            NORMALISING.replace("normalize", "standardize"),
+            ["brings intensities to a standard scale", "leave out standardize"],
+        ),
+        (
+            ["own"],
+            ["PT"],
+            NORMALISING.replace("normalize = true, bin_width", "bias_field = {}, bin_count"),
+            ["divides by an estimated bias field", "leave out bias_field"],
+        ),
+        (
+            ["own"],
             ["MR"],
             NORMALISING.replace("radiomics", 'modality = "CT"\nradiomics'),
             ["own is meant for CT", "take mr@1", "declare its modality under [define.own]"],
