@@ -97,7 +97,7 @@ def imported_rows(study: Study, name: str, text: str, study_file: Path, tables: 
     keys = [column for column in named.values() if column is not None]
     if all(has_keys):
         with faults.gathered():
-            frame = with_ids(frame, *keys)
+            frame = with_ids(frame, *keys).without(patient_column, tables.excluded_ids)
     chosen = chosen_columns(source, name, table, frame, {*keys, *decided_columns(study)})
     numbers, not_numeric = column_numbers(source, frame, chosen.chosen, is_asked=bool(table.columns.include))
     rows = _row_keys(source, frame, keys, table, tables.patients) if all(has_keys) and tables.patients else []

@@ -5,13 +5,13 @@ Every value is checked before anything is written; a fault names the file, the l
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from flows.study.criteria import criteria_columns, criteria_warnings, excluded_by
 from flows.study.exams import PatientExam, listed_exams
 from flows.study.outcomes import outcome_columns, outcome_rows, split_members
 from flows.study.source import StudySource
@@ -25,7 +25,7 @@ from schemas.study.cohort import Reading
 from schemas.study.file import Study
 from schemas.study.outcomes import ColumnSplit
 
-__all__ = ["CohortPatient", "StudyTables", "study_tables"]
+__all__ = ["CohortPatient", "ExcludedPatient", "StudyTables", "study_tables"]
 
 _pseudonym: TypeAdapter[str] = TypeAdapter(Pseudonym)
 
@@ -52,11 +52,22 @@ class CohortPatient:
         return keys | {"reader": reading.reader, "reading": reading.reading}
 
 
+@dataclass(frozen=True)
+class ExcludedPatient:
+    """A row of the cohort table that is not in the study."""
+
+    patient: CohortPatient
+    position: int
+    """Of the first criterion that excludes the patient, from 1."""
+
+
 @dataclass
 class StudyTables:
     """Everything a study's tables say, as rows of the catalogue."""
 
     patients: list[CohortPatient] = field(default_factory=list)
+    excluded: list[ExcludedPatient] = field(default_factory=list)
+    """Who stands in the cohort table and meets a criterion of exclusion: in nothing else of what is here."""
     clinical: list[Row] = field(default_factory=list)
     outcomes: list[Row] = field(default_factory=list)
     labels: list[Row] = field(default_factory=list)
@@ -65,6 +76,18 @@ class StudyTables:
     """How tables were read, where that is not what their names say."""
     people: dict[str, str] = field(default_factory=dict)
     """The person behind each pseudonym as the table writes it, where the study names a column of persons."""
+    warnings: tuple[str, ...] = ()
+    """What may not be meant as it is written."""
+
+    @property
+    def assessed(self) -> list[CohortPatient]:
+        """Return all patients of the cohort table, those who are excluded last."""
+        return [*self.patients, *(each.patient for each in self.excluded)]
+
+    @property
+    def excluded_ids(self) -> frozenset[str]:
+        """Return the pseudonyms of who is excluded, as the table writes them: their rows elsewhere are passed by."""
+        return frozenset(each.patient.written for each in self.excluded)
 
 
 def study_tables(study: Study, text: str, study_file: Path, faults: FaultList | None = None) -> StudyTables:
@@ -95,7 +118,7 @@ def study_tables(study: Study, text: str, study_file: Path, faults: FaultList | 
         cohort = _checked_cohort(source, cohort)
     if cohort is not None:
         tables.notes += cohort.notes
-        tables.patients = _with_exams(source, _patients(source, cohort))
+        cohort = _with_criteria(source, cohort, _with_exams(source, _patients(source, cohort)), tables)
         if study.cohort.person in cohort.frame.columns:
             people = {row[study.cohort.patient]: row[study.cohort.person] for _, row in cohort.rows()}
             tables.people = {pseudonym: person for pseudonym, person in people.items() if person}
@@ -107,7 +130,7 @@ def study_tables(study: Study, text: str, study_file: Path, faults: FaultList | 
     if clinical is not None:
         if clinical is not cohort:
             tables.notes += clinical.notes
-        tables.clinical = _clinical_rows(source, clinical, {each.written: each.patient for each in tables.patients})
+        tables.clinical = _clinical_rows(source, clinical, tables)
     if cohort is not None and tables.patients:
         if study.outcome is not None:
             patients = {each.written: each.patient for each in tables.patients}
@@ -115,6 +138,22 @@ def study_tables(study: Study, text: str, study_file: Path, faults: FaultList | 
         tables.splits = split_members(source, cohort, tables.labels)
     own.raise_any(str(study_file))
     return tables
+
+
+def _with_criteria(
+    source: StudySource, cohort: TextTable, assessed: list[CohortPatient], tables: StudyTables
+) -> TextTable:
+    """Note who is in the study and who is excluded from it, and return the cohort table of the former."""
+    tables.warnings += tuple(criteria_warnings(source, cohort))
+    excluded = excluded_by(source, cohort, {each.written: each.reference_on for each in assessed})
+    tables.patients = [each for each in assessed if each.written not in excluded]
+    if assessed and not tables.patients:
+        where = source.at("criteria", 0)
+        message = f"the criteria exclude all {len(assessed)} patients of {cohort.file.name}"
+        source.faults.add(ContractError(message, where=where, hint="correct the criteria; nothing was written"))
+    gone = (each for each in assessed if each.written in excluded)
+    tables.excluded = [ExcludedPatient(each, excluded[each.written] + 1) for each in gone]
+    return cohort.without(source.study.cohort.patient, tables.excluded_ids)
 
 
 def _checked_cohort(source: StudySource, cohort: TextTable) -> TextTable | None:
@@ -142,7 +181,7 @@ def _checked_cohort(source: StudySource, cohort: TextTable) -> TextTable | None:
 def _cohort_columns(study: Study) -> list[str]:
     # Besides the pseudonym.
     names = [study.cohort.exam_date, study.cohort.reference_date, study.cohort.person]
-    names += [*(reading.where for reading in study.readings)]
+    names += [*(reading.where for reading in study.readings), *criteria_columns(study.criteria)]
     if study.outcome is not None:
         names += outcome_columns(study.outcome).values()
     names += [split.column for split in study.splits.values() if isinstance(split, ColumnSplit)]
@@ -204,8 +243,8 @@ def _with_exams(source: StudySource, patients: list[CohortPatient]) -> list[Coho
     ]
 
 
-def _clinical_rows(source: StudySource, table: TextTable, patients: Mapping[str, str]) -> list[Row]:
-    study = source.study
+def _clinical_rows(source: StudySource, table: TextTable, tables: StudyTables) -> list[Row]:
+    study, patients = source.study, {each.written: each.patient for each in tables.patients}
     variables = {
         name: variable
         for name, variable in study.clinical.variables.items()
@@ -217,7 +256,7 @@ def _clinical_rows(source: StudySource, table: TextTable, patients: Mapping[str,
     if study.clinical.table is not None:
         try:
             table.require(study.cohort.patient, source.at("clinical", "table"))
-            table = with_ids(table, study.cohort.patient)
+            table = with_ids(table, study.cohort.patient).without(study.cohort.patient, tables.excluded_ids)
         except ContractError as error:
             source.faults.add(error)
             return []

@@ -13,6 +13,7 @@ from typing import Annotated, ClassVar, Self
 from pydantic import Field, ValidationInfo, model_validator
 from pydantic_core import PydanticCustomError
 
+from schemas.cases.criteria import Criterion, criteria_faults
 from schemas.cases.exams import Exams
 from schemas.cases.lesions import Lesions
 from schemas.clinical import ClinicalVariable
@@ -103,7 +104,7 @@ class Study(Written):
     """A whole study file."""
 
     declared_later: ClassVar[frozenset[str]] = frozenset(
-        {"primary_comparisons", "net_benefit_range", "exams", "lesions"}
+        {"primary_comparisons", "net_benefit_range", "exams", "lesions", "criteria"}
     )
 
     study: Header
@@ -112,6 +113,8 @@ class Study(Written):
     """Of patients who have several exams: where they are listed and which are read."""
     lesions: Lesions | None = None
     """Of exams that have several lesions: how masks tell them apart and what models read."""
+    criteria: Annotated[tuple[Criterion, ...], Field(max_length=100)] = ()
+    """Who of the cohort table is in the study, in the order of its flow chart."""
     phases: Annotated[dict[Name, Phase], Field(max_length=200)] = Field(default_factory=dict)
     readings: Annotated[tuple[Reading, ...], Field(max_length=200)] = (Reading(),)
     clinical: Clinical = Clinical()
@@ -185,6 +188,8 @@ class Study(Written):
                 yield _fault(f"model '{name}': '{model.regions}' is no set of regions", *at, "regions")
             if model.split is not None and model.split not in self.splits:
                 yield _fault(f"model '{name}' uses split '{model.split}', which [splits] lacks", *at, "split")
+        for fault in criteria_faults(self.criteria, has_reference=self.has_reference_dates):
+            yield _fault(fault.message, *fault.path)
         for name, variable in self.clinical.variables.items():
             try:
                 variable.plausible_range(name)

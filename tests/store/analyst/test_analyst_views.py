@@ -50,6 +50,8 @@ PROMISED = {
         *("insertion_auc", "deletion_auc"),
     ),
     "event_rates": ("study", "split", "cohort", "censored", "complete_case_rate", "rate", "lower", "upper"),
+    "exclusions": ("study", "patient", "position", "criterion"),
+    "flow": ("study", "position", "criterion", "kind", "before", "excluded", "left"),
     "performance": ("study", "suite", "model", "cohort", "figure", "value", "lower", "upper", "reason"),
     "subgroups": ("study", "suite", "model", "cohort", "variable", "level", "n", "events", "auc", "auc_lo", "auc_hi"),
     "table_one": ("study", "split", "cohort", "variable", "level", "count_events", "mean_events", "test", "p"),
