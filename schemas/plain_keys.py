@@ -9,6 +9,7 @@ __all__ = ["RESERVED_VIEWS", "Combination", "MaskKey", "sql_name"]
 
 RESERVED_VIEWS = frozenset(
     [
+        "agreement",
         "attention",
         "clinical",
         "clinical_at_reference",
@@ -31,6 +32,7 @@ RESERVED_VIEWS = frozenset(
         "failures",
         "feature_sets",
         "features",
+        "findings",
         "flow",
         "importances",
         "labels",

@@ -53,6 +53,7 @@ def put_study(commit: Commit, study: Study, study_file: Path, tables: StudyTable
     commit.put("masks", inventory.masks)
     commit.put("study_masks", inventory.study_masks, replacing=own)
     commit.put("clinical", [row | {"recorded_at": commit.committed_at} for row in tables.clinical])
+    commit.put("findings", tables.findings, replacing=own)
     commit.put("variables", _variable_rows(study), replacing=own)
     commit.put("outcomes", tables.outcomes)
     commit.put("labels", tables.labels, replacing=own)

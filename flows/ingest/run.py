@@ -16,6 +16,7 @@ from flows.imaging.labels import LABEL_ROUNDING
 from flows.ingest.abandoned import abandoned_masks, abandoned_values
 from flows.ingest.exam_choice import chosen_exams, exam_failures
 from flows.ingest.exclusions import FlowStep, flow_steps
+from flows.ingest.findings import read_findings
 from flows.ingest.frozen_splits import frozen_splits
 from flows.ingest.image_faults import refuse_missing_phase, refuse_other_masks, refuse_other_patients
 from flows.ingest.images import image_inventory
@@ -153,6 +154,7 @@ def _ingest(
 
     checked = checked_study(study_file, stored_sets)
     study, text, tables = checked.study, checked.text, checked.tables
+    tables.clinical += read_findings(study, tables)
     before = _snapshot_before(store_root)
     contradicted = conflicts(before, study.id, tables) if before is not None else []
     if not supersede:

@@ -25,7 +25,7 @@ from schemas.study.cohort import Reading
 from schemas.study.file import Study
 from schemas.study.outcomes import ColumnSplit
 
-__all__ = ["CohortPatient", "ExcludedPatient", "StudyTables", "study_tables"]
+__all__ = ["CohortPatient", "ExcludedPatient", "StudyTables", "clinical_value", "study_tables"]
 
 _pseudonym: TypeAdapter[str] = TypeAdapter(Pseudonym)
 
@@ -69,6 +69,7 @@ class StudyTables:
     excluded: list[ExcludedPatient] = field(default_factory=list)
     """Who stands in the cohort table and meets a criterion of exclusion: in nothing else of what is here."""
     clinical: list[Row] = field(default_factory=list)
+    findings: list[Row] = field(default_factory=list)
     outcomes: list[Row] = field(default_factory=list)
     labels: list[Row] = field(default_factory=list)
     splits: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -186,7 +187,7 @@ def _cohort_columns(study: Study) -> list[str]:
         names += outcome_columns(study.outcome).values()
     names += [split.column for split in study.splits.values() if isinstance(split, ColumnSplit)]
     if study.clinical.table is None:
-        names += [variable.column or name for name, variable in study.clinical.variables.items()]
+        names += [variable.column or name for name, variable in study.table_variables.items()]
         names += [study.clinical.observed_at]
     return list(dict.fromkeys(name for name in names if name is not None))
 
@@ -247,7 +248,7 @@ def _clinical_rows(source: StudySource, table: TextTable, tables: StudyTables) -
     study, patients = source.study, {each.written: each.patient for each in tables.patients}
     variables = {
         name: variable
-        for name, variable in study.clinical.variables.items()
+        for name, variable in study.table_variables.items()
         if source.has(table, variable.column or name, "clinical", "variables", name, "column")
     }
     observed_at = study.clinical.observed_at
@@ -285,7 +286,7 @@ def _clinical_rows(source: StudySource, table: TextTable, tables: StudyTables) -
             if not (cell := row[variable.column or name]):
                 continue
             try:
-                value = _value(table, line, name, variable, cell)
+                value = clinical_value(table, line, name, variable, cell)
             except ContractError as error:
                 source.cell_fault(table, variable.column or name, error)
                 continue
@@ -293,7 +294,14 @@ def _clinical_rows(source: StudySource, table: TextTable, tables: StudyTables) -
     return rows
 
 
-def _value(table: TextTable, line: int, name: str, variable: ClinicalVariable, cell: str) -> Row:
+def clinical_value(table: TextTable, line: int, name: str, variable: ClinicalVariable, cell: str) -> Row:
+    """Return the value that a cell gives a variable: its level, or its number within the plausible range.
+
+    Raises
+    ------
+    ContractError
+        When it is none.
+    """
     column = variable.column or name
     if variable.levels is not None:
         level = table.level(line, column, cell, variable.levels, f"is none of {', '.join(variable.levels)}")

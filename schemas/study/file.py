@@ -15,6 +15,7 @@ from pydantic_core import PydanticCustomError
 
 from schemas.cases.criteria import Criterion, criteria_faults
 from schemas.cases.exams import Exams
+from schemas.cases.findings import Findings
 from schemas.cases.lesions import Lesions
 from schemas.clinical import ClinicalVariable
 from schemas.day_window import DayWindow, WrittenWindow
@@ -104,7 +105,7 @@ class Study(Written):
     """A whole study file."""
 
     declared_later: ClassVar[frozenset[str]] = frozenset(
-        {"primary_comparisons", "net_benefit_range", "exams", "lesions", "criteria"}
+        {"primary_comparisons", "net_benefit_range", "exams", "lesions", "criteria", "findings"}
     )
 
     study: Header
@@ -117,7 +118,9 @@ class Study(Written):
     """Who of the cohort table is in the study, in the order of its flow chart."""
     phases: Annotated[dict[Name, Phase], Field(max_length=200)] = Field(default_factory=dict)
     readings: Annotated[tuple[Reading, ...], Field(max_length=200)] = (Reading(),)
-    clinical: Clinical = Clinical()
+    clinical: Clinical = Field(default_factory=Clinical)
+    findings: Findings | None = None
+    """What readers found in the images; validated, clinical has these variables too, for models read them alike."""
     outcome: Annotated[BinaryOutcome | EventOutcome, Field(discriminator="kind")] | None = None
     splits: dict[Name, Annotated[ColumnSplit | StratifiedSplit, Field(discriminator="kind")]] = Field(
         default_factory=dict
@@ -139,6 +142,12 @@ class Study(Written):
     @model_validator(mode="after")
     def _completes_its_variants(self) -> Self:
         self.models.update(completed_variants(self.models))
+        return self
+
+    @model_validator(mode="after")
+    def _has_its_findings_as_variables(self) -> Self:
+        if self.findings is not None:
+            self.clinical.variables.update((name, each.as_clinical) for name, each in self.findings.variables.items())
         return self
 
     @model_validator(mode="after")
@@ -304,6 +313,12 @@ class Study(Written):
             yield _fault(f"{model}: '{rule.equals}' is no level of '{rule.variable}'", *at, "equals")
         if rule.equals is None and variable.unit is None:
             yield _fault(f"{model}: '{rule.variable}' is a category, give 'equals'", *at, "variable")
+
+    @property
+    def table_variables(self) -> dict[Name, ClinicalVariable]:
+        """Return the clinical variables that are columns of the clinical table: all but findings."""
+        findings = self.findings.variables if self.findings is not None else {}
+        return {name: each for name, each in self.clinical.variables.items() if name not in findings}
 
     @property
     def id(self) -> str:

@@ -39,6 +39,7 @@ _REFERENCES = (
     _Reference("labels", "study_patients", ("study", "patient")),
     _Reference("split_members", "splits", ("study", "split")),
     _Reference("split_members", "study_patients", ("study", "patient")),
+    _Reference("findings", "study_patients", ("study", "patient")),
     _Reference("exclusions", "studies", ("study",)),
     _Reference("exclusions", "patients", ("patient",)),
     _Reference("features", "feature_sets", ("feature_set",)),
