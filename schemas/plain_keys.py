@@ -9,6 +9,7 @@ __all__ = ["RESERVED_VIEWS", "Combination", "MaskKey", "sql_name"]
 
 RESERVED_VIEWS = frozenset(
     [
+        "acquisitions",
         "agreement",
         "attention",
         "clinical",

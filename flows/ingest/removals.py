@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.imaging.sources import file_of_source
-from flows.ingest.exclusions import decided_exclusions
+from flows.ingest.cases.exclusions import decided_exclusions
 from flows.ingest.inventory import Inventory
 from flows.study.imported_tables import ImportedRows
 from flows.study.tables import StudyTables

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from flows.ingest.exclusions import exclusion_rows
+from flows.ingest.cases.exclusions import exclusion_rows
 from flows.ingest.inventory import Inventory
 from flows.study.tables import StudyTables
 from schemas.keys import canonical_json, sha256_of_json
@@ -50,6 +50,7 @@ def put_study(commit: Commit, study: Study, study_file: Path, tables: StudyTable
     references: list[Row] = [{**own, "patient": each.patient, "reference_on": each.reference_on} for each in dated]
     commit.put("reference_dates", references, replacing=own)
     commit.put("scans", inventory.scans)
+    commit.put("acquisitions", inventory.acquisitions)
     commit.put("masks", inventory.masks)
     commit.put("study_masks", inventory.study_masks, replacing=own)
     commit.put("clinical", [row | {"recorded_at": commit.committed_at} for row in tables.clinical])

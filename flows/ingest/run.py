@@ -14,9 +14,9 @@ from flows.engine.progress import progress_bar, say
 from flows.imaging.grid_tolerance import loosest_tolerance
 from flows.imaging.labels import LABEL_ROUNDING
 from flows.ingest.abandoned import abandoned_masks, abandoned_values
+from flows.ingest.cases.exclusions import FlowStep, flow_steps
+from flows.ingest.cases.findings import read_findings
 from flows.ingest.exam_choice import chosen_exams, exam_failures
-from flows.ingest.exclusions import FlowStep, flow_steps
-from flows.ingest.findings import read_findings
 from flows.ingest.frozen_splits import frozen_splits
 from flows.ingest.image_faults import refuse_missing_phase, refuse_other_masks, refuse_other_patients
 from flows.ingest.images import image_inventory

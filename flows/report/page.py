@@ -92,6 +92,7 @@ def _contents(questions: Questions, stored: Study) -> dict[str, Any]:
         "registry": dict(REGISTRY),
         "table_one": table_one(questions, split),
         "clinical": clinical_table(questions, split),
+        "acquisitions": questions.ask("acquisitions", split=split),
         "agreement": questions.ask("agreement"),
         "openings": questions.ask("openings"),
         "left_out": questions.ask("left_out"),

@@ -34,6 +34,7 @@ _REFERENCES = (
     _Reference("study_patients", "patients", ("patient",)),
     _Reference("exams", "patients", ("patient",)),
     _Reference("scans", "exams", ("patient", "exam")),
+    _Reference("acquisitions", "scans", ("patient", "exam", "phase")),
     _Reference("masks", "scans", ("patient", "exam", "phase")),
     _Reference("study_masks", "masks", _MASK),
     _Reference("labels", "study_patients", ("study", "patient")),

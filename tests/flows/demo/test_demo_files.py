@@ -17,7 +17,7 @@ from flows.demo.phantom.liver import PHASES
 from flows.imaging.grids import geometry_difference
 from flows.imaging.labels import lesion_mask
 from flows.imaging.volumes import mask_sha256, read_volume
-from flows.ingest.exclusions import flow_steps
+from flows.ingest.cases.exclusions import flow_steps
 from flows.study.checked import checked_study
 from schemas.errors import UsageError
 from schemas.study.text import parsed_study
