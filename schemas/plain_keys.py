@@ -9,6 +9,8 @@ __all__ = ["RESERVED_VIEWS", "Combination", "MaskKey", "sql_name"]
 
 RESERVED_VIEWS = frozenset(
     [
+        "acquisitions",
+        "agreement",
         "attention",
         "clinical",
         "clinical_at_reference",
@@ -27,9 +29,12 @@ RESERVED_VIEWS = frozenset(
         "erasures",
         "event_rates",
         "exams",
+        "exclusions",
         "failures",
         "feature_sets",
         "features",
+        "findings",
+        "flow",
         "importances",
         "labels",
         "leaderboard",

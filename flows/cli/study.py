@@ -252,6 +252,10 @@ def _unwritten(file: Path) -> None:
 
 def _ingest_text(report: IngestReport, *, dry_run: bool) -> str:
     lines = [
+        f"criterion '{each.criterion}': {each.excluded} of {each.before} excluded, {each.left} left"
+        for each in report.flow
+    ]
+    lines += [
         f"{report.study}: {counted(report.patients, 'patient')} ({report.labelled} labelled, "
         f"{counted(report.events, 'event')}), {counted(report.scans, 'scan')}, {counted(report.masks, 'mask')}"
     ]

@@ -23,6 +23,7 @@ from scipy.special import ndtri
 
 from flows.demo.laboratory import Floats, GradedCurve, Mask, mixed_latent, most_extreme, normal_scores
 from flows.demo.published import (
+    EXCLUDED_PATIENTS,
     FIELD_STRENGTH_PATIENTS,
     GROUPS,
     HORIZON_MONTHS,
@@ -32,9 +33,10 @@ from flows.demo.published import (
     factor_named,
 )
 
-__all__ = ["COHORT_SEED", "published_cohort", "reread_patients"]
+__all__ = ["COHORT_SEED", "INCLUDED", "published_cohort", "reread_patients", "with_excluded"]
 
 COHORT_SEED = 20240165
+INCLUDED = "included"
 _REREAD_SEED = 30
 
 _CURVES = {
@@ -235,6 +237,20 @@ def published_cohort(seed: int = COHORT_SEED) -> pl.DataFrame:
         ecog_ps=pl.col("ecog_ps").cast(pl.Int64),
     )
     return _with_examinations(rng, numbered).select(_COLUMN_ORDER)
+
+
+def with_excluded(cohort: pl.DataFrame) -> pl.DataFrame:
+    """Return the cohort with a column ``screening``, and the patients who were screened and excluded below it.
+
+    Of these nothing is published but how many there are of each reason, and nothing else is said here. They are added
+    to the whole cohort alone: beside a part of it their number would mean nothing.
+    """
+    included = cohort.with_columns(screening=pl.lit(INCLUDED))
+    if cohort.height != sum(each.patients for each in GROUPS):
+        return included
+    reasons = [reason for reason, patients in EXCLUDED_PATIENTS.items() for _ in range(patients)]
+    names = [f"HCC-{number:03d}" for number in range(cohort.height + 1, cohort.height + 1 + len(reasons))]
+    return pl.concat([included, pl.DataFrame({"patient": names, "screening": reasons})], how="diagonal")
 
 
 def reread_patients(cohort: pl.DataFrame) -> tuple[str, ...]:

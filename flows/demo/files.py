@@ -16,7 +16,7 @@ from typing import Any, Literal
 import polars as pl
 import SimpleITK as sitk
 
-from flows.demo.cohort import published_cohort, reread_patients
+from flows.demo.cohort import published_cohort, reread_patients, with_excluded
 from flows.demo.lesions import lesion_traits, patient_seed
 from flows.demo.phantom.liver import DEFAULT_SCALE, PHASES, lesion_mask, phantom_phases
 from flows.engine.progress import progress_bar
@@ -31,7 +31,7 @@ PUBLISHED_PATIENTS = 165
 FEWEST_PATIENTS = 24
 """Below this the smallest group has too few patients for five folds."""
 
-_GENERATOR = 4  # counts up when the study file, the table or the phantoms change, so that old files are rewritten
+_GENERATOR = 5  # counts up when the study file, the table or the phantoms change, so that old files are rewritten
 _READINGS = (("1", 1), ("1", 2), ("2", 1))
 
 
@@ -89,7 +89,7 @@ def demo_study(
         with ProcessPoolExecutor(workers or os.cpu_count() or 1, mp_context=context) as pool:
             for _ in pool.map(partial(_write_patient, folder, scale, format), cohort.to_dicts(), chunksize=4):
                 advance()
-    cohort.write_csv(folder / "patients.csv")
+    with_excluded(cohort).write_csv(folder / "patients.csv")
     study_file.write_text(study_text(full=full, format=format), encoding="utf-8")
     manifest.write_text(json.dumps(settings))
     return study_file

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import polars as pl
 
 __all__ = [
+    "EXCLUDED_PATIENTS",
     "FACTORS",
     "FIELD_STRENGTH_PATIENTS",
     "GROUPS",
@@ -26,6 +27,14 @@ __all__ = [
     "Group",
     "factor_named",
 ]
+
+EXCLUDED_PATIENTS = {
+    "missing clinical or imaging data": 5,
+    "lesion < 10 mm": 3,
+    "poor image quality": 4,
+    "lost to follow-up within 2 years": 113,
+}
+"""Patients of the 290 screened who are not among the 165, by the first reason that the study's flow chart gives."""
 
 HORIZON_MONTHS = 24.0
 """A recurrence up to this time after resection is early."""

@@ -16,6 +16,8 @@ class PatientInventory:
     """One patient's rows of the catalogue, and what failed."""
 
     scans: list[Row] = field(default_factory=list)
+    acquisitions: list[Row] = field(default_factory=list)
+    """Of the images that were read this time."""
     masks: list[Row] = field(default_factory=list)
     study_masks: list[Row] = field(default_factory=list)
     failures: list[Row] = field(default_factory=list)
@@ -36,6 +38,7 @@ class Inventory(PatientInventory):
     def add(self, other: PatientInventory) -> None:
         """Take over one patient's rows."""
         self.scans += other.scans
+        self.acquisitions += other.acquisitions
         self.masks += other.masks
         self.study_masks += other.study_masks
         self.failures += other.failures

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -99,6 +100,7 @@ class PatientReading:
             scan.row = self._unchanged(self.known_scans.get(self._text(scan.source)), scan.source)
             if scan.row is None:
                 scan.row, scan.place, lacks_orientation = self.reader.scan(scan.source)
+                self._read_acquisition(scan)
                 if lacks_orientation:
                     self.found.unoriented.append(file.name)
         except Exception as error:
@@ -224,6 +226,14 @@ class PatientReading:
     def _is_of(self, scan: _Scan, row: Row) -> bool:
         """Return whether a row that the store knows is of this image."""
         return scan.row is not None and bool(row["image_sha256"] == scan.row["image_sha256"])
+
+    def _read_acquisition(self, scan: _Scan) -> None:
+        """Add how an image was acquired; a header that cannot say it costs no image."""
+        with suppress(ContractError):
+            said = self.reader.acquisition(scan.source)
+            if any(value is not None for value in said.values()):
+                key = {"patient": self.patient.patient, "exam": scan.exam, "phase": scan.name}
+                self.found.acquisitions.append(key | said)
 
     def _place(self, scan: _Scan) -> Place:
         """Return where a scan lies, for which its image is read where its row was known."""

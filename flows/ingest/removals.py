@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.imaging.sources import file_of_source
+from flows.ingest.cases.exclusions import decided_exclusions
 from flows.ingest.inventory import Inventory
 from flows.study.imported_tables import ImportedRows
 from flows.study.tables import StudyTables
@@ -102,7 +103,8 @@ def removals(
 ) -> list[Removal]:
     """Return what the study had in the store and has no longer: patients, masks, values, labels, imported rows.
 
-    What its file no longer asks for (a phase, a variable, an imported table) is a decision and is not among them; nor
+    What its file no longer asks for (a phase, a variable, an imported table, a patient whom a criterion of it excludes
+    since it says so) is a decision and is not among them; nor
     is what belongs to a patient who is gone, who counts as a patient.
 
     Parameters
@@ -122,7 +124,7 @@ def removals(
     """
     folder, now = study_file.parent, {each.patient for each in tables.patients}
     had = [row["patient"] for row in before.rows("study_patients", study=study.id)]
-    gone = tuple(sorted(set(had) - now))
+    gone = tuple(sorted(set(had) - now - decided_exclusions(study, before, tables)))
     found = [Removal("patients", gone, len(had), f"see {folder / study.cohort.table}")]
     found.append(_of_masks(study, before, inventory, now))
     found += _of_values(study, folder, before, tables, now)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from flows.ingest.cases.exclusions import exclusion_rows
 from flows.ingest.inventory import Inventory
 from flows.study.tables import StudyTables
 from schemas.keys import canonical_json, sha256_of_json
@@ -37,7 +38,9 @@ def put_study(commit: Commit, study: Study, study_file: Path, tables: StudyTable
         ],
     )
     names = [each.patient for each in tables.patients]
-    commit.put("patients", [{"patient": name} for name in names])
+    # Who is excluded is known by name too: an erasure finds them, and a later one than that brings nobody back unseen.
+    commit.put("patients", [{"patient": each.patient} for each in tables.assessed])
+    commit.put("exclusions", exclusion_rows(study, tables), replacing=own)
     commit.put("study_patients", [own | {"patient": name} for name in names], replacing=own)
     commit.put(
         "exams",
@@ -47,9 +50,11 @@ def put_study(commit: Commit, study: Study, study_file: Path, tables: StudyTable
     references: list[Row] = [{**own, "patient": each.patient, "reference_on": each.reference_on} for each in dated]
     commit.put("reference_dates", references, replacing=own)
     commit.put("scans", inventory.scans)
+    commit.put("acquisitions", inventory.acquisitions)
     commit.put("masks", inventory.masks)
     commit.put("study_masks", inventory.study_masks, replacing=own)
     commit.put("clinical", [row | {"recorded_at": commit.committed_at} for row in tables.clinical])
+    commit.put("findings", tables.findings, replacing=own)
     commit.put("variables", _variable_rows(study), replacing=own)
     commit.put("outcomes", tables.outcomes)
     commit.put("labels", tables.labels, replacing=own)

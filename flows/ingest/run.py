@@ -14,6 +14,8 @@ from flows.engine.progress import progress_bar, say
 from flows.imaging.grid_tolerance import loosest_tolerance
 from flows.imaging.labels import LABEL_ROUNDING
 from flows.ingest.abandoned import abandoned_masks, abandoned_values
+from flows.ingest.cases.exclusions import FlowStep, flow_steps
+from flows.ingest.cases.findings import read_findings
 from flows.ingest.exam_choice import chosen_exams, exam_failures
 from flows.ingest.frozen_splits import frozen_splits
 from flows.ingest.image_faults import refuse_missing_phase, refuse_other_masks, refuse_other_patients
@@ -59,6 +61,8 @@ class IngestReport:
     study: str
     commit_id: int | None
     """The commit it made; None where nothing differed from before."""
+    flow: tuple[FlowStep, ...]
+    """What each criterion of inclusion and exclusion does; empty where there is none."""
     patients: int
     labelled: int
     events: int
@@ -150,6 +154,7 @@ def _ingest(
 
     checked = checked_study(study_file, stored_sets)
     study, text, tables = checked.study, checked.text, checked.tables
+    tables.clinical += read_findings(study, tables)
     before = _snapshot_before(store_root)
     contradicted = conflicts(before, study.id, tables) if before is not None else []
     if not supersede:
@@ -175,8 +180,9 @@ def _ingest(
     tables.splits = frozen_splits(study, tables.splits, before, labels=labels, person=people.person)
     refuse_shared_people(study, tables.splits, people)
     warnings = (
+        *tables.warnings,
         *identifying_variables(study, tables.clinical),
-        *unlisted_patients(study, study_file.parent, tables.patients),
+        *unlisted_patients(study, study_file.parent, tables.assessed),
         *people_warnings(study, tables, inventory, people, before),
     )
     if dry_run:
@@ -271,6 +277,7 @@ def _report(
     return IngestReport(
         study=study.id,
         commit_id=commit.landed_id if commit else None,
+        flow=flow_steps(study, tables),
         patients=len(tables.patients),
         labelled=len(labels),
         events=sum(labels),

@@ -38,7 +38,7 @@ def with_declared_people(study: Study, tables: StudyTables, study_file: Path, te
     ContractError
         When ``same_person`` names somebody who is not in the cohort table.
     """
-    written = {each.written for each in tables.patients}
+    written = {each.written for each in tables.assessed}
     for group in study.cohort.same_person:
         for pseudonym in group:
             if pseudonym not in written:

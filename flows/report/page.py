@@ -10,6 +10,7 @@ from flows.overview.page import FOLDER, overview_text
 from flows.pages import words
 from flows.pages.page import page_text, write_page
 from flows.pages.questions import Questions
+from flows.report.flow import patient_flow
 from flows.report.performance import performance
 from flows.report.sections import clinical_table, feature_sets, model_parts
 from flows.report.summary import cautions, headline_model, summary
@@ -72,11 +73,13 @@ def _contents(questions: Questions, stored: Study) -> dict[str, Any]:
     suites = performance(questions, bases, stored.net_benefit_range)
     split = next((row["split"] for row in models.rows if row["split"]), None)
     split = split or next((row["split"] for row in cohorts.rows), None)
+    outcome = study.rows[0]["outcome"]
     parts = model_parts(models, questions, [row for suite in suites for row in suite.leaderboard.rows])
     return {
         "study": study.rows[0],
         "study_answer": study,
-        "outcome": words.readable_name(study.rows[0]["outcome"] or "the outcome"),
+        "outcome": words.readable_name(outcome or "the outcome"),
+        "flow": patient_flow(questions, split, words.readable_name(outcome) if outcome else None),
         "cohorts": cohorts,
         "rates": rates,
         "split": split,
@@ -89,6 +92,8 @@ def _contents(questions: Questions, stored: Study) -> dict[str, Any]:
         "registry": dict(REGISTRY),
         "table_one": table_one(questions, split),
         "clinical": clinical_table(questions, split),
+        "acquisitions": questions.ask("acquisitions", split=split),
+        "agreement": questions.ask("agreement"),
         "openings": questions.ask("openings"),
         "left_out": questions.ask("left_out"),
         "sets": sets,

@@ -19,6 +19,7 @@ from flows.imaging.labels import label_values
 from flows.imaging.lesions import lesion_labels
 from flows.imaging.sources import Source, place_of, read_image, read_labels, stat_of_source
 from flows.imaging.volumes import ReadingFolders, is_unoriented
+from flows.scans.acquisition import acquisition_of
 from flows.scans.rows import mask_row, scan_row
 from schemas.errors import ContractError
 from schemas.settings import IMAGE_BYTES, IMAGE_SECONDS, limit_setting
@@ -65,6 +66,16 @@ class ImageReader:
             When the file is at fault, or takes more than it may.
         """
         return self._read(source, read_scan, source, self._folders)
+
+    def acquisition(self, source: Source) -> Row:
+        """Return how an image was acquired, but for its key, as `acquisition_of` says.
+
+        Raises
+        ------
+        ContractError
+            When its files are at fault by now, or take more than they may.
+        """
+        return self._read(source, acquisition_of, source)
 
     def mask(self, source: Source, image: Place, label: int, tolerance: float) -> Row:
         """Return the row of a mask but for its key and its image's hash.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flows.study.file import study_file_text
+from flows.study.findings import finding_rows
 from flows.study.imported_tables import ImportedRows, imported_rows
 from flows.study.names import name_faults, unfilled_faults
 from flows.study.tables import StudyTables, study_tables
@@ -54,6 +55,7 @@ def checked_study(study_file: Path, stored_sets: Callable[[], Collection[str]]) 
         for fault in (*unfilled_faults(study, text, study_file), *name_faults(study, text, study_file, stored_sets)):
             faults.add(fault)
         tables = study_tables(study, text, study_file, faults)
+        tables.findings = finding_rows(study, text, study_file, tables, faults)
         for name in study.imported:
             with faults.gathered():
                 imported.append(imported_rows(study, name, text, study_file, tables))

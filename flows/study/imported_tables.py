@@ -94,6 +94,7 @@ def imported_rows(study: Study, name: str, text: str, study_file: Path, tables: 
         has_keys = [False]
         with faults.gathered():
             frame = with_ids(with_patients(frame, patient), *further.values())
+            frame = frame.without(column_of(patient), tables.excluded_ids)
             has_keys = [True]
     parts = (patient,) if isinstance(patient, str) else patient
     chosen = chosen_columns(source, name, table, frame, {*keys, *parts, *decided_columns(study)})

@@ -5,13 +5,13 @@ Every value is checked before anything is written; a fault names the file, the l
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from flows.study.criteria import criteria_columns, criteria_warnings, excluded_by
 from flows.study.exams import PatientExam, listed_exams
 from flows.study.outcomes import outcome_columns, outcome_notes, outcome_rows, split_members
 from flows.study.source import StudySource
@@ -27,7 +27,7 @@ from schemas.study.file import Study
 from schemas.study.outcomes import ColumnSplit
 from schemas.written.levels import EVERY_OTHER
 
-__all__ = ["CohortPatient", "StudyTables", "study_tables"]
+__all__ = ["CohortPatient", "ExcludedPatient", "StudyTables", "clinical_value", "study_tables"]
 
 _pseudonym: TypeAdapter[str] = TypeAdapter(Pseudonym)
 
@@ -54,12 +54,24 @@ class CohortPatient:
         return keys | {"reader": reading.reader, "reading": reading.reading}
 
 
+@dataclass(frozen=True)
+class ExcludedPatient:
+    """A row of the cohort table that is not in the study."""
+
+    patient: CohortPatient
+    position: int
+    """Of the first criterion that excludes the patient, from 1."""
+
+
 @dataclass
 class StudyTables:
     """Everything a study's tables say, as rows of the catalogue."""
 
     patients: list[CohortPatient] = field(default_factory=list)
+    excluded: list[ExcludedPatient] = field(default_factory=list)
+    """Who stands in the cohort table and meets a criterion of exclusion: in nothing else of what is here."""
     clinical: list[Row] = field(default_factory=list)
+    findings: list[Row] = field(default_factory=list)
     outcomes: list[Row] = field(default_factory=list)
     labels: list[Row] = field(default_factory=list)
     splits: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -67,6 +79,18 @@ class StudyTables:
     """How tables were read, where that is not what their names say."""
     people: dict[str, str] = field(default_factory=dict)
     """The person behind each pseudonym as the table writes it, where the study names a column of persons."""
+    warnings: tuple[str, ...] = ()
+    """What may not be meant as it is written."""
+
+    @property
+    def assessed(self) -> list[CohortPatient]:
+        """Return all patients of the cohort table, those who are excluded last."""
+        return [*self.patients, *(each.patient for each in self.excluded)]
+
+    @property
+    def excluded_ids(self) -> frozenset[str]:
+        """Return the pseudonyms of who is excluded, as the table writes them: their rows elsewhere are passed by."""
+        return frozenset(each.patient.written for each in self.excluded)
 
 
 def study_tables(study: Study, text: str, study_file: Path, faults: FaultList | None = None) -> StudyTables:
@@ -97,9 +121,10 @@ def study_tables(study: Study, text: str, study_file: Path, faults: FaultList | 
         cohort = _checked_cohort(source, cohort)
     if cohort is not None:
         tables.notes += cohort.notes
-        tables.patients = _with_exams(source, _patients(source, cohort))
+        assessed = _with_exams(source, _patients(source, cohort))
         chosen = [each for each in study.readings if each.where in cohort.frame.columns]
         tables.notes += tuple(dict.fromkeys(note for each in chosen for note in _sides(cohort, each).notes))
+        cohort = _with_criteria(source, cohort, assessed, tables)
         if study.cohort.person in cohort.frame.columns:
             people = {row[study.cohort.patient_column]: row[study.cohort.person] for _, row in cohort.rows()}
             tables.people = {pseudonym: person for pseudonym, person in people.items() if person}
@@ -110,7 +135,7 @@ def study_tables(study: Study, text: str, study_file: Path, faults: FaultList | 
     if clinical is not None:
         if clinical is not cohort:
             tables.notes += clinical.notes
-        tables.clinical = _clinical_rows(source, clinical, {each.written: each.patient for each in tables.patients})
+        tables.clinical = _clinical_rows(source, clinical, tables)
     if cohort is not None and tables.patients:
         if study.outcome is not None:
             patients = {each.written: each.patient for each in tables.patients}
@@ -124,6 +149,22 @@ def study_tables(study: Study, text: str, study_file: Path, faults: FaultList | 
 def _named_by(study: Study) -> str:
     """Return the key that names the clinical table."""
     return "sheet" if study.clinical.table is None else "table"
+
+
+def _with_criteria(
+    source: StudySource, cohort: TextTable, assessed: list[CohortPatient], tables: StudyTables
+) -> TextTable:
+    """Note who is in the study and who is excluded from it, and return the cohort table of the former."""
+    tables.warnings += tuple(criteria_warnings(source, cohort))
+    excluded = excluded_by(source, cohort, {each.written: each.reference_on for each in assessed})
+    tables.patients = [each for each in assessed if each.written not in excluded]
+    if assessed and not tables.patients:
+        where = source.at("criteria", 0)
+        message = f"the criteria exclude all {len(assessed)} patients of {cohort.file.name}"
+        source.faults.add(ContractError(message, where=where, hint="correct the criteria; nothing was written"))
+    gone = (each for each in assessed if each.written in excluded)
+    tables.excluded = [ExcludedPatient(each, excluded[each.written] + 1) for each in gone]
+    return cohort.without(source.study.cohort.patient_column, tables.excluded_ids)
 
 
 def _checked_cohort(source: StudySource, cohort: TextTable) -> TextTable | None:
@@ -151,12 +192,12 @@ def _checked_cohort(source: StudySource, cohort: TextTable) -> TextTable | None:
 def _cohort_columns(study: Study) -> list[str]:
     # Besides the pseudonym.
     names = [study.cohort.exam_date, study.cohort.reference_date, study.cohort.person]
-    names += [*(reading.where for reading in study.readings)]
+    names += [*(reading.where for reading in study.readings), *criteria_columns(study.criteria)]
     if study.outcome is not None:
         names += outcome_columns(study.outcome).values()
     names += [split.column for split in study.splits.values() if isinstance(split, ColumnSplit)]
     if not study.clinical.has_table:
-        names += [variable.column or name for name, variable in study.clinical.variables.items()]
+        names += [variable.column or name for name, variable in study.table_variables.items()]
         names += [study.clinical.observed_at]
     return list(dict.fromkeys(name for name in names if name is not None))
 
@@ -221,11 +262,11 @@ def _sides(cohort: TextTable, reading: Reading) -> TwoSides:
     return TwoSides(cohort, str(reading.where), "[[readings]]", reading.equals, negative, "equals")
 
 
-def _clinical_rows(source: StudySource, table: TextTable, patients: Mapping[str, str]) -> list[Row]:
-    study = source.study
+def _clinical_rows(source: StudySource, table: TextTable, tables: StudyTables) -> list[Row]:
+    study, patients = source.study, {each.written: each.patient for each in tables.patients}
     variables = {
         name: variable
-        for name, variable in study.clinical.variables.items()
+        for name, variable in study.table_variables.items()
         if source.has(table, variable.column or name, "clinical", "variables", name, "column")
     }
     observed_at = study.clinical.observed_at
@@ -236,7 +277,7 @@ def _clinical_rows(source: StudySource, table: TextTable, patients: Mapping[str,
         if not source.has_patients(table, study.cohort.patient, "clinical", _named_by(study)):
             return []
         try:
-            table = with_patients(table, study.cohort.patient)
+            table = with_patients(table, study.cohort.patient).without(column, tables.excluded_ids)
         except ContractError as error:
             source.faults.add(error)
             return []
@@ -264,7 +305,7 @@ def _clinical_rows(source: StudySource, table: TextTable, patients: Mapping[str,
             if not (cell := row[variable.column or name]):
                 continue
             try:
-                value = _value(table, line, name, variable, cell)
+                value = clinical_value(table, line, name, variable, cell)
             except ContractError as error:
                 source.cell_fault(table, variable.column or name, error)
                 continue
@@ -278,7 +319,14 @@ def _stranger(table: TextTable, line: int, patient: str, known: KnownIds) -> str
     return pseudonym_fault("", is_empty_row=table.is_empty_line(line))
 
 
-def _value(table: TextTable, line: int, name: str, variable: ClinicalVariable, cell: str) -> Row:
+def clinical_value(table: TextTable, line: int, name: str, variable: ClinicalVariable, cell: str) -> Row:
+    """Return the value that a cell gives a variable: its level, or its number within the plausible range.
+
+    Raises
+    ------
+    ContractError
+        When it is none.
+    """
     column = variable.column or name
     if variable.levels is not None:
         level = table.level(line, column, cell, variable.levels, f"is none of {', '.join(variable.levels)}")

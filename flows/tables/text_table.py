@@ -97,6 +97,14 @@ class TextTable:
         whole = None if self.whole is None else self.whole[kept]
         return replace(self, frame=self.frame[kept], lines=[self.line_of(number) for number in kept], whole=whole)
 
+    def without(self, column: str, cells: Collection[str]) -> TextTable:
+        """Return the table without the rows that have one of some cells in a column."""
+        if not cells:
+            return self
+        kept = [number for number, cell in enumerate(self.frame[column]) if self._cell(cell) not in cells]
+        whole = None if self.whole is None else self.whole[kept]
+        return replace(self, frame=self.frame[kept], lines=[self.line_of(number) for number in kept], whole=whole)
+
     def require(self, column: str, where: str) -> None:
         """Refuse a table without a column that the study file, or an option such as ``--patient``, names.
 

@@ -1,1 +1,1 @@
-"""The cases of a study: which exams a patient has, which lesions an exam has, and what of them models read."""
+"""The cases of a study: who is in it, exams, lesions, what readers found, and what of them models read."""

@@ -13,8 +13,11 @@ from typing import Annotated, ClassVar, Self
 from pydantic import Field, ValidationInfo, model_validator
 from pydantic_core import PydanticCustomError
 
+from schemas.cases.criteria import Criterion, criteria_faults
 from schemas.cases.exams import Exams
+from schemas.cases.findings import Findings
 from schemas.cases.lesions import Lesions
+from schemas.clinical import ClinicalVariable
 from schemas.day_window import DayWindow
 from schemas.features.modalities import Modalities
 from schemas.features.radiomics_settings import RadiomicsSettings
@@ -82,7 +85,7 @@ class Study(Written):
     """A whole study file."""
 
     declared_later: ClassVar[frozenset[str]] = frozenset(
-        {"primary_comparisons", "net_benefit_range", "exams", "lesions"}
+        {"primary_comparisons", "net_benefit_range", "exams", "lesions", "criteria", "findings"}
     )
 
     study: Header
@@ -91,9 +94,13 @@ class Study(Written):
     """Of patients who have several exams: where they are listed and which are read."""
     lesions: Lesions | None = None
     """Of exams that have several lesions: how masks tell them apart and what models read."""
+    criteria: Annotated[tuple[Criterion, ...], Field(max_length=100)] = ()
+    """Who of the cohort table is in the study, in the order of its flow chart."""
     phases: Annotated[dict[Name, Phase], Field(max_length=200)] = Field(default_factory=dict)
     readings: Annotated[tuple[Reading, ...], Field(max_length=200)] = (Reading(),)
-    clinical: Clinical = Clinical()
+    clinical: Clinical = Field(default_factory=Clinical)
+    findings: Findings | None = None
+    """What readers found in the images; validated, clinical has these variables too, for models read them alike."""
     outcome: Annotated[BinaryOutcome | EventOutcome, Field(discriminator="kind")] | None = None
     splits: dict[Name, Annotated[ColumnSplit | StratifiedSplit, Field(discriminator="kind")]] = Field(
         default_factory=dict
@@ -115,6 +122,12 @@ class Study(Written):
     @model_validator(mode="after")
     def _completes_its_variants(self) -> Self:
         self.models.update(completed_variants(self.models))
+        return self
+
+    @model_validator(mode="after")
+    def _has_its_findings_as_variables(self) -> Self:
+        if self.findings is not None:
+            self.clinical.variables.update((name, each.as_clinical) for name, each in self.findings.variables.items())
         return self
 
     @model_validator(mode="after")
@@ -164,6 +177,8 @@ class Study(Written):
                 yield _fault(f"model '{name}': '{model.regions}' is no set of regions", *at, "regions")
             if model.split is not None and model.split not in self.splits:
                 yield _fault(f"model '{name}' uses split '{model.split}', which [splits] lacks", *at, "split")
+        for fault in criteria_faults(self.criteria, has_reference=self.has_reference_dates):
+            yield _fault(fault.message, *fault.path)
         for name, variable in self.clinical.variables.items():
             try:
                 variable.plausible_range(name)
@@ -284,6 +299,12 @@ class Study(Written):
             yield _fault(f"{model}: '{rule.equals}' is no level of '{rule.variable}'", *at, "equals")
         if rule.equals is None and variable.unit is None:
             yield _fault(f"{model}: '{rule.variable}' is a category, give 'equals'", *at, "variable")
+
+    @property
+    def table_variables(self) -> dict[Name, ClinicalVariable]:
+        """Return the clinical variables that are columns of the clinical table: all but findings."""
+        findings = self.findings.variables if self.findings is not None else {}
+        return {name: each for name, each in self.clinical.variables.items() if name not in findings}
 
     @property
     def id(self) -> str:

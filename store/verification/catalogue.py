@@ -34,11 +34,15 @@ _REFERENCES = (
     _Reference("study_patients", "patients", ("patient",)),
     _Reference("exams", "patients", ("patient",)),
     _Reference("scans", "exams", ("patient", "exam")),
+    _Reference("acquisitions", "scans", ("patient", "exam", "phase")),
     _Reference("masks", "scans", ("patient", "exam", "phase")),
     _Reference("study_masks", "masks", _MASK),
     _Reference("labels", "study_patients", ("study", "patient")),
     _Reference("split_members", "splits", ("study", "split")),
     _Reference("split_members", "study_patients", ("study", "patient")),
+    _Reference("findings", "study_patients", ("study", "patient")),
+    _Reference("exclusions", "studies", ("study",)),
+    _Reference("exclusions", "patients", ("patient",)),
     _Reference("features", "feature_sets", ("feature_set",)),
     _Reference("extractions", "feature_sets", ("feature_set",)),
     _Reference("study_extractions", "extractions", ("feature_set", "extraction_id")),
@@ -58,6 +62,7 @@ def catalogue_checks(connection: Connection) -> Iterator[Check]:
     yield _keys(connection)
     yield _sums(connection)
     yield from (_reference(connection, each) for each in _REFERENCES)
+    yield _exclusions(connection)
 
 
 def identity_checks(extractions: Sequence[Row], feature_sets: Sequence[Row], hashes: Mapping[str, str]) -> list[Check]:
@@ -252,6 +257,22 @@ def _reference(connection: Connection, reference: _Reference) -> Check:
         counted,
         findings if rows else [],
     )
+
+
+def _exclusions(connection: Connection) -> Check:
+    """Return the check that nobody is both in a study and excluded from it."""
+    table, members = VERSIONED["exclusions"], VERSIONED["study_patients"]
+    live = table.c.removed_commit.is_(None)
+    counted = connection.execute(select(func.count()).select_from(table).where(live)).scalar() or 0
+    is_member = exists().where(
+        members.c.removed_commit.is_(None), *(members.c[name] == table.c[name] for name in KEYS["exclusions"])
+    )
+    keys = [table.c[name] for name in KEYS["exclusions"]]
+    rows = connection.execute(select(*keys).where(live, is_member).order_by(table.c.row_id)).all()
+    named = tuple(_named(KEYS["exclusions"], row) for row in rows)
+    what = f"{len(rows)} patients are in a study and excluded from it"
+    findings = [Finding(what, "exclusions", RESTORE_CATALOGUE, named)] if rows else []
+    return Check.of("exclusions", "who is excluded from a study is not in it", counted, findings)
 
 
 def _dangling(table: Table, named: Table, columns: Sequence[str]) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from builders.study import SmallStudy
-from flows.demo.cohort import published_cohort
+from flows.demo.cohort import published_cohort, with_excluded
 
 __all__ = ["bright_study", "tried_study", "write_published_study", "write_tiny_images"]
 
@@ -78,7 +78,7 @@ def write_published_study(folder: Path, images: Path) -> tuple[Path, Path]:
     """
     study = folder / "study"
     study.mkdir(parents=True)
-    published_cohort().write_csv(study / "patients.csv")
+    with_excluded(published_cohort()).write_csv(study / "patients.csv")
     # The demonstration's own study file, with one phase, one reading and the clinical model.
     demo = DEMO.read_text()
     start, end = demo.index("[phases.AP]"), demo.index("[outcome]")

@@ -20,6 +20,8 @@ FEATURE_SET = "two-features@1"
 DEFINITION = {"about": "two-features"}
 COLUMNS = ("original_firstorder_Mean", "wavelet-LLH_glcm_Idm")
 PATIENTS = ("p1", "p2", "p3")
+EXCLUDED = "p0"
+CRITERION = '{"criteria":[{"name":"no prior treatment","exclude":{"column":"treated","equals":"yes"}}]}'
 
 Row = dict[str, Any]
 
@@ -154,9 +156,10 @@ def fill(store: Store) -> None:
     ):
         c.put(
             "studies",
-            [study | {"title": "ER", "question": "?", "outcome": "er", "definition": "{}", "file": "er.toml"}],
+            [study | {"title": "ER", "question": "?", "outcome": "er", "definition": CRITERION, "file": "er.toml"}],
         )
-        c.put("patients", [{"patient": each} for each in PATIENTS])
+        c.put("patients", [{"patient": each} for each in (*PATIENTS, EXCLUDED)])
+        c.put("exclusions", [study | {"patient": EXCLUDED, "position": 1, "criterion": "no prior treatment"}])
         c.put("study_patients", [study | {"patient": each} for each in PATIENTS])
         c.put("exams", [{"patient": each, "exam": "baseline", "acquired_on": "2020-01-31"} for each in PATIENTS])
         c.put(
@@ -167,6 +170,9 @@ def fill(store: Store) -> None:
             ],
         )
         c.put("study_masks", [study | k._asdict() | {"is_primary": 1} for k in MASK_KEYS])
+        c.put("mask_measures", [MASK_KEYS[0]._asdict() | {"components": 1}])
+        c.put("acquisitions", [{"patient": "p1", "exam": "baseline", "phase": "AP", "field_strength_t": 3.0}])
+        c.put("findings", [study | {"patient": "p1", "variable": "capsule", "reader": "R1", "level": "present"}])
         c.put(
             "clinical",
             [

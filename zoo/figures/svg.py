@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from html import escape
@@ -49,7 +50,10 @@ def inline_svg(figure: Figure, key: str, label: str, colours: Mapping[str, str])
         Colour of the drawing, ``#rrggbb`` in lower case, to the name of its CSS variable.
     """
     buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    with warnings.catch_warnings():
+        # Letters that matplotlib's font lacks are drawn by the page's font: text stays text.
+        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from font", UserWarning)
+        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     drawn = printable(buffer.getvalue())
     body = drawn[drawn.index("<svg") :].strip()
     body = re.sub(r"<metadata>.*?</metadata>\s*", "", body, flags=re.DOTALL)

@@ -20,7 +20,7 @@ from flows.imaging.patient_axes import mark_frame_of_reference
 from schemas.errors import ContractError
 from schemas.study.dicom_parts import SeriesRule
 
-__all__ = ["SliceFrames", "read_series", "read_series_with_frames"]
+__all__ = ["SliceFrames", "chosen_files", "read_series", "read_series_with_frames"]
 
 
 class SliceFrames(NamedTuple):
@@ -92,6 +92,12 @@ def read_series_with_frames(source: Path, rule: SeriesRule) -> SliceFrames:
         if dicom_stat(source) != before:
             raise ContractError("it changes while it is read: wait until it is written, and run the command again")
     return SliceFrames(image, stack.frames)
+
+
+def chosen_files(source: Path, rule: SeriesRule) -> list[Path]:
+    """Return the files of the volume that a rule chooses; errors as those of `read_series`, but for the pixels'."""
+    frames = chosen_volume(_frames_once(chosen_series(source, rule)), rule)
+    return sorted({frame.file for frame in frames})
 
 
 def _frames_once(series: Series) -> list[Frame]:

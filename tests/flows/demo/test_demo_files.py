@@ -10,12 +10,15 @@ import polars as pl
 import pytest
 from builders.command_line import radzoo_run, radzoo_started
 
-from flows.demo.cohort import published_cohort
+import flows.demo
+from flows.demo.cohort import INCLUDED, published_cohort, with_excluded
 from flows.demo.files import FEWEST_PATIENTS, demo_study
 from flows.demo.phantom.liver import PHASES
 from flows.imaging.grids import geometry_difference
 from flows.imaging.labels import lesion_mask
 from flows.imaging.volumes import mask_sha256, read_volume
+from flows.ingest.cases.exclusions import flow_steps
+from flows.study.checked import checked_study
 from schemas.errors import UsageError
 from schemas.study.text import parsed_study
 
@@ -110,6 +113,29 @@ def test_the_whole_cohort_has_the_published_groups():
         ("validation", True): 18,
         ("validation", False): 15,
     }
+
+
+def test_the_flow_is_the_published_one(tmp_path):
+    """290 screened; 5, 3, 4 and 113 excluded in this order; 165 left, the same 165 as without them (study-facts 1)."""
+    cohort = published_cohort().with_columns(reread=pl.lit("no"))
+    with_excluded(cohort).write_csv(tmp_path / "patients.csv")
+    parts = (Path(flows.demo.__file__).with_name(name) for name in ("study.toml", "networks.toml"))
+    (tmp_path / "study.toml").write_text("".join(each.read_text() for each in parts))
+    checked = checked_study(tmp_path / "study.toml", set)
+    steps = flow_steps(checked.study, checked.tables)
+    assert [(each.before, each.excluded, each.left) for each in steps] == [
+        (290, 5, 285),
+        (285, 3, 282),
+        (282, 4, 278),
+        (278, 113, 165),
+    ]
+    assert [each.patient for each in checked.tables.patients] == cohort["patient"].to_list()
+
+
+def test_a_part_of_the_cohort_has_nobody_excluded():
+    """Beside 24 patients the 125 who were excluded would say nothing: all of them are included."""
+    part = published_cohort().head(24)
+    assert with_excluded(part)["screening"].to_list() == [INCLUDED] * 24
 
 
 def quick_networks(study_file):

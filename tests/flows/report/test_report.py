@@ -423,8 +423,8 @@ def test_the_page_is_accessible(judged_page):
     assert len(judged_page.ids) == len(set(judged_page.ids))
     svgs = [tag for tag, name, value in judged_page.attributes if (tag, name, value) == ("svg", "role", "img")]
     labels = [value for tag, name, value in judged_page.attributes if (tag, name) == ("svg", "aria-label")]
-    # ROC and calibration and net benefit of two cohorts, and the forest.
-    assert len(svgs) == len(labels) == 7
+    # ROC and calibration and net benefit of two cohorts, the forest, and the flow of patients.
+    assert len(svgs) == len(labels) == 8
     assert "ROC curves in the validation cohort" in " ".join(labels)
 
 
