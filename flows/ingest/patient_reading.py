@@ -13,6 +13,7 @@ from flows.imaging.opened_files import is_absent, shown_below, system_words
 from flows.imaging.sources import Source, image_source, mask_source, stat_of_source
 from flows.ingest.inventory import KnownMasks, PatientInventory
 from flows.ingest.lesion_choice import lesions_without_a_mask, marked_masks
+from flows.scans.last_image import ReadImage
 from flows.scans.reader import ImageReader
 from flows.study.tables import CohortPatient
 from schemas.cases.lesions import UNION, LesionPart, Lesions
@@ -163,7 +164,7 @@ class PatientReading:
             self._refuse_another_readings(key, source, text, reading)
             known = self._unchanged(self.known_masks.of(text).get(label), source)
             if known is None or not self._is_of(scan, known):
-                known = self.reader.mask(source, self._place(scan), label, self.tolerance)
+                known = self.reader.mask(source, self._image(scan), label, self.tolerance)
             self._add_mask(scan, key, known)
         except StructureAbsentError as error:
             if lacking is None:
@@ -206,7 +207,7 @@ class PatientReading:
             known = [self._unchanged(row, source) for row in self.known_masks.of(text).values()]
             rows = [row for row in known if row is not None and self._is_of(scan, row)]
             if not rows or len(rows) < len(known):
-                rows = self.reader.lesions(source, self._place(scan), self.tolerance)
+                rows = self.reader.lesions(source, self._image(scan), self.tolerance)
             for row in rows:
                 name = str(row["mask_label"]) if lesion != UNION else UNION
                 self._add_mask(scan, key._replace(lesion=name), row)
@@ -225,11 +226,12 @@ class PatientReading:
         """Return whether a row that the store knows is of this image."""
         return scan.row is not None and bool(row["image_sha256"] == scan.row["image_sha256"])
 
-    def _place(self, scan: _Scan) -> Place:
-        """Return where a scan lies, for which its image is read where its row was known."""
+    def _image(self, scan: _Scan) -> ReadImage:
+        """Return the image of a scan, which is read where its row was known: a mask needs its place and voxels."""
+        assert scan.row is not None  # noqa: S101  (masks of no image are not read)
         if scan.place is None:
             scan.place = self.reader.scan(scan.source)[1]
-        return scan.place
+        return ReadImage(scan.source, scan.row["image_sha256"], scan.place)
 
     def _fail_mask(self, scan: _Scan, key: MaskKey, reading: Reading, error: Exception) -> None:
         is_of_image = isinstance(error, ContractError) and error.where == str(scan.source.file)

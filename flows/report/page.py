@@ -90,6 +90,7 @@ def _contents(questions: Questions, stored: Study) -> dict[str, Any]:
         "table_one": table_one(questions, split),
         "clinical": clinical_table(questions, split),
         "openings": questions.ask("openings"),
+        "quality": questions.ask("quality"),
         "left_out": questions.ask("left_out"),
         "sets": sets,
         "features": feature_sets(sets, questions, split),
