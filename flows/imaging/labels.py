@@ -23,7 +23,8 @@ class LabelAbsentError(ContractError):
     """A mask has labels, and not the one that is asked for."""
 
     def __init__(self, label: int, present: tuple[str, ...]) -> None:
-        super().__init__(f"label {label} is absent from the mask; it has {', '.join(present[:_NAMED])}")
+        more = " and more: is it a mask?" if len(present) > _NAMED else ""
+        super().__init__(f"label {label} is absent from the mask; it has {', '.join(present[:_NAMED])}{more}")
         self.label = label
         self.present = present
 
@@ -104,10 +105,10 @@ def _rounded(voxels: NDArray[Any]) -> NDArray[Any]:
 
 
 def _present(voxels: NDArray[Any]) -> tuple[str, ...]:
-    """Return the smallest labels that there are."""
+    """Return the smallest labels that there are, one more than are named."""
     smallest: NDArray[Any] = np.empty(0, voxels.dtype)
     for each in voxels:
-        smallest = np.unique(np.concatenate([smallest, np.unique(_rounded(each))]))[: _NAMED + 1]
+        smallest = np.unique(np.concatenate([smallest, np.unique(_rounded(each))]))[: _NAMED + 2]
     return tuple(f"{value:.15g}" if voxels.dtype.kind == "f" else str(value) for value in smallest if value != 0)
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import SimpleITK as sitk
 
-from flows.imaging.dicom.files import dicom_stat
+from flows.imaging.dicom.files import dicom_files, dicom_stat
 from flows.imaging.dicom.frames import Frame, frames_of
-from flows.imaging.dicom.headers import dicom_reading
+from flows.imaging.dicom.headers import INCOMPLETE, complete_dataset, dicom_reading
 from flows.imaging.dicom.pixels import has_same_pixels, voxels_of
 from flows.imaging.dicom.series import Series, chosen_series
 from flows.imaging.dicom.stacks import refuse_mixed, stack_of
@@ -46,7 +47,7 @@ def read_series(source: Path, rule: SeriesRule) -> sitk.Image:
         When not exactly one series and volume fit, its slices make no regular grid or are incomplete, duplicates or
         damaged, it is larger than is read, or a file changes while it is read.
     """
-    with dicom_reading(source):
+    with _numbered_faults(source), dicom_reading(source):
         before = dicom_stat(source)
         series = chosen_series(source, rule)
         frames = _frames_once(series)
@@ -65,6 +66,29 @@ def read_series(source: Path, rule: SeriesRule) -> sitk.Image:
         if dicom_stat(source) != before:
             raise ContractError("it changes while it is read: wait until it is written, and run the command again")
     return image
+
+
+@contextmanager
+def _numbered_faults(source: Path) -> Iterator[None]:
+    """Say of a fault which of the files has it: by its place, for names of files may hold a UID.
+
+    What a file lacks that was cut off is not what is wrong with it.
+    """
+    try:
+        yield
+    except ContractError as error:
+        if error.where is None or error.where == str(source):
+            raise
+        file, words, place = Path(error.where), error.message, ""
+        try:
+            files = dicom_files(source)
+            place = f" (at file {files.index(file) + 1} of {len(files)} in the order of names)"
+            complete_dataset(file, ())
+        except ContractError as other:
+            words = other.message if other.message == INCOMPLETE else words
+        except (OSError, ValueError):
+            pass
+        raise ContractError(f"{words}{place}", where=error.where, hint=error.hint) from error
 
 
 def _frames_once(series: Series) -> list[Frame]:
