@@ -8,15 +8,25 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
+from flows.imaging.grids import Grid
 from schemas.errors import ContractError
 
-__all__ = ["LABEL_ROUNDING", "LabelAbsentError", "StructureAbsentError", "label_values", "lesion_mask", "lesion_voxels"]
+__all__ = [
+    "LABEL_ROUNDING",
+    "LabelAbsentError",
+    "StructureAbsentError",
+    "label_map",
+    "label_values",
+    "lesion_mask",
+    "lesion_voxels",
+]
 
 LABEL_ROUNDING = 1e-3
 """A value this near to a whole number is that label: scaled and resampled masks hold .9999999 for 1."""
 
 
 _NAMED = 8
+_LARGEST_OF_UINT8 = 255
 
 
 class LabelAbsentError(ContractError):
@@ -79,6 +89,26 @@ def lesion_voxels(labels: sitk.Image, label: int) -> NDArray[np.bool_]:
             raise ContractError("mask is empty")
         raise LabelAbsentError(label, present)
     return lesion
+
+
+def label_map(lesion: NDArray[np.bool_], label: int, grid: Grid) -> sitk.Image:
+    """Return the label map of one lesion on a grid: of uint8, or of uint32 for labels above 255.
+
+    Parameters
+    ----------
+    lesion : ndarray of shape (slices, rows, columns)
+        Where the lesion is.
+    label : int
+        Its value; it is 0 elsewhere.
+    grid : Grid
+        Where the voxels lie.
+    """
+    kind = np.uint8 if label <= _LARGEST_OF_UINT8 else np.uint32
+    labels = sitk.GetImageFromArray(np.multiply(lesion, label, dtype=kind))
+    labels.SetSpacing(grid.spacing)
+    labels.SetOrigin(grid.origin)
+    labels.SetDirection(grid.direction)
+    return labels
 
 
 def label_values(volume: sitk.Image, most: int = 64) -> tuple[int, ...] | None:

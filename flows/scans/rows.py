@@ -61,7 +61,10 @@ def mask_row(
         When the mask lies on another grid than the image, is empty or lacks the label.
     """
     if difference := grid_difference(image, grid_of(labels), tolerance):
-        raise ContractError(f"other geometry: {difference}; the tolerance is {tolerance:g} (geometry_tolerance)")
+        raise ContractError(
+            f"other geometry: {difference}; the tolerance is {tolerance:g} (geometry_tolerance)",
+            hint='where both are right, mask_grid = "resample" under [phases.NAME] resamples the mask',
+        )
     lesion = lesion_voxels(labels, label)
     count = int(np.count_nonzero(lesion))
     row = {

@@ -379,10 +379,10 @@ def test_patients_left_out_are_told_with_the_reason(judged_page):
     assert failure[4:6] == ["1", "1"]
 
 
-def test_masks_to_look_at_twice_are_counted(judged_study, judged_page):
+def test_masks_to_look_at_twice_are_counted(judged_page, tmp_path):
     """Each flag stands with its masks and patients, as its SQL gives them; where there is none, a sentence says so."""
     assert "No mask is flagged." in judged_page.text
-    odd = judged_study.another("odd", patients=("P1", "P2", "P3", "P4"), phases=judged_study.phases)
+    odd = SmallStudy.below(tmp_path, "odd")
     mask = odd.mask("P2")
     mask[0, 0, 0] = 1
     odd.write_mask("P2", mask=mask)
