@@ -45,6 +45,7 @@ RESERVED_VIEWS = frozenset(
         "patients",
         "performance",
         "predictions",
+        "quality",
         "radiomics_long",
         "radiomics_primary",
         "region_arrays",

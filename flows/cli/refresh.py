@@ -35,8 +35,9 @@ def look(
 
     A page has every patient's phases side by side with the lesion's contour; sheet-001.png and on show the slice with
     the most lesion. Each mask's volume, diameter and intensities stand below it. Flagged are masks of few voxels, one
-    or two slices, several parts, one intensity, at the border of the image, and volumes that differ twofold between the
-    phases of an exam. Shown is the reading that models use. The folder of before is replaced; the store stays as it is.
+    or two slices, several parts, few intensities, at the border of the image, and volumes that differ twofold between
+    the phases of an exam: radzoo sql "from quality" has the same of all masks. Shown is the reading that models
+    use. The folder of before is replaced; the store stays as it is.
 
     Parameters
     ----------
@@ -63,6 +64,13 @@ def look(
     if open:
         webbrowser.open(report.page.as_uri())
     lines = [f"{report.study}: {counted(report.scans, 'image')} with a mask"]
+    if report.flag_counts:
+        lines.append(f"to look at twice: {', '.join(f'{flag} {n}' for flag, n in report.flag_counts.items())}")
+    if report.unmeasured:
+        lines.append(
+            f"without flags: {counted(report.unmeasured, 'mask')} that a release read which measured none; "
+            "radzoo ingest STUDY.toml --read-again brings them"
+        )
     lines += [f"look at {name}: {'; '.join(flags)}" for name, flags in report.flags.items()]
     lines += [f"failed: {name}: {fault}" for name, fault in report.failures.items()]
     sheets = f"{report.sheets[0]}{f' to {report.sheets[-1].name}' if len(report.sheets) > 1 else ''}"

@@ -8,22 +8,33 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
+from flows.imaging.grids import Grid
 from schemas.errors import ContractError
 
-__all__ = ["LABEL_ROUNDING", "LabelAbsentError", "StructureAbsentError", "label_values", "lesion_mask", "lesion_voxels"]
+__all__ = [
+    "LABEL_ROUNDING",
+    "LabelAbsentError",
+    "StructureAbsentError",
+    "label_map",
+    "label_values",
+    "lesion_mask",
+    "lesion_voxels",
+]
 
 LABEL_ROUNDING = 1e-3
 """A value this near to a whole number is that label: scaled and resampled masks hold .9999999 for 1."""
 
 
 _NAMED = 8
+_LARGEST_OF_UINT8 = 255
 
 
 class LabelAbsentError(ContractError):
     """A mask has labels, and not the one that is asked for."""
 
     def __init__(self, label: int, present: tuple[str, ...]) -> None:
-        super().__init__(f"label {label} is absent from the mask; it has {', '.join(present[:_NAMED])}")
+        more = " and more: is it a mask?" if len(present) > _NAMED else ""
+        super().__init__(f"label {label} is absent from the mask; it has {', '.join(present[:_NAMED])}{more}")
         self.label = label
         self.present = present
 
@@ -80,6 +91,26 @@ def lesion_voxels(labels: sitk.Image, label: int) -> NDArray[np.bool_]:
     return lesion
 
 
+def label_map(lesion: NDArray[np.bool_], label: int, grid: Grid) -> sitk.Image:
+    """Return the label map of one lesion on a grid: of uint8, or of uint32 for labels above 255.
+
+    Parameters
+    ----------
+    lesion : ndarray of shape (slices, rows, columns)
+        Where the lesion is.
+    label : int
+        Its value; it is 0 elsewhere.
+    grid : Grid
+        Where the voxels lie.
+    """
+    kind = np.uint8 if label <= _LARGEST_OF_UINT8 else np.uint32
+    labels = sitk.GetImageFromArray(np.multiply(lesion, label, dtype=kind))
+    labels.SetSpacing(grid.spacing)
+    labels.SetOrigin(grid.origin)
+    labels.SetDirection(grid.direction)
+    return labels
+
+
 def label_values(volume: sitk.Image, most: int = 64) -> tuple[int, ...] | None:
     """Return the labels of a volume, without 0, in their order; None where its voxels are no labels.
 
@@ -104,10 +135,10 @@ def _rounded(voxels: NDArray[Any]) -> NDArray[Any]:
 
 
 def _present(voxels: NDArray[Any]) -> tuple[str, ...]:
-    """Return the smallest labels that there are."""
+    """Return the smallest labels that there are, one more than are named."""
     smallest: NDArray[Any] = np.empty(0, voxels.dtype)
     for each in voxels:
-        smallest = np.unique(np.concatenate([smallest, np.unique(_rounded(each))]))[: _NAMED + 1]
+        smallest = np.unique(np.concatenate([smallest, np.unique(_rounded(each))]))[: _NAMED + 2]
     return tuple(f"{value:.15g}" if voxels.dtype.kind == "f" else str(value) for value in smallest if value != 0)
 
 

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from flows.imaging.grids import geometry_difference
 from flows.imaging.labels import label_values, lesion_voxels
@@ -86,6 +85,9 @@ def lesion_labels(lesions: sitk.Image) -> tuple[int, ...]:
 
 def _components(mask: NDArray[np.bool_], fewest: float) -> NDArray[np.uint8]:
     """Return the connected parts with at least that many voxels, numbered from the largest one."""
+    # Imported here: it takes a fifth of a second, and most studies have one lesion a mask.
+    from scipy import ndimage
+
     (box,) = ndimage.find_objects(mask.view(np.uint8))
     parts, count = ndimage.label(mask[box], _TOUCHING)
     sizes = np.bincount(parts.ravel(), minlength=count + 1)[1:]

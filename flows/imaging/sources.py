@@ -14,6 +14,7 @@ from flows.imaging.formats.kinds import is_dicom_source
 from flows.imaging.grids import Place, grid_of
 from flows.imaging.image_files import source_path, source_stat
 from flows.imaging.lesions import lesion_map
+from flows.imaging.mask_resampling import resampled_labels
 from flows.imaging.patient_axes import frame_of_reference
 from flows.imaging.volumes import ReadingFolders, read_volume, refuse_not_finite
 from schemas.cases.lesions import LesionPart
@@ -35,6 +36,7 @@ __all__ = [
 
 _DICOM = "dicom:"
 _LESIONS = "lesions:"
+_RESAMPLED = "resampled:"
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,8 @@ class Source:
     file: Path
     part: SeriesRule | StructureRule | None = None
     """Which series of a DICOM folder, or which structure of a DICOM mask; None where the file is one volume."""
+    is_resampled: bool = False
+    """Whether a mask of one volume is brought to its image's grid where it lies on another one."""
     lesions: LesionPart | None = None
     """Of a mask that holds several lesions, how they are told apart; None where it holds one."""
     also: tuple[Source, ...] = ()
@@ -57,7 +61,8 @@ class Source:
     def text(self, study_folder: Path | None = None) -> str:
         """Return how the catalogue names it: the path, links resolved; of DICOM as JSON, with what is chosen.
 
-        Of several lesions it is JSON around the texts of their files.
+        Of several lesions it is JSON around the texts of their files. A mask that may be resampled has another name
+        than the same file as it is: it may be another mask.
 
         Raises
         ------
@@ -69,7 +74,7 @@ class Source:
             return _tagged(_LESIONS, {"of": of} | self.lesions.model_dump(exclude_defaults=True))
         path = source_path(self.file, study_folder)
         if self.part is None:
-            return path
+            return f"{_RESAMPLED}{path}" if self.is_resampled else path
         return _tagged(_DICOM, {"path": path} | self.part.model_dump(exclude_defaults=True))
 
 
@@ -92,7 +97,7 @@ def stored_source(text: str, kind: type[SeriesRule] | type[StructureRule]) -> So
         first, *others = (stored_source(each, kind) for each in written.pop("of"))
         return replace(first, lesions=LesionPart.model_validate(written), also=tuple(others))
     if not text.startswith(_DICOM):
-        return Source(Path(text))
+        return Source(file_of_source(text), is_resampled=text.startswith(_RESAMPLED))
     written = json.loads(text.removeprefix(_DICOM))
     return Source(Path(written.pop("path")), kind.model_validate(written))
 
@@ -101,7 +106,9 @@ def file_of_source(text: str) -> Path:
     """Return the file or folder of a source that the catalogue names, of an image or of a mask."""
     if text.startswith(_LESIONS):
         return file_of_source(json.loads(text.removeprefix(_LESIONS))["of"][0])
-    return Path(json.loads(text.removeprefix(_DICOM))["path"]) if text.startswith(_DICOM) else Path(text)
+    if text.startswith(_DICOM):
+        return Path(json.loads(text.removeprefix(_DICOM))["path"])
+    return Path(text.removeprefix(_RESAMPLED))
 
 
 def image_source(file: Path, phase: Phase) -> Source:
@@ -132,7 +139,8 @@ def mask_source(file: Path, phase: Phase, values: Mapping[str, str | int]) -> So
     ContractError
         When the phase names a structure, and the file is no DICOM.
     """
-    return _source(file, phase.structure(values), "segment", is_chosen=phase.segment is not None)
+    source = _source(file, phase.structure(values), "segment", is_chosen=phase.segment is not None)
+    return replace(source, is_resampled=True) if source.part is None and phase.mask_grid == "resample" else source
 
 
 def _source(file: Path, part: SeriesRule | StructureRule, key: str, *, is_chosen: bool) -> Source:
@@ -184,7 +192,7 @@ def place_of(image: sitk.Image) -> Place:
 
 
 def read_labels(source: Source, image: Place, label: int, folders: ReadingFolders) -> sitk.Image:
-    """Return the label map of a mask's source; of DICOM it lies on the image's grid and has one label.
+    """Return the label map of a mask's source; of DICOM, or resampled, it lies on the image's grid and has one label.
 
     Of a mask that holds several lesions it is the map that tells them apart, `lesion_map`.
 
@@ -195,20 +203,23 @@ def read_labels(source: Source, image: Place, label: int, folders: ReadingFolder
     image : Place
         Of its image; a DICOM mask that names another frame of reference is refused.
     label : int
-        The lesion's value.
+        The lesion's value; 0 where every label is one.
     folders : ReadingFolders
         Where data files may lie, and temporary ones.
 
     Raises
     ------
     ContractError
-        As `read_volume` and `flows.imaging.dicom.masks.read_dicom_mask` say.
+        As `read_volume`, `flows.imaging.dicom.masks.read_dicom_mask` and `resampled_labels` say.
     """
     if source.lesions is not None:
+        # Of labels that are a lesion each, all are asked for: 0 is none of them.
+        label = 0 if source.lesions.each == "label" else source.lesions.label
         files = (source.alone, *source.also)
-        return lesion_map([read_labels(each, image, source.lesions.label, folders) for each in files], source.lesions)
+        return lesion_map([read_labels(each, image, label, folders) for each in files], source.lesions)
     if not isinstance(source.part, StructureRule):
-        return read_volume(source.file, folders.study, within=folders.temporary)
+        labels = read_volume(source.file, folders.study, within=folders.temporary)
+        return resampled_labels(labels, image.grid, label or None) if source.is_resampled else labels
     from flows.imaging.dicom.masks import read_dicom_mask
 
     part = source.part

@@ -19,6 +19,7 @@ class PatientInventory:
     acquisitions: list[Row] = field(default_factory=list)
     """Of the images that were read this time."""
     masks: list[Row] = field(default_factory=list)
+    """Rows of masks; ``measures`` has the columns of each one's row in ``mask_measures``, where they are known."""
     study_masks: list[Row] = field(default_factory=list)
     failures: list[Row] = field(default_factory=list)
     missing_images: list[str] = field(default_factory=list)

@@ -14,6 +14,7 @@ from flows.imaging.opened_files import is_absent, shown_below, system_words
 from flows.imaging.sources import Source, image_source, mask_source, stat_of_source
 from flows.ingest.inventory import KnownMasks, PatientInventory
 from flows.ingest.lesion_choice import lesions_without_a_mask, marked_masks
+from flows.scans.last_image import ReadImage
 from flows.scans.reader import ImageReader
 from flows.study.tables import CohortPatient
 from schemas.cases.lesions import UNION, LesionPart, Lesions
@@ -165,7 +166,7 @@ class PatientReading:
             self._refuse_another_readings(key, source, text, reading)
             known = self._unchanged(self.known_masks.of(text).get(label), source)
             if known is None or not self._is_of(scan, known):
-                known = self.reader.mask(source, self._place(scan), label, self.tolerance)
+                known = self.reader.mask(source, self._image(scan), label, self.tolerance)
             self._add_mask(scan, key, known)
         except StructureAbsentError as error:
             if lacking is None:
@@ -208,7 +209,7 @@ class PatientReading:
             known = [self._unchanged(row, source) for row in self.known_masks.of(text).values()]
             rows = [row for row in known if row is not None and self._is_of(scan, row)]
             if not rows or len(rows) < len(known):
-                rows = self.reader.lesions(source, self._place(scan), self.tolerance)
+                rows = self.reader.lesions(source, self._image(scan), self.tolerance)
             for row in rows:
                 name = str(row["mask_label"]) if lesion != UNION else UNION
                 self._add_mask(scan, key._replace(lesion=name), row)
@@ -235,11 +236,12 @@ class PatientReading:
                 key = {"patient": self.patient.patient, "exam": scan.exam, "phase": scan.name}
                 self.found.acquisitions.append(key | said)
 
-    def _place(self, scan: _Scan) -> Place:
-        """Return where a scan lies, for which its image is read where its row was known."""
+    def _image(self, scan: _Scan) -> ReadImage:
+        """Return the image of a scan, which is read where its row was known: a mask needs its place and voxels."""
+        assert scan.row is not None  # noqa: S101  (masks of no image are not read)
         if scan.place is None:
             scan.place = self.reader.scan(scan.source)[1]
-        return scan.place
+        return ReadImage(scan.source, scan.row["image_sha256"], scan.place)
 
     def _fail_mask(self, scan: _Scan, key: MaskKey, reading: Reading, error: Exception) -> None:
         is_of_image = isinstance(error, ContractError) and error.where == str(scan.source.file)

@@ -7,6 +7,7 @@ from typing import Any
 
 from flows.ingest.cases.exclusions import exclusion_rows
 from flows.ingest.inventory import Inventory
+from flows.ingest.mask_measures import mask_rows, measure_rows, unmeasured_rows
 from flows.study.tables import StudyTables
 from schemas.keys import canonical_json, sha256_of_json
 from schemas.splits import split_sha256
@@ -51,7 +52,10 @@ def put_study(commit: Commit, study: Study, study_file: Path, tables: StudyTable
     commit.put("reference_dates", references, replacing=own)
     commit.put("scans", inventory.scans)
     commit.put("acquisitions", inventory.acquisitions)
-    commit.put("masks", inventory.masks)
+    commit.put("masks", mask_rows(inventory.masks))
+    commit.put("mask_measures", measure_rows(inventory.masks))
+    # What was measured of another file of the same name is none of this one's.
+    commit.remove("mask_measures", unmeasured_rows(inventory.masks))
     commit.put("study_masks", inventory.study_masks, replacing=own)
     commit.put("clinical", [row | {"recorded_at": commit.committed_at} for row in tables.clinical])
     commit.put("findings", tables.findings, replacing=own)

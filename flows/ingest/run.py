@@ -22,6 +22,7 @@ from flows.ingest.image_faults import refuse_missing_phase, refuse_other_masks, 
 from flows.ingest.images import image_inventory
 from flows.ingest.imported_sets import ImportedReport, put_imported, remove_abandoned
 from flows.ingest.inventory import Inventory
+from flows.ingest.mask_measures import stored_masks
 from flows.ingest.removals import refuse_removals, removals
 from flows.ingest.rows import put_study
 from flows.ingest.same_people import (
@@ -198,7 +199,9 @@ def _ingest(
     with record_run(store, "ingest", study.id, parameters) as run:
         with commit_to(store, message, basis=basis, run_id=run.run_id) as commit:
             put_study(commit, study, study_file, tables, inventory)
-            commit.remove("masks", abandoned_masks(Snapshot(store), study.id, inventory.study_masks))
+            abandoned = abandoned_masks(Snapshot(store), study.id, inventory.study_masks)
+            for table in ("masks", "mask_measures"):
+                commit.remove(table, abandoned)
             commit.remove("clinical", abandoned_values(Snapshot(store), study.id, tables.clinical))
             imported = tuple(put_imported(commit, store, study.id, each) for each in checked.imported)
             remove_abandoned(commit, Snapshot(store), study.id, study.imported)
@@ -234,8 +237,8 @@ def read_study(study_file: Path) -> tuple[Study, str]:
 
 def _inventory(study: Study, study_file: Path, tables: StudyTables, known: Snapshot | None, workers: int) -> Inventory:
     scans = known.rows("scans") if known else []
-    masks = known.rows("masks") if known else []
-    for row in (*scans, *masks):
+    masks = stored_masks(known) if known else []
+    for row in scans:
         row.pop("added_commit")
     admitted = _admitted(study, tables)
     with progress_bar(f"reading {study.id}", len(admitted), "patients") as advance:

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from flows.imaging.labels import lesion_voxels
 from flows.imaging.sources import place_of, read_image, read_labels, stored_source
 from flows.imaging.volumes import ReadingFolders, image_sha256, label_sha256
-from flows.look.quality import Measures, lesion_box, measures_of
 from flows.look.slices import slice_plane
+from flows.scans.measures import Measures, lesion_box, measures_of
 from schemas.errors import ContractError
 from schemas.study.dicom_parts import SeriesRule, StructureRule
 from store.history.study_masks import StudyMask
@@ -86,7 +86,7 @@ def shown_scan(mask_row: StudyMask, folders: ReadingFolders) -> ShownScan:
         np.rint(grey * 255).astype(np.uint8)[:, rows[:, None], columns],
         shown,
         int(areas[kept].argmax()),
-        measures_of(voxels, mask, plane, place.grid.spacing[2]),
+        measures_of(sitk.GetArrayViewFromImage(image), lesion, place.grid.spacing),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -18,11 +19,14 @@ from flows.imaging.opened_files import system_words
 from flows.imaging.volumes import ReadingFolders
 from flows.look.case import ShownScan, shown_scan
 from flows.look.pictures import SheetCase, bar_mm, write_sheet, write_strips
-from flows.look.quality import Measures, flags_of
 from flows.pages.page import page_text, write_page
+from flows.pages.questions import Questions
+from flows.scans.measures import Measures
 from flows.scans.reader import file_limits, limit_words, temporary_folder
 from schemas.errors import ContractError, NotFoundError, UsageError
+from schemas.keys import MaskKey
 from schemas.study.file import Study
+from store.analyst.query import snapshot_connection
 from store.history.snapshot import Snapshot
 from store.history.studies import stored_study, study_folder
 from store.history.study_masks import StudyMask, study_masks
@@ -46,7 +50,11 @@ class LookReport:
     sheets: tuple[Path, ...]
     scans: int
     flags: dict[str, tuple[str, ...]]
-    """Of each mask that has any, by ``patient phase``."""
+    """Of each mask that has any, by ``patient phase``, as the view ``quality`` has them."""
+    flag_counts: dict[str, int]
+    """How many masks have each flag, the most frequent first."""
+    unmeasured: int
+    """Masks without flags, for a release read them that measured none."""
     failures: dict[str, str]
     """Why a mask is not shown, by ``patient phase``."""
 
@@ -62,7 +70,10 @@ class Look:
     slices: int = 0
     largest: int = 0
     fault: str = ""
-    flags: tuple[str, ...] = ()
+    flags: tuple[str, ...] | None = ()
+    """None where the store has no measures of the mask."""
+    volume_ratio: float | None = None
+    """Its volume over the median of the lesion's other phases."""
 
     @property
     def pictures(self) -> str:
@@ -73,6 +84,11 @@ class Look:
     def outlines(self) -> str:
         """Return the file of the lesion's outlines on them."""
         return f"{_SLICES}/{self.number:05}.png"
+
+    @property
+    def volume_ml(self) -> float:
+        """Return the lesion's volume."""
+        return self.mask.volume_mm3 / 1000
 
     @property
     def bar_mm(self) -> float:
@@ -147,7 +163,7 @@ def _look(
     ordered = sorted(masks, key=lambda each: (each.key.patient, each.image_source))
     looks = [Look(each, number) for number, each in enumerate(ordered, start=1)]
     _look_at_all(stored.id, study_folder(snapshot, stored.id), looks, folder, workers or os.cpu_count() or 1)
-    _add_flags(looks)
+    _add_flags(snapshot, stored.id, looks)
     phases = [name for name in stored.phases if any(each.mask.key.phase == name for each in looks)]
     cases = _cases(looks)
     sheets = []
@@ -164,6 +180,8 @@ def _look(
         tuple(sheets),
         sum(each.scan is not None for each in looks),
         {each.name: each.flags for each in looks if each.flags},
+        _flag_counts(looks),
+        sum(each.flags is None for each in looks),
         {each.name: each.fault for each in looks if each.fault},
     )
 
@@ -194,7 +212,7 @@ def _look_at_all(study: str, place: Path | None, looks: Sequence[Look], folder: 
         temporary = open_.enter_context(temporary_folder())
         limits = file_limits(() if temporary is None else (temporary,))
         for _ in range(min(workers, len(looks))):
-            child = LimitedProcess(limits, trusted=("flows.imaging", "flows.look"), by_fork=True)
+            child = LimitedProcess(limits, trusted=("flows.imaging", "flows.look", "flows.scans"), by_fork=True)
             readers.put(open_.enter_context(child))
 
         def one(each: Look) -> None:
@@ -213,13 +231,20 @@ def _look_at_all(study: str, place: Path | None, looks: Sequence[Look], folder: 
             list(pool.map(one, looks))
 
 
-def _add_flags(looks: Sequence[Look]) -> None:
-    for found in _cases(looks).values():
-        measured = {each.mask.key.phase: each.scan.measures for each in found if each.scan is not None}
-        for each in found:
-            if each.scan is not None:
-                others = [of for phase, of in measured.items() if phase != each.mask.key.phase]
-                each.flags = flags_of(each.scan.measures, others)
+def _add_flags(snapshot: Snapshot, study: str, looks: Sequence[Look]) -> None:
+    """Take over what the store flags: one definition, whoever asks."""
+    with snapshot_connection(snapshot, {"quality", "study_masks"}) as connection:
+        rows = Questions(connection, "look", study=study).ask("flags").rows
+    found = {MaskKey.of(row): row for row in rows}
+    for each in looks:
+        if each.scan is not None:
+            row = found[each.mask.key]
+            each.flags = None if row["flags"] is None else tuple(row["flags"])
+            each.volume_ratio = row["volume_ratio"]
+
+
+def _flag_counts(looks: Sequence[Look]) -> dict[str, int]:
+    return dict(Counter(flag for each in looks for flag in each.flags or ()).most_common())
 
 
 def _cases(looks: Sequence[Look]) -> dict[str, list[Look]]:
@@ -242,7 +267,7 @@ def _short_words(each: Look) -> str:
         return ""
     measures: Measures = each.scan.measures
     flags = f"\n{'; '.join(each.flags)}" if each.flags else ""
-    return f"{measures.volume_ml:.3g} ml, {measures.diameter_mm:.0f} mm, {measures.voxels} voxels{flags}"
+    return f"{each.volume_ml:.3g} ml, {measures.diameter_mm:.0f} mm, {measures.voxels} voxels{flags}"
 
 
 def _contents(stored: Study, phases: Sequence[str], cases: dict[str, list[Look]], commit_id: int) -> dict[str, Any]:
@@ -250,7 +275,14 @@ def _contents(stored: Study, phases: Sequence[str], cases: dict[str, list[Look]]
         {"title": title, "scans": [(phase, _of_phase(found, phase)) for phase in phases]}
         for title, found in cases.items()
     ]
-    return {"study": stored, "cases": shown, "commit_id": commit_id}
+    looks = [each for found in cases.values() for each in found]
+    return {
+        "study": stored,
+        "cases": shown,
+        "flag_counts": _flag_counts(looks),
+        "unmeasured": sum(each.flags is None for each in looks),
+        "commit_id": commit_id,
+    }
 
 
 def _of_phase(found: Sequence[Look], phase: str) -> Look | None:

@@ -95,6 +95,7 @@ def _contents(questions: Questions, stored: Study) -> dict[str, Any]:
         "acquisitions": questions.ask("acquisitions", split=split),
         "agreement": questions.ask("agreement"),
         "openings": questions.ask("openings"),
+        "quality": questions.ask("quality"),
         "left_out": questions.ask("left_out"),
         "sets": sets,
         "features": feature_sets(sets, questions, split),

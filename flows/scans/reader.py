@@ -20,6 +20,7 @@ from flows.imaging.lesions import lesion_labels
 from flows.imaging.sources import Source, place_of, read_image, read_labels, stat_of_source
 from flows.imaging.volumes import ReadingFolders, is_unoriented
 from flows.scans.acquisition import acquisition_of
+from flows.scans.last_image import LAST_IMAGE, ReadImage
 from flows.scans.rows import mask_row, scan_row
 from schemas.errors import ContractError
 from schemas.settings import IMAGE_BYTES, IMAGE_SECONDS, limit_setting
@@ -77,8 +78,8 @@ class ImageReader:
         """
         return self._read(source, acquisition_of, source)
 
-    def mask(self, source: Source, image: Place, label: int, tolerance: float) -> Row:
-        """Return the row of a mask but for its key and its image's hash.
+    def mask(self, source: Source, image: ReadImage, label: int, tolerance: float) -> Row:
+        """Return the row of a mask but for its key and its image's hash; its ``measures`` are columns of their own.
 
         Raises
         ------
@@ -87,7 +88,7 @@ class ImageReader:
         """
         return self._read(source, read_mask, source, self._folders, image, label, tolerance)
 
-    def lesions(self, source: Source, image: Place, tolerance: float) -> list[Row]:
+    def lesions(self, source: Source, image: ReadImage, tolerance: float) -> list[Row]:
         """Return what `mask` does of each lesion in a source that holds several.
 
         Raises
@@ -156,8 +157,11 @@ def read_scan(source: Source, folders: ReadingFolders) -> tuple[Row, Place, bool
     """Return what `ImageReader.scan` does, in this process."""
     # The stat before it is read: what changes meanwhile is read again next time.
     stat = stat_of_source(source, folders.study)
+    LAST_IMAGE.forget()
     image = read_image(source, folders)
     row = scan_row(image, source.text(folders.study), stat or "")
+    # Its masks come next, and are measured on it.
+    LAST_IMAGE.remember(row["image_sha256"], image)
     return row, place_of(image), is_unoriented(image)
 
 
@@ -166,17 +170,22 @@ def read_label_values(source: Source, folders: ReadingFolders) -> tuple[int, ...
     return label_values(read_image(source, folders))
 
 
-def read_mask(source: Source, folders: ReadingFolders, image: Place, label: int, tolerance: float) -> Row:
+def read_mask(source: Source, folders: ReadingFolders, image: ReadImage, label: int, tolerance: float) -> Row:
     """Return what `ImageReader.mask` does, in this process."""
     stat = stat_of_source(source, folders.study)
-    labels = read_labels(source, image, label, folders)
-    row = mask_row(image.grid, labels, label, tolerance)
+    labels = read_labels(source, image.place, label, folders)
+    row = mask_row(image.place.grid, labels, label, tolerance, lambda: LAST_IMAGE.voxels(image, folders))
     return row | {"source": source.text(folders.study), "source_stat": stat or ""}
 
 
-def read_lesions(source: Source, folders: ReadingFolders, image: Place, tolerance: float) -> list[Row]:
+def read_lesions(source: Source, folders: ReadingFolders, image: ReadImage, tolerance: float) -> list[Row]:
     """Return what `ImageReader.lesions` does, in this process."""
     stat = stat_of_source(source, folders.study)
-    lesions = read_labels(source, image, 0, folders)
+    lesions = read_labels(source, image.place, 0, folders)
     files = {"source": source.text(folders.study), "source_stat": stat or ""}
-    return [mask_row(image.grid, lesions, each, tolerance) | files for each in lesion_labels(lesions)]
+    grid = image.place.grid
+    rows = (
+        mask_row(grid, lesions, each, tolerance, lambda: LAST_IMAGE.voxels(image, folders))
+        for each in lesion_labels(lesions)
+    )
+    return [row | files for row in rows]

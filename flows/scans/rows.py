@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
+from numpy.typing import NDArray
 
 from flows.imaging.grids import Grid, grid_difference, grid_of
 from flows.imaging.labels import lesion_voxels
 from flows.imaging.volumes import image_sha256, label_sha256
+from flows.scans.measures import measures_of
 from schemas.errors import ContractError
 
 __all__ = ["mask_row", "scan_row"]
@@ -28,8 +31,16 @@ def scan_row(image: sitk.Image, source: str, source_stat: str) -> Row:
     }
 
 
-def mask_row(image: Grid, labels: sitk.Image, label: int, tolerance: float) -> Row:
+def mask_row(
+    image: Grid,
+    labels: sitk.Image,
+    label: int,
+    tolerance: float,
+    voxels: Callable[[], NDArray[np.generic]] | None = None,
+) -> Row:
     """Return the row of a lesion's mask, but for its key, its files and its image's hash.
+
+    Where the image's voxels are given, ``measures`` has the columns of the row in ``mask_measures``.
 
     Parameters
     ----------
@@ -41,6 +52,8 @@ def mask_row(image: Grid, labels: sitk.Image, label: int, tolerance: float) -> R
         The lesion's value in it.
     tolerance : float
         As `grid_difference` takes it.
+    voxels : callable, optional
+        Gives the image's voxels, slice by slice; called where the mask is sound.
 
     Raises
     ------
@@ -48,12 +61,16 @@ def mask_row(image: Grid, labels: sitk.Image, label: int, tolerance: float) -> R
         When the mask lies on another grid than the image, is empty or lacks the label.
     """
     if difference := grid_difference(image, grid_of(labels), tolerance):
-        raise ContractError(f"other geometry: {difference}; the tolerance is {tolerance:g} (geometry_tolerance)")
+        raise ContractError(
+            f"other geometry: {difference}; the tolerance is {tolerance:g} (geometry_tolerance)",
+            hint='where both are right, mask_grid = "resample" under [phases.NAME] resamples the mask',
+        )
     lesion = lesion_voxels(labels, label)
-    voxels = int(np.count_nonzero(lesion))
-    return {
+    count = int(np.count_nonzero(lesion))
+    row = {
         "mask_label": label,
         "mask_sha256": label_sha256(labels, lesion),
-        "lesion_voxels": voxels,
-        "volume_mm3": voxels * float(np.prod(labels.GetSpacing())),
+        "lesion_voxels": count,
+        "volume_mm3": count * float(np.prod(labels.GetSpacing())),
     }
+    return row if voxels is None else row | {"measures": measures_of(voxels(), lesion, image.spacing).columns()}

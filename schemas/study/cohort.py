@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StringConstraints, ValidationInfo, field_validator
 
@@ -88,7 +88,7 @@ class Phase(Written):
     reader or reading.
     """
 
-    declared_later: ClassVar[frozenset[str]] = frozenset({"series", "segment", "segment_threshold"})
+    declared_later: ClassVar[frozenset[str]] = frozenset({"series", "segment", "segment_threshold", "mask_grid"})
 
     image: str
     mask: str
@@ -100,6 +100,8 @@ class Phase(Written):
     """Where the mask is DICOM: the segment's label or the structure's name; the only one where absent."""
     segment_threshold: Threshold | None = None
     """Of a fractional DICOM segmentation: the least share that belongs to the lesion, one half where absent."""
+    mask_grid: Literal["same", "resample"] = "same"
+    """Of a mask that is one volume: whether it must lie on its image's grid, or is brought to it by nearest voxels."""
     modality: str = ""
     description: str = ""
 

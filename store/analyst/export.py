@@ -38,6 +38,7 @@ _VIEWS = (
     "scans",
     "masks",
     "study_masks",
+    "quality",
     "clinical",
     "clinical_variables",
     "clinical_at_reference",
@@ -53,6 +54,7 @@ _VIEWS = (
     "comparisons",
 )
 _OF_PATIENTS = ("exams", "scans", "clinical")
+_OF_MASKS = ("masks", "quality")
 _OF_FEATURE_SETS = ("feature_sets", "features")
 _MASK = ", ".join(MaskKey._fields)
 _PATIENTS_OF = "(select patient from catalogue.study_patients where study = $study)"
@@ -205,7 +207,7 @@ def _condition(view: str) -> str:
         return f"patient in {_PATIENTS_OF}"
     if view in _OF_FEATURE_SETS:
         return f"feature_set in {_SETS_OF}"
-    if view == "masks":
+    if view in _OF_MASKS:
         return f"({_MASK}) in (select ({_MASK}) from catalogue.study_masks where study = $study)"
     return "study = $study"
 

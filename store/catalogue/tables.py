@@ -224,7 +224,7 @@ _versioned(
 _versioned(
     "mask_measures",
     _MASK,
-    "components:int largest_component:int border_voxels:int slices:int longest_axial_mm:real "
+    "components:int largest_component:int border_voxels:int slices:int diameter_mm:real "
     "distinct_values:int lowest:real highest:real",
 )
 _versioned("findings", "study patient variable reader", "value:real level unit")

@@ -37,6 +37,7 @@ _REFERENCES = (
     _Reference("acquisitions", "scans", ("patient", "exam", "phase")),
     _Reference("masks", "scans", ("patient", "exam", "phase")),
     _Reference("study_masks", "masks", _MASK),
+    _Reference("mask_measures", "masks", _MASK),
     _Reference("labels", "study_patients", ("study", "patient")),
     _Reference("split_members", "splits", ("study", "split")),
     _Reference("split_members", "study_patients", ("study", "patient")),

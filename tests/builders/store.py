@@ -202,6 +202,8 @@ def fill(store: Store) -> None:
         put_segment(
             store, c, [record_of(k, mean=float(n), idm=None if n == 5 else 0.25) for n, k in enumerate(MASK_KEYS)]
         )
+        of_mask = {"components": 1, "largest_component": 900, "border_voxels": 0, "slices": 9, "distinct_values": 60}
+        c.put("mask_measures", [k._asdict() | of_mask | {"diameter_mm": 12.5} for k in MASK_KEYS])
         own = [record_of(key).extraction_id for key in MASK_KEYS]
         c.put("study_extractions", [study | {"feature_set": FEATURE_SET, "extraction_id": each} for each in own])
         reading = study | {"split": "main", "feature_set": FEATURE_SET, "phase": "AP", "feature": COLUMNS[0]}

@@ -23,6 +23,7 @@ from schemas.settings import IMAGE_BYTES, limit_setting
 from schemas.shown_text import shown_text
 
 __all__ = [
+    "INCOMPLETE",
     "complete_dataset",
     "dataset_of",
     "dicom_reading",
@@ -39,7 +40,8 @@ _DEFLATED = b"\x02\x00\x10\x00UI\x16\x001.2.840.10008.1.2.1.99"
 _LONGEST_SHOWN = 64
 _TRAILER, _END = 0xFFFCFFFC, b"the file's end\0\0"
 """DataSetTrailingPadding, the highest of all elements, and what it holds here."""
-_INCOMPLETE = "the file is incomplete or damaged: its last element does not end where the file does"
+INCOMPLETE = "the file is incomplete or damaged: its last element does not end where the file does"
+"""What is said of a file that was cut off."""
 _FILE_SHARE = 2
 """A file of several times or segments may be larger than the one image that is read of it."""
 
@@ -124,9 +126,9 @@ def complete_dataset(file: Path, tags: Sequence[str] | None = None) -> Dataset:
     content.write((b"" if is_implicit else b"OB\0\0") + len(_END).to_bytes(4, order) + _END)
     content.seek(0)
     kept = None if tags is None else ("SOPClassUID", "DataSetTrailingPadding", *tags)
-    dataset = _parsed(content, file, kept, fault=_INCOMPLETE)
+    dataset = _parsed(content, file, kept, fault=INCOMPLETE)
     if _TRAILER not in dataset or dataset.get_item(_TRAILER).value != _END:
-        raise ContractError(_INCOMPLETE, where=str(file))
+        raise ContractError(INCOMPLETE, where=str(file))
     del dataset[_TRAILER]
     return dataset
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import SimpleITK as sitk
 from pydicom.dataset import Dataset
 
@@ -14,6 +13,7 @@ from flows.imaging.dicom.segmentations import SEGMENTATIONS, segment_voxels
 from flows.imaging.dicom.structures import STRUCTURE_SET, structure_voxels
 from flows.imaging.grids import Grid
 from flows.imaging.image_limits import refuse_large
+from flows.imaging.labels import label_map
 from flows.imaging.patient_axes import reference_key
 from schemas.errors import ContractError
 
@@ -81,12 +81,7 @@ def read_dicom_mask(
                 raise ContractError("the mask is empty: no voxel of the image belongs to the structure")
             if dicom_stat(file) != before:
                 raise ContractError("it changes while it is read: wait until it is written, and run the command again")
-        kind = np.uint8 if label <= _LARGEST_OF_UINT8 else np.uint32
-        mask = sitk.GetImageFromArray(np.multiply(voxels, label, dtype=kind))
-        mask.SetSpacing(image.spacing)
-        mask.SetOrigin(image.origin)
-        mask.SetDirection(image.direction)
-    return mask
+        return label_map(voxels, label, image)
 
 
 def _mask_file(source: Path) -> Path:

@@ -218,19 +218,19 @@ def _telling_key(fitting: Sequence[Series]) -> str:
     """Return which key of a rule would tell series apart, as it is written."""
     numbers = [each.number for each in fitting]
     if None not in numbers and len(set(numbers)) == len(numbers):
-        return f"add number = {min(number for number in numbers if number is not None)}, for one"
+        return f"add to series: number = {min(number for number in numbers if number is not None)}, for one"
     if len({each.description.casefold() for each in fitting}) == len(fitting):
-        return "add description, with the one that is meant"
+        return "add to series: description, with the one that is meant"
     if len({each.modality for each in fitting}) == len(fitting):
-        return f"add modality = {shown_label(fitting[0].modality)}, for one"
-    return "add order = 1 for the first that was acquired, or uid"
+        return f"add to series: modality = {shown_label(fitting[0].modality)}, for one"
+    return "add to series: order = 1 for the first that was acquired, or uid"
 
 
 def _shown_rule(rule: SeriesRule) -> str:
     """Return a rule as a message repeats it; a uid is named and not shown."""
     written = rule.model_dump(exclude_none=True, exclude={"order", "time", "suv"})
     if not written:
-        return "the rule, which has no key"
+        return "where the phase has no series = { ... }"
     return " and ".join(
         key if key == "uid" else f"{key} = {shown_label(value) if isinstance(value, str) else value}"
         for key, value in written.items()

@@ -56,7 +56,8 @@ def structure_voxels(header: Dataset, grid: Grid, name: str | None) -> tuple[NDA
     ------
     ContractError
         When there is no such structure, nothing of it is enclosed, a contour lies between slices, oblique to them or
-        outside of the image, is drawn twice, overlaps another in part, or only every n-th slice is drawn on.
+        outside of the image, is drawn twice, overlaps another in part, or only every n-th slice is drawn on; of two
+        slices, where what is drawn on them lies one above the other.
     """
     roi = _roi(header, name)
     contours = [index_of(points, grid) for points in _closed_contours(header, roi)]
@@ -74,6 +75,7 @@ def structure_voxels(header: Dataset, grid: Grid, name: str | None) -> tuple[NDA
         shape = (grid.size[1], grid.size[0])
         _refuse_overlaps(drawn, shape, place)
         voxels[place] = raster(drawn, shape)
+    _refuse_slices_between(voxels, sorted(by_slice))
     reference = text_of(roi, "ReferencedFrameOfReferenceUID") or text_of(header, "FrameOfReferenceUID")
     return voxels, reference
 
@@ -197,5 +199,21 @@ def _refuse_gaps(places: Sequence[int]) -> None:
         every = "second" if step == 2 else f"{step}th"
         raise ContractError(
             f"is drawn on every {every} slice only: the slices between would be left out of the tumour",
+            hint="interpolate the structure on all slices in the program that drew it, and save it again",
+        )
+
+
+def _refuse_slices_between(voxels: NDArray[np.bool_], places: Sequence[int]) -> None:
+    """Refuse a structure of two slices with others between: of one part, for two parts may lie in two slices."""
+    if (
+        len(places) == _LEAST_OF_GAPS - 1
+        and places[1] - places[0] > 1
+        and (voxels[places[0]] & voxels[places[1]]).any()
+    ):
+        between = places[1] - places[0] - 1
+        slices = "the slice" if between == 1 else f"the {between} slices"
+        raise ContractError(
+            f"is drawn on slices {places[0] + 1} and {places[1] + 1} and not on {slices} between, which would be left "
+            "out of the tumour",
             hint="interpolate the structure on all slices in the program that drew it, and save it again",
         )

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 import SimpleITK as sitk
 
-from flows.imaging.dicom.files import dicom_stat
+from flows.imaging.dicom.files import dicom_files, dicom_stat
 from flows.imaging.dicom.frames import Frame, frames_of
-from flows.imaging.dicom.headers import dicom_reading
+from flows.imaging.dicom.headers import INCOMPLETE, complete_dataset, dicom_reading
 from flows.imaging.dicom.pixels import has_same_pixels, voxels_of
 from flows.imaging.dicom.series import Series, chosen_series
 from flows.imaging.dicom.stacks import refuse_mixed, stack_of
@@ -73,7 +74,7 @@ def read_series_with_frames(source: Path, rule: SeriesRule) -> SliceFrames:
     ContractError
         As `read_series` says.
     """
-    with dicom_reading(source):
+    with _numbered_faults(source), dicom_reading(source):
         before = dicom_stat(source)
         series = chosen_series(source, rule)
         frames = _frames_once(series)
@@ -98,6 +99,29 @@ def chosen_files(source: Path, rule: SeriesRule) -> list[Path]:
     """Return the files of the volume that a rule chooses; errors as those of `read_series`, but for the pixels'."""
     frames = chosen_volume(_frames_once(chosen_series(source, rule)), rule)
     return sorted({frame.file for frame in frames})
+
+
+@contextmanager
+def _numbered_faults(source: Path) -> Iterator[None]:
+    """Say of a fault which of the files has it: by its place, for names of files may hold a UID.
+
+    What a file lacks that was cut off is not what is wrong with it.
+    """
+    try:
+        yield
+    except ContractError as error:
+        if error.where is None or error.where == str(source):
+            raise
+        file, words, place = Path(error.where), error.message, ""
+        try:
+            files = dicom_files(source)
+            place = f" (at file {files.index(file) + 1} of {len(files)} in the order of names)"
+            complete_dataset(file, ())
+        except ContractError as other:
+            words = other.message if other.message == INCOMPLETE else words
+        except (OSError, ValueError):
+            pass
+        raise ContractError(f"{words}{place}", where=error.where, hint=error.hint) from error
 
 
 def _frames_once(series: Series) -> list[Frame]:

@@ -35,7 +35,9 @@ def test_the_page_has_every_case_and_its_flags(small_study, capsys):
     code, out, _ = small_study.ask(capsys, "look")
     assert code == 0
     assert "small: 8 images with a mask" in out
-    assert "look at P2 AP: 1 voxel: too few for texture; 1 slice; one intensity; 0.0083 times the volume" in out
+    assert "look at P2 AP: few voxels; few slices; few intensities; another volume" in out
+    assert "look at P2 DP: another volume" in out
+    assert "to look at twice: another volume 2, few voxels 1, few slices 1, few intensities 1" in out
     folder = small_study.store_root / "report" / "look" / "small"
     page = (folder / "index.html").read_text()
     assert all(f'id="{patient}"' in page for patient in small_study.patients)
@@ -83,7 +85,7 @@ def test_pixels_are_square_and_few(tmp_path):
     shown = of_arrays(tmp_path, image, mask, (0.5, 2.0, 5.0))
     assert (shown.pixel_mm, shown.pictures.shape) == (0.5, (3, 120, 120))
     assert shown.lesion[1].sum() == 40 * 40
-    assert shown.measures.volume_ml == pytest.approx(400 * 5.0 / 1000)
+    assert (shown.measures.voxels, shown.measures.diameter_mm) == (400, pytest.approx(np.hypot(39 * 0.5, 9 * 2.0)))
 
 
 def test_a_small_lesion_of_a_large_slice_is_shown(tmp_path):

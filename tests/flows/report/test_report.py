@@ -379,6 +379,19 @@ def test_patients_left_out_are_told_with_the_reason(judged_page):
     assert failure[4:6] == ["1", "1"]
 
 
+def test_masks_to_look_at_twice_are_counted(judged_page, tmp_path):
+    """Each flag stands with its masks and patients, as its SQL gives them; where there is none, a sentence says so."""
+    assert "No mask is flagged." in judged_page.text
+    odd = SmallStudy.below(tmp_path, "odd")
+    mask = odd.mask("P2")
+    mask[0, 0, 0] = 1
+    odd.write_mask("P2", mask=mask)
+    odd.ingest()
+    table = _page(odd).table("Masks to look at twice")
+    assert [row[:3] for row in table.rows[1:]] == [["at the border", "1", "1"], ["several parts", "1", "1"]]
+    assert [row["where"] for row in odd.sql(table.sql)] == ["P2/AP", "P2/AP"]
+
+
 def test_coverage_flags_the_missing_mask(judged_study, judged_page):
     """Coverage counts the masks of each phase and calls a phase complete where each has an extraction."""
     table = judged_page.table("Coverage by reading and phase")

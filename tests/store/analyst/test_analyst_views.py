@@ -61,6 +61,7 @@ PROMISED = {
     "performance": ("study", "suite", "model", "cohort", "figure", "value", "lower", "upper", "reason"),
     "subgroups": ("study", "suite", "model", "cohort", "variable", "level", "n", "events", "auc", "auc_lo", "auc_hi"),
     "table_one": ("study", "split", "cohort", "variable", "level", "count_events", "mean_events", "test", "p"),
+    "quality": (*KEY, "lesion_voxels", "volume_mm3", "spacing_mm", "components", "flags"),
     "runs": ("run_id", "flow", "status"),
     "commits": ("commit_id", "author", "message", "run_id"),
     "cohort": ("study", "patient", "label", "outcome", "reference_on", "first_exam_on", "cohorts"),
@@ -183,7 +184,7 @@ def test_every_view_shows_the_filled_store(shared_store):
     """On the small study each view has the rows that were written."""
     expected = dict.fromkeys(FIXED, 1) | {
         **dict.fromkeys(("patients", "exams", "labels", "splits", "commits", "runs"), 3),
-        **dict.fromkeys(("scans", "masks", "study_masks"), 6),
+        **dict.fromkeys(("scans", "masks", "study_masks", "quality"), 6),
         **dict.fromkeys(("clinical", "clinical_at_reference"), 2),
         "features": 2,
         "coverage": 2,

@@ -68,7 +68,7 @@ def test_several_that_fit_are_listed_with_the_key_that_chooses(folder):
     assert not any(uid in said for uid in UIDS.values())
     assert "2 series fit description = '*post', and one must be left" in said
     assert "number 7, 'T1 VIBE post', 'MR', 2 images; number 9, 'T1 vibe post', 'MR', 2 images" in said
-    assert said.endswith("next: add number = 7, for one")
+    assert said.endswith("next: add to series: number = 7, for one")
 
 
 def test_what_is_there_is_listed_where_none_fits(folder):

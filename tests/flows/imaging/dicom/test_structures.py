@@ -56,6 +56,8 @@ def test_a_contour_between_thin_slices_is_refused(tmp_path):
         ([(SQUARE, 1), (SQUARE[2:] + SQUARE[:2], 1)], "a contour is drawn twice at slice 2"),
         ([(SQUARE, 1), ([(i + 1, j + 1) for i, j in SQUARE], 1)], "two contours overlap in part at slice 2"),
         ([(SQUARE, k) for k in (0, 2, 4)], "is drawn on every second slice only"),
+        ([(SQUARE, k) for k in (1, 3)], "is drawn on slices 2 and 4 and not on the slice between"),
+        ([(SQUARE, k) for k in (0, 4)], "is drawn on slices 1 and 5 and not on the 3 slices between"),
         ([([(1, 1), (2, 2)], 1)], "encloses anything"),
         ([([(1, 1), (2, 2), (3, 3)], 1)], "encloses anything"),
         ([([(2.1, 2.1), (2.2, 2.1), (2.2, 2.2)], 1)], "the mask is empty"),
@@ -67,6 +69,14 @@ def test_contours_that_make_no_mask_are_refused(tmp_path, contours, words):
     """Each with the file and its reason."""
     write_structures(tmp_path / "rs.dcm", {"GTV": [points_mm(each, k, GRID) for each, k in contours]})
     assert words in mask_refusal(tmp_path / "rs.dcm", GRID)
+
+
+def test_two_parts_on_two_slices_are_two_parts(tmp_path):
+    """What lies beside each other may well be two lesions of a slice each."""
+    file = tmp_path / "rs.dcm"
+    beside = [(i, j + 3) for i, j in SQUARE]
+    write_structures(file, {"GTV": [points_mm(SQUARE, 1, GRID), points_mm(beside, 3, GRID)]})
+    assert labelled(read_dicom_mask(file, GRID, 1, None)).any(axis=(1, 2)).tolist() == [False, True, False, True, False]
 
 
 def test_a_contour_across_the_slices_is_refused(tmp_path):
