@@ -91,6 +91,7 @@ def imported_rows(study: Study, name: str, text: str, study_file: Path, tables: 
     file = real_path(study_file.parent / table.table)
     at = source.at("imported", name, "table")
     frame = read_table(file, at, missing=table.missing, as_text=False, sheet=table.sheet)
+    frame = frame.hiding_ids() if source.hides_ids else frame
     patient_column = table.patient or study.cohort.patient
     named = {"patient": patient_column, "phase": table.phase, "lesion": table.lesion}
     has_keys = [source.has(frame, column, "imported", name, key) for key, column in named.items() if column is not None]
@@ -135,7 +136,8 @@ def imported_rows(study: Study, name: str, text: str, study_file: Path, tables: 
         *_identifying(first, {column: per_patient[column] for column in numbers}, tables),
     )
     review = ColumnReview(tuple(numbers), left_out, chosen.excluded, warned)
-    return ImportedRows(name, file, table.description, definition, tuple(records), review, tuple(failures), frame.notes)
+    description = table.description or f"imported from {'a table' if source.hides_ids else file.name}"
+    return ImportedRows(name, file, description, definition, tuple(records), review, tuple(failures), frame.notes)
 
 
 def _first_rows(rows: Sequence[_RowKey]) -> dict[str, int]:
@@ -232,7 +234,7 @@ def _records(
             values |= {columns[at]: None for at in np.flatnonzero(np.isnan(cells))}
             there.add((row.patient, phase))
             if all(value is None for value in values.values()):
-                failures.append(_failure(study.id, name, key, f"no cell of {source.file.name} has a value"))
+                failures.append(_failure(study.id, name, key, f"no cell of {_shown(source)} has a value"))
                 continue
             # The row takes the place of an image: its key and values decide the identity.
             content = sha256_of_json([list(key), list(values.values())])
@@ -244,7 +246,7 @@ def _records(
             study.id,
             name,
             MaskKey(each.patient, study.cohort.exam, phase, "", READER, 1),
-            f"no row in {source.file.name}" + (f" of phase {phase}" if table.phase else ""),
+            f"no row in {_shown(source)}" + (f" of phase {phase}" if table.phase else ""),
         )
         for each in patients
         for phase in phases
@@ -262,7 +264,7 @@ def _row_keys(
 ) -> list[_RowKey]:
     """Return whose row each one is; rows of strangers and second rows of a key are faults."""
     stored = {each.written: each.patient for each in patients}
-    known = KnownIds(stored)
+    known = KnownIds(stored, is_hidden=source.hides_ids)
     patient_column = keys[0]
     cells = replace(frame, frame=frame.frame.select(pl.col(keys).cast(pl.String)), missing=())
     rows: list[_RowKey] = []
@@ -282,7 +284,8 @@ def _row_keys(
             key = (stored[written], phase, lesion)
             if key in seen:
                 of = "".join(f", {row[column]}" for column in keys[1:])
-                raise frame.fault(line, patient_column, f"'{written}'{of} stands here a second time")
+                whose = "this patient" if source.hides_ids else f"'{written}'"
+                raise frame.fault(line, patient_column, f"{whose}{of} stands here a second time")
         except ContractError as error:
             source.cell_fault(frame, patient_column, error)
             continue
@@ -298,6 +301,11 @@ def _named(
         return names.validate_python(row[column])
     except ValidationError as error:
         raise source.fault(line, column, f"'{row[column]}' is no name of a {what}") from error
+
+
+def _shown(table: TextTable) -> str:
+    """Return what a failure, which is stored, calls a table."""
+    return "the table" if table.hides_ids else table.file.name
 
 
 def _failure(study: str, feature_set: str, key: MaskKey, reason: str) -> Row:
