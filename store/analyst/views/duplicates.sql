@@ -11,7 +11,7 @@
 -- @lesion lesion within the patient, NULL for an image
 -- @reader who drew the mask, NULL for an image
 -- @reading which time this reader drew it, NULL for an image
--- @source file it was read from, NULL where the study keeps paths to itself ([privacy])
+-- @source file it was read from; NULL where [privacy] keeps paths out
 with placed as (
     select
         'image' as content, image_sha256 as sha256, patient, exam, phase, null::varchar as lesion,

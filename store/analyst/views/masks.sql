@@ -9,7 +9,6 @@
 -- @mask_sha256 hash of the lesion's voxels and geometry
 -- @lesion_voxels [1] voxels of the lesion on the native grid
 -- @volume_mm3 [mm3] volume of those voxels
--- @source file the mask was read from; of DICOM as JSON, with the segment that is chosen; NULL where the study
--- keeps paths to itself ([privacy])
+-- @source file the mask was read from, of DICOM JSON with the segment; NULL where [privacy] keeps paths out
 select patient, exam, phase, lesion, reader, reading, mask_label, mask_sha256, lesion_voxels, volume_mm3, nullif(source, '') as source
 from catalogue.masks

@@ -6,7 +6,7 @@
 -- @patients patients in the study
 -- @labelled patients with a label
 -- @events patients with label 1
--- @file the study file it was read from, NULL where the study keeps paths to itself ([privacy])
+-- @file the study file it was read from; NULL where [privacy] keeps paths out
 -- @since_commit commit that wrote this version of the study
 select
     s.study, s.title, s.question, s.outcome,
