@@ -71,17 +71,18 @@ def test_the_page_on_the_study_file_names_every_key() -> None:
 
 
 def test_the_pages_examples_are_parts_of_a_study_file() -> None:
-    """The examples of docs/study-file.md parse: an own feature set, a DICOM phase, a variant, exams and lesions."""
+    """The examples of docs/study-file.md parse: an own feature set, a DICOM phase, a variant, cases, privacy."""
     page = (ROOT / "docs" / "study-file.md").read_text(encoding="utf-8")
     examples = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
-    own_set, variant, dicom, cases = (
+    own_set, variant, dicom, cases, privacy = (
         next(each for each in examples if part in each)
-        for part in ("[define.quick]", "base =", "series =", "[lesions]")
+        for part in ("[define.quick]", "base =", "series =", "[lesions]", "[privacy]")
     )
     header, cohort = '[study]\nid = "s"\ntitle = "t"\n', '[cohort]\ntable = "p.csv"\n'
     rest = f'{header}{cohort}[phases.PVP]\nimage = "i"\nmask = "m"\n'
     assert parsed_study(header + cases, "study.toml").lesions.use == "largest"
     assert parsed_study(own_set + rest, "study.toml").feature_sets == ("quick",)
+    assert parsed_study(rest + privacy, "study.toml").privacy.dates == "shift"
     phase = parsed_study(rest + dicom, "study.toml").phases["AP"]
     assert (phase.series.description, phase.segment) == ("*arterial*", "Lesion")
     settings = parsed_study(variant + rest, "study.toml").settings_of("lr_portal")
