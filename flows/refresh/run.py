@@ -169,6 +169,7 @@ def _carry_out_plan(
                     plan.missing_by_patient(),
                     staging,
                     study_folder=folder_of_study(Snapshot(store), study),
+                    names_files=asked.privacy is None,
                     workers=workers,
                     engine=engine,
                     advance=advance,

@@ -36,7 +36,7 @@ TABLE = "quuxcohort"
 IN_PATHS = ("MRN7730", "Milliwayshospital", TABLE)
 DESCRIBED = "Slartibartov"
 """In the description of a series, which failures repeat where a study has no ``[privacy]``."""
-BROKEN, UNCHOSEN = IDS[22], IDS[23]
+CHANGED, BROKEN, UNCHOSEN = IDS[21], IDS[22], IDS[23]
 
 STUDY = """feature_sets = ["quick"]
 [study]

@@ -14,6 +14,7 @@ import pytest
 from builders.models import train
 from builders.privacy.planted import (
     BROKEN,
+    CHANGED,
     DATES,
     DESCRIBED,
     IDS,
@@ -65,15 +66,18 @@ def written_by_every_verb(folder: Path, privacy: str) -> Written:
     with redirect_stdout(stream), redirect_stderr(stream):
         verb("ingest", study.file)
         verb("ingest", study.file, "--read-again")
+        # After the ingest another patient's mask takes the place of this one's.
+        changed = study.folder / "scans" / CHANGED / f"{CHANGED}_dp_mask.nii"
+        changed.write_bytes((study.folder / "scans" / BROKEN / f"{BROKEN}_dp_mask.nii").read_bytes()[:-1] + b"\1")
         study.stage()
         verb("refresh")
         train(study.store, stored_study(study.snapshot, "planted"))
         bench(study.store, "planted")
         verb("report", "--out", out / "report")
         verb("predict", "radiomics_knn", "--include-training", "--out", out / "predictions.parquet")
-        verb("store", "export", "--out", out / "export")
+        verb("store", "export", out / "export")
         verb("store", "overview", "--out", out / "overview")
-        verb("models", "export", "radiomics_knn", "--out", out / "model")
+        verb("models", "export", "radiomics_knn", out / "model")
         verb("models", "card", "cr")
         verb("models", "show", "radiomics_lr")
         verb("features", "list")
@@ -137,6 +141,9 @@ def test_failures_name_phase_and_kind_and_the_terminal_the_line(private):
     assert all(reason.startswith(("image: ", "mask: ")) for reason in reasons)
     whom = f"{keyed_pseudonym(KEY, BROKEN)} (line {IDS.index(BROKEN) + 2} of the cohort table)"
     assert f"failed: {whom} DP R1.1: image: " in private.printed
+    (row,) = private.study.sql("from failures where stage = 'refresh'")
+    assert row["patient"] == keyed_pseudonym(KEY, CHANGED)
+    assert row["reason"].startswith("mask: differs from what was ingested")
 
 
 def test_intervals_stay_to_the_day(private):
