@@ -148,16 +148,17 @@ def test_failures_name_phase_and_kind_and_the_terminal_the_line(private):
 
 def test_intervals_stay_to_the_day(private):
     """Each date of a patient moves by the same number of days: windows and intervals are as they were."""
-    rows = private.study.sql(
-        "select e.patient, e.acquired_on::varchar as exam, r.reference_on::varchar as surgery, "
-        "c.observed_at::varchar as blood "
-        "from exams e join reference_dates r using (patient) join clinical c using (patient)"
-    )
-    assert len(rows) == len(IDS)
-    for row in rows:
-        exam, surgery, blood = (date.fromisoformat(row[name][:10]) for name in ("exam", "surgery", "blood"))
-        assert ((surgery - exam).days, (exam - blood).days) == (3, 6)
-    assert len({row["exam"] for row in rows}) > 20
+    snapshot = private.study.snapshot
+    exams = {row["patient"]: date.fromisoformat(row["acquired_on"]) for row in snapshot.rows("exams")}
+    surgeries = {row["patient"]: date.fromisoformat(row["reference_on"]) for row in snapshot.rows("reference_dates")}
+    bloods = {row["patient"]: date.fromisoformat(row["observed_at"]) for row in snapshot.rows("clinical")}
+    assert len(exams) == len(IDS)
+    for patient, exam in exams.items():
+        assert ((surgeries[patient] - exam).days, (exam - bloods[patient]).days) == (3, 6)
+    assert len({*exams.values()}) > 20
+    found = private.study.sql("select days_before_reference from clinical_at_reference")
+    assert {row["days_before_reference"] for row in found} == {9}
+
 
 
 def test_the_places_of_files_are_the_users_alone(private):
