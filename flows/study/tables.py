@@ -204,9 +204,7 @@ def _patients(source: StudySource, cohort: TextTable, identities: Identities) ->
     return list(found.values())
 
 
-def _with_exams(
-    source: StudySource, patients: list[CohortPatient], identities: Identities
-) -> list[CohortPatient]:
+def _with_exams(source: StudySource, patients: list[CohortPatient], identities: Identities) -> list[CohortPatient]:
     """Return the patients with the exams that a table of its own lists, where the study has one."""
     exams = source.study.exams
     if exams is None:

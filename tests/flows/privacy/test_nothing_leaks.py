@@ -156,9 +156,8 @@ def test_intervals_stay_to_the_day(private):
     for patient, exam in exams.items():
         assert ((surgeries[patient] - exam).days, (exam - bloods[patient]).days) == (3, 6)
     assert len({*exams.values()}) > 20
-    found = private.study.sql("select days_before_reference from clinical_at_reference")
-    assert {row["days_before_reference"] for row in found} == {9}
-
+    found = private.study.sql("select days_before from clinical_at_reference")
+    assert {row["days_before"] for row in found} == {9}
 
 
 def test_the_places_of_files_are_the_users_alone(private):

@@ -331,3 +331,25 @@ def test_nothing_changes_without_the_table(ready_study):
     assert places_of(ready_study.store, "small") is None
     assert all(row["source"].startswith(str(ready_study.folder)) for row in ready_study.sql("from scans"))
     assert os.environ["RADZOO_STATE"]
+
+
+def test_an_exams_name_that_has_a_date_becomes_a_keyed_one(small_study):
+    """Path patterns use the table's name all the same, and dates of listed exams move, too."""
+    small_study.edit('[phases.AP]\nimage = "images/{patient}_AP', '[phases.AP]\nimage = "images/{patient}_{exam}_AP')
+    small_study.edit("[phases.AP]", '[exams]\ntable = "exams.csv"\ndate = "day"\nuse = "mean"\n\n[phases.AP]')
+    lines = ["patient,exam,day"]
+    for patient in small_study.patients:
+        for exam, day in (("baseline", "2031-05-01"), ("20310517", "2031-05-17")):
+            lines.append(f"{patient},{exam},{day}")
+            shutil.copy(small_study.image_file(patient), small_study.folder / "images" / f"{patient}_{exam}_AP.nii.gz")
+    (small_study.folder / "exams.csv").write_text("\n".join(lines) + "\n")
+    report = with_privacy(small_study).ingest()
+    assert (report.scans, report.failures) == (16, ())
+    key = key_of(small_study)
+    rows = {(row["patient"], row["exam"]): row["acquired_on"] for row in small_study.sql("from exams")}
+    for patient in small_study.patients:
+        pseudonym, moved = keyed_pseudonym(key, patient), timedelta(days=day_shift(key, patient))
+        hidden = f"exam-{keyed_pseudonym(key, f'{patient}/20310517')}"
+        assert rows[pseudonym, "baseline"] == date(2031, 5, 1) - moved
+        assert rows[pseudonym, hidden] == date(2031, 5, 17) - moved
+    assert len(rows) == 8
