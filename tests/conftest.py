@@ -47,6 +47,14 @@ def pytest_collection_finish() -> None:
     gc.enable()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _state_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Let what radzoo keeps for its user outside of stores lie where it goes with the tests."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("RADZOO_STATE", str(tmp_path_factory.mktemp("state")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Callable[[str], Path]:
     """Return a function that gives the path of a real data set, or skips the test where it is absent."""

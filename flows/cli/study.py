@@ -259,12 +259,11 @@ def _ingest_text(report: IngestReport, *, dry_run: bool) -> str:
         f"{report.study}: {counted(report.patients, 'patient')} ({report.labelled} labelled, "
         f"{counted(report.events, 'event')}), {counted(report.scans, 'scan')}, {counted(report.masks, 'mask')}"
     ]
-    lines += [
-        f"failed: {row['patient']} {row['phase']} {row['reader']}.{row['reading']}: {row['reason']}"
-        if row["phase"]
-        else f"failed: {row['patient']}: {row['reason']}"
-        for row in report.failures
-    ]
+    for row in report.failures:
+        line = report.lines.get(row["patient"])
+        whom = row["patient"] if line is None else f"{row['patient']} (line {line} of the cohort table)"
+        what = f" {row['phase']} {row['reader']}.{row['reading']}" if row["phase"] else ""
+        lines.append(f"failed: {whom}{what}: {row['reason']}")
     for each in report.imported:
         lines.append(
             f"{each.feature_set}: {each.features} features in {', '.join(each.phases) or 'no phase'}; rows: "

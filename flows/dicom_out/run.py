@@ -19,11 +19,12 @@ from flows.dicom_out.objects import NOT_DICOM, ExportedMask, Written, written_ob
 from flows.engine.progress import progress_bar
 from flows.imaging.opened_files import system_words
 from flows.imaging.volumes import ReadingFolders
+from flows.privacy.places import folder_of_study, located_masks, refuse_unplaced
 from flows.scans.reader import file_limits, limit_words, temporary_folder
 from schemas.errors import ContractError, NotFoundError, UsageError
 from store.history.snapshot import Snapshot
-from store.history.studies import stored_study, study_folder
-from store.history.study_masks import StudyMask, study_masks
+from store.history.studies import stored_study
+from store.history.study_masks import StudyMask
 from store.home import Store
 from store.limits.process import LimitedProcess, LimitedProcessError
 
@@ -127,7 +128,7 @@ def _write_dicom(
             raise UsageError(
                 f"'{folder}' cannot be made: {system_words(error)}", hint="name a folder that you may write"
             ) from error
-        written, failures = _write_all(stored.id, exported, study_folder(snapshot, stored.id), partial, workers)
+        written, failures = _write_all(stored.id, exported, folder_of_study(snapshot, stored.id), partial, workers)
         if not written:
             _refuse_all(stored.id, folder, failures)
         partial.replace(folder)
@@ -168,7 +169,7 @@ def _refuse_all(study: str, folder: Path, failures: dict[str, str]) -> None:
 
 
 def _chosen_masks(snapshot: Snapshot, study: str, patients: Sequence[str]) -> list[StudyMask]:
-    masks = study_masks(snapshot, study)
+    masks = located_masks(snapshot, study)
     if unknown := sorted(set(patients) - {each.key.patient for each in masks}):
         raise NotFoundError(f"study '{study}' has no mask of patient '{unknown[0]}'", hint="radzoo sql 'from masks'")
     masks = [each for each in masks if not patients or each.key.patient in patients]
@@ -177,6 +178,7 @@ def _chosen_masks(snapshot: Snapshot, study: str, patients: Sequence[str]) -> li
             f"study '{study}' has no images and masks to write",
             hint="radzoo sql 'from failures' says what was wrong with them, if it was there",
         )
+    refuse_unplaced(snapshot.store, study, [file for each in masks for file in (each.image_source, each.mask_source)])
     return sorted(masks, key=lambda each: each.key)
 
 

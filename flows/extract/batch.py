@@ -154,7 +154,8 @@ def _of_file(what: str, source: str, folders: ReadingFolders) -> Iterator[None]:
         # Sources are stored with their links resolved.
         study = None if folders.study is None else Path(os.path.realpath(folders.study))
         file = file_of_source(source)
-        raise ContractError(f"{what} {shown_below(file, study)}: {error.message}", where=str(file)) from error
+        named = f"{what} {shown_below(file, study)}" if folders.names_files else what
+        raise ContractError(f"{named}: {error.message}", where=str(file)) from error
 
 
 def _record(

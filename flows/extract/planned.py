@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from schemas.keys import MaskKey
 
-__all__ = ["PlannedExtraction", "PlannedInput"]
+__all__ = ["PlannedExtraction", "PlannedInput", "sources_of"]
 
 
 @dataclass(frozen=True)
@@ -39,3 +39,8 @@ class PlannedExtraction(PlannedInput):
     """These inputs, of one exam and lesion: the fixed phase first, and this one among them."""
     absent_phases: tuple[str, ...] = ()
     """Phases that belong to them and that the study has no image and mask of."""
+
+
+def sources_of(planned: PlannedExtraction) -> list[str]:
+    """Return the sources of all images and masks that an extraction reads, as the catalogue names them."""
+    return [source for each in (planned, *planned.together) for source in (each.image_source, each.mask_source)]

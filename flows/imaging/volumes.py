@@ -42,6 +42,8 @@ class ReadingFolders(NamedTuple):
     """Below it data files may lie that headers name; beside the header where None."""
     temporary: Path | None = None
     """For temporary files; the system's folder where None."""
+    names_files: bool = True
+    """Whether what is said of a file may say where it lies."""
 
 
 def read_volume(file: Path, study_folder: Path | None = None, *, within: Path | None = None) -> sitk.Image:

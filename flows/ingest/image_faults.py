@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.ingest.inventory import Inventory
+from flows.privacy.places import KnownFiles
 from flows.study.tables import CohortPatient
 from flows.tables.file_faults import file_fault
 from schemas.errors import ContractError
@@ -59,9 +60,11 @@ def refuse_missing_phase(
                 values = first.pattern_values(first.exams[0].name, name, lesion, reading)
                 tried = study_file.parent / filled_pattern(pattern, values)
                 fault = file_fault(tried, FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)))
+                # The file that was tried has the patient's id in its name.
+                instance = "" if study.privacy is not None else f": '{tried}' {fault}"
                 faults.add(
                     ContractError(
-                        f"no patient has the {what} '{pattern}': '{tried}' {fault}",
+                        f"no patient has the {what} '{pattern}'{instance}",
                         where=f"{study_file}:{line_of(text, ('phases', name, what))}",
                         hint="bring its folder back, or correct the path in the study file; nothing was written",
                     )
@@ -82,31 +85,31 @@ def refuse_missing_phase(
     faults.raise_any(str(study_file))
 
 
-def refuse_other_patients(study: Study, before: Snapshot, inventory: Inventory) -> None:
+def refuse_other_patients(study: Study, before: Snapshot, known_files: KnownFiles, inventory: Inventory) -> None:
     """Refuse a pseudonym under which another study has another image."""
     others = {row["patient"] for row in before.rows("study_patients") if row["study"] != study.id}
-    stored = {(r["patient"], r["exam"], r["phase"]): r for r in before.rows("scans")}
+    stored = {(r["patient"], r["exam"], r["phase"]): r for r in known_files.scans}
     for row in inventory.scans:
         known = stored.get((row["patient"], row["exam"], row["phase"]))
         if row["patient"] in others and known is not None and _is_another_file(known, row, "image_sha256"):
             raise ContractError(
                 f"another study has patient '{row['patient']}' with another {row['phase']} image",
-                where=row["source"],
+                where=row["source"] if study.privacy is None else None,
                 hint='if they are different people, set prefix = "..." under [cohort]; nothing was written',
             )
 
 
-def refuse_other_masks(study: Study, before: Snapshot, inventory: Inventory) -> None:
+def refuse_other_masks(study: Study, before: Snapshot, known_files: KnownFiles, inventory: Inventory) -> None:
     """Refuse a reader and reading under which another study has another mask of the same scan."""
     others = {MaskKey.of(row) for row in before.rows("study_masks") if row["study"] != study.id}
-    stored = {MaskKey.of(row): row for row in before.rows("masks")}
+    stored = {MaskKey.of(row): row for row in known_files.masks}
     for row in inventory.masks:
         key = MaskKey.of(row)
         if key in others and _is_another_file(stored[key], row, "mask_sha256"):
             raise ContractError(
                 f"another study has another mask of patient '{key.patient}', {key.phase}, by reader "
                 f"'{key.reader}', reading {key.reading}",
-                where=row["source"],
+                where=row["source"] if study.privacy is None else None,
                 hint="give this study's [[readings]] another reader or reading; nothing was written",
             )
 

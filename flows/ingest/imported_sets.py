@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from flows.privacy.places import table_file
 from flows.refresh.kinds.described import described_feature
 from flows.study.imported_tables import ImportedRows
-from flows.tables.file_faults import real_path
 from schemas.errors import ContractError
 from schemas.keys import MaskKey, canonical_json
 from store.commits.commit import Commit
@@ -135,10 +133,8 @@ def _refuse_another_table(
     for other, linked in links.items():
         if not (clash := sorted(linked & replaced.keys())):
             continue
-        stored = before.row("studies", study=other)
-        table = json.loads(stored["definition"]).get("imported", {}).get(rows.name)
         # The same file with new content is a correction, which both studies see.
-        if table is None or real_path(Path(stored["file"]).parent / table["table"]) != rows.file:
+        if table_file(before, other, rows.name) != rows.file:
             key = key_of[clash[0]]
             raise ContractError(
                 f"study '{other}' has other values of '{rows.name}' for patient '{key.patient}', phase {key.phase}",
@@ -160,7 +156,7 @@ def _catalogue_row(feature_set: str, version: int, rows: ImportedRows) -> Row:
         "version": version,
         "kind": rows.definition.kind,
         "features": len(rows.definition.columns),
-        "description": rows.description or f"imported from {rows.file.name}",
+        "description": rows.description,
         "definition": canonical_json(rows.definition.canonical()),
         "definition_sha256": rows.definition.sha256,
         "deviations": canonical_json({}),

@@ -8,18 +8,17 @@ from typing import Any
 from schemas.keys import MaskKey
 from store.history.snapshot import Snapshot
 
-__all__ = ["mask_rows", "measure_rows", "stored_masks", "unmeasured_rows"]
+__all__ = ["mask_rows", "measure_rows", "unmeasured_rows", "with_measures"]
 
 Row = dict[str, Any]
 _MEASURES = "measures"
 
 
-def stored_masks(snapshot: Snapshot) -> list[Row]:
-    """Return the rows of the store's masks, first those without measures; the others have theirs with them."""
+def with_measures(snapshot: Snapshot, masks: Iterable[Row]) -> list[Row]:
+    """Return rows of the store's masks, first those without measures; the others have theirs with them."""
     measures = {MaskKey.of(row): row for row in snapshot.rows("mask_measures")}
     rows = []
-    for row in snapshot.rows("masks"):
-        del row["added_commit"]
+    for row in masks:
         found = measures.get(MaskKey.of(row))
         own = {name: value for name, value in (found or {}).items() if name not in (*MaskKey._fields, "added_commit")}
         rows.append(row | {_MEASURES: own} if found else row)

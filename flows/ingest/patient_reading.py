@@ -14,6 +14,7 @@ from flows.imaging.opened_files import is_absent, shown_below, system_words
 from flows.imaging.sources import Source, image_source, mask_source, stat_of_source
 from flows.ingest.inventory import KnownMasks, PatientInventory
 from flows.ingest.lesion_choice import lesions_without_a_mask, marked_masks
+from flows.privacy.reasons import plain_reason
 from flows.scans.last_image import ReadImage
 from flows.scans.reader import ImageReader
 from flows.study.tables import CohortPatient
@@ -87,7 +88,7 @@ class PatientReading:
             try:
                 self._read_phase(exam, name, phase)
             except Exception as error:
-                self._fail(MaskKey(self.patient.patient, exam, name, self._any_lesion, "", 0), _words(error))
+                self._fail(MaskKey(self.patient.patient, exam, name, self._any_lesion, "", 0), self._words(error))
         own = self.found.masks[masks:]
         for key in lesions_without_a_mask(self.study, own, self.found.failures[failures:]):
             self._fail(key, f"lesion {key.lesion} is drawn in another phase of the exam, and has no mask in this one")
@@ -106,7 +107,7 @@ class PatientReading:
                     self.found.unoriented.append(file.name)
         except Exception as error:
             # A library's own error on one file must not cost the other patients their rows.
-            scan.fault = f"image {self._shown(file)}: {_words(error)}"
+            scan.fault = f"image{self._shown(file)}: {self._words(error, file)}"
             if is_absent(file):
                 self.found.missing_images.append(name)
         if scan.row is not None:
@@ -136,7 +137,7 @@ class PatientReading:
         elif there:
             self._read_named(scan, there, reading, lesions)
         else:
-            said = f"mask {self._shown(next(iter(files.values())))}: there is none, nor of another lesion"
+            said = f"mask{self._shown(next(iter(files.values())))}: there is none, nor of another lesion"
             self._fail(self._key(scan, self._any_lesion, reading), said)
 
     def _read_named(self, scan: _Scan, names: Sequence[str], reading: Reading, lesions: Lesions) -> None:
@@ -150,7 +151,8 @@ class PatientReading:
             self._read_lesions(scan, UNION, reading, lesions=part, first=first, also=tuple(others))
         if lacking and not read and len(self.found.failures) == failed:
             file = self._mask_file(scan, names[0], reading)
-            self._fail(self._key(scan, self._any_lesion, reading), f"mask {self._shown(file)}: {_words(lacking[0])}")
+            said = f"mask{self._shown(file)}: {self._words(lacking[0], file)}"
+            self._fail(self._key(scan, self._any_lesion, reading), said)
 
     def _read_mask(
         self, scan: _Scan, lesion: str, reading: Reading, lacking: list[StructureAbsentError] | None = None
@@ -248,7 +250,8 @@ class PatientReading:
         # Of a common mask the first lesion's file stands for all of them.
         lesion = self._any_lesion if key.lesion == UNION else key.lesion
         file = scan.source.file if is_of_image else self._mask_file(scan, lesion, reading)
-        self._fail(key, f"{'image' if is_of_image else 'mask'} {self._shown(file)}: {_words(error)}")
+        words = self._words(error, scan.source.file, file)
+        self._fail(key, f"{'image' if is_of_image else 'mask'}{self._shown(file)}: {words}")
 
     def _fail(self, key: MaskKey, reason: str) -> None:
         shown = "".join(each if each.isprintable() else "?" for each in " ".join(reason.split()))
@@ -297,8 +300,12 @@ class PatientReading:
             return ""  # reading it says why
 
     def _shown(self, file: Path) -> str:
-        """Return a file's path below the study's folder, its name alone where it lies elsewhere."""
-        return shown_below(file, self.folder)
+        """Return a blank and a file's path below the study's folder; nothing where the study keeps paths to itself."""
+        return "" if self.study.privacy is not None else f" {shown_below(file, self.folder)}"
+
+    def _words(self, error: Exception, *files: Path) -> str:
+        words = _words(error)
+        return words if self.study.privacy is None else plain_reason(words, files)
 
 
 def _words(error: Exception) -> str:

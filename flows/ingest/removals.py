@@ -150,7 +150,7 @@ def _lost_folder(before: Snapshot, lost: Collection[MaskKey]) -> str | None:
     images = {(key.patient, key.exam, key.phase) for key in lost}
     sources = [row["source"] for row in before.rows("masks") if MaskKey.of(row) in lost]
     sources += [row["source"] for row in before.rows("scans") if (row["patient"], row["exam"], row["phase"]) in images]
-    missing = Counter(_first_missing(file) for file in map(file_of_source, sources) if not _exists(file))
+    missing = Counter(_first_missing(file) for file in map(file_of_source, filter(None, sources)) if not _exists(file))
     if not missing:
         return None
     (path, _), *_ = missing.most_common(1)

@@ -20,7 +20,7 @@ Row = dict[str, Any]
 
 
 def put_study(commit: Commit, study: Study, study_file: Path, tables: StudyTables, inventory: Inventory) -> None:
-    """Write all rows; what the study no longer has is removed from it."""
+    """Write all rows of a study as it goes on record; what it no longer has is removed from it."""
     own = {"study": study.id}
     definition = study.model_dump(mode="json")
     outcome = study.outcome.name if study.outcome else None
@@ -34,7 +34,7 @@ def put_study(commit: Commit, study: Study, study_file: Path, tables: StudyTable
                 "outcome": outcome,
                 "definition": canonical_json(definition),
                 "definition_sha256": sha256_of_json(definition),
-                "file": str(study_file),
+                "file": str(study_file) if study.privacy is None else "",
             }
         ],
     )

@@ -22,7 +22,7 @@ from flows.ingest.image_faults import refuse_missing_phase, refuse_other_masks, 
 from flows.ingest.images import image_inventory
 from flows.ingest.imported_sets import ImportedReport, put_imported, remove_abandoned
 from flows.ingest.inventory import Inventory
-from flows.ingest.mask_measures import stored_masks
+from flows.ingest.mask_measures import with_measures
 from flows.ingest.removals import refuse_removals, removals
 from flows.ingest.rows import put_study
 from flows.ingest.same_people import (
@@ -35,6 +35,10 @@ from flows.ingest.same_people import (
 from flows.ingest.shared_values import conflicts, kept_outcomes, refuse_conflicts, superseding_message
 from flows.ingest.unlisted_patients import unlisted_patients
 from flows.keep.compact import compact_scattered
+from flows.privacy.places import KnownFiles, StudyPlaces, keep_places, known_files, refuse_state_within
+from flows.privacy.recorded import recorded_study, study_paths
+from flows.privacy.secret_files import write_key
+from flows.privacy.store_rules import refuse_mixture
 from flows.study.checked import CheckedStudy, checked_study
 from flows.study.column_review import ColumnReview, identifying_variables
 from flows.study.file import study_file_text
@@ -79,6 +83,8 @@ class IngestReport:
     """What became of the columns of each imported table, by its feature set's name."""
     notes: tuple[str, ...]
     """How tables were read, where that is not what their names say."""
+    lines: Mapping[str, int]
+    """Of the cohort table, by pseudonym, where the pseudonym does not say whom it means: for this answer alone."""
     warnings: tuple[str, ...]
     """What was found beside the study, such as images of patients who are not in the cohort table."""
 
@@ -153,24 +159,33 @@ def _ingest(
         snapshot = _snapshot_before(store_root)
         return {row["name"] for row in snapshot.rows("feature_sets")} if snapshot is not None else set()
 
-    checked = checked_study(study_file, stored_sets)
-    study, text, tables = checked.study, checked.text, checked.tables
+    checked = checked_study(study_file, stored_sets, store_root)
+    study, text, tables, identities = checked.study, checked.text, checked.tables, checked.identities
     tables.clinical += read_findings(study, tables)
     before = _snapshot_before(store_root)
+    study = with_declared_people(study, tables, study_file, text, identities)
+    recorded = recorded_study(study, identities)
+    if identities.is_private:
+        refuse_state_within(store_root)
+    if before is not None:
+        names = [each.patient for each in tables.patients]
+        refuse_mixture(recorded, text, study_file, identities, before, names, allow_removals=allow_removals)
     contradicted = conflicts(before, study.id, tables) if before is not None else []
     if not supersede:
         refuse_conflicts(contradicted, str(study_file))
     if before is not None:
         tables.outcomes = kept_outcomes(before, study.id, tables)
-    study = with_declared_people(study, tables, study_file, text)
     refuse_common_files(study, study_file, text, tables.patients)
-    known = None if read_again else before
-    inventory = _inventory(study, study_file, tables, known, workers or os.cpu_count() or 1)
+    known = known_files(before, study.id) if before is not None else KnownFiles([], [])
+    readable = KnownFiles([], [])
+    if before is not None and not read_again:
+        readable = known._replace(masks=with_measures(before, known.masks))
+    inventory = _inventory(study, study_file, tables, readable, workers or os.cpu_count() or 1)
     inventory.failures += [row for each in checked.imported for row in each.failures]
     refuse_missing_phase(study, study_file, text, _admitted(study, tables), inventory)
     if before is not None:
-        refuse_other_patients(study, before, inventory)
-        refuse_other_masks(study, before, inventory)
+        refuse_other_patients(study, before, known, inventory)
+        refuse_other_masks(study, before, known, inventory)
         if not allow_removals:
             lost = removals(study, study_file, before, tables, inventory, checked.imported)
             refuse_removals(study, study_file, lost)
@@ -188,17 +203,23 @@ def _ingest(
     )
     if dry_run:
         return _report(checked, warnings, inventory, None, ())
-    # Made only now: a study that is refused leaves no folder behind.
+    # Made only now: a study that is refused leaves neither key nor folder behind.
+    if identities.is_new and identities.key_file is not None and identities.key is not None:
+        write_key(identities.key_file, identities.key, str(study_file))
+    places = StudyPlaces(str(study_file), study_paths(study))
+    if identities.is_private:
+        places.add(inventory.scans, inventory.masks)
     store = before.store if before is not None else Store(store_root, create=True)
     message = f"ingest {study.id}{superseding_message(contradicted)}"
     # The tolerances decide which masks there are: whoever reads the store later finds them with the run.
-    parameters = {"file": str(study_file), "supersede": supersede, "label_rounding": LABEL_ROUNDING}
+    parameters: Row = {} if identities.is_private else {"file": str(study_file)}
+    parameters |= {"supersede": supersede, "label_rounding": LABEL_ROUNDING}
     parameters |= {"geometry_tolerance": loosest_tolerance(study)}
     if allow_removals:
         parameters |= {"allow_removals": True}
     with record_run(store, "ingest", study.id, parameters) as run:
         with commit_to(store, message, basis=basis, run_id=run.run_id) as commit:
-            put_study(commit, study, study_file, tables, inventory)
+            put_study(commit, recorded, study_file, tables, inventory)
             abandoned = abandoned_masks(Snapshot(store), study.id, inventory.study_masks)
             for table in ("masks", "mask_measures"):
                 commit.remove(table, abandoned)
@@ -207,6 +228,8 @@ def _ingest(
             remove_abandoned(commit, Snapshot(store), study.id, study.imported)
         report = _report(checked, warnings, inventory, commit, imported)
         run.summary |= {"masks": report.masks, "failed": len(report.failures), "changed": report.changed}
+    if identities.is_private:
+        keep_places(store, study.id, places)
     if report.commit_id is not None and report.imported:
         compact_scattered(store, [each.feature_set for each in report.imported])
         publish_landed(store)
@@ -235,11 +258,11 @@ def read_study(study_file: Path) -> tuple[Study, str]:
     return parsed_study(text, str(study_file)), text
 
 
-def _inventory(study: Study, study_file: Path, tables: StudyTables, known: Snapshot | None, workers: int) -> Inventory:
-    scans = known.rows("scans") if known else []
-    masks = stored_masks(known) if known else []
-    for row in scans:
-        row.pop("added_commit")
+def _inventory(study: Study, study_file: Path, tables: StudyTables, known: KnownFiles, workers: int) -> Inventory:
+    # Rows whose files lie nobody knows where are read again.
+    scans, masks = (
+        [{n: v for n, v in row.items() if n != "added_commit"} for row in rows if row["source"]] for rows in known
+    )
     admitted = _admitted(study, tables)
     with progress_bar(f"reading {study.id}", len(admitted), "patients") as advance:
         inventory = image_inventory(
@@ -254,9 +277,10 @@ def _inventory(study: Study, study_file: Path, tables: StudyTables, known: Snaps
         )
     inventory.failures += exam_failures(study, tables.patients)
     if inventory.unoriented:
+        instance = "" if study.privacy is not None else f", for instance {inventory.unoriented[0]}"
         say(
-            f"{len(inventory.unoriented)} images do not say which way their axes run, for instance "
-            f"{inventory.unoriented[0]}: axes are taken as they come (radiomics needs no more)"
+            f"{len(inventory.unoriented)} images do not say which way their axes run{instance}: axes are taken as they "
+            "come (radiomics needs no more)"
         )
     return inventory
 
@@ -277,6 +301,7 @@ def _report(
     study, tables = checked.study, checked.tables
     changes: Mapping[str, Any] = commit.changes if commit else {}
     labels = [row["label"] for row in tables.labels if row["label"] is not None]
+    made = checked.identities.key_notes(is_written=commit is not None)
     return IngestReport(
         study=study.id,
         commit_id=commit.landed_id if commit else None,
@@ -292,6 +317,7 @@ def _report(
         changed=sum(each.changed for each in changes.values()),
         removed=sum(each.removed for each in changes.values()),
         columns={each.name: each.columns for each in checked.imported},
-        notes=tuple(dict.fromkeys((*tables.notes, *(note for each in checked.imported for note in each.notes)))),
+        notes=tuple(dict.fromkeys((*tables.notes, *(n for each in checked.imported for n in each.notes), *made))),
+        lines={each.patient: each.line for each in tables.patients} if checked.identities.is_private else {},
         warnings=warnings,
     )

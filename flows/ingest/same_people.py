@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from flows.ingest.inventory import Inventory
+from flows.privacy.identities import Identities
 from flows.study.imported_tables import ImportedRows
 from flows.study.tables import CohortPatient, StudyTables
 from schemas.errors import ContractError
@@ -30,20 +31,26 @@ __all__ = ["cohort_people", "people_warnings", "refuse_common_files", "refuse_sh
 _MOST_NAMED = 10
 
 
-def with_declared_people(study: Study, tables: StudyTables, study_file: Path, text: str) -> Study:
+def with_declared_people(
+    study: Study, tables: StudyTables, study_file: Path, text: str, identities: Identities
+) -> Study:
     """Return the study with everybody whom its file or its column ``person`` declares to be one person.
+
+    Of a study with ``[privacy]`` they are pseudonyms; its file may name ids or pseudonyms.
 
     Raises
     ------
     ContractError
         When ``same_person`` names somebody who is not in the cohort table.
     """
-    written = {each.written for each in tables.assessed}
+    known = {each.written: identities.pseudonym(each.written) for each in tables.assessed}
+    known |= {pseudonym: pseudonym for pseudonym in known.values()}
     for group in study.cohort.same_person:
         for pseudonym in group:
-            if pseudonym not in written:
+            if pseudonym not in known:
+                whom = "somebody" if identities.is_private else f"'{pseudonym}',"
                 raise ContractError(
-                    f"same_person names '{pseudonym}', whom the cohort table does not have",
+                    f"same_person names {whom} whom the cohort table does not have",
                     where=f"{study_file}:{line_of(text, ('cohort', 'same_person'))}",
                     hint="correct the pseudonym in the study file; nothing was written",
                 )
@@ -51,9 +58,10 @@ def with_declared_people(study: Study, tables: StudyTables, study_file: Path, te
     for pseudonym, person in tables.people.items():
         people[person].append(pseudonym)
     groups = [tuple(sorted(group)) for _, group in sorted(people.items()) if len(group) > 1]
-    if not groups:
+    if not groups and not identities.is_private:
         return study
-    cohort = study.cohort.model_copy(update={"same_person": (*study.cohort.same_person, *groups)})
+    declared = [tuple(known[each] for each in group) for group in (*study.cohort.same_person, *groups)]
+    cohort = study.cohort.model_copy(update={"same_person": tuple(declared)})
     return study.model_copy(update={"cohort": cohort})
 
 

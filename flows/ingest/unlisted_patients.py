@@ -60,13 +60,14 @@ def unlisted_patients(study: Study, folder: Path, patients: Iterable[CohortPatie
                 found.setdefault(strangers, []).append(each.phase)
     sentences = []
     for names, phases in found.items():
+        who = "1 patient has" if len(names) == 1 else f"{len(names)} patients have"
+        are = f"an image of phase {', '.join(phases)} and {'is' if len(names) == 1 else 'are'} not in the cohort table"
+        if study.privacy is not None:
+            sentences.append(f"{who} {are}")
+            continue
         shown = [f"{name} (the table has {known.like(name)})" if known.like(name) else name for name in names[:_NAMED]]
         more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-        who = "1 patient has" if len(names) == 1 else f"{len(names)} patients have"
-        sentences.append(
-            f"{who} an image of phase {', '.join(phases)} and {'is' if len(names) == 1 else 'are'} not in the cohort "
-            f"table: {', '.join(shown)}{more}"
-        )
+        sentences.append(f"{who} {are}: {', '.join(shown)}{more}")
     return tuple(sentences)
 
 

@@ -16,11 +16,14 @@ from typing import Any
 from flows.commits.erased_meanwhile import carry_out
 from flows.engine.progress import progress_bar
 from flows.imaging.opened_files import system_words
+from flows.imaging.sources import file_of_source
 from flows.imaging.volumes import ReadingFolders
 from flows.look.case import ShownScan, shown_scan
 from flows.look.pictures import SheetCase, bar_mm, write_sheet, write_strips
 from flows.pages.page import page_text, write_page
 from flows.pages.questions import Questions
+from flows.privacy.places import folder_of_study, located_masks, refuse_unplaced
+from flows.privacy.reasons import plain_reason
 from flows.scans.measures import Measures
 from flows.scans.reader import file_limits, limit_words, temporary_folder
 from schemas.errors import ContractError, NotFoundError, UsageError
@@ -28,8 +31,8 @@ from schemas.keys import MaskKey
 from schemas.study.file import Study
 from store.analyst.query import snapshot_connection
 from store.history.snapshot import Snapshot
-from store.history.studies import stored_study, study_folder
-from store.history.study_masks import StudyMask, study_masks
+from store.history.studies import stored_study
+from store.history.study_masks import StudyMask
 from store.home import Store
 from store.limits.process import LimitedProcess, LimitedProcessError
 
@@ -148,7 +151,7 @@ def _look(
     stored = stored_study(snapshot, study)
     folder = (out or store.root / "report" / "look" / stored.id).resolve()
     _refuse_foreign(folder)
-    masks = [each for each in study_masks(snapshot, stored.id) if each.is_primary]
+    masks = [each for each in located_masks(snapshot, stored.id) if each.is_primary]
     if unknown := sorted(set(patients) - {each.key.patient for each in masks}):
         raise NotFoundError(
             f"study '{stored.id}' has no mask of patient '{unknown[0]}'", hint="radzoo sql 'from masks'"
@@ -159,10 +162,11 @@ def _look(
             f"study '{stored.id}' has no images and masks to look at",
             hint="radzoo sql 'from failures' says what was wrong with them, if it was there",
         )
+    refuse_unplaced(store, stored.id, [file for each in masks for file in (each.image_source, each.mask_source)])
     _make_anew(folder)
     ordered = sorted(masks, key=lambda each: (each.key.patient, each.image_source))
     looks = [Look(each, number) for number, each in enumerate(ordered, start=1)]
-    _look_at_all(stored.id, study_folder(snapshot, stored.id), looks, folder, workers or os.cpu_count() or 1)
+    _look_at_all(stored, folder_of_study(snapshot, stored.id), looks, folder, workers or os.cpu_count() or 1)
     _add_flags(snapshot, stored.id, looks)
     phases = [name for name in stored.phases if any(each.mask.key.phase == name for each in looks)]
     cases = _cases(looks)
@@ -206,9 +210,9 @@ def _make_anew(folder: Path) -> None:
     (folder / _MARK).write_text("radzoo look replaces this folder\n", encoding="utf-8")
 
 
-def _look_at_all(study: str, place: Path | None, looks: Sequence[Look], folder: Path, workers: int) -> None:
+def _look_at_all(study: Study, place: Path | None, looks: Sequence[Look], folder: Path, workers: int) -> None:
     readers: SimpleQueue[LimitedProcess] = SimpleQueue()
-    with ExitStack() as open_, progress_bar(f"looking at {study}", len(looks), "scans") as advance:
+    with ExitStack() as open_, progress_bar(f"looking at {study.id}", len(looks), "scans") as advance:
         temporary = open_.enter_context(temporary_folder())
         limits = file_limits(() if temporary is None else (temporary,))
         for _ in range(min(workers, len(looks))):
@@ -222,7 +226,8 @@ def _look_at_all(study: str, place: Path | None, looks: Sequence[Look], folder: 
             except LimitedProcessError as error:
                 each.fault = limit_words(error)
             except ContractError as error:
-                each.fault = error.message
+                files = [file_of_source(source) for source in (mask.image_source, mask.mask_source)]
+                each.fault = error.message if study.privacy is None else plain_reason(error.message, files)
             finally:
                 readers.put(reader)
             advance()

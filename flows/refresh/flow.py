@@ -30,6 +30,7 @@ def extract_batches(
     staging: Path,
     *,
     study_folder: Path | None = None,
+    names_files: bool = True,
     workers: int,
     engine: Engine,
     advance: Advance,
@@ -48,6 +49,8 @@ def extract_batches(
         Where finished extractions go.
     study_folder : Path, optional
         Below which data files may lie that images' headers name.
+    names_files : bool
+        Whether what is said of a file may say where it lies.
     workers : int
         How many.
     engine : {'fast', 'pyradiomics'}
@@ -59,7 +62,7 @@ def extract_batches(
     staging.mkdir(parents=True, exist_ok=True)
     idle: SimpleQueue[LimitedProcess] = SimpleQueue()
     with one_thread_each(), ExitStack() as children, temporary_folder() as temporary:
-        folders = ReadingFolders(study_folder, temporary)
+        folders = ReadingFolders(study_folder, temporary, names_files)
         limits = extraction_limits((staging,) if temporary is None else (staging, temporary))
         for _ in range(workers):
             # Fresh ones, not forked: a fork would copy Prefect's threads' locks in whatever state they are.

@@ -22,6 +22,7 @@ from flows.imaging.grid_tolerance import set_tolerance
 from flows.imaging.intensities.bias_field import corrected_image
 from flows.imaging.intensities.body import body_image, refuse_outside_body
 from flows.imaging.volumes import ReadingFolders
+from flows.privacy.places import folder_of_study, located_masks, refuse_unplaced
 from flows.scans.reader import temporary_folder
 from schemas.errors import ContractError, NotFoundError, UsageError
 from schemas.features.preparation import PhaseLandmarks
@@ -29,8 +30,7 @@ from schemas.features.radiomics_settings import RadiomicsSettings
 from schemas.splits import split_sha256
 from schemas.study.file import Study
 from store.history.snapshot import Snapshot
-from store.history.studies import stored_study, study_folder
-from store.history.study_masks import study_masks
+from store.history.studies import stored_study
 from store.home import Store
 from store.limits.process import LimitedProcess, LimitedProcessError
 
@@ -108,7 +108,10 @@ def learnt_landmarks(
     wanted = tuple(phases) or tuple(asked.phases)
     training = {patient for patient, cohort in members.items() if cohort == "training"}
     images = _images(snapshot, asked.id, training, wanted)
-    found = _percentiles(asked.id, images, settings, study_folder(snapshot, asked.id), workers or os.cpu_count() or 1)
+    refuse_unplaced(snapshot.store, asked.id, [each.image_source for each in images])
+    found = _percentiles(
+        asked.id, images, settings, folder_of_study(snapshot, asked.id), workers or os.cpu_count() or 1
+    )
     landmarks = []
     for phase in wanted:
         own = [(each, measured) for each, measured in found if each.key.phase == phase and isinstance(measured, tuple)]
@@ -155,7 +158,7 @@ def _settings(study: Study, feature_set: str) -> RadiomicsSettings:
 def _images(snapshot: Snapshot, study: str, patients: set[str], phases: Sequence[str]) -> list[PlannedInput]:
     """Return each image of the patients once, by its content, with one of its masks' keys."""
     found: dict[tuple[str, str], PlannedInput] = {}
-    for mask in study_masks(snapshot, study):
+    for mask in located_masks(snapshot, study):
         if mask.is_primary and mask.key.patient in patients and mask.key.phase in phases:
             named = {field: getattr(mask, field) for field in PlannedInput.__dataclass_fields__}
             found.setdefault((mask.key.phase, mask.image_sha256), PlannedInput(**named))

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from flows.commits.publication import publish_landed
 from flows.engine.progress import progress_bar
+from flows.privacy.places import network_file
 from flows.refresh.feature_sets import settled_version
 from flows.refresh.report import FeatureSetReport
 from schemas.errors import ContractError, NotFoundError
@@ -151,7 +152,7 @@ def _network_set(snapshot: Snapshot, study: Study, ref: FeatureSetRef, *, retry_
     settings = own.network
     if settings is None:
         raise TypeError(f"'{ref.name}' is no set of a network")
-    content = _file_content(snapshot, study, settings)
+    content = _file_content(snapshot, study, ref.name, settings)
     regions = stored_feature_set(snapshot, study, settings.regions)
     definition = NetworkDefinition(
         settings=settings.deciding(),
@@ -214,10 +215,9 @@ def _planned(key: MaskKey, region: Mapping[str, Any], definition: NetworkDefinit
     )
 
 
-def _file_content(snapshot: Snapshot, study: Study, settings: NetworkFileSettings) -> bytes:
+def _file_content(snapshot: Snapshot, study: Study, name: str, settings: NetworkFileSettings) -> bytes:
     """Return the network's file, after its hash was compared with the one in the study file."""
-    study_file = snapshot.row("studies", study=study.id)["file"]
-    file = Path(study_file).parent / settings.file
+    file, study_file = network_file(snapshot, study.id, name, settings.file)
     if not file.is_file():
         raise NotFoundError(
             "the network's file is not there", where=str(file), hint=f"correct 'file' in {study_file} and ingest again"

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from flows.extract.planned import PlannedExtraction, PlannedInput
+from flows.privacy.places import located_masks
 from flows.refresh.feature_sets import BoundFeatureSet
 from flows.refresh.kinds.kind import Dated
 from schemas.keys import MaskKey
 from store.history.snapshot import Snapshot
-from store.history.study_masks import study_masks
 from store.home import Store
 from store.rows.staging import staged_ids
 
@@ -155,5 +155,5 @@ def _inputs(snapshot: Snapshot, study: str, bound: BoundFeatureSet) -> list[Date
             ),
             mask.since,
         )
-        for mask in filter(bound.kind.reads, study_masks(snapshot, study))
+        for mask in filter(bound.kind.reads, located_masks(snapshot, study))
     ]

@@ -11,8 +11,12 @@ from typing import Any
 from flows.commits.erased_meanwhile import carry_out
 from flows.commits.publication import publish_landed
 from flows.engine.progress import progress_bar, say
-from flows.extract.planned import PlannedExtraction
+from flows.extract.batch import Receipt
+from flows.extract.planned import PlannedExtraction, sources_of
+from flows.imaging.sources import file_of_source
 from flows.keep.compact import compact_scattered
+from flows.privacy.places import folder_of_study, refuse_unplaced
+from flows.privacy.reasons import plain_reason
 from flows.refresh.failure_counts import failure_counts
 from flows.refresh.feature_sets import BoundFeatureSet, bound_feature_sets, requested_feature_sets
 from flows.refresh.plan import RefreshPlan, refresh_plan, staging_folder
@@ -29,7 +33,7 @@ from store.commits.writer import lacking
 from store.history.basis import Basis
 from store.history.runs import record_run
 from store.history.snapshot import Snapshot
-from store.history.studies import stored_study, study_folder
+from store.history.studies import stored_study
 from store.home import Store
 from store.rows.staging import discard_staged, discard_unfinished
 
@@ -105,12 +109,13 @@ def _refresh(
         reports += _of_networks(store, asked, networks, dry_run=True, retry_failed=retry_failed)
         return _with_counts(reports, snapshot, asked.id)
     for plan in plans:
+        refuse_unplaced(store, asked.id, [file for each in plan.missing for file in sources_of(each)])
         discard_staged(staging_folder(store, plan.bound), plan.leftovers)
         discard_unfinished(staging_folder(store, plan.bound))
     reports = [
         _report(plan, asked.id, [], None)
         if plan.is_current
-        else _carry_out_plan(store, asked.id, plan, workers or os.cpu_count() or 1, basis, engine)
+        else _carry_out_plan(store, asked, plan, workers or os.cpu_count() or 1, basis, engine)
         for plan in plans
     ]
     reports += _of_networks(store, asked, networks, dry_run=False, retry_failed=retry_failed)
@@ -144,9 +149,9 @@ def _of_networks(
 
 
 def _carry_out_plan(
-    store: Store, study: str, plan: RefreshPlan, workers: int, basis: Basis, engine: Engine
+    store: Store, asked: Study, plan: RefreshPlan, workers: int, basis: Basis, engine: Engine
 ) -> FeatureSetReport:
-    bound, staging = plan.bound, staging_folder(store, plan.bound)
+    study, bound, staging = asked.id, plan.bound, staging_folder(store, plan.bound)
     with record_run(
         store, "refresh", study, {"feature_set": bound.feature_set, "workers": workers, "engine": engine}
     ) as run:
@@ -163,12 +168,13 @@ def _carry_out_plan(
                     bound,
                     plan.missing_by_patient(),
                     staging,
-                    study_folder=study_folder(Snapshot(store), study),
+                    study_folder=folder_of_study(Snapshot(store), study),
+                    names_files=asked.privacy is None,
                     workers=workers,
                     engine=engine,
                     advance=advance,
                 )
-            failures = {r.planned.key: r.failure for r in receipts if r.failure is not None}
+            failures = {r.planned.key: _reason(asked, r) for r in receipts if r.failure is not None}
         staged = [each.extraction_id for each in (*plan.staged, *plan.missing) if each.key not in failures]
         with commit_to(store, f"refresh {study} {bound.feature_set}", basis=basis, run_id=run.run_id) as commit:
             # Asked under the writer's lock: who was erased since the plan was made must not be written back.
@@ -192,6 +198,14 @@ def _carry_out_plan(
         }
     publish_landed(store)
     return report
+
+
+def _reason(study: Study, receipt: Receipt) -> str:
+    """Return why an extraction failed, of a study with ``[privacy]`` without the names of its files."""
+    reason = receipt.failure or ""
+    if study.privacy is None:
+        return reason
+    return plain_reason(reason, [file_of_source(each) for each in sources_of(receipt.planned)])
 
 
 def _append_staged(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+from flows.privacy.identities import Identities, opened_identities
 from flows.study.file import study_file_text
 from flows.study.findings import finding_rows
 from flows.study.imported_tables import ImportedRows, imported_rows
@@ -26,9 +27,11 @@ class CheckedStudy:
     text: str
     tables: StudyTables
     imported: tuple[ImportedRows, ...]
+    identities: Identities
+    """Who a patient of the tables is in the store."""
 
 
-def checked_study(study_file: Path, stored_sets: Callable[[], Collection[str]]) -> CheckedStudy:
+def checked_study(study_file: Path, stored_sets: Callable[[], Collection[str]], store_root: Path) -> CheckedStudy:
     """Return a study and what its tables say.
 
     Parameters
@@ -37,6 +40,8 @@ def checked_study(study_file: Path, stored_sets: Callable[[], Collection[str]]) 
         The study file.
     stored_sets : callable
         Gives the names of the store's feature sets.
+    store_root : Path
+        The store's folder, in which nothing may lie that tells who a pseudonym is.
 
     Raises
     ------
@@ -50,11 +55,12 @@ def checked_study(study_file: Path, stored_sets: Callable[[], Collection[str]]) 
     faults = FaultList()
     for fault in found:
         faults.add(fault)
-    tables, imported = StudyTables(), []
+    tables, imported, identities = StudyTables(), [], Identities()
     if study is not None:
         for fault in (*unfilled_faults(study, text, study_file), *name_faults(study, text, study_file, stored_sets)):
             faults.add(fault)
-        tables = study_tables(study, text, study_file, faults)
+        identities = opened_identities(study, text, study_file, store_root, faults)
+        tables = study_tables(study, text, study_file, faults, identities)
         tables.findings = finding_rows(study, text, study_file, tables, faults)
         for name in study.imported:
             with faults.gathered():
@@ -62,4 +68,4 @@ def checked_study(study_file: Path, stored_sets: Callable[[], Collection[str]]) 
     faults.raise_any(str(study_file))
     if study is None:
         raise AssertionError("a text without faults is a study")
-    return CheckedStudy(study, text, tables, tuple(imported))
+    return CheckedStudy(study, text, tables, tuple(imported), identities)

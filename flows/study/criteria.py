@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import date
 
+from flows.privacy.identities import Identities, moved_date
 from flows.study.outcomes import outcome_columns
 from flows.study.source import StudySource
 from flows.tables.text_table import TextTable
@@ -24,7 +25,9 @@ def criteria_columns(criteria: tuple[Criterion, ...]) -> list[str]:
     return [each.condition.column for each in criteria]
 
 
-def excluded_by(source: StudySource, cohort: TextTable, references: Mapping[str, str | None]) -> dict[str, int]:
+def excluded_by(
+    source: StudySource, cohort: TextTable, references: Mapping[str, str | None], identities: Identities
+) -> dict[str, int]:
     """Return the place, from 0, of the first criterion that excludes each patient; those who are kept are not in it.
 
     Parameters
@@ -36,7 +39,9 @@ def excluded_by(source: StudySource, cohort: TextTable, references: Mapping[str,
     cohort : TextTable
         The cohort table.
     references : mapping of str to str or None
-        The reference date of each patient of the cohort, by pseudonym as the table writes it.
+        The reference date of each patient of the cohort as the store has it, by pseudonym as the table writes it.
+    identities : Identities
+        Which dates the store has.
     """
     asked = [
         (position, each)
@@ -50,7 +55,7 @@ def excluded_by(source: StudySource, cohort: TextTable, references: Mapping[str,
             continue
         for position, criterion in asked:
             try:
-                is_excluded = _excludes(source, cohort, criterion, line, row, references[written])
+                is_excluded = _excludes(source, cohort, criterion, line, row, references[written], identities)
             except ContractError as error:
                 source.cell_fault(cohort, criterion.condition.column, error)
                 break
@@ -93,7 +98,13 @@ def criteria_warnings(source: StudySource, cohort: TextTable) -> Iterator[str]:
 
 
 def _excludes(
-    source: StudySource, cohort: TextTable, criterion: Criterion, line: int, row: dict[str, str], reference: str | None
+    source: StudySource,
+    cohort: TextTable,
+    criterion: Criterion,
+    line: int,
+    row: dict[str, str],
+    reference: str | None,
+    identities: Identities,
 ) -> bool:
     condition = criterion.condition
     cell = row[condition.column]
@@ -113,7 +124,9 @@ def _excludes(
             )
         return criterion.missing == "exclude"
     if condition.days_from_reference is not None and reference is not None:
-        day = date.fromisoformat(str(cohort.date(line, condition.column, row)))
+        # The reference date is as the store has it: both move by the same days, or neither.
+        written = row[source.study.cohort.patient_column]
+        day = date.fromisoformat(str(moved_date(cohort, line, condition.column, row, written, identities)))
         return criterion.excludes(holds=condition.holds_of_day((day - date.fromisoformat(reference)).days))
     if condition.levels:
         return criterion.excludes(holds=condition.holds_of_level(cell))

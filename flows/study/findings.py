@@ -114,7 +114,7 @@ def _rows(
         return []
     with source.faults.gathered():
         table = with_patients(table, source.study.cohort.patient).without(column, tables.excluded_ids)
-    known, rows = KnownIds(patients), []
+    known, rows = KnownIds(patients, is_hidden=source.hides_ids), []
     for line, row in table.rows():
         try:
             if row[column] not in patients:
@@ -124,7 +124,7 @@ def _rows(
                 continue
             who = _who(table, line, findings.reader, row) if reader is None else reader
             if (patients[row[column]], who) in seen:
-                raise table.fault(line, column, f"a second row for '{row[column]}' by reader '{who}'")
+                raise table.fault(line, column, f"a second row for '{patients[row[column]]}' by reader '{who}'")
         except ContractError as error:
             source.cell_fault(table, column, error)
             continue

@@ -57,7 +57,7 @@ def row_keys(
         The cohort.
     """
     stored = {each.written: each.patient for each in patients}
-    known = KnownIds(stored)
+    known = KnownIds(stored, is_hidden=source.hides_ids)
     patient_column = keys[0]
     cells = replace(frame, frame=frame.frame.select(pl.col(keys).cast(pl.String)), missing=())
     rows: list[RowKey] = []
@@ -78,7 +78,8 @@ def row_keys(
             key = (stored[written], phase, lesion)
             if key in seen:
                 of = "".join(f", {row[column]}" for column in keys[1:])
-                raise frame.fault(line, patient_column, f"'{written}'{of} stands here a second time")
+                whose = "this patient" if source.hides_ids else f"'{written}'"
+                raise frame.fault(line, patient_column, f"{whose}{of} stands here a second time")
         except ContractError as error:
             source.cell_fault(frame, patient_column, error)
             continue

@@ -78,7 +78,7 @@ def extraction_rows(
             values |= {columns[at]: None for at in np.flatnonzero(np.isnan(cells))}
             there.add((row.patient, phase))
             if all(value is None for value in values.values()):
-                failures.append(_failure(study.id, name, key, f"no cell of {source.file.name} has a value"))
+                failures.append(_failure(study.id, name, key, f"no cell of {_shown(source)} has a value"))
                 continue
             # The row takes the place of an image: its key and values decide the identity.
             content = sha256_of_json([list(key), list(values.values())])
@@ -90,13 +90,18 @@ def extraction_rows(
             study.id,
             name,
             MaskKey(each.patient, study.cohort.exam, phase, "", READER, 1),
-            f"no row in {source.file.name}" + (f" of phase {phase}" if table.phase else ""),
+            f"no row in {_shown(source)}" + (f" of phase {phase}" if table.phase else ""),
         )
         for each in patients
         for phase in phases
         if (each.patient, phase) not in there
     ]
     return records, failures
+
+
+def _shown(table: TextTable) -> str:
+    """Return what a failure, which is stored, calls a table."""
+    return "the table" if table.hides_ids else table.file.name
 
 
 def _failure(study: str, feature_set: str, key: MaskKey, reason: str) -> Row:

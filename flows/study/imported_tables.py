@@ -84,6 +84,7 @@ def imported_rows(study: Study, name: str, text: str, study_file: Path, tables: 
     file = real_path(study_file.parent / table.table)
     at = source.at("imported", name, "table")
     frame = read_table(file, at, missing=table.missing, as_text=False, form=table)
+    frame = frame.hiding_ids() if source.hides_ids else frame
     patient = table.patient or study.cohort.patient
     named = {"phase": table.phase, "lesion": table.lesion}
     further = {key: column for key, column in named.items() if column is not None}
@@ -134,7 +135,8 @@ def imported_rows(study: Study, name: str, text: str, study_file: Path, tables: 
         *_identifying(first, {column: per_patient[column] for column in numbers}, tables),
     )
     review = ColumnReview(tuple(numbers), left_out, chosen.excluded, warned)
-    return ImportedRows(name, file, table.description, definition, tuple(records), review, tuple(failures), frame.notes)
+    description = table.description or f"imported from {'a table' if source.hides_ids else file.name}"
+    return ImportedRows(name, file, description, definition, tuple(records), review, tuple(failures), frame.notes)
 
 
 def _first_rows(rows: Sequence[RowKey]) -> dict[str, int]:

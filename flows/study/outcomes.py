@@ -101,15 +101,17 @@ def _outcome(
     return {"event": int(event), "time": time, "time_unit": outcome.unit}, *outcome.label(event=event, time=time)
 
 
-def split_members(source: StudySource, cohort: TextTable, label_rows: Iterable[Row]) -> dict[str, dict[str, str]]:
-    """Return each split's patients and their cohorts.
+def split_members(
+    source: StudySource, cohort: TextTable, label_rows: Iterable[Row], patients: Mapping[str, str]
+) -> dict[str, dict[str, str]]:
+    """Return each split's patients, by their stored pseudonyms as `outcome_rows` takes them, and their cohorts.
 
     A split is not drawn, nor checked for its classes, where the tables have faults: its labels may be at fault.
     """
     labels = {row["patient"]: row["label"] for row in label_rows if row["label"] is not None}
     found: dict[str, dict[str, str]] = {}
     for name, split in source.study.splits.items():
-        members = _column_members(source, split, cohort, name) if isinstance(split, ColumnSplit) else {}
+        members = _column_members(source, split, cohort, name, patients) if isinstance(split, ColumnSplit) else {}
         if source.faults:
             continue
         with source.faults.gathered():
@@ -119,21 +121,24 @@ def split_members(source: StudySource, cohort: TextTable, label_rows: Iterable[R
     return found
 
 
-def _column_members(source: StudySource, split: ColumnSplit, cohort: TextTable, name: str) -> dict[str, str]:
+def _column_members(
+    source: StudySource, split: ColumnSplit, cohort: TextTable, name: str, patients: Mapping[str, str]
+) -> dict[str, str]:
     if not source.has(cohort, split.column, "splits", name, "column"):
         return {}
     study, names = source.study, {split.training: "training", split.validation: "validation"}
     message = f"is neither '{split.training}' nor '{split.validation}'"
     members = {}
     for line, row in cohort.rows():
-        if not (cell := row[split.column]):
+        patient = patients.get(row[study.cohort.patient_column])
+        if patient is None or not (cell := row[split.column]):
             continue
         try:
             level = cohort.level(line, split.column, cell, tuple(names), message)
         except ContractError as error:
             source.cell_fault(cohort, split.column, error)
             continue
-        members[study.stored_patient(row[study.cohort.patient_column])] = names[level]
+        members[patient] = names[level]
     return members
 
 

@@ -26,6 +26,11 @@ class StudySource:
     file: Path
     faults: FaultList
 
+    @property
+    def hides_ids(self) -> bool:
+        """Return whether no id of a patient is named, in messages either."""
+        return self.study.privacy is not None
+
     def at(self, *path: str | int) -> str:
         """Return ``file:line`` of a key."""
         return f"{self.file}:{line_of(self.text, path)}"
@@ -33,7 +38,9 @@ class StudySource:
     def table(self, name: str, path: tuple[str, ...], form: TableForm) -> TextTable | None:
         """Return a table that a key names, None where it cannot be read, which is a fault."""
         with self.faults.gathered():
-            return read_table(self.file.parent / name, self.at(*path), missing=self.study.cohort.missing, form=form)
+            missing = self.study.cohort.missing
+            table = read_table(self.file.parent / name, self.at(*path), missing=missing, form=form)
+            return table.hiding_ids() if self.hides_ids else table
         return None
 
     def has(self, table: TextTable, column: str, *path: str | int) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from flows.privacy.identities import Identities, UnknownIdError, moved_date, plain_identities
 from flows.study.criteria import criteria_columns, criteria_warnings, excluded_by
 from flows.study.exams import PatientExam, listed_exams
 from flows.study.outcomes import outcome_columns, outcome_notes, outcome_rows, split_members
@@ -47,10 +48,13 @@ class CohortPatient:
     reference_on: str | None
     """The date at which the study predicts for this patient."""
     readings: tuple[Reading, ...]
+    line: int = 0
+    """Of the cohort table; 0 where it is not known."""
 
     def pattern_values(self, exam: str, phase: str, lesion: str, reading: Reading) -> dict[str, str | int]:
         """Return what stands for each field of a path pattern."""
-        keys: dict[str, str | int] = {"patient": self.written, "exam": exam, "phase": phase, "lesion": lesion}
+        named = next((each.written for each in self.exams if each.name == exam and each.written), exam)
+        keys: dict[str, str | int] = {"patient": self.written, "exam": named, "phase": phase, "lesion": lesion}
         return keys | {"reader": reading.reader, "reading": reading.reading}
 
 
@@ -93,7 +97,13 @@ class StudyTables:
         return frozenset(each.patient.written for each in self.excluded)
 
 
-def study_tables(study: Study, text: str, study_file: Path, faults: FaultList | None = None) -> StudyTables:
+def study_tables(
+    study: Study,
+    text: str,
+    study_file: Path,
+    faults: FaultList | None = None,
+    identities: Identities | None = None,
+) -> StudyTables:
     """Return what a study's tables say.
 
     Parameters
@@ -106,6 +116,8 @@ def study_tables(study: Study, text: str, study_file: Path, faults: FaultList | 
         Where it lies; tables are found relative to it.
     faults : FaultList, optional
         Takes all faults of the tables; what is returned is then what could be read. Where absent, they are raised.
+    identities : Identities, optional
+        Who a patient of the tables is in the store; as the tables write it, after the prefix, where absent.
 
     Raises
     ------
@@ -115,16 +127,17 @@ def study_tables(study: Study, text: str, study_file: Path, faults: FaultList | 
     own = FaultList()
     into = own if faults is None else faults
     tables = StudyTables()
+    identities = identities or plain_identities(study)
     source = StudySource(study, text, study_file, into)
     cohort = source.table(study.cohort.table, ("cohort", "table"), study.cohort)
     if cohort is not None:
         cohort = _checked_cohort(source, cohort)
     if cohort is not None:
         tables.notes += cohort.notes
-        assessed = _with_exams(source, _patients(source, cohort))
+        assessed = _with_exams(source, _patients(source, cohort, identities), identities)
         chosen = [each for each in study.readings if each.where in cohort.frame.columns]
         tables.notes += tuple(dict.fromkeys(note for each in chosen for note in _sides(cohort, each).notes))
-        cohort = _with_criteria(source, cohort, assessed, tables)
+        cohort = _with_criteria(source, cohort, assessed, tables, identities)
         if study.cohort.person in cohort.frame.columns:
             people = {row[study.cohort.patient_column]: row[study.cohort.person] for _, row in cohort.rows()}
             tables.people = {pseudonym: person for pseudonym, person in people.items() if person}
@@ -135,13 +148,13 @@ def study_tables(study: Study, text: str, study_file: Path, faults: FaultList | 
     if clinical is not None:
         if clinical is not cohort:
             tables.notes += clinical.notes
-        tables.clinical = _clinical_rows(source, clinical, tables)
+        tables.clinical = _clinical_rows(source, clinical, tables, identities)
     if cohort is not None and tables.patients:
+        patients = {each.written: each.patient for each in tables.patients}
         if study.outcome is not None:
-            patients = {each.written: each.patient for each in tables.patients}
             tables.outcomes, tables.labels = outcome_rows(source, study.outcome, cohort, patients)
             tables.notes += outcome_notes(study.outcome, cohort)
-        tables.splits = split_members(source, cohort, tables.labels)
+        tables.splits = split_members(source, cohort, tables.labels, patients)
     own.raise_any(str(study_file))
     return tables
 
@@ -152,11 +165,15 @@ def _named_by(study: Study) -> str:
 
 
 def _with_criteria(
-    source: StudySource, cohort: TextTable, assessed: list[CohortPatient], tables: StudyTables
+    source: StudySource,
+    cohort: TextTable,
+    assessed: list[CohortPatient],
+    tables: StudyTables,
+    identities: Identities,
 ) -> TextTable:
     """Note who is in the study and who is excluded from it, and return the cohort table of the former."""
     tables.warnings += tuple(criteria_warnings(source, cohort))
-    excluded = excluded_by(source, cohort, {each.written: each.reference_on for each in assessed})
+    excluded = excluded_by(source, cohort, {each.written: each.reference_on for each in assessed}, identities)
     tables.patients = [each for each in assessed if each.written not in excluded]
     if assessed and not tables.patients:
         where = source.at("criteria", 0)
@@ -202,7 +219,7 @@ def _cohort_columns(study: Study) -> list[str]:
     return list(dict.fromkeys(name for name in names if name is not None))
 
 
-def _patients(source: StudySource, cohort: TextTable) -> list[CohortPatient]:
+def _patients(source: StudySource, cohort: TextTable, identities: Identities) -> list[CohortPatient]:
     study, columns = source.study, set(cohort.frame.columns)
     found: dict[str, CohortPatient] = {}
     column = study.cohort.patient_column
@@ -211,41 +228,45 @@ def _patients(source: StudySource, cohort: TextTable) -> list[CohortPatient]:
     offered = [each for each in study.readings if each.where is None or each.where in columns]
     sides = {each: _sides(cohort, each) for each in offered if each.where is not None}
     # As many ids as rows: each is compared with all.
-    known = KnownIds(cell.strip() for cell in cohort.frame[column] if cell)
+    known = KnownIds((cell.strip() for cell in cohort.frame[column] if cell), is_hidden=source.hides_ids)
     for line, row in cohort.rows():
         cell = row[column]
         try:
-            patient = _pseudonym.validate_python(study.stored_patient(_pseudonym.validate_python(cell)))
-        except ValidationError:
-            is_empty_row = not cell and cohort.is_empty_line(line)
-            words = pseudonym_fault(cell, is_empty_row=is_empty_row, is_joined=column != study.cohort.patient)
-            words += cohort.second_header(line)
+            patient = _pseudonym.validate_python(identities.stored(_pseudonym.validate_python(cell)))
+        except (ValidationError, UnknownIdError) as error:
+            words = pseudonym_fault(
+                cell,
+                is_empty_row=not cell and cohort.is_empty_line(line),
+                is_joined=column != study.cohort.patient,
+                is_hidden=source.hides_ids,
+            )
+            words = str(error) if isinstance(error, UnknownIdError) else words + cohort.second_header(line)
             source.cell_fault(cohort, column, cohort.fault(line, column, words))
             continue
-        fault = f"patient '{cell}' stands here a second time" if patient in found else known.twin(cell)
+        fault = _doubled(found[patient], cell, source) if patient in found else known.twin(cell)
         if fault:
             source.cell_fault(cohort, column, cohort.fault(line, column, fault))
             continue
         dates: dict[str | None, str | None] = {None: None}
         for each in dict.fromkeys((exam_date, reference_date)):
             with source.faults.gathered(f"{cohort.file}:{each}"):
-                dates[each] = cohort.date(line, each, row)
+                dates[each] = moved_date(cohort, line, each, row, cell, identities)
         readings = []
         for reading in offered:
             with source.faults.gathered(f"{cohort.file}:{reading.where}"):
                 if reading not in sides or sides[reading].is_positive(line, row):
                     readings.append(reading)
         exam = PatientExam(study.cohort.exam, dates.get(exam_date))
-        found[patient] = CohortPatient(patient, cell, (exam,), dates.get(reference_date), tuple(readings))
+        found[patient] = CohortPatient(patient, cell, (exam,), dates.get(reference_date), tuple(readings), line)
     return list(found.values())
 
 
-def _with_exams(source: StudySource, patients: list[CohortPatient]) -> list[CohortPatient]:
+def _with_exams(source: StudySource, patients: list[CohortPatient], identities: Identities) -> list[CohortPatient]:
     """Return the patients with the exams that a table of its own lists, where the study has one."""
     exams = source.study.exams
     if exams is None:
         return patients
-    listed = listed_exams(source, exams, {each.written: each.patient for each in patients})
+    listed = listed_exams(source, exams, {each.written: each.patient for each in patients}, identities)
     with_exams = [replace(each, exams=tuple(listed.get(each.patient, ()))) for each in patients]
     if source.study.cohort.reference_date is not None:
         return with_exams
@@ -262,7 +283,16 @@ def _sides(cohort: TextTable, reading: Reading) -> TwoSides:
     return TwoSides(cohort, str(reading.where), "[[readings]]", reading.equals, negative, "equals")
 
 
-def _clinical_rows(source: StudySource, table: TextTable, tables: StudyTables) -> list[Row]:
+def _doubled(known: CohortPatient, cell: str, source: StudySource) -> str:
+    """Return the fault of a row whose pseudonym another row has."""
+    if known.written != cell:
+        return f"the row of line {known.line} has another id and the same pseudonym"
+    if source.hides_ids:
+        return f"the patient of line {known.line} stands here a second time"
+    return f"patient '{cell}' stands here a second time"
+
+
+def _clinical_rows(source: StudySource, table: TextTable, tables: StudyTables, identities: Identities) -> list[Row]:
     study, patients = source.study, {each.written: each.patient for each in tables.patients}
     variables = {
         name: variable
@@ -284,7 +314,7 @@ def _clinical_rows(source: StudySource, table: TextTable, tables: StudyTables) -
     read = {variable.column or name for name, variable in variables.items()}
     table = table.narrowed((column, *([observed_at] if observed_at else []), *read))
     rows: list[Row] = []
-    known = KnownIds(patients)
+    known = KnownIds(patients, is_hidden=source.hides_ids)
     seen: set[tuple[str, str]] = set()
     for line, row in table.rows():
         try:
@@ -294,7 +324,7 @@ def _clinical_rows(source: StudySource, table: TextTable, tables: StudyTables) -
                 if patients and study.clinical.has_table:
                     raise table.fault(line, column, _stranger(table, line, row[column], known))
                 continue
-            date = table.date(line, observed_at, row) or ""
+            date = moved_date(table, line, observed_at, row, row[column], identities) or ""
             if (patient, date) in seen:
                 raise table.fault(line, column, f"a second row for '{patient}' of the same date")
         except ContractError as error:

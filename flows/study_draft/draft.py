@@ -43,6 +43,8 @@ class Images:
     """Reader and number of the reading; one of the default where empty."""
     loose_masks: list[MaskPattern] = field(default_factory=list)
     """Masks of no image that was recognised."""
+    is_dicom: bool = False
+    """They were exported from an archive, whose ids and dates are those of patients."""
     short_of: dict[tuple[str, int], frozenset[str]] = field(default_factory=dict)
     """Patients with some mask who lack that of a reading."""
 

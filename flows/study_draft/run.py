@@ -132,6 +132,7 @@ def _images(listing: FolderListing, ids: frozenset[str], look: LabelLook) -> Ima
         _give_loose_masks(dicom, volumes.loose_masks, look)
         if dicom.masked or len(dicom.phases) >= len(volumes.phases):
             found = _with_masks(dicom, listing)
+            found.is_dicom = True
             for phase in volumes.phases:
                 listing.notes.append(f"images {phase.image} are left aside: those in DICOM are taken")
     for each in found.loose_masks:

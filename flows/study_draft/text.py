@@ -59,6 +59,7 @@ def drafted_text(folder: Path, source: Path, images: Images, table: CohortTable 
         f'question = ""  {DECIDE}what it asks',
         "",
         *cohort_lines(prefix, table),
+        *(_privacy() if images.is_dicom else ()),
         *(line for phase in images.phases for line in _phase(prefix, phase)),
         *_readings(images),
         *clinical_lines(prefix, table),
@@ -107,6 +108,18 @@ def _models(images: Images) -> Iterator[str]:
             yield 'base = "radiomics_lr"'
         yield f"feature_set = {quoted(_SETS[modality])}"
         yield f"phases = [{', '.join(quoted(each.name) for each in images.phases if each.modality == modality)}]"
+
+
+def _privacy() -> Iterator[str]:
+    yield "# The store gets pseudonyms, dates that are moved, and no paths. Ingest makes the key where there is none."
+    yield "[privacy]"
+    yield (
+        f'pseudonyms = "hash"  {DECIDE}"map", with map = "FILE.csv", where a table of pseudonyms is kept; no [privacy] '
+        "where the ids are pseudonyms"
+    )
+    yield f'key = "../pseudonyms.key"  {DECIDE}where it lies: not where the store or this folder is handed on'
+    yield f'dates = "shift"  {DECIDE}"keep" leaves each date as it is'
+    yield ""
 
 
 def _phase(prefix: str, phase: DraftPhase) -> Iterator[str]:

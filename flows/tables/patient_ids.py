@@ -91,22 +91,22 @@ def _ids(table: TextTable, column: str) -> pl.Series:
         if wrong.any():
             cell = there.filter(wrong)[0]
             row = int((series == cell).arg_true()[0])
-            raise table.fault(
-                table.line_of(row), column, f"{cell!r} is no id: ids are text, or whole numbers below {_EXACT}"
-            )
+            what = "this" if table.hides_ids else repr(cell)
+            words = f"{what} is no id: ids are text, or whole numbers below {_EXACT}"
+            raise table.fault(table.line_of(row), column, words)
         return series.fill_nan(None).cast(pl.Int64).cast(pl.String)
     text = series.cast(pl.String).str.strip_chars()
     cells = text.filter(text.is_not_null() & (text != ""))
     shortened = text.str.contains(_SHORTENED).fill_null(value=False)
     if shortened.any():
         row = int(shortened.arg_true()[0])
-        raise table.fault(table.line_of(row), column, pseudonym_fault(text[row]))
+        raise table.fault(table.line_of(row), column, pseudonym_fault(text[row], is_hidden=table.hides_ids))
     if not cells.is_empty() and cells.str.contains(r"^-?[0-9]+(?:\.0+)?$").all():
         return text.map_elements(whole_number_text, return_dtype=pl.String)
     return text
 
 
-def pseudonym_fault(cell: str, *, is_empty_row: bool = False, is_joined: bool = False) -> str:
+def pseudonym_fault(cell: str, *, is_empty_row: bool = False, is_joined: bool = False, is_hidden: bool = False) -> str:
     """Return what is wrong with a cell that is no pseudonym.
 
     Parameters
@@ -117,16 +117,21 @@ def pseudonym_fault(cell: str, *, is_empty_row: bool = False, is_joined: bool = 
         No other cell of its row has a value: it is an empty line.
     is_joined : bool
         It is put together from several columns.
+    is_hidden : bool
+        Say it without the cell.
     """
     if not cell:
-        what = "one of these cells is empty" if is_joined else "the cell is empty"
-        return f"'' is no pseudonym: {'the row is empty, delete it' if is_empty_row else what}"
+        empty = "one of these cells is empty" if is_joined else "the cell is empty"
+        return f"'' is no pseudonym: {'the row is empty, delete it' if is_empty_row else empty}"
+    what = "this id" if is_hidden else f"'{cell}'"
     if re.fullmatch(_SHORTENED, cell):
-        return f"'{cell}' is no pseudonym: a program has shortened a long number; format the column as text"
+        return f"{what} is no pseudonym: a program has shortened a long number; format the column as text"
     foreign = sorted(set(re.findall(r"[^A-Za-z0-9._:-]", cell)))
+    if foreign and is_hidden:
+        return f"{what} has characters that no id has: letters, digits and . _ : - are read"
     if foreign:
-        return f"'{cell}' is no pseudonym: it has {', '.join(map(_character, foreign[:3]))}"
-    return f"'{cell}' is no pseudonym: it " + ("is too long" if len(cell) > 64 else "begins with no letter or digit")
+        return f"{what} is no pseudonym: it has {', '.join(map(_character, foreign[:3]))}"
+    return f"{what} is no pseudonym: it " + ("is too long" if len(cell) > 64 else "begins with no letter or digit")
 
 
 class KnownIds:
@@ -136,10 +141,13 @@ class KnownIds:
     ----------
     ids : iterable of str
         As the cohort table writes them.
+    is_hidden : bool
+        Say what is wrong without naming an id.
     """
 
-    def __init__(self, ids: Iterable[str]) -> None:
+    def __init__(self, ids: Iterable[str], *, is_hidden: bool = False) -> None:
         self._ids = list(ids)
+        self._is_hidden = is_hidden
         # Each compares an id with thousands, and no more faults are listed.
         self._look_ups = LISTED_FAULTS
         self._alike = {_without_all(each): each for each in reversed(self._ids)}
@@ -152,6 +160,10 @@ class KnownIds:
     def stranger(self, patient: str) -> str:
         """Return the fault of an id that the cohort table does not have, with the nearest one that it has."""
         known = self.like(patient)
+        if self._is_hidden:
+            return "this id is not in the cohort table" + (
+                "" if known is None else f", which has one like it: {_difference(patient, known)}"
+            )
         if known is None:
             self._look_ups -= 1
             nearest = nearest_words(patient, self._ids) if self._look_ups >= 0 else ""
@@ -163,6 +175,8 @@ class KnownIds:
         known = self._alike.get(_without_all(patient))
         if known is None or known == patient:
             return None
+        if self._is_hidden:
+            return f"this id and that of another row are probably one patient: {_difference(patient, known)}"
         return f"'{patient}' and '{known}' are probably one patient: {_difference(patient, known)}"
 
 

@@ -48,6 +48,12 @@ class TextTable:
     """How its days are written besides ISO 8601, as the study file declares."""
     whole: pl.DataFrame | None = field(default=None, repr=False)
     """All columns, where the table was narrowed to those that a study reads."""
+    hides_ids: bool = False
+    """Faults name the line of a patient, and never the id."""
+
+    def hiding_ids(self) -> TextTable:
+        """Return the table with faults that name no id."""
+        return replace(self, hides_ids=True)
 
     def narrowed(self, columns: Iterable[str]) -> TextTable:
         """Return the table with these of its columns alone: a row of the others is not made text cell by cell."""
@@ -90,9 +96,8 @@ class TextTable:
                 kept.append(number)
             for column in columns:
                 if row[column] != known[column]:
-                    said = (
-                        f"'{row[column]}' here, '{known[column]}' on line {known_line}, {key} '{row[key]}' both times"
-                    )
+                    whose = key if self.hides_ids else f"{key} '{row[key]}'"
+                    said = f"'{row[column]}' here, '{known[column]}' on line {known_line}, {whose} both times"
                     raise self.fault(line, column, said)
         whole = None if self.whole is None else self.whole[kept]
         return replace(self, frame=self.frame[kept], lines=[self.line_of(number) for number in kept], whole=whole)

@@ -25,6 +25,7 @@ from schemas.features.region_settings import RegionSettings
 from schemas.features.sets import BUILT_IN, RESERVED_NAMES, ComputedSettings, FeatureSetRef
 from schemas.keys import FeatureSetName, FeatureSetReference, Name, Pseudonym
 from schemas.plain_keys import Combination
+from schemas.privacy.rule import Privacy
 from schemas.study.cohort import Clinical, Cohort, Phase, Reading, case_faults, exam_date_column, exam_window
 from schemas.study.imported import ImportedTable
 from schemas.study.models import LACKS_ITS_MINIMUM, FactorRule, ModelSettings
@@ -85,7 +86,7 @@ class Study(Written):
     """A whole study file."""
 
     declared_later: ClassVar[frozenset[str]] = frozenset(
-        {"primary_comparisons", "net_benefit_range", "exams", "lesions", "criteria", "findings"}
+        {"primary_comparisons", "net_benefit_range", "exams", "lesions", "criteria", "findings", "privacy"}
     )
 
     study: Header
@@ -118,6 +119,8 @@ class Study(Written):
     """Pairs of models that are compared because that was decided on beforehand: Holm's family is these tests."""
     net_benefit_range: tuple[Threshold, Threshold] | None = None
     """The lowest and the highest threshold probability at which somebody would act."""
+    privacy: Privacy | None = None
+    """What of ids, dates and paths may enter the store; as the tables write them where absent."""
 
     @model_validator(mode="after")
     def _completes_its_variants(self) -> Self:

@@ -10,16 +10,16 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any
 
-from sqlalchemy import insert, update
+from sqlalchemy import insert, select, update
 
 from schemas.errors import RadzooError
 from schemas.keys import canonical_json
-from store.catalogue.connection import write_transaction
+from store.catalogue.connection import read_transaction, write_transaction
 from store.catalogue.tables import runs
 from store.home import Store
 from store.times import utc_now
 
-__all__ = ["Run", "record_run"]
+__all__ = ["Run", "first_run", "record_run"]
 
 _LIBRARIES = ("radzoo", "duckdb", "numpy", "pyarrow", "pyradiomics-bhklab", "scikit-learn", "SimpleITK")
 
@@ -30,6 +30,12 @@ class Run:
 
     run_id: str
     summary: dict[str, Any] = field(default_factory=dict)
+
+
+def first_run(store: Store) -> str | None:
+    """Return the id of the store's first run, which tells one store from another wherever it lies; None before it."""
+    with read_transaction(store.engine) as connection:
+        return connection.execute(select(runs.c.run_id).order_by(runs.c.started_at, runs.c.run_id).limit(1)).scalar()
 
 
 @contextmanager

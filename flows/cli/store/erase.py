@@ -10,6 +10,10 @@ from cyclopts import Parameter
 
 from flows.cli.outcome import CommandResult, Context, json_text, table_text
 from flows.engine.progress import say
+from flows.privacy.look_up import pseudonym_by_key, pseudonym_by_study
+from flows.privacy.places import forget_patient
+from flows.study.file import study_file_text
+from flows.tables.file_faults import real_path
 from schemas.documents.erasure_receipt import ErasureReceipt
 from schemas.errors import NotFoundError, UsageError
 from store.erasure.erase import erase_patient, planned_erasure
@@ -24,8 +28,11 @@ Shared = Annotated[Context, Parameter(parse=False)]
 
 
 def erase(
-    patient: str,
+    patient: str | None = None,
     *,
+    id: str | None = None,  # noqa: A002  (the option's name)
+    study_file: Path | None = None,
+    key: Path | None = None,
     yes: Annotated[bool, Parameter(negative="")] = False,
     dry_run: Annotated[bool, Parameter(negative="")] = False,
     receipt: Path | None = None,
@@ -41,10 +48,19 @@ def erase(
     Outside the store nothing is removed: study tables, images, masks and copies of the store are yours. A backup loses
     the patient when radzoo store backup runs the next time.
 
+    Where a study has [privacy] and the patient is known by the id of its tables, --id gives it, with the study file or
+    the key that made the pseudonym. --id - asks for it, so that it stands in no history of the shell.
+
     Parameters
     ----------
     patient
         The pseudonym, as the store has it.
+    id
+        Instead of the pseudonym: the id as the study's tables write it, or - to be asked.
+    study_file
+        With --id: the study file, whose [privacy] says how ids become pseudonyms.
+    key
+        With --id: the file of the key, where the study file is not there.
     yes
         Do not ask.
     dry_run
@@ -56,8 +72,10 @@ def erase(
     --------
     radzoo store erase P001 --dry-run
     radzoo store erase P001 --receipt receipt.json
+    radzoo store erase --id - --study-file my-study/study.toml
     """
     store = Store(context.store)
+    patient = _pseudonym(store, patient, id, study_file, key)
     plan = planned_erasure(store, patient)
     if dry_run:
         return CommandResult(f"{_plan_text(plan)}\nnothing was removed", _plan_data(plan))
@@ -69,12 +87,34 @@ def erase(
         _ask(plan)
     known = set(Snapshot(store).arrow("erasures").column("erasure_id").to_pylist())
     given = erase_patient(store, patient)
+    forget_patient(store, patient)
     if receipt is not None:
         receipt.write_text(json_text(given) + "\n", encoding="utf-8")
     left = naming_files(store, patient)
     running = [row for row in Snapshot(store).arrow("runs").to_pylist() if row["status"] == "running"]
     text = _receipt_text(given, left, len(running), is_repeated=given["erasure_id"] in known)
     return CommandResult(text, given | {"files_that_name_the_patient": left})
+
+
+def _pseudonym(
+    store: Store, patient: str | None, written: str | None, study_file: Path | None, key: Path | None
+) -> str:
+    """Return the pseudonym of whom the options name."""
+    if (patient is None) == (written is None):
+        raise UsageError("name the patient by the pseudonym, or by --id", hint="radzoo store erase --help")
+    if patient is not None:
+        if study_file is not None or key is not None:
+            raise UsageError("--study-file and --key belong to --id", hint="radzoo store erase --help")
+        return patient
+    if (study_file is None) == (key is None):
+        raise UsageError("--id needs --study-file STUDY.toml or --key FILE", hint="radzoo store erase --help")
+    if written == "-":
+        say("The id, as the study's tables write it:")
+        written = sys.stdin.readline()
+    if study_file is not None:
+        study_file = real_path(study_file)
+        return pseudonym_by_study(study_file, study_file_text(study_file), store.root, str(written).strip())
+    return pseudonym_by_key(store, Path(str(key)), str(written).strip())
 
 
 def _try_to_write(receipt: Path) -> None:

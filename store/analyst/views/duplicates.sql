@@ -11,7 +11,7 @@
 -- @lesion lesion within the patient, NULL for an image
 -- @reader who drew the mask, NULL for an image
 -- @reading which time this reader drew it, NULL for an image
--- @source file it was read from
+-- @source file it was read from; NULL where [privacy] keeps paths out
 with placed as (
     select
         'image' as content, image_sha256 as sha256, patient, exam, phase, null::varchar as lesion,
@@ -37,6 +37,7 @@ counted as (
     having count(*) > 1
 )
 select
-    content, sha256, across, places, patients, patient, exam, phase, lesion, reader, reading, source
+    content, sha256, across, places, patients, patient, exam, phase, lesion, reader, reading,
+    nullif(source, '') as source
 from counted join placed using (content, sha256)
 order by patients desc, content, sha256, patient, exam, phase, lesion, reader, reading

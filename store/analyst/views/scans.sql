@@ -6,6 +6,6 @@
 -- @image_sha256 hash of voxels and geometry, independent of the file format
 -- @voxels [1] number of voxels
 -- @spacing_mm [mm] voxel spacing, x y z
--- @source file the image was read from; of DICOM the folder as JSON, with what is chosen of it
-select patient, exam, phase, modality, image_sha256, voxels, spacing_mm, source
+-- @source file the image was read from, of DICOM JSON with what is chosen; NULL where [privacy] keeps paths out
+select patient, exam, phase, modality, image_sha256, voxels, spacing_mm, nullif(source, '') as source
 from catalogue.scans

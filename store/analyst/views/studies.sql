@@ -6,12 +6,12 @@
 -- @patients patients in the study
 -- @labelled patients with a label
 -- @events patients with label 1
--- @file the study file it was read from
+-- @file the study file it was read from; NULL where [privacy] keeps paths out
 -- @since_commit commit that wrote this version of the study
 select
     s.study, s.title, s.question, s.outcome,
     (select count(*) from catalogue.study_patients p where p.study = s.study) as patients,
     (select count(l.label) from catalogue.labels l where l.study = s.study) as labelled,
     (select sum(l.label) from catalogue.labels l where l.study = s.study)::bigint as events,
-    s.file, s.added_commit as since_commit
+    nullif(s.file, '') as file, s.added_commit as since_commit
 from catalogue.studies s

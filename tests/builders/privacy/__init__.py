@@ -1,0 +1,1 @@
+"""Studies whose files name their patients."""
