@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from flows.cli.answers.columns import column_lines
 from flows.cli.outcome import CommandResult, Context, Workers, counted
 from flows.engine.progress import say
-from flows.ingest.run import IngestReport
+from flows.ingest.report import IngestReport
 from flows.ingest.run import ingest as ingest_study
 from flows.study.file import study_file_text
 from flows.study.of_table import TableOfFeatures, study_text

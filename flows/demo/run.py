@@ -9,7 +9,8 @@ from flows.bench.run import BenchReport, bench
 from flows.demo.files import PUBLISHED_PATIENTS, ImageFormat, demo_study
 from flows.demo.phantom.liver import DEFAULT_SCALE
 from flows.engine.progress import say
-from flows.ingest.run import IngestReport, ingest
+from flows.ingest.report import IngestReport
+from flows.ingest.run import ingest
 from flows.refresh.report import FeatureSetReport
 from flows.refresh.run import refresh
 from flows.report.page import write_report

@@ -10,7 +10,7 @@ from typing import Any
 
 from flows.ingest.inventory import Inventory
 from flows.privacy.places import KnownFiles
-from flows.study.tables import CohortPatient
+from flows.study.patients import CohortPatient
 from flows.tables.file_faults import file_fault
 from schemas.errors import ContractError
 from schemas.fault_list import FaultList

@@ -16,7 +16,7 @@ from typing import Any
 from flows.ingest.inventory import Inventory, KnownMasks, PatientInventory
 from flows.ingest.patient_reading import PatientReading
 from flows.scans.reader import ImageReader
-from flows.study.tables import CohortPatient
+from flows.study.patients import CohortPatient
 from schemas.study.file import Study
 
 __all__ = ["image_inventory"]

@@ -9,7 +9,7 @@ from typing import Any
 
 from flows.privacy.places import table_file
 from flows.refresh.kinds.described import described_feature
-from flows.study.imported_tables import ImportedRows
+from flows.study.imported.tables import ImportedRows
 from schemas.errors import ContractError
 from schemas.keys import MaskKey, canonical_json
 from store.commits.commit import Commit

@@ -6,7 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Inventory", "KnownMasks", "PatientInventory"]
+from flows.imaging.grids import Place
+from flows.imaging.sources import Source
+from schemas.study.cohort import Phase
+
+__all__ = ["Inventory", "KnownMasks", "PatientInventory", "PhaseScan"]
 
 Row = dict[str, Any]
 
@@ -66,3 +70,18 @@ class KnownMasks:
     def of(self, source: str) -> dict[int, Row]:
         """Return the masks that a source gave, by their label."""
         return self._of_source.get(source, {})
+
+
+@dataclass
+class PhaseScan:
+    """The image of a phase of an exam, as far as it could be read."""
+
+    exam: str
+    name: str
+    """The phase's."""
+    phase: Phase
+    source: Source
+    row: Row | None = None
+    place: Place | None = None
+    """None where it need not be read, or could not."""
+    fault: str = ""

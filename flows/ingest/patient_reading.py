@@ -8,16 +8,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from flows.imaging.grids import Place
 from flows.imaging.labels import LabelAbsentError, StructureAbsentError
 from flows.imaging.opened_files import is_absent, shown_below, system_words
 from flows.imaging.sources import Source, image_source, mask_source, stat_of_source
-from flows.ingest.inventory import KnownMasks, PatientInventory
-from flows.ingest.lesion_choice import lesions_without_a_mask, marked_masks
+from flows.ingest.cases.lesion_choice import lesions_without_a_mask, marked_masks
+from flows.ingest.inventory import KnownMasks, PatientInventory, PhaseScan
 from flows.privacy.reasons import plain_reason
 from flows.scans.last_image import ReadImage
 from flows.scans.reader import ImageReader
-from flows.study.tables import CohortPatient
+from flows.study.patients import CohortPatient
 from schemas.cases.lesions import UNION, LesionPart, Lesions
 from schemas.errors import ContractError
 from schemas.keys import MaskKey
@@ -31,21 +30,6 @@ Row = dict[str, Any]
 _LONGEST_REASON = 1000
 ONE_LESION = "1"
 """What the lesion of a mask is called where the study tells no several."""
-
-
-@dataclass
-class _Scan:
-    """The image of a phase of an exam, as far as it could be read."""
-
-    exam: str
-    name: str
-    """The phase's."""
-    phase: Phase
-    source: Source
-    row: Row | None = None
-    place: Place | None = None
-    """None where it need not be read, or could not."""
-    fault: str = ""
 
 
 @dataclass
@@ -96,7 +80,7 @@ class PatientReading:
 
     def _read_phase(self, exam: str, name: str, phase: Phase) -> None:
         file = self._file(phase.image, exam, name, ONE_LESION, Reading())
-        scan = _Scan(exam, name, phase, Source(file))
+        scan = PhaseScan(exam, name, phase, Source(file))
         try:
             scan.source = image_source(file, phase)
             scan.row = self._unchanged(self.known_scans.get(self._text(scan.source)), scan.source)
@@ -117,7 +101,7 @@ class PatientReading:
         for reading in self.patient.readings:
             self._read_masks(scan, reading)
 
-    def _read_masks(self, scan: _Scan, reading: Reading) -> None:
+    def _read_masks(self, scan: PhaseScan, reading: Reading) -> None:
         """Add the rows of what a reading drew on a scan, or why there is none."""
         lesions = self.study.lesions
         names = lesions.names if lesions is not None else (ONE_LESION,)
@@ -140,7 +124,7 @@ class PatientReading:
             said = f"mask{self._shown(next(iter(files.values())))}: there is none, nor of another lesion"
             self._fail(self._key(scan, self._any_lesion, reading), said)
 
-    def _read_named(self, scan: _Scan, names: Sequence[str], reading: Reading, lesions: Lesions) -> None:
+    def _read_named(self, scan: PhaseScan, names: Sequence[str], reading: Reading, lesions: Lesions) -> None:
         """Add the rows of lesions that have a mask or a segment each; a patient need not have all of them."""
         lacking: list[StructureAbsentError] = []
         failed = len(self.found.failures)
@@ -155,7 +139,7 @@ class PatientReading:
             self._fail(self._key(scan, self._any_lesion, reading), said)
 
     def _read_mask(
-        self, scan: _Scan, lesion: str, reading: Reading, lacking: list[StructureAbsentError] | None = None
+        self, scan: PhaseScan, lesion: str, reading: Reading, lacking: list[StructureAbsentError] | None = None
     ) -> bool:
         """Add the row of one lesion's mask, or why there is none, and return whether there is one.
 
@@ -185,7 +169,7 @@ class PatientReading:
 
     def _read_lesions(
         self,
-        scan: _Scan,
+        scan: PhaseScan,
         lesion: str,
         reading: Reading,
         *,
@@ -222,15 +206,15 @@ class PatientReading:
             return False
         return True
 
-    def _add_mask(self, scan: _Scan, key: MaskKey, row: Row) -> None:
+    def _add_mask(self, scan: PhaseScan, key: MaskKey, row: Row) -> None:
         assert scan.row is not None  # noqa: S101  (masks of no image are not read)
         self.found.masks.append(row | {"image_sha256": scan.row["image_sha256"]} | key._asdict())
 
-    def _is_of(self, scan: _Scan, row: Row) -> bool:
+    def _is_of(self, scan: PhaseScan, row: Row) -> bool:
         """Return whether a row that the store knows is of this image."""
         return scan.row is not None and bool(row["image_sha256"] == scan.row["image_sha256"])
 
-    def _read_acquisition(self, scan: _Scan) -> None:
+    def _read_acquisition(self, scan: PhaseScan) -> None:
         """Add how an image was acquired; a header that cannot say it costs no image."""
         with suppress(ContractError):
             said = self.reader.acquisition(scan.source)
@@ -238,14 +222,14 @@ class PatientReading:
                 key = {"patient": self.patient.patient, "exam": scan.exam, "phase": scan.name}
                 self.found.acquisitions.append(key | said)
 
-    def _image(self, scan: _Scan) -> ReadImage:
+    def _image(self, scan: PhaseScan) -> ReadImage:
         """Return the image of a scan, which is read where its row was known: a mask needs its place and voxels."""
         assert scan.row is not None  # noqa: S101  (masks of no image are not read)
         if scan.place is None:
             scan.place = self.reader.scan(scan.source)[1]
         return ReadImage(scan.source, scan.row["image_sha256"], scan.place)
 
-    def _fail_mask(self, scan: _Scan, key: MaskKey, reading: Reading, error: Exception) -> None:
+    def _fail_mask(self, scan: PhaseScan, key: MaskKey, reading: Reading, error: Exception) -> None:
         is_of_image = isinstance(error, ContractError) and error.where == str(scan.source.file)
         # Of a common mask the first lesion's file stands for all of them.
         lesion = self._any_lesion if key.lesion == UNION else key.lesion
@@ -264,13 +248,13 @@ class PatientReading:
         names = self.study.lesions.names if self.study.lesions is not None else None
         return names[0] if names else ONE_LESION
 
-    def _key(self, scan: _Scan, lesion: str, reading: Reading) -> MaskKey:
+    def _key(self, scan: PhaseScan, lesion: str, reading: Reading) -> MaskKey:
         return MaskKey(self.patient.patient, scan.exam, scan.name, lesion, reading.reader, reading.reading)
 
-    def _mask_file(self, scan: _Scan, lesion: str, reading: Reading) -> Path:
+    def _mask_file(self, scan: PhaseScan, lesion: str, reading: Reading) -> Path:
         return self._file(scan.phase.mask, scan.exam, scan.name, lesion, reading)
 
-    def _mask_source(self, scan: _Scan, lesion: str, reading: Reading) -> Source:
+    def _mask_source(self, scan: PhaseScan, lesion: str, reading: Reading) -> Source:
         values = self.patient.pattern_values(scan.exam, scan.name, lesion, reading)
         return mask_source(self._mask_file(scan, lesion, reading), scan.phase, values)
 

@@ -14,8 +14,8 @@ from typing import Any
 from flows.imaging.sources import file_of_source
 from flows.ingest.cases.exclusions import decided_exclusions
 from flows.ingest.inventory import Inventory
-from flows.study.imported_tables import ImportedRows
-from flows.study.tables import StudyTables
+from flows.study.imported.tables import ImportedRows
+from flows.study.patients import StudyTables
 from flows.tables.file_faults import file_fault
 from schemas.errors import ContractError
 from schemas.keys import MaskKey

@@ -8,7 +8,7 @@ from typing import Any
 from flows.ingest.cases.exclusions import exclusion_rows
 from flows.ingest.inventory import Inventory
 from flows.ingest.mask_measures import mask_rows, measure_rows, unmeasured_rows
-from flows.study.tables import StudyTables
+from flows.study.patients import StudyTables
 from schemas.keys import canonical_json, sha256_of_json
 from schemas.splits import split_sha256
 from schemas.study.file import Study

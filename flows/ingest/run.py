@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +13,16 @@ from flows.engine.progress import progress_bar, say
 from flows.imaging.grid_tolerance import loosest_tolerance
 from flows.imaging.labels import LABEL_ROUNDING
 from flows.ingest.abandoned import abandoned_masks, abandoned_values
-from flows.ingest.cases.exclusions import FlowStep, flow_steps
+from flows.ingest.cases.exam_choice import chosen_exams, exam_failures
 from flows.ingest.cases.findings import read_findings
-from flows.ingest.exam_choice import chosen_exams, exam_failures
 from flows.ingest.frozen_splits import frozen_splits
 from flows.ingest.image_faults import refuse_missing_phase, refuse_other_masks, refuse_other_patients
 from flows.ingest.images import image_inventory
-from flows.ingest.imported_sets import ImportedReport, put_imported, remove_abandoned
+from flows.ingest.imported_sets import put_imported, remove_abandoned
 from flows.ingest.inventory import Inventory
 from flows.ingest.mask_measures import with_measures
 from flows.ingest.removals import refuse_removals, removals
+from flows.ingest.report import IngestReport, ingest_report
 from flows.ingest.rows import put_study
 from flows.ingest.same_people import (
     cohort_people,
@@ -39,16 +38,16 @@ from flows.privacy.places import KnownFiles, StudyPlaces, keep_places, known_fil
 from flows.privacy.recorded import recorded_study, study_paths
 from flows.privacy.secret_files import write_key
 from flows.privacy.store_rules import refuse_mixture
-from flows.study.checked import CheckedStudy, checked_study
-from flows.study.column_review import ColumnReview, identifying_variables
+from flows.study.checked import checked_study
 from flows.study.file import study_file_text
-from flows.study.tables import CohortPatient, StudyTables
+from flows.study.imported.column_review import identifying_variables
+from flows.study.patients import CohortPatient, StudyTables
 from flows.tables.file_faults import real_path
 from schemas.errors import NotFoundError
 from schemas.study.file import Study
 from schemas.study.intended_use import modality_warnings
 from schemas.study.text import parsed_study
-from store.commits.commit import Commit, commit_to
+from store.commits.commit import commit_to
 from store.history.basis import Basis
 from store.history.runs import record_run
 from store.history.snapshot import Snapshot
@@ -57,36 +56,6 @@ from store.home import Store
 __all__ = ["IngestReport", "ingest"]
 
 Row = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class IngestReport:
-    """What an ingest found and changed."""
-
-    study: str
-    commit_id: int | None
-    """The commit it made; None where nothing differed from before."""
-    flow: tuple[FlowStep, ...]
-    """What each criterion of inclusion and exclusion does; empty where there is none."""
-    patients: int
-    labelled: int
-    events: int
-    scans: int
-    masks: int
-    failures: tuple[Row, ...]
-    imported: tuple[ImportedReport, ...]
-    """What became of each imported table; empty with ``dry_run``."""
-    added: int
-    changed: int
-    removed: int
-    columns: Mapping[str, ColumnReview]
-    """What became of the columns of each imported table, by its feature set's name."""
-    notes: tuple[str, ...]
-    """How tables were read, where that is not what their names say."""
-    lines: Mapping[str, int]
-    """Of the cohort table, by pseudonym, where the pseudonym does not say whom it means: for this answer alone."""
-    warnings: tuple[str, ...]
-    """What was found beside the study, such as images of patients who are not in the cohort table."""
 
 
 def ingest(
@@ -202,7 +171,7 @@ def _ingest(
         *people_warnings(study, tables, inventory, people, before),
     )
     if dry_run:
-        return _report(checked, warnings, inventory, None, ())
+        return ingest_report(checked, warnings, inventory, None, ())
     # Made only now: a study that is refused leaves neither key nor folder behind.
     if identities.is_new and identities.key_file is not None and identities.key is not None:
         write_key(identities.key_file, identities.key, str(study_file))
@@ -226,7 +195,7 @@ def _ingest(
             commit.remove("clinical", abandoned_values(Snapshot(store), study.id, tables.clinical))
             imported = tuple(put_imported(commit, store, study.id, each) for each in checked.imported)
             remove_abandoned(commit, Snapshot(store), study.id, study.imported)
-        report = _report(checked, warnings, inventory, commit, imported)
+        report = ingest_report(checked, warnings, inventory, commit, imported)
         run.summary |= {"masks": report.masks, "failed": len(report.failures), "changed": report.changed}
     if identities.is_private:
         keep_places(store, study.id, places)
@@ -289,35 +258,3 @@ def _admitted(study: Study, tables: StudyTables) -> list[CohortPatient]:
     """Return the patients with exams to be read, and of each one those alone."""
     chosen = ((each, chosen_exams(study, each).used) for each in tables.patients)
     return [replace(patient, exams=exams) for patient, exams in chosen if exams]
-
-
-def _report(
-    checked: CheckedStudy,
-    warnings: tuple[str, ...],
-    inventory: Inventory,
-    commit: Commit | None,
-    imported: tuple[ImportedReport, ...],
-) -> IngestReport:
-    study, tables = checked.study, checked.tables
-    changes: Mapping[str, Any] = commit.changes if commit else {}
-    labels = [row["label"] for row in tables.labels if row["label"] is not None]
-    made = checked.identities.key_notes(is_written=commit is not None)
-    return IngestReport(
-        study=study.id,
-        commit_id=commit.landed_id if commit else None,
-        flow=flow_steps(study, tables),
-        patients=len(tables.patients),
-        labelled=len(labels),
-        events=sum(labels),
-        scans=len(inventory.scans),
-        masks=len(inventory.masks),
-        failures=tuple(inventory.failures),
-        imported=imported,
-        added=sum(each.added for each in changes.values()),
-        changed=sum(each.changed for each in changes.values()),
-        removed=sum(each.removed for each in changes.values()),
-        columns={each.name: each.columns for each in checked.imported},
-        notes=tuple(dict.fromkeys((*tables.notes, *(n for each in checked.imported for n in each.notes), *made))),
-        lines={each.patient: each.line for each in tables.patients} if checked.identities.is_private else {},
-        warnings=warnings,
-    )

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from flows.ingest.inventory import Inventory
 from flows.privacy.identities import Identities
-from flows.study.imported_tables import ImportedRows
-from flows.study.tables import CohortPatient, StudyTables
+from flows.study.imported.tables import ImportedRows
+from flows.study.patients import CohortPatient, StudyTables
 from schemas.errors import ContractError
 from schemas.persons import (
     People,

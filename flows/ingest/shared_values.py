@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from flows.study.tables import StudyTables
+from flows.study.patients import StudyTables
 from schemas.errors import ContractError
 from store.history.snapshot import Snapshot
 

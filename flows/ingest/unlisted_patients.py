@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from flows.study.tables import CohortPatient
+from flows.study.patients import CohortPatient
 from flows.tables.patient_ids import KnownIds
 from schemas.study.file import Study
 from schemas.study.path_patterns import pattern_parts

@@ -21,7 +21,7 @@ from schemas.errors import ContractError, NotFoundError
 from schemas.features.sets import FeatureSetRef, NetworkDefinition
 from schemas.keys import MaskKey, canonical_json, extraction_id, sha256_of_json
 from schemas.study.file import Study
-from schemas.study.network_file import NetworkFileSettings
+from schemas.study.own_sets import NetworkFileSettings
 from store.commits.commit import commit_to
 from store.commits.writer import append_records
 from store.history.basis import basis_of

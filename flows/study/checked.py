@@ -9,9 +9,10 @@ from pathlib import Path
 from flows.privacy.identities import Identities, opened_identities
 from flows.study.file import study_file_text
 from flows.study.findings import finding_rows
-from flows.study.imported_tables import ImportedRows, imported_rows
+from flows.study.imported.tables import ImportedRows, imported_rows
 from flows.study.names import name_faults, unfilled_faults
-from flows.study.tables import StudyTables, study_tables
+from flows.study.patients import StudyTables
+from flows.study.tables import study_tables
 from schemas.fault_list import FaultList
 from schemas.study.file import Study
 from schemas.study.text import study_reading

@@ -9,8 +9,9 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from flows.study.clinical import clinical_value
+from flows.study.patients import StudyTables
 from flows.study.source import StudySource
-from flows.study.tables import StudyTables, clinical_value
 from flows.tables.patient_ids import KnownIds, with_patients
 from flows.tables.text_table import TextTable
 from schemas.cases.findings import CONSENSUS, SAME, Findings

@@ -5,21 +5,22 @@ Every value is checked before anything is written; a fault names the file, the l
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from flows.privacy.identities import Identities, UnknownIdError, moved_date, plain_identities
+from flows.study.clinical import clinical_key, clinical_rows
 from flows.study.criteria import criteria_columns, criteria_warnings, excluded_by
 from flows.study.exams import PatientExam, listed_exams
 from flows.study.outcomes import outcome_columns, outcome_notes, outcome_rows, split_members
+from flows.study.patients import CohortPatient, ExcludedPatient, StudyTables
 from flows.study.source import StudySource
 from flows.study.two_sides import TwoSides
 from flows.tables.patient_ids import KnownIds, pseudonym_fault, with_patients
 from flows.tables.text_table import TextTable
-from schemas.clinical import ClinicalVariable
 from schemas.errors import ContractError
 from schemas.fault_list import FaultList
 from schemas.keys import Pseudonym
@@ -28,73 +29,11 @@ from schemas.study.file import Study
 from schemas.study.outcomes import ColumnSplit
 from schemas.written.levels import EVERY_OTHER
 
-__all__ = ["CohortPatient", "ExcludedPatient", "StudyTables", "clinical_value", "study_tables"]
+__all__ = ["study_tables"]
 
 _pseudonym: TypeAdapter[str] = TypeAdapter(Pseudonym)
 
 Row = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class CohortPatient:
-    """One row of the cohort table."""
-
-    patient: str
-    """The pseudonym as the store knows it."""
-    written: str
-    """The pseudonym as the table writes it, which path patterns use."""
-    exams: tuple[PatientExam, ...]
-    """In the order of the table; one where the study has no table of exams."""
-    reference_on: str | None
-    """The date at which the study predicts for this patient."""
-    readings: tuple[Reading, ...]
-    line: int = 0
-    """Of the cohort table; 0 where it is not known."""
-
-    def pattern_values(self, exam: str, phase: str, lesion: str, reading: Reading) -> dict[str, str | int]:
-        """Return what stands for each field of a path pattern."""
-        named = next((each.written for each in self.exams if each.name == exam and each.written), exam)
-        keys: dict[str, str | int] = {"patient": self.written, "exam": named, "phase": phase, "lesion": lesion}
-        return keys | {"reader": reading.reader, "reading": reading.reading}
-
-
-@dataclass(frozen=True)
-class ExcludedPatient:
-    """A row of the cohort table that is not in the study."""
-
-    patient: CohortPatient
-    position: int
-    """Of the first criterion that excludes the patient, from 1."""
-
-
-@dataclass
-class StudyTables:
-    """Everything a study's tables say, as rows of the catalogue."""
-
-    patients: list[CohortPatient] = field(default_factory=list)
-    excluded: list[ExcludedPatient] = field(default_factory=list)
-    """Who stands in the cohort table and meets a criterion of exclusion: in nothing else of what is here."""
-    clinical: list[Row] = field(default_factory=list)
-    findings: list[Row] = field(default_factory=list)
-    outcomes: list[Row] = field(default_factory=list)
-    labels: list[Row] = field(default_factory=list)
-    splits: dict[str, dict[str, str]] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-    """How tables were read, where that is not what their names say."""
-    people: dict[str, str] = field(default_factory=dict)
-    """The person behind each pseudonym as the table writes it, where the study names a column of persons."""
-    warnings: tuple[str, ...] = ()
-    """What may not be meant as it is written."""
-
-    @property
-    def assessed(self) -> list[CohortPatient]:
-        """Return all patients of the cohort table, those who are excluded last."""
-        return [*self.patients, *(each.patient for each in self.excluded)]
-
-    @property
-    def excluded_ids(self) -> frozenset[str]:
-        """Return the pseudonyms of who is excluded, as the table writes them: their rows elsewhere are passed by."""
-        return frozenset(each.patient.written for each in self.excluded)
 
 
 def study_tables(
@@ -144,11 +83,11 @@ def study_tables(
     clinical = cohort
     if study.clinical.has_table:
         named = study.clinical.table or study.cohort.table
-        clinical = source.table(named, ("clinical", _named_by(study)), study.clinical)
+        clinical = source.table(named, ("clinical", clinical_key(study)), study.clinical)
     if clinical is not None:
         if clinical is not cohort:
             tables.notes += clinical.notes
-        tables.clinical = _clinical_rows(source, clinical, tables, identities)
+        tables.clinical = clinical_rows(source, clinical, tables, identities)
     if cohort is not None and tables.patients:
         patients = {each.written: each.patient for each in tables.patients}
         if study.outcome is not None:
@@ -157,11 +96,6 @@ def study_tables(
         tables.splits = split_members(source, cohort, tables.labels, patients)
     own.raise_any(str(study_file))
     return tables
-
-
-def _named_by(study: Study) -> str:
-    """Return the key that names the clinical table."""
-    return "sheet" if study.clinical.table is None else "table"
 
 
 def _with_criteria(
@@ -290,82 +224,3 @@ def _doubled(known: CohortPatient, cell: str, source: StudySource) -> str:
     if source.hides_ids:
         return f"the patient of line {known.line} stands here a second time"
     return f"patient '{cell}' stands here a second time"
-
-
-def _clinical_rows(source: StudySource, table: TextTable, tables: StudyTables, identities: Identities) -> list[Row]:
-    study, patients = source.study, {each.written: each.patient for each in tables.patients}
-    variables = {
-        name: variable
-        for name, variable in study.table_variables.items()
-        if source.has(table, variable.column or name, "clinical", "variables", name, "column")
-    }
-    observed_at = study.clinical.observed_at
-    if observed_at is not None and not source.has(table, observed_at, "clinical", "observed_at"):
-        return []
-    column = study.cohort.patient_column
-    if study.clinical.has_table:
-        if not source.has_patients(table, study.cohort.patient, "clinical", _named_by(study)):
-            return []
-        try:
-            table = with_patients(table, study.cohort.patient).without(column, tables.excluded_ids)
-        except ContractError as error:
-            source.faults.add(error)
-            return []
-    read = {variable.column or name for name, variable in variables.items()}
-    table = table.narrowed((column, *([observed_at] if observed_at else []), *read))
-    rows: list[Row] = []
-    known = KnownIds(patients, is_hidden=source.hides_ids)
-    seen: set[tuple[str, str]] = set()
-    for line, row in table.rows():
-        try:
-            patient = patients.get(row[column])
-            if patient is None:
-                # Without patients the cohort table itself is at fault, and says so.
-                if patients and study.clinical.has_table:
-                    raise table.fault(line, column, _stranger(table, line, row[column], known))
-                continue
-            date = moved_date(table, line, observed_at, row, row[column], identities) or ""
-            if (patient, date) in seen:
-                raise table.fault(line, column, f"a second row for '{patient}' of the same date")
-        except ContractError as error:
-            source.cell_fault(table, column, error)
-            continue
-        seen.add((patient, date))
-        for name, variable in variables.items():
-            if not (cell := row[variable.column or name]):
-                continue
-            try:
-                value = clinical_value(table, line, name, variable, cell)
-            except ContractError as error:
-                source.cell_fault(table, variable.column or name, error)
-                continue
-            rows.append({"patient": patient, "variable": name, "observed_at": date, "unit": variable.unit, **value})
-    return rows
-
-
-def _stranger(table: TextTable, line: int, patient: str, known: KnownIds) -> str:
-    if patient:
-        return known.stranger(patient)
-    return pseudonym_fault("", is_empty_row=table.is_empty_line(line))
-
-
-def clinical_value(table: TextTable, line: int, name: str, variable: ClinicalVariable, cell: str) -> Row:
-    """Return the value that a cell gives a variable: its level, or its number within the plausible range.
-
-    Raises
-    ------
-    ContractError
-        When it is none.
-    """
-    column = variable.column or name
-    if variable.levels is not None:
-        level = table.level(line, column, cell, variable.levels, f"is none of {', '.join(variable.levels)}")
-        return {"level": level, "value": None}
-    value = table.number(line, column, cell)
-    try:
-        low, high = variable.plausible_range(name)
-    except ValueError:  # a fault of the study file, which is reported there
-        return {"level": None, "value": value}
-    if not low <= value <= high:
-        raise table.fault(line, column, f"{value:g} {variable.unit} is outside {low:g} to {high:g}")
-    return {"level": None, "value": value}

@@ -19,23 +19,20 @@ from schemas.cases.findings import Findings
 from schemas.cases.lesions import Lesions
 from schemas.clinical import ClinicalVariable
 from schemas.day_window import DayWindow
-from schemas.features.modalities import Modalities
-from schemas.features.radiomics_settings import RadiomicsSettings
 from schemas.features.region_settings import RegionSettings
-from schemas.features.sets import BUILT_IN, RESERVED_NAMES, ComputedSettings, FeatureSetRef
+from schemas.features.sets import BUILT_IN, RESERVED_NAMES, FeatureSetRef
 from schemas.keys import FeatureSetName, FeatureSetReference, Name, Pseudonym
 from schemas.plain_keys import Combination
 from schemas.privacy.rule import Privacy
 from schemas.study.cohort import Clinical, Cohort, Phase, Reading, case_faults, exam_date_column, exam_window
 from schemas.study.imported import ImportedTable
 from schemas.study.models import LACKS_ITS_MINIMUM, FactorRule, ModelSettings
-from schemas.study.network_file import NetworkFileSettings
 from schemas.study.outcomes import BinaryOutcome, ColumnSplit, EventOutcome, StratifiedSplit
+from schemas.study.own_sets import FeatureSetSettings
 from schemas.study.variants import completed_variants
 from schemas.written.values import Written
 
-__all__ = ["FeatureSetSettings", "ReferenceFaults", "Study"]
-
+__all__ = ["ReferenceFaults", "Study"]
 
 Threshold = Annotated[float, Field(gt=0, lt=1)]
 
@@ -46,33 +43,6 @@ class Header(Written):
     id: Name
     title: str
     question: str = ""
-
-
-class FeatureSetSettings(Written):
-    """A feature set of the study's own; the name@N of a built-in one needs no entry."""
-
-    declared_later: ClassVar[frozenset[str]] = frozenset({"modality"})
-
-    description: str = ""
-    modality: Modalities = ()
-    """Which images it is meant for; no part of its definition."""
-    radiomics: RadiomicsSettings | None = None
-    regions: RegionSettings | None = None
-    network: NetworkFileSettings | None = None
-
-    @model_validator(mode="after")
-    def _is_of_one_kind(self) -> Self:
-        if sum(each is not None for each in (self.radiomics, self.regions, self.network)) != 1:
-            raise PydanticCustomError("one_kind", "give exactly one of radiomics, regions and network")
-        return self
-
-    @property
-    def settings(self) -> ComputedSettings:
-        """Return what decides the values that are computed from images; a network's are made of another set."""
-        settings = self.radiomics or self.regions
-        if settings is None:
-            raise AssertionError("validated above")
-        return settings
 
 
 @dataclass

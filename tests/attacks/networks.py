@@ -26,7 +26,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 from schemas.errors import ContractError
-from schemas.study.network_file import NetworkFileSettings
+from schemas.study.own_sets import NetworkFileSettings
 from tests.attacks.made.model_mutations import mutated_bytes
 from tests.attacks.made.small_models import zipped
 from zoo.networks.process import NetworkProcess, network_process

@@ -17,7 +17,8 @@ from builders.batches import computed_batch
 from builders.command_line import printed, radzoo_run
 from builders.store import rows_of
 from flows.extract.batch import Receipt
-from flows.ingest.run import IngestReport, ingest
+from flows.ingest.report import IngestReport
+from flows.ingest.run import ingest
 from flows.refresh.feature_sets import bound_feature_sets
 from flows.refresh.plan import RefreshPlan, refresh_plan, staging_folder
 from flows.refresh.report import FeatureSetReport

@@ -10,7 +10,8 @@ from schemas.documents.fit_result import FitResults
 from schemas.features.radiomics_settings import RadiomicsSettings
 from schemas.features.sets import FeatureSetRef, built_in_settings
 from schemas.results import Cohort, Control, ControlRow, Suite
-from schemas.study.file import FeatureSetSettings, Study
+from schemas.study.file import Study
+from schemas.study.own_sets import FeatureSetSettings
 from zoo.benchmark.cross_validation import CrossValidation
 from zoo.benchmark.folds import Fold
 from zoo.benchmark.nested_cv import refuse_unfit

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.errors import ContractError, UsageError
-from schemas.study.network_file import NetworkFileSettings
+from schemas.study.own_sets import NetworkFileSettings
 from zoo.networks.onnx_weights import refuse_outside_weights
 
 if TYPE_CHECKING:

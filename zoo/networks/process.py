@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.errors import ContractError
-from schemas.study.network_file import NetworkFileSettings
+from schemas.study.own_sets import NetworkFileSettings
 from store.limits.process import LimitedProcess, LimitedProcessError, Limits
 from zoo.networks.external import Embedder, embedded, loaded_network
 

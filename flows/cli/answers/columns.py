@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from flows.study.column_review import ColumnReview
+from flows.study.imported.column_review import ColumnReview
 
 __all__ = ["column_lines"]
 

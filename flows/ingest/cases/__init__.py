@@ -1,1 +1,1 @@
-"""Who is in a study and what readers found in them, as an ingest counts and writes it."""
+"""Who is in a study, which exams and lesions are read, what readers found: as an ingest counts and writes it."""

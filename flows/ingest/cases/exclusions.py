@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from flows.study.tables import StudyTables
+from flows.study.patients import StudyTables
 from schemas.study.file import Study
 from store.history.snapshot import Snapshot
 

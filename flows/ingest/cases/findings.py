@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from flows.ingest.exam_choice import chosen_exams
-from flows.study.tables import StudyTables
+from flows.ingest.cases.exam_choice import chosen_exams
+from flows.study.patients import StudyTables
 from schemas.cases.findings import SAME
 from schemas.study.file import Study
 

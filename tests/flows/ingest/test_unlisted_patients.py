@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from flows.ingest.unlisted_patients import unlisted_patients
-from flows.study.tables import CohortPatient
+from flows.study.patients import CohortPatient
 from schemas.study.cohort import Reading
 from schemas.study.text import parsed_study
 

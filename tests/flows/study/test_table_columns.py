@@ -6,7 +6,7 @@ import pytest
 
 from flows.cli.main import exit_code
 from flows.ingest.run import ingest
-from flows.study.column_review import identifying_columns, numbering_columns
+from flows.study.imported.column_review import identifying_columns, numbering_columns
 from schemas.study.bookkeeping import bookkeeping_reason
 
 KNOWN = {

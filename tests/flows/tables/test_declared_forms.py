@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.study.imported_columns import _parsed
+from flows.study.imported.columns import _parsed
 from flows.tables.files import read_table
 from schemas.errors import ContractError
 from schemas.written.numbers import NumberForm, number_doubt, written_number

@@ -154,7 +154,7 @@ def test_a_list_of_columns_as_long_as_the_table_is_wide_is_looked_up(tmp_path, m
     """Names among the patterns are not compared with every column; those that fit none are named."""
     looks = []
     monkeypatch.setattr(
-        "flows.study.imported_columns.fnmatchcase", lambda *pair: looks.append(pair) or fnmatchcase(*pair)
+        "flows.study.imported.columns.fnmatchcase", lambda *pair: looks.append(pair) or fnmatchcase(*pair)
     )
     names = [f"f{number}" for number in range(300)]
     (tmp_path / "t.csv").write_text(

@@ -15,7 +15,7 @@ from torch import nn
 from torch.nn import functional
 
 from schemas.errors import ContractError, UsageError
-from schemas.study.network_file import NetworkFileSettings
+from schemas.study.own_sets import NetworkFileSettings
 from zoo.networks.external import embedded, loaded_network, network_input, network_libraries
 from zoo.networks.process import NetworkProcess, network_process
 

@@ -9,8 +9,8 @@ from typing import Final, NamedTuple
 import polars as pl
 from pydantic import TypeAdapter, ValidationError
 
+from flows.study.patients import CohortPatient
 from flows.study.source import StudySource
-from flows.study.tables import CohortPatient
 from flows.tables.patient_ids import KnownIds, pseudonym_fault
 from flows.tables.text_table import TextTable
 from schemas.errors import ContractError

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from flows.study.column_review import ColumnNote
+from flows.study.imported.column_review import ColumnNote
 from flows.study.source import StudySource
 from flows.tables.text_table import TextTable
 from schemas.errors import ContractError

@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any, NamedTuple
 
 from flows.study.exams import PatientExam
-from flows.study.tables import CohortPatient
+from flows.study.patients import CohortPatient
 from schemas.cases.exams import Exams
 from schemas.day_window import days
 from schemas.study.cohort import exam_date_column

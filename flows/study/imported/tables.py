@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from flows.study.column_review import ColumnNote, ColumnReview, identifying_columns, numbering_columns
-from flows.study.imported_columns import chosen_columns, column_numbers
-from flows.study.imported_keys import RowKey, row_keys
-from flows.study.imported_records import extraction_rows
+from flows.study.imported.column_review import ColumnNote, ColumnReview, identifying_columns, numbering_columns
+from flows.study.imported.columns import chosen_columns, column_numbers
+from flows.study.imported.keys import RowKey, row_keys
+from flows.study.imported.records import extraction_rows
 from flows.study.outcomes import decided_columns
+from flows.study.patients import StudyTables
 from flows.study.source import StudySource
-from flows.study.tables import StudyTables
 from flows.tables.file_faults import real_path
 from flows.tables.files import read_table
 from flows.tables.patient_ids import with_ids, with_patients

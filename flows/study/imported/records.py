@@ -8,8 +8,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from flows.study.imported_keys import RowKey
-from flows.study.tables import CohortPatient
+from flows.study.imported.keys import RowKey
+from flows.study.patients import CohortPatient
 from flows.tables.text_table import TextTable
 from schemas.features.sets import ImportedDefinition
 from schemas.keys import MaskKey, extraction_id, sha256_of_json

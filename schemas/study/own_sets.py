@@ -1,14 +1,20 @@
-"""Settings of a network that a study brings along as a file, to make embeddings of its regions."""
+"""Feature sets of a study's own: radiomics, regions, and embeddings by a network that it brings along as a file."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
 
+from schemas.features.modalities import Modalities
+from schemas.features.radiomics_settings import RadiomicsSettings
+from schemas.features.region_settings import RegionSettings
+from schemas.features.sets import ComputedSettings
 from schemas.keys import FeatureSetReference
+from schemas.written.values import Written
 
-__all__ = ["NetworkFileSettings", "TrainedOn"]
+__all__ = ["FeatureSetSettings", "NetworkFileSettings", "TrainedOn"]
 
 TrainedOn = Literal["none", "these patients"]
 
@@ -87,3 +93,30 @@ class NetworkFileSettings(BaseModel):
     def deciding(self) -> dict[str, object]:
         """Return the settings that decide an embedding beside the file's content and the regions: JSON-ready."""
         return self.model_dump(mode="json", exclude=_NOT_DECIDING)
+
+
+class FeatureSetSettings(Written):
+    """A feature set of the study's own; the name@N of a built-in one needs no entry."""
+
+    declared_later: ClassVar[frozenset[str]] = frozenset({"modality"})
+
+    description: str = ""
+    modality: Modalities = ()
+    """Which images it is meant for; no part of its definition."""
+    radiomics: RadiomicsSettings | None = None
+    regions: RegionSettings | None = None
+    network: NetworkFileSettings | None = None
+
+    @model_validator(mode="after")
+    def _is_of_one_kind(self) -> Self:
+        if sum(each is not None for each in (self.radiomics, self.regions, self.network)) != 1:
+            raise PydanticCustomError("one_kind", "give exactly one of radiomics, regions and network")
+        return self
+
+    @property
+    def settings(self) -> ComputedSettings:
+        """Return what decides the values that are computed from images; a network's are made of another set."""
+        settings = self.radiomics or self.regions
+        if settings is None:
+            raise AssertionError("validated above")
+        return settings
