@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -215,6 +215,9 @@ def _refuse_divergence(epoch: int, numbers: NDArray[np.float64]) -> None:
         )
 
 
+_Optimiser = TypeVar("_Optimiser", bound=torch.optim.Optimizer)
+
+
 def _initial_network(training: NetworkData, architecture: str, settings: NetworkSettings, seed: int) -> PhaseNetwork:
     _, n_phases, n_slices, _, _ = training.images.shape
     n_tabular = 0 if training.tabular is None else training.tabular.shape[1]
@@ -226,13 +229,13 @@ def _initial_network(training: NetworkData, architecture: str, settings: Network
     return prepared
 
 
-def _uncompiled(optimiser: type[torch.optim.Optimizer]) -> type[torch.optim.Optimizer]:
+def _uncompiled(optimiser: type[_Optimiser]) -> type[_Optimiser]:
     """Return an optimiser of the same steps, whose first one does not load PyTorch's compiler: two seconds a process.
 
     PyTorch wraps these methods so that its compiler leaves them out; nothing is compiled here. What the wrapper of
     ``step`` does besides is to keep the steps themselves out of the gradients.
     """
-    plain = {
+    plain: dict[str, Any] = {
         name: inspect.unwrap(getattr(optimiser, name))
         for name in ("add_param_group", "zero_grad", "state_dict", "load_state_dict")
     }
