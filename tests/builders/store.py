@@ -170,7 +170,6 @@ def fill(store: Store) -> None:
             ],
         )
         c.put("study_masks", [study | k._asdict() | {"is_primary": 1} for k in MASK_KEYS])
-        c.put("mask_measures", [MASK_KEYS[0]._asdict() | {"components": 1}])
         c.put("acquisitions", [{"patient": "p1", "exam": "baseline", "phase": "AP", "field_strength_t": 3.0}])
         c.put("findings", [study | {"patient": "p1", "variable": "capsule", "reader": "R1", "level": "present"}])
         c.put(
