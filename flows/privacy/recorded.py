@@ -8,6 +8,7 @@ from typing import Any
 
 from flows.privacy.identities import Identities
 from schemas.study.file import Study
+from schemas.study.path_patterns import pattern_parts
 
 __all__ = ["KEY_MARK", "NOT_KEPT", "recorded_fingerprint", "recorded_study", "study_paths"]
 
@@ -54,8 +55,7 @@ def recorded_study(study: Study, identities: Identities) -> Study:
         return study
     document = study.model_dump(mode="json")
     for keys, path in _paths(study):
-        # What a network's file is, its name's end says.
-        _put(document, keys, NOT_KEPT + (PurePath(path).suffix if keys[0] == "define" else ""))
+        _put(document, keys, _left_of(path, keys[0]))
     for phase in document["phases"].values():
         if (phase.get("series") or {}).get("uid") is not None:
             phase["series"]["uid"] = None
@@ -64,6 +64,13 @@ def recorded_study(study: Study, identities: Identities) -> Study:
         "map": None if study.privacy.map is None else NOT_KEPT,
     }
     return Study.model_validate(document)
+
+
+def _left_of(path: str, table: str) -> str:
+    """Return what stays of a path: the fields of a pattern, and of a network's file the end, which says what it is."""
+    if table == "phases":
+        return "/".join([NOT_KEPT, *(f"{{{text}}}" for text, is_field in pattern_parts(path) if is_field)])
+    return NOT_KEPT + (PurePath(path).suffix if table == "define" else "")
 
 
 def _put(document: dict[str, Any], keys: tuple[str, ...], value: str) -> None:

@@ -167,7 +167,7 @@ def test_what_is_on_record_has_the_keys_fingerprint_and_no_path(keyed):
     (row,) = keyed.snapshot.rows("studies")
     recorded = json.loads(row["definition"])
     assert recorded["privacy"]["key"] == f"fingerprint:{key_fingerprint(key_of(keyed))}"
-    assert {recorded["cohort"]["table"], recorded["phases"]["AP"]["image"]} == {"not-kept"}
+    assert (recorded["cohort"]["table"], recorded["phases"]["AP"]["image"]) == ("not-kept", "not-kept/{patient}")
     (run,) = keyed.sql("select parameters from runs")
     assert "study.toml" not in run["parameters"]
 
@@ -335,21 +335,27 @@ def test_nothing_changes_without_the_table(ready_study):
 
 def test_an_exams_name_that_has_a_date_becomes_a_keyed_one(small_study):
     """Path patterns use the table's name all the same, and dates of listed exams move, too."""
-    small_study.edit('[phases.AP]\nimage = "images/{patient}_AP', '[phases.AP]\nimage = "images/{patient}_{exam}_AP')
+    text = small_study.file.read_text().replace("{patient}_", "{patient}_{exam}_")
+    small_study.file.write_text(text[: text.index("[phases.DP]")] + text[text.index("[clinical") :])
     small_study.edit("[phases.AP]", '[exams]\ntable = "exams.csv"\ndate = "day"\nuse = "mean"\n\n[phases.AP]')
+    small_study.edit("[cohort]", '[cohort]\nreference_date = "surgery"')
+    table = small_study.folder / "patients.csv"
+    header, *rows = table.read_text().splitlines()
+    table.write_text("\n".join([f"{header},surgery", *(f"{row},2031-06-01" for row in rows)]) + "\n")
     lines = ["patient,exam,day"]
     for patient in small_study.patients:
         for exam, day in (("baseline", "2031-05-01"), ("20310517", "2031-05-17")):
             lines.append(f"{patient},{exam},{day}")
-            shutil.copy(small_study.image_file(patient), small_study.folder / "images" / f"{patient}_{exam}_AP.nii.gz")
+            for file in (small_study.image_file(patient), small_study.mask_file(patient)):
+                shutil.copy(file, file.with_name(f"{patient}_{exam}_AP.nii.gz"))
     (small_study.folder / "exams.csv").write_text("\n".join(lines) + "\n")
     report = with_privacy(small_study).ingest()
-    assert (report.scans, report.failures) == (16, ())
+    assert (report.scans, report.failures) == (8, ())
     key = key_of(small_study)
-    rows = {(row["patient"], row["exam"]): row["acquired_on"] for row in small_study.sql("from exams")}
+    dates = {(row["patient"], row["exam"]): row["acquired_on"] for row in small_study.sql("from exams")}
     for patient in small_study.patients:
         pseudonym, moved = keyed_pseudonym(key, patient), timedelta(days=day_shift(key, patient))
         hidden = f"exam-{keyed_pseudonym(key, f'{patient}/20310517')}"
-        assert rows[pseudonym, "baseline"] == date(2031, 5, 1) - moved
-        assert rows[pseudonym, hidden] == date(2031, 5, 17) - moved
-    assert len(rows) == 8
+        assert dates[pseudonym, "baseline"] == date(2031, 5, 1) - moved
+        assert dates[pseudonym, hidden] == date(2031, 5, 17) - moved
+    assert len(dates) == 8
