@@ -17,6 +17,7 @@ from sklearn.base import BaseEstimator, clone
 from schemas.documents.fit_result import FitResult
 from schemas.keys import sha256_of_json
 from schemas.study.thresholds import Threshold
+from zoo.logistic.firth import leave_out_intervals
 from zoo.models.operating_point import operating_point
 from zoo.models.summary import model_summary
 from zoo.radiomics.shared_fits import SharedFits
@@ -92,11 +93,12 @@ def fitted_task(task: FitTask) -> dict[str, FitResult]:
     """
     shared = SharedFits()
     found: dict[str, FitResult] = {}
-    for recipe in task.recipes:
-        try:
-            found[recipe.model] = _fitted(task, recipe, shared)
-        except UnfitError as error:
-            found[recipe.model] = {"unfit": {"message": error.message, "where": error.where, "hint": error.hint}}
+    with leave_out_intervals():
+        for recipe in task.recipes:
+            try:
+                found[recipe.model] = _fitted(task, recipe, shared)
+            except UnfitError as error:
+                found[recipe.model] = {"unfit": {"message": error.message, "where": error.where, "hint": error.hint}}
     return found
 
 

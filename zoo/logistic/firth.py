@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,13 +17,33 @@ from scipy.stats import chi2
 from zoo.logistic.separation import standardised
 from zoo.logistic.wald import LogisticFit
 
-__all__ = ["firth_fit", "penalised_log_likelihood"]
+__all__ = ["are_intervals_read", "firth_fit", "leave_out_intervals", "penalised_log_likelihood"]
 
 _LEVEL = 0.95
 _MAX_STEPS = 500
 _TOLERANCE = 1e-8
 _LARGEST_SCORE = 1e-4
 """Where the numbers' precision ends the search before the tolerance, a slope this small is still the top."""
+
+_ARE_READ = ContextVar("are_intervals_read", default=True)
+
+
+@contextmanager
+def leave_out_intervals() -> Iterator[None]:
+    """Let fits of this thread have no intervals meanwhile: of a fold's model nobody reads them, and they take longest.
+
+    Coefficients and p values are the same.
+    """
+    before = _ARE_READ.set(False)
+    try:
+        yield
+    finally:
+        _ARE_READ.reset(before)
+
+
+def are_intervals_read() -> bool:
+    """Return whether fits of this thread have intervals."""
+    return _ARE_READ.get()
 
 
 @dataclass(frozen=True)
@@ -40,6 +64,7 @@ def firth_fit(X: NDArray[np.float64], target: NDArray[np.intp]) -> LogisticFit |
     Intervals are profiles: all values v with ``2 (l*(b) - max l*(b | b_j = v)) <= 3.84``, the 95 % point of
     chi-square with one degree of freedom; p is that of the same ratio at v = 0 [2]_. Under the constraint the
     penalty stays that of the whole model, as in logistf, so that p < 0.05 just where the interval excludes 0.
+    Within `leave_out_intervals` they are NaN.
 
     Parameters
     ----------
@@ -152,8 +177,9 @@ def _profile(
     design: NDArray[np.float64], target: NDArray[np.intp], best: _Maximum, column: int
 ) -> tuple[float, float, float] | None:
     """Return a coefficient's interval and p value from its profile, None where a constrained fit does not converge."""
-    estimate, critical = float(best.coefficients[column]), float(chi2.ppf(_LEVEL, 1))
+    estimate = float(best.coefficients[column])
 
+    @cache  # the ends of a search are asked for twice, its beginning by both searches
     def ratio(value: float) -> float:
         tops = [_maximum(design, target, start, fixed=column) for start in _starts(best.coefficients, column, value)]
         heights = [top.log_likelihood for top in tops if top is not None]
@@ -161,21 +187,23 @@ def _profile(
             raise ArithmeticError("the constrained likelihood did not converge")
         return max(0.0, 2.0 * (best.log_likelihood - max(heights)))
 
-    def bound(direction: float) -> float:
-        width = 1.0
-        while ratio(estimate + direction * width) < critical:
-            width *= 2.0
-            if width > 1e6:
-                raise ArithmeticError("the profile does not fall")
-        return (
-            float(brentq(lambda away: ratio(estimate + direction * away) - critical, 0.0, width, xtol=1e-7)) * direction
-            + estimate
-        )
-
     try:
-        return bound(-1.0), bound(1.0), float(chi2.sf(ratio(0.0), 1))
+        interval = [_bound(ratio, estimate, side) if are_intervals_read() else np.nan for side in (-1.0, 1.0)]
+        return interval[0], interval[1], float(chi2.sf(ratio(0.0), 1))
     except ArithmeticError:
         return None
+
+
+def _bound(ratio: Callable[[float], float], estimate: float, direction: float) -> float:
+    """Return how far from the estimate, in a direction, the likelihood ratio reaches its critical value."""
+    critical = float(chi2.ppf(_LEVEL, 1))
+    width = 1.0
+    while ratio(estimate + direction * width) < critical:
+        width *= 2.0
+        if width > 1e6:
+            raise ArithmeticError("the profile does not fall")
+    away = float(brentq(lambda away: ratio(estimate + direction * away) - critical, 0.0, width, xtol=1e-7))
+    return away * direction + estimate
 
 
 def _starts(best: NDArray[np.float64], column: int, value: float) -> NDArray[np.float64]:

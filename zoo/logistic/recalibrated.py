@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from schemas.documents.model_summary import ModelSummary
 from schemas.errors import ContractError
+from zoo.logistic.firth import leave_out_intervals
 from zoo.logistic.person_folds import person_folds
 from zoo.logistic.sigmoid import rising_sigmoid
 from zoo.logistic.two_classes import two_classes
@@ -207,17 +208,19 @@ class RecalibratedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
     ) -> Floats:
         """Return the scores of one fold's patients, a row for each combination."""
         seen, unseen, own = _safe_indexing(table, training), _safe_indexing(table, judged), target[training]
-        last: BaseEstimator = self.estimator
+        last, before = self.estimator, None
         if isinstance(self.estimator, Pipeline):
             last = self.estimator[-1]
             # A pipeline asks its cache for all steps but its last: with an empty one behind them, for all of these.
             before = Pipeline(
                 [*clone(self.estimator[:-1]).steps, ("selected", "passthrough")], memory=self.estimator.memory
             )
-            seen, unseen = before.fit_transform(seen, own), before.transform(unseen)
-        return np.stack(
-            [scores_of(clone(last).set_params(**each).fit(seen, own), unseen, self.scores) for each in tried]
-        )
+        with leave_out_intervals():
+            if before is not None:
+                seen, unseen = before.fit_transform(seen, own), before.transform(unseen)
+            return np.stack(
+                [scores_of(clone(last).set_params(**each).fit(seen, own), unseen, self.scores) for each in tried]
+            )
 
     def _loss(self, scores: Floats, target: NDArray[np.intp]) -> float:
         if self.scores == "decision":

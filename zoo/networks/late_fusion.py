@@ -20,6 +20,7 @@ from schemas.documents.model_summary import ModelSummary
 from schemas.errors import ContractError
 from schemas.study.models import ModelSettings
 from schemas.study.networks import NetworkSettings
+from zoo.logistic.firth import leave_out_intervals
 from zoo.networks.classifier import NetworkClassifier
 from zoo.networks.region_columns import is_region_column
 from zoo.networks.score_join import ScoreJoin, within_parts
@@ -119,7 +120,8 @@ class LateFusionClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator): 
         parts = StratifiedKFold(self.n_splits, shuffle=True, random_state=self.random_state)
         scores, numbers = np.empty((len(labels), 2)), np.empty(len(labels), dtype=np.int64)
         for number, (training, judged) in enumerate(parts.split(labels, labels)):
-            members = self._fitted(X[training.tolist()], labels[training])
+            with leave_out_intervals():
+                members = self._fitted(X[training.tolist()], labels[training])
             scores[judged] = _log_odds(members, X[judged.tolist()])
             numbers[judged] = number
         self.network_, self.tabular_ = self._fitted(X, labels)

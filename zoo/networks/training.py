@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -225,11 +226,28 @@ def _initial_network(training: NetworkData, architecture: str, settings: Network
     return prepared
 
 
+def _uncompiled(optimiser: type[torch.optim.Optimizer]) -> type[torch.optim.Optimizer]:
+    """Return an optimiser of the same steps, whose first one does not load PyTorch's compiler: two seconds a process.
+
+    PyTorch wraps these methods so that its compiler leaves them out; nothing is compiled here. What the wrapper of
+    ``step`` does besides is to keep the steps themselves out of the gradients.
+    """
+    plain = {
+        name: inspect.unwrap(getattr(optimiser, name))
+        for name in ("add_param_group", "zero_grad", "state_dict", "load_state_dict")
+    }
+    plain["step"] = torch.no_grad()(inspect.unwrap(optimiser.step))
+    return type(optimiser.__name__, (optimiser,), plain)
+
+
+_Adam, _SGD = _uncompiled(torch.optim.Adam), _uncompiled(torch.optim.SGD)
+
+
 def _optimiser(network: nn.Module, settings: NetworkSettings) -> torch.optim.Optimizer:
     common: dict[str, Any] = {"lr": settings.learning_rate, "weight_decay": settings.weight_decay}
     if settings.optimiser == "adam":
-        return torch.optim.Adam(network.parameters(), betas=(settings.momentum, 0.999), **common)
-    return torch.optim.SGD(network.parameters(), momentum=settings.momentum, **common)
+        return _Adam(network.parameters(), betas=(settings.momentum, 0.999), **common)
+    return _SGD(network.parameters(), momentum=settings.momentum, **common)
 
 
 def _save(file: Path, state: TrainingState) -> None:

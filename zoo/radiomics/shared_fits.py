@@ -10,6 +10,8 @@ import numpy as np
 from sklearn.base import BaseEstimator, clone
 from sklearn.pipeline import Pipeline
 
+from zoo.logistic.firth import are_intervals_read
+
 __all__ = ["SharedFits"]
 
 _SELECTED = "selected"
@@ -96,6 +98,8 @@ def _key(transformer: BaseEstimator, X: Any, y: Any) -> bytes | None:
         str(values.shape).encode(),
         values.tobytes(),
         np.ascontiguousarray(y).tobytes(),
+        # Of a fold's fit nobody reads them, of a model's they are read: one is not the other.
+        str(are_intervals_read()).encode(),
     )
     for part in parts:
         digest.update(len(part).to_bytes(8, "big"))

@@ -15,6 +15,7 @@ from sklearn.base import BaseEstimator, clone
 
 from schemas.errors import ContractError
 from schemas.features.names import PHASE_SEPARATOR
+from zoo.logistic.firth import leave_out_intervals
 from zoo.logistic.person_folds import person_folds
 
 __all__ = [
@@ -161,9 +162,9 @@ def held_out_probabilities(
     for number, (training, judged) in enumerate(parts):
         where = f"{place}, inner fold {number}"
         own = None if people is None else [people[row] for row in training]
-        copy = fit_model(
-            clone(unfitted), table[training.tolist()], labels[training], model=model, place=where, hint=hint, people=own
-        )
+        seen = table[training.tolist()]
+        with leave_out_intervals():
+            copy = fit_model(clone(unfitted), seen, labels[training], model=model, place=where, hint=hint, people=own)
         found[judged] = label_probabilities(copy, table[judged.tolist()], model=model, place=where)
     return np.arange(len(labels)), found
 
