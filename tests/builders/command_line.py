@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import AnyStr
 
@@ -12,7 +14,7 @@ import pytest
 
 from flows.cli.main import exit_code
 
-__all__ = ["RADZOO", "printed", "radzoo_run", "radzoo_started"]
+__all__ = ["RADZOO", "printed", "radzoo_here", "radzoo_run", "radzoo_started"]
 
 RADZOO = str(Path(sys.executable).with_name("radzoo"))
 
@@ -35,6 +37,19 @@ def radzoo_run(
         timeout=timeout_s,
         check=False,
     )
+
+
+def radzoo_here(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command line in this process, with the server of Prefect that is configured here.
+
+    The verbs are the same; loading their libraries for each in a process of its own takes seconds.
+    """
+    # Answers go to the bytes below the text.
+    out, err = io.TextIOWrapper(io.BytesIO(), "utf-8"), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        code = exit_code(list(arguments))
+    out.seek(0)
+    return subprocess.CompletedProcess(arguments, code, out.read(), err.getvalue())
 
 
 def radzoo_started(*arguments: str, cwd: Path) -> subprocess.Popen[str]:

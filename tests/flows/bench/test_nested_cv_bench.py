@@ -151,15 +151,18 @@ def test_a_second_run_computes_nothing_and_starts_nothing(benched):
     assert asked(benched, "from runs") == runs
 
 
-def test_a_killed_run_resumes_to_the_same_tables(benched, study_root, tmp_path):
+def test_a_killed_run_resumes_to_the_same_tables(benched, study_root, tmp_path, prefect_server):
     """Killed with -9 in the middle, a run leaves no commit; the next one takes its fits over and ends in equal rows."""
     root = tmp_path / "store"
     shutil.copytree(study_root, root)
     command = [str(Path(sys.executable).with_name("radzoo")), "--store", str(root), "bench", "--suite", "nested-cv"]
     command += ["--repeats", "1", "--workers", "1"]
-    environment = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
     running = subprocess.Popen(
-        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        command,
+        env=os.environ | {"PREFECT_API_URL": prefect_server},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
     )
     staging = root / "staging" / "bench-hcc-early-recurrence"
     deadline = time.monotonic() + 300

@@ -13,7 +13,7 @@ from concurrent.futures import ProcessPoolExecutor
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from builders.command_line import radzoo_run
+from builders.command_line import radzoo_here
 from radiomics.featureextractor import RadiomicsFeatureExtractor
 
 from schemas.features.radiomics_settings import HCC_CEMRI
@@ -75,9 +75,10 @@ def cohort(shared_data, tmp_path_factory, prefect_server):
         text += PHASE.format(phase=phase, nifti=data / "nifti", modality=phase.split("_")[0].removesuffix("crop"))
     (folder / "study.toml").write_text(text)
 
+    assert prefect_server
+
     def run(*arguments):
-        server = {"PREFECT_API_URL": prefect_server}
-        return radzoo_run("--store", str(folder / "store"), "--json", *arguments, variables=server, timeout_s=900)
+        return radzoo_here("--store", str(folder / "store"), "--json", *arguments)
 
     ingested = run("ingest", str(folder / "study.toml"))
     assert ingested.returncode == 0, ingested.stderr

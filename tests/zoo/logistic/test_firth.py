@@ -11,7 +11,7 @@ from scipy.optimize import minimize
 from scipy.stats import chi2
 
 from zoo.logistic.clinical import ClinicalLogisticRegression
-from zoo.logistic.firth import firth_fit, penalised_log_likelihood
+from zoo.logistic.firth import firth_fit, leave_out_intervals, penalised_log_likelihood
 from zoo.logistic.separation import separates
 from zoo.logistic.wald import wald_fit
 
@@ -197,3 +197,19 @@ def test_collinear_factors_have_no_fit() -> None:
     """Where the information is singular there is no estimate, and none is made up."""
     x = np.arange(20.0)
     assert firth_fit(np.column_stack([x, 2 * x]), (x > 9).astype(int)) is None
+
+
+def test_without_intervals_all_else_is_the_same() -> None:
+    """Where nobody reads the intervals they are NaN, and coefficients and p values have the same bits."""
+    whole = firth_fit(*endometrial())
+    with leave_out_intervals():
+        fit = firth_fit(*endometrial())
+    assert fit is not None
+    assert whole is not None
+    assert np.isnan([fit.lower, fit.upper]).all()
+    assert fit.intercept == whole.intercept
+    for name in ("coefficients", "p"):
+        np.testing.assert_array_equal(getattr(fit, name), getattr(whole, name))
+    again = firth_fit(*endometrial())
+    assert again is not None
+    np.testing.assert_array_equal(again.lower, whole.lower)
