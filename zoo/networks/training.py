@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -30,6 +30,7 @@ __all__ = ["TrainedNetwork", "train_network"]
 
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
+OptimiserT = TypeVar("OptimiserT", bound=torch.optim.Optimizer)
 
 
 @dataclass(frozen=True)
@@ -226,7 +227,7 @@ def _initial_network(training: NetworkData, architecture: str, settings: Network
     return prepared
 
 
-def _uncompiled(optimiser: type[torch.optim.Optimizer]) -> type[torch.optim.Optimizer]:
+def _uncompiled(optimiser: type[OptimiserT]) -> type[OptimiserT]:
     """Return an optimiser of the same steps, whose first one does not load PyTorch's compiler: two seconds a process.
 
     PyTorch wraps these methods so that its compiler leaves them out; nothing is compiled here. What the wrapper of
