@@ -30,6 +30,7 @@ __all__ = ["TrainedNetwork", "train_network"]
 
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
+OptimiserT = TypeVar("OptimiserT", bound=torch.optim.Optimizer)
 
 
 @dataclass(frozen=True)
@@ -215,9 +216,6 @@ def _refuse_divergence(epoch: int, numbers: NDArray[np.float64]) -> None:
         )
 
 
-_Optimiser = TypeVar("_Optimiser", bound=torch.optim.Optimizer)
-
-
 def _initial_network(training: NetworkData, architecture: str, settings: NetworkSettings, seed: int) -> PhaseNetwork:
     _, n_phases, n_slices, _, _ = training.images.shape
     n_tabular = 0 if training.tabular is None else training.tabular.shape[1]
@@ -229,13 +227,13 @@ def _initial_network(training: NetworkData, architecture: str, settings: Network
     return prepared
 
 
-def _uncompiled(optimiser: type[_Optimiser]) -> type[_Optimiser]:
+def _uncompiled(optimiser: type[OptimiserT]) -> type[OptimiserT]:
     """Return an optimiser of the same steps, whose first one does not load PyTorch's compiler: two seconds a process.
 
     PyTorch wraps these methods so that its compiler leaves them out; nothing is compiled here. What the wrapper of
     ``step`` does besides is to keep the steps themselves out of the gradients.
     """
-    plain: dict[str, Any] = {
+    plain = {
         name: inspect.unwrap(getattr(optimiser, name))
         for name in ("add_param_group", "zero_grad", "state_dict", "load_state_dict")
     }
