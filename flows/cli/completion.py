@@ -101,6 +101,8 @@ def _fish_script(script: str) -> str:
     is_second_word = f'test (count $subcommands) -eq 0; or string match -q -- "* $subcommands *" " {groups} "'
     script = script.replace(f"{test}\n", f"{test}; and begin; {is_second_word}; end\n")
     script = script.replace("-n __fish_use_subcommand ", f"-n {path} ")
+    # Of choices that are marks, fish reads a quotation mark as the beginning of a text: it offers the others.
+    script = re.sub(r"( -a '[^'\n]*)'\\''' ", r"\1' ", script)
     no_files = [f"complete -c radzoo -f -n '{path} {words}'" for words in ("", *GROUPS)]
     return script + "\n".join(["# A verb is no file", *no_files, ""])
 

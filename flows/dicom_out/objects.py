@@ -103,6 +103,9 @@ def _write_results(
 ) -> Written:
     key = exported.mask.key
     name = _name_of(key)
+    if _is_numbered_part(exported.mask):
+        # Connected parts are numbered in each phase by their size: part 1 of another one may be another lesion.
+        key = key._replace(lesion=f"{key.lesion} of {key.exam} {key.phase}")
     with _building():
         segmentation = segmentation_of(lesion, references, key)
         reports = [report_of(each, segmentation, references, key) for each in exported.extractions]
@@ -125,6 +128,11 @@ def _building() -> Iterator[None]:
 
 def _name_of(key: MaskKey) -> str:
     return f"lesion-{key.lesion}_reader-{key.reader}_{key.reading}"
+
+
+def _is_numbered_part(mask: StudyMask) -> bool:
+    part = stored_source(mask.mask_source, StructureRule).lesions
+    return part is not None and part.each == "component" and not part.union
 
 
 def _owner_of_image(mask: StudyMask, made: str) -> Owner:

@@ -8,6 +8,7 @@ from typing import Any
 
 from flows.imaging.grids import Place
 from flows.imaging.sources import Source
+from schemas.keys import MaskKey
 from schemas.study.cohort import Phase
 
 __all__ = ["Inventory", "KnownMasks", "PatientInventory", "PhaseScan"]
@@ -64,12 +65,22 @@ class KnownMasks:
 
     def __init__(self, rows: Iterable[Row]) -> None:
         self._of_source: dict[str, dict[int, Row]] = {}
+        self._lesions: dict[tuple[Any, ...], set[str]] = {}
         for row in rows:
             self._of_source.setdefault(row["source"], {})[row["mask_label"]] = row
+            self._lesions.setdefault(_of_reading(row), set()).add(row["lesion"])
 
     def of(self, source: str) -> dict[int, Row]:
         """Return the masks that a source gave, by their label."""
         return self._of_source.get(source, {})
+
+    def lesions(self, key: MaskKey) -> set[str]:
+        """Return the lesions that a reading drew on a scan, whatever they were read from; of any ``key.lesion``."""
+        return self._lesions.get(_of_reading(key._asdict()), set())
+
+
+def _of_reading(key: Row) -> tuple[Any, ...]:
+    return tuple(key[name] for name in ("patient", "exam", "phase", "reader", "reading"))
 
 
 @dataclass

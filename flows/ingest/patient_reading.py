@@ -191,10 +191,12 @@ class PatientReading:
             source = replace(alone, lesions=lesions, also=also)
             text = self._text(source)
             self._refuse_another_readings(key, source, text, reading)
-            # All that the mask holds were written at once: as many as are known are all there are.
+            # All that the mask holds were written at once: as many as are known are all there are, unless a study of
+            # another rule has read one of them since.
             known = [self._unchanged(row, source) for row in self.known_masks.of(text).values()]
             rows = [row for row in known if row is not None and self._is_of(scan, row)]
-            if not rows or len(rows) < len(known):
+            names = {UNION} if lesion == UNION else self.known_masks.lesions(key) - {UNION}
+            if not rows or len(rows) < len(known) or {row["lesion"] for row in rows} != names:
                 rows = self.reader.lesions(source, self._image(scan), self.tolerance)
             for row in rows:
                 name = str(row["mask_label"]) if lesion != UNION else UNION

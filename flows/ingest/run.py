@@ -163,6 +163,9 @@ def _ingest(
     people = cohort_people(study, inventory, checked.imported)
     labels = {row["patient"]: row["label"] for row in tables.labels if row["label"] is not None}
     tables.splits = frozen_splits(study, tables.splits, before, labels=labels, person=people.person)
+    # What is refused from here on names pseudonyms: they must be those of the next try, too.
+    if not dry_run and identities.is_new and identities.key_file is not None and identities.key is not None:
+        write_key(identities.key_file, identities.key, str(study_file))
     refuse_shared_people(study, tables.splits, people)
     warnings = (
         *tables.warnings,
@@ -172,9 +175,7 @@ def _ingest(
     )
     if dry_run:
         return ingest_report(checked, warnings, inventory, None, ())
-    # Made only now: a study that is refused leaves neither key nor folder behind.
-    if identities.is_new and identities.key_file is not None and identities.key is not None:
-        write_key(identities.key_file, identities.key, str(study_file))
+    # Made only now: a study that is refused leaves no folder behind.
     places = StudyPlaces(str(study_file), study_paths(study))
     if identities.is_private:
         places.add(inventory.scans, inventory.masks)

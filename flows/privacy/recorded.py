@@ -29,11 +29,16 @@ def _paths(study: Study) -> Iterator[tuple[tuple[str, ...], str]]:
         yield ("clinical", "table"), study.clinical.table
     if study.exams is not None and study.exams.table is not None:
         yield ("exams", "table"), study.exams.table
+    if study.findings is not None and study.findings.table is not None:
+        yield ("findings", "table"), study.findings.table
+    if study.findings is not None:
+        for reader, table in study.findings.tables.items():
+            yield ("findings", "tables", reader), table
     for name, phase in study.phases.items():
         yield ("phases", name, "image"), phase.image
         yield ("phases", name, "mask"), phase.mask
-    for name, table in study.imported.items():
-        yield ("imported", name, "table"), table.table
+    for name, imported in study.imported.items():
+        yield ("imported", name, "table"), imported.table
     for name, own in study.define.items():
         if own.network is not None:
             yield ("define", name, "network", "file"), own.network.file

@@ -173,7 +173,9 @@ def _of_sidecar(file: Path) -> Row:
     for name, (key, factor) in _SIDECAR.items():
         number = said.get(key)
         is_number = isinstance(number, (int, float)) and not isinstance(number, bool)
-        row[name] = _within(name, float(number) * factor) if is_number and number is not None else None
+        # Beyond what it may be at most nothing is a number of its kind, however long a whole number is.
+        is_small = is_number and number is not None and abs(number) <= _LARGEST[name]
+        row[name] = _within(name, float(number) * factor) if is_small and number is not None else None
     return row | {"seconds_after_contrast": None}
 
 

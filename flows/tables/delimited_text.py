@@ -33,6 +33,7 @@ _MISSING_WORDS = ["", "NA", "N/A", "NaN", "nan", "?", "-", "NULL", "null"]
 _COMMA_OR_WHOLE = r"^[+-]?(?:\d+(?:,\d+)?|,\d+)(?:[eE][+-]?\d+)?$"
 _POINT_OR_WHOLE = r"^[+-]?(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][+-]?\d+)?$"
 _GROUPED = r"^[+-]?[1-9]\d{0,2},\d{3}$"
+_GROUPED_BY_POINTS = r"^[+-]?[1-9]\d{0,2}(?:\.\d{3})+$"
 """A decimal number with three decimals, or a whole one with its thousands apart."""
 
 
@@ -93,18 +94,18 @@ def delimited_table(
     if len(starts) < 2:
         raise _fault("the table has no rows, only a header", f"{file}:{body.line}", "add a row for each patient")
     frame = _frame(text, found, header, len(starts) - 1)
-    numbers = _numbers(form, frame, text, found)
+    numbers = _numbers(form, frame, text, found, file)
     if numbers.decimal == "," and not numbers.is_declared:
         notes += ("decimal commas are read as decimal points",)
     is_plain = body.line_of(2) == 2 and '"' not in text
     return DelimitedTable(frame, None if is_plain else starts[1:], numbers, notes)
 
 
-def _numbers(form: TableForm, frame: pl.DataFrame, text: str, separator: str) -> NumberForm:
+def _numbers(form: TableForm, frame: pl.DataFrame, text: str, separator: str, file: str) -> NumberForm:
     if form.decimal is not None:
         return NumberForm(form.decimal, form.thousands, is_declared=True)
     may_have_commas = re.search(r"\d,\d", text) and (separator != "," or '"' in text)
-    return NumberForm("," if may_have_commas and _has_decimal_commas(frame) else ".")
+    return NumberForm("," if may_have_commas and _has_decimal_commas(frame, file) else ".")
 
 
 def _fault(message: str, where: str, hint: str) -> ContractError:
@@ -227,9 +228,15 @@ def _frame(text: str, separator: str, header: Sequence[str], rows: int) -> pl.Da
     return pl.DataFrame(columns, schema=dict.fromkeys(header, pl.String))
 
 
-def _has_decimal_commas(frame: pl.DataFrame) -> bool:
-    """Return whether the table's numbers have decimal commas: some surely do, and none has a decimal point."""
-    is_sure = False
+def _has_decimal_commas(frame: pl.DataFrame, file: str) -> bool:
+    """Return whether the table's numbers have decimal commas: some surely do, and none has a decimal point.
+
+    Raises
+    ------
+    ContractError
+        Where points may be decimal points or stand between thousands: 2.864 beside 1,65 is 2864 where both are German.
+    """
+    commas = points = grouped = ""
     for series in frame:
         cells = series.str.strip_chars()
         cells = cells.filter(cells.is_not_null() & ~cells.is_in(_MISSING_WORDS))
@@ -237,7 +244,19 @@ def _has_decimal_commas(frame: pl.DataFrame) -> bool:
             continue
         if cells.str.contains(_COMMA_OR_WHOLE).all():
             with_comma = cells.filter(cells.str.contains(",", literal=True))
-            is_sure |= not with_comma.str.contains(_GROUPED).all()
+            commas = commas if with_comma.str.contains(_GROUPED).all() else series.name
         elif cells.str.contains(_POINT_OR_WHOLE).all():
-            return False
-    return is_sure
+            with_point = cells.filter(cells.str.contains(".", literal=True))
+            if with_point.str.contains(_GROUPED_BY_POINTS).all():
+                grouped = series.name
+            else:
+                points = series.name
+    if commas and grouped and not points:
+        raise _fault(
+            f"column '{commas}' has decimal commas and column '{grouped}' points before three digits: decimals, or "
+            "thousands?",
+            file,
+            'say it beside the table in the study file: decimal = "," and thousands = "." where they are thousands, '
+            'else decimal = "."',
+        )
+    return bool(commas) and not (points or grouped)

@@ -93,6 +93,7 @@ class RecordedInputs(_Recorded):
     missing: Missing = "exclude"
     missing_phases: MissingPhases = "exclude"
     combination: Combination = "none"
+    case_rule: Annotated[str, Field(max_length=100)] = "one"
 
 
 class ModelRecord(_Recorded):

@@ -238,6 +238,12 @@ class Study(Written):
         return "mean" if of_lesions == "none" and averages_exams else of_lesions
 
     @property
+    def case_rule(self) -> str:
+        """Return what a row that models read stands for: ``one`` lesion of one exam, however it is chosen, or more."""
+        lesions = "one" if self.lesions is None or self.lesions.use == "largest" else self.lesions.use
+        return f"{lesions}, mean of exams" if self.exams is not None and self.exams.use == "mean" else lesions
+
+    @property
     def first_feature_set(self) -> str | None:
         """Return what models read that name no feature set: the first one of features, else the first imported."""
         others = (self.is_of_regions, self.is_of_network)

@@ -2,12 +2,43 @@
 
 from __future__ import annotations
 
-__all__ = ["WEIGHT", "combined_rows"]
+from schemas.plain_keys import MaskKey
+
+__all__ = ["WEIGHT", "combined_rows", "complete_rows"]
 
 WEIGHT = '"weight of the row"'
 """The column of weights, quoted: a name that no feature has."""
 
 _OWN_NAME = r'"\0"'  # what DuckDB puts a column's own name for
+
+
+def complete_rows(view: str, study: str, *keys: str, where: str = "true") -> str:
+    """Return from where a study's rows come of which none is missing: an average of those that are left would mislead.
+
+    A row is missing where a mask of the study has no extraction, or where an image or mask of the same patient, phase
+    and reading could not be read.
+
+    Parameters
+    ----------
+    view : str
+        The feature set's view, quoted; it is called ``w``, ``study_masks`` is ``m`` and ``masks`` is ``k``.
+    study : str
+        The study's name as SQL text.
+    *keys : str
+        What a row is given for.
+    where : str
+        A further condition on ``m``.
+    """
+    names = ", ".join(MaskKey._fields)
+    grouped = ", ".join(f"m.{key}" for key in keys)
+    return f"""from study_masks m join masks k using ({names}) left join {view} w using ({names})
+        where m.study = {study} and {where} and not exists (
+            from failures f
+            where f.study = {study} and f.stage = 'ingest' and f.patient = m.patient
+            and coalesce(f.phase, '') in ('', m.phase) and coalesce(f.reader, '') in ('', m.reader)
+            and coalesce(f.reading, 0) in (0, m.reading)
+        )
+        qualify not bool_or(w.extraction_id is null) over (partition by {grouped})"""
 
 
 def combined_rows(rows: str, *keys: str) -> str:

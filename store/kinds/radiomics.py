@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from schemas.plain_keys import Combination, MaskKey, sql_name
-from store.kinds.combined import WEIGHT, combined_rows
+from store.kinds.combined import WEIGHT, combined_rows, complete_rows
 
 __all__ = ["Radiomics"]
 
@@ -47,6 +47,5 @@ class Radiomics:
         weight = "k.volume_mm3" if combination == "volume-weighted" else "1.0::double"
         beside = ", ".join(("reader", "reading", "extraction_id", *self.details))
         rows = f"""        select w.* exclude ({beside}), {weight} as {WEIGHT}
-        from {view} w join study_masks m using ({_KEYS}) join masks k using ({_KEYS})
-        {primary}"""
+        {complete_rows(view, study, "patient", "phase", where="m.is_primary")}"""
         return combined_rows(rows, "patient", "phase")

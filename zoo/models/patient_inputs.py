@@ -70,6 +70,8 @@ def patient_inputs(snapshot: Snapshot, study: Study, inputs: PinnedInputs, patie
     if inputs.factors or inputs.comparator is not None or inputs.harmonise is not None:
         _refuse_other_variables(study, inputs)
         known = clinical_at_reference(snapshot, study.id)
+    if inputs.feature_set is not None or inputs.regions is not None:
+        _refuse_other_rule(study, inputs)
     blocks: list[pl.DataFrame] = []
     if inputs.factors:
         blocks.append(_factor_block(known, study, inputs, frame["patient"].to_list(), reasons))
@@ -84,6 +86,16 @@ def patient_inputs(snapshot: Snapshot, study: Study, inputs: PinnedInputs, patie
     for block in blocks:
         frame = frame.join(block, on="patient", how="inner", maintain_order="left")
     return PatientInputs(frame.select("patient", *inputs.columns), dict(sorted(reasons.items())))
+
+
+def _refuse_other_rule(study: Study, inputs: PinnedInputs) -> None:
+    if inputs.case_rule != study.case_rule:
+        raise ContractError(
+            f"the model was trained on rows that stand for lesions and exams as '{inputs.case_rule}', and the study's "
+            f"stand for them as '{study.case_rule}'",
+            where=f"study '{study.id}'",
+            hint="use under [lesions] and [exams] of the study file as the model's study does, then ingest again",
+        )
 
 
 def _refuse_other_variables(study: Study, inputs: PinnedInputs) -> None:
@@ -212,13 +224,6 @@ def _feature_blocks(
             hint="a model that reads regions itself, such as dl_resnet10, answers for patients of any study",
         )
     _refuse_missing_features(snapshot, chosen, wanted)
-    if inputs.combination != study.combination:
-        raise ContractError(
-            f"the model was trained on lesions and exams that become one by '{inputs.combination}', and the study's "
-            f"do by '{study.combination}'",
-            where=f"study '{study.id}'",
-            hint="use under [lesions] and [exams] of the study file as the model's study does, then ingest again",
-        )
     tables = primary_rows(snapshot, study.id, chosen, wanted, inputs.combination)
     if all(table.is_empty() for table in tables.values()):
         raise _other_definition(snapshot, study, inputs.feature_set, inputs.definition_sha256)

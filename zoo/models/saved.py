@@ -73,6 +73,8 @@ class PinnedInputs:
     """What becomes of a patient who has features in some of the phases."""
     combination: Combination
     """How the rows of several lesions or exams of a patient become one."""
+    case_rule: str
+    """What a row stands for: a model answers for studies of the same rule."""
     regions: str | None
     """``name@N`` of the regions that a network reads, where it was trained."""
     regions_sha256: str | None
@@ -320,6 +322,7 @@ def _pinned_inputs(record: ModelRecord, where: str) -> PinnedInputs:
         missing=inputs.missing,
         missing_phases=inputs.missing_phases,
         combination=inputs.combination,
+        case_rule=inputs.case_rule,
         variables={name: variable.model_dump(mode="json") for name, variable in record.variables.items()},
         regions=regions.feature_set if regions else None,
         regions_sha256=regions.definition_sha256 if regions else None,

@@ -188,7 +188,7 @@ def _queried_rows(
         )
     found: dict[str, pl.DataFrame] = {}
     asked = kind.primary_rows(quoted_name(view), quoted_text(study), quoted_text(feature_set), combination)
-    with snapshot_connection(snapshot, {view, "study_extractions", "study_masks", "masks"}) as connection:
+    with snapshot_connection(snapshot, {view, "study_extractions", "study_masks", "masks", "failures"}) as connection:
         for phase, features in names.items():
             columns = "".join(f", {quoted_name(name)} as {quoted_name(with_phase(phase, name))}" for name in features)
             query = f"select patient{columns} from ({asked}) where phase = $phase order by patient"

@@ -44,6 +44,8 @@ class ModelInputs:
     """What becomes of a patient who has features in some of the phases."""
     combination: Combination = "none"
     """How the rows of several lesions or exams of a patient become one."""
+    case_rule: str = "one"
+    """What a row stands for, `Study.case_rule`: a model answers for studies of the same rule."""
     regions: str | None = None
     """The set of regions that a network reads, one column a phase."""
     says_the_switch: bool = False
@@ -79,6 +81,7 @@ class ModelInputs:
             missing=written.get("missing", "exclude"),
             missing_phases=written.get("missing_phases", "exclude"),
             combination=written.get("combination", "none"),
+            case_rule=written.get("case_rule", "one"),
             regions=written.get("regions"),
             says_the_switch=written.get(_BCLC_SWITCH) is False,
         )
@@ -103,6 +106,7 @@ class ModelInputs:
             **({} if self.missing == "exclude" else {"missing": self.missing}),
             **({} if self.missing_phases == "exclude" else {"missing_phases": self.missing_phases}),
             **({} if self.combination == "none" else {"combination": self.combination}),
+            **({} if self.case_rule == "one" else {"case_rule": self.case_rule}),
             **({} if self.icc_bound == "estimate" else {"icc_bound": self.icc_bound}),
             **({} if self.regions is None else {"regions": self.regions}),
         }
@@ -202,6 +206,7 @@ def model_inputs(study: Study, spec: ModelSpec) -> ModelInputs:
         missing=settings.missing if factors else "exclude",
         missing_phases=settings.missing_phases if feature_set else "exclude",
         combination=study.combination if feature_set else "none",
+        case_rule=study.case_rule if feature_set or regions else "one",
         regions=regions,
         says_the_switch=says_the_switch,
     )

@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.errors import ContractError
-from schemas.keys import sql_name
+from schemas.keys import MaskKey, sql_name
 from schemas.study.file import Study
 from schemas.study.models import IccBound
 from store.analyst.define import quoted_name
 from store.analyst.query import snapshot_connection
 from store.history.changes import changed_since
 from store.history.snapshot import Snapshot
-from store.kinds.combined import WEIGHT, combined_rows
+from store.kinds.combined import WEIGHT, combined_rows, complete_rows
 from zoo.evaluation.agreement import IccEstimate, icc_agreement
 from zoo.tables.feature_columns import stored_feature_set
 from zoo.tables.stable_columns import stable_columns
@@ -303,21 +303,21 @@ def _values(
     """
     columns = "".join(f", {quoted_name(name)}" for name in names)
     weight = "k.volume_mm3" if study.combination == "volume-weighted" else "1.0::double"
-    # Of the lesions that models read every reading is compared, not theirs alone.
-    rows = f"""select w.patient, w.exam, w.phase, w.lesion, w.reader, w.reading, {weight} as {WEIGHT}{columns}
-        from {quoted_name(sql_name(feature_set))} w
+    view, keys = quoted_name(sql_name(feature_set)), ("phase", "patient", "reader", "reading")
+    several = """m.patient in (select patient from study_masks where study = $study group by patient
+            having count(distinct (reader, reading)) > 1)"""
+    if study.combination == "none":
+        # Of the lesions that models read every reading is compared, not theirs alone.
+        query = f"""select {", ".join(keys)}{columns} from {view} w
         join study_masks m using (patient, exam, phase, lesion, reader, reading)
-        join masks k using (patient, exam, phase, lesion, reader, reading)
-        where m.study = $study
-        and w.patient in (select patient from study_masks where study = $study group by patient
-            having count(distinct (reader, reading)) > 1)
-        and ({study.combination != "none"} or (patient, exam, phase, lesion) in (
-            select (patient, exam, phase, lesion) from study_masks where study = $study and is_primary))"""
-    keys = ("phase", "patient", "reader", "reading")
-    query = f"select {', '.join(keys)}{columns} from ({rows})"
-    if study.combination != "none":
+        where m.study = $study and {several} and (patient, exam, phase, lesion) in (
+            select (patient, exam, phase, lesion) from study_masks where study = $study and is_primary)"""
+    else:
+        named = ", ".join(f"w.{name}" for name in MaskKey._fields)
+        rows = f"""select {named}, {weight} as {WEIGHT}{columns}
+        {complete_rows(view, "$study", *keys, where=several)}"""
         query = f"select {', '.join(keys)}{columns} from ({combined_rows(rows, *keys)})"
-    with snapshot_connection(snapshot, {sql_name(feature_set), "study_masks", "masks"}) as connection:
+    with snapshot_connection(snapshot, {sql_name(feature_set), "study_masks", "masks", "failures"}) as connection:
         table = connection.sql(query, params={"study": study.id}).fetchall()
     found: dict[str, dict[tuple[str, str, int], NDArray[np.float64]]] = {}
     for phase, patient, reader, reading, *values in table:

@@ -30,7 +30,8 @@ Shared = Annotated[Context, Parameter(parse=False)]
 def erase(
     patient: str | None = None,
     *,
-    id: str | None = None,  # noqa: A002  (the option's name)
+    # A dash alone asks for it.
+    id: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,  # noqa: A002  (the option's name)
     study_file: Path | None = None,
     key: Path | None = None,
     yes: Annotated[bool, Parameter(negative="")] = False,

@@ -8,7 +8,7 @@
 -- @reading which time this reader drew it
 -- @lesion_voxels [1] voxels of the lesion on the native grid
 -- @volume_mm3 [mm3] volume of those voxels
--- @volume_ratio [1] volume over the median volume of the lesion in the exam's other phases, by the same reading; NULL where it has none
+-- @volume_ratio [1] volume over the median volume of the lesion in the exam's other phases, by the same reading; NULL where it has none, and of connected parts, which have no names that phases share
 -- @spacing_mm [mm] voxel spacing, x y z
 -- @components [1] parts that touch nowhere, not even at a corner; NULL also where the lesion's box is too large to count them
 -- @largest_component [1] voxels of the largest part
@@ -18,12 +18,18 @@
 -- @distinct_values [1] different intensities inside, counted up to 65,536
 -- @lowest lowest intensity inside
 -- @highest highest intensity inside
--- @flags what deserves a second look: 'few voxels' (under 64: textures tell of the size, doi:10.2967/jnumed.113.129858), 'few slices' (under 3), 'several parts', 'at the border' (of the image), 'few intensities' (under 8), 'another volume' (volume_ratio under 1/2 or over 2)
-with compared as (
+-- @flags what deserves a second look: 'few voxels' (under 64: textures tell of the size, doi:10.2967/jnumed.113.129858), 'few slices' (under 3), 'several parts' (but of the union of lesions), 'at the border' (of the image), 'few intensities' (under 8), 'another volume' (volume_ratio under 1/2 or over 2)
+with parts as (
+    select distinct patient, exam, phase, lesion, reader, reading
+    from catalogue.study_masks m join catalogue.studies s using (study)
+    where s.definition::json ->> '$.lesions.each' = 'component' and lesion <> 'union'
+),
+compared as (
     select m.patient, m.exam, m.phase, m.lesion, m.reader, m.reading, median(o.volume_mm3) as others_mm3
     from catalogue.masks m
     join catalogue.masks o using (patient, exam, lesion, reader, reading)
     where o.phase <> m.phase
+    and not exists (from parts p where (p.patient, p.exam, p.phase, p.lesion) = (m.patient, m.exam, m.phase, m.lesion))
     group by all
 ),
 measured as (
@@ -41,7 +47,7 @@ select
     case when slices is not null then
         if(lesion_voxels < 64, ['few voxels'], [])
         || if(slices < 3, ['few slices'], [])
-        || if(components > 1, ['several parts'], [])
+        || if(components > 1 and lesion <> 'union', ['several parts'], [])
         || if(border_voxels > 0, ['at the border'], [])
         || if(distinct_values < 8, ['few intensities'], [])
         || if(volume_ratio < 0.5 or volume_ratio > 2, ['another volume'], [])

@@ -23,7 +23,6 @@ def refused(capsys, *arguments):
     [
         ("datasets show", "DATASET"),
         ("models explain", "MODEL"),
-        ("store erase", "PATIENT"),
         ("serve", "STUDY-FILE"),
         ("features describe", "FEATURE_SET"),
     ],

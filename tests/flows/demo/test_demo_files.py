@@ -121,7 +121,7 @@ def test_the_flow_is_the_published_one(tmp_path):
     with_excluded(cohort).write_csv(tmp_path / "patients.csv")
     parts = (Path(flows.demo.__file__).with_name(name) for name in ("study.toml", "networks.toml"))
     (tmp_path / "study.toml").write_text("".join(each.read_text() for each in parts))
-    checked = checked_study(tmp_path / "study.toml", set)
+    checked = checked_study(tmp_path / "study.toml", set, tmp_path / "store")
     steps = flow_steps(checked.study, checked.tables)
     assert [(each.before, each.excluded, each.left) for each in steps] == [
         (290, 5, 285),

@@ -122,7 +122,7 @@ def test_reading_again_finds_what_size_and_time_hide(small_study, capsys):
     arguments = ["--store", str(small_study.store_root), "ingest", str(small_study.file), "--read-again"]
     assert exit_code(arguments) == 0
     # The image's row and its mask's row, which names the image's content; nothing of the other patients.
-    assert "0 rows added, 2 superseded, 0 removed" in capsys.readouterr().out
+    assert "0 rows added, 3 superseded, 0 removed" in capsys.readouterr().out
     assert small_study.ingest().commit_id is None
 
 

@@ -18,6 +18,7 @@ from store.commits.commit import commit_to
 from store.erasure.erase import erase_patient
 from store.history.basis import basis_of
 from store.history.snapshot import Snapshot
+from store.history.studies import stored_study
 from store.home import Store
 from store.rows.segments import store_segment
 from store.verification.verify import store_verification
@@ -162,7 +163,7 @@ def test_a_refresh_does_not_write_an_erased_patient_back(small_study):
     # Workers that were still at it finish the patient's extractions after the erasure.
     for file, content in finished.items():
         file.write_bytes(content)
-    report = _carry_out_plan(store, "small", plan, 1, basis, "fast")
+    report = _carry_out_plan(store, stored_study(small_study.snapshot, "small"), plan, 1, basis, "fast")
     assert (report.reused, report.computed, report.commit_id) == (6, 0, 2)
     assert {row["patient"] for row in small_study.sql("from quick")} == {"P1", "P3", "P4"}
     (segment,) = small_study.snapshot.rows("segments")

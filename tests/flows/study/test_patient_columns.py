@@ -46,7 +46,7 @@ class Tables:
         (self.folder / "study.toml").write_text(self.text)
         for name, content in self.contents.items():
             (self.folder / name).write_text(content)
-        return checked_study(self.folder / "study.toml", frozenset)
+        return checked_study(self.folder / "study.toml", frozenset, self.folder / "store")
 
     def refused(self) -> str:
         """Return the faults."""
@@ -150,8 +150,8 @@ def test_a_clinical_sheet_of_the_cohorts_workbook_is_checked_for_its_patients(tm
     text += '[clinical]\nsheet = "Lab"\n[clinical.variables.afp]\nunit = "[IU]/mL"\n'
     (tmp_path / "study.toml").write_text(text)
     with pytest.raises(ContractError, match=r"study\.xlsx:2: column 'id': 'B' is not in the cohort table"):
-        checked_study(tmp_path / "study.toml", frozenset)
+        checked_study(tmp_path / "study.toml", frozenset, tmp_path / "store")
     lab["A1"] = "patient"
     workbook.save(tmp_path / "study.xlsx")
     with pytest.raises(ContractError, match=r"study\.toml:9: column 'id' is not in study\.xlsx"):
-        checked_study(tmp_path / "study.toml", frozenset)
+        checked_study(tmp_path / "study.toml", frozenset, tmp_path / "store")

@@ -14,6 +14,7 @@ from flows.tables.patient_ids import with_ids
 from schemas.errors import ContractError
 from schemas.study.text import parsed_study
 from schemas.written.levels import level_of, whole_number_text
+from schemas.written.table_form import TableForm
 
 PLAIN = "patient,afp,note\nA1,1.5,x\nA2,20,y\n"
 
@@ -190,3 +191,16 @@ def test_a_whole_number_stands_for_itself_however_it_is_written(number, decimals
     assert level_of(f"{number}{decimals}", [str(number)]) == str(number)
     assert level_of(str(number), [f"{number}.0"]) == f"{number}.0"
     assert level_of(f"0{number}.5", [str(number)]) is None
+
+
+def test_points_before_three_digits_beside_decimal_commas_are_no_decimals_in_silence(tmp_path):
+    """A German table whose platelets are 2.864, that is 2864, is refused until the study file says what points are."""
+    file = tmp_path / "german.csv"
+    file.write_text("id;platelets;size\nP1;2.864;1,65\nP2;2.130;2,5\n")
+    with pytest.raises(ContractError, match="column 'size' has decimal commas and column 'platelets' points") as caught:
+        read_table(file, "study.toml:1")
+    assert 'decimal = "," and thousands = "."' in str(caught.value.hint)
+    declared = read_table(file, "study.toml:1", form=TableForm(decimal=",", thousands="."))
+    assert declared.number(2, "platelets", "2.864") == 2864.0
+    file.write_text("id;platelets;size\nP1;2.8;1,65\nP2;2.130;2,5\n")
+    assert read_table(file, "study.toml:1").number(2, "platelets", "2.8") == 2.8

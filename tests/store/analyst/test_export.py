@@ -128,7 +128,8 @@ def test_the_package_describes_every_file_and_column(shared_store, tmp_path, for
     assert (masks["volume_mm3"]["unit"], masks["volume_mm3"]["type"]) == ("mm3", "number")
     assert (masks["reading"]["type"], masks["source"]["description"]) == (
         "integer",
-        "file the mask was read from; of DICOM as JSON, with the segment that is chosen",
+        "file the mask was read from; after 'resampled:' where it is brought to the image's grid; of DICOM and of "
+        "several lesions as JSON; NULL where [privacy] keeps paths out",
     )
     # Frictionless: a resource's name has lower case, digits and . _ - only.
     assert all(set(each["name"]) <= set("abcdefghijklmnopqrstuvwxyz0123456789._-") for each in package["resources"])

@@ -367,16 +367,16 @@ def test_as_of(filled):
 @pytest.mark.parametrize(
     "query",
     [
-        "select comment from duckdb_columns() where column_name = 'volume_mm3' and schema_name = 'main'",
-        "SELECT COMMENT FROM DuckDB_Columns() WHERE column_name = 'volume_mm3' AND schema_name = 'main'",
-        "select column_comment from information_schema.columns where column_name = 'volume_mm3'"
+        "select comment from duckdb_columns() where column_name = 'mask_sha256' and schema_name = 'main'",
+        "SELECT COMMENT FROM DuckDB_Columns() WHERE column_name = 'mask_sha256' AND schema_name = 'main'",
+        "select column_comment from information_schema.columns where column_name = 'mask_sha256'"
         " and table_schema = 'main'",
-        "select d.description from pg_catalog.pg_description d where d.description like '[mm3]%'",
+        "select d.description from pg_catalog.pg_description d where d.description like 'hash of the lesion%'",
     ],
 )
 def test_comments_can_be_asked_for(shared_store, query):
     """What a column means is seen through each of DuckDB's own lists."""
-    assert rows(shared_store, query) == [("[mm3] volume of those voxels",)]
+    assert rows(shared_store, query) == [("hash of the lesion's voxels and geometry",)]
 
 
 def test_answers_have_types(shared_store):

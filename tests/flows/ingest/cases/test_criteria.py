@@ -211,7 +211,7 @@ def test_all_faults_of_criteria_are_told_together(chosen):
     where = {fault.where: fault.message for fault in refusal(chosen).faults}
     assert "nearest: pathology" in where[f"{chosen.file}:12"]
     assert "'large' is no number" in where[f"{chosen.table}:7"]
-    assert "it looks like day.month.year" in where[f"{chosen.table}:8"]
+    assert "it looks like DD.MM.YYYY" in where[f"{chosen.table}:8"]
 
 
 def test_criteria_that_leave_nobody_are_refused(chosen):

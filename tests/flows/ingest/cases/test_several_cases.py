@@ -14,8 +14,10 @@ import pytest
 import SimpleITK as sitk
 from builders.study import SmallStudy
 
+from flows.ingest.run import ingest
 from schemas.errors import ContractError
 from store.analyst.query import answer
+from store.commits.commit import commit_to
 from store.history.snapshot import Snapshot
 from store.history.studies import stored_study
 from zoo.tables.feature_columns import phase_columns
@@ -266,3 +268,37 @@ def test_without_a_rule_several_lesions_are_refused_by_models(several):
     several.refresh_without_prefect()
     with pytest.raises(ContractError, match="patient 'P1' has several lesions or exams in phase 'AP'"):
         phase_columns(several.snapshot, "several", "quick@1", ["AP"])
+
+
+def test_another_studys_rule_takes_no_lesion_from_this_one(several):
+    """A study that reads one label of the same masks leaves every lesion of this one, whoever was ingested last."""
+    several.edit('use = "largest"\n', 'use = "mean"\n')
+    several.ingest()
+    other = several.folder / "other.toml"
+    lesions = '[lesions]\neach = "label"\nuse = "mean"\n'
+    text = several.file.read_text()
+    assert lesions in text
+    other.write_text(text.replace(lesions, "").replace('id = "several"', 'id = "other"'))
+    ingest(other, several.store_root, workers=1)
+    assert several.ingest().failures == ()
+    assert len(several.sql("from study_masks where study = 'several' and is_primary")) == 9
+
+
+@pytest.mark.parametrize("what", ["image", "extraction"])
+def test_an_average_is_of_all_lesions_or_none(several, what):
+    """A patient of whom one exam cannot be read, or one lesion not computed, has no average of those that are left."""
+    several.edit('date = "scanned"\n', 'date = "scanned"\nuse = "mean"\n')
+    several.edit('use = "largest"\n', 'use = "mean"\n')
+    if what == "image":
+        (several.folder / "images/P1_old.nii.gz").unlink()
+    several.ingest()
+    several.refresh_without_prefect()
+    if what == "extraction":
+        lost = several.sql("select extraction_id from quick where patient = 'P1' and exam = 'old' and lesion = '2'")
+        gone = [row for row in several.snapshot.rows("extractions") if row["extraction_id"] == lost[0]["extraction_id"]]
+        keys = [{name: row[name] for name in ("feature_set", "extraction_id")} for row in gone]
+        with commit_to(several.store, "lose an extraction") as commit:
+            commit.remove("study_extractions", [{"study": "several", **key} for key in keys])
+            commit.remove("extractions", keys)
+    columns = phase_columns(several.snapshot, "several", "quick@1", ["AP"], "mean")["AP"]
+    assert columns["patient"].to_list() == ["P2", "P3"]
