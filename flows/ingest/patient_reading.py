@@ -193,8 +193,8 @@ class PatientReading:
             self._refuse_another_readings(key, source, text, reading)
             # All that the mask holds were written at once: as many as are known are all there are, unless a study of
             # another rule has read one of them since.
-            known = [self._unchanged(row, source) for row in self.known_masks.of(text).values()]
-            rows = [row for row in known if row is not None and self._is_of(scan, row)]
+            known, stat = self.known_masks.of(text).values(), stat_of_source(source, self.folder)
+            rows = [row for row in known if row["source_stat"] == stat and self._is_of(scan, row)]
             names = {UNION} if lesion == UNION else self.known_masks.lesions(key) - {UNION}
             if not rows or len(rows) < len(known) or {row["lesion"] for row in rows} != names:
                 rows = self.reader.lesions(source, self._image(scan), self.tolerance)
