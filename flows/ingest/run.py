@@ -149,9 +149,11 @@ def _ingest(
     readable = KnownFiles([], [])
     if before is not None and not read_again:
         readable = known._replace(masks=with_measures(before, known.masks))
-    inventory = _inventory(study, study_file, tables, readable, workers or os.cpu_count() or 1)
+    admitted = _admitted(study, tables)
+    inventory = _inventory(study, study_file, admitted, readable, workers or os.cpu_count() or 1)
+    inventory.failures += exam_failures(study, tables.patients)
     inventory.failures += [row for each in checked.imported for row in each.failures]
-    refuse_missing_phase(study, study_file, text, _admitted(study, tables), inventory)
+    refuse_missing_phase(study, study_file, text, admitted, inventory)
     if before is not None:
         refuse_other_patients(study, before, known, inventory)
         refuse_other_masks(study, before, known, inventory)
@@ -228,12 +230,13 @@ def read_study(study_file: Path) -> tuple[Study, str]:
     return parsed_study(text, str(study_file)), text
 
 
-def _inventory(study: Study, study_file: Path, tables: StudyTables, known: KnownFiles, workers: int) -> Inventory:
+def _inventory(
+    study: Study, study_file: Path, admitted: list[CohortPatient], known: KnownFiles, workers: int
+) -> Inventory:
     # Rows whose files lie nobody knows where are read again.
     scans, masks = (
         [{n: v for n, v in row.items() if n != "added_commit"} for row in rows if row["source"]] for rows in known
     )
-    admitted = _admitted(study, tables)
     with progress_bar(f"reading {study.id}", len(admitted), "patients") as advance:
         inventory = image_inventory(
             study,
@@ -245,7 +248,6 @@ def _inventory(study: Study, study_file: Path, tables: StudyTables, known: Known
             advance=advance,
             workers=workers,
         )
-    inventory.failures += exam_failures(study, tables.patients)
     if inventory.unoriented:
         instance = "" if study.privacy is not None else f", for instance {inventory.unoriented[0]}"
         say(

@@ -25,7 +25,7 @@ class ReadImage(NamedTuple):
 
 
 class LastImage:
-    """The voxels of one image, known by their content: a process that reads another one or starts anew has none."""
+    """The voxels of one image, known by their content: a process that reads another one, or a new one, has none."""
 
     def __init__(self) -> None:
         self._sha256 = ""
