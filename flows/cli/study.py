@@ -137,7 +137,7 @@ def ingest(
     positive
         With --features: the outcome's level that is label 1.
     negative
-        With --features: the level that is label 0; needed where there are more than two.
+        With --features: the level that is label 0, * for every other; needed where there are more than two.
     phase
         With --features: the column that names each row's phase, where a patient has several rows.
     phases

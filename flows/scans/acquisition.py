@@ -49,7 +49,8 @@ VENDORS = {
 _LARGEST = {
     "field_strength_t": 30.0,
     "repetition_time_ms": 1e6,
-    "echo_time_ms": 1e5,
+    # Longer echoes than half a second nobody reads: a sidecar that gives it in milliseconds, not in seconds, does.
+    "echo_time_ms": 500.0,
     "inversion_time_ms": 1e6,
     "flip_angle_deg": 360.0,
     "slice_thickness_mm": 500.0,

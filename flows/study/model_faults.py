@@ -17,6 +17,7 @@ from zoo.members import BUILT_IN_MEMBERS, MEMBERS, Member, ModelInput, embedding
 
 __all__ = ["ModelFault", "known_models", "model_faults"]
 
+_EXAMS = ("exams", "mean")
 _feature_set: TypeAdapter[str] = TypeAdapter(FeatureSetName)
 
 
@@ -60,6 +61,11 @@ def _of_member(study: Study, name: str, model: ModelSettings) -> Iterator[ModelF
         return
     yield from _without_use(name, model, member)
     yield from _taken_embedding_set(study, name, member)
+    if "regions" in member.inputs and study.combination != "none":
+        table, use = ("lesions", study.lesions.use) if study.lesions and study.lesions.combination != "none" else _EXAMS
+        message = f"model '{name}' reads regions of images, and [{table}] averages several (use = \"{use}\")"
+        hint = f"leave the model out, or choose one under [{table}]: images have no average"
+        yield ModelFault(message, hint, ("models", name))
 
 
 def _unknown_base(study: Study, name: str, base: str) -> ModelFault:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ from schemas.fault_list import FaultList
 from schemas.keys import FeatureSetName, Name, sql_name
 from schemas.study.imported import ImportedTable
 from schemas.study.text import parsed_study
-from schemas.written.levels import level_of
+from schemas.written.levels import EVERY_OTHER, level_of
 from schemas.written.table_form import TableForm
 
 __all__ = ["FEWEST_OF_A_LABEL", "FEWEST_PATIENTS", "TableOfFeatures", "study_text"]
@@ -42,7 +43,7 @@ class TableOfFeatures:
     outcome: str
     positive: str
     negative: str | None = None
-    """The other level; found in the table where absent."""
+    """The other level, ``*`` for all others; found in the table where absent and there is one."""
     id: str | None = None
     """The study's id; from the file's name where absent."""
     phase: str | None = None
@@ -169,13 +170,16 @@ def _levels(source: TextTable, table: TableOfFeatures) -> tuple[str, str]:
             where="--outcome",
             hint="--outcome COLUMN, one with two levels; nothing was written",
         )
+    if table.negative == EVERY_OTHER:
+        return positive, EVERY_OTHER
     only = others[0] if len(others) == 1 else None
     negative = level_of(table.negative, others) if table.negative is not None else only
     if negative is None:
         raise ContractError(
             f"column '{table.outcome}' has {listed}: which one stands for label 0?",
             where="--negative",
-            hint="--negative LEVEL, one of them; name a level that is neither with --missing",
+            hint=f"--negative LEVEL, one of them, or --negative '{EVERY_OTHER}' for all of them; name a level that is "
+            "neither with --missing",
         )
     return positive, negative
 
@@ -183,7 +187,9 @@ def _levels(source: TextTable, table: TableOfFeatures) -> tuple[str, str]:
 def _refuse_too_few(source: TextTable, table: TableOfFeatures, positive: str, negative: str) -> None:
     """Refuse a table whose patients cannot be split by label: the study file that it makes would have no meaning."""
     label_of = {row[table.patient]: row[table.outcome] for _, row in source.rows()}
-    counts = [sum(label == level for label in label_of.values()) for level in (positive, negative)]
+    labels = Counter(label for label in label_of.values() if label)
+    rest = labels.total() - labels[positive] if negative == EVERY_OTHER else labels[negative]
+    counts = [labels[positive], rest]
     if sum(counts) < FEWEST_PATIENTS or min(counts) < FEWEST_OF_A_LABEL:
         raise ContractError(
             f"{sum(counts)} labelled patients, {counts[0]} with label 1 and {counts[1]} with label 0, are too few "
@@ -202,7 +208,8 @@ def _feature_set_name(study: str) -> str:
 
 
 def _identifier(text: str) -> str:
-    return re.sub(r"[^A-Za-z0-9]+", "_", text).strip("_") or "outcome"
+    plain = re.sub(r"[^A-Za-z0-9]+", "_", text).strip("_")
+    return plain if plain[:1].isalpha() else f"outcome_{plain}".rstrip("_")
 
 
 def _quoted(text: str) -> str:

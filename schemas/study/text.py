@@ -21,6 +21,10 @@ from schemas.study.toml_lines import line_of
 
 __all__ = ["StudyReading", "parsed_study", "study_reading"]
 
+_INLINE_HINT = (
+    "a table that is written inline, in braces { } or in a list [ ], takes no further tables: write it under a header "
+    "[...] of its own; nothing was written"
+)
 _HINT = "correct the line named and run the command again; nothing was written"
 _FAULTS = 1_000
 _LOWER_CASE = r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$"
@@ -99,7 +103,8 @@ def _document(text: str, file: str) -> dict[str, Any] | ContractError:
     except tomllib.TOMLDecodeError as error:
         named = re.search(r"at line (\d+)", str(error))
         where = f"{file}:{named[1] if named else text.count(chr(10)) + 1}"
-        return ContractError(f"not valid TOML: {error}", where=where, hint=_HINT)
+        hint = _INLINE_HINT if "immutable namespace" in str(error) else _HINT
+        return ContractError(f"not valid TOML: {error}", where=where, hint=hint)
     except ValueError as error:  # a number or a date that Python does not read
         return ContractError(f"a number or a date is beyond what can be read: {error}", where=file, hint=_HINT)
     except RecursionError:

@@ -552,6 +552,21 @@ def test_a_slip_on_the_command_line_writes_nothing(table, capsys, tmp_path, opti
     assert sorted(each.name for each in tmp_path.iterdir()) == [table.name]
 
 
+def test_one_level_may_stand_against_all_others_whatever_the_column_is_called(table, capsys):
+    """The sentence about three levels offers '*'; a column whose name begins with a digit names an outcome too."""
+    rows = [f"P{n},{n % 3},{n * 0.37 % 1}" for n in range(12)]
+    table.with_name("u.csv").write_text("\n".join(["id,5y,f", *rows]))
+    asked = ("--store", "store", "ingest", "--features", "u.csv", "--patient", "id", "--outcome", "5y")
+    code, _, err = printed(capsys, *asked)
+    assert code == 4
+    assert "--negative '*' for all of them" in err
+    assert printed(capsys, *asked, "--negative", "*")[0] == 0
+    labels = Snapshot(Store(Path("store"))).rows("labels", outcome="outcome_5y")
+    assert sorted((int(each["patient"][1:]) % 3 == 1, each["label"]) for each in labels) == (
+        [(False, 0)] * 8 + [(True, 1)] * 4
+    )
+
+
 def test_an_outcome_of_floating_point_numbers_has_the_levels_that_are_named(table, capsys):
     """Parquet's 1.0 and 0.0 are the levels 1 and 0, with --positive left out, and the ids 1.0 the patients 1."""
     frame = pl.DataFrame(

@@ -106,6 +106,12 @@ def test_a_sidecar_gives_milliseconds(tmp_path):
     assert found == {"manufacturer": "GE", "scanner_model": "SIGNA Premier", "field_strength_t": 3.0}
 
 
+def test_a_sidecar_that_gives_milliseconds_has_no_echo_time(tmp_path):
+    """4.2 for 0.0042 seconds would be an echo after four seconds, which no image has."""
+    (tmp_path / "a.json").write_text('{"EchoTime": 4.2}')
+    assert acquisition_of(Source(tmp_path / "a.nii"))["echo_time_ms"] is None
+
+
 @pytest.mark.parametrize("content", [b"[1]", b"{", b"[" * 100_000, b'{"EchoTime": 1e400}', b"\xed\xa0\x80"])
 def test_a_sidecar_that_cannot_be_read_says_nothing(tmp_path, content):
     """No sidecar ends the reading of its image, whatever stands in it."""

@@ -97,6 +97,11 @@ def faults(models: str) -> list[tuple[str, str]]:
             "model 'x', a variant of 'radiomics_svm', reads no clinical factors, only cr, dlrcr, late_fusion, rcr do",
             'missing = "impute"',
         ),
+        (
+            '[lesions]\neach = "label"\nuse = "volume-weighted"\n[models.dl_resnet10]',
+            "model 'dl_resnet10' reads regions of images, and [lesions] averages several (use = \"volume-weighted\")",
+            "[models.dl_resnet10]",
+        ),
     ],
 )
 def test_a_model_that_the_zoo_cannot_make_is_refused_with_its_line(models, message, line):

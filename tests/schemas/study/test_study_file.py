@@ -267,6 +267,14 @@ def test_faults_and_their_lines(old, new, message):
     assert (found[: len(message)], line) == (message, expected)
 
 
+def test_a_table_for_one_that_is_written_inline_is_told_how_to_be_written():
+    """What radzoo prints to be appended fits a table under a header alone: the next step says so, not TOML's words."""
+    text = DEMO + "\n[define]\nown = { radiomics = { standardize = true } }\n[[define.own.radiomics.landmarks]]\n"
+    with pytest.raises(ContractError, match="immutable namespace") as refused:
+        parsed_study(text, "study.toml")
+    assert "under a header [...] of its own" in (refused.value.hint or "")
+
+
 REFERENCE, EXAM = 'reference_date = "resection_date"', 'exam_date = "mri_date"\n'
 
 
