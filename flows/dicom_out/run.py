@@ -164,8 +164,8 @@ def _refuse_all(study: str, folder: Path, failures: dict[str, str]) -> None:
     raise ContractError(
         f"not one of {len(failures)} masks can be written; the first, {first}: {reason}",
         where=study,
-        hint="correct it in the study file where it can say so, then radzoo ingest and radzoo refresh; radzoo look shows "
-        "each image and mask as they are read",
+        hint="correct it in the study file where it can say so, then radzoo ingest and radzoo refresh; "
+        "radzoo look shows each image and mask as they are read",
     )
 
 

@@ -51,9 +51,9 @@ def refuse_judging_who_taught_landmarks(
                 f"the landmarks of '{feature_set}' in phase {landmarks.phase} were learnt from training patients of "
                 f"split '{landmarks.split}' of study '{landmarks.study}', and {len(taught)} of them are held out here",
                 where=f"patient {min(taught)} is one",
-                hint="judge models of this set in the holdout suite on that split, or learn another set on the split in use "
-                "(radzoo features landmarks --split); where folds hold out everybody, take a set with normalize, which "
-                "learns nothing from other patients",
+                hint="judge models of this set in the holdout suite on that split, or learn another set on the split "
+                "in use (radzoo features landmarks --split); where folds hold out everybody, take a set with "
+                "normalize, which learns nothing from other patients",
             )
 
 
