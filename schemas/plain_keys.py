@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
-__all__ = ["RESERVED_VIEWS", "Combination", "MaskKey", "sql_name"]
+__all__ = ["NO_READER", "RESERVED_VIEWS", "Combination", "MaskKey", "sql_name"]
+
+NO_READER = "table"
+"""Stands for the reader of an imported table's rows, where the table names none."""
 
 RESERVED_VIEWS = frozenset(
     [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Self
+from typing import Annotated, ClassVar, Final, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
@@ -32,7 +32,12 @@ class ImportedTable(TableForm):
     A table with several rows a patient names each row's ``phase`` (and ``lesion``) in a column. A table with one
     row a patient and several images side by side gives ``phases``, each with the prefix its columns have:
     ``ADC = "ADC_"`` makes column ``ADC_x`` the feature ``x`` of phase ADC. One that gives neither has one phase.
+
+    One with rows of several readings names each row's ``reader``, ``reading`` or both in a column; they are those of
+    ``[[readings]]``, and models read the first of these.
     """
+
+    declared_later: ClassVar[frozenset[str]] = TableForm.declared_later | {"reader", "reading"}
 
     table: str
     """.csv, .tsv, .parquet or .xlsx; text also as .gz or .xz."""
@@ -41,6 +46,9 @@ class ImportedTable(TableForm):
     phase: str | None = None
     phases: dict[Name, _Text] = Field(default_factory=dict)
     lesion: str | None = None
+    reader: str | None = None
+    reading: str | None = None
+    """The columns with who drew what the features are of, and for which time; the study's first where only one is."""
     columns: ImportedColumns = ImportedColumns()
     missing: tuple[str, ...] = ("NA", "N/A", "NaN", "nan")
     """Cells that mean 'no value', as an empty one does."""
@@ -56,6 +64,11 @@ class ImportedTable(TableForm):
             if any(other.startswith(prefix) for name, other in self.phases.items() if name != phase):
                 raise ValueError(f"prefix '{prefix}' is also the start of another phase's prefix")
         return self
+
+    @property
+    def has_readings(self) -> bool:
+        """Return whether its rows tell which reading they are of."""
+        return self.reader is not None or self.reading is not None
 
     @property
     def declared_phases(self) -> tuple[str, ...]:

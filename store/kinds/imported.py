@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from schemas.plain_keys import Combination, sql_name
+from schemas.plain_keys import NO_READER, Combination, sql_name
 from store.kinds.combined import WEIGHT, combined_rows
 
 __all__ = ["Imported"]
 
 
+def _of_no_reader(row: str) -> str:
+    return f"{row}.reader in ('', '{NO_READER}')"
+
+
+def _of_first_reading(row: str, study: str) -> str:
+    """Return the condition that a row is of the first reading that a study's definition lists."""
+    first = f"{study}.definition::json -> '$.readings[0]'"
+    return f"({row}.reader, {row}.reading::varchar) = ({first} ->> 'reader', {first} ->> 'reading')"
+
+
 class Imported:
-    """Rows of a table from elsewhere: one for each patient and phase, and models read it."""
+    """Rows of a table from elsewhere: those of the first reading, where there are several, models read."""
 
     name = "imported"
     details = ()
@@ -28,13 +38,20 @@ class Imported:
         return ""
 
     def with_primary(self, view: str, primary: str) -> tuple[str, str]:
-        """Return that models read every row."""
-        return "true", ""
+        """Return whether a study's models read a row: where it is of that study's first reading, or of none."""
+        return (
+            f"""({_of_no_reader(view)} or exists (
+        from catalogue.study_extractions x join catalogue.studies d using (study)
+        where x.extraction_id = {view}.extraction_id and {_of_first_reading(view, "d")}))""",
+            "",
+        )
 
     def primary_rows(self, view: str, study: str, feature_set: str, combination: Combination = "none") -> str:
         """Return the rows that the study's own table gave; of its lesions no volume is known, and all weigh alike."""
-        source = f"{view} w join catalogue.study_extractions x using (extraction_id)"
-        own = f"where x.study = {study} and x.feature_set = {feature_set}"
+        source = f"""{view} w join catalogue.study_extractions x using (extraction_id)
+    join catalogue.studies d using (study)"""
+        chosen = f"({_of_no_reader('w')} or {_of_first_reading('w', 'd')})"
+        own = f"where study = {study} and x.feature_set = {feature_set} and {chosen}"
         if combination == "none":
             return f"    select w.*\n    from {source}\n    {own}"
         rows = f"""        select w.* exclude (reader, reading, extraction_id), 1.0::double as {WEIGHT}

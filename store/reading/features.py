@@ -71,7 +71,7 @@ def feature_rows(
     if kind.is_of_masks:
         rows = feature_table(snapshot, chosen, study=own.id, primary=primary, columns=names)
     else:
-        rows = _imported_rows(snapshot, own.id, chosen, names)
+        rows = _imported_rows(snapshot, own.id, chosen, names, kind if primary else None)
     there = _known_phases(own, chosen, rows, phases)
     if phases is not None:
         rows = rows.filter(pc.is_in(rows["phase"], value_set=arrow_column(there, pa.string())))
@@ -130,10 +130,20 @@ def _known_phases(study: Study, feature_set: str, rows: pa.Table, phases: Sequen
     return ordered if phases is None else list(dict.fromkeys(phases))
 
 
-def _imported_rows(snapshot: Snapshot, study: str, feature_set: str, names: Sequence[str]) -> pa.Table:
+def _imported_rows(
+    snapshot: Snapshot, study: str, feature_set: str, names: Sequence[str], primary: WideKind | None
+) -> pa.Table:
+    """Return the rows of a study's table: with the kind of set those that models read, without it all of them."""
     columns = ", ".join(f"w.{quoted_name(name)}" for name in (*_KEYS, "extraction_id", *names))
+    view = quoted_name(sql_name(feature_set))
+    if primary is not None:
+        return answer(
+            snapshot,
+            f"select {columns} from ({primary.primary_rows(view, '$study', '$feature_set')}) w",
+            {"study": study, "feature_set": feature_set},
+        )
     query = (
-        f'select {columns} from "{sql_name(feature_set)}" w join catalogue.study_extractions x using (extraction_id) '
+        f"select {columns} from {view} w join catalogue.study_extractions x using (extraction_id) "
         "where x.study = $study and x.feature_set = $feature_set"
     )
     return answer(snapshot, query, {"study": study, "feature_set": feature_set})

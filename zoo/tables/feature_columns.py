@@ -88,7 +88,7 @@ def phase_columns(
 ) -> dict[str, pl.DataFrame]:
     """Return, for each phase, one row per patient: the features that models read, names with the phase.
 
-    Of a computed set that is the primary reading's row, of an imported one the table's.
+    That is the row of the primary reading, or the only one of an imported table that tells none.
 
     Parameters
     ----------
@@ -137,7 +137,7 @@ def primary_rows(
 ) -> dict[str, pl.DataFrame]:
     """Return, for each phase, one row per patient: the features that models read, names with the phase.
 
-    Of a computed set that is the primary reading's row, of an imported one the table's.
+    That is the row of the primary reading, or the only one of an imported table that tells none.
 
     Parameters
     ----------
@@ -188,7 +188,9 @@ def _queried_rows(
         )
     found: dict[str, pl.DataFrame] = {}
     asked = kind.primary_rows(quoted_name(view), quoted_text(study), quoted_text(feature_set), combination)
-    with snapshot_connection(snapshot, {view, "study_extractions", "study_masks", "masks", "failures"}) as connection:
+    with snapshot_connection(
+        snapshot, {view, "study_extractions", "studies", "study_masks", "masks", "failures"}
+    ) as connection:
         for phase, features in names.items():
             columns = "".join(f", {quoted_name(name)} as {quoted_name(with_phase(phase, name))}" for name in features)
             query = f"select patient{columns} from ({asked}) where phase = $phase order by patient"

@@ -10,14 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.errors import ContractError
-from schemas.keys import MaskKey, sql_name
 from schemas.study.file import Study
 from schemas.study.models import IccBound
-from store.analyst.define import quoted_name
-from store.analyst.query import snapshot_connection
 from store.history.changes import changed_since
 from store.history.snapshot import Snapshot
-from store.kinds.combined import WEIGHT, combined_rows, complete_rows
+from store.kinds.every import wide_kind
+from store.reading.readings import reading_values
 from zoo.evaluation.agreement import IccEstimate, icc_agreement
 from zoo.tables.feature_columns import stored_feature_set
 from zoo.tables.stable_columns import stable_columns
@@ -161,8 +159,9 @@ def repeated_readings(snapshot: Snapshot, study: Study, feature_set: str) -> Rep
     stored = stored_feature_set(snapshot, study, feature_set)
     names = [row["feature"] for row in snapshot.rows("features", feature_set=stored)]
     found = []
-    values = _values(snapshot, study, stored, names)
-    for phase in study.phases:
+    values = reading_values(snapshot, study, stored, names)
+    phases = study.phases if wide_kind(snapshot.row("feature_sets", feature_set=stored)).is_of_masks else sorted(values)
+    for phase in phases:
         of_phase = values.get(phase, {})
         for kind, readings in _compared_readings(study).items():
             patients = sorted({patient for patient, *_ in of_phase})
@@ -292,37 +291,6 @@ def _compared_readings(study: Study) -> dict[str, list[Reading]]:
         between.setdefault(each.reader, (each.reader, each.reading))
     kinds = {"intra": within, "inter": list(between.values())}
     return {kind: readings for kind, readings in kinds.items() if len(readings) > 1}
-
-
-def _values(
-    snapshot: Snapshot, study: Study, feature_set: str, names: list[str]
-) -> dict[str, dict[tuple[str, str, int], NDArray[np.float64]]]:
-    """Return the features of each patient, reader and reading by phase; only of patients read more than once.
-
-    Of several lesions those are compared that models read, in every reading's own drawing of them.
-    """
-    columns = "".join(f", {quoted_name(name)}" for name in names)
-    weight = "k.volume_mm3" if study.combination == "volume-weighted" else "1.0::double"
-    view, keys = quoted_name(sql_name(feature_set)), ("phase", "patient", "reader", "reading")
-    several = """m.patient in (select patient from study_masks where study = $study group by patient
-            having count(distinct (reader, reading)) > 1)"""
-    if study.combination == "none":
-        # Of the lesions that models read every reading is compared, not theirs alone.
-        query = f"""select {", ".join(keys)}{columns} from {view} w
-        join study_masks m using (patient, exam, phase, lesion, reader, reading)
-        where m.study = $study and {several} and (patient, exam, phase, lesion) in (
-            select (patient, exam, phase, lesion) from study_masks where study = $study and is_primary)"""
-    else:
-        named = ", ".join(f"w.{name}" for name in MaskKey._fields)
-        rows = f"""select {named}, {weight} as {WEIGHT}{columns}
-        {complete_rows(view, "$study", *keys, where=several)}"""
-        query = f"select {', '.join(keys)}{columns} from ({combined_rows(rows, *keys)})"
-    with snapshot_connection(snapshot, {sql_name(feature_set), "study_masks", "masks", "failures"}) as connection:
-        table = connection.sql(query, params={"study": study.id}).fetchall()
-    found: dict[str, dict[tuple[str, str, int], NDArray[np.float64]]] = {}
-    for phase, patient, reader, reading, *values in table:
-        found.setdefault(phase, {})[patient, reader, reading] = np.array(values, dtype=np.float64)
-    return found
 
 
 def _number(value: float) -> float | None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from flows.study.imported.keys import RowKey
+from flows.study.imported.keys import RowKey, readings_of
 from flows.study.patients import CohortPatient
 from flows.tables.text_table import TextTable
 from schemas.features.sets import ImportedDefinition
@@ -18,9 +18,6 @@ from schemas.study.imported import ImportedTable
 from store.rows.staging import ExtractionRecord
 
 __all__ = ["extraction_rows"]
-
-READER: Final = "table"
-"""Stands for the reader of rows that no mask of this store gave."""
 
 Row = dict[str, Any]
 
@@ -72,11 +69,11 @@ def extraction_rows(
     for row in rows:
         for phase_of_columns, matrix in matrices.items():
             phase = phase_of_columns or row.phase
-            key = MaskKey(row.patient, study.cohort.exam, phase, row.lesion, READER, 1)
+            key = MaskKey(row.patient, study.cohort.exam, phase, row.lesion, row.reader, row.reading)
             cells = matrix[row.position]
             values = dict(zip(columns, cells.tolist(), strict=True))
             values |= {columns[at]: None for at in np.flatnonzero(np.isnan(cells))}
-            there.add((row.patient, phase))
+            there.add((row.patient, phase, row.reader, row.reading))
             if all(value is None for value in values.values()):
                 failures.append(_failure(study.id, name, key, f"no cell of {_shown(source)} has a value"))
                 continue
@@ -85,17 +82,19 @@ def extraction_rows(
             records.append(ExtractionRecord(extraction_id(content, "", digest), key, content, "", values))
     # Which phases a column names, its rows tell; of each a patient has a row or a failure.
     phases = table.declared_phases or tuple(dict.fromkeys(row.phase for row in rows))
-    failures += [
-        _failure(
-            study.id,
-            name,
-            MaskKey(each.patient, study.cohort.exam, phase, "", READER, 1),
-            f"no row in {_shown(source)}" + (f" of phase {phase}" if table.phase else ""),
-        )
-        for each in patients
-        for phase in phases
-        if (each.patient, phase) not in there
-    ]
+    for each in patients:
+        for reading in readings_of(each, table):
+            by = f" by reader {reading[0]}, reading {reading[1]}" if table.has_readings else ""
+            failures += [
+                _failure(
+                    study.id,
+                    name,
+                    MaskKey(each.patient, study.cohort.exam, phase, "", *reading),
+                    f"no row in {_shown(source)}" + (f" of phase {phase}" if table.phase else "") + by,
+                )
+                for phase in phases
+                if (each.patient, phase, *reading) not in there
+            ]
     return records, failures
 
 

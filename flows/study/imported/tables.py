@@ -86,8 +86,8 @@ def imported_rows(study: Study, name: str, text: str, study_file: Path, tables: 
     frame = read_table(file, at, missing=table.missing, as_text=False, form=table)
     frame = frame.hiding_ids() if source.hides_ids else frame
     patient = table.patient or study.cohort.patient
-    named = {"phase": table.phase, "lesion": table.lesion}
-    further = {key: column for key, column in named.items() if column is not None}
+    named = {key: getattr(table, key) for key in ("phase", "lesion", "reader", "reading")}
+    further: dict[str, str] = {key: column for key, column in named.items() if column is not None}
     has_keys = [source.has_patients(frame, patient, "imported", name, "patient")]
     has_keys += [source.has(frame, column, "imported", name, key) for key, column in further.items()]
     keys = [column_of(patient), *further.values()]
