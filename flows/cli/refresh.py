@@ -74,7 +74,7 @@ def look(
     lines += [f"look at {name}: {'; '.join(flags)}" for name, flags in report.flags.items()]
     lines += [f"failed: {name}: {fault}" for name, fault in report.failures.items()]
     sheets = f"{report.sheets[0]}{f' to {report.sheets[-1].name}' if len(report.sheets) > 1 else ''}"
-    lines += [f"wrote {report.page}", f"wrote {sheets}"]
+    lines += [f"wrote {report.page}", f"wrote {sheets}", f"next: radzoo refresh --study {report.study}"]
     return CommandResult("\n".join(lines), report, _WITH_FAILURES if report.failures else 0)
 
 
@@ -130,7 +130,11 @@ def refresh(
     )
     is_bad = any(r.failed or r.refused for r in reports) and not only_plan
     is_stale = check and any(r.stale for r in reports)
-    text = "\n".join([*(refresh_text(report, only_plan=only_plan) for report in reports), *failure_lines(reports)])
+    lines = [*(refresh_text(report, only_plan=only_plan) for report in reports), *failure_lines(reports)]
+    if reports and not is_bad:
+        step = "refresh" if only_plan and any(r.stale for r in reports) else "bench"
+        lines.append(f"next: radzoo {step} --study {reports[0].study}")
+    text = "\n".join(lines)
     return CommandResult(
         text or "the study asks for no feature set", reports, _WITH_FAILURES if is_bad or is_stale else 0
     )

@@ -128,7 +128,8 @@ def bench(
         control_repeats=control_repeats,
         workers=workers,
     )
-    return CommandResult(bench_text(found), found, _WITH_FAILURES if found.failures else 0)
+    text = f"{bench_text(found)}\n\nnext: radzoo report --study {found.study} --open"
+    return CommandResult(text, found, _WITH_FAILURES if found.failures else 0)
 
 
 def report(
@@ -161,7 +162,8 @@ def report(
     file = write_report(Store(context.store), study, out)
     if open:
         webbrowser.open(file.as_uri())
-    return CommandResult(f"wrote {file}", {"report": str(file)})
+    shown = "" if open else "\nnext: open it in a browser, or let radzoo report --open do so"
+    return CommandResult(f"wrote {file}{shown}", {"report": str(file)})
 
 
 def leaderboard_text(found: BenchReport) -> str:
