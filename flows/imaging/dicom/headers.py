@@ -16,6 +16,8 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sequence import Sequence as Items
 from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
+from flows.imaging.dicom.plain.elements import HEAD, is_deflated, plain_file
+from flows.imaging.dicom.plain.values import dataset_of_plain, element_value, tags_of
 from flows.imaging.labels import StructureAbsentError
 from flows.imaging.opened_files import opened, system_words
 from schemas.errors import ContractError
@@ -28,6 +30,7 @@ __all__ = [
     "dataset_of",
     "dicom_reading",
     "items_of",
+    "largest_file",
     "number_of",
     "numbers_of",
     "shown_label",
@@ -35,8 +38,8 @@ __all__ = [
     "whole_of",
 ]
 
-_HEAD = 4096
-_DEFLATED = b"\x02\x00\x10\x00UI\x16\x001.2.840.10008.1.2.1.99"
+_PARTS = (1 << 15, 1 << 20)
+"""Bytes of a file that are read for its header, the second where the first are too few."""
 _LONGEST_SHOWN = 64
 _TRAILER, _END = 0xFFFCFFFC, b"the file's end\0\0"
 """DataSetTrailingPadding, the highest of all elements, and what it holds here."""
@@ -89,6 +92,15 @@ def dataset_of(file: Path, tags: Sequence[str]) -> Dataset:
         When the header is damaged or cut off before it says what the file is, or is packed as a whole.
     """
     with opened(file) as stream:
+        for length in _PARTS:
+            stream.seek(0)
+            content = stream.read(length)
+            is_whole = len(content) < length
+            if (found := _plain(content, tags, is_whole=is_whole)) is not None:
+                return found
+            if is_whole:
+                break
+        stream.seek(0)
         return _parsed(stream, file, tags, stop_before_pixels=True)
 
 
@@ -110,7 +122,7 @@ def complete_dataset(file: Path, tags: Sequence[str] | None = None) -> Dataset:
     ContractError
         As `dataset_of` raises it, when the file is incomplete, or when it is larger than is read.
     """
-    most = _FILE_SHARE * limit_setting(IMAGE_BYTES, os.environ)
+    most = largest_file()
     with opened(file) as stream:
         if (length := os.fstat(stream.fileno()).st_size) > most:
             raise ContractError(
@@ -133,6 +145,26 @@ def complete_dataset(file: Path, tags: Sequence[str] | None = None) -> Dataset:
     return dataset
 
 
+def largest_file() -> int:
+    """Return how many bytes a file has at most whose pixels are read."""
+    return _FILE_SHARE * limit_setting(IMAGE_BYTES, os.environ)
+
+
+def _plain(content: bytes, tags: Sequence[str], *, is_whole: bool) -> Dataset | None:
+    """Return the header of a plain file, None of any other and where more of the file is needed."""
+    plain = plain_file(content, tags_of(tuple(tags)), is_whole=is_whole, to_pixels=True)
+    dataset = None if plain is None else dataset_of_plain(content, plain)
+    # What lacks its class, and what nothing can be made of, is refused in pydicom's words.
+    return dataset if dataset is not None and _is_known(dataset) else None
+
+
+def _is_known(dataset: Dataset) -> bool:
+    try:
+        return text_of(dataset, "SOPClassUID") != ""
+    except ContractError:
+        return False
+
+
 def _parsed(
     stream: IO[bytes],
     file: Path,
@@ -142,8 +174,8 @@ def _parsed(
     fault: str = "its DICOM header is cut off or damaged",
 ) -> Dataset:
     """Return what pydicom reads from a stream, or raise an error with the words for a fault."""
-    head = stream.read(_HEAD)
-    if _DEFLATED in head:
+    head = stream.read(HEAD)
+    if is_deflated(head):
         # It is unpacked as a whole, to any length.
         raise ContractError(
             "its transfer syntax, Deflated Explicit VR Little Endian, is not read: save it without", where=str(file)
@@ -180,7 +212,7 @@ def _plain_syntax(dataset: Dataset) -> UID:
 def _value(dataset: Dataset, keyword: str) -> Any:
     """Return what pydicom makes of an element, None where it is absent; what it cannot make anything of is refused."""
     try:
-        return dataset.get(keyword)
+        return element_value(dataset, keyword)
     except MemoryError:
         raise
     except Exception as error:

@@ -15,7 +15,8 @@ from pydicom.pixels.utils import iter_pixels
 from pydicom.uid import UID
 
 from flows.imaging.dicom.frames import Frame
-from flows.imaging.dicom.headers import complete_dataset, whole_of
+from flows.imaging.dicom.headers import complete_dataset, largest_file, whole_of
+from flows.imaging.dicom.plain.frames import PlainFrames, is_within
 from flows.imaging.image_limits import refuse_large
 from schemas.errors import ContractError
 
@@ -57,11 +58,13 @@ def voxels_of(frames: Sequence[Frame]) -> NDArray[Any]:
     slices: dict[Path, dict[int, int]] = {}
     for place, frame in enumerate(frames):
         slices.setdefault(frame.file, {})[frame.index] = place
+    plain = PlainFrames(largest_file())
     for file, places in slices.items():
         indices = sorted(places)
-        decoded = decoded_frames(complete_dataset(file, _TAGS), indices, file)
+        one = plain.stored(frames[places[0]]) if indices == [0] else None
+        decoded = [one] if one is not None else decoded_frames(complete_dataset(file, _TAGS), indices, file)
         for index, stored in zip(indices, decoded, strict=True):
-            voxels[places[index]] = _rescaled(stored, frames[places[index]], voxels.dtype)
+            _rescale(stored, frames[places[index]], voxels[places[index]])
     return voxels
 
 
@@ -78,23 +81,25 @@ def _voxel_type(frames: Sequence[Frame]) -> np.dtype[Any]:
     return np.dtype(np.float64)
 
 
-def _rescaled(stored: NDArray[Any], frame: Frame, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Return a frame's voxels."""
+def _rescale(stored: NDArray[Any], frame: Frame, voxels: NDArray[Any]) -> None:
+    """Put a frame's voxels where they belong."""
     is_float = frame.lowest is None or frame.highest is None
     if stored.shape != (frame.rows, frame.columns) or (stored.dtype.kind == "f") != is_float:
         raise ContractError("its pixels are not what its header says", where=str(frame.file))
     if is_float and not np.isfinite(stored).all():
         raise ContractError("it has voxels that are not finite (NaN or infinity)", where=str(frame.file))
-    if not is_float and not (frame.lowest <= stored.min() and stored.max() <= frame.highest):
+    if not is_float and not is_within(stored, frame):
         raise ContractError("it has pixels beyond the bits that its header says are used", where=str(frame.file))
-    if dtype.kind != "f":
-        return (stored.astype(np.int64) + int(frame.intercept)).astype(dtype)
-    voxels = stored.astype(dtype)
+    np.copyto(voxels, stored, casting="unsafe")
+    if voxels.dtype.kind != "f":
+        if frame.intercept:
+            # What overflows on the way comes back: each sum fits the type, which was chosen so.
+            voxels += np.int64(frame.intercept).astype(voxels.dtype)
+        return
     if frame.slope != 1.0:
         voxels *= frame.slope
     if frame.intercept:
         voxels += frame.intercept
-    return voxels
 
 
 def decoded_frames(dataset: Dataset, indices: Sequence[int], file: Path) -> Iterator[NDArray[Any]]:
