@@ -72,8 +72,6 @@ _DICOM = {
 }
 _TEXTS = {"manufacturer": "Manufacturer", "scanner_model": "ManufacturerModelName", "kernel": "ConvolutionKernel"}
 _GROUPS = "SharedFunctionalGroupsSequence"
-_TIMES = ("AcquisitionDateTime", "AcquisitionDate", "AcquisitionTime", "ContrastBolusStartTime")
-_TAGS = ("SOPClassUID", *_TIMES, *(each[0] for each in _DICOM.values()), *_TEXTS.values(), _GROUPS)
 
 # BIDS 1.10 gives times in seconds; the factor is to the unit of the column.
 _SIDECAR = {
@@ -108,11 +106,9 @@ def acquisition_of(source: Source) -> Row:
 
 def _of_series(file: Path, rule: SeriesRule) -> Row:
     # Imported here: pydicom takes a third of a second, and most studies have none of it.
-    from flows.imaging.dicom.headers import dataset_of, dicom_reading
-    from flows.imaging.dicom.volumes import chosen_files
+    from flows.imaging.dicom.volumes import chosen_headers
 
-    with dicom_reading(file):
-        headers = [dataset_of(each, _TAGS) for each in chosen_files(file, rule)]
+    headers = chosen_headers(file, rule)
     row: Row = {name: _plain_text(name, _common(headers, _text(key))) for name, key in _TEXTS.items()}
     row |= {name: _within(name, _common(headers, _number(*keys))) for name, keys in _DICOM.items()}
     return row | {"seconds_after_contrast": _delay(headers)}

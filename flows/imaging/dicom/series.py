@@ -17,12 +17,15 @@ from flows.imaging.dicom.headers import dataset_of, shown_label, text_of, whole_
 from schemas.errors import ContractError
 from schemas.study.dicom_parts import SeriesRule
 
-__all__ = ["IMAGE_CLASSES", "Series", "chosen_series", "is_localizer"]
+__all__ = ["IMAGE_CLASSES", "SERIES_TAGS", "Series", "chosen_series", "is_localizer"]
 
-_TAGS = (
+SERIES_TAGS = (
     *("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID", "PatientID"),
     *("SeriesNumber", "SeriesDescription", "Modality", *FRAME_TAGS),
+    *("Manufacturer", "ManufacturerModelName", "MagneticFieldStrength", "RepetitionTime", "FlipAngle", "KVP", "Exposure"),
 )
+"""Keywords of the elements that a series' headers are read with: the last line is how an image was acquired, which is
+asked for after it was read."""
 IMAGE_CLASSES = {
     *("1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2"),
     *("1.2.840.10008.5.1.4.1.1.4", "1.2.840.10008.5.1.4.1.1.4.1", "1.2.840.10008.5.1.4.1.1.4.4"),
@@ -142,7 +145,7 @@ def is_localizer(header: Dataset) -> bool:
 def _series_in(files: Sequence[Path], rule: SeriesRule) -> list[Series]:
     found: dict[str, list[tuple[Path, Dataset]]] = {}
     for file in files:
-        header = dataset_of(file, _TAGS)
+        header = dataset_of(file, SERIES_TAGS)
         if text_of(header, "SOPClassUID") not in IMAGE_CLASSES:
             continue
         if not (uid := text_of(header, "SeriesInstanceUID")) or not text_of(header, "SOPInstanceUID"):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import SimpleITK as sitk
+from pydicom.dataset import Dataset
 
 from flows.imaging.dicom.files import dicom_files, dicom_stat
 from flows.imaging.dicom.frames import Frame, frames_of
@@ -21,7 +22,7 @@ from flows.imaging.patient_axes import mark_frame_of_reference
 from schemas.errors import ContractError
 from schemas.study.dicom_parts import SeriesRule
 
-__all__ = ["SliceFrames", "chosen_files", "read_series", "read_series_with_frames"]
+__all__ = ["SliceFrames", "chosen_headers", "read_series", "read_series_with_frames"]
 
 
 class SliceFrames(NamedTuple):
@@ -30,6 +31,19 @@ class SliceFrames(NamedTuple):
     image: sitk.Image
     frames: tuple[Frame, ...]
     """From the first slice to the last."""
+
+
+class _ReadHeaders(NamedTuple):
+    """The headers of a volume as it was read, and what they hold for."""
+
+    source: Path
+    rule: SeriesRule
+    stat: str
+    headers: tuple[Dataset, ...]
+
+
+_last: list[_ReadHeaders] = []
+"""Of the volume that this process read last: how it was acquired is asked for next."""
 
 
 def read_series(source: Path, rule: SeriesRule) -> sitk.Image:
@@ -74,6 +88,7 @@ def read_series_with_frames(source: Path, rule: SeriesRule) -> SliceFrames:
     ContractError
         As `read_series` says.
     """
+    _last.clear()
     with _numbered_faults(source), dicom_reading(source):
         before = dicom_stat(source)
         series = chosen_series(source, rule)
@@ -92,13 +107,31 @@ def read_series_with_frames(source: Path, rule: SeriesRule) -> SliceFrames:
             mark_frame_of_reference(image, reference)
         if dicom_stat(source) != before:
             raise ContractError("it changes while it is read: wait until it is written, and run the command again")
+        _last.append(_ReadHeaders(source, rule, before, _headers_of(stack.frames, series)))
     return SliceFrames(image, stack.frames)
 
 
-def chosen_files(source: Path, rule: SeriesRule) -> list[Path]:
-    """Return the files of the volume that a rule chooses; errors as those of `read_series`, but for the pixels'."""
-    frames = chosen_volume(_frames_once(chosen_series(source, rule)), rule)
-    return sorted({frame.file for frame in frames})
+def chosen_headers(source: Path, rule: SeriesRule) -> tuple[Dataset, ...]:
+    """Return the headers of the files of the volume that a rule chooses, with `SERIES_TAGS`, in the order of names.
+
+    Those of the volume that was read last are not read again where no file has changed.
+
+    Raises
+    ------
+    ContractError
+        As `read_series` does, but for what is wrong with the grid or the pixels.
+    """
+    with dicom_reading(source):
+        for read in _last:
+            if (read.source, read.rule) == (source, rule) and read.stat == dicom_stat(source):
+                return read.headers
+        series = chosen_series(source, rule)
+        return _headers_of(chosen_volume(_frames_once(series), rule), series)
+
+
+def _headers_of(frames: Sequence[Frame], series: Series) -> tuple[Dataset, ...]:
+    files = {frame.file for frame in frames}
+    return tuple(header for file, header in series.headers if file in files)
 
 
 @contextmanager
