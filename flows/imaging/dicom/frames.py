@@ -7,7 +7,7 @@ each has (DICOM PS3.3, section C.7.6.16). Both become the same `Frame`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydicom.dataset import Dataset
@@ -107,7 +107,7 @@ class Frame:
     delay: float | None
 
 
-def frames_of(dataset: Dataset, file: Path) -> tuple[Frame, ...]:
+def frames_of(dataset: Dataset, file: Path, alike: Frame | None = None) -> tuple[Frame, ...]:
     """Return the frames of an image file.
 
     Parameters
@@ -116,6 +116,8 @@ def frames_of(dataset: Dataset, file: Path) -> tuple[Frame, ...]:
         Its header, with `FRAME_TAGS`.
     file : Path
         Where it lies.
+    alike : Frame, optional
+        The only one of a file whose header differs in nothing but where and when the image was acquired.
 
     Raises
     ------
@@ -124,7 +126,7 @@ def frames_of(dataset: Dataset, file: Path) -> tuple[Frame, ...]:
         by a table.
     """
     try:
-        return tuple(_frames(dataset, file))
+        return tuple(_frames(dataset, file)) if alike is None else (_like(alike, dataset, file),)
     except ContractError as error:
         raise ContractError(error.message, where=error.where or str(file), hint=error.hint) from error
 
@@ -177,6 +179,24 @@ def _frames(dataset: Dataset, file: Path) -> Iterator[Frame]:
             content=moment(dataset, "Content") if group is None else None,
             delay=bolus_delay(dataset, acquired),
         )
+
+
+def _like(alike: Frame, dataset: Dataset, file: Path) -> Frame:
+    """Return the frame of a file whose header differs from another's in what is its own alone."""
+    position = numbers_of(dataset, "ImagePositionPatient", 3)
+    if position is None:
+        return next(_frames(dataset, file))
+    acquired = moment(dataset, "Acquisition")
+    return replace(
+        alike,
+        file=file,
+        instance=text_of(dataset, "SOPInstanceUID"),
+        position=position,
+        order=_order(dataset, None, None),
+        acquired=acquired,
+        content=moment(dataset, "Content"),
+        delay=bolus_delay(dataset, acquired),
+    )
 
 
 def _refuse_colours(dataset: Dataset) -> None:

@@ -16,7 +16,7 @@ from pydicom.uid import UID
 
 from flows.imaging.dicom.frames import Frame
 from flows.imaging.dicom.headers import complete_dataset, largest_file, whole_of
-from flows.imaging.dicom.plain.frames import PlainFrames, is_within
+from flows.imaging.dicom.slices.stored import PlainFrames, is_within
 from flows.imaging.image_limits import refuse_large
 from schemas.errors import ContractError
 

@@ -22,10 +22,11 @@ __all__ = ["IMAGE_CLASSES", "SERIES_TAGS", "Series", "chosen_series", "is_locali
 SERIES_TAGS = (
     *("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID", "PatientID"),
     *("SeriesNumber", "SeriesDescription", "Modality", *FRAME_TAGS),
-    *("Manufacturer", "ManufacturerModelName", "MagneticFieldStrength", "RepetitionTime", "FlipAngle", "KVP", "Exposure"),
+    *("Manufacturer", "ManufacturerModelName", "MagneticFieldStrength", "RepetitionTime", "FlipAngle"),
+    *("KVP", "Exposure"),
 )
-"""Keywords of the elements that a series' headers are read with: the last line is how an image was acquired, which is
-asked for after it was read."""
+"""Keywords of the elements that a series' headers are read with: those of the last lines say how an image was acquired,
+which is asked for after it was read."""
 IMAGE_CLASSES = {
     *("1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2"),
     *("1.2.840.10008.5.1.4.1.1.4", "1.2.840.10008.5.1.4.1.1.4.1", "1.2.840.10008.5.1.4.1.1.4.4"),

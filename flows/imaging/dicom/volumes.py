@@ -11,10 +11,11 @@ import SimpleITK as sitk
 from pydicom.dataset import Dataset
 
 from flows.imaging.dicom.files import dicom_files, dicom_stat
-from flows.imaging.dicom.frames import Frame, frames_of
+from flows.imaging.dicom.frames import Frame
 from flows.imaging.dicom.headers import INCOMPLETE, complete_dataset, dicom_reading
 from flows.imaging.dicom.pixels import has_same_pixels, voxels_of
 from flows.imaging.dicom.series import Series, chosen_series
+from flows.imaging.dicom.slices.alike import frames_of_series
 from flows.imaging.dicom.stacks import refuse_mixed, stack_of
 from flows.imaging.dicom.suv import suv_factor
 from flows.imaging.dicom.times import chosen_volume
@@ -160,8 +161,7 @@ def _numbered_faults(source: Path) -> Iterator[None]:
 def _frames_once(series: Series) -> list[Frame]:
     """Return a series' frames, those of files with one SOPInstanceUID once."""
     by_instance: dict[str, tuple[Frame, ...]] = {}
-    for file, header in series.headers:
-        frames = frames_of(header, file)
+    for frames in frames_of_series(series.headers):
         known = by_instance.setdefault(frames[0].instance, frames)
         if known is not frames:
             _refuse_another(known, frames)

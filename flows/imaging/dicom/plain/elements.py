@@ -10,13 +10,13 @@ Encoding: DICOM PS3.5, sections 7.1 and 7.5; PS3.10, section 7.1.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping
 from struct import Struct
-from struct import error as ShortError
 from typing import Final, NamedTuple
 
 from pydicom import uid
-from pydicom.datadict import DicomDictionary
+from pydicom.datadict import dictionary_VR
 from pydicom.valuerep import EXPLICIT_VR_LENGTH_32, VR
 
 __all__ = ["HEAD", "NATIVE", "PIXELS", "Content", "Element", "PlainFile", "is_deflated", "plain_file", "value_of"]
@@ -104,7 +104,7 @@ def plain_file(content: Content, wanted: frozenset[int], *, is_whole: bool, to_p
             return None
         read = _implicit_elements if is_implicit else _explicit_elements
         end = read(content, start, len(content), wanted | {_CHARACTERS}, elements, to_pixels=to_pixels)
-    except (_OtherError, LookupError, ShortError):
+    except (_OtherError, LookupError, struct.error):
         return None
     if end == len(content) and not is_whole:
         return None
@@ -203,10 +203,10 @@ def _implicit_elements(
 
 
 def _is_sequence(content: Content, at: int) -> bool:
-    """Return whether the element here, of unknown length, is a sequence: by the dictionary, a private one by its item."""
+    """Return whether an element of unknown length is a sequence: by the dictionary, a private one by its first item."""
     group, number, _ = _implicit(content, at)
     if group % 2 == 0:
-        return DicomDictionary.get(group << 16 | number, ("",))[0] == "SQ"
+        return dictionary_VR(group << 16 | number) == "SQ"
     first, second, _ = _implicit(content, at + 8)
     return bool(first << 16 | second == _ITEM)
 

@@ -7,13 +7,13 @@ from functools import lru_cache
 from typing import Any, Final
 
 from pydicom.charset import convert_encodings, default_encoding
-from pydicom.datadict import DicomDictionary, tag_for_keyword
+from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.dataelem import RawDataElement, convert_raw_data_element, empty_value_for_VR
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.tag import BaseTag, Tag
 from pydicom.uid import UID
 
-from flows.imaging.dicom.plain.elements import Content, PlainFile, value_of
+from flows.imaging.dicom.plain.elements import Content, PlainFile
 
 __all__ = ["dataset_of_plain", "element_value", "tags_of"]
 
@@ -31,23 +31,26 @@ def tags_of(keywords: tuple[str, ...]) -> frozenset[int]:
     return frozenset(int(Tag(each)) for each in keywords)
 
 
-def dataset_of_plain(content: Content, plain: PlainFile) -> Dataset:
-    """Return the elements of a plain file as pydicom reads them: each converted when it is asked for.
+def dataset_of_plain(content: Content, plain: PlainFile) -> Dataset | None:
+    """Return the elements of a plain file as pydicom reads them, None where it must say what SpecificCharacterSet is.
 
-    Its ``file_meta`` has the transfer syntax alone, and is that of other files.
+    Each is converted when it is asked for. The dataset's ``file_meta`` has the transfer syntax alone, and is that of
+    other files.
     """
     raw: dict[BaseTag, Any] = {}
-    for number, element in plain.elements.items():
+    is_implicit, is_little = plain.is_implicit, True
+    for number, (vr, start, length) in plain.elements.items():
         tag = _base(number)
-        value = value_of(content, element) if element.length else empty_value_for_VR(element.vr, raw=True)
-        raw[tag] = RawDataElement(
-            tag, element.vr, element.length, value, element.start, plain.is_implicit, is_little_endian=True
-        )
+        value: Any = bytes(content[start : start + length]) if length else empty_value_for_VR(vr, raw=True)
+        raw[tag] = RawDataElement(tag, vr, length, value, start, is_implicit, is_little)
     dataset = Dataset(raw)
     characters: str | MutableSequence[str] = default_encoding
     if (named := raw.get(_CHARACTERS)) is not None:
-        characters = list(_encodings(named.VR, named.value, plain.is_implicit))
-    dataset.set_original_encoding(plain.is_implicit, True, characters)
+        try:
+            characters = list(_encodings(named.VR, named.value, is_implicit))
+        except (AttributeError, LookupError, NotImplementedError, TypeError, ValueError):
+            return None
+    dataset.set_original_encoding(is_implicit, is_little, characters)
     dataset.file_meta = _meta(plain.syntax)
     return dataset
 
@@ -92,7 +95,7 @@ def _converted(
 @lru_cache(maxsize=_KEPT)
 def _is_simple(tag: BaseTag, vr: str | None) -> bool:
     """Return whether the value of an element of a dictionary's keyword needs nothing else of its header."""
-    return (vr if vr is not None else DicomDictionary.get(tag, ("",))[0]) in _SIMPLE
+    return (dictionary_VR(tag) if vr is None else vr) in _SIMPLE
 
 
 @lru_cache(maxsize=_KEPT)

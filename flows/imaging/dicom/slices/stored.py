@@ -37,7 +37,7 @@ class PlainFrames:
 
     def __init__(self, largest: int) -> None:
         self._largest = largest
-        self._memory = np.empty(0, np.uint8)
+        self._memory = bytearray()
 
     def stored(self, frame: Frame) -> NDArray[Any] | None:
         """Return the stored values of the one frame of a file, None where another reader must say what it holds.
@@ -65,7 +65,7 @@ class PlainFrames:
             if length > min(expected + _BESIDE_PIXELS, self._largest):
                 return None
             if len(self._memory) < length:
-                self._memory = np.empty(length, np.uint8)
+                self._memory = bytearray(length)
             content = memoryview(self._memory)[:length]
             if stream.readinto(content) != length:
                 return None
