@@ -6,6 +6,7 @@ import pytest
 from builders.dicom.written import Place, changed, item, numbered, write_multiframe, write_series
 from html_page import Page
 
+from flows.imaging.dicom.volumes import chosen_headers, read_series
 from flows.imaging.sources import Source
 from flows.report.page import write_report
 from flows.scans.acquisition import acquisition_of
@@ -60,6 +61,28 @@ def test_what_differs_among_slices_is_no_value(tmp_path):
     files, known = series(tmp_path)
     changed(files[1], EchoTime="2.5", AcquisitionTime="120038")
     assert known() == FOUND | {"echo_time_ms": None, "seconds_after_contrast": 38.0}
+
+
+def test_ct_gives_its_own(tmp_path):
+    """The tube's voltage and exposure and the kernel, of a series that has been read and of one that has not."""
+    files, known = series(tmp_path, KVP="120", Exposure="90", ConvolutionKernel="Br40")
+    expected = FOUND | {"kvp": 120.0, "exposure_mas": 90.0, "kernel": "Br40"}
+    assert known() == expected
+    read_series(files[0].parent, SeriesRule())
+    assert known() == expected
+
+
+def test_headers_are_kept_while_no_file_changes(tmp_path):
+    """The headers of the volume that was read last are told of; those of another, or of changed files, are read."""
+    files, known = series(tmp_path / "one")
+    other, _ = series(tmp_path / "other", EchoTime="2.5")
+    read_series(tmp_path / "one", SeriesRule())
+    kept = chosen_headers(tmp_path / "one", SeriesRule())
+    assert chosen_headers(tmp_path / "one", SeriesRule()) is kept
+    assert chosen_headers(other[0].parent, SeriesRule())[0].EchoTime == 2.5
+    for file in files:
+        changed(file, EchoTime="3.25", PatientName="Doe^Jane^Longer")
+    assert known()["echo_time_ms"] == 3.25
 
 
 @pytest.mark.parametrize(
