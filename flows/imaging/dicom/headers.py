@@ -38,8 +38,8 @@ __all__ = [
     "whole_of",
 ]
 
-_PARTS = (1 << 15, 1 << 20)
-"""Bytes of a file that are read for its header, the second where the first are too few."""
+_PARTS = (1 << 13, 1 << 16, 1 << 20)
+"""Bytes of a file that are read for its header: more where those are too few."""
 _LONGEST_SHOWN = 64
 _TRAILER, _END = 0xFFFCFFFC, b"the file's end\0\0"
 """DataSetTrailingPadding, the highest of all elements, and what it holds here."""

@@ -24,13 +24,8 @@ __all__ = ["HEAD", "NATIVE", "PIXELS", "Content", "Element", "PlainFile", "is_de
 Content = bytes | bytearray | memoryview
 
 
-class Element(NamedTuple):
-    """Where the value of an element lies."""
-
-    vr: str | None
-    """None where the transfer syntax leaves it to the dictionary."""
-    start: int
-    length: int
+Element = tuple[str | None, int, int]
+"""VR, None where the transfer syntax leaves it to the dictionary, and where the value begins and how long it is."""
 
 
 class PlainFile(NamedTuple):
@@ -118,7 +113,8 @@ def is_deflated(head: bytes) -> bool:
 
 def value_of(content: Content, element: Element) -> bytes:
     """Return an element's value as it is stored."""
-    return bytes(content[element.start : element.start + element.length])
+    _, start, length = element
+    return bytes(content[start : start + length])
 
 
 def _explicit_elements(
@@ -162,7 +158,7 @@ def _explicit_elements(
             if at > end or (depth and tag == _CHARACTERS):
                 raise _OtherError
             if tag in wanted:
-                found[tag] = Element(_NAMES[vr], start, length)
+                found[tag] = (_NAMES[vr], start, length)
     if is_open:
         raise _OtherError
     return at
@@ -196,7 +192,7 @@ def _implicit_elements(
             if at > end or (depth and tag == _CHARACTERS):
                 raise _OtherError
             if tag in wanted:
-                found[tag] = Element(None, start, length)
+                found[tag] = (None, start, length)
     if is_open:
         raise _OtherError
     return at

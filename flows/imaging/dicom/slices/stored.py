@@ -72,11 +72,11 @@ class PlainFrames:
         plain = plain_file(content, _WANTED, is_whole=True, to_pixels=False)
         if plain is None or not _is_described(content, plain, frame):
             return None
-        pixels = plain.elements[_PIXELS]
-        if pixels.length not in (expected, expected + expected % 2):
+        _, start, length = plain.elements[_PIXELS]
+        if length not in (expected, expected + expected % 2):
             return None
         dtype = np.dtype(f"<{'u' if frame.lowest == 0 else 'i'}{frame.bits // 8}")
-        values = np.frombuffer(content, dtype, frame.rows * frame.columns, pixels.start)
+        values = np.frombuffer(content, dtype, frame.rows * frame.columns, start)
         stored = values.reshape(frame.rows, frame.columns)
         return stored if is_within(stored, frame) else None
 
@@ -97,7 +97,7 @@ def _is_described(content: memoryview, plain: PlainFile, frame: Frame) -> bool:
     found = plain.elements
     if plain.syntax not in NATIVE or not _OTHERS.isdisjoint(found) or not {_CLASS, _MEANING, _PIXELS} <= found.keys():
         return False
-    if found[_PIXELS].vr not in (None, "OB", "OW") or not value_of(content, found[_CLASS]).strip(b" \0"):
+    if found[_PIXELS][0] not in (None, "OB", "OW") or not value_of(content, found[_CLASS]).strip(b" \0"):
         return False
     if value_of(content, found[_MEANING]).rstrip(b" ") not in (b"MONOCHROME1", b"MONOCHROME2"):
         return False
@@ -105,7 +105,8 @@ def _is_described(content: memoryview, plain: PlainFile, frame: Frame) -> bool:
         return False
     numbers = []
     for tag in _NUMBERS:
-        if tag not in found or found[tag].vr not in (None, "US") or found[tag].length != 2:
+        vr, _, length = found.get(tag, ("", 0, 0))
+        if vr not in (None, "US") or length != 2:
             return False
         numbers.append(int.from_bytes(value_of(content, found[tag]), "little"))
     samples, rows, columns, allocated, bits, sign = numbers
