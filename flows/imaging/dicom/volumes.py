@@ -108,7 +108,9 @@ def read_series_with_frames(source: Path, rule: SeriesRule) -> SliceFrames:
             mark_frame_of_reference(image, reference)
         if dicom_stat(source) != before:
             raise ContractError("it changes while it is read: wait until it is written, and run the command again")
-        _last.append(_ReadHeaders(source, rule, before, _headers_of(stack.frames, series)))
+        if series.images == len(series.headers):
+            # The header of many frames is one, which is soon read again, and takes much memory.
+            _last.append(_ReadHeaders(source, rule, before, _headers_of(stack.frames, series)))
     return SliceFrames(image, stack.frames)
 
 
