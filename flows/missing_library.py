@@ -16,6 +16,9 @@ def missing_library(error: ImportError) -> NotFoundError | None:
 
     ``importlib.metadata`` raises the same error for a distribution that is not installed.
     """
+    if isinstance(error.__cause__, ImportError):
+        # One who loads modules by their names says which one could not be: why not, its cause says.
+        return missing_library(error.__cause__)
     name = (error.name or "").partition(".")[0]
     if error.name == _COMPILED:
         return NotFoundError(

@@ -8,6 +8,7 @@ any other variable is stored under the unit and range the study gives.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Self
 
@@ -28,15 +29,17 @@ class KnownVariable(NamedTuple):
     unit: str
     low: float
     high: float
+    also: tuple[str, float, float] | None = None
+    """A unit of another kind of quantity that laboratories report it in as well, with the range in that unit."""
 
 
 KNOWN_VARIABLES: dict[str, KnownVariable] = {
     "age": KnownVariable("age at the exam", "a", 0, 120),
-    "afp": KnownVariable("alpha-fetoprotein, serum", "[IU]/mL", 0, 5e6),
+    "afp": KnownVariable("alpha-fetoprotein, serum", "[IU]/mL", 0, 5e6, ("ng/mL", 0, 6e6)),
     "alt": KnownVariable("alanine aminotransferase, serum", "U/L", 1, 20000),
     "ast": KnownVariable("aspartate aminotransferase, serum", "U/L", 1, 20000),
     "ggt": KnownVariable("gamma-glutamyl transferase, serum", "U/L", 1, 10000),
-    "tbil": KnownVariable("total bilirubin, serum", "umol/L", 0.5, 1500),
+    "tbil": KnownVariable("total bilirubin, serum", "umol/L", 0.5, 1500, ("mg/dL", 0.03, 88)),
     "alb": KnownVariable("albumin, serum", "g/L", 5, 70),
     "neutrophils": KnownVariable("neutrophils, absolute count", "10*9/L", 0, 200),
     "lymphocytes": KnownVariable("lymphocytes, absolute count", "10*9/L", 0, 500),
@@ -151,5 +154,13 @@ class ClinicalVariable(BaseModel):
         if self.unit is None or name not in KNOWN_VARIABLES:
             return self.range or (float("-inf"), float("inf"))
         known = KNOWN_VARIABLES[name]
-        low, high = (converted(bound, known.unit, self.unit) for bound in (known.low, known.high))
-        return self.range or (low, high)
+        scales = [(known.unit, known.low, known.high)] + ([] if known.also is None else [known.also])
+        for unit, low, high in scales:
+            with suppress(ValueError):
+                own = converted(low, unit, self.unit), converted(high, unit, self.unit)
+                return self.range or own
+        units = " or ".join(f"'{unit}'" for unit, *_ in scales)
+        raise ValueError(
+            f"'{self.unit}' measures no {known.description}, which '{name}' stands for: give a unit like {units}, or "
+            "call another quantity otherwise"
+        )

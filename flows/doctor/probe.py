@@ -43,6 +43,7 @@ def probe_findings(module: str, *arguments: str, what: str, needed_for: str, pat
     """
     # -P: a file of the working folder that is named as a library is would be taken for it.
     command = [sys.executable, "-P", "-m", f"flows.doctor.{module}", *arguments]
+    first = ""
     try:
         done = subprocess.run(  # noqa: S603  (this interpreter, with a module of our own)
             command, capture_output=True, text=True, errors="replace", timeout=patience_s, check=False
@@ -52,12 +53,12 @@ def probe_findings(module: str, *arguments: str, what: str, needed_for: str, pat
         output = (
             (error.stdout or b"").decode(errors="replace") if isinstance(error.stdout, bytes) else error.stdout or ""
         )
-        ending = f"gives no answer within {patience_s:g} s"
+        ending, first = f"gives no answer within {patience_s:g} s", "radzoo doctor once the machine is less busy"
     except OSError as error:
         output, ending = "", f"cannot be started: {error.strerror or error}"
     findings, begun = _told(output)
     if ending is not None:
-        findings.append(Finding("missing", begun or what, ending, needed_for, _next_step(begun)))
+        findings.append(Finding("missing", begun or what, ending, needed_for, _next_step(begun, first)))
     return findings
 
 
@@ -86,5 +87,7 @@ def _ending(code: int, stderr: str) -> str | None:
     return f"fails: {lines[-1] if lines else f'exit code {code}'}"
 
 
-def _next_step(begun: str | None) -> str | None:
-    return f"pip install --force-reinstall {begun}" if begun else None
+def _next_step(begun: str | None, first: str) -> str | None:
+    """Return what to do about a library that was being looked at, behind what is to be tried first."""
+    install = f"pip install --force-reinstall {begun}" if begun else ""
+    return "; if that does not help: ".join(each for each in (first, install) if each) or None

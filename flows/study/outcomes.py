@@ -156,8 +156,9 @@ def _drawn_members(split: StratifiedSplit, labels: dict[str, int], where: str) -
     except ValueError as error:
         events = sum(labels.values())
         raise ContractError(
-            f"{len(patients)} labelled patients, {events} with label 1, are too few to be split by label",
+            f"labelled patients: {len(patients)}, {events} with label 1: too few to be split by label",
             where=where,
-            hint="take another validation_fraction, or leave the split out; nothing was written",
+            hint="take another validation_fraction; with fewer than two patients of each label in each part no model "
+            "can be trained and judged: leave [splits] and [models] out, features are computed; nothing was written",
         ) from error
     return dict.fromkeys(training, "training") | dict.fromkeys(validation, "validation")

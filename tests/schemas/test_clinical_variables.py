@@ -77,7 +77,7 @@ def test_plausible_range_in_the_declared_unit(name, unit, low, high):
 @pytest.mark.parametrize("own", [None, (0.0, 10.0)])
 def test_known_variable_in_a_unit_of_another_quantity_is_refused(own):
     """Aspartate aminotransferase in mm is a slip, with a range of the study's own as well."""
-    with pytest.raises(ValueError, match="'U/L' cannot be expressed in 'mm'"):
+    with pytest.raises(ValueError, match=r"'mm' measures no aspartate aminotransferase, .* like 'U/L'"):
         ClinicalVariable(unit="mm", range=own).plausible_range("ast")
 
 
@@ -91,6 +91,16 @@ def test_a_variable_nobody_knows_has_no_bounds():
     everything = (-math.inf, math.inf)
     assert ClinicalVariable(unit="mm").plausible_range("thickness") == everything
     assert ClinicalVariable(levels=("a", "b")).plausible_range("age") == everything
+
+
+def test_a_known_variable_may_have_the_other_unit_that_laboratories_use():
+    """AFP by mass and bilirubin in mg/dL (17.1 umol/L a mg/dL: 584.7 g a mol) have the same range in their own unit."""
+    assert ClinicalVariable(unit="ng/mL").plausible_range("afp") == (0, 6e6)
+    assert ClinicalVariable(unit="ug/L").plausible_range("afp") == pytest.approx((0, 6e6))
+    low, high = ClinicalVariable(unit="mg/dL").plausible_range("tbil")
+    assert (low * 17.1, high * 17.1) == pytest.approx((0.5, 1500), rel=0.03)
+    with pytest.raises(ValueError, match=r"'mm' measures no alpha-fetoprotein, .* a unit like '\[IU\]/mL' or 'ng/mL'"):
+        ClinicalVariable(unit="mm").plausible_range("afp")
 
 
 @pytest.mark.parametrize("name", KNOWN_VARIABLES)
@@ -134,6 +144,6 @@ def test_a_unit_that_is_an_annotation_alone_is_dimensionless():
     """UCUM takes {score} for 1; what measures a known quantity is refused with it, as with 1."""
     variable = ClinicalVariable(unit="{score}")
     assert variable.plausible_range("points") == (float("-inf"), float("inf"))
-    with pytest.raises(ValueError, match="cannot be expressed"):
+    with pytest.raises(ValueError, match="measures no age"):
         variable.plausible_range("age")
     assert converted(3, "{score}", "1") == 3

@@ -47,7 +47,9 @@ def erase(
     goes on; of a patient who was erased before, it looks through the store again.
 
     Outside the store nothing is removed: study tables, images, masks and copies of the store are yours. A backup loses
-    the patient when radzoo store backup runs the next time.
+    the patient when radzoo store backup runs the next time. Pages of report, look and overview below the store are all
+    removed, for any may show the patient; counts in what was published before, a flow chart's say, are no longer those
+    of the store.
 
     Where a study has [privacy] and the patient is known by the id of its tables, --id gives it, with the study file or
     the key that made the pseudonym. --id - asks for it, so that it stands in no history of the shell.
@@ -151,6 +153,7 @@ def _plan_text(plan: ErasurePlan) -> str:
     )
     names = ", ".join(f"{study}/{model}@{version}" for study, model, version in plan.models)
     lines.append(f"models trained on the patient, to be marked: {names or 'none'}")
+    lines.append("pages of report, look and overview below the store: all removed, they are written anew")
     return "\n".join(lines)
 
 
@@ -190,7 +193,9 @@ def _receipt_text(receipt: ErasureReceipt, left: list[str], running: int, *, is_
         lines.append(
             f"{counted} without an end: one that still runs leaves the patient out; was it killed, erase again"
         )
-    return "\n".join([*lines, "next: take the patient out of study tables, images and masks"])
+    return "\n".join(
+        [*lines, "next: take the patient out of study tables, images and masks; radzoo report writes its pages anew"]
+    )
 
 
 def _counted(number: int, what: str, many: str | None = None) -> str:

@@ -17,6 +17,9 @@ from schemas.errors import NotFoundError
 __all__ = ["refuse_unreachable_server"]
 
 _PATIENCE_S = 5.0
+_OWN_PATIENCE_S = 60.0
+"""For a server that this process has just started: where it is slow, the machine is."""
+_AGAIN = "run the command again once the machine is less busy; PREFECT_API_URL names a server of your own"
 _UNSET = "start it, correct PREFECT_API_URL, or unset it for a temporary server"
 
 
@@ -30,11 +33,13 @@ def refuse_unreachable_server() -> None:
     NotFoundError
         If nothing answers in time, a key is refused, or something else than Prefect answers.
     """
-    url = masked(str(PREFECT_API_URL.value() or "Prefect's temporary server"))
+    configured = PREFECT_API_URL.value()
+    url = masked(str(configured or "Prefect's temporary server"))
+    patience, hint = (_PATIENCE_S, _UNSET) if configured else (_OWN_PATIENCE_S, _AGAIN)
     try:
         with (
             temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}),
-            get_client(httpx_settings={"timeout": _PATIENCE_S}, sync_client=True) as client,
+            get_client(httpx_settings={"timeout": patience}, sync_client=True) as client,
         ):
             if (error := client.api_healthcheck()) is not None:
                 raise error
@@ -43,9 +48,7 @@ def refuse_unreachable_server() -> None:
     except NotFoundError:
         raise
     except httpx.TimeoutException as error:
-        raise NotFoundError(
-            f"Prefect's server does not answer within {_PATIENCE_S:g} s", where=url, hint=_UNSET
-        ) from error
+        raise NotFoundError(f"Prefect's server does not answer within {patience:g} s", where=url, hint=hint) from error
     except httpx.ProxyError as error:
         raise NotFoundError(
             f"Prefect's server cannot be reached through the proxy: {one_line(error)}",
@@ -62,11 +65,11 @@ def refuse_unreachable_server() -> None:
             ) from error
         raise _something_else(url, f"HTTP {status}") from error
     except httpx.TransportError as error:
-        raise NotFoundError(f"Prefect's server does not answer: {one_line(error)}", where=url, hint=_UNSET) from error
+        raise NotFoundError(f"Prefect's server does not answer: {one_line(error)}", where=url, hint=hint) from error
     except ValueError as error:  # no JSON
         raise _something_else(url, "no JSON") from error
     except Exception as error:
-        raise NotFoundError(f"Prefect's server cannot be asked: {one_line(error)}", where=url, hint=_UNSET) from error
+        raise NotFoundError(f"Prefect's server cannot be asked: {one_line(error)}", where=url, hint=hint) from error
 
 
 def _something_else(url: str, found: str) -> NotFoundError:

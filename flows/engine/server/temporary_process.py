@@ -61,7 +61,8 @@ class TemporaryServer(SubprocessASGIServer):
                 raise NotFoundError(
                     f"Prefect's temporary server {what}",
                     where=where,
-                    hint="radzoo doctor looks at what it needs; PREFECT_API_URL names a server of your own",
+                    hint="radzoo doctor looks at what it needs; on a busy machine run the command again; "
+                    "PREFECT_API_URL names a server of your own",
                 )
 
     def _started(self, port: int, log: IO[str]) -> subprocess.Popen[Any]:

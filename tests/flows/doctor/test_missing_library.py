@@ -57,6 +57,17 @@ def test_each_kind_of_missing_library_is_named(error, message):
     assert found.hint
 
 
+def test_what_kept_a_verb_from_being_loaded_is_named_not_the_verb():
+    """The command line's library says which module it could not import; the reason is the import's own."""
+    told = ImportError("Cannot import module 'flows.cli.refresh' from 'flows.cli.refresh:look'")
+    told.__cause__ = ImportError("cannot import name 'kernels'", name="flows.extract.fast")
+    found = missing_library(told)
+    assert found is not None
+    assert found.message.startswith("the compiled kernels are missing")
+    told.__cause__ = ImportError("cannot import name 'nothing' from 'flows.cli'", name="flows.cli")
+    assert missing_library(told) is None
+
+
 def test_a_module_of_our_own_is_no_library():
     """A fault of radzoo itself is not blamed on the machine."""
     assert missing_library(ModuleNotFoundError("No module named 'zoo.nothing'", name="zoo.nothing")) is None

@@ -165,7 +165,7 @@ CONTRACT_FAULTS = {
     "missing key": ('table = "patients.csv"', "", "[cohort]", "cohort.table: is missing"),
     "unknown table": ("[splits.fixed]", "[split.fixed]", "[split.fixed]", "unknown key"),
     "bad unit": ('unit = "[IU]/mL"', 'unit = "IU per mL"', "IU per mL", "is not a UCUM unit"),
-    "unit of another quantity": ('unit = "[IU]/mL"', 'unit = "mm"', 'unit = "mm"', "cannot be expressed"),
+    "unit of another quantity": ('unit = "[IU]/mL"', 'unit = "mm"', 'unit = "mm"', "measures no"),
     "no TOML": ('id = "small"', 'id = "small', 'id = "small', "not valid TOML"),
     "bad setting": ("bin_width = 25", "bin_width = 0", "bin_width = 0", "greater than 0"),
     "unknown family": ('["shape", "firstorder"]', '["shape", "colour"]', '"colour"', "define.quick.radiomics"),

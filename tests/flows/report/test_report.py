@@ -490,6 +490,20 @@ def test_a_study_without_models_says_what_is_not_there(ready_study, tmp_path):
         answer(ready_study.snapshot, text)
 
 
+def test_a_study_whose_models_all_failed_says_why(ready_study, tmp_path):
+    """Who has run the benchmark is not told to run it: the reason that the store has stands where results would."""
+    reason = "'radiomics_lr' cannot be fitted to 3 training patients"
+    failed = {"stage": "train", "study": ready_study.study_id, "patient": "", "exam": "", "phase": "", "lesion": ""}
+    failed |= {"reader": "", "reading": 0, "feature_set": "", "feature": "radiomics_lr", "reason": reason}
+    store = Store(shutil.copytree(ready_study.store_root, tmp_path / "store"))
+    with commit_to(store, "a training that failed") as commit:
+        commit.put("failures", [failed])
+    page = Page(write_report(store, None, tmp_path / "report.html").read_text())
+    assert "No model of this study could be judged" in page.text
+    assert page.text.count(reason) == 2
+    assert "radzoo bench" not in page.text.partition("could be judged")[2].partition("Figures")[0]
+
+
 def test_a_study_that_is_only_ingested_has_a_report(small_study):
     """Before the first refresh the page says that there are no features, and its text is never markup."""
     small_study.edit('title = "A small study"', 'title = "<b>R&D</b> <script>alert(1)</script>"')

@@ -392,7 +392,7 @@ def test_a_split_without_an_outcome_is_refused(case):
     """Nobody has a label, so nobody can be split by it."""
     start = case.text.index("[outcome]")
     case.text = case.text[:start] + "[splits.fixed]\n" + DRAWN + "\n"
-    assert "0 labelled patients" in case.refused().message
+    assert "labelled patients: 0" in case.refused().message
 
 
 def test_a_training_cohort_of_one_class_is_refused(case):
