@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.resources import files
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from schemas.errors import ContractError
-from store.history.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    # A child that reads a published file needs no catalogue: loading what reads one takes longer than its answer.
+    from store.history.snapshot import Snapshot
 
 __all__ = [
     "SEGMENT_FILE",
