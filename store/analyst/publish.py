@@ -261,7 +261,8 @@ def _write_empty_store(connection: duckdb.DuckDBPyConnection, file: Path) -> Non
 def _attached(connection: duckdb.DuckDBPyConnection, file: Path) -> Iterator[None]:
     """Make a file the connection's current database; it is closed and complete at the end of the block."""
     location = str(file).replace("'", "''")
-    connection.execute(f"attach '{location}' as analyst (storage_version '{STORAGE_VERSION}', block_size {_BLOCK_BYTES})")
+    written_as = f"storage_version '{STORAGE_VERSION}', block_size {_BLOCK_BYTES}"
+    connection.execute(f"attach '{location}' as analyst ({written_as})")
     connection.execute("use analyst")
     yield
     rows = connection.execute("select sum(estimated_size) from duckdb_tables()").fetchone()
