@@ -113,7 +113,7 @@ def _counts_below(values: NDArray[np.float64], others: NDArray[np.float64]) -> N
     """Return for each value how many others lie below it, an equal one counted one half."""
     ordered = np.sort(others)
     below, upto = (np.searchsorted(ordered, values, side) for side in ("left", "right"))
-    return 0.5 * (below + upto)
+    return np.asarray(0.5 * (below + upto), dtype=np.float64)
 
 
 def component_variance(positive: NDArray[np.float64], negative: NDArray[np.float64], where: str = "labels") -> float:
