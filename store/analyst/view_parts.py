@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
 from importlib.resources import files
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from schemas.errors import ContractError
-from store.history.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    # A child that reads a published file needs no catalogue: loading what reads one takes longer than its answer.
+    from store.history.snapshot import Snapshot
 
 __all__ = [
     "SEGMENT_FILE",
@@ -66,11 +70,13 @@ def fixed_views() -> Iterator[View]:
     return map(fixed_view, fixed_view_names())
 
 
-def fixed_view_names() -> list[str]:
+@cache
+def fixed_view_names() -> tuple[str, ...]:
     """Return the names of the views that every store has."""
-    return sorted(each.name.removesuffix(".sql") for each in _FIXED.iterdir() if each.name.endswith(".sql"))
+    return tuple(sorted(each.name.removesuffix(".sql") for each in _FIXED.iterdir() if each.name.endswith(".sql")))
 
 
+@cache
 def fixed_view(name: str) -> View:
     """Return a view that every store has, as its file describes it."""
     description, columns, query = [], {}, []

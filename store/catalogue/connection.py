@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
+import ssl
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +123,27 @@ def server_engine(url: str, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Engine
             "a catalogue on PostgreSQL needs the driver pg8000",
             hint="pip install 'radzoo[postgresql]'",
         ) from error
+
+    @event.listens_for(engine, "do_connect")
+    def _connect(dialect: Any, _record: Any, arguments: Any, options: dict[str, Any]) -> Any:
+        # Encrypted where the server can, whoever it is, as the driver does by itself: which for each connection loads
+        # all certificates of the system, and looks at none of them.
+        try:
+            return dialect.connect(*arguments, **options | {"ssl_context": _unchecked()})
+        except dialect.dbapi.InterfaceError as error:
+            if "refuses SSL" not in str(error):
+                raise
+            return dialect.connect(*arguments, **options | {"ssl_context": False})
+
     return engine.execution_options(**{_TIMEOUT: busy_timeout_s})
+
+
+@cache
+def _unchecked() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 def is_postgresql(engine: Engine) -> bool:

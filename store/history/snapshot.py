@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
+from functools import cache
 from typing import Any, Self
 
 import pyarrow as pa
@@ -204,6 +205,7 @@ def _no_commit(store: Store, commit: int, newest: int) -> NotFoundError:
     return NotFoundError(f"there is no commit {commit}", where=str(store.root), hint=there_are)
 
 
+@cache
 def empty_table(table: str) -> pa.Table:
     """Return what `Snapshot.arrow` gives of a table without rows."""
     return _arrow_table(_columns(table), [])

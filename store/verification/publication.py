@@ -17,7 +17,7 @@ from store.history.snapshot import Snapshot, newest_commit
 from store.home import Store
 from store.limits.process import LimitedProcess, LimitedProcessError, Limits
 from store.verification.findings import Check, Finding
-from store.verification.publication_content import LATER, Content, content_of, file_content
+from store.verification.publication_content import LATER, Content, content_of, file_content, views_of
 
 __all__ = ["publication_check"]
 
@@ -124,16 +124,16 @@ def _views_as_written(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
     with TemporaryDirectory() as folder:
         file = str(Path(folder) / "views.duckdb")
         connection.execute(f"attach {quoted_text(file)} as written (storage_version '{STORAGE_VERSION}')")
-        connection.execute("create schema written.catalogue")
+        connection.execute("begin; create schema written.catalogue")
         for (table,) in tables:
             place = f"catalogue.{quoted_name(table)}"
             connection.execute(f"create table written.{place} as from analyst.{place} limit 0")
         connection.execute("use written")
         for (statement,) in statements:
             connection.execute(statement)
-        connection.execute("use memory")
-        connection.execute("detach written")
-        return file_content(file)["views"]
+        connection.execute("commit; use memory; detach written")
+        connection.execute(f"attach {quoted_text(file)} as published (read_only)")
+        return views_of(connection, "published")
 
 
 def _is_within(table: str, there: Any, rows: Any) -> bool:

@@ -9,7 +9,7 @@ import duckdb
 
 from store.analyst.view_parts import quoted_name, quoted_text
 
-__all__ = ["LATER", "WITHOUT_LAYOUT", "Content", "content_of", "file_content"]
+__all__ = ["LATER", "WITHOUT_LAYOUT", "Content", "content_of", "file_content", "views_of"]
 
 Content = dict[str, dict[str, Any]]
 """By kind (``columns``, ``rows``, ``views``) and name."""
@@ -44,14 +44,7 @@ def content_of(connection: duckdb.DuckDBPyConnection, database: str) -> Content:
         "where database_name = $database group by 1",
         named,
     ).fetchall()
-    views = connection.execute(
-        "select schema_name || '.' || view_name, sql from duckdb_views() where database_name = $database "
-        "and not internal union all "
-        "select 'macro ' || function_name, macro_definition from duckdb_functions() where database_name = $database "
-        "and not internal",
-        named,
-    ).fetchall()
-    found: Content = {"columns": dict(columns), "views": {name: _ordered(sql) for name, sql in views}, "rows": {}}
+    found: Content = {"columns": dict(columns), "views": views_of(connection, database), "rows": {}}
     for name, _ in columns:
         schema, _, table = name.partition(".")
         place = ".".join(map(quoted_name, (database, schema, table)))
@@ -64,6 +57,18 @@ def content_of(connection: duckdb.DuckDBPyConnection, database: str) -> Content:
             query = f"select * exclude (segment_id) from {place}"
             found["rows"][f"{name}{WITHOUT_LAYOUT}"] = _sums(connection, query)
     return found
+
+
+def views_of(connection: duckdb.DuckDBPyConnection, database: str) -> dict[str, str]:
+    """Return the definitions of the views and macros of a database that a connection has attached, by name."""
+    views = connection.execute(
+        "select schema_name || '.' || view_name, sql from duckdb_views() where database_name = $database "
+        "and not internal union all "
+        "select 'macro ' || function_name, macro_definition from duckdb_functions() where database_name = $database "
+        "and not internal",
+        {"database": database},
+    ).fetchall()
+    return {name: _ordered(sql) for name, sql in views}
 
 
 def _ordered(definition: str) -> str:

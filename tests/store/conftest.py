@@ -37,10 +37,18 @@ def store_anywhere(
     yield from opened_at(new_address(request.param, with_tables=True), tmp_path / "store")
 
 
+@pytest.fixture(scope="session")
+def _empty_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of an empty store, to be copied: making its tables takes longer."""
+    store = Store(tmp_path_factory.mktemp("empty") / "store", create=True)
+    store.close()
+    return store.root
+
+
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
+def store(_empty_folder: Path, tmp_path: Path) -> Store:
     """Return an empty store that lies in its folder, catalogue and data."""
-    return Store(tmp_path / "store", create=True)
+    return Store(Path(shutil.copytree(_empty_folder, tmp_path / "store")))
 
 
 @pytest.fixture(scope="session")

@@ -84,7 +84,7 @@ class Placements(NamedTuple):
 def placements(
     labels: ArrayLike, scores: ArrayLike, *, labels_name: str = "labels", scores_name: str = "scores"
 ) -> Placements:
-    """Return the placement counts of all patients, in O(n log n) through mid-ranks.
+    """Return the placement counts of all patients, in O(n log n).
 
     Parameters
     ----------
@@ -105,11 +105,15 @@ def placements(
     Sun X, Xu W, IEEE Signal Process Lett 2014;21:1389, doi:10.1109/LSP.2014.2337313.
     """
     positive, values = labelled_scores(labels, scores, labels_name=labels_name, scores_name=scores_name)
-    pooled = stats.rankdata(values)
-    n_positive = int(positive.sum())
-    below = pooled[positive] - stats.rankdata(values[positive])
-    above = n_positive - (pooled[~positive] - stats.rankdata(values[~positive]))
-    return Placements(below, above)
+    ones, zeros = values[positive], values[~positive]
+    return Placements(_counts_below(ones, zeros), len(ones) - _counts_below(zeros, ones))
+
+
+def _counts_below(values: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return for each value how many others lie below it, an equal one counted one half."""
+    ordered = np.sort(others)
+    below, upto = (np.searchsorted(ordered, values, side) for side in ("left", "right"))
+    return np.asarray(0.5 * (below + upto), dtype=np.float64)
 
 
 def component_variance(positive: NDArray[np.float64], negative: NDArray[np.float64], where: str = "labels") -> float:

@@ -74,7 +74,7 @@ def binary_labels(labels: ArrayLike, name: str = "labels", *, of_both: bool = Tr
     if raw.ndim != 1:
         raise ContractError(f"expected one row of labels, got an array of shape {raw.shape}", where=name)
     # Read as text, "0" would be as true as "1".
-    known = np.isin(raw, (0, 1)) if raw.dtype.kind in "biufO" else np.zeros(len(raw), dtype=bool)
+    known = (raw == 0) | (raw == 1) if raw.dtype.kind in "biufO" else np.zeros(len(raw), dtype=bool)
     if not known.all():
         at = _first(~known)
         raise ContractError(
