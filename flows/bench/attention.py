@@ -72,7 +72,7 @@ def example_rows(snapshot: Snapshot, models: Sequence[Mapping[str, Any]], *, wor
         root, commit_id = snapshot.store.root, snapshot.commit_id
         with (
             progress_bar("looking where networks look", len(missing), "networks") as advance,
-            worker_pool(min(workers or os.cpu_count() or 1, len(missing))) as pool,
+            worker_pool(min(workers or os.cpu_count() or 1, len(missing)), networks=True) as pool,
         ):
             for done in as_completed([pool.submit(_computed_rows, root, commit_id, row) for row in missing]):
                 found += done.result()

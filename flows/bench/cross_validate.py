@@ -33,8 +33,10 @@ def run_fits(store: Store, study: Study, what: str, planned: CrossValidation, wo
         # Imported here: with nothing to compute, Prefect is not even loaded.
         from flows.bench.flow import fit_folds
 
+        workers = workers or os.cpu_count() or 1
+        networks = any(recipe.model in planned.networks for task in missing for recipe in task.recipes)
         with progress_bar(what, len(missing), "fits") as advance:
-            fit_folds(what, missing, staging, workers=workers or os.cpu_count() or 1, advance=advance)
+            fit_folds(what, missing, staging, workers=workers, networks=networks, advance=advance)
     return {task.key: staged_unit(staging, task.key) for task in planned.tasks}
 
 

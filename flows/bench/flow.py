@@ -14,13 +14,19 @@ __all__ = ["fit_folds"]
 
 
 def fit_folds(
-    what: str, fits: Sequence[FitTask], staging: Path, *, workers: int, advance: Callable[[int], None]
+    what: str,
+    fits: Sequence[FitTask],
+    staging: Path,
+    *,
+    workers: int,
+    networks: bool,
+    advance: Callable[[int], None],
 ) -> list[str]:
     """Run the flow on ``workers`` processes and return the keys of the staged results.
 
     Fits go to the workers directly, who read pinned datasets, stage what they found and give its key.
     """
-    with worker_pool(workers) as pool:
+    with worker_pool(workers, networks=networks) as pool:
 
         def carry_out(position: int) -> str:
             key = pool.submit(stage_fit, fits[position], staging).result()

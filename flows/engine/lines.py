@@ -18,7 +18,7 @@ __all__ = ["telling_pool"]
 
 @contextmanager
 def telling_pool(workers: int) -> Iterator[Executor]:
-    """Give a pool of processes (`flows.engine.pool`) whose `flows.engine.progress.say` is heard here.
+    """Give a pool of processes for networks (`flows.engine.pool`) whose `flows.engine.progress.say` is heard here.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ def telling_pool(workers: int) -> Iterator[Executor]:
     listener = threading.Thread(target=_repeated, args=(lines,), name="worker-lines", daemon=True)
     listener.start()
     try:
-        with worker_pool(workers, partial(say_elsewhere, lines.put)) as pool:
+        with worker_pool(workers, partial(say_elsewhere, lines.put), networks=True) as pool:
             yield pool
     finally:
         lines.put(None)

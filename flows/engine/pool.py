@@ -25,13 +25,16 @@ __all__ = ["end_with_parent", "one_thread_each", "worker_pool"]
 
 
 _LOADED = ("zoo.benchmark.fold_fits", "zoo.models.training")
-"""What every worker needs and no worker changes. Not PyTorch: networks alone need it, and load it themselves."""
+"""What every worker needs and no worker changes. Not PyTorch: networks alone need it."""
+_LOADED_FOR_NETWORKS = "flows.engine.network_libraries"
 _WATCH_S = 0.5
 _watched_parent = 0
 
 
 @contextmanager
-def worker_pool(workers: int, prepared: Callable[[], None] | None = None) -> Iterator[Executor]:
+def worker_pool(
+    workers: int, prepared: Callable[[], None] | None = None, *, networks: bool = False
+) -> Iterator[Executor]:
     """Give a pool of processes.
 
     Parameters
@@ -40,6 +43,9 @@ def worker_pool(workers: int, prepared: Callable[[], None] | None = None) -> Ite
         How many.
     prepared : callable, optional
         Called in each worker when it starts.
+    networks : bool
+        Whether they train or ask networks. Where this process's first pool does, PyTorch and MONAI are loaded once for
+        all workers of all its pools; else each such worker loads them.
 
     Raises
     ------
@@ -50,7 +56,8 @@ def worker_pool(workers: int, prepared: Callable[[], None] | None = None) -> Ite
     with one_thread_each():
         try:
             arguments = (dict(os.environ), prepared)
-            with ProcessPoolExecutor(workers, mp_context=_context(), initializer=_started, initargs=arguments) as pool:
+            context = _context(networks)
+            with ProcessPoolExecutor(workers, mp_context=context, initializer=_started, initargs=arguments) as pool:
                 yield pool
         except BrokenProcessPool as error:
             raise RadzooError(
@@ -69,12 +76,12 @@ def one_thread_each() -> Iterator[None]:
         yield
 
 
-def _context() -> BaseContext:
+def _context(networks: bool) -> BaseContext:
     # Never forked from this process: that would copy Prefect's threads' locks in whatever state they are.
     if sys.platform != "linux":
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(list(_LOADED))
+    context.set_forkserver_preload([*_LOADED, *([_LOADED_FOR_NETWORKS] if networks else [])])
     return context
 
 

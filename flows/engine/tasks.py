@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from threading import Event
 from typing import Any, TypeVar
 
@@ -99,8 +100,8 @@ def run_tasks(
     run = _all.with_options(name=verb, flow_run_name=f"{verb} {what}", task_runner=runner)
     # Heartbeats tell a server of a run whose process died. A temporary server dies with it, and each run would wait up
     # to a second for the last one.
-    heartbeat = {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None} if ensure_prefect_server() is not None else {}
-    with temporary_settings(heartbeat):
+    is_temporary = ensure_prefect_server() is not None
+    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}) if is_temporary else nullcontext():
         return run([_name(names, share) for share in shares], shares, _Pieces(carry_out))
 
 

@@ -77,8 +77,9 @@ def write_sheet(file: Path, phases: Sequence[str], cases: Sequence[SheetCase], t
         for at, (place, scan, words) in enumerate(zip(row, case.scans, case.words, strict=True)):
             place.set_axis_off()
             heading = f"{case.title}  {phases[at]}" if at == 0 else phases[at]
-            # Words of others: no formula is made of a dollar sign.
-            place.set_title(heading, fontsize=8, loc="left", parse_math=False)
+            # Words of others: no formula is made of a dollar sign. Without y, hidden axes are laid out only to find
+            # that the title stays where it is.
+            place.set_title(heading, fontsize=8, loc="left", y=1.0, parse_math=False)
             place.text(0, -0.02, words, fontsize=7, va="top", transform=place.transAxes, parse_math=False)
             if scan is not None:
                 _draw(place, scan)

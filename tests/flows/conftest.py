@@ -8,7 +8,7 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -29,6 +29,12 @@ from builders.command_line import printed  # noqa: E402
 from builders.study import SmallStudy  # noqa: E402
 
 from store.history.studies import stored_study  # noqa: E402
+
+_UNUSED_SERVICES = (
+    *("CANCELLATION_CLEANUP", "EVENT_PERSISTER", "FOREMAN", "LATE_RUNS", "PAUSE_EXPIRATIONS", "REPOSSESSOR"),
+    *("SCHEDULER", "TASK_RUN_RECORDER", "TRIGGERS"),
+)
+"""Of Prefect's server: no test asks the session's one for tasks and events, and to keep them takes half its time."""
 
 
 @pytest.fixture
@@ -86,10 +92,12 @@ def prefect_server() -> Iterator[str]:
     from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
     from prefect.testing.utilities import prefect_test_harness
 
-    with (
-        prefect_test_harness(server_startup_timeout=120),
-        temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}),
-    ):
+    with ExitStack() as stack:
+        with pytest.MonkeyPatch.context() as environment:
+            for service in _UNUSED_SERVICES:
+                environment.setenv(f"PREFECT_SERVER_SERVICES_{service}_ENABLED", "false")
+            stack.enter_context(prefect_test_harness(server_startup_timeout=120))
+        stack.enter_context(temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}))
         yield str(PREFECT_API_URL.value())
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import hashlib
 import re
 import sqlite3
 import struct
@@ -16,6 +17,7 @@ from pathlib import Path
 import duckdb
 import numpy as np
 import openpyxl
+import polars as pl
 import pyarrow.parquet as pq
 import SimpleITK as sitk
 from openpyxl.comments import Comment
@@ -162,20 +164,44 @@ def _write_tables(folder: Path) -> None:
     (folder / "quuxcohort_blood.csv").write_text("\n".join(blood) + "\n")
 
 
-def places_of_tokens(tokens: Iterable[str], files: Iterable[Path], texts: Iterable[str] = ()) -> dict[str, set[str]]:
-    """Return the names of the files that have each token, in whatever coding and compression.
+class Searched:
+    """Files and texts, each as it is and as what is in it, unpacked once for all searches.
 
-    Every file is read as it is and, where it is Parquet, SQLite, DuckDB, an archive, gzip, zlib or base64 in a page, as
-    what is in it.
+    Where a file is Parquet, SQLite, DuckDB, an archive, gzip, zlib or base64 in a page, what is in it is searched too.
     """
-    wanted = {token: _codings(token) for token in tokens}
-    found: dict[str, set[str]] = {}
-    for name, content in (*_contents(files), *(("(printed)", text.encode()) for text in texts)):
-        lowered = content.lower()
-        for token, codings in wanted.items():
-            if any(coding in lowered for coding in codings):
-                found.setdefault(token, set()).add(name)
-    return found
+
+    def __init__(self, files: Iterable[Path], texts: Iterable[str] = ()) -> None:
+        self._names: dict[str, set[str]] = {}
+        """Of the files that have each content."""
+        unpacked: dict[bytes, list[str]] = {}
+        for file in files:
+            if file.is_file():
+                packed = file.read_bytes()
+                # Slices and segments lie in the store, in its export and in a page alike.
+                key = hashlib.sha256(packed).digest()
+                if key not in unpacked:
+                    unpacked[key] = [each.decode("latin-1") for each in _unpacked(packed, file)]
+                for content in (*unpacked[key], file.name.encode().decode("latin-1")):
+                    self._names.setdefault(content, set()).add(file.name)
+        for text in texts:
+            self._names.setdefault(text.encode().decode("latin-1"), set()).add("(printed)")
+
+    def places_of(self, tokens: Iterable[str]) -> dict[str, set[str]]:
+        """Return the names of the files that have each token, in whatever coding and compression."""
+        # A byte is a character here, so that one pass over the contents looks for all codings of all tokens.
+        token_of = {coding.decode("latin-1"): token for token in tokens for coding in _codings(token)}
+        contents = pl.Series(list(self._names), dtype=pl.String)
+        hits = contents.str.extract_many(list(token_of), ascii_case_insensitive=True, overlapping=True)
+        found: dict[str, set[str]] = {}
+        for content, matches in zip(contents, hits, strict=True):
+            for match in set(matches):
+                found.setdefault(token_of[_lowered(match)], set()).update(self._names[content])
+        return found
+
+
+def _lowered(text: str) -> str:
+    # ASCII alone: a character above stands for a byte of some coding.
+    return text.encode("latin-1").lower().decode("latin-1")
 
 
 def _codings(token: str) -> list[bytes]:
@@ -183,14 +209,6 @@ def _codings(token: str) -> list[bytes]:
     texts = {token.lower(), token.upper(), token}
     codings = [text.encode(coding) for text in texts for coding in ("utf-8", "utf-16-le", "utf-16-be")]
     return [each.lower() for each in (*codings, escaped)]
-
-
-def _contents(files: Iterable[Path]) -> Iterator[tuple[str, bytes]]:
-    for file in files:
-        if file.is_file():
-            for content in _unpacked(file.read_bytes(), file):
-                yield file.name, content
-            yield file.name, str(file.name).encode()
 
 
 def _unpacked(content: bytes, file: Path | None = None, depth: int = 0) -> Iterator[bytes]:

@@ -58,3 +58,19 @@ def test_workers_have_the_environment_of_their_own_pool(monkeypatch):
         with worker_pool(1) as pool:
             assert pool.submit(os.getenv, "RADZOO_OF_A_TEST").result() == value
             assert pool.submit(os.getenv, "OMP_NUM_THREADS").result() == "1"
+
+
+NETWORKS = """
+import sys
+from flows.engine.pool import worker_pool
+
+loaded = "sorted({'torch', 'monai'} & {*__import__('sys').modules})"
+with worker_pool(1, networks=True) as pool:
+    print(pool.submit(eval, loaded).result(), "torch" in sys.modules)
+"""
+
+
+def test_workers_of_networks_find_their_libraries_loaded():
+    """Before its first task such a worker has PyTorch and MONAI, from the process it is forked from, not this one."""
+    done = subprocess.run([sys.executable, "-c", NETWORKS], capture_output=True, text=True, check=True)
+    assert done.stdout.split("\n")[0] == "['monai', 'torch'] False"

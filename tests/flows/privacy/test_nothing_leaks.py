@@ -8,6 +8,7 @@ import os
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ from builders.privacy.planted import (
     IN_PATHS,
     IN_TABLE,
     TABLE,
-    places_of_tokens,
+    Searched,
     planted_study,
 )
 from builders.study import SmallStudy
@@ -44,10 +45,15 @@ class Written:
     folder: Path
     printed: str
 
+    @cached_property
+    def searched(self) -> Searched:
+        """All that was written and printed, to be searched."""
+        files = [*self.study.store_root.rglob("*"), *(self.folder / "out").rglob("*")]
+        return Searched(files, [self.printed])
+
     def found(self, *tokens: str) -> dict[str, set[str]]:
         """Return where tokens are found."""
-        files = [*self.study.store_root.rglob("*"), *(self.folder / "out").rglob("*")]
-        return places_of_tokens(tokens, files, [self.printed])
+        return self.searched.places_of(tokens)
 
 
 def written_by_every_verb(folder: Path, privacy: str) -> Written:
