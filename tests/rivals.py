@@ -213,7 +213,8 @@ def read(root: str, seed: str) -> dict[str, Any]:
     threading.Thread(target=lambda: (sys.stdin.read(), stopped.set()), daemon=True).start()
     draw = random.Random(int(seed))  # noqa: S311  (which commit is read again)
     reads, slowest, faults = dict.fromkeys(("rows", "sql", "file"), 0), dict.fromkeys(("rows", "sql", "file"), 0.0), []
-    while not stopped.is_set():
+    # A breath between rounds leaves the cores to those whom the reading is to be raced against.
+    while not stopped.wait(0.01):
         newest = Snapshot(store).commit_id
         if newest == 0:
             continue
