@@ -62,10 +62,10 @@ def combined_rows(rows: str, *keys: str) -> str:
     return f"""    with lesion_rows as (
 {rows}
     ), exam_rows as (
-        select {key}, exam, if(count({lesion}) = count(*), {of_lesions}, null) as {_OWN_NAME}
+        select {key}, exam, case when count({lesion}) = count(*) then {of_lesions} end as {_OWN_NAME}
         from lesion_rows
         group by {key}, exam
     )
-    select {key}, if(count({exam}) = count(*), {of_exams}, null) as {_OWN_NAME}
+    select {key}, case when count({exam}) = count(*) then {of_exams} end as {_OWN_NAME}
     from exam_rows
     group by {key}"""

@@ -14,8 +14,8 @@ def _of_no_reader(row: str) -> str:
 
 def _of_first_reading(row: str, study: str) -> str:
     """Return the condition that a row is of the first reading that a study's definition lists."""
-    first = f"{study}.definition::json -> '$.readings[0]'"
-    return f"({row}.reader, {row}.reading::varchar) = ({first} ->> 'reader', {first} ->> 'reading')"
+    first = [f"({study}.definition::json ->> '$.readings[0].{key}')" for key in ("reader", "reading")]
+    return f"({row}.reader, {row}.reading::varchar) = ({', '.join(first)})"
 
 
 class Imported:

@@ -67,7 +67,8 @@ order by patient, variable""",
         parts |= _regions(table.regions, study.id, table)
     if inputs.harmonise is not None:
         levels = study.clinical.variables[inputs.harmonise].levels or ()
-        code = f"if(level is null, value, list_position([{_listed(levels)}], level) - 1)" if levels else "value"
+        at = f"list_position([{_listed(levels)}], level) - 1"
+        code = f"case when level is null then value else {at} end" if levels else "value"
         parts["batches"] = f"""    select patient, {code}::double as {quoted_name(batch_column(inputs.harmonise))}
     from clinical_at_reference
     where study = {named} and variable = {quoted_text(inputs.harmonise)}"""
@@ -164,7 +165,8 @@ def _embeddings(snapshot: Snapshot, study: str, split: str, table: ModelTable) -
     join study_masks m using ({keys})
     where e.feature_set = {quoted_text(str(table.feature_set))} and x.study = {quoted_text(study)}
     and m.study = {quoted_text(study)} and m.is_primary
-    and if(e.split_sha256 is null, e.in_training is not true, not e.in_training and e.split_sha256 = {own})"""
+    and case when e.split_sha256 is null then e.in_training is not true
+        else not e.in_training and e.split_sha256 = {own} end"""
     }
     for number, phase in enumerate(table.phases, 1):
         size = sum(name.startswith(with_phase(phase, EMBEDDING)) for name in table.columns)

@@ -18,7 +18,7 @@ with declared as (
         s.study, v.key as variable, v.value ->> 'weights' as weights, json_array_length(v.value -> 'levels') as size,
         unnest(from_json(v.value -> 'levels', '["VARCHAR"]')) as level,
         generate_subscripts(from_json(v.value -> 'levels', '["VARCHAR"]'), 1) as place
-    from catalogue.studies s, json_each(s.definition -> 'findings' -> 'variables') v
+    from catalogue.studies s, json_each(s.definition -> '$.findings.variables') v
     where (v.value ->> 'levels') is not null
 ),
 placed as (

@@ -22,7 +22,7 @@ wanted as (
     select
         a.study, true as is_asked,
         coalesce(
-            max_by(f.feature_set, f.version + if(u.study is null, 0, 1000000)), a.reference
+            max_by(f.feature_set, f.version + case when u.study is null then 0 else 1000000 end), a.reference
         ) as feature_set
     from asked a
     left join catalogue.feature_sets f on a.reference in (f.feature_set, f.name)

@@ -14,9 +14,9 @@
 -- @upper upper 95 % bound of rate
 -- @reason why there is no rate: the estimate ends with the last who is followed
 with asked as (
-    select study, (definition -> 'outcome' ->> 'horizon')::double as horizon, definition -> 'outcome' ->> 'unit' as time_unit
+    select study, (definition ->> '$.outcome.horizon')::double as horizon, definition ->> '$.outcome.unit' as time_unit
     from catalogue.studies
-    where (definition -> 'outcome' ->> 'kind') = 'time_to_event'
+    where (definition ->> '$.outcome.kind') = 'time_to_event'
 ),
 followed as (
     select l.study, l.patient, a.horizon, a.time_unit, o.event, o.time, l.label

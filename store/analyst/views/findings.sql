@@ -9,7 +9,7 @@
 -- @is_read whether it is this reader's value that models read
 select
     f.study, f.patient, f.variable, f.reader, f.value, f.level, f.unit,
-    coalesce((s.definition -> 'findings' ->> 'use') in ('same', f.reader), false) as is_read
+    coalesce((s.definition ->> '$.findings.use') in ('same', f.reader), false) as is_read
 from catalogue.findings f
 left join catalogue.studies s on s.study = f.study
 order by f.study, f.patient, f.variable, f.reader

@@ -35,7 +35,7 @@ meant as (
     -- A name without version is the newest one that was computed for this study.
     select
         r.study, r.reference,
-        max_by(f.feature_set, f.version + if(u.study is null, 0, 1000000)) as feature_set
+        max_by(f.feature_set, f.version + case when u.study is null then 0 else 1000000 end) as feature_set
     from named r
     join catalogue.feature_sets f on r.reference in (f.feature_set, f.name)
     left join used u on u.study = r.study and u.feature_set = f.feature_set

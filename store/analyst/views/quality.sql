@@ -22,7 +22,7 @@
 with parts as (
     select distinct patient, exam, phase, lesion, reader, reading
     from catalogue.study_masks m join catalogue.studies s using (study)
-    where s.definition::json ->> '$.lesions.each' = 'component' and lesion <> 'union'
+    where (s.definition::json ->> '$.lesions.each') = 'component' and lesion <> 'union'
 ),
 compared as (
     select m.patient, m.exam, m.phase, m.lesion, m.reader, m.reading, median(o.volume_mm3) as others_mm3
@@ -45,11 +45,11 @@ measured as (
 select
     *,
     case when slices is not null then
-        if(lesion_voxels < 64, ['few voxels'], [])
-        || if(slices < 3, ['few slices'], [])
-        || if(components > 1 and lesion <> 'union', ['several parts'], [])
-        || if(border_voxels > 0, ['at the border'], [])
-        || if(distinct_values < 8, ['few intensities'], [])
-        || if(volume_ratio < 0.5 or volume_ratio > 2, ['another volume'], [])
+        case when lesion_voxels < 64 then ['few voxels'] else [] end
+        || case when slices < 3 then ['few slices'] else [] end
+        || case when components > 1 and lesion <> 'union' then ['several parts'] else [] end
+        || case when border_voxels > 0 then ['at the border'] else [] end
+        || case when distinct_values < 8 then ['few intensities'] else [] end
+        || case when volume_ratio < 0.5 or volume_ratio > 2 then ['another volume'] else [] end
     end as flags
 from measured

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import struct
 
 import pytest
@@ -462,6 +463,14 @@ def test_primary_rows_are_told_and_stand_alone(filled):
     assert list(sizes.values()) == [8, 6, 16, 12]
     (row,) = rows(filled, "select count(*) filter (is_primary) as p from radiomics_long")
     assert row == {"p": 12}
+
+
+def test_views_keep_to_what_clients_of_duckdb_1_3_read():
+    """The published file is asked by any client: 1.3 has no if(), and groups arrows of JSON from the right."""
+    text = "\n".join(view.query for view in fixed_views())
+    assert not re.findall(r"\bif\(.*", text)
+    assert not re.findall(r".*->\s*'[^']*'\s*->.*", text)
+    assert not re.findall(r".*[^(]\b[a-z_.]+(?:::json)? ->> '[^']*' (?:=|<>|in\b).*", text)
 
 
 def test_an_imported_row_is_what_models_read(store):
