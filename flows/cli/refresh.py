@@ -71,6 +71,10 @@ def look(
             f"without flags: {counted(report.unmeasured, 'mask')} that a release read which measured none; "
             "radzoo ingest STUDY.toml --read-again brings them"
         )
+    if report.further_lesions:
+        lines.append(
+            f"not shown: {counted(report.further_lesions, 'lesion')} more in these images, which no model reads"
+        )
     lines += [f"look at {name}: {'; '.join(flags)}" for name, flags in report.flags.items()]
     lines += [f"failed: {name}: {fault}" for name, fault in report.failures.items()]
     sheets = f"{report.sheets[0]}{f' to {report.sheets[-1].name}' if len(report.sheets) > 1 else ''}"

@@ -18,13 +18,13 @@ from flows.engine.progress import progress_bar
 from flows.imaging.opened_files import system_words
 from flows.imaging.sources import file_of_source
 from flows.imaging.volumes import ReadingFolders
-from flows.look.case import ShownScan, shown_scan
-from flows.look.pictures import SheetCase, bar_mm, write_sheet, write_strips
+from flows.look.case import shown_scan
+from flows.look.cases import SLICES, Look, cases_of, looks_at, of_phase, sheet_case
+from flows.look.pictures import write_sheet
 from flows.pages.page import page_text, write_page
 from flows.pages.questions import Questions
 from flows.privacy.places import folder_of_study, located_masks, refuse_unplaced
 from flows.privacy.reasons import plain_reason
-from flows.scans.measures import Measures
 from flows.scans.reader import file_limits, limit_words, temporary_folder
 from schemas.errors import ContractError, NotFoundError, UsageError
 from schemas.keys import MaskKey
@@ -32,14 +32,13 @@ from schemas.study.file import Study
 from store.analyst.query import snapshot_connection
 from store.history.snapshot import Snapshot
 from store.history.studies import stored_study
-from store.history.study_masks import StudyMask
 from store.home import Store
 from store.limits.process import LimitedProcess, LimitedProcessError
 
 __all__ = ["Look", "LookReport", "look"]
 
 _ROWS_A_SHEET = 6
-_SLICES, _PAGE = "slices", "index.html"
+_PAGE = "index.html"
 _MARK = ".radzoo-look"
 """The file by which a folder is known to be replaceable."""
 
@@ -53,60 +52,15 @@ class LookReport:
     sheets: tuple[Path, ...]
     scans: int
     flags: dict[str, tuple[str, ...]]
-    """Of each mask that has any, by ``patient phase``, as the view ``quality`` has them."""
+    """Of each mask that has any, by case and phase, as the view ``quality`` has them."""
     flag_counts: dict[str, int]
     """How many masks have each flag, the most frequent first."""
     unmeasured: int
     """Masks without flags, for a release read them that measured none."""
+    further_lesions: int
+    """Stored lesions of the images that are shown, which models do not read."""
     failures: dict[str, str]
-    """Why a mask is not shown, by ``patient phase``."""
-
-
-@dataclass
-class Look:
-    """What is shown of one mask."""
-
-    mask: StudyMask
-    number: int
-    scan: ShownScan | None = None
-    """With the slice alone in which the lesion is largest: a study's slices are more than memory holds."""
-    slices: int = 0
-    largest: int = 0
-    fault: str = ""
-    flags: tuple[str, ...] | None = ()
-    """None where the store has no measures of the mask."""
-    volume_ratio: float | None = None
-    """Its volume over the median of the lesion's other phases."""
-
-    @property
-    def pictures(self) -> str:
-        """Return the file of its slices, below the page's folder."""
-        return f"{_SLICES}/{self.number:05}.jpg"
-
-    @property
-    def outlines(self) -> str:
-        """Return the file of the lesion's outlines on them."""
-        return f"{_SLICES}/{self.number:05}.png"
-
-    @property
-    def volume_ml(self) -> float:
-        """Return the lesion's volume."""
-        return self.mask.volume_mm3 / 1000
-
-    @property
-    def bar_mm(self) -> float:
-        """Return the length of its scale bar."""
-        return 0.0 if self.scan is None else bar_mm(self.scan.pixel_mm * self.scan.pictures.shape[2])
-
-    def take(self, scan: ShownScan, folder: Path) -> None:
-        """Write a scan's slices, and keep what the page and the sheets say and show of it."""
-        write_strips(scan, folder / self.pictures, folder / self.outlines)
-        self.slices, self.largest, self.scan = len(scan.pictures), scan.largest, scan.largest_alone()
-
-    @property
-    def name(self) -> str:
-        """Return what messages call it."""
-        return f"{self.mask.key.patient} {self.mask.key.phase}"
+    """Why a mask is not shown, by case and phase."""
 
 
 def look(
@@ -151,31 +105,31 @@ def _look(
     stored = stored_study(snapshot, study)
     folder = (out or store.root / "report" / "look" / stored.id).resolve()
     _refuse_foreign(folder)
-    masks = [each for each in located_masks(snapshot, stored.id) if each.is_primary]
-    if unknown := sorted(set(patients) - {each.key.patient for each in masks}):
+    masks = located_masks(snapshot, stored.id)
+    if unknown := sorted(set(patients) - {each.key.patient for each in masks if each.is_primary}):
         raise NotFoundError(
             f"study '{stored.id}' has no mask of patient '{unknown[0]}'", hint="radzoo sql 'from masks'"
         )
-    masks = [each for each in masks if not patients or each.key.patient in patients]
-    if not masks:
+    looks = looks_at(masks, patients)
+    if not looks:
         raise NotFoundError(
             f"study '{stored.id}' has no images and masks to look at",
             hint="radzoo sql 'from failures' says what was wrong with them, if it was there",
         )
-    refuse_unplaced(store, stored.id, [file for each in masks for file in (each.image_source, each.mask_source)])
+    refuse_unplaced(
+        store, stored.id, [file for each in looks for file in (each.mask.image_source, each.mask.mask_source)]
+    )
     _make_anew(folder)
-    ordered = sorted(masks, key=lambda each: (each.key.patient, each.image_source))
-    looks = [Look(each, number) for number, each in enumerate(ordered, start=1)]
     _look_at_all(stored, folder_of_study(snapshot, stored.id), looks, folder, workers or os.cpu_count() or 1)
     _add_flags(snapshot, stored.id, looks)
     phases = [name for name in stored.phases if any(each.mask.key.phase == name for each in looks)]
-    cases = _cases(looks)
+    cases = cases_of(looks)
     sheets = []
     for start in range(0, len(cases), _ROWS_A_SHEET):
         some = dict(list(cases.items())[start : start + _ROWS_A_SHEET])
         file = folder / f"sheet-{start // _ROWS_A_SHEET + 1:03}.png"
-        title = f"{stored.id}: patients {start + 1} to {start + len(some)} of {len(cases)}. Not for clinical use"
-        write_sheet(file, phases, [_row(patient, phases, found) for patient, found in some.items()], title)
+        title = f"{stored.id}: cases {start + 1} to {start + len(some)} of {len(cases)}. Not for clinical use"
+        write_sheet(file, phases, [sheet_case(title_of, phases, found) for title_of, found in some.items()], title)
         sheets.append(file)
     page = write_page(folder / _PAGE, page_text("look", _contents(stored, phases, cases, snapshot.commit_id)))
     return LookReport(
@@ -186,6 +140,7 @@ def _look(
         {each.name: each.flags for each in looks if each.flags},
         _flag_counts(looks),
         sum(each.flags is None for each in looks),
+        sum(each.further_lesions for each in looks),
         {each.name: each.fault for each in looks if each.fault},
     )
 
@@ -201,7 +156,7 @@ def _refuse_foreign(folder: Path) -> None:
 def _make_anew(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     try:
-        (folder / _SLICES).mkdir(parents=True)
+        (folder / SLICES).mkdir(parents=True)
     except OSError as error:
         raise UsageError(
             f"'{folder}' cannot be made: {system_words(error)}", hint="--out names a folder that you may write"
@@ -252,32 +207,9 @@ def _flag_counts(looks: Sequence[Look]) -> dict[str, int]:
     return dict(Counter(flag for each in looks for flag in each.flags or ()).most_common())
 
 
-def _cases(looks: Sequence[Look]) -> dict[str, list[Look]]:
-    found: dict[str, list[Look]] = {}
-    for each in looks:
-        key = each.mask.key
-        lesion = "" if key.lesion == "1" else f" lesion {key.lesion}"
-        found.setdefault(f"{key.patient}{lesion}", []).append(each)
-    return found
-
-
-def _row(title: str, phases: Sequence[str], found: Sequence[Look]) -> SheetCase:
-    cells = [_of_phase(found, phase) for phase in phases]
-    words = ["no mask" if each is None else each.fault[:60] or _short_words(each) for each in cells]
-    return SheetCase(title, [None if each is None else each.scan for each in cells], words)
-
-
-def _short_words(each: Look) -> str:
-    if each.scan is None:
-        return ""
-    measures: Measures = each.scan.measures
-    flags = f"\n{'; '.join(each.flags)}" if each.flags else ""
-    return f"{each.volume_ml:.3g} ml, {measures.diameter_mm:.0f} mm, {measures.voxels} voxels{flags}"
-
-
 def _contents(stored: Study, phases: Sequence[str], cases: dict[str, list[Look]], commit_id: int) -> dict[str, Any]:
     shown = [
-        {"title": title, "scans": [(phase, _of_phase(found, phase)) for phase in phases]}
+        {"title": title, "scans": [(phase, of_phase(found, phase)) for phase in phases]}
         for title, found in cases.items()
     ]
     looks = [each for found in cases.values() for each in found]
@@ -288,7 +220,3 @@ def _contents(stored: Study, phases: Sequence[str], cases: dict[str, list[Look]]
         "unmeasured": sum(each.flags is None for each in looks),
         "commit_id": commit_id,
     }
-
-
-def _of_phase(found: Sequence[Look], phase: str) -> Look | None:
-    return next((each for each in found if each.mask.key.phase == phase), None)

@@ -6,6 +6,7 @@ intensities 10, 20 and 30: their mean is 20, that weighed by volume is (64*10 + 
 
 from __future__ import annotations
 
+import re
 import shutil
 
 import numpy as np
@@ -15,6 +16,7 @@ import SimpleITK as sitk
 from builders.study import SmallStudy
 
 from flows.ingest.run import ingest
+from flows.look.run import look
 from schemas.errors import ContractError
 from store.analyst.query import answer
 from store.commits.commit import commit_to
@@ -31,6 +33,8 @@ BOXES = {
 }
 VOXELS = {1: 64, 2: 60, 3: 120}
 WEIGHTED = 5440 / 244
+OTHERS = ("", " lesion 2", " lesion 3")
+"""How titles of cases tell lesions: the first one has no name there."""
 
 STUDY = """feature_sets = ["quick"]
 
@@ -302,3 +306,19 @@ def test_an_average_is_of_all_lesions_or_none(several, what):
             commit.remove("extractions", keys)
     columns = phase_columns(several.snapshot, "several", "quick@1", ["AP"], "mean")["AP"]
     assert columns["patient"].to_list() == ["P2", "P3"]
+
+
+def test_looking_shows_every_exam_and_lesion_that_models_read(several):
+    """Of the largest alone the others of its image are counted; of averages each exam and lesion is a case."""
+    several.ingest()
+    report = look(several.store, None, workers=1)
+    assert (report.scans, report.further_lesions) == (3, 6)
+    assert 'id="P1 lesion 3"' in report.page.read_text()
+    several.edit('date = "scanned"\n', 'date = "scanned"\nuse = "mean"\n')
+    several.edit('use = "largest"\n', 'use = "mean"\n')
+    several.ingest()
+    report = look(several.store, None, workers=1)
+    assert (report.scans, report.further_lesions) == (18, 0)
+    page = report.page.read_text()
+    shown = {f"{patient} {exam}{lesion}" for patient in NAMES for exam in ("new", "old") for lesion in OTHERS}
+    assert set(re.findall(r'<section class="[^"]*" id="([^"]*)"', page)) == shown
