@@ -82,7 +82,7 @@ def _voxel_type(frames: Sequence[Frame]) -> np.dtype[Any]:
 
 
 def _rescale(stored: NDArray[Any], frame: Frame, voxels: NDArray[Any]) -> None:
-    """Put a frame's voxels where they belong."""
+    """Lay a frame's rescaled pixels into its slice of the volume."""
     is_float = frame.lowest is None or frame.highest is None
     if stored.shape != (frame.rows, frame.columns) or (stored.dtype.kind == "f") != is_float:
         raise ContractError("its pixels are not what its header says", where=str(frame.file))

@@ -46,6 +46,8 @@ def test_all_that_speak_of_failures_give_the_same_numbers(small_study, prefect_s
 
 
 def test_a_study_without_failures_has_no_line_of_them(ready_study, capsys):
-    """Where all is there, refresh ends with 0 and says nothing more."""
+    """Where all is there, refresh ends with 0 and says what comes next."""
     assert exit_code(["--store", str(ready_study.store_root), "refresh"]) == 0
-    assert len(capsys.readouterr().out.splitlines()) == 1
+    counts, step = capsys.readouterr().out.splitlines()
+    assert counts.endswith("failed 0, unchanged 8")
+    assert step == f"next: radzoo --store {ready_study.store_root} bench --study small"
