@@ -43,10 +43,16 @@ class Images:
     """Reader and number of the reading; one of the default where empty."""
     loose_masks: list[MaskPattern] = field(default_factory=list)
     """Masks of no image that was recognised."""
+    taken_masks: list[MaskPattern] = field(default_factory=list)
+    """Those that phases of DICOM have."""
     is_dicom: bool = False
     """They were exported from an archive, whose ids and dates are those of patients."""
     short_of: dict[tuple[str, int], frozenset[str]] = field(default_factory=dict)
     """Patients with some mask who lack that of a reading."""
+    where: dict[tuple[str, int], tuple[str, ...]] = field(default_factory=dict)
+    """Columns of the table, of yes and no, that say of each patient whether there is that reading."""
+    are_numbers: bool = False
+    """Readers and readings are two numbers in the names of masks, and nothing says which is which."""
 
     def add_readings(self, mask: MaskPattern) -> None:
         """Add the readings that there are of a mask, and who lacks one of them."""
@@ -56,11 +62,22 @@ class Images:
                 self.short_of[reading] = self.short_of.get(reading, frozenset()) | lacking
                 if reading not in self.readings:
                     self.readings.append(reading)
+        if "{reading}" in mask.pattern and all(reader.isdigit() for reader, _ in mask.files):
+            self.are_numbers = True
+
+    def having(self, reading: tuple[str, int]) -> frozenset[str]:
+        """Return the patients who have a mask of a reading in every phase that has one of theirs."""
+        return self.masked_patients - self.short_of.get(reading, frozenset())
 
     @property
     def masked(self) -> int:
         """Return how many phases have a mask."""
         return sum(each.mask is not None for each in self.phases)
+
+    @property
+    def masked_patients(self) -> frozenset[str]:
+        """Return all patients who have a mask of some reading."""
+        return frozenset().union(*(each.with_mask for each in self.phases))
 
     @property
     def patients(self) -> frozenset[str]:

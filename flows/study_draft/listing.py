@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -17,7 +17,10 @@ from flows.tables.file_faults import FILE_ERRORS, file_fault
 from schemas.errors import ContractError, NotFoundError, UsageError
 from schemas.shown_text import control_character
 
-__all__ = ["WORKBOOKS", "FolderListing", "folder_listing"]
+__all__ = ["BESIDE_OTHERS", "WORKBOOKS", "FolderListing", "folder_listing"]
+
+BESIDE_OTHERS: Final = "masks beside those that are taken"
+"""What masks are that no phase has, though they may be its own."""
 
 _SAY_EVERY_S = 10.0
 _VOLUMES = (".nii", ".nii.gz", ".nrrd", ".nrrd.gz", ".nhdr", ".mha", ".mha.gz", ".mhd", ".hdr", ".hdr.gz")
@@ -52,6 +55,11 @@ class FolderListing:
     def put_aside(self, kind: str, path: str) -> None:
         """Add a file to those that the study does not use."""
         self.aside.setdefault(kind, []).append(path)
+
+    def put_all_aside(self, kind: str, paths: Iterable[str]) -> None:
+        """Add files to those that the study does not use, in the order of their names."""
+        for path in sorted(paths):
+            self.put_aside(kind, path)
 
 
 def folder_listing(folder: Path) -> FolderListing:

@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from flows.study_draft.patient_paths import PatientFiles
 from flows.study_draft.words import GENERIC, MASKS, TARGETS, distinct_words, mask_words, words_of
 
-__all__ = ["MaskPattern", "choices_of_masks", "mask_patterns", "masks_by_reading"]
+__all__ = ["MaskPattern", "choices_of_masks", "mask_patterns", "masks_by_reading", "readings_beside"]
 
 _LOOKED_AT: Final = 60
+_PERSON = "reader|rater|observer|obs|annotator|radiologist|expert"
 _READER = re.compile(
-    r"(?<![A-Za-z0-9])(?:(?P<word>reader|rater|observer|obs|annotator|radiologist|expert|reading|r)[ _-]?"
+    rf"(?<![A-Za-z0-9])(?:(?P<word>{_PERSON}|reading|r)[ _-]?"
     r"(?P<which>[0-9]{1,2}|[a-d])|(?P<order>first|second|third)|(?P<letter>[ab]))(?![A-Za-z0-9])",
     re.IGNORECASE,
 )
+_READER_AND_READING = re.compile(
+    rf"(?<![A-Za-z0-9])(?P<word>(?:(?:{_PERSON}|r)[ _-]?)?)(?P<which>[0-9]{{1,2}}|(?<=[A-Za-z _-])[a-d])"
+    r"(?P<between>[_/-](?:reading[ _-]?)?)(?P<reading>[1-9][0-9]?)(?![A-Za-z0-9])",
+    re.IGNORECASE,
+)
+"""Who and which time, side by side: 1_2, R1_2, reader1/reading2."""
+_NUMBER_BEFORE = re.compile(r"(?<![A-Za-z0-9])[0-9]+[_/-]$")
 
 
 class MaskPattern(NamedTuple):
@@ -62,14 +70,9 @@ def mask_patterns(files: PatientFiles, is_of_labels: Callable[[Sequence[str]], b
 
 def masks_by_reading(files: PatientFiles) -> list[MaskPattern]:
     """Return patterns of masks, those of several readings of one mask as one with a field."""
-    slotted: dict[str, dict[tuple[str, int], str]] = defaultdict(dict)
-    for pattern in files:
-        for match in _READER.finditer(pattern):
-            with_field, reading = _with_field(pattern, match)
-            slotted[with_field][reading] = pattern
     taken: set[str] = set()
     found = []
-    for with_field, by_reading in sorted(slotted.items(), key=lambda each: (-len(each[1]), each[0])):
+    for with_field, by_reading in _by_reading(files):
         first, *others = ({*files[each]} for each in by_reading.values())
         # Folders a and b of two centres have no patient in common.
         if any(first & other for other in others) and not taken & {*by_reading.values()}:
@@ -77,6 +80,57 @@ def masks_by_reading(files: PatientFiles) -> list[MaskPattern]:
             found.append(MaskPattern(with_field, {r: files[p] for r, p in sorted(by_reading.items())}))
     found += [MaskPattern(each, {("", 0): of_patient}) for each, of_patient in files.items() if each not in taken]
     return sorted(found)
+
+
+def readings_beside(masks: Collection[str], files: PatientFiles) -> frozenset[str]:
+    """Return the patterns that are further readings of some masks, of whatever few patients.
+
+    Parameters
+    ----------
+    masks : collection of str
+        Patterns of masks.
+    files : PatientFiles
+        Those that may be their readings, without the masks.
+    """
+    found: set[str] = set()
+    for _, by_reading in _by_reading([*masks, *files]):
+        if not {*masks}.isdisjoint(by_reading.values()):
+            found |= files.keys() & by_reading.values()
+    return frozenset(found)
+
+
+def _by_reading(patterns: Iterable[str]) -> list[tuple[str, dict[tuple[str, int], str]]]:
+    """Return what patterns may be readings of, those of most readings first: the pattern with fields, and each one."""
+    slotted: dict[str, dict[tuple[str, int], str]] = defaultdict(dict)
+    for pattern in patterns:
+        for match in _READER.finditer(pattern):
+            with_field, reading = _with_field(pattern, match)
+            slotted[with_field][reading] = pattern
+        for match in _READER_AND_READING.finditer(pattern):
+            # 1-2 in 2020-1-2 is of a date.
+            if match["word"] or not _NUMBER_BEFORE.search(pattern[: match.start()]):
+                with_fields, reading = _with_fields(pattern, match)
+                slotted[with_fields][reading] = pattern
+    return sorted(
+        (each for each in slotted.items() if _is_of_readings(*each)), key=lambda each: (-len(each[1]), each[0])
+    )
+
+
+def _is_of_readings(pattern: str, by_reading: Mapping[tuple[str, int], str]) -> bool:
+    """Return whether each reader has a first reading, as far as there is a field for both."""
+    if not ("{reader}" in pattern and "{reading}" in pattern):
+        return True
+    readers = {reader for reader, _ in by_reading}
+    return len(by_reading) > 1 and all((reader, 1) in by_reading for reader in readers)
+
+
+def _with_fields(pattern: str, match: re.Match[str]) -> tuple[str, tuple[str, int]]:
+    """Return a pattern with fields for reader and reading, and who and which they are."""
+    # A word with a blank behind it is no part of a reader's name.
+    word, kept = ("", match["word"]) if match["word"].endswith(" ") else (match["word"], "")
+    fields = f"{kept}{{reader}}{match['between']}{{reading}}"
+    with_fields = re.sub(rf"(?<![A-Za-z0-9]){re.escape(match[0])}(?![A-Za-z0-9])", lambda _: fields, pattern)
+    return with_fields, (f"{word}{match['which']}", int(match["reading"]))
 
 
 def _with_field(pattern: str, match: re.Match[str]) -> tuple[str, tuple[str, int]]:

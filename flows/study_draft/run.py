@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flows.scans.reader import ImageReader
-from flows.study_draft.cohort_table import CohortTable, cohort_table
+from flows.study_draft.cohort.columns import CohortColumns
+from flows.study_draft.cohort.table import CohortTable, cohort_table
 from flows.study_draft.draft import Images
 from flows.study_draft.listing import FolderListing, folder_listing
 from flows.study_draft.masks import MaskPattern, choices_of_masks
@@ -87,6 +88,8 @@ def study_draft(folder: Path, source: Path) -> StudyDraft:
     for phase in images.phases if images.readings else ():
         if phase.mask is not None and not {"{reader}", "{reading}"} & {*re.findall(r"\{[a-z]+\}", phase.mask)}:
             phase.decide["mask"] = "it is of no reader, and counts for each of them"
+    if table is not None:
+        _choose_columns_of_readings(images, table.columns)
     text = drafted_text(folder, source, images, table)
     parsed_study(text, str(folder / "study.toml"))
     everyone = images.patients | (frozenset(table.ids) if table is not None else frozenset())
@@ -163,11 +166,22 @@ def _with_masks(dicom: Images, listing: FolderListing) -> Images:
     return dicom
 
 
+def _choose_columns_of_readings(images: Images, columns: CohortColumns) -> None:
+    """Note the columns that say who has a reading that some lack; they are no variables."""
+    for reading, lacking in images.short_of.items():
+        if lacking and (having := images.having(reading)):
+            images.where[reading] = columns.saying(having, images.masked_patients)
+            for name in images.where[reading][:1]:
+                columns.take_as_readings(name)
+
+
 def _reading_lines(images: Images) -> Iterator[str]:
     for reader, number in images.readings:
         lacking = images.short_of.get((reader, number), frozenset())
         words = f"; without a mask: {_listed(tuple(sorted(lacking)))}" if lacking else ""
-        yield f"reading {number} of {reader}{words}"
+        if len(columns := images.where.get((reader, number), ())) == 1:
+            words = f": {len(images.having((reader, number)))} patients, those with a yes in {columns[0]}"
+        yield f"reading {number} of {'reader ' if reader.isdigit() else ''}{reader}{words}"
 
 
 def _without_images(source: Path, tables: list[str], aside: dict[str, list[str]]) -> ContractError:

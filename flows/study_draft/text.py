@@ -9,10 +9,10 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from flows.study_draft.cohort_table import CohortTable
+from flows.study_draft.cohort.table import CohortTable
+from flows.study_draft.cohort.text import clinical_lines, cohort_lines, outcome_lines
 from flows.study_draft.draft import DraftPhase, Images
-from flows.study_draft.table_text import clinical_lines, cohort_lines, outcome_lines
-from flows.study_draft.toml_text import DECIDE, comment, quoted
+from flows.study_draft.toml_text import DECIDE, comment, listed, quoted
 from schemas.errors import UsageError
 from schemas.keys import Name
 from schemas.study.path_patterns import pattern_fault
@@ -155,11 +155,18 @@ def _note(phase: DraftPhase, key: str) -> str:
 def _readings(images: Images) -> Iterator[str]:
     if images.readings:
         yield "# The first reading is the one that models use; others serve stability."
+    if images.are_numbers:
+        yield f"{DECIDE}in the masks' names the first number is taken for the reader, the second for the reading"
     for reader, number in images.readings:
         yield "[[readings]]"
         yield f"reader = {quoted(reader)}"
         yield f"reading = {number}"
-        if lacking := images.short_of.get((reader, number)):
+        columns = images.where.get((reader, number), ())
+        if len(columns) == 1:
+            yield f"where = {quoted(columns[0])}  # it says yes of exactly the patients who have it"
+        elif columns:
+            yield f"where = {quoted(columns[0])}  {DECIDE}or {listed(columns[1:])}, which say the same"
+        elif lacking := images.short_of.get((reader, number)):
             who = "1 patient lacks it" if len(lacking) == 1 else f"{len(lacking)} patients lack it"
             yield f'# where = ""  {DECIDE}a yes/no column of who has it; {who}'
         yield ""

@@ -17,8 +17,8 @@ from flows.study_draft.conventions import (
     without_test_sets,
 )
 from flows.study_draft.draft import DraftPhase, Images
-from flows.study_draft.listing import FolderListing
-from flows.study_draft.masks import MaskPattern, choices_of_masks, mask_patterns, masks_by_reading
+from flows.study_draft.listing import BESIDE_OTHERS, FolderListing
+from flows.study_draft.masks import MaskPattern, choices_of_masks, mask_patterns, masks_by_reading, readings_beside
 from flows.study_draft.names import free_name, phase_names
 from flows.study_draft.patient_paths import PatientFiles, patient_files
 from flows.study_draft.words import modality_of
@@ -57,9 +57,15 @@ def volume_phases(listing: FolderListing, ids: Collection[str], look: LabelLook)
     for path in unplaced.unwritable:
         listing.put_aside("images whose path has a brace, a backslash or a wildcard: no pattern can name them", path)
     files, session = with_first_session(files, listing)
-    files = _frequent(files, listing)
+    files, rare = _frequent(files)
     are_masks = mask_patterns(files, look.is_of_labels)
     images = [each for each in files if each not in are_masks]
+    # Often a few patients' masks alone are drawn again.
+    again = readings_beside(are_masks, rare)
+    files |= {each: rare[each] for each in again}
+    are_masks |= again
+    for pattern in sorted(rare.keys() - again):
+        listing.put_all_aside("volumes whose name few patients have", rare[pattern].values())
     masks = masks_by_reading({each: files[each] for each in are_masks})
     names = phase_names(images)
     found = Images()
@@ -77,21 +83,19 @@ def volume_phases(listing: FolderListing, ids: Collection[str], look: LabelLook)
             used |= {each.pattern for each in choices}
         found.phases.append(phase)
     found.loose_masks = [each for each in masks if each.pattern not in used]
+    for each in masks:
+        if each.pattern in used and all(each.pattern != phase.mask for phase in found.phases):
+            listing.put_all_aside(BESIDE_OTHERS, each.paths)
     found.phases = _with_masks_first(found.phases, listing, files)
     return found
 
 
-def _frequent(files: PatientFiles, listing: FolderListing) -> PatientFiles:
-    """Return the patterns that enough patients have; the files of the others are put aside."""
+def _frequent(files: PatientFiles) -> tuple[PatientFiles, PatientFiles]:
+    """Return the patterns that enough patients have, and the others."""
     patients = {patient for each in files.values() for patient in each}
-    kept: PatientFiles = {}
-    for pattern, of_patient in sorted(files.items()):
-        if len(of_patient) >= max(_FEWEST_SHARE * len(patients), min(2, len(patients))):
-            kept[pattern] = of_patient
-        else:
-            for path in of_patient.values():
-                listing.put_aside("volumes whose name few patients have", path)
-    return kept
+    fewest = max(_FEWEST_SHARE * len(patients), min(2, len(patients)))
+    ordered = sorted(files.items())
+    return {p: of for p, of in ordered if len(of) >= fewest}, {p: of for p, of in ordered if len(of) < fewest}
 
 
 def _with_masks_first(phases: list[DraftPhase], listing: FolderListing, files: PatientFiles) -> list[DraftPhase]:

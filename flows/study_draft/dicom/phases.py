@@ -11,8 +11,8 @@ from typing import Final, NamedTuple
 from flows.imaging.dicom.headers import shown_label
 from flows.study_draft.dicom.headers import DicomFiles, FoundSeries, FoundStructures, by_patient
 from flows.study_draft.draft import DraftPhase, Images
-from flows.study_draft.listing import FolderListing
-from flows.study_draft.masks import MaskPattern, choices_of_masks, masks_by_reading
+from flows.study_draft.listing import BESIDE_OTHERS, FolderListing
+from flows.study_draft.masks import MaskPattern, choices_of_masks, masks_by_reading, readings_beside
 from flows.study_draft.names import free_name, phase_names
 from flows.study_draft.words import TARGETS, words_of
 from schemas.shown_text import control_character
@@ -45,6 +45,11 @@ def dicom_phases(files: DicomFiles, listing: FolderListing) -> Images:
     found = Images()
     for each in phases:
         _take_mask(found, each, phases, masks)
+    taken = {path for mask in found.taken_masks for path in mask.paths}
+    listing.put_all_aside(
+        BESIDE_OTHERS,
+        (each.path for of_patient in masks.values() for each in of_patient.values() if each.path not in taken),
+    )
     for each in phases:
         found.phases += _times(each, is_only=len(phases) == 1)
     return found
@@ -199,13 +204,16 @@ def _mask_patterns(
             else:
                 name = each.path.rpartition("/")[2]
                 found[f"{each.folder}/{name.replace(each.patient, '{patient}')}"][each.patient] = each
-    kept = {}
-    for pattern, of_patient in found.items():
-        if pattern_fault(pattern) is None and len(of_patient) >= min(2, patients):
-            kept[pattern] = of_patient
-        else:
-            for each in of_patient.values():
-                listing.put_aside("DICOM masks beside others, whose names no other patient's have", each.path)
+    kept = {
+        pattern: of_patient
+        for pattern, of_patient in found.items()
+        if pattern_fault(pattern) is None and len(of_patient) >= min(2, patients)
+    }
+    paths = {pattern: {p: each.path for p, each in of.items()} for pattern, of in found.items() if pattern not in kept}
+    for pattern in readings_beside(kept, {each: paths[each] for each in paths if pattern_fault(each) is None}):
+        kept[pattern] = found[pattern]
+    for pattern in sorted(paths.keys() - kept):
+        listing.put_all_aside("DICOM masks beside others, whose names no other patient's have", paths[pattern].values())
     return kept
 
 
@@ -213,21 +221,24 @@ def _take_mask(
     found: Images, phase: _Phase, phases: Sequence[_Phase], masks: dict[str, dict[str, FoundStructures]]
 ) -> None:
     """Give a phase the masks that were drawn on its series; else those that its folder's words tell."""
-    drawn = {pattern: _count_drawn(phase, of_patient) for pattern, of_patient in masks.items()}
-    best = max(drawn.values(), default=0)
+    # Drawn again of a few patients alone, a mask is a reading of the one that all have.
+    own = {each: drawn for each, of_patient in masks.items() if (drawn := _drawn(phase, of_patient))}
+    merged = masks_by_reading({each: _paths(masks[each]) for each in own})
+    counts = {each.pattern: _count(each, frozenset().union(*own.values())) for each in merged}
+    best = max(counts.values(), default=0)
     if best:
-        chosen = sorted(pattern for pattern, count in drawn.items() if count == best)
+        merged = [each for each in merged if counts[each.pattern] == best]
     else:
         # Names that anonymisation left stale are those of no series that is there.
-        free = [each for each, of in masks.items() if not any(_count_drawn(other, of) for other in phases)]
+        free = [each for each, of in masks.items() if not any(_drawn(other, of) for other in phases)]
         images = [f"{each.drafted.image}/{each.drafted.name}" for each in phases]
-        patterns = [MaskPattern(each, {("", 0): {p: m.path for p, m in masks[each].items()}}) for each in free]
         image = f"{phase.drafted.image}/{phase.drafted.name}"
-        chosen = [each.pattern for each in choices_of_masks(image, images, patterns, phase.drafted.with_image)]
-    if not chosen:
+        merged = masks_by_reading({each: _paths(masks[each]) for each in free})
+        merged = choices_of_masks(image, images, merged, phase.drafted.with_image)
+    if not merged:
         return
-    merged = masks_by_reading({each: {p: mask.path for p, mask in masks[each].items()} for each in chosen})
     mask, *others = sorted(merged, key=lambda each: (-len(each.files), each.pattern))
+    found.taken_masks.append(mask)
     drafted = phase.drafted
     drafted.mask, drafted.with_mask = mask.pattern, mask.patients
     found.add_readings(mask)
@@ -244,9 +255,20 @@ def _take_mask(
     _choose_segment(drafted, drawings)
 
 
-def _count_drawn(phase: _Phase, of_patient: Mapping[str, FoundStructures]) -> int:
-    """Return in how many patients a mask names the phase's series."""
-    return sum(p in phase.series and phase.series[p].uid in mask.series for p, mask in of_patient.items())
+def _paths(of_patient: Mapping[str, FoundStructures]) -> dict[str, str]:
+    return {patient: each.path for patient, each in of_patient.items()}
+
+
+def _drawn(phase: _Phase, of_patient: Mapping[str, FoundStructures]) -> frozenset[str]:
+    """Return the paths of the masks that name the phase's series."""
+    return frozenset(
+        mask.path for p, mask in of_patient.items() if p in phase.series and phase.series[p].uid in mask.series
+    )
+
+
+def _count(mask: MaskPattern, paths: frozenset[str]) -> int:
+    """Return how many patients have one of some paths as a mask of some reading."""
+    return len({patient for of_patient in mask.files.values() for patient, path in of_patient.items() if path in paths})
 
 
 def _choose_segment(drafted: DraftPhase, masks: Sequence[FoundStructures]) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from flows.study_draft.cohort_table import CohortTable
-from flows.study_draft.columns import cohort_columns
-from flows.study_draft.table_text import clinical_lines, cohort_lines, outcome_lines
+from flows.study_draft.cohort.columns import cohort_columns
+from flows.study_draft.cohort.table import CohortTable
+from flows.study_draft.cohort.text import clinical_lines, cohort_lines, outcome_lines
 from flows.tables.text_table import TextTable
 from schemas.study.text import parsed_study
 

@@ -8,8 +8,8 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flows.study_draft.cohort_table import CohortTable
-from flows.study_draft.columns import cohort_columns
+from flows.study_draft.cohort.columns import cohort_columns
+from flows.study_draft.cohort.table import CohortTable
 from flows.study_draft.draft import DraftPhase, Images
 from flows.study_draft.text import drafted_text
 from flows.tables.text_table import TextTable

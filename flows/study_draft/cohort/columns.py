@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Final
 
+from flows.study.two_sides import TwoSides
 from flows.tables.text_table import TextTable
 from schemas.errors import ContractError
 from schemas.shown_text import control_character
@@ -68,6 +70,21 @@ class CohortColumns:
     """Text, empty columns, columns of one value, and those in which a patient's rows differ."""
     missing: tuple[str, ...] = ()
     """Cells that seem to mean 'not given'."""
+    having: dict[str, frozenset[str]] = field(default_factory=dict)
+    """The patients of whom a column of yes and no says yes, by column; but for outcomes, by their names."""
+    of_readings: list[str] = field(default_factory=list)
+    """Columns that say whose masks were drawn again, which is no trait of theirs."""
+
+    def saying(self, patients: Collection[str], among: Collection[str]) -> tuple[str, ...]:
+        """Return the columns that say yes of some patients, and of no other one among whom they are."""
+        return tuple(name for name, yes in self.having.items() if yes & {*among} == {*patients})
+
+    def take_as_readings(self, name: str) -> None:
+        """Let a column say who has a reading, and be neither variable nor outcome."""
+        if name not in self.of_readings:
+            self.of_readings.append(name)
+            self.categories.pop(name, None)
+            self.outcomes = [each for each in self.outcomes if each.name != name]
 
 
 def cohort_columns(table: TextTable, patient: str) -> CohortColumns:
@@ -94,6 +111,11 @@ def cohort_columns(table: TextTable, patient: str) -> CohortColumns:
             elif cell:
                 values[name].append(cell)
     found.missing = tuple(missing)
+    found.having = {
+        name: frozenset(yes)
+        for name in values
+        if name != patient and not is_outcome_name(name) and (yes := _saying_yes(table, name, patient))
+    }
     for name, cells in values.items():
         if name in differing:
             found.others.append(name)
@@ -106,6 +128,15 @@ def cohort_columns(table: TextTable, patient: str) -> CohortColumns:
             found.outcomes.remove(each)
             found.categories[each.name] = (each.negative, each.positive)
     return found
+
+
+def _saying_yes(table: TextTable, name: str, patient: str) -> set[str]:
+    """Return the patients of whom a column says yes; none where it has words for something else."""
+    column = TwoSides(table, name, "[[readings]]")
+    try:
+        return {row[patient] for line, row in table.rows() if column.is_positive(line, row)}
+    except ContractError:
+        return set()
 
 
 def is_outcome_name(column: str) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from flows.study_draft.columns import CohortColumns, cohort_columns, is_outcome_name
+from flows.study_draft.cohort.columns import CohortColumns, cohort_columns, is_outcome_name
 from flows.study_draft.listing import WORKBOOKS, FolderListing
 from flows.study_draft.patient_paths import is_of_the_field, possible_ids
 from flows.tables.files import read_table

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from flows.study.of_table import FEWEST_OF_A_LABEL, FEWEST_PATIENTS
-from flows.study_draft.cohort_table import CohortTable
-from flows.study_draft.columns import CohortColumns, OutcomeColumn
+from flows.study_draft.cohort.columns import CohortColumns, OutcomeColumn
+from flows.study_draft.cohort.table import CohortTable
 from flows.study_draft.toml_text import DECIDE, listed, quoted, toml_list
 
 __all__ = ["clinical_lines", "cohort_lines", "outcome_lines"]
