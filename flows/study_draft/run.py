@@ -210,6 +210,9 @@ def _table_notes(table: CohortTable | None, images: Images) -> tuple[str, ...]:
     if table is None:
         return ()
     notes = list(table.notes)
+    having = len(images.patients & {*table.ids})
+    if having < len(table.ids):
+        notes.append(f"{having} of {len(table.ids)} patients of {table.path} {'has' if having == 1 else 'have'} images")
     if strangers := sorted(images.patients - {*table.ids}):
         notes.append(f"not in {table.path}: {_listed(tuple(strangers))}")
     if table.columns.others:

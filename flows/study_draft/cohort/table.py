@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
 from flows.study_draft.cohort.columns import CohortColumns, cohort_columns, is_outcome_name
 from flows.study_draft.listing import WORKBOOKS, FolderListing
-from flows.study_draft.patient_paths import is_of_the_field, possible_ids
+from flows.study_draft.patient_paths import ids_in_paths, is_of_the_field, possible_ids
 from flows.tables.files import read_table
 from flows.tables.patient_ids import KnownIds, with_ids
 from flows.tables.text_table import TextTable
@@ -24,7 +25,10 @@ _MOST_BYTES: Final = 20_000_000
 _MOST_COLUMNS: Final = 2_000
 _MANY: Final = 200
 """Columns: a table with more is probably one of features."""
+_LOOKED_AT: Final = 4_000
+"""Paths."""
 _ID = re.compile(r"(patient|participant|subject|case|sub|pat|pseudonym|id|name)s?", re.IGNORECASE)
+_TELLING = re.compile(r"[A-Za-z].*[0-9]|[0-9].*[A-Za-z]|.{4}")
 _PSEUDONYM = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
 
 
@@ -66,6 +70,34 @@ class _Column:
         return self.found, _is_named(self.name), has_outcome, len(columns) <= _MANY, distinct == len(self.cells)
 
 
+class _PathIds:
+    """What may be ids in the paths of a folder."""
+
+    def __init__(self, paths: list[str]) -> None:
+        self._paths = paths[:: len(paths) // _LOOKED_AT + 1]
+        self._possible = possible_ids(paths)
+        self.known = KnownIds(self._possible)
+
+    def among(self, cells: tuple[str, ...]) -> frozenset[str]:
+        """Return the ids of a column that stand in paths."""
+        return frozenset(each for each in {*cells} if each in self._possible and not is_of_the_field(each))
+
+    def is_of_all(self, ids: frozenset[str]) -> bool:
+        """Return whether some ids are those of the folder's patients, be there as many more in the table as there may.
+
+        They stand in most paths, and are about as many as the paths tell of. An id alone is no plain number: that may
+        be part of any name.
+        """
+        if not ids or (len(ids) == 1 and not any(map(_TELLING.search, ids))):
+            return False
+        having = sum(not ids.isdisjoint(possible_ids([path])) for path in self._paths)
+        return having * 2 > len(self._paths) and len(ids) * 2 > self._told
+
+    @cached_property
+    def _told(self) -> int:
+        return len(ids_in_paths(self._paths))
+
+
 def cohort_table(listing: FolderListing, paths: list[str]) -> CohortTable | None:
     """Return the table whose column has most of the patients in paths, None where no table has any.
 
@@ -76,12 +108,11 @@ def cohort_table(listing: FolderListing, paths: list[str]) -> CohortTable | None
     paths : list of str
         Of images and masks.
     """
-    possible = possible_ids(paths)
-    known = KnownIds(possible)
+    folder = _PathIds(paths)
     columns: list[_Column] = []
     for path in listing.tables[:_MOST_TABLES]:
         for sheet, table in _tables_of(listing, path):
-            columns += _columns_of_ids(listing, path, sheet, table, possible, known)
+            columns += _columns_of_ids(listing, path, sheet, table, folder)
     best = max(columns, key=lambda each: each.rank, default=None)
     others = {each.path for each in columns if best is not None and each.path != best.path}
     for path in listing.tables:
@@ -125,8 +156,7 @@ def _columns_of_ids(
     path: str,
     sheet: str | None,
     table: TextTable,
-    possible: frozenset[str],
-    known: KnownIds,
+    folder: _PathIds,
 ) -> list[_Column]:
     found = []
     nearly: tuple[str, str, str] | None = None
@@ -134,11 +164,12 @@ def _columns_of_ids(
         cells = _ids(table, name)
         if cells is None or not cells:
             continue
-        there = sum(each in possible and not is_of_the_field(each) for each in {*cells})
+        there = folder.among(cells)
         # One id alone may be there by chance.
-        if there > (0 if _is_named(name) else 1) and there * 2 > len({*cells}):
-            found.append(_Column(path, sheet, table, name, cells, there))
-        elif _is_named(name) and nearly is None and (alike := known.like(cells[0])) is not None:
+        is_most = len(there) > (0 if _is_named(name) else 1) and len(there) * 2 > len({*cells})
+        if is_most or (_is_named(name) and folder.is_of_all(there)):
+            found.append(_Column(path, sheet, table, name, cells, len(there)))
+        elif _is_named(name) and nearly is None and (alike := folder.known.like(cells[0])) is not None:
             nearly = (name, cells[0], alike)
     if not found and nearly is not None:
         listing.notes.append(
