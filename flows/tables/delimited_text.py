@@ -14,8 +14,9 @@ import polars as pl
 
 from flows.tables.content import refuse_many_cells
 from flows.tables.encoded_text import decoded_text
-from flows.tables.header_lines import Body, table_body, text_lines
+from flows.tables.header_lines import Body, table_body, text_lines, unnamed
 from schemas.errors import ContractError
+from schemas.header_row import HeaderRowError
 from schemas.written.numbers import NumberForm
 from schemas.written.table_form import TableForm
 
@@ -48,6 +49,8 @@ class DelimitedTable:
     """How its numbers are written."""
     notes: tuple[str, ...]
     """How it was read, where that is not what its name says."""
+    header: int
+    """The line of the header."""
 
 
 def delimited_table(
@@ -98,7 +101,7 @@ def delimited_table(
     if numbers.decimal == "," and not numbers.is_declared:
         notes += ("decimal commas are read as decimal points",)
     is_plain = body.line_of(2) == 2 and '"' not in text
-    return DelimitedTable(frame, None if is_plain else starts[1:], numbers, notes)
+    return DelimitedTable(frame, None if is_plain else starts[1:], numbers, notes, body.line)
 
 
 def _numbers(form: TableForm, frame: pl.DataFrame, text: str, separator: str, file: str) -> NumberForm:
@@ -147,7 +150,7 @@ def _header(body: Body, separator: str, file: str) -> list[str]:
         raise _unreadable(error, f"{file}:{line}") from error
     if twice := next((each for each, number in Counter(header).items() if each and number > 1), None):
         raise _fault(f"column '{twice}' stands twice in the header", f"{file}:{line}", "name each column once")
-    return [each or f"(column {number}, without a name)" for number, each in enumerate(header, start=1)]
+    return [each or unnamed(number) for number, each in enumerate(header, start=1)]
 
 
 def _unreadable(error: csv.Error, where: str) -> ContractError:
@@ -186,33 +189,39 @@ def _refuse_ragged(body: Body, file: str, columns: int, starts: Sequence[int], w
         return
     rows = widths[1:]
     if len(wrong) == len(rows) and all(width == columns + 1 for width in rows):
-        raise _fault(
+        raise _ragged(
             f"every row has {columns + 1} cells and the header {columns}: it lacks a name, as for R's row names",
             f"{file}:{starts[0]}",
-            f"give every column a name{_other_header(body)}",
+            "give every column a name",
+            _other_header(body),
         )
     more = f" ({len(wrong) - 1} more such rows)" if len(wrong) > 1 else ""
     cells = widths[wrong[0]]
-    raise _fault(
+    raise _ragged(
         f"the row has {cells} cell{'s' if cells > 1 else ''}, the header {columns}{more}",
         f"{file}:{starts[wrong[0]]}",
-        "give the row as many cells as the header, and put a cell that holds the separator in quotes"
-        + (_other_header(body) if len(wrong) * 2 > len(rows) else ""),
+        "give the row as many cells as the header, and put a cell that holds the separator in quotes",
+        _other_header(body) if len(wrong) * 2 > len(rows) else None,
     )
 
 
-def _other_header(body: Body) -> str:
-    """Return the hint that a line below the first may be the header: the first one that is as wide as most."""
+def _ragged(message: str, where: str, hint: str, header_row: int | None) -> ContractError:
+    """Return the fault of rows that are not as wide as the header, with the line that may be the header."""
+    if header_row is None:
+        return _fault(message, where, hint)
+    offered = f"; where the header is line {header_row}, say header_row = {header_row} beside table in the study file"
+    return HeaderRowError(message, where=where, hint=f"{hint}{offered}; nothing was written", header_row=header_row)
+
+
+def _other_header(body: Body) -> int | None:
+    """Return the line below the first that may be the header: the first one that is as wide as most."""
     best, at = 0, 0
     for separator in _SEPARATORS:
         widths = [len(record) for record in _sampled(body.text[:_SAMPLED_CHARACTERS], separator)]
         usual, rows = next(iter(Counter(width for width in widths if width > 1).most_common(1)), (0, 0))
         if rows > best:
             best, at = rows, widths.index(usual)
-    line = body.line_of(at + 1)
-    if best < _FEWEST_ALIKE or not 0 < at <= _MOST_ABOVE:
-        return ""
-    return f"; where the header is line {line}, say header_row = {line} beside table in the study file"
+    return None if best < _FEWEST_ALIKE or not 0 < at <= _MOST_ABOVE else body.line_of(at + 1)
 
 
 def _frame(text: str, separator: str, header: Sequence[str], rows: int) -> pl.DataFrame:

@@ -16,6 +16,7 @@ from flows.tables.delimited_text import delimited_table
 from flows.tables.file_faults import FILE_ERRORS, file_fault
 from flows.tables.parquet import parquet_frame
 from flows.tables.text_table import TextTable
+from flows.tables.title_rows import refuse_title
 from flows.tables.workbook import is_workbook, sheet_text
 from schemas.errors import ContractError, NotFoundError
 from schemas.written.table_form import DatedTableForm, TableForm
@@ -129,7 +130,13 @@ def _table(file: Path, packed: PackedTable, form: TableForm, *, as_text: bool) -
         raise _fault("is not Parquet, whatever its name says", file, "name it .csv if it is text, or write it again")
     read = delimited_table(content, str(file), "\t" if name.suffix.lower() == ".tsv" else ",", form)
     notes = tuple(f"{file.name}: {note}" for note in read.notes)
-    return TextTable(file, read.frame, read.lines, numbers=read.numbers, notes=notes)
+    return _without_title(TextTable(file, read.frame, read.lines, numbers=read.numbers, notes=notes), read.header, form)
+
+
+def _without_title(table: TextTable, header: int, form: TableForm) -> TextTable:
+    if form.header_row is None:
+        refuse_title(table, header)
+    return table
 
 
 def _refuse_keys(file: Path, form: TableForm, kind: str, unfit: Collection[str]) -> None:
@@ -151,7 +158,8 @@ def _of_sheet(file: Path, content: bytes, form: TableForm) -> TextTable:
         f"{file.name}: sheet '{sheet.name}' is read{aside}{hidden}",
         *(f"{file.name}: {note}" for note in (*sheet.notes, *read.notes)),
     )
-    return TextTable(file, read.frame, sheet.rows, numbers=read.numbers, notes=notes)
+    table = TextTable(file, read.frame, sheet.rows, numbers=read.numbers, notes=notes)
+    return _without_title(table, sheet.header, form)
 
 
 def _fault(message: str, file: Path, hint: str) -> ContractError:

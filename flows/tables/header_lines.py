@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from itertools import islice
 
 from schemas.errors import ContractError
+from schemas.header_row import HeaderRowError
 from schemas.shown_text import shown_text
 from schemas.written.table_form import TableForm
 
-__all__ = ["Body", "skipped_note", "table_body", "text_lines"]
+__all__ = ["Body", "skipped_note", "table_body", "text_lines", "unnamed"]
 
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 _WITHOUT_CELLS = re.compile(r'[\s,;|"]*')
@@ -35,6 +36,11 @@ class Body:
     def line_of(self, at: int) -> int:
         """Return the line of the file that a line of the text is, counted from 1."""
         return self.line - 1 + at + (self.gap if at > self.header_lines else 0)
+
+
+def unnamed(number: int) -> str:
+    """Return what stands for the name of a column that has none, the first one being 1."""
+    return f"(column {number}, without a name)"
 
 
 def text_lines(text: str) -> Iterator[str]:
@@ -75,11 +81,12 @@ def table_body(text: str, file: str, form: TableForm, line: int) -> Body:
     if _WITHOUT_CELLS.fullmatch(head):
         below = enumerate(islice(text_lines(text), _LOOKED_AT), start=line)
         named = next((at for at, each in below if not _WITHOUT_CELLS.fullmatch(each)), None)
-        raise ContractError(
+        raise HeaderRowError(
             f"line {line} has no names of columns, it is blank",
             where=f"{file}:{line}",
             hint=f"delete it, or say which line is the header beside table in the study file, header_row = {named}; "
             "nothing was written",
+            header_row=named,
         )
     header_lines = sum(1 for _ in text_lines(head))
     if form.first_row is None or form.first_row == line + header_lines:

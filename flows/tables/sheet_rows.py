@@ -7,6 +7,7 @@ from typing import Any
 
 from flows.tables.header_lines import skipped_note
 from schemas.errors import ContractError
+from schemas.header_row import HeaderRowError
 
 __all__ = ["table_rows"]
 
@@ -86,12 +87,12 @@ def _merged_fault(merged: Iterable[Any], filled: Rows, where: str) -> ContractEr
     # A merged name reaches down to the header; a title of several columns stands above it.
     is_title = any(each.max_row == lowest and each.min_col != each.max_col for each in merged)
     header = lowest + is_title
-    offered = ""
-    if header <= min(filled) + _MOST_ABOVE and any(number > header for number in filled) and header in filled:
-        offered = f"where row {header} has the names of the columns, say header_row = {header} beside table; else "
-    return ContractError(
+    is_offered = header <= min(filled) + _MOST_ABOVE and max(filled) > header and header in filled
+    offered = f"where row {header} has the names of the columns, say header_row = {header} beside table; else "
+    return HeaderRowError(
         f"cells are merged: {', '.join(listed[:_NAMED])}{more}",
         where=where,
-        hint=f"{offered}unmerge the cells and fill them: the table has one header row, and each row its own cells; "
-        "nothing was written",
+        hint=f"{offered if is_offered else ''}unmerge the cells and fill them: the table has one header row, and each "
+        "row its own cells; nothing was written",
+        header_row=header if is_offered else None,
     )

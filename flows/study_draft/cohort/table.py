@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from flows.study_draft.cohort.columns import CohortColumns, cohort_columns, is_outcome_name
+from flows.study_draft.cohort.header import HeaderRow, table_below_titles
 from flows.study_draft.listing import WORKBOOKS, FolderListing
 from flows.study_draft.patient_paths import ids_in_paths, is_of_the_field, possible_ids
-from flows.tables.files import read_table
 from flows.tables.patient_ids import KnownIds, with_ids
 from flows.tables.text_table import TextTable
 from flows.tables.workbook import sheet_names
 from schemas.errors import ContractError
-from schemas.written.table_form import TableForm
 
 __all__ = ["CohortTable", "cohort_table"]
 
@@ -50,6 +50,8 @@ class CohortTable:
     """How it was read, where that is not what its name says."""
     sheet: str | None = None
     """Of a workbook with several sheets."""
+    header: HeaderRow | None = None
+    """Where titles stand above it."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,7 @@ class _Column:
     path: str
     sheet: str | None
     table: TextTable
+    header: HeaderRow | None
     name: str
     cells: tuple[str, ...]
     found: int
@@ -78,8 +81,8 @@ class _PathIds:
         self._possible = possible_ids(paths)
         self.known = KnownIds(self._possible)
 
-    def among(self, cells: tuple[str, ...]) -> frozenset[str]:
-        """Return the ids of a column that stand in paths."""
+    def among(self, cells: Sequence[str]) -> frozenset[str]:
+        """Return the ids among some cells that stand in paths."""
         return frozenset(each for each in {*cells} if each in self._possible and not is_of_the_field(each))
 
     def is_of_all(self, ids: frozenset[str]) -> bool:
@@ -111,8 +114,8 @@ def cohort_table(listing: FolderListing, paths: list[str]) -> CohortTable | None
     folder = _PathIds(paths)
     columns: list[_Column] = []
     for path in listing.tables[:_MOST_TABLES]:
-        for sheet, table in _tables_of(listing, path):
-            columns += _columns_of_ids(listing, path, sheet, table, folder)
+        for found in _tables_of(listing, path, folder):
+            columns += _columns_of_ids(listing, path, found, folder)
     best = max(columns, key=lambda each: each.rank, default=None)
     others = {each.path for each in columns if best is not None and each.path != best.path}
     for path in listing.tables:
@@ -130,20 +133,27 @@ def cohort_table(listing: FolderListing, paths: list[str]) -> CohortTable | None
         tuple(sorted(others)),
         table.notes,
         best.sheet,
+        best.header,
     )
 
 
-def _tables_of(listing: FolderListing, path: str) -> list[tuple[str | None, TextTable]]:
+class _Table(NamedTuple):
+    sheet: str | None
+    table: TextTable
+    header: HeaderRow | None
+
+
+def _tables_of(listing: FolderListing, path: str, folder: _PathIds) -> list[_Table]:
     """Return the tables of a file: of a workbook with several sheets each one, with its name."""
     file = listing.folder / path
-    found: list[tuple[str | None, TextTable]] = []
+    found: list[_Table] = []
     try:
         if file.stat().st_size > _MOST_BYTES:
             listing.notes.append(f"{path} was not looked at: it has more than {_MOST_BYTES // 10**6} MB")
             return []
         names = sheet_names(file, file.read_bytes()) if path.lower().endswith(WORKBOOKS) else ()
         sheets: tuple[str | None, ...] = names if len(names) > 1 else (None,)
-        found.extend((sheet, read_table(Path(file), path, form=TableForm(sheet=sheet))) for sheet in sheets)
+        found.extend(_Table(each, *table_below_titles(Path(file), path, each, folder.among)) for each in sheets)
     except ContractError as error:
         listing.notes.append(f"{path} cannot be read as a table: {error.message}")
     except OSError as error:
@@ -151,13 +161,8 @@ def _tables_of(listing: FolderListing, path: str) -> list[tuple[str | None, Text
     return found
 
 
-def _columns_of_ids(
-    listing: FolderListing,
-    path: str,
-    sheet: str | None,
-    table: TextTable,
-    folder: _PathIds,
-) -> list[_Column]:
+def _columns_of_ids(listing: FolderListing, path: str, read: _Table, folder: _PathIds) -> list[_Column]:
+    sheet, table, header = read
     found = []
     nearly: tuple[str, str, str] | None = None
     for name in table.frame.columns[:_MOST_COLUMNS]:
@@ -168,7 +173,7 @@ def _columns_of_ids(
         # One id alone may be there by chance.
         is_most = len(there) > (0 if _is_named(name) else 1) and len(there) * 2 > len({*cells})
         if is_most or (_is_named(name) and folder.is_of_all(there)):
-            found.append(_Column(path, sheet, table, name, cells, len(there)))
+            found.append(_Column(path, sheet, table, header, name, cells, len(there)))
         elif _is_named(name) and nearly is None and (alike := folder.known.like(cells[0])) is not None:
             nearly = (name, cells[0], alike)
     if not found and nearly is not None:

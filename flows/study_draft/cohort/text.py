@@ -27,6 +27,9 @@ def cohort_lines(prefix: str, table: CohortTable | None) -> Iterator[str]:
         yield f"table = {quoted(prefix + table.path)}"
         if table.sheet is not None:
             yield f"sheet = {quoted(table.sheet)}"
+        if table.header is not None:
+            doubt = "  # what stands above it is not read" if table.header.is_sure else f"  {DECIDE}has it the names?"
+            yield f"header_row = {table.header.row}{doubt}"
         yield f"patient = {quoted(table.patient)}"
         if table.is_repeated:
             yield "repeated = true  # patients have several rows, which must agree in the columns that are read"

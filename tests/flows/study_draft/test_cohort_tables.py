@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from builders.drafted_studies import PATIENTS, drafted, write_table, write_volumes
+import xlsxwriter
+from builders.drafted_studies import PATIENTS, decided, drafted, ingested, write_table, write_volumes
 
 MANY = tuple(f"STS_{number:03}" for number in range(2, 10))
 
@@ -32,3 +33,61 @@ def test_an_id_that_is_there_by_chance_makes_no_table_the_cohorts(tmp_path):
     draft, _ = drafted(tmp_path, tmp_path / "e")
     assert draft.table is None
     assert draft.aside["tables without the patients' ids"] == ("others.csv", "scanners.csv")
+
+
+def write_titled(file, rows) -> None:
+    """Write a table as its ending says, with a title alone in the first row."""
+    if file.suffix == ".xlsx":
+        with xlsxwriter.Workbook(str(file)) as workbook:
+            sheet = workbook.add_worksheet("Export")
+            for at, row in enumerate(rows):
+                sheet.write_row(at, 0, row)
+    else:
+        file.write_text("\n".join(",".join(row) for row in rows) + "\n")
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """Return a folder of four patients with an image and a mask each."""
+    write_volumes(tmp_path / "e", [f"{patient}/T2.nii.gz" for patient in PATIENTS])
+    write_volumes(tmp_path / "e", [f"{patient}/T2_mask.nii.gz" for patient in PATIENTS], labels=(1,))
+    return tmp_path / "e"
+
+
+@pytest.mark.parametrize(
+    ("name", "above"),
+    [
+        ("t.xlsx", [["Export vom 3.2.2020"]]),
+        ("t.csv", [["Export vom 3.2.2020"]]),
+        ("t.csv", [["Export vom 3.2.2020", "", ""], ["", "", ""]]),
+        ("t.csv", [["", "Export", ""]]),
+    ],
+)
+def test_titles_above_the_header_are_declared(capsys, tmp_path, tree, name, above):
+    """The first full row of names is the header: no title is a column, and no column's name is a patient."""
+    rows = [
+        ["patient", "recurrence", "sex"],
+        *([each, "01"[at % 2], "mf"[at // 2]] for at, each in enumerate(PATIENTS)),
+    ]
+    write_titled(tree / name, [*above, *rows])
+    draft, study = drafted(tmp_path, tree)
+    assert (study.cohort.patient, study.cohort.header_row) == ("patient", len(above) + 1)
+    assert f"header_row = {len(above) + 1}  # what stands above it is not read" in draft.text
+    assert draft.phases[0].without_image == ()
+    assert [*study.clinical.variables] == ["sex"]
+    assert any("above the header" in note for note in draft.notes)
+    assert ingested(capsys, tmp_path, tree)["labelled"] == 4
+
+
+def test_a_row_that_may_be_the_header_is_left_to_decide(tmp_path, tree):
+    """Two words above five columns may be a title; a patient's row below a header without names is none."""
+    rows = ["Export,2020,,,", "patient,recurrence,sex,side,grade"]
+    rows += [f"{each},{at % 2},{'mf'[at // 2]},left,G{at // 2}" for at, each in enumerate(PATIENTS)]
+    (tree / "t.csv").write_text("\n".join(rows) + "\n")
+    draft, study = drafted(tmp_path, tree)
+    assert study.cohort.header_row == 2
+    assert "header_row = 2" in decided(draft.text)
+    (tree / "t.csv").write_text("\n".join(["patient,,", *(f"{each},m{each},left{each}" for each in PATIENTS)]) + "\n")
+    draft, study = drafted(tmp_path / "again", tree)
+    assert (study.cohort.header_row, study.cohort.patient) == (1, "patient")
+    assert "header_row = 1" in decided(draft.text)

@@ -240,9 +240,32 @@ def test_a_header_that_is_not_where_it_should_be_is_refused_with_its_line(tmp_pa
 
 def test_a_missing_column_that_stands_in_a_row_is_a_header_further_down(tmp_path):
     """The fault of the column says on which line its name is, whatever separates that line's cells."""
-    for text in ("Study of 2020,\npatient,v\nA1,4\n", "Study of 2020\npatient;v\nA1;4\n"):
+    for text in ("Study,of 2020\npatient,v\nA1,4\n", "Study of 2020\npatient;v\nA1;4\n"):
         with pytest.raises(ContractError, match="line 2 has it: where that is the header, say header_row = 2"):
             written(tmp_path, text).require("patient", "study.toml:6")
+
+
+@pytest.mark.parametrize(
+    ("text", "row"),
+    [
+        ("Export vom 3.2.2020,\npatient,outcome\nA1,4\n", "2"),
+        ("Export vom 3.2.2020;;\n;;\npatient;v;w\nA1;4;\n", "3"),
+        (",Export,\npatient,v,w\nA1,4,5\n", "2"),
+        ("patient,,\nA1,4,5\nA2,3,1\n", "N"),
+    ],
+)
+def test_a_title_in_the_place_of_the_header_is_refused(tmp_path, text, row):
+    """Its line would be the names, and the names a patient: the row that has them is said, if there is one."""
+    error = refused(tmp_path, text)
+    assert "row 1 names one of" in error.message
+    assert f"say header_row = {row} beside table" in error.hint
+    assert len(written(tmp_path, text, header_row=1).frame.columns) > 1
+
+
+@pytest.mark.parametrize("text", [",v\nA1,4\n", "patient,v,\nA1,4,x\n", "patient,,\nA1,,\nA2,,\n", "v\n4\n"])
+def test_a_header_that_lacks_a_name_is_no_title(tmp_path, text):
+    """Names of rows have none, a remark may have none, and columns without cells need none."""
+    assert written(tmp_path, text).frame.height
 
 
 def test_keys_of_texts_are_refused_for_tables_that_say_it_themselves(tmp_path):
