@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from schemas.foreign_text import one_line
 
-__all__ = ["DECIDE", "comment", "listed", "quoted", "toml_list"]
+__all__ = ["DECIDE", "comment", "comment_lines", "listed", "quoted", "toml_list"]
 
 DECIDE: Final = "# to decide: "
 """The mark of what a person decides."""
 
 _LISTED = 12
+_WIDTH = 118
 
 
 def quoted(text: str) -> str:
@@ -37,3 +38,17 @@ def listed(texts: Iterable[str]) -> str:
     every = list(texts)
     more = f" and {len(every) - _LISTED} more" if len(every) > _LISTED else ""
     return ", ".join(quoted(each) for each in every[:_LISTED]) + more
+
+
+def comment_lines(words: str, texts: Iterable[str]) -> Iterator[str]:
+    """Yield comments with words and all of some texts, quoted; nothing where there are none."""
+    every = [quoted(each) for each in texts]
+    line = f"# {words}:"
+    for number, each in enumerate(every, start=1):
+        part = f" {each}{',' * (number < len(every))}"
+        if len(line) + len(part) > _WIDTH:
+            yield line
+            line = "#"
+        line += part
+    if every:
+        yield line

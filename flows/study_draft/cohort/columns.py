@@ -32,6 +32,8 @@ _TRAITS = frozenset(
 )
 """Words for what patients are, and not what becomes of them."""
 _TIME = re.compile(r"time|days|months|years|duration|follow|fu|os|pfs|dfs|rfs|ttp")
+_NO_TIME = frozenset(("age", "alter", "pack"))
+"""Words for years that have passed before the images were made."""
 _TRAINING = ("training", "train", "development", "discovery")
 _VALIDATION = ("validation", "valid", "val", "test", "testing", "external")
 
@@ -169,7 +171,7 @@ def _sort_in(found: CohortColumns, table: TextTable, name: str, cells: list[str]
     elif len(distinct) == 2:
         found.outcomes.append(_outcome(name, Counter(cells), rank=int(not is_outcome)))
     elif _are_numbers(table, name, cells):
-        is_time = any(_TIME.fullmatch(word) for word in words)
+        is_time = any(map(_TIME.fullmatch, words)) and _NO_TIME.isdisjoint(words)
         (found.times if is_time else found.numbers).append(name)
     elif len(distinct) <= _MOST_LEVELS and len(distinct) * 2 <= len(cells):
         found.categories[name] = distinct

@@ -9,7 +9,7 @@ from typing import Final
 from flows.study.of_table import FEWEST_OF_A_LABEL, FEWEST_PATIENTS
 from flows.study_draft.cohort.columns import CohortColumns, OutcomeColumn
 from flows.study_draft.cohort.table import CohortTable
-from flows.study_draft.toml_text import DECIDE, listed, quoted, toml_list
+from flows.study_draft.toml_text import DECIDE, comment_lines, listed, quoted, toml_list
 
 __all__ = ["clinical_lines", "cohort_lines", "outcome_lines"]
 
@@ -63,15 +63,20 @@ def clinical_lines(prefix: str, table: CohortTable | None) -> Iterator[str]:
         yield from _variable_lines(column, names)
         yield f"levels = {toml_list(levels)}"
         yield ""
-    numbers = [*columns.numbers, *columns.times]
+    numbers = columns.numbers
     for column in numbers[:_MOST_VARIABLES]:
         yield from (f"# {line}" for line in _variable_lines(column, names))
         yield f'# unit = ""  {DECIDE}its UCUM unit, such as "mm", "U/L" or "1"'
     if numbers:
         yield ""
-    if columns.personal:
-        yield f"# Left out, as they may identify a patient: {listed(columns.personal)}"
-        yield ""
+    left_out = [
+        *comment_lines("Left out, as they may identify a patient", columns.personal),
+        *comment_lines("Left out, as they may be the time of the outcome, which is known only after it", columns.times),
+        *comment_lines("Left out, as they say whose masks were drawn again", columns.of_readings),
+        *comment_lines("Not used: text, one value alone, or rows of a patient that differ", columns.others),
+    ]
+    if left_out:
+        yield from (*left_out, "")
 
 
 def _variable(column: str, names: set[str]) -> str:

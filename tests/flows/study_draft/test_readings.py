@@ -42,6 +42,7 @@ def test_two_numbers_in_the_names_of_masks_are_reader_and_reading(capsys, tmp_pa
     ]
     assert [*study.clinical.variables] == ["hbv"]
     assert "the first number is taken for the reader" in draft.text
+    assert '# Left out, as they say whose masks were drawn again: "reread"' in draft.text
     assert draft.readings[1] == "reading 2 of reader 1: 2 patients, those with a yes in reread"
     assert draft.aside == {}
     assert ingested(capsys, tmp_path, tmp_path / "e")["masks"] == len(MANY) + 2 * len(AGAIN)
