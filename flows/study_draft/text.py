@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
@@ -20,6 +20,7 @@ from schemas.study.path_patterns import pattern_fault
 __all__ = ["drafted_text"]
 
 _name: TypeAdapter[str] = TypeAdapter(Name)
+_NAMED = 6
 _SETS = {"MR": "mr@1", "CT": "ct@1"}
 
 
@@ -60,7 +61,7 @@ def drafted_text(folder: Path, source: Path, images: Images, table: CohortTable 
         "",
         *cohort_lines(prefix, table),
         *(_privacy() if images.is_dicom else ()),
-        *(line for phase in images.phases for line in _phase(prefix, phase)),
+        *(line for phase in images.phases for line in _phase(prefix, phase, is_dicom=images.is_dicom)),
         *_readings(images),
         *clinical_lines(prefix, table),
         *outcome_lines(table, _models(images)),
@@ -84,13 +85,22 @@ def _feature_sets(images: Images) -> Iterator[str]:
     if not sets:
         note = f'  {DECIDE}"mr@1" for MR, "ct@1" for CT, or a set of your own'
     elif len(modalities) > 1:
-        note = f"  {DECIDE}each set is computed of every phase, and the phases are not of one modality"
+        note = f"  {DECIDE}which; each set is computed in all phases: {_unmeant(images, sets)}"
     yield f"feature_sets = [{', '.join(map(quoted, sets))}]{note}"
     if "PET" in modalities:
         yield "# No set for PET is built in. One of your own, whose bin width is in your unit of uptake:"
         yield "# [define.pet]"
         yield '# modality = "PET"'
         yield f"# radiomics = {{ bin_width = 0 }}  {DECIDE}the width"
+
+
+def _unmeant(images: Images, sets: list[str]) -> str:
+    """Return which phases each set is not meant for."""
+    parts = []
+    for each in sets:
+        others = [phase.name for phase in images.phases if _SETS.get(phase.modality) != each]
+        parts.append(f"{each} is not meant for {', '.join(others[:_NAMED])}{' ...' if len(others) > _NAMED else ''}")
+    return "; ".join(parts)
 
 
 def _models(images: Images) -> Iterator[str]:
@@ -122,15 +132,18 @@ def _privacy() -> Iterator[str]:
     yield ""
 
 
-def _phase(prefix: str, phase: DraftPhase) -> Iterator[str]:
+def _phase(prefix: str, phase: DraftPhase, *, is_dicom: bool) -> Iterator[str]:
     yield f"[phases.{phase.name}]"
     yield from (f"# {comment(each)}" for each in phase.comments)
     yield f"image = {quoted(prefix + phase.image)}{_note(phase, 'image')}"
     if phase.series:
-        rule = ", ".join(f"{k} = {quoted(v) if isinstance(v, str) else v}" for k, v in phase.series.items())
-        yield f"series = {{ {rule} }}{_note(phase, 'series')}"
+        yield f"series = {_rule(phase.series)}{_note(phase, 'series')}"
     elif "series" in phase.decide:
         yield f'# series = {{ description = "" }}{_note(phase, "series")}'
+    if is_dicom and phase.modality == "PET":
+        instead = "instead of the line above; " if phase.series else ""
+        units = "uptake values in g/ml; without it voxels stay in the scanner's units"
+        yield f"# series = {_rule({**phase.series, 'suv': 'body-weight'})}  {DECIDE}{instead}{units}"
     if phase.mask is None:
         yield f'mask = "masks/{{patient}}/{phase.name}.nii.gz"  {DECIDE}no mask was found'
     else:
@@ -146,6 +159,10 @@ def _phase(prefix: str, phase: DraftPhase) -> Iterator[str]:
     else:
         yield f'modality = ""  {DECIDE}"MR", "CT" or "PET"'
     yield ""
+
+
+def _rule(series: Mapping[str, str | int]) -> str:
+    return f"{{ {', '.join(f'{k} = {quoted(v) if isinstance(v, str) else v}' for k, v in series.items())} }}"
 
 
 def _note(phase: DraftPhase, key: str) -> str:

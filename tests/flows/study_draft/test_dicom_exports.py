@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from builders.dicom.written import (
     CT,
+    MR,
+    PT,
     Place,
     points_mm,
     write_multiframe,
@@ -19,6 +21,8 @@ from builders.dicom.written import (
 )
 from builders.drafted_studies import decided, drafted, ingested, write_table, write_volumes
 from pydicom.uid import generate_uid
+
+from schemas.study.text import parsed_study
 
 PLACE = Place()
 
@@ -135,6 +139,23 @@ def test_a_structure_that_all_have_is_chosen(tmp_path):
     assert (study.phases["CT"].mask, study.phases["CT"].segment) == ("../e/{patient}/RT", "GTV-1")
     assert "segment = " not in "".join(decided(draft.text))
     assert study.feature_sets == ("ct@1",)
+
+
+def test_sets_of_features_for_ct_mr_and_pet_are_left_to_decide(tmp_path):
+    """Each set is computed in all phases: which it is not meant for is said. PET may become uptake values."""
+    for number, patient in enumerate(("A-1", "A-2")):
+        for name, sop_class in (("CT", CT), ("MR", MR), ("PET", PT)):
+            write_series(tmp_path / "e" / patient / name, volume(number), sop_class=sop_class)
+    draft, study = drafted(tmp_path, tmp_path / "e")
+    assert study.feature_sets == ("ct@1", "mr@1")
+    (line,) = [each for each in draft.text.splitlines() if each.startswith("feature_sets = ")]
+    assert line.endswith(
+        "# to decide: which; each set is computed in all phases: ct@1 is not meant for MR, PET; mr@1 is not meant for "
+        "CT, PET"
+    )
+    assert '# series = { suv = "body-weight" }' in decided(draft.text)
+    text = draft.text.replace("# series = { suv", "series = { suv")
+    assert parsed_study(text, "study.toml").phases["PET"].series.suv == "body-weight"
 
 
 def test_structure_sets_of_two_readers_are_readings(tmp_path):
