@@ -11,6 +11,7 @@ from flows.ingest.imported_sets import ImportedReport
 from flows.ingest.inventory import Inventory
 from flows.study.checked import CheckedStudy
 from flows.study.imported.column_review import ColumnReview
+from flows.study_draft.undecided import undecided_notes
 from store.commits.commit import Commit
 
 __all__ = ["IngestReport", "ingest_report"]
@@ -41,7 +42,7 @@ class IngestReport:
     columns: Mapping[str, ColumnReview]
     """What became of the columns of each imported table, by its feature set's name."""
     notes: tuple[str, ...]
-    """How tables were read, where that is not what their names say."""
+    """How tables were read, where that is not what their names say; what the study file still leaves to decide."""
     lines: Mapping[str, int]
     """Of the cohort table, by pseudonym, where the pseudonym does not say whom it means: for this answer alone."""
     warnings: tuple[str, ...]
@@ -73,7 +74,7 @@ def ingest_report(
     study, tables = checked.study, checked.tables
     changes: Mapping[str, Any] = commit.changes if commit else {}
     labels = [row["label"] for row in tables.labels if row["label"] is not None]
-    made = checked.identities.key_notes(is_written=commit is not None)
+    made = (*checked.identities.key_notes(is_written=commit is not None), *undecided_notes(checked.text))
     return IngestReport(
         study=study.id,
         commit_id=commit.landed_id if commit else None,

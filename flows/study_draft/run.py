@@ -15,6 +15,7 @@ from flows.study_draft.listing import FolderListing, folder_listing
 from flows.study_draft.masks import MaskPattern, choices_of_masks
 from flows.study_draft.patient_paths import folder_paths, ids_in_paths
 from flows.study_draft.text import drafted_text
+from flows.study_draft.undecided import undecided_lines
 from flows.study_draft.volumes import LabelLook, take_mask, volume_phases
 from schemas.errors import ContractError
 from schemas.foreign_text import one_line
@@ -113,7 +114,7 @@ def study_draft(folder: Path, source: Path) -> StudyDraft:
         tuple(sorted(images.patients)),
         tuple(_reading_lines(images)),
         None if table is None else table.path,
-        text.count("# to decide"),
+        len(undecided_lines(text)),
         {kind: tuple(paths) for kind, paths in listing.aside.items()},
         (*_bounded(listing.notes), *_table_notes(table, images), *_disjoint_notes(images)),
     )

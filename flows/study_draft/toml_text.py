@@ -6,11 +6,12 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from flows.study_draft import undecided
 from schemas.foreign_text import one_line
 
 __all__ = ["DECIDE", "comment", "comment_lines", "listed", "quoted", "toml_list"]
 
-DECIDE: Final = "# to decide: "
+DECIDE: Final = f"{undecided.DECIDE}: "
 """The mark of what a person decides."""
 
 _LISTED = 12

@@ -68,7 +68,7 @@ def test_the_lines_about_a_table_parse_and_guess_no_unit():
 
 def test_times_of_an_outcome_are_no_variables_and_every_column_left_out_is_named():
     """What follow-up measures is known after the outcome; an age in years is a number of a patient."""
-    times = {name: COLUMNS["days"] for name in ("recurrence_free_months", "OS", "fu_days")}
+    times = dict.fromkeys(("recurrence_free_months", "OS", "fu_days"), COLUMNS["days"])
     texts = {f"remark {number}": COLUMNS["remark"] for number in range(30)}
     written = text(table(COLUMNS | times | {"age_years": COLUMNS["days"], "pack_years": COLUMNS["days"]} | texts))
     assert '# Left out, as they may be the time of the outcome, which is known only after it: "days",' in written
