@@ -60,7 +60,7 @@ def drafted_text(folder: Path, source: Path, images: Images, table: CohortTable 
         f'question = ""  {DECIDE}what it asks',
         "",
         *cohort_lines(prefix, table),
-        *(_privacy() if images.is_dicom else ()),
+        *(_privacy() if images.is_dicom else _privacy_offered()),
         *(line for phase in images.phases for line in _phase(prefix, phase, is_dicom=images.is_dicom)),
         *_readings(images),
         *clinical_lines(prefix, table),
@@ -159,6 +159,11 @@ def _phase(prefix: str, phase: DraftPhase, *, is_dicom: bool) -> Iterator[str]:
     else:
         yield f'modality = ""  {DECIDE}"MR", "CT" or "PET"'
     yield ""
+
+
+def _privacy_offered() -> Iterator[str]:
+    yield "# If ids are a hospital's, the store can get pseudonyms and moved dates (docs/study-file.md, Privacy):"
+    yield from ("# [privacy]", '# pseudonyms = "hash"', '# key = "../pseudonyms.key"', '# dates = "shift"', "")
 
 
 def _rule(series: Mapping[str, str | int]) -> str:

@@ -40,5 +40,8 @@ def undecided_notes(text: str) -> tuple[str, ...]:
         return ()
     shown = [f"{number}{f' ({key})' if key else ''}" for number, key in lines.items()]
     more = f" and {len(shown) - _NAMED} more" if len(shown) > _NAMED else ""
-    are = "line of the study file is" if len(shown) == 1 else "lines of the study file are"
-    return (f"{len(shown)} {are} still marked `{DECIDE}`, and taken as written: {', '.join(shown[:_NAMED])}{more}",)
+    are, stand = "lines of the study file are", "they stand"
+    if len(shown) == 1:
+        are, stand = "line of the study file is", "it stands"
+    listed = f"{', '.join(shown[:_NAMED])}{more}"
+    return (f"{len(shown)} {are} still marked `{DECIDE}`, and read as {stand}: {listed}",)

@@ -103,6 +103,20 @@ def test_bids_of_several_sessions_reads_the_first(capsys, tmp_path):
     assert ingested(capsys, tmp_path, tree)["masks"] == 4
 
 
+def test_privacy_is_offered_where_images_are_no_dicom(tmp_path):
+    """In comments that are a table of the study file once their marks are gone; nothing of it is on by itself."""
+    write_volumes(tmp_path / "tree", [f"{patient}/ct.nrrd" for patient in PATIENTS])
+    write_volumes(tmp_path / "tree", [f"{patient}/ct.seg.nrrd" for patient in PATIENTS], labels=(1,))
+    draft, study = drafted(tmp_path, tmp_path / "tree")
+    assert study.privacy is None
+    lines = ["[privacy]", 'pseudonyms = "hash"', 'key = "../pseudonyms.key"', 'dates = "shift"']
+    text = draft.text
+    for line in lines:
+        assert f"# {line}\n" in text
+        text = text.replace(f"# {line}\n", f"{line}\n")
+    assert parsed_study(text, "study.toml").privacy.pseudonyms == "hash"
+
+
 def test_readers_in_a_tree_of_their_own_become_readings(capsys, tmp_path):
     """Spaces, letters beyond ASCII and endings in capitals stand in patterns as they are; P1 is not P10."""
     tree = tmp_path / "Frei Größe"

@@ -31,7 +31,7 @@ def test_the_note_names_the_lines():
     """All of few, the first of many."""
     assert undecided_notes("x = 1\ny = 2\n") == ()
     assert undecided_notes("x = 1  # to decide") == (
-        "1 line of the study file is still marked `# to decide`, and taken as written: 1 (x)",
+        "1 line of the study file is still marked `# to decide`, and read as it stands: 1 (x)",
     )
     (note,) = undecided_notes("x = 1  # to decide\n" * 25)
     assert note.startswith("25 lines of the study file are still marked")
