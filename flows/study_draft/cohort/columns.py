@@ -115,8 +115,11 @@ def cohort_columns(table: TextTable, patient: str) -> CohortColumns:
     found.missing = tuple(missing)
     found.having = {
         name: frozenset(yes)
-        for name in values
-        if name != patient and not is_outcome_name(name) and (yes := _saying_yes(table, name, patient))
+        for name, cells in values.items()
+        if name != patient
+        and len({*cells}) <= _MOST_LEVELS
+        and not is_outcome_name(name)
+        and (yes := _saying_yes(table.narrowed([patient, name]), name, patient))
     }
     for name, cells in values.items():
         if name in differing:
