@@ -192,8 +192,8 @@ def _mask_patterns(
     folders = _frequent_folders(((each.patient, each.folder) for each in structures), patients)
     by_folder: dict[str, list[FoundStructures]] = defaultdict(list)
     for each in structures:
-        if (folder := _frequent_folder(each.folder, folders)) is not None:
-            by_folder[folder].append(each)
+        # A second reader's folder may be that of few patients.
+        by_folder[_frequent_folder(each.folder, folders) or each.folder].append(each)
     found: dict[str, dict[str, FoundStructures]] = defaultdict(dict)
     for folder, those in by_folder.items():
         held = [each for other, found_there in by_folder.items() if _is_below(other, folder) for each in found_there]

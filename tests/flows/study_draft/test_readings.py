@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from builders.dicom.written import write_segmentation, write_series
-from builders.drafted_studies import PATIENTS, decided, drafted, ingested, write_volumes
+from builders.drafted_studies import PATIENTS, decided, drafted, ingested, write_table, write_volumes
 
 from flows.study_draft.masks import masks_by_reading, readings_beside
 
@@ -76,6 +76,25 @@ def test_segmentations_that_were_drawn_again_are_readings(tmp_path):
     assert [(each.reader, each.reading) for each in study.readings] == [("1", 1), ("1", 2), ("2", 1)]
     assert draft.aside == {"masks beside those that are taken": tuple(f"others/{each}/AP.dcm" for each in MANY[:6])}
     assert "# to decide: or others/{patient}" in draft.text
+
+
+def test_a_second_readers_folder_of_few_patients_is_a_reading(tmp_path):
+    """Segmentations in a folder a reader, and those of nobody else's kind are counted, never dropped."""
+    voxels = np.random.default_rng(1).integers(0, 500, (4, 12, 10)).astype(np.int16)
+    cube = np.zeros((4, 12, 10, 1), np.uint8)
+    cube[1:3, 3:8, 3:8] = 1
+    for number, patient in enumerate(MANY[:6]):
+        series = write_series(tmp_path / "e" / "images" / patient / "AP", voxels)
+        write_segmentation(tmp_path / "e" / "reader1" / patient / "seg.dcm", series, cube)
+        if number < 2:
+            write_segmentation(tmp_path / "e" / "reader2" / patient / "seg.dcm", series, cube)
+        if number == 5:
+            write_segmentation(tmp_path / "e" / "trial" / patient / "seg.dcm", series, cube)
+    write_table(tmp_path / "e" / "patients.csv", MANY[:6])
+    draft, study = drafted(tmp_path, tmp_path / "e")
+    assert study.phases["AP"].mask == "../e/{reader}/{patient}"
+    assert draft.readings[1].startswith("reading 1 of reader2; without a mask: HCC-003")
+    assert [paths for kind, paths in draft.aside.items() if "masks" in kind] == [("trial/HCC-006/seg.dcm",)]
 
 
 def test_masks_that_are_not_taken_are_counted(tmp_path):
