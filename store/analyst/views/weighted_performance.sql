@@ -100,9 +100,9 @@ areas as (
 errors as (  -- as DeLong has it, of one fold: how far patients of each label lie from the AUC
     select study, suite, model, cohort, any_value(all_ones) as ones, any_value(all_zeros) as zeros,
         sum(try_cast(square * (beaten / nullif(all_zeros, 0) - auc) ** 2 as decimal(38, 20)))::double
-            / nullif(any_value(all_weight) ** 2, 0) as spread_of_ones,
+            / nullif(any_value(all_weight) ** 2, 0) as scatter_of_ones,
         sum(try_cast(zeros * (above / nullif(all_weight, 0) - auc) ** 2 as decimal(38, 20)))::double
-            / nullif(any_value(all_zeros) ** 2, 0) as spread_of_zeros
+            / nullif(any_value(all_zeros) ** 2, 0) as scatter_of_zeros
     from ranked
     join areas using (study, suite, model, cohort)
     where suite = 'holdout'
@@ -111,7 +111,7 @@ errors as (  -- as DeLong has it, of one fold: how far patients of each label li
 told as (
     select *, ends_early or not is_current as is_untold,
         1.959963984540054 * nullif(
-            sqrt(spread_of_ones * ones / nullif(ones - 1, 0) + spread_of_zeros * zeros / nullif(zeros - 1, 0)), 0
+            sqrt(scatter_of_ones * ones / nullif(ones - 1, 0) + scatter_of_zeros * zeros / nullif(zeros - 1, 0)), 0
         ) / nullif(auc * (1 - auc), 0) as half_width, ln(nullif(auc, 0) / nullif(1 - auc, 0)) as log_odds
     from counted
     join areas using (study, suite, model, cohort)

@@ -100,3 +100,10 @@ def test_where_nobody_is_censored_there_is_no_such_table(tmp_path):
     """Weights of one change nothing."""
     text = write_report(judged_study(tmp_path, followed_longer=24), "paper").read_text()
     assert "patients in mind" not in text
+
+
+def test_a_cohort_without_its_censored_patients_has_no_rate(censored):
+    """The estimate of all patients stands; that of a split's labelled members would be their share of events."""
+    table = Page(write_report(censored, "paper").read_text()).table("How often recurrence comes")
+    assert [row[-2:] for row in table.rows[2:]] == [["\u2013", "0.5005 of 10"], ["\u2013", "0.5002 of 4"]]
+    assert table.rows[1][-2].startswith("0.452")

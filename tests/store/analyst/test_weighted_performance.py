@@ -84,8 +84,8 @@ def drawn(seed: int, patients: int = 120, censoring: float = 30.0) -> Study:
 
 
 # scikit-survival 0.28.0: cumulative_dynamic_auc(s, s, probability, [24]) and brier_score(s, s, 1 - probability, [24])
-# of the patients of `drawn` with these seeds. It weighs an event by 1 / G(T), not 1 / G(T-): no event and censoring share
-# a time there, nobody is censored at the horizon, and the two are equal.
+# of the patients of `drawn` with these seeds. It weighs an event by 1 / G(T), not 1 / G(T-): no event and censoring
+# share a time there, nobody is censored at the horizon, and the two are equal.
 SCIKIT_SURVIVAL = {
     0: (0.8190878522169083, 0.18483504699856568),
     1: (0.7911273463978343, 0.19571321059235552),
