@@ -62,6 +62,7 @@ RESERVED_VIEWS = frozenset(
         "study_masks",
         "subgroups",
         "table_one",
+        "weighted_performance",
     ]
 )
 """The fixed views of the store, whose names no feature set's own view may take."""

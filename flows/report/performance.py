@@ -69,6 +69,8 @@ class Performance:
     leaderboard: Answer
     figures: Answer
     """Every figure with its interval, or the reason why there is none."""
+    weighted: Answer
+    """AUC and Brier score with those in mind who were censored before the horizon; empty where nobody was."""
     models: list[tuple[str, list[Row]]]
     """Rows of the leaderboard by model, best first."""
     judged_on: str
@@ -185,6 +187,7 @@ def _of_suite(
         leaderboard=leaderboard,
         models=models,
         figures=questions.ask("figures", suite=suite),
+        weighted=questions.ask("weighted", suite=suite),
         judged_on=judged_on,
         roc=roc,
         probabilities=probabilities,

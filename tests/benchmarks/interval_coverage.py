@@ -1,4 +1,4 @@
-"""How often intervals hold the true figure: the AUC's of a small cohort, and all others of the view performance.
+"""How often intervals hold the true figure: the AUC's of a small cohort, and those of performance and its weighted kin.
 
     OMP_NUM_THREADS=1 python tests/benchmarks/interval_coverage.py [--datasets 200] [--patients 80 165 400]
 
@@ -13,15 +13,20 @@ are means over the repeats of nested cross-validation: why the report makes it o
 
 Holdout: one model, its probabilities too extreme by a half, judged on draws of patients; the true values are those of a
 million.
+
+Weighted AUC: patients are censored at random before a horizon; the view weighted_performance judges given scores by
+those who have a label, and should say how well they rank all.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from nested_cv_coverage import EVENTS, FOLDS, discriminant_scores
 from scipy.special import expit
 from scipy.stats import norm
@@ -29,7 +34,7 @@ from sklearn.model_selection import StratifiedKFold
 
 from store.analyst.view_parts import fixed_view
 from zoo.evaluation.added_value import added_likelihood
-from zoo.evaluation.auc import delong_interval, logit_interval
+from zoo.evaluation.auc import delong_interval, logit_interval, placements
 from zoo.evaluation.threshold import youden_threshold
 from zoo.logistic.sigmoid import rising_sigmoid
 
@@ -38,6 +43,7 @@ REPETITIONS = 4000
 COLUMNS, TELLING, REPEATS = 311, 10, 5
 SHIFTS = {80: (0.0, 0.5, 0.7), 165: (0.0, 0.36, 0.53), 400: (0.0, 0.25, 0.41)}
 """Of a telling column between the labels, by the number of patients: for AUCs of about .5, .65 and .8."""
+HORIZON = 24.0
 FIGURES = (
     *("sensitivity", "specificity", "ppv", "npv", "accuracy", "brier"),
     *("calibration_slope", "calibration_intercept", "observed_expected"),
@@ -160,6 +166,57 @@ def holdout(patients: int, draws: int) -> None:
         print(f"| {patients} | {separation} | {' | '.join(cells)} |", flush=True)
 
 
+def followed(random: np.random.Generator, score: np.ndarray, separation: float, until_end: float) -> pa.Table:
+    """Return patients whose hazard rises with a standard normal score; label -1 where they are censored too early."""
+    until_event = 45 * (random.exponential(1, len(score)) * np.exp(-separation * score)) ** (1 / 1.5)
+    until_end = random.exponential(until_end, len(score))
+    event, time = (until_event <= until_end).astype(int), np.minimum(until_event, until_end)
+    label = np.where((event == 1) & (time <= HORIZON), 1, np.where(time > HORIZON, 0, -1))
+    return pa.table({"event": event, "time": time, "label": label})
+
+
+def weighted_areas(everyone: pa.Table, judged: pa.Table) -> list[tuple[float, ...]]:
+    """Return AUC, bounds, AUC of complete cases, patients and events of each study, from weighted_performance."""
+    outcome = {"kind": "time_to_event", "name": "o", "unit": "mo", "horizon": HORIZON}
+    definition = json.dumps({"outcome": outcome})
+    tables = {
+        "studies": f"select distinct study, '{definition}'::json as definition from everyone",
+        "labels": "select study, patient, 'o' as outcome, nullif(label, -1) as label from everyone",
+        "outcomes": "select patient, 'o' as outcome, event, time, 'mo' as time_unit from everyone",
+        "predictions": "select 'holdout' as suite, 'm' as model, 'c' as cohort, * from judged",
+    }
+    with duckdb.connect() as connection:
+        connection.sql("create schema catalogue")
+        for name, stored in tables.items():
+            connection.sql(f"create table catalogue.{name} as {stored}")
+        view = fixed_view("weighted_performance").query
+        figures = "auc, auc_lo, auc_hi, complete_case_auc, n, events"
+        rows: list[tuple[float, ...]] = connection.sql(f"select {figures} from ({view})").fetchall()
+    return rows
+
+
+def weighted(patients: int, draws: int) -> None:
+    """Print a row for each separation and censoring of given scores."""
+    own = {"study": np.repeat(np.arange(draws), patients), "patient": np.arange(draws * patients)}
+    for separation in (0.0, 0.6, 1.3):
+        random = np.random.default_rng(patients)
+        score = random.standard_normal(1_000_000)
+        truth = placements(followed(random, score, separation, 1e9)["label"].to_numpy(), score).estimate.area
+        for until_end in (60.0, 20.0):
+            score = random.standard_normal(draws * patients)
+            drawn = followed(random, score, separation, until_end)
+            columns = own | {"probability": expit(score), "fold": 0 * own["study"]}
+            judged = pa.table({name: column[drawn["label"].to_numpy() >= 0] for name, column in columns.items()})
+            judged = judged.append_column("label", drawn["label"].filter(pc.greater_equal(drawn["label"], 0)))
+            everyone = pa.table(own | {name: drawn[name] for name in drawn.column_names})
+            rows = weighted_areas(everyone, judged)
+            told = [row for row in rows if row[1] is not None]
+            area, of_complete, n, events = (np.mean([row[place] for row in told]) for place in (0, 3, 4, 5))
+            cells = [f"{n:.0f}", f"{events:.0f}", *(f"{each:.3f}" for each in (truth, area, of_complete))]
+            cells += [covered([row[:3] for row in told], truth), f"{1 - len(told) / draws:.3f}"]
+            print(f"| {patients} | {' | '.join(cells)} |", flush=True)
+
+
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -167,6 +224,10 @@ def main() -> None:
     parser.add_argument("--patients", type=int, nargs="+", default=list(SHIFTS), choices=list(SHIFTS))
     asked = parser.parse_args()
     areas()
+    print("\n| patients | judged | events | AUC | weighted | complete cases | covered | no interval |")
+    print(f"|{'---|' * 8}")
+    for patients in asked.patients:
+        weighted(patients, 10 * asked.datasets)
     print(f"\n| judged | spread of log odds | {' | '.join(FIGURES)} |\n|{'---|' * (2 + len(FIGURES))}")
     for patients in (33, *asked.patients):
         holdout(patients, 10 * asked.datasets)

@@ -12,7 +12,7 @@
 -- @rate one less Kaplan and Meier's estimate at the horizon
 -- @lower lower 95 % bound of rate, Greenwood's variance on the log-log scale; NULL where the estimate is 0 or 1
 -- @upper upper 95 % bound of rate
--- @reason why there is no rate: the estimate ends with the last who is followed
+-- @reason why there is no rate: the estimate ends with the last who is followed, or the split holds nobody who was censored (weighted_performance has a rate of those judged)
 with asked as (
     select study, (definition ->> '$.outcome.horizon')::double as horizon, definition ->> '$.outcome.unit' as time_unit
     from catalogue.studies
@@ -60,6 +60,8 @@ surviving as (
 ),
 judged as (
     select counted.*, coalesce(s.share, 1) as share, last_time < horizon and coalesce(s.share, 1) > 0 as ends_early,
+        -- Splits are made of patients with a label: without the censored this is the rate of complete cases.
+        counted.split is not null and censored = 0 and max(censored) over (partition by counted.study) > 0 as lacks_censored,
         case when share > 0 and share < 1 then exp(1.959963984540054 * error / ln(share)) end as widening
     from counted
     left join surviving s
@@ -67,9 +69,12 @@ judged as (
         and s.cohort is not distinct from counted.cohort
 )
 select study, split, cohort, horizon, time_unit, patients, censored, labelled, events,
-    events / nullif(labelled, 0) as complete_case_rate, case when not ends_early then 1 - share end as rate,
-    case when not ends_early then 1 - share ** widening end as lower,
-    case when not ends_early then 1 - share ** (1 / widening) end as upper,
-    case when ends_early then 'nobody is followed to the horizon' end as reason
-from judged
+    events / nullif(labelled, 0) as complete_case_rate, case when is_told then 1 - share end as rate,
+    case when is_told then 1 - share ** widening end as lower,
+    case when is_told then 1 - share ** (1 / widening) end as upper,
+    case
+        when lacks_censored then 'the split holds only patients with a label'
+        when ends_early then 'nobody is followed to the horizon'
+    end as reason
+from (select *, not (ends_early or lacks_censored) as is_told from judged)
 order by study, split nulls first, cohort nulls first

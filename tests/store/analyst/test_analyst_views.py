@@ -60,6 +60,10 @@ PROMISED = {
         *("kappa", "standard_error", "lower", "upper"),
     ),
     "performance": ("study", "suite", "model", "cohort", "figure", "value", "lower", "upper", "reason"),
+    "weighted_performance": (
+        *("study", "suite", "model", "cohort", "n", "events", "censored_before_horizon", "lowest_g"),
+        *("auc", "auc_lo", "auc_hi", "complete_case_auc", "brier", "complete_case_brier", "reason"),
+    ),
     "subgroups": ("study", "suite", "model", "cohort", "variable", "level", "n", "events", "auc", "auc_lo", "auc_hi"),
     "table_one": ("study", "split", "cohort", "variable", "level", "count_events", "mean_events", "test", "p"),
     "quality": (*KEY, "lesion_voxels", "volume_mm3", "spacing_mm", "components", "flags"),
@@ -201,6 +205,7 @@ def test_every_view_shows_the_filled_store(shared_store):
         "performance": 17,
         "region_arrays": 0,
         "regions": 0,
+        "weighted_performance": 0,
     }
     sizes = rows(shared_store, " union all ".join(f"select '{view}' as v, count(*) as n from {view}" for view in FIXED))
     assert {row["v"]: row["n"] for row in sizes} == expected

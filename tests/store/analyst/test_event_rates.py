@@ -20,7 +20,7 @@ OUTCOME = {"kind": "time_to_event", "name": "o", "event": "e", "time": "t", "uni
 
 
 def rates(events: list[int | None], times: list[float | None], cohorts: list[str]) -> dict[str | None, dict[str, Any]]:
-    """Return the view's rows by cohort."""
+    """Return the view's rows by cohort; an empty one is none."""
     rule = EventOutcome.model_validate(OUTCOME)
     names = [f"P{number}" for number in range(len(events))]
     labels = [
@@ -40,7 +40,9 @@ def rates(events: list[int | None], times: list[float | None], cohorts: list[str
                 "time_unit": ["mo"] * len(names),
             }
         ),
-        "split_members": pa.table(own | {"split": ["fixed"] * len(names), "cohort": cohorts}),
+        "split_members": pa.table(own | {"split": ["fixed"] * len(names), "cohort": cohorts}).filter(
+            pa.array([cohort != "" for cohort in cohorts])
+        ),
     }
     with duckdb.connect() as connection:
         connection.sql("create schema catalogue")
@@ -109,3 +111,13 @@ def test_nobody_and_everybody_have_a_rate_without_bounds(events: list[int], rate
     """The log-log scale ends there."""
     row = rates(events, [30.0, 30.0, 30.0] if rate == 0 else [1.0, 2.0, 3.0], ["training"] * 3)[None]
     assert (row["rate"], row["lower"], row["upper"]) == (rate, None, None)
+
+
+def test_a_split_without_the_censored_has_no_rate() -> None:
+    """Its members are the patients with a label: their estimate would be the share of complete cases."""
+    events, times = [1, 0, 1, 0, 0], [3.0, 30.0, 12.0, 5.0, 24.0]
+    found = rates(events, times, ["training", "training", "training", "", "training"])
+    assert (found["training"]["rate"], found["training"]["lower"], found["training"]["upper"]) == (None, None, None)
+    assert found["training"]["reason"] == "the split holds only patients with a label"
+    assert found["training"]["complete_case_rate"] == 0.5
+    assert found[None]["rate"] == pytest.approx(1 - 4 / 5 * 2 / 3)
