@@ -17,8 +17,8 @@ last_known as (
 ),
 shown as (  -- a number with four values or fewer is counted like a category
     select
-        patient, variable, if(is_counted, null, value) as value,
-        if(is_counted, format('{:g}', value), level) as level
+        patient, variable, case when not is_counted then value end as value,
+        case when is_counted then format('{:g}', value) else level end as level
     from (select *, count(distinct value) over (partition by variable) between 1 and 4 as is_counted from last_known)
 )
 select

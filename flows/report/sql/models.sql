@@ -7,7 +7,7 @@ select
     m.sha256, m.path, m.dataset_id, d.split, d.inputs ->> 'feature_set' as feature_set,
     -- Without the keys, the batch, and the regions of networks.
     d.columns - 3 - (d.inputs ->> 'harmonise' is not null)::int
-        - if(d.inputs ->> 'regions' is null, 0, json_array_length(d.inputs -> 'phases'))::int as inputs,
+        - (case when (d.inputs ->> 'regions') is null then 0 else json_array_length(d.inputs -> 'phases') end)::int as inputs,
     d.patients, d.columns, d.commit_id as dataset_commit
 from models m
 left join datasets d on d.study = m.study and d.dataset_id = m.dataset_id

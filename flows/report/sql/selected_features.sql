@@ -6,7 +6,7 @@ selected as (
     from fitted
 )
 select
-    s.coefficient, if(contains(s.feature, '__'), split_part(s.feature, '__', 1), null) as phase, f.feature, f.image_type, f.family, f.name,
+    s.coefficient, case when contains(s.feature, '__') then split_part(s.feature, '__', 1) end as phase, f.feature, f.image_type, f.family, f.name,
     f.ibsi_id, f.ibsi_compliant, f.deviation, f.unit, f.definition, s.feature as "column"
 from selected s
 left join features f

@@ -86,6 +86,7 @@ def test_every_sql_text_of_the_page_can_be_asked_again(judged_study, judged_page
     """Each SQL text on the page is one statement that the store answers with at least the columns it names."""
     assert len(judged_page.sql) >= 20
     for text in judged_page.sql:
+        assert not re.search(r"\bif\(", text), "DuckDB 1.3 and 1.4, which others ask with, have no if()"
         assert answer(Snapshot(judged_study.store), text).num_columns > 0
 
 
