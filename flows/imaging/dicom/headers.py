@@ -25,6 +25,7 @@ from schemas.settings import IMAGE_BYTES, limit_setting
 from schemas.shown_text import shown_text
 
 __all__ = [
+    "DECISIVE",
     "INCOMPLETE",
     "complete_dataset",
     "dataset_of",
@@ -41,6 +42,12 @@ __all__ = [
 _PARTS = (1 << 13, 1 << 16, 1 << 20)
 """Bytes of a file that are read for its header: more where those are too few."""
 _LONGEST_SHOWN = 64
+DECISIVE = (
+    *("RescaleSlope", "RescaleIntercept", "ModalityLUTSequence", "ImagePositionPatient", "ImageOrientationPatient"),
+    *("PixelSpacing", "Rows", "Columns", "BitsAllocated", "BitsStored", "PixelRepresentation"),
+    *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
+)
+"""Elements by which pixels become voxels: they are read from what stands before the pixels, where they belong."""
 _TRAILER, _END = 0xFFFCFFFC, b"the file's end\0\0"
 """DataSetTrailingPadding, the highest of all elements, and what it holds here."""
 INCOMPLETE = "the file is incomplete or damaged: its last element does not end where the file does"
@@ -120,7 +127,8 @@ def complete_dataset(file: Path, tags: Sequence[str] | None = None) -> Dataset:
     Raises
     ------
     ContractError
-        As `dataset_of` raises it, when the file is incomplete, or when it is larger than is read.
+        As `dataset_of` raises it, when the file is incomplete, when it is larger than is read, or when something stands
+        behind its pixels by which they become voxels.
     """
     most = largest_file()
     with opened(file) as stream:
@@ -131,18 +139,28 @@ def complete_dataset(file: Path, tags: Sequence[str] | None = None) -> Dataset:
                 hint=f"set {IMAGE_BYTES.variable} to more, where it is that large",
             )
         content = io.BytesIO(stream.read(length))
-    is_implicit, is_little = _parsed(content, file, ("SOPClassUID",), stop_before_pixels=True).original_encoding
+    head = _parsed(content, file, ("SOPClassUID", *DECISIVE), stop_before_pixels=True)
+    is_implicit, is_little = head.original_encoding
     content.seek(0, io.SEEK_END)
     order: Literal["little", "big"] = "little" if is_little else "big"
     content.write(b"".join(each.to_bytes(2, order) for each in (_TRAILER >> 16, _TRAILER & 0xFFFF)))
     content.write((b"" if is_implicit else b"OB\0\0") + len(_END).to_bytes(4, order) + _END)
     content.seek(0)
-    kept = None if tags is None else ("SOPClassUID", "DataSetTrailingPadding", *tags)
+    kept = None if tags is None else ("SOPClassUID", "DataSetTrailingPadding", *DECISIVE, *tags)
     dataset = _parsed(content, file, kept, fault=INCOMPLETE)
     if _TRAILER not in dataset or dataset.get_item(_TRAILER).value != _END:
         raise ContractError(INCOMPLETE, where=str(file))
     del dataset[_TRAILER]
+    for keyword in DECISIVE:
+        if keyword in dataset and (keyword not in head or _is_another(head, dataset, keyword)):
+            raise ContractError(f"{keyword} stands behind the pixels, where nobody looks for it", where=str(file))
     return dataset
+
+
+def _is_another(head: Dataset, dataset: Dataset, keyword: str) -> bool:
+    """Return whether an element of the whole file is not the one that stands before the pixels."""
+    one, other = head.get_item(keyword), dataset.get_item(keyword)
+    return getattr(one, "value_tell", None) != getattr(other, "value_tell", None)
 
 
 def largest_file() -> int:

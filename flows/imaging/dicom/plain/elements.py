@@ -16,8 +16,10 @@ from struct import Struct
 from typing import Final, NamedTuple
 
 from pydicom import uid
-from pydicom.datadict import dictionary_VR
+from pydicom.datadict import dictionary_VR, keyword_for_tag
 from pydicom.valuerep import EXPLICIT_VR_LENGTH_32, VR
+
+from schemas.errors import ContractError
 
 __all__ = ["HEAD", "NATIVE", "PIXELS", "Content", "Element", "PlainFile", "is_deflated", "plain_file", "value_of"]
 
@@ -35,7 +37,7 @@ class PlainFile(NamedTuple):
     """Transfer Syntax UID."""
     is_implicit: bool
     elements: dict[int, Element]
-    """By tag; of several of one tag the last."""
+    """By tag."""
 
 
 NATIVE: Final = (str(uid.ImplicitVRLittleEndian), str(uid.ExplicitVRLittleEndian))
@@ -85,6 +87,11 @@ def plain_file(content: Content, wanted: frozenset[int], *, is_whole: bool, to_p
     to_pixels : bool
         Whether what comes from the pixels on is passed over; otherwise each element to the file's last byte is looked
         at, and a file that ends within one is not plain.
+
+    Raises
+    ------
+    ContractError
+        When one of the elements stands twice: pydicom takes the last, others the first.
     """
     if len(content) < _PREAMBLE or content[128:_PREAMBLE] != b"DICM" or is_deflated(bytes(content[:HEAD])):
         return None
@@ -158,6 +165,7 @@ def _explicit_elements(
             if at > end or (depth and tag == _CHARACTERS):
                 raise _OtherError
             if tag in wanted:
+                _refuse_repeated(tag, found)
                 found[tag] = (_NAMES[vr], start, length)
     if is_open:
         raise _OtherError
@@ -192,10 +200,16 @@ def _implicit_elements(
             if at > end or (depth and tag == _CHARACTERS):
                 raise _OtherError
             if tag in wanted:
+                _refuse_repeated(tag, found)
                 found[tag] = (None, start, length)
     if is_open:
         raise _OtherError
     return at
+
+
+def _refuse_repeated(tag: int, found: Mapping[int, Element]) -> None:
+    if tag in found:
+        raise ContractError(f"{keyword_for_tag(tag) or hex(tag)} stands in it twice, and readers take one or the other")
 
 
 def _is_sequence(content: Content, at: int) -> bool:

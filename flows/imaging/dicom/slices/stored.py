@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flows.imaging.dicom.frames import Frame
+from flows.imaging.dicom.headers import DECISIVE
 from flows.imaging.dicom.plain.elements import NATIVE, PlainFile, plain_file, value_of
 from flows.imaging.dicom.plain.values import tags_of
 from flows.imaging.opened_files import opened
@@ -22,7 +23,8 @@ _NUMBERS: Final = (_SAMPLES, _ROWS, _COLUMNS, _ALLOCATED, _STORED, _SIGN)
 _OTHERS: Final = tags_of(
     ("FloatPixelData", "DoubleFloatPixelData", "ExtendedOffsetTable", "ExtendedOffsetTableLengths")
 )
-_WANTED: Final = _OTHERS | {_CLASS, _MEANING, _COUNT, _PIXELS, *_NUMBERS}
+_DECISIVE: Final = tags_of(DECISIVE)
+_WANTED: Final = _OTHERS | _DECISIVE | {_CLASS, _MEANING, _COUNT, _PIXELS, *_NUMBERS}
 _BESIDE_PIXELS = 4 << 20
 
 
@@ -96,6 +98,8 @@ def _is_described(content: memoryview, plain: PlainFile, frame: Frame) -> bool:
     """Return whether a file has all that its pixels are decoded by, as the frame has it, and nothing that matters."""
     found = plain.elements
     if plain.syntax not in NATIVE or not _OTHERS.isdisjoint(found) or not {_CLASS, _MEANING, _PIXELS} <= found.keys():
+        return False
+    if any(found[tag][1] > found[_PIXELS][1] for tag in _DECISIVE & found.keys()):
         return False
     if found[_PIXELS][0] not in (None, "OB", "OW") or not value_of(content, found[_CLASS]).strip(b" \0"):
         return False
