@@ -93,7 +93,10 @@ def study_text(table: TableOfFeatures, folder: Path) -> str:
     # Imported here: a study file of one's own is ingested without the libraries of learning.
     from zoo.registry import REGISTRY, model_spec
 
-    source = read_table(table.file, "--features", missing=table.missing, form=table.form)
+    # Of every other level none may be a cell without a value, as the same table's features have them.
+    of_features = ImportedTable(table="").missing
+    missing = tuple(dict.fromkeys((*(of_features if table.negative == EVERY_OTHER else ()), *table.missing)))
+    source = read_table(table.file, "--features", missing=missing, form=table.form)
     faults = FaultList()
     for option, column in (("--patient", table.patient), ("--outcome", table.outcome), ("--phase", table.phase)):
         if column is not None:
@@ -108,7 +111,6 @@ def study_text(table: TableOfFeatures, folder: Path) -> str:
     models = table.models or [spec.name for spec in own if spec.inputs == ("radiomics",)]
     feature_set = _feature_set_name(table.study_id)
     path = os.path.relpath(real_path(table.file), real_path(folder))
-    missing = [*ImportedTable(table="").missing, *table.missing]
     form = [f"{key} = {_written(getattr(table.form, key))}" for key in table.form.declared]
     lines = [
         "# Written by radzoo ingest --features: edit it, then radzoo ingest it again.",
@@ -122,14 +124,14 @@ def study_text(table: TableOfFeatures, folder: Path) -> str:
         *form,
         f"patient = {_quoted(table.patient)}",
         *(["repeated = true"] if table.phase else []),
-        *([f"missing = {_list(table.missing)}"] if table.missing else []),
+        *([f"missing = {_list(missing)}"] if missing else []),
         "",
         f"[imported.{feature_set}]",
         f"table = {_quoted(path)}",
         *form,
         *([f"phase = {_quoted(table.phase)}"] if table.phase else []),
         *([f"columns = {{ exclude = {_list(table.drop)} }}"] if table.drop else []),
-        *([f"missing = {_list(missing)}"] if table.missing else []),
+        *([f"missing = {_list([*of_features, *table.missing])}"] if table.missing else []),
         *([f"[imported.{feature_set}.phases]"] if table.phases else []),
         *(f"{phase} = {_quoted(phase + '_')}" for phase in table.phases),
         "",

@@ -62,13 +62,14 @@ def refuse_title(table: TextTable, header: int) -> None:
     if not filled:
         return
     row = names_row(table)
-    where_it_is = f"where row {row} is" if row is not None else "where another row is"
+    hint = "give every column a name, or take what stands without one out; nothing was written"
+    if row is not None:
+        hint = f"where row {row} is the header, say header_row = {row} beside table in the study file; else {hint}"
     raise HeaderRowError(
         f"row {header} names one of {len(names)} columns, and rows below fill {len(filled)} of the others: it is a "
         "title, or names are missing",
         where=f"{table.file}:{header}",
-        hint=f"{where_it_is} the header, say header_row = {row or 'N'} beside table in the study file; else give every "
-        "column a name; nothing was written",
+        hint=hint,
         header_row=row,
         found_row=header,
     )

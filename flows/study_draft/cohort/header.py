@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -73,4 +74,17 @@ def _table_of(
         table = read_table(file, path, form=TableForm(sheet=sheet, header_row=row))
     except ContractError:
         return None
-    return None if ids_among(table.frame.columns) or columns_without_a_name(table)[1:] else table
+    if ids_among(table.frame.columns) or columns_without_a_name(table)[1:]:
+        return None
+    return None if any(_is_like_an_id(name, table, ids_among) for name in table.frame.columns) else table
+
+
+def _is_like_an_id(name: str, table: TextTable, ids_among: Callable[[Sequence[str]], Collection[str]]) -> bool:
+    """Return whether a column's name is written as the ids below it are: a patient of whom there are no images."""
+    below = [str(cell).strip() for cell in table.frame[name].to_list() if cell is not None]
+    return _shape(name) in {_shape(each) for each in ids_among(below)}
+
+
+def _shape(text: str) -> str:
+    """Return a text with one letter for all letters, and one digit for all digits."""
+    return re.sub(r"[0-9]", "0", re.sub(r"[^\W\d_]", "a", text.strip()))

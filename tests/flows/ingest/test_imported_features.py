@@ -567,6 +567,16 @@ def test_one_level_may_stand_against_all_others_whatever_the_column_is_called(ta
     )
 
 
+def test_a_cell_without_a_value_is_not_every_other_level(table, capsys):
+    """NA and an empty cell mean no value among features, and so they do in an outcome whose other levels are all 0."""
+    rows = [f"P{n},{('local', 'distant', 'NA', '')[n % 4]},{n * 0.37 % 1}" for n in range(24)]
+    table.with_name("u.csv").write_text("\n".join(["id,site,f", *rows]))
+    asked = ("--patient", "id", "--outcome", "site", "--positive", "local", "--negative", "*")
+    assert printed(capsys, "--store", "store", "ingest", "--features", "u.csv", *asked)[0] == 0
+    labels = Snapshot(Store(Path("store"))).rows("labels", outcome="site")
+    assert sorted(each["label"] for each in labels if each["label"] is not None) == [0] * 6 + [1] * 6
+
+
 def test_an_outcome_of_floating_point_numbers_has_the_levels_that_are_named(table, capsys):
     """Parquet's 1.0 and 0.0 are the levels 1 and 0, with --positive left out, and the ids 1.0 the patients 1."""
     frame = pl.DataFrame(

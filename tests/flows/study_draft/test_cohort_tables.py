@@ -91,3 +91,15 @@ def test_a_row_that_may_be_the_header_is_left_to_decide(tmp_path, tree):
     draft, study = drafted(tmp_path / "again", tree)
     assert (study.cohort.header_row, study.cohort.patient) == (1, "patient")
     assert "header_row = 1" in decided(draft.text)
+
+
+def test_a_patient_without_images_is_no_header(tmp_path, tree):
+    """Below a header that lacks names, a row whose id is written as the folder's are is a patient's, though unknown."""
+    other = "".join("9" if each.isdigit() else each for each in PATIENTS[0])
+    assert other not in PATIENTS
+    rows = ["patient,,,", f"{other},yes,none,female"]
+    rows += [f"{each},{'no' if at % 2 else 'yes'},none,male" for at, each in enumerate(PATIENTS)]
+    (tree / "t.csv").write_text("\n".join(rows) + "\n")
+    draft, study = drafted(tmp_path, tree)
+    assert (study.cohort.header_row, study.cohort.patient) == (1, "patient")
+    assert "header_row = 1" in decided(draft.text)
