@@ -269,6 +269,11 @@ def _ingest_text(report: IngestReport, *, dry_run: bool) -> str:
             f"{each.feature_set}: {each.features} features in {', '.join(each.phases) or 'no phase'}; rows: "
             f"{each.added} added, {each.superseded} superseded, {each.removed} removed, {each.unchanged} unchanged"
         )
+        lines += [
+            f"{each.feature_set}: study '{other}' reads this table too, and what was superseded is so there: ingest it "
+            "again for rows that came or went"
+            for other in each.corrected_in
+        ]
         review = report.columns[each.feature_set.partition("@")[0]]
         lines += column_lines(each.feature_set, review, in_full=False)
     if dry_run:

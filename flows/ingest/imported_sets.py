@@ -39,6 +39,8 @@ class ImportedReport:
     unchanged: int
     left_out: tuple[str, ...]
     """Columns that nobody excluded and that are no features."""
+    corrected_in: tuple[str, ...] = ()
+    """Other studies that read the table, whose values were superseded too; rows that came or went wait for them."""
 
 
 def put_imported(commit: Commit, store: Store, study: str, rows: ImportedRows) -> ImportedReport:
@@ -98,6 +100,7 @@ def put_imported(commit: Commit, store: Store, study: str, rows: ImportedRows) -
         removed=len(own - wanted.keys() - replaced.keys()),
         unchanged=len(wanted.keys() & own),
         left_out=tuple(each.column for each in rows.columns.left_out),
+        corrected_in=tuple(sorted(other for other, linked in links.items() if linked & replaced.keys())),
     )
 
 

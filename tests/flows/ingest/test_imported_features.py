@@ -332,13 +332,14 @@ def test_two_studies_share_equal_rows_and_a_rival_table_is_refused(tmp_path):
 
 
 def test_a_correction_of_a_shared_file_reaches_both_studies(tmp_path):
-    """Where two studies read one file, a corrected cell supersedes the row of both."""
+    """Where two studies read one file, a corrected cell supersedes the row of both, and the report says so."""
     first = ImportedStudy(tmp_path)
     first.ingest()
     second = ImportedStudy(tmp_path, study_id="second", table="../s/features.csv")
     second.ingest()
     first.table.write_text(TABLE.replace("2.5", "9"))
-    second.ingest()
+    (imported,) = second.ingest().imported
+    assert imported.corrected_in == ("s",)
     assert first.columns()["table"].equals(second.columns()["table"])
     assert second.columns()["table"]["table__original_firstorder_Mean"].to_list() == [1.5, 9.0, -3.0, 0.1]
     assert first.ingest().commit_id is None
