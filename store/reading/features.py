@@ -137,16 +137,11 @@ def _imported_rows(
     columns = ", ".join(f"w.{quoted_name(name)}" for name in (*_KEYS, "extraction_id", *names))
     view = quoted_name(sql_name(feature_set))
     if primary is not None:
-        return answer(
-            snapshot,
-            f"select {columns} from ({primary.primary_rows(view, '$study', '$feature_set')}) w",
-            {"study": study, "feature_set": feature_set},
-        )
-    query = (
-        f"select {columns} from {view} w join catalogue.study_extractions x using (extraction_id) "
-        "where x.study = $study and x.feature_set = $feature_set"
-    )
-    return answer(snapshot, query, {"study": study, "feature_set": feature_set})
+        source = primary.primary_rows(view, "$study", "$feature_set")
+    else:
+        source = f"""select w.* from {view} w join catalogue.study_extractions x using (extraction_id)
+        where x.study = $study and x.feature_set = $feature_set"""
+    return answer(snapshot, f"select {columns} from ({source}) w", {"study": study, "feature_set": feature_set})
 
 
 def _side_by_side(rows: pa.Table, phases: Sequence[str], names: Sequence[str], keys: Sequence[str]) -> pa.Table:

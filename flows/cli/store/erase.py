@@ -153,7 +153,7 @@ def _plan_text(plan: ErasurePlan) -> str:
     )
     names = ", ".join(f"{study}/{model}@{version}" for study, model, version in plan.models)
     lines.append(f"models trained on the patient, to be marked: {names or 'none'}")
-    lines.append("pages of report, look and overview below the store: all removed, they are written anew")
+    lines.append("pages of report, look and overview below the store: all removed, the verbs write them again")
     return "\n".join(lines)
 
 
@@ -194,7 +194,7 @@ def _receipt_text(receipt: ErasureReceipt, left: list[str], running: int, *, is_
             f"{counted} without an end: one that still runs leaves the patient out; was it killed, erase again"
         )
     return "\n".join(
-        [*lines, "next: take the patient out of study tables, images and masks; radzoo report writes its pages anew"]
+        [*lines, "next: take the patient out of study tables, images and masks; radzoo report writes its pages again"]
     )
 
 
