@@ -11,7 +11,7 @@ from schemas.errors import ContractError
 from schemas.keys import canonical_json
 from schemas.results import FORMER_SUITES
 from store.catalogue.format_1 import format_1
-from store.catalogue.row_sums import WrittenSums, write_all_sums
+from store.catalogue.row_sums import WrittenSums, write_all_sums, write_no_rows
 from store.catalogue.tables import VERSIONED, columns_of, metadata, row_sums, runs, store_format
 
 __all__ = ["FORMAT_VERSION", "TABLES_OF_FORMAT_5", "migrate"]
@@ -96,6 +96,8 @@ FORMAT_VERSION = len(_STEPS)
 def migrate(connection: Connection) -> int:
     """Apply the steps that a catalogue lacks and return the format version it had before.
 
+    An empty catalogue gets the newest tables at once, which are those that all steps would leave.
+
     Raises
     ------
     ContractError
@@ -109,7 +111,16 @@ def migrate(connection: Connection) -> int:
             f"the store has format {version}, this radzoo reads up to {FORMAT_VERSION}",
             hint="install a newer radzoo",
         )
+    if version == 0:
+        _create_newest(connection)
+        return 0
     for number, step in enumerate(_STEPS[version:], start=version + 1):
         step(connection)
         connection.execute(insert(store_format).values(version=number))
     return int(version)
+
+
+def _create_newest(connection: Connection) -> None:
+    metadata.create_all(connection, checkfirst=False)
+    write_no_rows(connection)
+    connection.execute(insert(store_format), [{"version": number} for number in range(1, FORMAT_VERSION + 1)])

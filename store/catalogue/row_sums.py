@@ -18,7 +18,17 @@ from sqlalchemy.exc import DBAPIError
 
 from store.catalogue.tables import UNVERSIONED, VERSIONED, row_sums
 
-__all__ = ["COUNTED", "SUMMED", "RowSum", "WrittenSums", "stored_sums", "sum_of", "sum_of_rows", "write_all_sums"]
+__all__ = [
+    "COUNTED",
+    "SUMMED",
+    "RowSum",
+    "WrittenSums",
+    "stored_sums",
+    "sum_of",
+    "sum_of_rows",
+    "write_all_sums",
+    "write_no_rows",
+]
 
 SUMMED: Mapping[str, Table] = {**VERSIONED, **UNVERSIONED}
 """The tables that have a sum."""
@@ -76,6 +86,11 @@ def stored_sums(connection: Connection) -> dict[str, RowSum]:
 def write_all_sums(connection: Connection, tables: Iterable[Table]) -> None:
     """Write the sums of all tables that there are, as they are: a catalogue of a release that kept none begins so."""
     _write(connection, {table.name: sum_of(connection, table.name) for table in tables if table.name in SUMMED})
+
+
+def write_no_rows(connection: Connection) -> None:
+    """Write the sums of a new catalogue, whose tables are empty."""
+    _write(connection, dict.fromkeys(SUMMED, RowSum()))
 
 
 class WrittenSums:

@@ -10,8 +10,10 @@ import pytest
 from sqlalchemy import insert, inspect, select
 
 from schemas.errors import ContractError, NotFoundError
-from store.catalogue.connection import read_transaction, write_transaction
+from store.catalogue.connection import catalogue_engine, read_transaction, server_engine, write_transaction
+from store.catalogue.format_1 import format_1
 from store.catalogue.migrations import FORMAT_VERSION, migrate
+from store.catalogue.row_sums import stored_sums
 from store.catalogue.tables import metadata, store_format
 from store.home import Store
 
@@ -108,3 +110,39 @@ def test_several_processes_create_one_store(tmp_path):
         process.communicate(timeout=60)
         assert process.returncode == 0
     assert formats(Store(tmp_path / "store")) == list(range(1, FORMAT_VERSION + 1))
+
+
+@pytest.mark.parametrize("place", ["sqlite-local", "postgresql-local"])
+def test_the_steps_leave_the_tables_of_a_new_store(new_address, place, tmp_path_factory):
+    """A catalogue of the first release, brought up to date, has the tables, indexes and sums of a new one."""
+    old, new = (_engine_of(new_address(place), tmp_path_factory.mktemp("catalogue")) for _ in range(2))
+    with write_transaction(old, keeps_sums=False) as connection:
+        format_1().create_all(connection)
+        connection.execute(insert(store_format).values(version=1))
+    for engine in (old, new):
+        with write_transaction(engine, keeps_sums=False) as connection:
+            migrate(connection)
+    assert _described(old) == _described(new)
+    for engine in (old, new):
+        engine.dispose()
+
+
+def _engine_of(address, folder):
+    return server_engine(address.catalogue) if address.catalogue else catalogue_engine(folder / "catalogue.sqlite")
+
+
+def _described(engine):
+    """Return what a catalogue's tables are made of, and the rows that it begins with."""
+    with read_transaction(engine) as connection:
+        found = inspect(connection)
+        tables = {
+            name: (
+                {each["name"]: (str(each["type"]), each["nullable"]) for each in found.get_columns(name)},
+                found.get_pk_constraint(name),
+                sorted(map(str, found.get_unique_constraints(name))),
+                sorted(str(each) for each in found.get_indexes(name)),
+            )
+            for name in found.get_table_names()
+        }
+        formats_there = connection.execute(select(store_format.c.version)).scalars().all()
+        return tables, sorted(formats_there), stored_sums(connection)
