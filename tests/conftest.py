@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gc
 import os
+import shutil
 import signal
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,6 +31,13 @@ SHARED_DATA = Path(os.environ.get("RADZOO_TEST_DATA", Path(__file__).parents[2] 
 # A background job of a shell ignores it, and so would all that it starts: tests of Ctrl-C would wait for ever.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# A store waits for the disk at each commit, and the tests make thousands: in memory, nobody waits. Read by pytest, and by
+# all processes that tests start. TMPDIR names another place, a disk for example.
+_MEMORY, _ROOM = Path("/dev/shm"), 8 << 30
+if "TMPDIR" not in os.environ and os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > _ROOM:
+    os.environ["TMPDIR"] = tempfile.tempdir = str(_MEMORY)
+
 
 # A million objects of libraries and tests stay until the end. The collector looks through them again and again while
 # they are made, and later whenever a test has made some: a third of the collection's time.
