@@ -57,7 +57,8 @@ layers: $(VENV)/.ready-dev
 # The kernels are compiled when radzoo is installed: a changed one is another installation.
 KERNELS := hatch_build.py $(wildcard flows/extract/fast/*.pyx)
 
-$(VENV)/.ready: pyproject.toml constraints.txt $(KERNELS)
+# Radzoo itself, with what is named behind it.
+define set_up
 	@command -v $${CC:-cc} >/dev/null || { echo "a C compiler is needed: pyradiomics is built from source" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed; PYTHON=... names one" >&2; exit 1; }
 	@echo "setting up $(VENV): a minute or two, once"
@@ -66,12 +67,19 @@ $(VENV)/.ready: pyproject.toml constraints.txt $(KERNELS)
 	@# Another build of the same module: of two, the files would be a mixture.
 	@if $(BIN)/python -m pip show --quiet pyradiomics 2>/dev/null; then \
 		$(BIN)/python -m pip uninstall --quiet --yes pyradiomics pyradiomics-bhklab; fi
-	@$(PIP) --editable .
+	@$(PIP) --editable '.$(1)'
+endef
+
+SOURCES := pyproject.toml constraints.txt $(KERNELS)
+
+$(VENV)/.ready: $(SOURCES)
+	$(call set_up)
 	@touch $@
 
-$(VENV)/.ready-dev: $(VENV)/.ready
-	@$(PIP) --editable '.[dev]'
-	@touch $@
+# At once, not what the demonstration needs first: to install radzoo is to compile it.
+$(VENV)/.ready-dev: $(SOURCES)
+	$(call set_up,[dev])
+	@touch $(VENV)/.ready $@
 
 clean:
 	rm -rf $(VENV) demo
