@@ -132,8 +132,8 @@ class ClinicalLogisticRegression(BackwardElimination, ClassifierMixin, BaseEstim
         y : array-like of shape (n_patients,)
             Two classes.
         sample_weight : array-like of shape (n_patients,), optional
-            How much each patient counts, one of weight 2 as two alike. p values and intervals are those of as many
-            patients as the weights add up to; values put in for missing ones know no weights.
+            How much each patient counts. Wald's tests and intervals then have robust errors; Firth's are those of as
+            many patients as the weights add up to; values put in for missing ones know no weights.
 
         Raises
         ------

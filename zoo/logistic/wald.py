@@ -82,7 +82,12 @@ def wald_fit(
     target : ndarray of shape (n_patients,)
         0 or 1, both present.
     weights : ndarray of shape (n_patients,), optional
-        How much each counts: errors are those of as many patients as the weights add up to.
+        How much each counts. Errors are then the sandwich's, with n / (n - columns) [1]_: those of the information
+        alone take a patient of weight 2 for two patients.
+
+    References
+    ----------
+    .. [1] MacKinnon & White 1985, J Econom 29:305, doi:10.1016/0304-4076(85)90158-7 (HC1)
     """
     # The maximum does not depend on units, but Newton's linear algebra does (AFP runs to 100,000).
     columns, centre, scale = standardised(X)
@@ -114,16 +119,20 @@ def _estimated(design: Floats, target: NDArray[np.intp]) -> tuple[Floats, Floats
 
 
 def _weighted(design: Floats, target: NDArray[np.intp], weights: Floats) -> tuple[Floats, Floats] | None:
-    """Return the same of patients that do not count alike."""
+    """Return the same of patients that do not count alike, with errors by the sandwich."""
     estimates = logistic_fit(design, target == 1, weights)
     if estimates is None:
         return None
     log_odds = design @ estimates
     information = (design * (weights * expit(log_odds) * expit(-log_odds))[:, None]).T @ design
+    scores = design * (weights * (target - expit(log_odds)))[:, None]
+    patients, columns = design.shape
     try:
-        return estimates, np.sqrt(np.diag(np.linalg.inv(information)))
+        bread = np.linalg.inv(information)
     except np.linalg.LinAlgError:
         return None
+    covariance = bread @ (scores.T @ scores) @ bread * (patients / (patients - columns))
+    return estimates, np.sqrt(np.diag(covariance))
 
 
 def factor_effects(names: Sequence[str], fit: LogisticFit) -> list[FactorEffect]:
