@@ -99,5 +99,6 @@ def operating_point(
             on = f"{len(rows)} training patients, by fits that had not seen them"
     cut = chosen_threshold(rule, labels, probabilities, cuts, counts)
     spread = threshold_spread(rule, labels, probabilities, cuts, counts) if with_spread else None
+    on += "" if counts is None else ", by their weights"
     by_row = dict(zip(chosen_on.tolist(), map(float, probabilities), strict=True))
     return OperatingPoint(cut, f"{said}, on {on}", spread, by_row)

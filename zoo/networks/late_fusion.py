@@ -163,9 +163,9 @@ class LateFusionClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator): 
             tabular.fit(X.select(others), labels, **fit_options(tabular, weights)),
         )
 
-    def unweighted(self) -> tuple[BaseEstimator, BaseEstimator]:
-        """Return both members."""
-        return self.network, self.tabular
+    def unweighted(self) -> tuple[BaseEstimator, BaseEstimator, str]:
+        """Return both members, and that their scores are scaled with all patients alike."""
+        return self.network, self.tabular, "the scale of the members' scores"
 
     def decision_function(self, X: pl.DataFrame) -> Floats:
         """Return the log odds of label 1, of shape (n_patients,)."""

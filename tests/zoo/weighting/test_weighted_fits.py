@@ -292,7 +292,8 @@ def test_what_takes_no_weights_is_named() -> None:
     assert "harmonisation by ComBat" in steps_without_weights(model_spec("radiomics_lr").build(imputing))
     networks = [steps_without_weights(model_spec(name).build(ModelSettings())) for name in ("dl_resnet10", "dlrcr")]
     assert networks == [("the scale of the images",), ("the scale of the images", FILLED, TESTS)]
-    assert steps_without_weights(model_spec("late_fusion").build(ModelSettings())) == networks[1]
+    joined = steps_without_weights(model_spec("late_fusion").build(ModelSettings()))
+    assert joined == (*networks[1], "the scale of the members' scores")
     assert steps_without_weights(model_spec("bclc").build(ModelSettings())) == ()
 
     class Strange(ComparatorClassifier):
