@@ -10,11 +10,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from schemas.documents.model_summary import CensoringRecord
-from zoo.censoring.follow_up import FollowUp
+from schemas.study.file import Study
+from store.history.snapshot import Snapshot
+from zoo.censoring.follow_up import FollowUp, follow_up
 from zoo.weighting.steps import steps_without_weights
 from zoo.weighting.sums import effective_size
 
-__all__ = ["CensoringWeights", "censoring_weights", "fit_weights"]
+__all__ = ["CensoringWeights", "censoring_weights", "fit_weights", "split_weights"]
 
 Floats = NDArray[np.float64]
 
@@ -70,6 +72,27 @@ def censoring_weights(followed: FollowUp, training: Sequence[str]) -> CensoringW
     chances = followed.chances(training)
     weights = {patient: float(1.0 / chance) for patient, chance in zip(training, chances, strict=True)}
     return CensoringWeights(weights, len(followed.censored))
+
+
+def split_weights(snapshot: Snapshot, study: Study, model: str, split: str) -> CensoringWeights | None:
+    """Return what a split's training patients weigh, None where the study does not ask for weights of the model.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        The store.
+    study : Study
+        The study.
+    model : str
+        A model of the study, or a name of the zoo.
+    split : str
+        The model's split.
+    """
+    if not study.weighs_the_censored(model):
+        return None
+    members = snapshot.rows("split_members", study=study.id, split=split)
+    training = sorted(row["patient"] for row in members if row["cohort"] == "training")
+    return censoring_weights(follow_up(snapshot, study), training)
 
 
 def fit_weights(by_patient: Mapping[str, float], patients: Iterable[str]) -> Floats | None:

@@ -21,8 +21,7 @@ from schemas.study.outcomes import EventOutcome
 from store.history.snapshot import Snapshot
 from store.home import Store
 from store.rows.datasets import PinnedDataset
-from zoo.censoring.follow_up import follow_up
-from zoo.censoring.weights import CensoringWeights, censoring_weights
+from zoo.censoring.weights import CensoringWeights, split_weights
 from zoo.evaluation.auc import auc
 from zoo.models.card import model_card
 from zoo.models.contributions import column_references, last_step
@@ -139,7 +138,7 @@ def plan_training(
     # Models of before there were rules have the training patients' own.
     if (rule := study.settings_of(model).threshold) != "youden-training":
         decided_by["threshold"] = rule if isinstance(rule, str | float) else rule.model_dump(mode="json")
-    censoring = _censoring(snapshot, study, model, inputs.split)
+    censoring = split_weights(snapshot, study, model, inputs.split)
     if censoring is not None:
         decided_by["censoring"] = censoring.by_patient
     person_of: dict[str, str] = {}
@@ -164,15 +163,6 @@ def plan_training(
         regions=None if bound.regions is None else _definition(snapshot, bound.regions, with_settings=True),
         censoring=censoring,
     )
-
-
-def _censoring(snapshot: Snapshot, study: Study, model: str, split: str) -> CensoringWeights | None:
-    """Return what the split's training patients weigh, None where the model is not to be weighed."""
-    if not study.weighs_the_censored(model):
-        return None
-    members = snapshot.rows("split_members", study=study.id, split=split)
-    training = sorted(row["patient"] for row in members if row["cohort"] == "training")
-    return censoring_weights(follow_up(snapshot, study), training)
 
 
 def _unfitted(study: Study, spec: ModelSpec) -> BaseEstimator:
