@@ -71,19 +71,20 @@ def test_the_page_on_the_study_file_names_every_key() -> None:
 
 
 def test_the_pages_examples_are_parts_of_a_study_file() -> None:
-    """The examples of docs/study-file.md parse: an own feature set, a DICOM phase, a variant, cases, privacy."""
+    """The examples of docs/study-file.md parse: an own feature set, a DICOM phase, variants, cases, privacy."""
     page = (ROOT / "docs" / "study-file.md").read_text(encoding="utf-8")
     examples = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
-    table, own_set, standardised, variant, dicom, cases, privacy = (
+    table, own_set, standardised, variant, dicom, cases, privacy, weights = (
         next(each for each in examples if part in each)
         for part in (
             "encoding =",
             "[define.quick]",
             "[define.mr-standard",
-            "base =",
+            "[models.lr_portal]",
             "series =",
             "[lesions]",
             "[privacy]",
+            "censoring =",
         )
     )
     header, cohort = '[study]\nid = "s"\ntitle = "t"\n', '[cohort]\ntable = "p.csv"\n'
@@ -95,6 +96,8 @@ def test_the_pages_examples_are_parts_of_a_study_file() -> None:
     radiomics = parsed_study(rest + standardised, "study.toml").define["mr-standard"].radiomics
     assert radiomics.landmarks_of("PVP").values == (0.0, 41.3, 100.0)
     assert parsed_study(rest + privacy, "study.toml").privacy.dates == "shift"
+    study = parsed_study(rest + weights, "study.toml")
+    assert [study.weighs_the_censored(model) for model in ("radiomics_lr", "lr_complete")] == [True, False]
     phase = parsed_study(rest + dicom, "study.toml").phases["AP"]
     assert (phase.series.description, phase.segment) == ("*arterial*", "Lesion")
     settings = parsed_study(variant + rest, "study.toml").settings_of("lr_portal")

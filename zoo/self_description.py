@@ -22,6 +22,7 @@ __all__ = [
     "Composed",
     "Linear",
     "LinearView",
+    "PartlyUnweighted",
     "Penalised",
     "Recalibrated",
     "Recalibration",
@@ -140,6 +141,17 @@ class Combining(Protocol):
 
     def column_counts(self) -> dict[str, int]:
         """Return how many columns are left after each of its steps."""
+
+
+@runtime_checkable
+class PartlyUnweighted(Protocol):
+    """It takes weights of patients, and what it is made of may not."""
+
+    def unweighted(self) -> Sequence[Any]:
+        """Return in words what of its fit counts all patients alike, and the estimators that are to be asked the same.
+
+        It is asked before a fit and after.
+        """
 
 
 @runtime_checkable

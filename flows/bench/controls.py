@@ -17,7 +17,14 @@ from store.history.basis import Basis, basis_of
 from store.history.runs import record_run
 from store.history.snapshot import Snapshot
 from store.home import Store
-from zoo.benchmark.controls import control_row, permuted_labels, shuffled_set, split_fold, with_shuffled_set
+from zoo.benchmark.controls import (
+    control_row,
+    label_donors,
+    permuted_labels,
+    shuffled_set,
+    split_fold,
+    with_shuffled_set,
+)
 from zoo.benchmark.cross_validation import CrossValidation, plan_cross_validation, split_cohorts, split_labels
 from zoo.benchmark.folds import Fold
 from zoo.models.training import RANDOM_STATE
@@ -82,15 +89,24 @@ def _permuted(
     basis = basis_of(store)
     snapshot = Snapshot(store)
     splits = sorted({model_inputs(study, study_spec(study, model)).split for model in models})
-    labels = {}
+    labels, donors = {}, {}
     for split in splits:
         # Within the cohorts of a split both keep their events; over all patients there is one group.
         groups = split_cohorts(snapshot, study, split) if suite == "holdout" else {}
-        labels[split] = permuted_labels(split_labels(snapshot, study, split), groups, seed=RANDOM_STATE)
+        known = split_labels(snapshot, study, split)
+        donors[split] = label_donors(known, groups, seed=RANDOM_STATE)
+        labels[split] = permuted_labels(known, groups, seed=RANDOM_STATE)
     drawn = _folds(snapshot, study, labels, suite, repeats, folds)
     person = study_people(snapshot, study).person
     planned = plan_cross_validation(
-        snapshot, study, models, labels=labels, folds=drawn, with_thresholds=False, person_of=person
+        snapshot,
+        study,
+        models,
+        labels=labels,
+        folds=drawn,
+        with_thresholds=False,
+        person_of=person,
+        donors=donors,
     )
     return _carry_out_control(store, study, suite, "permuted_labels", models, planned, workers, basis)
 

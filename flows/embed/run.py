@@ -184,6 +184,8 @@ def _definition(snapshot: Snapshot, study: Study, network: EmbeddingNetwork, fol
         "phases": list(network.inputs.phases),
         "folds": folds,
         "libraries": library_versions(study_spec(study, network.model)),
+        # Without weights a definition is what it was before there were any.
+        **({"censoring": "weights"} if study.weighs_the_censored(network.model) else {}),
     }
 
 

@@ -13,7 +13,7 @@ from flows.pages.questions import Questions
 from flows.report.flow import patient_flow
 from flows.report.performance import performance
 from flows.report.sections import clinical_table, feature_sets, model_parts
-from flows.report.summary import cautions, headline_model, summary
+from flows.report.summary import cautions, headline_model, summary, weighed_models
 from flows.report.table_one import table_one
 from schemas.errors import UsageError
 from schemas.features.grey_levels import FEWEST_LEVELS
@@ -85,7 +85,8 @@ def _contents(questions: Questions, stored: Study) -> dict[str, Any]:
         "split": split,
         "suites": suites,
         "headline": headline_model(suites),
-        "summary": summary(study.rows[0], cohorts.rows, rates.rows, suites),
+        "weighed": weighed_models(models.rows),
+        "summary": summary(study.rows[0], cohorts.rows, rates.rows, suites, weighed_models(models.rows)),
         "cautions": cautions(suites),
         "models": models,
         "parts": parts,

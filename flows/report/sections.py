@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
@@ -13,6 +14,7 @@ from flows.report.attention import AttentionPart, attention_part
 from schemas.features.grey_levels import FEWEST_LEVELS
 from store.kinds.every import RADIOMICS, kind_of
 from zoo.logistic.sample_size import needed_patients
+from zoo.models.words import censoring_words
 
 __all__ = ["ClinicalTable", "FeatureSetPart", "ModelPart", "clinical_table", "feature_sets", "model_parts"]
 
@@ -31,6 +33,11 @@ class ModelPart:
     training: tuple[int, int] | None = None
     """Training patients, and those with label 1 among them."""
     attention: AttentionPart | None = None
+
+    @property
+    def weighed(self) -> list[str]:
+        """How it was weighed for patients who were censored before the horizon, in words; empty where it was not."""
+        return censoring_words(json.loads(self.row["censoring"])) if self.row["censoring"] else []
 
     @property
     def candidates(self) -> int:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
 from flows.pages.words import NO_BREAK, decimals, p_words, percent, plural, readable_name, readable_unit
 from flows.report.performance import Performance
 
-__all__ = ["cautions", "headline_model", "summary"]
+__all__ = ["cautions", "headline_model", "summary", "weighed_models"]
 
 Row = dict[str, Any]
 
@@ -18,7 +19,29 @@ def headline_model(suites: Sequence[Performance]) -> str | None:
     return str(suites[0].best["model"]) if suites else None
 
 
-def summary(study: Row, cohorts: Sequence[Row], rates: Sequence[Row], suites: Sequence[Performance]) -> list[str]:
+def weighed_models(models: Sequence[Row]) -> list[str]:
+    """Return which models were weighed for patients who were censored, and what their training patients are worth.
+
+    Parameters
+    ----------
+    models : sequence of dict
+        The models that the page shows; ``censoring`` as their training wrote it.
+    """
+    records = {row["model"]: json.loads(row["censoring"]) for row in models if row["censoring"]}
+    return [
+        f"{model} ({each['patients']} patients worth {decimals(each['effective_patients'], 1)})"
+        for model, each in records.items()
+        if each["censored"]
+    ]
+
+
+def summary(
+    study: Row,
+    cohorts: Sequence[Row],
+    rates: Sequence[Row],
+    suites: Sequence[Performance],
+    weighed: Sequence[str] = (),
+) -> list[str]:
     """Return the findings as sentences.
 
     Parameters
@@ -31,6 +54,8 @@ def summary(study: Row, cohorts: Sequence[Row], rates: Sequence[Row], suites: Se
         How often the outcome comes by the horizon, by cohort; empty for an outcome without times.
     suites : sequence of Performance
         What the benchmark found; empty where no model was judged.
+    weighed : sequence of str
+        The models that were weighed for the censored, as `weighed_models` names them.
     """
     patients, labelled, events = study["patients"], study["labelled"], study["events"] or 0
     sentences = [f"The study has {plural(patients, 'patient')}."]
@@ -41,7 +66,7 @@ def summary(study: Row, cohorts: Sequence[Row], rates: Sequence[Row], suites: Se
             f"{known} a known outcome: {events} with {outcome} ({percent(events, labelled)}), "
             f"{labelled - events} without."
         )
-        sentences += _censored(rates)
+        sentences += _censored(rates, weighed)
     else:
         sentences.append("It declares no outcome, so there is nothing to predict yet.")
     for split in dict.fromkeys(row["split"] for row in cohorts):
@@ -76,6 +101,7 @@ def summary(study: Row, cohorts: Sequence[Row], rates: Sequence[Row], suites: Se
             f"({interval}; "
             f"{plural(best['n'], 'patient')}, {best['events']} with the outcome)."
         )
+        sentences += _weighted(suite, best)
     if not suites:
         sentences.append("No model has been judged yet, so the report has no leaderboard and no figures.")
     return sentences
@@ -136,7 +162,24 @@ def cautions(suites: Sequence[Performance]) -> list[str]:
     return found
 
 
-def _censored(rates: Sequence[Row]) -> list[str]:
+def _weighted(suite: Performance, best: Row) -> list[str]:
+    """Return the AUC with those in mind who were censored, beside that of complete cases; nothing where nobody was."""
+    own = (best["model"], best["cohort"])
+    row = next((row for row in suite.weighted.rows if (row["model"], row["cohort"]) == own), None)
+    if row is None:
+        return []
+    lead = "That is the AUC of those with a label; weighted for those who were censored before the horizon"
+    if row["auc"] is None:
+        return [f"{lead} there is none: {row['reason']}."]
+    interval = (
+        "no interval"
+        if row["auc_lo"] is None
+        else f"95{NO_BREAK}% interval {decimals(row['auc_lo'])} to {decimals(row['auc_hi'])}"
+    )
+    return [f"{lead} it is {decimals(row['auc'])} ({interval})."]
+
+
+def _censored(rates: Sequence[Row], weighed: Sequence[str]) -> list[str]:
     """Return what complete cases hide: patients whose follow-up ends before the horizon count in the rate too."""
     whole = next((row for row in rates if row["cohort"] is None), None)
     if whole is None or not whole["censored"]:
@@ -149,4 +192,5 @@ def _censored(rates: Sequence[Row]) -> list[str]:
         f"{'has' if whole['censored'] == 1 else 'have'} no label: counted with them, by Kaplan and Meier, the outcome "
         f"comes in {whole['rate']:.1%} by then, not in {whole['complete_case_rate']:.1%}. Models that are fitted to "
         "the labelled alone say too much."
+        + (f" Trained with censoring weights, which mend that: {', '.join(weighed)}." if weighed else "")
     ]

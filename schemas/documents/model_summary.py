@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, TypedDict
 
 __all__ = [
+    "CensoringRecord",
     "ExcludedFactorRecord",
     "FactorEffectRecord",
     "FeatureWeight",
@@ -87,6 +88,24 @@ class RecalibrationRecord(TypedDict):
     """Before it was made to rise: at or below 0 the scores of unseen patients say nothing."""
 
 
+class CensoringRecord(TypedDict):
+    """How a model was weighed for patients who were censored before the horizon."""
+
+    censored: int
+    """Patients of the study who were; where 0, nobody's weight differs from 1."""
+    patients: int
+    """Training patients that the model was fitted to."""
+    effective_patients: float
+    """What they are worth, weighed (Kish)."""
+    lowest_g: float
+    """The lowest chance of having been followed as long: the largest weight is its inverse."""
+    rate: float
+    """Weighted share with label 1."""
+    complete_case_rate: float
+    unweighted: list[str]
+    """What of the fit counts all patients alike, in words."""
+
+
 class ModelSummary(TypedDict, total=False):
     """What a fitted model says that it learned; a member has the parts that it can answer."""
 
@@ -109,6 +128,8 @@ class ModelSummary(TypedDict, total=False):
     members: list[MemberWeight]
     combined: ModelSummary
     """Of a model that joins a pipeline with others, the pipeline's part."""
+    censoring: CensoringRecord
+    """Of a model that was to be weighed for the censored."""
     notes: list[str]
     """What a reader must know."""
     excluded: dict[str, str]

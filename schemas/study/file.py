@@ -148,6 +148,9 @@ class Study(Written):
             yield from self._refers_to_phases(name, model)
             if model.regions is not None and not self.is_of_regions(model.regions):
                 yield _fault(f"model '{name}': '{model.regions}' is no set of regions", *at, "regions")
+            if model.censoring == "weights" and not isinstance(self.outcome, EventOutcome):
+                message = f"model '{name}' weighs for the censored, and the outcome has no times (time_to_event)"
+                yield _fault(message, *at, "censoring")
             if model.split is not None and model.split not in self.splits:
                 yield _fault(f"model '{name}' uses split '{model.split}', which [splits] lacks", *at, "split")
         for fault in criteria_faults(self.criteria, has_reference=self.has_reference_dates):
@@ -297,6 +300,12 @@ class Study(Written):
     def base_of(self, model: str) -> str:
         """Return the name of the zoo's member that a model is built from: its base, or its own name."""
         return self.settings_of(model).base or model
+
+    def weighs_the_censored(self, model: str) -> bool:
+        """Return whether a model is fitted with weights for those who were censored before the horizon."""
+        if not isinstance(self.outcome, EventOutcome):
+            return False
+        return (self.settings_of(model).censoring or self.outcome.censoring) == "weights"
 
     def stored_patient(self, pseudonym: Pseudonym) -> str:
         """Return the pseudonym as the store knows it."""

@@ -8,6 +8,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, mod
 
 from schemas.keys import FeatureSetReference, Name
 from schemas.study.networks import NetworkSettings
+from schemas.study.outcomes import Censoring
 from schemas.study.thresholds import Threshold
 from schemas.written.values import Written
 
@@ -95,6 +96,8 @@ class ModelSettings(Written):
     any that is missing, in every training fold, and adds, for each phase that patients lack, a column that says who."""
     threshold: Threshold = "youden"
     """Where the cut on the probability comes from: see `schemas.study.thresholds`."""
+    censoring: Censoring | None = None
+    """How it is fitted where patients are censored before the horizon; as the outcome says where absent."""
     network: NetworkSettings | None = None
     """For networks: how they are trained; the paper's way where it is left out."""
     variables: dict[Name, Name] = Field(default_factory=dict)
@@ -116,7 +119,7 @@ class ModelSettings(Written):
         # A model without them is on record as it was before they could be said. A variant that says them says so to its
         # base's table, which may say something else.
         values: dict[str, Any] = written(self)
-        defaults = {"base": None, "threshold": "youden", "missing_phases": "exclude"}
+        defaults = {"base": None, "threshold": "youden", "missing_phases": "exclude", "censoring": None}
         said = self.model_fields_set if self.base is not None else frozenset()
         left_out = {name for name, default in defaults.items() if getattr(self, name) == default and name not in said}
         return {name: value for name, value in values.items() if name not in left_out}

@@ -11,7 +11,11 @@ from schemas.keys import Name
 from schemas.written.levels import Levels, levels_fault
 from schemas.written.values import Written
 
-__all__ = ["BinaryOutcome", "ColumnSplit", "EventOutcome", "StratifiedSplit"]
+__all__ = ["BinaryOutcome", "Censoring", "ColumnSplit", "EventOutcome", "StratifiedSplit"]
+
+Censoring = Literal["complete-cases", "weights"]
+"""How models are fitted where patients are censored before the horizon: to those with a label as they are, or each with
+the weight of those like them who lost theirs."""
 
 
 class BinaryOutcome(Written):
@@ -37,7 +41,7 @@ class EventOutcome(Written):
     1: event at or before the horizon. 0: free of it beyond the horizon. No label: censored before.
     """
 
-    declared_later: ClassVar[frozenset[str]] = frozenset({"positive", "negative"})
+    declared_later: ClassVar[frozenset[str]] = frozenset({"positive", "negative", "censoring"})
 
     kind: Literal["time_to_event"]
     name: Name
@@ -49,6 +53,8 @@ class EventOutcome(Written):
     time: str
     unit: UcumUnit
     horizon: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    censoring: Censoring = "complete-cases"
+    """How the study's models are fitted; a model may say otherwise."""
 
     @model_validator(mode="after")
     def _has_two_sides_or_none(self) -> Self:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from zoo.evaluation.intervals import Interval
 from zoo.evaluation.repeated import OutOfFold, out_of_fold_estimate
 from zoo.tables.inputs import ModelInputs
 
-__all__ = ["control_row", "permuted_labels", "shuffled_set", "split_fold", "with_shuffled_set"]
+__all__ = ["control_row", "label_donors", "permuted_labels", "shuffled_set", "split_fold", "with_shuffled_set"]
 
 
 def permuted_labels(labels: Mapping[str, int], groups: Mapping[str, str], *, seed: int) -> dict[str, int]:
@@ -35,12 +35,18 @@ def permuted_labels(labels: Mapping[str, int], groups: Mapping[str, str], *, see
     seed : int
         Draws the permutation; the order of the patients does not matter.
     """
+    return {patient: labels[donor] for patient, donor in label_donors(labels, groups, seed=seed).items()}
+
+
+def label_donors(patients: Iterable[str], groups: Mapping[str, str], *, seed: int) -> dict[str, str]:
+    """Return whose label each patient is given by `permuted_labels`, of which it takes ``groups`` and ``seed``."""
     random = np.random.default_rng(seed)
-    found: dict[str, int] = {}
-    for group in sorted({groups.get(patient, "") for patient in labels}):
-        patients = sorted(patient for patient in labels if groups.get(patient, "") == group)
-        drawn = random.permutation([labels[patient] for patient in patients])
-        found |= {patient: int(label) for patient, label in zip(patients, drawn, strict=True)}
+    members: dict[str, list[str]] = {}
+    for patient in sorted(patients):
+        members.setdefault(groups.get(patient, ""), []).append(patient)
+    found: dict[str, str] = {}
+    for _, group in sorted(members.items()):
+        found |= zip(group, (group[at] for at in random.permutation(len(group))), strict=True)
     return found
 
 

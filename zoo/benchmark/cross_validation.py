@@ -17,6 +17,8 @@ from store.history.snapshot import Snapshot
 from store.rows.datasets import PinnedDataset
 from zoo.benchmark.fold_fits import FitTask, Recipe
 from zoo.benchmark.folds import Fold
+from zoo.censoring.follow_up import FollowUp, follow_up
+from zoo.censoring.weights import censoring_weights
 from zoo.models.training import RANDOM_STATE, library_versions
 from zoo.radiomics.landmarks import refuse_judging_who_taught_landmarks
 from zoo.registry import study_spec
@@ -78,6 +80,7 @@ def plan_cross_validation(
     readings_of: Mapping[str, str] | None = None,
     embeds: bool = False,
     person_of: Mapping[str, str] | None = None,
+    donors: Mapping[str, Mapping[str, str]] | None = None,
 ) -> CrossValidation:
     """Plan the fits that judge models on folds: pin the tables, and return who trains and who is judged.
 
@@ -108,6 +111,8 @@ def plan_cross_validation(
         Also ask the models, which are networks, for the embeddings of the judged.
     person_of : mapping of str to str, optional
         The person behind each pseudonym that shares one; pseudonyms of one person are held out together.
+    donors : mapping of str to mapping, optional
+        By split, whose label each patient is given, where labels are permuted: whose follow-up goes with it.
 
     Raises
     ------
@@ -141,12 +146,15 @@ def plan_cross_validation(
             if read not in readings:
                 readings[read] = repeated_readings(snapshot, study, read)
             stable[model] = _Stable(readings[read], inputs.minimum_icc, inputs.icc_bound, inputs.phases)
+    weighted = frozenset(model for model in models if study.weighs_the_censored(model))
+    followed = follow_up(snapshot, study) if weighted else None
     tasks: list[FitTask] = []
     task_of: dict[tuple[str, int], FitTask] = {}
     known = person_of or {}
     for split, of_split in recipes.items():
         for fold in folds[split]:
             left_out = _left_out(of_split, stable, fold)
+            weights = _fold_weights(followed, fold, (donors or {}).get(split, {}))
             people = {patient: known[patient] for patient in fold.training if patient in known}
             for together in _fitted_together(of_split, networks):
                 names = [recipe.model for recipe in together]
@@ -160,10 +168,19 @@ def plan_cross_validation(
                     embeds=embeds,
                     thresholds={name: study.settings_of(name).threshold for name in names if with_thresholds},
                     person_of=people,
+                    weights=weights,
+                    weighted=weighted.intersection(names) if weights else frozenset(),
                 )
                 tasks.append(task)
                 task_of |= {(name, fold.number): task for name in names}
     return CrossValidation(labels, split_of, folds, tuple(tasks), task_of, tuple(pinned.values()), networks)
+
+
+def _fold_weights(followed: FollowUp | None, fold: Fold, donors: Mapping[str, str]) -> dict[str, float]:
+    """Return what a fold's training patients weigh; nothing where nobody lost a label, or no model asks."""
+    if followed is None or not followed.censored:
+        return {}
+    return dict(censoring_weights(followed.of_others(donors), fold.training).by_patient)
 
 
 def _fitted_together(recipes: Sequence[Recipe], networks: frozenset[str]) -> list[list[Recipe]]:

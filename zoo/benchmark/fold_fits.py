@@ -17,6 +17,7 @@ from sklearn.base import BaseEstimator, clone
 from schemas.documents.fit_result import FitResult
 from schemas.keys import sha256_of_json
 from schemas.study.thresholds import Threshold
+from zoo.censoring.weights import fit_weights
 from zoo.logistic.firth import leave_out_intervals
 from zoo.models.operating_point import operating_point
 from zoo.models.summary import model_summary
@@ -67,6 +68,10 @@ class FitTask:
     """By model, the rule of the threshold that is also given; none where nobody asks for it."""
     person_of: Mapping[str, str] = field(default_factory=dict)
     """The person behind each training patient's pseudonym that shares one; they are held out together."""
+    weights: Mapping[str, float] = field(default_factory=dict)
+    """What each training patient weighs for those who lost their label, told from these patients and the censored."""
+    weighted: frozenset[str] = frozenset()
+    """The models that are fitted with these weights."""
 
     @cached_property
     def key(self) -> str:
@@ -82,6 +87,7 @@ class FitTask:
                 **({"embeds": True} if self.embeds else {}),
                 **({"thresholds": {n: repr(rule) for n, rule in self.thresholds.items()}} if self.thresholds else {}),
                 **({"person_of": dict(self.person_of)} if self.person_of else {}),
+                **({"weights": dict(self.weights), "weighted": sorted(self.weighted)} if self.weighted else {}),
             }
         )
 
@@ -112,7 +118,17 @@ def _fitted(task: FitTask, recipe: Recipe, shared: SharedFits) -> FitResult:
     place = f"fold {task.fold}"
     unfitted, inputs = shared.sharing(recipe.estimator), training.select(columns)
     people = [task.person_of.get(patient, patient) for patient in training["patient"]]
-    estimator = fit_model(clone(unfitted), inputs, labels, model=recipe.model, place=place, hint=_HINT, people=people)
+    weights = fit_weights(task.weights, training["patient"]) if recipe.model in task.weighted else None
+    estimator = fit_model(
+        clone(unfitted),
+        inputs,
+        labels,
+        model=recipe.model,
+        place=place,
+        hint=_HINT,
+        people=people,
+        weights=weights,
+    )
     found: FitResult = {"probabilities": {}, "selected": _selected(estimator)}
     if judged.height:
         values = label_probabilities(estimator, judged.select(columns), model=recipe.model, place=place)
@@ -130,6 +146,7 @@ def _fitted(task: FitTask, recipe: Recipe, shared: SharedFits) -> FitResult:
             place=place,
             hint=_HINT,
             with_spread=False,
+            weights=weights,
         )
         found["threshold"] = point.threshold
         rows, values = list(point.held_out), np.array(list(point.held_out.values()))

@@ -27,7 +27,9 @@ def cuts_between(scores: ArrayLike) -> NDArray[np.float64]:
     return np.concatenate([distinct[:1], np.where(midpoints > below, midpoints, above)])
 
 
-def youden_threshold(labels: ArrayLike, scores: ArrayLike, cuts: ArrayLike | None = None) -> float:
+def youden_threshold(
+    labels: ArrayLike, scores: ArrayLike, cuts: ArrayLike | None = None, weights: ArrayLike | None = None
+) -> float:
     """Return the cut ``c`` that, applied as ``score >= c``, has the largest Youden index on these patients.
 
     The index is sensitivity + specificity - 1. Of several cuts with the same index the lowest is taken: the more
@@ -42,6 +44,8 @@ def youden_threshold(labels: ArrayLike, scores: ArrayLike, cuts: ArrayLike | Non
     cuts : array_like of shape (n_cuts,), optional
         The cuts to choose from, rising; `cuts_between` the scores where absent. Out-of-fold scores are those of other
         fits: a cut between two of them may lie beside all scores that the model itself can give.
+    weights : array_like of shape (n_patients,), optional
+        How much each patient counts in both shares; alike where absent.
 
     Raises
     ------
@@ -54,6 +58,11 @@ def youden_threshold(labels: ArrayLike, scores: ArrayLike, cuts: ArrayLike | Non
     """
     positive, values = labelled_scores(labels, scores)
     tried = cuts_between(values) if cuts is None else np.asarray(cuts, dtype=np.float64)
+    if weights is not None:
+        counts = np.asarray(weights, dtype=np.float64)
+        shares = [_called_share(values[of], counts[of], tried) for of in (positive, ~positive)]
+        # Sums of weights in another order differ by their rounding, which decides no tie.
+        return float(tried[int(np.round(shares[0] - shares[1], 12).argmax())])
     found, alarms = _called(values[positive], tried), _called(values[~positive], tried)
     # The index times m n, in whole numbers, so that ties are ties.
     index = found * int((~positive).sum()) - alarms * int(positive.sum())
@@ -65,8 +74,22 @@ def _called(scores: NDArray[np.float64], cuts: NDArray[np.float64]) -> NDArray[n
     return len(scores) - np.searchsorted(np.sort(scores), cuts, side="left")
 
 
+def _called_share(
+    scores: NDArray[np.float64], weights: NDArray[np.float64], cuts: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return which share of the weights the scores at or above each cut have."""
+    order = np.argsort(scores)
+    below = np.concatenate([[0.0], np.cumsum(weights[order])])
+    found: NDArray[np.float64] = 1.0 - below[np.searchsorted(scores[order], cuts, side="left")] / below[-1]
+    return found
+
+
 def sensitivity_threshold(
-    labels: ArrayLike, scores: ArrayLike, sensitivity: float, cuts: ArrayLike | None = None
+    labels: ArrayLike,
+    scores: ArrayLike,
+    sensitivity: float,
+    cuts: ArrayLike | None = None,
+    weights: ArrayLike | None = None,
 ) -> float:
     """Return the highest cut ``c`` that, applied as ``score >= c``, finds at least this share of patients of label 1.
 
@@ -80,6 +103,8 @@ def sensitivity_threshold(
         Above 0, at most 1.
     cuts : array_like of shape (n_cuts,), optional
         The cuts to choose from, rising; the lowest one where none finds so many. The scores themselves where absent.
+    weights : array_like of shape (n_patients,), optional
+        How much each patient counts in the share; alike where absent.
 
     Raises
     ------
@@ -89,12 +114,20 @@ def sensitivity_threshold(
     positive, values = labelled_scores(labels, scores)
     tried = np.unique(values[positive]) if cuts is None else np.asarray(cuts, dtype=np.float64)
     # A share that is a rounding short of it is enough.
+    if weights is not None:
+        counts = np.asarray(weights, dtype=np.float64)
+        enough = _called_share(values[positive], counts[positive], tried) >= sensitivity - 1e-9
+        return float(tried[np.flatnonzero(enough)[-1]] if enough.any() else tried[0])
     reached = _called(values[positive], tried) >= sensitivity * int(positive.sum()) - 1e-9
     return float(tried[np.flatnonzero(reached)[-1]] if reached.any() else tried[0])
 
 
 def chosen_threshold(
-    rule: Threshold, labels: ArrayLike, probabilities: ArrayLike, cuts: ArrayLike | None = None
+    rule: Threshold,
+    labels: ArrayLike,
+    probabilities: ArrayLike,
+    cuts: ArrayLike | None = None,
+    weights: ArrayLike | None = None,
 ) -> float:
     """Return the cut that a rule gives on patients whom the model had not seen.
 
@@ -108,6 +141,8 @@ def chosen_threshold(
         Of label 1.
     cuts : array_like of shape (n_cuts,), optional
         Those that tell the model's own probabilities apart, where these are of other fits.
+    weights : array_like of shape (n_patients,), optional
+        How much each patient counts; alike where absent.
 
     Notes
     -----
@@ -119,18 +154,22 @@ def chosen_threshold(
     if isinstance(rule, CostThreshold):
         return 1 / (1 + rule.missed_cost)
     if isinstance(rule, SensitivityThreshold):
-        return sensitivity_threshold(labels, probabilities, rule.sensitivity, cuts)
-    return youden_threshold(labels, probabilities, cuts)
+        return sensitivity_threshold(labels, probabilities, rule.sensitivity, cuts, weights)
+    return youden_threshold(labels, probabilities, cuts, weights)
 
 
 def threshold_spread(
-    rule: Threshold, labels: ArrayLike, probabilities: ArrayLike, cuts: ArrayLike | None = None
+    rule: Threshold,
+    labels: ArrayLike,
+    probabilities: ArrayLike,
+    cuts: ArrayLike | None = None,
+    weights: ArrayLike | None = None,
 ) -> Interval | None:
     """Return the 2.5th and 97.5th percentile of a rule's cut over bootstrap draws of the patients, within labels.
 
     Parameters
     ----------
-    rule, labels, probabilities, cuts
+    rule, labels, probabilities, cuts, weights
         As `chosen_threshold` takes them.
 
     Returns
@@ -146,6 +185,7 @@ def threshold_spread(
     found = []
     for _ in range(_DRAWS):
         drawn = np.concatenate([random.choice(rows, len(rows)) for rows in of])
-        found.append(chosen_threshold(rule, target[drawn], values[drawn], cuts))
+        counts = None if weights is None else np.asarray(weights, dtype=np.float64)[drawn]
+        found.append(chosen_threshold(rule, target[drawn], values[drawn], cuts, counts))
     low, high = np.percentile(found, [2.5, 97.5])
     return Interval(float(low), float(high))

@@ -18,6 +18,7 @@ from zoo.logistic.missing_values import MissingValuesError, refuse_missing
 from zoo.logistic.two_classes import two_classes
 from zoo.logistic.wald import FactorEffect
 from zoo.self_description import LinearView
+from zoo.weighting.sums import patient_weights
 
 __all__ = [
     "ClinicalLogisticRegression",
@@ -121,7 +122,7 @@ class ClinicalLogisticRegression(BackwardElimination, ClassifierMixin, BaseEstim
         tags.classifier_tags.poor_score = True
         return tags
 
-    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
+    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Return self, fitted to complete data, or with ``impute`` to data it completes.
 
         Parameters
@@ -130,6 +131,9 @@ class ClinicalLogisticRegression(BackwardElimination, ClassifierMixin, BaseEstim
             Array, pandas or polars frame; one factor per column.
         y : array-like of shape (n_patients,)
             Two classes.
+        sample_weight : array-like of shape (n_patients,), optional
+            How much each patient counts. Wald's tests and intervals then have robust errors; Firth's are those of as
+            many patients as the weights add up to; values put in for missing ones know no weights.
 
         Raises
         ------
@@ -147,18 +151,19 @@ class ClinicalLogisticRegression(BackwardElimination, ClassifierMixin, BaseEstim
             self.fill_ = fill_values(table)
         table = self.completed(table)
         self.classes_, target = two_classes(labels)
+        weights = patient_weights(sample_weight, len(target))
 
         self.univariable_: list[FactorEffect] = []
         self.excluded_: list[ExcludedFactor] = []
         self.notes_: list[str] = []
         screened: dict[int, float] = {}
         for column, name in enumerate(names):
-            effect = self._univariable_effect(table[:, column], target, name)
+            effect = self._univariable_effect(table[:, column], target, name, weights)
             if effect is not None:
                 self.univariable_.append(effect)
                 if effect.p < self.alpha_univariable:
                     screened[column] = effect.p
-        self._eliminate(table, target, names, screened)
+        self._eliminate(table, target, names, screened, weights)
         return self
 
     def completed(self, table: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -173,6 +178,10 @@ class ClinicalLogisticRegression(BackwardElimination, ClassifierMixin, BaseEstim
             return filled(table, self.fill_)
         refuse_missing(table, self._names())
         return table
+
+    def unweighted(self) -> tuple[str, ...]:
+        """Return that imputation counts all patients alike, where there is one."""
+        return ("values put in for missing ones",) if self.impute else ()
 
     def summary(self, labels: ArrayLike | None = None) -> ModelSummary:
         """Return both rounds of tests, what they removed, and the notes."""

@@ -12,6 +12,7 @@ from zoo.logistic.events_per_variable import few_events_note
 from zoo.logistic.firth import firth_fit
 from zoo.logistic.separation import is_constant, separates, separating_direction, standardised
 from zoo.logistic.wald import FactorEffect, FitMethod, LogisticFit, factor_effects, wald_fit
+from zoo.weighting.sums import class_sizes
 
 __all__ = ["BackwardElimination", "EliminationStep", "ExcludedFactor"]
 
@@ -74,7 +75,7 @@ class BackwardElimination:
         self.excluded_.append(ExcludedFactor(factor, kind, reason))
 
     def _univariable_effect(
-        self, values: NDArray[np.float64], target: NDArray[np.intp], name: str
+        self, values: NDArray[np.float64], target: NDArray[np.intp], name: str, weights: NDArray[np.float64] | None
     ) -> FactorEffect | None:
         if is_constant(values):
             self._exclude(name, "constant", "it has one value in all training patients")
@@ -82,9 +83,9 @@ class BackwardElimination:
         if separates(values, target):
             low, high = self.classes_
             self._note_separation(f"'{name}' separates class {low} from class {high}")
-            fit = firth_fit(values[:, None], target)
+            fit = firth_fit(values[:, None], target, weights)
         else:
-            fit = wald_fit(values[:, None], target)
+            fit = wald_fit(values[:, None], target, weights)
         if fit is None:
             self._exclude(name, "not estimable", "the univariable likelihood did not converge")
             return None
@@ -96,6 +97,7 @@ class BackwardElimination:
         target: NDArray[np.intp],
         names: Sequence[str],
         screened: dict[int, float],
+        weights: NDArray[np.float64] | None,
     ) -> None:
         kept = self._independent(X, names, screened)
         self.steps_: list[EliminationStep] = []
@@ -103,7 +105,7 @@ class BackwardElimination:
         self.notes_ += [] if note is None else [note]
         fit: LogisticFit | None = None
         while kept:
-            fit = self._multivariable_fit(X[:, kept], target, [names[column] for column in kept])
+            fit = self._multivariable_fit(X[:, kept], target, [names[column] for column in kept], weights)
             if fit is None:
                 out = max(kept, key=lambda column: screened[column])
                 self._exclude(names[out], "not estimable", "the multivariable likelihood did not converge")
@@ -124,20 +126,24 @@ class BackwardElimination:
             self.intercept_ = np.array([fit.intercept])
             self.multivariable_ = factor_effects(self.factors_, fit)
         else:
-            events = int(target.sum())
-            self.intercept_ = np.array([np.log(events / (len(target) - events))])
+            others, events = class_sizes(target, weights)
+            self.intercept_ = np.array([np.log(events / others)])
 
     def _multivariable_fit(
-        self, X: NDArray[np.float64], target: NDArray[np.intp], names: Sequence[str]
+        self,
+        X: NDArray[np.float64],
+        target: NDArray[np.intp],
+        names: Sequence[str],
+        weights: NDArray[np.float64] | None,
     ) -> LogisticFit | None:
         direction = separating_direction(X, target)
         if direction is None:
-            return wald_fit(X, target)
+            return wald_fit(X, target, weights)
         involved = [f"'{name}'" for name, moves in zip(names, direction, strict=True) if moves]
         # One that separates alone was named when it was screened.
         if len(involved) > 1:
             self._note_separation(f"{', '.join(involved)} together separate the classes")
-        return firth_fit(X, target)
+        return firth_fit(X, target, weights)
 
     def _note_separation(self, what: str) -> None:
         note = f"{what}: Firth's method gives the estimate; see whether it is strong or a leak"

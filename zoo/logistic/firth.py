@@ -54,7 +54,9 @@ class _Maximum:
     log_likelihood: float
 
 
-def firth_fit(X: NDArray[np.float64], target: NDArray[np.intp]) -> LogisticFit | None:
+def firth_fit(
+    X: NDArray[np.float64], target: NDArray[np.intp], weights: NDArray[np.float64] | None = None
+) -> LogisticFit | None:
     """Return the fit of Firth's penalised logistic regression, None where the iteration does not converge.
 
     Maximises ``l*(b) = sum_i y_i log(p_i) + (1 - y_i) log(1 - p_i) + log(det I(b)) / 2``, the likelihood times
@@ -72,6 +74,8 @@ def firth_fit(X: NDArray[np.float64], target: NDArray[np.intp]) -> LogisticFit |
         No column constant, none a combination of others.
     target : ndarray of shape (n_patients,)
         0 or 1, both present.
+    weights : ndarray of shape (n_patients,), optional
+        How much each counts, in the likelihood and in its penalty: one of weight 2 as two alike.
 
     References
     ----------
@@ -81,10 +85,11 @@ def firth_fit(X: NDArray[np.float64], target: NDArray[np.intp]) -> LogisticFit |
     # Jeffreys' prior does not depend on units, but Newton's linear algebra does.
     columns, centre, scale = standardised(X)
     design = np.column_stack([np.ones(len(X)), columns])
-    best = _highest(design, target)
+    counts = np.ones(len(X)) if weights is None else weights
+    best = _highest(design, target, counts)
     if best is None:
         return None
-    profiles = [_profile(design, target, best, column) for column in range(1, design.shape[1])]
+    profiles = [_profile(design, target, counts, best, column) for column in range(1, design.shape[1])]
     found = [profile for profile in profiles if profile is not None]
     if len(found) < len(profiles):
         return None
@@ -101,7 +106,10 @@ def firth_fit(X: NDArray[np.float64], target: NDArray[np.intp]) -> LogisticFit |
 
 
 def penalised_log_likelihood(
-    coefficients: NDArray[np.float64], design: NDArray[np.float64], target: NDArray[np.intp]
+    coefficients: NDArray[np.float64],
+    design: NDArray[np.float64],
+    target: NDArray[np.intp],
+    weights: NDArray[np.float64] | None = None,
 ) -> float:
     """Return the log likelihood of a logistic regression with Jeffreys' prior.
 
@@ -113,36 +121,46 @@ def penalised_log_likelihood(
         The first column is 1.
     target : ndarray of shape (n_patients,)
         0 or 1.
+    weights : ndarray of shape (n_patients,), optional
+        How much each counts; alike where absent.
     """
+    counts = np.ones(len(design)) if weights is None else weights
     log_odds = design @ coefficients
-    root = np.diag(np.linalg.qr(design * np.sqrt(expit(log_odds) * expit(-log_odds))[:, None], mode="r"))
-    return _penalised(log_odds, root, target)
+    root = np.diag(np.linalg.qr(design * np.sqrt(counts * expit(log_odds) * expit(-log_odds))[:, None], mode="r"))
+    return _penalised(log_odds, root, target, counts)
 
 
-def _penalised(log_odds: NDArray[np.float64], root: NDArray[np.float64], target: NDArray[np.intp]) -> float:
+def _penalised(
+    log_odds: NDArray[np.float64], root: NDArray[np.float64], target: NDArray[np.intp], counts: NDArray[np.float64]
+) -> float:
     """Return the penalised log likelihood, given the diagonal of a triangular root of the information."""
     diagonal = np.abs(root)
     if diagonal.min() <= np.finfo(float).eps * diagonal.max():
         return -np.inf
-    return float(-np.logaddexp(0.0, np.where(target == 1, -log_odds, log_odds)).sum() + np.log(diagonal).sum())
+    losses = counts * np.logaddexp(0.0, np.where(target == 1, -log_odds, log_odds))
+    return float(-losses.sum() + np.log(diagonal).sum())
 
 
-def _highest(design: NDArray[np.float64], target: NDArray[np.intp]) -> _Maximum | None:
+def _highest(design: NDArray[np.float64], target: NDArray[np.intp], counts: NDArray[np.float64]) -> _Maximum | None:
     """Return the maximum that is nearest to no effect, or a higher one beyond it.
 
     A factor of many values that separates completely may have two.
     """
-    nearest = _maximum(design, target, np.zeros(design.shape[1]))
+    nearest = _maximum(design, target, counts, np.zeros(design.shape[1]))
     if nearest is None:
         return None
-    beyond = [_maximum(design, target, factor * nearest.coefficients) for factor in (3.0, 9.0)]
+    beyond = [_maximum(design, target, counts, factor * nearest.coefficients) for factor in (3.0, 9.0)]
     return max(
         [nearest, *(each for each in beyond if each is not None)], key=lambda each: round(each.log_likelihood, 6)
     )
 
 
 def _maximum(
-    design: NDArray[np.float64], target: NDArray[np.intp], start: NDArray[np.float64], fixed: int | None = None
+    design: NDArray[np.float64],
+    target: NDArray[np.intp],
+    counts: NDArray[np.float64],
+    start: NDArray[np.float64],
+    fixed: int | None = None,
 ) -> _Maximum | None:
     """Return the maximum over all coefficients but the fixed one.
 
@@ -157,10 +175,10 @@ def _maximum(
         log_odds = design @ coefficients
         probability = expit(log_odds)
         # By QR: the information itself is too nearly singular far out.
-        basis, root = np.linalg.qr(design * np.sqrt(probability * expit(-log_odds))[:, None])
+        basis, root = np.linalg.qr(design * np.sqrt(counts * probability * expit(-log_odds))[:, None])
         leverage = (basis**2).sum(axis=1)
-        score = design[:, free].T @ (target - probability + leverage * (0.5 - probability))
-        return -_penalised(log_odds, np.diag(root), target), -score
+        score = design[:, free].T @ (counts * (target - probability) + leverage * (0.5 - probability))
+        return -_penalised(log_odds, np.diag(root), target, counts), -score
 
     if not np.isfinite(depth(start[free])[0]):
         return None
@@ -174,14 +192,19 @@ def _maximum(
 
 
 def _profile(
-    design: NDArray[np.float64], target: NDArray[np.intp], best: _Maximum, column: int
+    design: NDArray[np.float64],
+    target: NDArray[np.intp],
+    counts: NDArray[np.float64],
+    best: _Maximum,
+    column: int,
 ) -> tuple[float, float, float] | None:
     """Return a coefficient's interval and p value from its profile, None where a constrained fit does not converge."""
     estimate = float(best.coefficients[column])
 
     @cache  # the ends of a search are asked for twice, its beginning by both searches
     def ratio(value: float) -> float:
-        tops = [_maximum(design, target, start, fixed=column) for start in _starts(best.coefficients, column, value)]
+        starts = _starts(best.coefficients, column, value)
+        tops = [_maximum(design, target, counts, start, fixed=column) for start in starts]
         heights = [top.log_likelihood for top in tops if top is not None]
         if not heights:
             raise ArithmeticError("the constrained likelihood did not converge")

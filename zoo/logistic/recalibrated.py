@@ -22,6 +22,8 @@ from zoo.logistic.person_folds import person_folds
 from zoo.logistic.sigmoid import rising_sigmoid
 from zoo.logistic.two_classes import two_classes
 from zoo.self_description import Completing, Recalibration, Score, scores_of
+from zoo.weighting.steps import fit_options
+from zoo.weighting.sums import parts, patient_weights
 
 __all__ = ["FEWEST_OF_A_BATCH", "RecalibratedClassifier"]
 
@@ -118,7 +120,13 @@ class RecalibratedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
         tags.classifier_tags.multi_class = False
         return tags
 
-    def fit(self, X: ArrayLike, y: ArrayLike, groups: ArrayLike | None = None) -> Self:
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        groups: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
         """Return self, tuned, fitted and recalibrated.
 
         Parameters
@@ -129,6 +137,9 @@ class RecalibratedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
             Two classes.
         groups : array-like of shape (n_patients,), optional
             Who a row is of: rows of one person are held out together.
+        sample_weight : array-like of shape (n_patients,), optional
+            How much each patient counts: in every step that takes weights, in what combinations are compared by, and
+            in the sigmoid.
 
         Raises
         ------
@@ -143,17 +154,20 @@ class RecalibratedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
         table, labels = indexable(X, labels)
         self.classes_, target = two_classes(labels)
         people = None if groups is None else [str(each) for each in np.asarray(groups)]
-        tried, every = self._scores_of_folds(table, target, people)
+        weights = patient_weights(sample_weight, len(target))
+        tried, every = self._scores_of_folds(table, target, people, weights)
         rows = np.flatnonzero(~np.isnan(every).any(axis=(0, 1)))
         if len(np.unique(target[rows])) < 2:
             raise ValueError("the patients whom inner folds can hold out have one label only")
         scores, truth = every[:, :, rows].reshape(len(tried), -1), np.tile(target[rows], self.repeats)
-        chosen = int(np.argmin([self._loss(each, truth) for each in scores]))
+        counts = None if weights is None else np.tile(weights[rows], self.repeats)
+        chosen = int(np.argmin([self._loss(each, truth, counts) for each in scores]))
         self.best_params_: dict[str, Any] = dict(tried[chosen])
         whole = clone(self.estimator)
         _last(whole).set_params(**self.best_params_)
-        self.estimator_ = whole.fit(table, target)
-        sigmoid = rising_sigmoid(scores[chosen], scores_of(self.estimator_, table, self.scores), truth)
+        self.estimator_ = whole.fit(table, target, **fit_options(whole, weights))
+        own = scores_of(self.estimator_, table, self.scores)
+        sigmoid = rising_sigmoid(scores[chosen], own, truth, counts, weights)
         self.slope_, self.intercept_ = sigmoid.slope, sigmoid.intercept
         self.unconstrained_slope_ = sigmoid.unconstrained_slope
         self.held_out_rows_ = rows
@@ -162,7 +176,7 @@ class RecalibratedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
         return self
 
     def _scores_of_folds(
-        self, table: Any, target: NDArray[np.intp], people: Sequence[str] | None
+        self, table: Any, target: NDArray[np.intp], people: Sequence[str] | None, weights: Floats | None
     ) -> tuple[list[dict[str, Any]], Floats]:
         """Return the combinations, and each one's scores of every patient in each draw of the folds, NaN where none."""
         draws = range(self.random_state, self.random_state + self.repeats)
@@ -176,10 +190,11 @@ class RecalibratedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
         every = np.full((len(tried), self.repeats, len(target)), np.nan)
         for draw, training, judged in folds:
             try:
-                every[:, draw, judged] = self._held_out_scores(table, target, training, judged, tried)
+                every[:, draw, judged] = self._held_out_scores(table, target, training, judged, tried, weights)
             except (ValueError, ContractError) as error:
                 # What cannot be fitted to all patients either is no fault of the fold.
-                clone(self.estimator).fit(table, target)
+                whole = clone(self.estimator)
+                whole.fit(table, target, **fit_options(whole, weights))
                 rarer = int(np.bincount(target[training], minlength=2).min())
                 left = f"an inner fold leaves {rarer} patients of the rarer label to fit to"
                 if isinstance(error, ContractError):
@@ -205,6 +220,7 @@ class RecalibratedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
         training: NDArray[np.intp],
         judged: NDArray[np.intp],
         tried: Sequence[Mapping[str, Any]],
+        weights: Floats | None,
     ) -> Floats:
         """Return the scores of one fold's patients, a row for each combination."""
         seen, unseen, own = _safe_indexing(table, training), _safe_indexing(table, judged), target[training]
@@ -216,21 +232,31 @@ class RecalibratedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
                 [*clone(self.estimator[:-1]).steps, ("selected", "passthrough")], memory=self.estimator.memory
             )
         with leave_out_intervals():
+            counts = parts(weights, training)
             if before is not None:
-                seen, unseen = before.fit_transform(seen, own), before.transform(unseen)
+                seen, unseen = before.fit_transform(seen, own, **fit_options(before, counts)), before.transform(unseen)
+            options = fit_options(last, counts)
             return np.stack(
-                [scores_of(clone(last).set_params(**each).fit(seen, own), unseen, self.scores) for each in tried]
+                [
+                    scores_of(clone(last).set_params(**each).fit(seen, own, **options), unseen, self.scores)
+                    for each in tried
+                ]
             )
 
-    def _loss(self, scores: Floats, target: NDArray[np.intp]) -> float:
+    def _loss(self, scores: Floats, target: NDArray[np.intp], weights: Floats | None) -> float:
         if self.scores == "decision":
-            return float(np.logaddexp(0.0, np.where(target == 1, -scores, scores)).sum())
-        probabilities = scores if self.scores == "probability" else expit(scores)
-        return float(((probabilities - target) ** 2).sum())
+            losses = np.logaddexp(0.0, np.where(target == 1, -scores, scores))
+        else:
+            losses = ((scores if self.scores == "probability" else expit(scores)) - target) ** 2
+        return float((losses if weights is None else weights * losses).sum())
 
     def fitted_parts(self) -> tuple[BaseEstimator]:
         """Return what was fitted to all patients."""
         return (self.estimator_,)
+
+    def unweighted(self) -> tuple[BaseEstimator]:
+        """Return what is fitted: tuning and sigmoid take weights."""
+        return (self.estimator,)
 
     def recalibration(self) -> Recalibration:
         """Return what was fitted to all patients, and the line from its scores to log odds."""

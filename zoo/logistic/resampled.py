@@ -30,7 +30,7 @@ class WeightedFits(NamedTuple):
     infinity, close to what the likelihood of separated classes grows towards."""
 
 
-def logistic_fit(design: Floats, positive: NDArray[np.bool_]) -> Floats | None:
+def logistic_fit(design: Floats, positive: NDArray[np.bool_], weights: Floats | None = None) -> Floats | None:
     """Return the maximum likelihood coefficients of all patients, None where the search finds no end.
 
     Large log odds alone do not end the search: predictions may be extreme and overlap all the same. Whether the
@@ -42,9 +42,13 @@ def logistic_fit(design: Floats, positive: NDArray[np.bool_]) -> Floats | None:
         With a column of ones where an intercept is wanted.
     positive : ndarray of bool of shape (n_patients,)
         The outcome.
+    weights : ndarray of shape (n_patients,), optional
+        How much each counts; alike where absent.
     """
-    weights, start = np.ones((1, len(design))), np.zeros(design.shape[1])
-    found = _fits(design, positive, weights, start, certain=np.inf, most_steps=_MOST_STEPS_OF_ALL)
+    counts, start = np.ones((1, len(design))), np.zeros(design.shape[1])
+    if weights is not None:
+        counts = weights[None]
+    found = _fits(design, positive, counts, start, certain=np.inf, most_steps=_MOST_STEPS_OF_ALL)
     return found.coefficients[0] if found.has_maximum[0] else None
 
 

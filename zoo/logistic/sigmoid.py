@@ -10,6 +10,7 @@ from scipy.optimize import brentq, minimize
 from scipy.special import expit, logit
 
 from zoo.logistic.separation import is_constant
+from zoo.weighting.sums import class_sizes, means, spreads
 
 __all__ = ["LEAST_SLOPE", "RisingSigmoid", "calibrated_intercept", "rising_sigmoid"]
 
@@ -35,7 +36,13 @@ class RisingSigmoid:
         return np.asarray(self.intercept + self.slope * scores, dtype=np.float64)
 
 
-def rising_sigmoid(held_out: Floats, own: Floats, target: NDArray[np.intp]) -> RisingSigmoid:
+def rising_sigmoid(
+    held_out: Floats,
+    own: Floats,
+    target: NDArray[np.intp],
+    weights: Floats | None = None,
+    own_weights: Floats | None = None,
+) -> RisingSigmoid:
     """Return the sigmoid that is likeliest for scores of patients whom a model had not seen, if it rises.
 
     It is fitted to Platt's targets, (n1 + 1) / (n1 + 2) for a patient of label 1 and 1 / (n0 + 2) for another, by which
@@ -51,29 +58,34 @@ def rising_sigmoid(held_out: Floats, own: Floats, target: NDArray[np.intp]) -> R
         Scores that the model of all patients gives them.
     target : ndarray of shape (n_patients,)
         0 or 1, both present.
+    weights : ndarray of shape (n_patients,), optional
+        How much each of ``held_out`` counts: one of weight 2 as two alike, in the targets too.
+    own_weights : ndarray of shape (n_patients,), optional
+        The same of ``own``.
 
     References
     ----------
     Platt 1999, Probabilistic outputs for support vector machines, in: Advances in Large Margin Classifiers, MIT Press,
     p. 61. Lin, Lin & Weng 2007, Mach Learn 68:267, doi:10.1007/s10994-007-5018-6.
     """
-    unconstrained, intercept = _maximum_likelihood(held_out, target)
+    unconstrained, intercept = _maximum_likelihood(held_out, target, weights)
     # The wider of both: the model of all patients may spread more than those of the folds did.
     # Equal numbers have a deviation of their rounding, which is no unit.
-    spread = max((float(each.std()) for each in (held_out, own) if not is_constant(each)), default=1.0)
+    both = ((held_out, weights), (own, own_weights))
+    spread = max((float(spreads(each, counts)) for each, counts in both if not is_constant(each)), default=1.0)
     least = LEAST_SLOPE / spread
     if unconstrained >= least:
         return RisingSigmoid(unconstrained, intercept, unconstrained)
-    return RisingSigmoid(least, calibrated_intercept(least * own, float(target.mean())), unconstrained)
+    share = float(means(target, weights))
+    return RisingSigmoid(least, calibrated_intercept(least * own, share, own_weights), unconstrained)
 
 
-def _maximum_likelihood(values: Floats, target: NDArray[np.intp]) -> tuple[float, float]:
+def _maximum_likelihood(values: Floats, target: NDArray[np.intp], weights: Floats | None) -> tuple[float, float]:
     """Return slope and intercept of the sigmoid that is likeliest for Platt's targets."""
-    n1 = int(target.sum())
-    n0 = len(target) - n1
+    n0, n1 = class_sizes(target, weights)
     wanted = np.where(target == 1, (n1 + 1) / (n1 + 2), 1 / (n0 + 2))
     prior = float(np.log((n1 + 1) / (n0 + 1)))
-    centre, deviation = float(values.mean()), float(values.std())
+    centre, deviation = float(means(values, weights)), float(spreads(values, weights))
     if is_constant(values):
         return 0.0, prior
     # The maximum does not depend on units, but when the optimiser stops does.
@@ -82,7 +94,10 @@ def _maximum_likelihood(values: Floats, target: NDArray[np.intp]) -> tuple[float
     def loss(parameters: Floats) -> tuple[float, Floats]:
         log_odds = parameters[0] * standard + parameters[1]
         error = expit(log_odds) - wanted
-        value = float((np.logaddexp(0.0, log_odds) - wanted * log_odds).sum())
+        losses = np.logaddexp(0.0, log_odds) - wanted * log_odds
+        if weights is not None:
+            error, losses = weights * error, weights * losses
+        value = float(losses.sum())
         return value, np.array([error @ standard, error.sum()])
 
     found = minimize(loss, np.array([0.0, prior]), jac=True, method="L-BFGS-B", options={"gtol": 1e-9, "ftol": 1e-15})
@@ -90,7 +105,7 @@ def _maximum_likelihood(values: Floats, target: NDArray[np.intp]) -> tuple[float
     return slope, float(found.x[1]) - slope * centre
 
 
-def calibrated_intercept(log_odds: NDArray[np.float64], prevalence: float) -> float:
+def calibrated_intercept(log_odds: NDArray[np.float64], prevalence: float, weights: Floats | None = None) -> float:
     """Return what must be added to the log odds for their mean probability to be the prevalence.
 
     Parameters
@@ -99,6 +114,8 @@ def calibrated_intercept(log_odds: NDArray[np.float64], prevalence: float) -> fl
         Finite.
     prevalence : float
         Above 0 and below 1.
+    weights : ndarray of shape (n_patients,), optional
+        How much each counts in the mean.
     """
     centre = float(logit(prevalence))
     low, high = centre - float(log_odds.max()), centre - float(log_odds.min())
@@ -106,7 +123,7 @@ def calibrated_intercept(log_odds: NDArray[np.float64], prevalence: float) -> fl
         return low
 
     def excess(intercept: float) -> float:
-        return float(expit(intercept + log_odds).mean()) - prevalence
+        return float(means(expit(intercept + log_odds), weights)) - prevalence
 
     # The ends are the answers if everyone had the largest or the smallest value, widened for rounding.
     return float(brentq(excess, low - 1.0, high + 1.0, xtol=1e-12))

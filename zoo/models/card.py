@@ -7,7 +7,15 @@ from typing import Any
 
 from schemas.documents.model_summary import ModelSummary
 from schemas.foreign_text import markdown_words
-from zoo.models.words import network_words, penalty_words, recalibration_words, region_words, step_words, unit_words
+from zoo.models.words import (
+    censoring_words,
+    network_words,
+    penalty_words,
+    recalibration_words,
+    region_words,
+    step_words,
+    unit_words,
+)
 from zoo.networks.region_columns import is_region_column
 from zoo.registry import ModelSpec
 
@@ -124,8 +132,10 @@ def _trained_on(metadata: Mapping[str, Any]) -> list[str]:
         f"- {cohort}: {count['patients']} patients, {count['events']} with the outcome"
         for cohort, count in cohorts.items()
     ]
+    weighed = metadata.get("censoring")
     return [
         *lines,
+        *(f"- {each}" for each in (censoring_words(weighed) if weighed is not None else ())),
         f"- Left out for want of an input: {metadata['excluded']}",
         f"- Split: {metadata['inputs']['split']}, frozen, by patient",
         f"- Dataset {metadata['dataset_id']}, sha256 {metadata['dataset_sha256']}, "

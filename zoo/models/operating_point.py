@@ -15,6 +15,7 @@ from schemas.study.thresholds import CostThreshold, Threshold, threshold_words
 from zoo.evaluation.intervals import Interval
 from zoo.evaluation.threshold import chosen_threshold, cuts_between, threshold_spread
 from zoo.tables.fits import held_out_probabilities
+from zoo.weighting.sums import parts
 
 __all__ = ["OperatingPoint", "operating_point"]
 
@@ -50,6 +51,7 @@ def operating_point(
     place: str,
     hint: str,
     with_spread: bool = True,
+    weights: NDArray[np.float64] | None = None,
 ) -> OperatingPoint:
     """Return a model's threshold on training patients whom its fits had not seen, or as the study asks.
 
@@ -74,6 +76,8 @@ def operating_point(
         For messages, as `zoo.tables.fits.fit_model` takes them.
     with_spread : bool
         Also draw the patients again and again.
+    weights : ndarray of shape (n_patients,), optional
+        How much each training patient counts.
 
     Raises
     ------
@@ -85,15 +89,16 @@ def operating_point(
         return OperatingPoint(chosen_threshold(rule, target, own), said, None, {})
     cuts = cuts_between(own)
     on, chosen_on = "the training patients, to whom the model was fitted", np.arange(len(target))
-    labels, probabilities = target, own
+    labels, probabilities, counts = target, own, weights
     if rule != "youden-training":
         rows, held_out = held_out_probabilities(
-            unfitted, fitted, inputs, target, model=model, place=place, hint=hint, people=people
+            unfitted, fitted, inputs, target, model=model, place=place, hint=hint, people=people, weights=weights
         )
         if len(set(target[rows].tolist())) == 2:
-            labels, probabilities, chosen_on = target[rows], held_out, rows
+            labels, probabilities, chosen_on, counts = target[rows], held_out, rows, parts(weights, rows)
             on = f"{len(rows)} training patients, by fits that had not seen them"
-    cut = chosen_threshold(rule, labels, probabilities, cuts)
-    spread = threshold_spread(rule, labels, probabilities, cuts) if with_spread else None
+    cut = chosen_threshold(rule, labels, probabilities, cuts, counts)
+    spread = threshold_spread(rule, labels, probabilities, cuts, counts) if with_spread else None
+    on += "" if counts is None else ", by their weights"
     by_row = dict(zip(chosen_on.tolist(), map(float, probabilities), strict=True))
     return OperatingPoint(cut, f"{said}, on {on}", spread, by_row)

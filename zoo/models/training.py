@@ -21,6 +21,7 @@ from schemas.study.outcomes import EventOutcome
 from store.history.snapshot import Snapshot
 from store.home import Store
 from store.rows.datasets import PinnedDataset
+from zoo.censoring.weights import CensoringWeights, split_weights
 from zoo.evaluation.auc import auc
 from zoo.models.card import model_card
 from zoo.models.contributions import column_references, last_step
@@ -73,6 +74,8 @@ class TrainingPlan:
     """The person behind each pseudonym of a training patient that shares one."""
     regions: dict[str, Any] | None = None
     """The same of the regions that a network reads, and their settings."""
+    censoring: CensoringWeights | None = None
+    """What training patients weigh; None where the study does not ask for weights."""
 
 
 @dataclass(frozen=True)
@@ -135,6 +138,9 @@ def plan_training(
     # Models of before there were rules have the training patients' own.
     if (rule := study.settings_of(model).threshold) != "youden-training":
         decided_by["threshold"] = rule if isinstance(rule, str | float) else rule.model_dump(mode="json")
+    censoring = split_weights(snapshot, study, model, inputs.split)
+    if censoring is not None:
+        decided_by["censoring"] = censoring.by_patient
     person_of: dict[str, str] = {}
     if not spec.is_network:  # a network sets patients aside by itself
         training = set(table.of_cohort("training")[2])
@@ -155,6 +161,7 @@ def plan_training(
         person_of=person_of,
         feature_set=None if bound.feature_set is None else _definition(snapshot, bound.feature_set),
         regions=None if bound.regions is None else _definition(snapshot, bound.regions, with_settings=True),
+        censoring=censoring,
     )
 
 
@@ -205,7 +212,10 @@ def fit_and_save_model(
     unfitted = _unfitted(study, spec)
     place = f"split '{model_inputs(study, spec).split}'"
     sharing = clone(unfitted) if shared is None else shared.sharing(unfitted)
-    estimator = fit_model(sharing, inputs, target, model=plan.model, place=place, hint=TOO_FEW, people=people)
+    weights = None if plan.censoring is None else plan.censoring.of(patients)
+    estimator = fit_model(
+        sharing, inputs, target, model=plan.model, place=place, hint=TOO_FEW, people=people, weights=weights
+    )
     estimator = SharedFits.released(estimator)
     with plain_numerics():
         probabilities = label_probabilities(estimator, inputs, model=plan.model, place=place)
@@ -220,6 +230,7 @@ def fit_and_save_model(
             model=plan.model,
             place=place,
             hint=TOO_FEW,
+            weights=weights,
         )
         # What a network makes of regions is explained by maps, not column by column.
         references = {} if spec.is_network else column_references(estimator, inputs)
@@ -227,6 +238,8 @@ def fit_and_save_model(
         summary = model_summary(estimator, target)
         if penalties := chosen_penalties(estimator):
             summary["penalties"] = penalties
+        if plan.censoring is not None:
+            summary["censoring"] = plan.censoring.record(list(patients), target, estimator)
     if spec.is_network:
         summary["network"]["device"] = _device(study.settings_of(plan.model).network)
     metadata = _metadata(study, spec, plan) | {
@@ -234,6 +247,7 @@ def fit_and_save_model(
         "training_auc": auc(target, probabilities),
         "references": references,
         "examples": examples,
+        **({"censoring": summary["censoring"]} if "censoring" in summary else {}),
     }
     local = store.models.scratch()
     sha256 = save_model(local, estimator, metadata, model_card(spec, metadata, summary))

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from schemas.documents.model_summary import NetworkSummary, RecalibrationRecord
+from schemas.documents.model_summary import CensoringRecord, NetworkSummary, RecalibrationRecord
 
 __all__ = [
+    "censoring_words",
     "epoch_words",
     "inputs_words",
     "network_words",
@@ -154,6 +155,26 @@ def recalibration_words(line: RecalibrationRecord) -> str:
     if line["unconstrained_slope"] <= 0:
         words += "; that score said nothing of them, and everyone gets about the training prevalence"
     return f"{words}."
+
+
+def censoring_words(record: CensoringRecord) -> list[str]:
+    """Return in words how a model was weighed for patients who were censored before the horizon.
+
+    Parameters
+    ----------
+    record : CensoringRecord
+        The part ``censoring`` of a model's summary.
+    """
+    if not record["censored"]:
+        return ["Censoring weights: asked for, and nobody was censored before the horizon: all patients count alike"]
+    lines = [
+        f"Trained with censoring weights: {record['patients']} patients, who weigh for those like them of the study's "
+        f"{record['censored']} that were censored before the horizon, are worth {record['effective_patients']:.1f} "
+        f"that count alike (Kish); lowest G {record['lowest_g']:.3f}",
+        f"With the outcome: {record['rate']:.1%} by weight, {record['complete_case_rate']:.1%} of complete cases",
+    ]
+    unweighted = ", ".join(record["unweighted"])
+    return [*lines, f"Not weighted: {unweighted}"] if unweighted else lines
 
 
 def _aside_words(network: NetworkSummary) -> str:

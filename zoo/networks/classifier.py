@@ -19,6 +19,7 @@ from schemas.documents.model_summary import ModelSummary
 from schemas.errors import ContractError
 from schemas.study.networks import NetworkSettings
 from zoo.networks.region_columns import region_column, region_images
+from zoo.weighting.sums import class_sizes, parts, patient_weights
 
 if TYPE_CHECKING:
     from zoo.networks.architecture import PhaseNetwork
@@ -112,7 +113,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
     def _settings(self) -> NetworkSettings:
         return NetworkSettings() if self.settings is None else self.settings
 
-    def fit(self, X: pl.DataFrame, y: ArrayLike) -> Self:
+    def fit(self, X: pl.DataFrame, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Return self, with the network trained.
 
         Parameters
@@ -121,6 +122,8 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
             A column ``PHASE__region`` for each phase (`zoo.networks.region_columns.region_images`).
         y : array-like of shape (n_patients,)
             0 or 1.
+        sample_weight : array-like of shape (n_patients,), optional
+            How much each patient counts: in the loss, in the labels' weights, and in the loss that tells when to stop.
 
         Raises
         ------
@@ -132,6 +135,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
 
         phases, images = region_images(X)
         labels = _labels(y, len(images))
+        weights = patient_weights(sample_weight, len(images))
         aside = inner_validation(labels, self._settings.validation_fraction, self.random_state)
         fitted = np.setdiff1d(np.arange(len(labels)), aside)
         self.classes_ = np.array([0, 1])
@@ -144,8 +148,8 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
         self.mean_ = images[fitted].mean(axis=(0, 2, 3, 4), dtype=np.float64)
         deviation = images[fitted].std(axis=(0, 2, 3, 4), dtype=np.float64)
         self.scale_ = np.where(deviation > 0, deviation, 1.0)
-        self._fit_tabular(X[fitted.tolist()], labels[fitted])
-        data = NetworkData(self._scaled(images), labels, self._tabular(X))
+        self._fit_tabular(X[fitted.tolist()], labels[fitted], parts(weights, fitted))
+        data = NetworkData(self._scaled(images), labels, self._tabular(X), weights)
         trained = train_network(
             data.at(fitted),
             data.at(aside) if len(aside) else None,
@@ -157,9 +161,9 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
         self.best_epoch_ = trained.best_epoch
         self.history_ = trained.history
         self.n_weights_ = sum(weights.numel() for weights in self.network().parameters())
-        events = int(labels[fitted].sum())
+        others, events = class_sizes(labels[fitted], parts(weights, fitted))
         weighted = self._settings.class_weights
-        self.prior_log_odds_ = float(np.log(events / (len(fitted) - events))) if weighted else 0.0
+        self.prior_log_odds_ = float(np.log(events / others)) if weighted else 0.0
         self.held_out_rows_ = aside
         self.held_out_probabilities_ = (
             self.predict_proba(X[aside.tolist()])[:, 1] if len(aside) else np.empty(0, dtype=np.float64)
@@ -179,6 +183,10 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
                 "settings": self._settings.model_dump(mode="json"),
             }
         }
+
+    def unweighted(self) -> tuple[Any, ...]:
+        """Return that images are scaled with all patients alike."""
+        return ("the scale of the images",)
 
     def region_network(self) -> NetworkClassifier:
         """Return the network that reads regions: itself."""
@@ -254,7 +262,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
 
     # What a network reads beside the regions; here nothing.
 
-    def _fit_tabular(self, X: pl.DataFrame, labels: NDArray[np.int64]) -> None:
+    def _fit_tabular(self, X: pl.DataFrame, labels: NDArray[np.int64], weights: NDArray[np.float64] | None) -> None:
         """Fit what makes the tabular inputs, on the patients that move the weights."""
 
     def _tabular(self, X: pl.DataFrame) -> Floats | None:

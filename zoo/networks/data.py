@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from schemas.errors import ContractError
 from zoo.networks.architecture import N_LABELS
+from zoo.weighting.sums import parts
 
 __all__ = ["NetworkData", "class_weights", "inner_validation"]
 
@@ -25,15 +26,19 @@ class NetworkData:
         0 or 1.
     tabular : ndarray of shape (n_patients, n_tabular) or None
         Scaled numbers that go into the last layer.
+    weights : ndarray of shape (n_patients,) or None
+        How much each patient counts; alike where None.
     """
 
     images: NDArray[np.float32]
     labels: NDArray[np.int64]
     tabular: NDArray[np.float32] | None = None
+    weights: NDArray[np.float64] | None = None
 
     def at(self, rows: NDArray[np.int64]) -> NetworkData:
         """Return some of the patients."""
-        return NetworkData(self.images[rows], self.labels[rows], None if self.tabular is None else self.tabular[rows])
+        tabular = None if self.tabular is None else self.tabular[rows]
+        return NetworkData(self.images[rows], self.labels[rows], tabular, parts(self.weights, rows))
 
 
 def inner_validation(labels: NDArray[np.int64], fraction: float, seed: int) -> NDArray[np.int64]:
@@ -59,7 +64,15 @@ def inner_validation(labels: NDArray[np.int64], fraction: float, seed: int) -> N
     return np.sort(np.array(chosen, dtype=np.int64))
 
 
-def class_weights(labels: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return the weight of each label, n / (2 n_label): both labels weigh alike in all."""
-    counts = np.bincount(labels, minlength=N_LABELS)
-    return np.asarray(len(labels) / (N_LABELS * counts), dtype=np.float64)
+def class_weights(labels: NDArray[np.int64], weights: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
+    """Return the weight of each label, n / (2 n_label): both labels weigh alike in all.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n_patients,)
+        0 or 1.
+    weights : ndarray of shape (n_patients,), optional
+        How much each patient counts in n and n_label.
+    """
+    counts = np.bincount(labels, weights=weights, minlength=N_LABELS)
+    return np.asarray((len(labels) if weights is None else weights.sum()) / (N_LABELS * counts), dtype=np.float64)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import polars as pl
@@ -65,7 +65,7 @@ class FusionClassifier(NetworkClassifier):
         super().__init__(architecture, settings, random_state)
         self.combined = combined
 
-    def fit(self, X: pl.DataFrame, y: ArrayLike) -> Self:
+    def fit(self, X: pl.DataFrame, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Return self, with the selections fitted and the network trained.
 
         Parameters
@@ -74,13 +74,15 @@ class FusionClassifier(NetworkClassifier):
             Regions (``PHASE__region``), radiomics (``PHASE__feature``) and clinical factors.
         y : array-like of shape (n_patients,)
             0 or 1.
+        sample_weight : array-like of shape (n_patients,), optional
+            How much each patient counts, in the selections and in the network.
 
         Raises
         ------
         ContractError
             As of `NetworkClassifier.fit`, and if one of the three kinds of columns is missing.
         """
-        return super().fit(X, y)
+        return super().fit(X, y, sample_weight)
 
     def summary(self, labels: ArrayLike | None = None) -> ModelSummary:
         """Return what the network says, and the tabular inputs that were selected with their weights."""
@@ -107,9 +109,13 @@ class FusionClassifier(NetworkClassifier):
         pairs = [(name, float(weight)) for name, weight in zip(names, weights, strict=True)]
         return sorted(pairs, key=lambda pair: (-abs(pair[1]), pair[0]))
 
-    def _fit_tabular(self, X: pl.DataFrame, labels: NDArray[np.int64]) -> None:
+    def unweighted(self) -> tuple[Any, ...]:
+        """Return what the network says, and the selections."""
+        return (*super().unweighted(), self.combined)
+
+    def _fit_tabular(self, X: pl.DataFrame, labels: NDArray[np.int64], weights: NDArray[np.float64] | None) -> None:
         self.tabular_columns_ = [name for name in X.columns if not is_region_column(name)]
-        self.combined_ = clone(self.combined).fit(X.select(self.tabular_columns_), labels)
+        self.combined_ = clone(self.combined).fit(X.select(self.tabular_columns_), labels, weights)
 
     def _tabular(self, X: pl.DataFrame) -> NDArray[np.float32]:
         return np.asarray(self.combined_.transform(X.select(self.tabular_columns_)), dtype=np.float32)

@@ -25,6 +25,8 @@ from zoo.networks.classifier import NetworkClassifier
 from zoo.networks.region_columns import is_region_column
 from zoo.networks.score_join import ScoreJoin, within_parts
 from zoo.radiomics.pipelines import DEFAULT_SETTINGS, combined_pipeline
+from zoo.weighting.steps import fit_options
+from zoo.weighting.sums import parts, patient_weights
 
 __all__ = ["LateFusionClassifier", "late_fusion"]
 
@@ -105,8 +107,17 @@ class LateFusionClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator): 
         tags.classifier_tags.multi_class = False
         return tags
 
-    def fit(self, X: pl.DataFrame, y: ArrayLike) -> Self:
+    def fit(self, X: pl.DataFrame, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Return self, with both members and the regression that joins them fitted.
+
+        Parameters
+        ----------
+        X : polars.DataFrame
+            Regions, radiomics and clinical factors.
+        y : array-like of shape (n_patients,)
+            Two labels.
+        sample_weight : array-like of shape (n_patients,), optional
+            How much each patient counts, in both members and in what joins them.
 
         Raises
         ------
@@ -117,20 +128,22 @@ class LateFusionClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator): 
         fewest = int(np.unique(labels, return_counts=True)[1].min())
         if fewest < self.n_splits:
             raise ContractError(f"late fusion in {self.n_splits} parts needs as many patients of each label: {fewest}")
-        parts = StratifiedKFold(self.n_splits, shuffle=True, random_state=self.random_state)
+        weights = patient_weights(sample_weight, len(labels))
+        divided = StratifiedKFold(self.n_splits, shuffle=True, random_state=self.random_state)
         scores, numbers = np.empty((len(labels), 2)), np.empty(len(labels), dtype=np.int64)
-        for number, (training, judged) in enumerate(parts.split(labels, labels)):
+        for number, (training, judged) in enumerate(divided.split(labels, labels)):
             with leave_out_intervals():
-                members = self._fitted(X[training.tolist()], labels[training])
+                members = self._fitted(X[training.tolist()], labels[training], parts(weights, training))
             scores[judged] = _log_odds(members, X[judged.tolist()])
             numbers[judged] = number
-        self.network_, self.tabular_ = self._fitted(X, labels)
+        self.network_, self.tabular_ = self._fitted(X, labels, weights)
         self.join_: ScoreJoin | Pipeline
         if self.part_by_part:
-            self.join_ = ScoreJoin().fit(scores, labels, numbers)
+            self.join_ = ScoreJoin().fit(scores, labels, numbers, weights)
             held_out = expit(self.join_.log_odds(within_parts(scores, numbers)))
         else:
-            self.join_ = make_pipeline(StandardScaler(), LogisticRegression()).fit(scores, labels)
+            joined = make_pipeline(StandardScaler(), LogisticRegression())
+            self.join_ = joined.fit(scores, labels, **fit_options(joined, weights))
             held_out = self.join_.predict_proba(scores)[:, 1]
         self.scores_ = scores
         self.held_out_rows_ = np.arange(len(labels))
@@ -140,9 +153,19 @@ class LateFusionClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator): 
         self.n_features_in_ = len(X.columns)
         return self
 
-    def _fitted(self, X: pl.DataFrame, labels: NDArray[Any]) -> tuple[NetworkClassifier, BaseEstimator]:
+    def _fitted(
+        self, X: pl.DataFrame, labels: NDArray[Any], weights: Floats | None
+    ) -> tuple[NetworkClassifier, BaseEstimator]:
         regions, others = _columns(X)
-        return clone(self.network).fit(X.select(regions), labels), clone(self.tabular).fit(X.select(others), labels)
+        network, tabular = clone(self.network), clone(self.tabular)
+        return (
+            network.fit(X.select(regions), labels, **fit_options(network, weights)),
+            tabular.fit(X.select(others), labels, **fit_options(tabular, weights)),
+        )
+
+    def unweighted(self) -> tuple[BaseEstimator, BaseEstimator, str]:
+        """Return both members, and that their scores are scaled with all patients alike."""
+        return self.network, self.tabular, "the scale of the members' scores"
 
     def decision_function(self, X: pl.DataFrame) -> Floats:
         """Return the log odds of label 1, of shape (n_patients,)."""

@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator
 from sklearn.linear_model import LogisticRegression
 
 from zoo.evaluation.repeated import averaged_placements
+from zoo.weighting.sums import means
 
 __all__ = ["ScoreJoin", "within_parts"]
 
@@ -48,7 +49,7 @@ class ScoreJoin(BaseEstimator):  # type: ignore[misc]  # sklearn is untyped
     doi:10.1037/0003-066X.34.7.571.
     """
 
-    def fit(self, scores: Floats, labels: ArrayLike, parts: NDArray[np.int64]) -> Self:
+    def fit(self, scores: Floats, labels: ArrayLike, parts: NDArray[np.int64], weights: Floats | None = None) -> Self:
         """Return self, fitted.
 
         Parameters
@@ -59,19 +60,21 @@ class ScoreJoin(BaseEstimator):  # type: ignore[misc]  # sklearn is untyped
             0 or 1, both present in each part.
         parts : ndarray of shape (n_patients,)
             The number of each patient's part.
+        weights : ndarray of shape (n_patients,), optional
+            How much each patient counts, in the AUCs and in the regression; the spread of scores knows no weights.
         """
         y = np.asarray(labels)
         of_parts = [scores[parts == number] for number in np.unique(parts)]
         self.means_ = np.mean([each.mean(axis=0) for each in of_parts], axis=0)
         scales = np.mean([each.std(axis=0) for each in of_parts], axis=0)
         self.scales_ = np.where(scales > 0, scales, 1.0)
-        self.aucs_ = np.array([averaged_placements(y, [of_member], parts[None]).area for of_member in scores.T])
+        self.aucs_ = np.array([_area(y, of_member, parts, weights) for of_member in scores.T])
         is_better = self.aucs_ > _CHANCE
-        slope, share = 0.0, float(y.mean())
+        slope, share = 0.0, float(means(y, weights))
         self.intercept_ = float(np.log(share / (1.0 - share)))
         if is_better.any():
             mean = within_parts(scores, parts)[:, is_better].mean(axis=1)
-            fitted = LogisticRegression().fit(mean[:, None], y)
+            fitted = LogisticRegression().fit(mean[:, None], y, weights)
             if fitted.coef_[0, 0] > 0:
                 slope, self.intercept_ = float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
         self.weights_ = slope * is_better / max(1, int(is_better.sum()))
@@ -90,6 +93,16 @@ class ScoreJoin(BaseEstimator):  # type: ignore[misc]  # sklearn is untyped
         """Return the probabilities of both labels of new patients, of shape (n_patients, 2)."""
         positive = expit(self.decision_function(scores))
         return np.column_stack([1.0 - positive, positive])
+
+
+def _area(y: NDArray[np.int64], scores: Floats, parts: NDArray[np.int64], weights: Floats | None) -> float:
+    """Return the AUC of scores over the pairs within the parts; a pair counts by the product of its weights."""
+    if weights is None:
+        return averaged_placements(y, [scores], parts[None]).area
+    ones, zeros = np.flatnonzero(y == 1), np.flatnonzero(y == 0)
+    pairs = np.outer(weights[ones], weights[zeros]) * (parts[ones, None] == parts[zeros])
+    wins = np.sign(scores[ones, None] - scores[zeros]) / 2 + 0.5
+    return float((pairs * wins).sum() / pairs.sum())
 
 
 def within_parts(scores: Floats, parts: NDArray[np.int64]) -> Floats:

@@ -148,8 +148,9 @@ class _Course:
         self._labels = torch.from_numpy(training.labels).to(device)
         self._tabular = None if training.tabular is None else torch.from_numpy(training.tabular).to(device)
         self._network, self._optimiser = network, optimiser
-        weights = class_weights(training.labels) if settings.class_weights else np.ones(N_LABELS)
+        weights = class_weights(training.labels, training.weights) if settings.class_weights else np.ones(N_LABELS)
         self._weights = torch.tensor(weights, dtype=torch.float32, device=device)
+        self._counts = _mean_of_one(training.weights, device)
         self._augmentation = Augmentation(settings.augmentation, training.images.shape[-1], seed)
 
     def epoch(self, state: TrainingState) -> None:
@@ -194,7 +195,8 @@ class _Course:
             embeddings = self._network.embed(images)
         tabular = None if self._tabular is None else self._tabular[chosen]
         scores = self._network.scores(embeddings.float(), tabular)
-        loss = functional.cross_entropy(scores, self._labels[chosen], weight=self._weights)
+        counts = None if self._counts is None else self._counts[chosen]
+        loss = _weighted_loss(scores, self._labels[chosen], self._weights, counts)
         loss.backward()  # type: ignore[no-untyped-call]
         self._optimiser.step()
         return loss.detach()
@@ -204,8 +206,28 @@ class _Course:
         scores = scores_of(self._network, data.images, self._settings, data.tabular)
         _refuse_divergence(epoch, scores)
         labels = torch.from_numpy(data.labels)
-        loss = functional.cross_entropy(torch.from_numpy(scores), labels, weight=self._weights.double().cpu())
+        counts = _mean_of_one(data.weights, torch.device("cpu"))
+        loss = _weighted_loss(torch.from_numpy(scores), labels, self._weights.double().cpu(), counts)
         return float(loss), auc(data.labels, scores[:, 1] - scores[:, 0])
+
+
+def _mean_of_one(weights: NDArray[np.float64] | None, device: torch.device) -> Tensor | None:
+    """Return how much patients count, one on average."""
+    if weights is None:
+        return None
+    return torch.tensor(weights / weights.mean(), dtype=torch.float32, device=device)
+
+
+def _weighted_loss(scores: Tensor, labels: Tensor, of_labels: Tensor, counts: Tensor | None) -> Tensor:
+    """Return the mean cross-entropy, each patient's weighed by label and, where told, by how much the patient counts.
+
+    It is divided by the labels' weights alone: divided by the patients' too, one in a batch of heavy ones would count
+    less than in a batch of light ones.
+    """
+    if counts is None:
+        return functional.cross_entropy(scores, labels, weight=of_labels)
+    losses = functional.cross_entropy(scores, labels, weight=of_labels, reduction="none")
+    return (losses * counts).sum() / of_labels[labels].sum()
 
 
 def _refuse_divergence(epoch: int, numbers: NDArray[np.float64]) -> None:
@@ -288,6 +310,7 @@ def _fit_sha256(
         None if array is None else [list(array.shape), hashlib.sha256(array.tobytes()).hexdigest()]
         for data in (training, validation)
         if data is not None
-        for array in (data.images, data.labels, data.tabular)
+        # Without weights a fit is known by what it was known by before there were any.
+        for array in (data.images, data.labels, data.tabular, *(() if data.weights is None else (data.weights,)))
     ]
     return sha256_of_json([arrays, architecture, settings.model_dump(mode="json"), seed, decided_by(settings)])

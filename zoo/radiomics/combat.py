@@ -102,6 +102,10 @@ class ComBatHarmoniser(TransformerMixin, BaseEstimator):  # type: ignore[misc]  
             self.shift_[batch, varies], self.spread_[batch, varies] = found
         return self
 
+    def unweighted(self) -> tuple[str]:
+        """Return what it is: labels, and who lost theirs, are not looked at."""
+        return ("harmonisation by ComBat",)
+
     def transform(self, X: ArrayLike) -> Floats:
         """Return the features without their batch's shift and scale, of shape (n_patients, n_features).
 

@@ -15,6 +15,8 @@ from schemas.features.names import PHASE_SEPARATOR
 from zoo.logistic.clinical import ClinicalLogisticRegression
 from zoo.logistic.imputation import filled
 from zoo.radiomics.combat import BATCH_PREFIX
+from zoo.weighting.steps import fit_options
+from zoo.weighting.sums import means, patient_weights, spreads
 
 __all__ = ["CombinedFeatures"]
 
@@ -52,8 +54,17 @@ class CombinedFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  
         self.selection = selection
         self.impute = impute
 
-    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
+    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Return self, with both selections fitted.
+
+        Parameters
+        ----------
+        X : frame of shape (n_patients, n_columns)
+            Radiomics columns and clinical factors, told by their names.
+        y : array-like of shape (n_patients,)
+            Two classes.
+        sample_weight : array-like of shape (n_patients,), optional
+            How much each patient counts in the steps that take weights.
 
         Raises
         ------
@@ -69,15 +80,18 @@ class CombinedFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  
             raise ContractError("the combined model needs radiomics columns (PHASE__feature) and clinical factors")
         names = self.feature_names_in_
         selected_from = radiomics | batch
-        self.selection_ = clone(self.selection).fit(_named(table[:, selected_from], names[selected_from]), y)
+        weights = patient_weights(sample_weight, len(table))
+        selection = clone(self.selection)
+        selected = _named(table[:, selected_from], names[selected_from])
+        self.selection_ = selection.fit(selected, y, **fit_options(selection, weights))
         clinical = ClinicalLogisticRegression(impute=self.impute)
-        clinical.fit(_named(table[:, clinical_columns], names[clinical_columns]), y)
+        clinical.fit(_named(table[:, clinical_columns], names[clinical_columns]), y, weights)
         self.factors_ = list(clinical.factors_)
         if self.impute:
             self.fill_ = clinical.fill_[[list(names[clinical_columns]).index(name) for name in self.factors_]]
         self.notes_ = list(clinical.notes_)
         factors = self._factors(table)
-        self.factor_mean_, self.factor_scale_ = factors.mean(axis=0), factors.std(axis=0)
+        self.factor_mean_, self.factor_scale_ = means(factors, weights), spreads(factors, weights)
         return self
 
     def transform(self, X: ArrayLike) -> NDArray[np.float64]:
@@ -93,6 +107,10 @@ class CombinedFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  
         """Return the names of the selected features and factors."""
         check_is_fitted(self)
         return np.array([*self.selection_.get_feature_names_out(), *self.factors_], dtype=object)
+
+    def unweighted(self) -> tuple[BaseEstimator, BaseEstimator]:
+        """Return both selections."""
+        return self.selection, ClinicalLogisticRegression(impute=self.impute)
 
     def fitted_parts(self) -> tuple[BaseEstimator]:
         """Return the selection among the radiomics columns."""

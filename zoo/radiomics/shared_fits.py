@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -25,9 +25,9 @@ class SharedFits:
     fitted on the same values, column names and labels. It stands where scikit-learn's pipelines take a cache
     (``memory``), so what a model computes is scikit-learn's own code either way.
 
-    Parameters and data are compared by content: models that read other patients, columns or phases, or whose
-    selection has other parameters, share nothing. A step whose random state is no number, or whose values are no
-    numbers, is never shared.
+    Parameters and data are compared by content: models that read other patients, columns or phases, whose patients
+    have other weights, or whose selection has other parameters, share nothing. A step whose random state is no number,
+    or whose values are no numbers, is never shared.
     """
 
     def __init__(self) -> None:
@@ -67,7 +67,7 @@ class SharedFits:
         """Return a function that fits a transformer, or gives what it gave before for the same."""
 
         def fitted(transformer: BaseEstimator, X: Any, y: Any, *arguments: Any, **options: Any) -> Any:
-            key = _key(transformer, X, y)
+            key = _key(transformer, X, y, options.get("params"))
             if key is None:
                 return function(transformer, X, y, *arguments, **options)
             if key not in self._known:
@@ -81,8 +81,12 @@ class SharedFits:
         return self
 
 
-def _key(transformer: BaseEstimator, X: Any, y: Any) -> bytes | None:
+def _key(transformer: BaseEstimator, X: Any, y: Any, given: Mapping[str, Any] | None) -> bytes | None:
     """Return what decides a fit, None where that cannot be told by content."""
+    # What the pipeline gives the step besides, by the method that may be called.
+    told = {name: value for of_method in (given or {}).values() for name, value in of_method.items()}
+    if told.keys() - {"sample_weight"}:
+        return None
     states = (np.random.RandomState, np.random.Generator)
     if any(isinstance(value, states) for value in transformer.get_params(deep=True).values()):
         return None
@@ -100,6 +104,7 @@ def _key(transformer: BaseEstimator, X: Any, y: Any) -> bytes | None:
         np.ascontiguousarray(y).tobytes(),
         # Of a fold's fit nobody reads them, of a model's they are read: one is not the other.
         str(are_intervals_read()).encode(),
+        *(np.ascontiguousarray(weights, dtype=np.float64).tobytes() for weights in told.values()),
     )
     for part in parts:
         digest.update(len(part).to_bytes(8, "big"))

@@ -133,6 +133,14 @@ class UnivariableSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]  
             self.support_[np.argmin(self.p_values_)] = True
         return self
 
+    def unweighted(self) -> tuple[str]:
+        """Return what it is: its tests count all patients alike.
+
+        Where censoring depends on nothing, the values of a column that has nothing to do with the outcome are alike in
+        both labels, whoever was lost: the test keeps its level without weights.
+        """
+        return ("the univariable tests of features",)
+
     def _get_support_mask(self) -> NDArray[np.bool_]:
         check_is_fitted(self)
         support: NDArray[np.bool_] = self.support_

@@ -19,6 +19,7 @@ from zoo.logistic.sigmoid import LEAST_SLOPE, calibrated_intercept
 from zoo.logistic.two_classes import two_classes
 from zoo.logistic.wald import wald_fit
 from zoo.self_description import LinearView
+from zoo.weighting.sums import means, patient_weights, spreads
 
 __all__ = ["ComparatorClassifier"]
 
@@ -92,7 +93,7 @@ class ComparatorClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         tags.classifier_tags.poor_score = True
         return tags
 
-    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
+    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Return self, with slope and intercept of the training patients.
 
         Parameters
@@ -101,6 +102,8 @@ class ComparatorClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
             Array, pandas or polars frame that holds the score's column.
         y : array-like of shape (n_patients,)
             Two classes.
+        sample_weight : array-like of shape (n_patients,), optional
+            How much each patient counts in the line.
 
         Raises
         ------
@@ -116,7 +119,7 @@ class ComparatorClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         self.column_ = self._position()
         score = self._directed(table)
         self.classes_, target = two_classes(labels)
-        self._fit_line(score, target)
+        self._fit_line(score, target, patient_weights(sample_weight, len(target)))
         return self
 
     def _position(self) -> int:
@@ -143,20 +146,24 @@ class ComparatorClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
             )
         return score.copy() if self.worse == "high" else -score
 
-    def _fit_line(self, score: NDArray[np.float64], target: NDArray[np.intp]) -> None:
-        prevalence = float(target.mean())
-        self.unconstrained_slope_, intercept = _maximum_likelihood(score, target)
-        deviation = float(score.std()) if np.ptp(score) > 0 else 1.0
+    def _fit_line(
+        self, score: NDArray[np.float64], target: NDArray[np.intp], weights: NDArray[np.float64] | None
+    ) -> None:
+        prevalence = float(means(target, weights))
+        self.unconstrained_slope_, intercept = _maximum_likelihood(score, target, weights)
+        deviation = float(spreads(score, weights)) if np.ptp(score) > 0 else 1.0
         slope = self.unconstrained_slope_
         if np.isnan(slope) or slope == np.inf:
-            standardised = ((score - score.mean()) / deviation)[:, None]
-            slope = float(LogisticRegression().fit(standardised, target).coef_[0, 0]) / deviation
+            standardised = ((score - means(score, weights)) / deviation)[:, None]
+            slope = float(LogisticRegression().fit(standardised, target, weights).coef_[0, 0]) / deviation
             intercept = None
         self.follows_published_direction_ = bool(slope > 0)
         if slope < LEAST_SLOPE / deviation:
             slope, intercept = LEAST_SLOPE / deviation, None
         self.slope_ = slope
-        self.intercept_ = calibrated_intercept(slope * score, prevalence) if intercept is None else intercept
+        if intercept is None:
+            intercept = calibrated_intercept(slope * score, prevalence, weights)
+        self.intercept_ = intercept
 
     def summary(self, labels: ArrayLike | None = None) -> ModelSummary:
         """Return the line, and whether the training patients' own slope has the published direction."""
@@ -190,14 +197,16 @@ class ComparatorClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         return labels
 
 
-def _maximum_likelihood(score: NDArray[np.float64], target: NDArray[np.intp]) -> tuple[float, float | None]:
+def _maximum_likelihood(
+    score: NDArray[np.float64], target: NDArray[np.intp], weights: NDArray[np.float64] | None
+) -> tuple[float, float | None]:
     """Return slope and intercept; None for the intercept where the slope has no finite estimate or is 0."""
     if np.ptp(score) == 0:
         return 0.0, None
     if separates(score, target):
         rises = score[target == 1].mean() > score[target == 0].mean()
         return (float("inf") if rises else float("-inf")), None
-    fit = wald_fit(score[:, None], target)
+    fit = wald_fit(score[:, None], target, weights)
     if fit is None:
         return float("nan"), None
     return float(fit.coefficients[0]), float(fit.intercept)

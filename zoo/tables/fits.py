@@ -17,6 +17,8 @@ from schemas.errors import ContractError
 from schemas.features.names import PHASE_SEPARATOR
 from zoo.logistic.firth import leave_out_intervals
 from zoo.logistic.person_folds import person_folds
+from zoo.weighting.steps import fit_options
+from zoo.weighting.sums import parts
 
 __all__ = [
     "TOO_FEW",
@@ -49,6 +51,7 @@ def fit_model(
     place: str,
     hint: str,
     people: Sequence[str] | None = None,
+    weights: NDArray[np.float64] | None = None,
 ) -> BaseEstimator:
     """Fit a model and return it.
 
@@ -68,6 +71,8 @@ def fit_model(
         What to do where there are too few.
     people : sequence of str, optional
         The person behind each row, for an estimator that divides them into folds of its own.
+    weights : ndarray of shape (n_patients,), optional
+        How much each patient counts, for every step that takes weights (`zoo.weighting.steps`).
 
     Raises
     ------
@@ -86,9 +91,10 @@ def fit_model(
         raise unfit("no column is left for it to read")
     try:
         with plain_numerics():
+            options = fit_options(estimator, weights)
             if people is not None and "groups" in inspect.signature(estimator.fit).parameters:
-                return estimator.fit(table, labels, groups=people)
-            return estimator.fit(table, labels)
+                options["groups"] = people
+            return estimator.fit(table, labels, **options)
     except ContractError as error:
         raise unfit(error.message, error.hint or hint) from error
     except (ValueError, ArithmeticError) as error:
@@ -135,6 +141,7 @@ def held_out_probabilities(
     place: str,
     hint: str,
     people: Sequence[str] | None = None,
+    weights: NDArray[np.float64] | None = None,
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Return the rows of training patients whom a fit, or copies of it, had not seen, and their probabilities.
 
@@ -145,7 +152,7 @@ def held_out_probabilities(
     ----------
     unfitted, fitted : BaseEstimator
         The model before and after its fit.
-    table, labels, model, place, hint, people
+    table, labels, model, place, hint, people, weights
         As `fit_model` takes them.
 
     Raises
@@ -155,16 +162,25 @@ def held_out_probabilities(
     """
     if hasattr(fitted, "held_out_rows_"):
         return np.asarray(fitted.held_out_rows_, dtype=np.int64), np.asarray(fitted.held_out_probabilities_)
-    parts = person_folds(labels, people, _INNER_FOLDS, _INNER_SEED)
-    if not parts:
+    divided = person_folds(labels, people, _INNER_FOLDS, _INNER_SEED)
+    if not divided:
         return np.empty(0, dtype=np.int64), np.empty(0)
     found = np.empty(len(labels))
-    for number, (training, judged) in enumerate(parts):
+    for number, (training, judged) in enumerate(divided):
         where = f"{place}, inner fold {number}"
         own = None if people is None else [people[row] for row in training]
         seen = table[training.tolist()]
         with leave_out_intervals():
-            copy = fit_model(clone(unfitted), seen, labels[training], model=model, place=where, hint=hint, people=own)
+            copy = fit_model(
+                clone(unfitted),
+                seen,
+                labels[training],
+                model=model,
+                place=where,
+                hint=hint,
+                people=own,
+                weights=parts(weights, training),
+            )
         found[judged] = label_probabilities(copy, table[judged.tolist()], model=model, place=where)
     return np.arange(len(labels)), found
 

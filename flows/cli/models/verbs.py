@@ -18,7 +18,7 @@ from flows.models.stored import (
 )
 from store.history.snapshot import Snapshot
 from store.home import Store
-from zoo.models.words import network_words, penalty_words, recalibration_words, step_words
+from zoo.models.words import censoring_words, network_words, penalty_words, recalibration_words, step_words
 from zoo.saving.named_model import model_row
 
 if TYPE_CHECKING:
@@ -227,6 +227,8 @@ def _shown_text(found: ShownModel) -> str:
             lines.append(f"{name} {summary[name]:.6g}")
     if "recalibration" in summary:
         lines.append(recalibration_words(summary["recalibration"]))
+    if "censoring" in summary:
+        lines += censoring_words(summary["censoring"])
     if summary.get("excluded"):
         lines.append(f"{len(summary['excluded'])} patients were left out because an input is missing")
     lines += [f"note: {note}" for note in summary.get("notes", ())]

@@ -4,6 +4,7 @@ with judged as (  -- the version in the leaderboard; where none was judged, the 
 select
     m.model, m.version, m.trained_at, m.threshold, (m.summary ->> 'intercept')::double as intercept,
     json_keys(m.summary) as summary_keys, coalesce(m.summary ->> 'base', m.model) as base, coalesce((m.summary -> 'notes')::varchar[], []) as notes,
+    (m.summary -> 'censoring')::varchar as censoring,
     m.sha256, m.path, m.dataset_id, d.split, d.inputs ->> 'feature_set' as feature_set,
     -- Without the keys, the batch, and the regions of networks.
     d.columns - 3 - (d.inputs ->> 'harmonise' is not null)::int

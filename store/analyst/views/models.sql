@@ -9,8 +9,10 @@
 -- @trained_at when it was trained, UTC
 -- @versions library versions, JSON
 -- @summary what the model learned: features or factors and coefficients, JSON
+-- @effective_patients what the training patients are worth whom the study file has weighed for those censored before the horizon (Kish); null where patients count alike because nothing else was asked for
 -- @mark what happened to the model since, such as that a patient it was trained on was erased; null where nothing did
 select study, model, version, dataset_id, threshold, path, sha256,
-    try_cast(trained_at as timestamp) as trained_at, versions, summary, mark
+    try_cast(trained_at as timestamp) as trained_at, versions, summary,
+    (summary ->> '$.censoring.effective_patients')::double as effective_patients, mark
 from catalogue.models
 order by study, model, version

@@ -87,6 +87,8 @@ def test_weighted_figures_stand_beside_those_of_complete_cases(censored):
         *(decimals(row[name]) for name in ("complete_case_auc", "brier", "complete_case_brier")),
     ]
     (plain,) = rows_of(censored, "select auc, brier from leaderboard")
+    told = f"censored before the horizon it is {decimals(row['auc'])} (95 % interval {decimals(row['auc_lo'])} to"
+    assert told in page.text.replace("\u00a0", " ")
     assert (row["complete_case_auc"], row["complete_case_brier"]) == pytest.approx((plain["auc"], plain["brier"]))
     # Two of the 20 are censored at 4 months, two of 15 at 10, two of 11 at 18: G is 18/20 before the event at 5 months,
     # which beats both of the others, and that times 13/15 and 9/11 before the one at 20, which beats one.

@@ -108,6 +108,8 @@ def test_what_a_model_may_be_told_chooses_no_column_by_label() -> None:
     blind_to_labels = {"feature_set", "regions", "phases", "split", "variables", "words", "harmonise", "missing_phases"}
     blind_to_labels |= {"base", "single_over_5cm_is_b"}
     fitted_inside = {"correction", "lasso_rule", "missing", "network", "threshold"}
+    # Weights for the censored are told from a fold's training patients and from those who have no label.
+    fitted_inside |= {"censoring"}
     # Factors are the analyst's choice of clinical variables, and ICC masks are computed again in every fold.
     chosen_beforehand, made_again = {"factors"}, {"minimum_icc", "icc_bound"}
     assert set(ModelSettings.model_fields) == blind_to_labels | fitted_inside | chosen_beforehand | made_again

@@ -41,9 +41,13 @@ def related_score(seed: int = 0, n: int = 120) -> tuple[np.ndarray, np.ndarray]:
 
 
 def without_convention(_: Any) -> dict[str, str]:
-    """Return the scikit-learn checks that contradict a fixed direction."""
+    """Return the scikit-learn checks that contradict a fixed direction or a refusal of patients of weight zero."""
     reason = "decision_function is the directed score, whose cut points are its own: its sign is no prediction"
-    return dict.fromkeys(("check_classifiers_train", "check_classifiers_classes"), reason)
+    of_weight_zero = "a patient of weight zero is refused: who counts for nothing is to be left out"
+    with_zeros = ("check_sample_weight_equivalence_on_dense_data", "check_classifiers_one_label_sample_weights")
+    return dict.fromkeys(("check_classifiers_train", "check_classifiers_classes"), reason) | dict.fromkeys(
+        with_zeros, of_weight_zero
+    )
 
 
 @parametrize_with_checks(
@@ -51,7 +55,7 @@ def without_convention(_: Any) -> dict[str, str]:
     expected_failed_checks=without_convention,
 )
 def test_scikit_learn_contract(estimator: Any, check: Any) -> None:
-    """The classifier passes scikit-learn's checks but the two that read a prediction into the score's sign."""
+    """All of scikit-learn's checks hold but those that read a prediction into the score's sign, or weigh zero."""
     check(estimator)
 
 
