@@ -4,8 +4,9 @@
 --
 -- AUC: the share of pairs, one patient of each label and both of the same fold, that are ranked rightly (ties one
 -- half), over all folds and repeats; its variance the mean over the repeats of DeLong's, from each patient's own excess
--- of such pairs (docs/adr/0014), times 1.14 (1 + k / (k - 1)) where a repeat has k folds, whose models share training
--- patients (docs/adr/0046; 1 in the holdout suite); where a repeat has no variance, or all have one of 0, that of each patient's
+-- of such pairs (docs/adr/0014), where a repeat has k folds, whose models share training patients, times
+-- 1 / (2 repeats) + (0.8 + 1.2 w) k / (k - 1), w rising from 0 at an AUC of .5 to 1 at .55 (docs/adr/0063; 1 in the
+-- holdout suite); where a repeat has no variance, or all have one of 0, that of each patient's
 -- excess over all repeats is corrected so. 1.959963984540054 standard errors for
 -- 95 %. Where that variance is zero (everyone ranked rightly, or all probabilities equal) auc_lo and auc_hi are not
 -- these but Clopper and Pearson's. Rates compare each probability with the threshold beside it; the bounds of sensitivity and
@@ -35,11 +36,16 @@ areas as (
 ),
 corrections as (
     select study, suite, model, cohort,
-        case when parts > 1 then 1.14 * (1 + parts / (parts - 1)) else 1 end as correction
+        case
+            when parts > 1
+            then 0.5 / repeats + (0.8 + 1.2 * least(1, greatest(0, (auc - 0.5) / 0.05))) * parts / (parts - 1)
+            else 1
+        end as correction
     from (
-        select study, suite, model, cohort, count(distinct fold) // count(distinct repeat) as parts
+        select study, suite, model, cohort, count(distinct repeat) as repeats, count(distinct fold) // repeats as parts
         from judged group by all
     )
+    join areas using (study, suite, model, cohort)
 ),
 of_repeats as (
     select study, suite, model, cohort, repeat, avg(won) as area, count(*) as pairs from pairs group by all

@@ -36,12 +36,18 @@ areas as (
     select study, suite, model, cohort, variable, level, avg(won) as auc from pairs group by all
 ),
 corrections as (
-    select study, suite, model, cohort,
-        case when parts > 1 then 1.14 * (1 + parts / (parts - 1)) else 1 end as correction
+    select study, suite, model, cohort, variable, level,
+        case
+            when parts > 1
+            then 0.5 / repeats + (0.8 + 1.2 * least(1, greatest(0, (auc - 0.5) / 0.05))) * parts / (parts - 1)
+            else 1
+        end as correction
     from (
-        select study, suite, model, cohort, count(distinct fold) // count(distinct coalesce(repeat, 0)) as parts
+        select study, suite, model, cohort, count(distinct coalesce(repeat, 0)) as repeats,
+            count(distinct fold) // repeats as parts
         from predictions group by all
     )
+    join areas using (study, suite, model, cohort)
 ),
 of_repeats as (
     select study, suite, model, cohort, variable, level, repeat, avg(won) as area, count(*) as pairs
@@ -91,7 +97,7 @@ errors as (
         end) as error
     from variances
     join averaged using (study, suite, model, cohort, variable, level)
-    join corrections using (study, suite, model, cohort)
+    join corrections using (study, suite, model, cohort, variable, level)
     group by study, suite, model, cohort, variable, level
 )
 select study, suite, model, cohort, variable, level, coalesce(n, 0) as n, coalesce(events, 0) as events, auc,

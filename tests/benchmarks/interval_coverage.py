@@ -1,6 +1,6 @@
 """How often intervals hold the true figure: the AUC's of a small cohort, and those of performance and its weighted kin.
 
-    OMP_NUM_THREADS=1 python tests/benchmarks/interval_coverage.py [--datasets 200] [--patients 80 165 400]
+    OMP_NUM_THREADS=1 python tests/benchmarks/interval_coverage.py [--datasets 200] [--patients 80 165 400] [--only nested]
 
 AUC: scores are normal in both labels with equal variance, so the true AUC is known.
 
@@ -222,21 +222,30 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--datasets", type=int, default=200)
     parser.add_argument("--patients", type=int, nargs="+", default=list(SHIFTS), choices=list(SHIFTS))
+    parser.add_argument("--only", nargs="+", default=list(TABLES), choices=list(TABLES))
     asked = parser.parse_args()
-    areas()
-    print("\n| patients | judged | events | AUC | weighted | complete cases | covered | no interval |")
-    print(f"|{'---|' * 8}")
-    for patients in asked.patients:
-        weighted(patients, 10 * asked.datasets)
-    print(f"\n| judged | spread of log odds | {' | '.join(FIGURES)} |\n|{'---|' * (2 + len(FIGURES))}")
-    for patients in (33, *asked.patients):
-        holdout(patients, 10 * asked.datasets)
-    print(f"\n| patients | shift | folds | {' | '.join(FIGURES)} |\n|{'---|' * (3 + len(FIGURES))}")
-    for patients in asked.patients:
-        nested(patients, asked.datasets)
-    print("\n| patients | AUC .5 | .65 | .8: a second model of noise told apart |\n|---|---|---|---|")
-    for patients in asked.patients:
-        told_apart(patients, asked.datasets)
+    if "areas" in asked.only:
+        areas()
+    for name, (table, heading, smallest, factor) in TABLES.items():
+        if name in asked.only and table is not None:
+            print(f"\n| {heading} |\n|{'---|' * (1 + heading.count('|'))}")
+            for patients in (*smallest, *asked.patients):
+                table(patients, factor * asked.datasets)
+
+
+TABLES = {
+    "areas": (None, "", (), 0),
+    "weighted": (
+        weighted,
+        "patients | judged | events | AUC | weighted | complete cases | covered | no interval",
+        (),
+        10,
+    ),
+    "holdout": (holdout, f"judged | spread of log odds | {' | '.join(FIGURES)}", (33,), 10),
+    "nested": (nested, f"patients | shift | folds | {' | '.join(FIGURES)}", (), 1),
+    "added": (told_apart, "patients | AUC .5 | .65 | .8: a second model of noise told apart", (), 1),
+}
+"""Each with what prints its rows, its heading, further numbers of patients, and draws by data set asked for."""
 
 
 if __name__ == "__main__":

@@ -12,7 +12,13 @@ from zoo.evaluation.auc import AreaEstimate, delong_bounds, logit_bounds
 from zoo.evaluation.calibration import brier, calibration_in_the_large, calibration_line
 from zoo.evaluation.classification import classification
 from zoo.evaluation.intervals import Interval
-from zoo.evaluation.repeated import OutOfFold, averaged_placements, has_pairs, out_of_fold_estimate
+from zoo.evaluation.repeated import (
+    OutOfFold,
+    averaged_placements,
+    former_estimate,
+    has_pairs,
+    out_of_fold_estimate,
+)
 
 __all__ = ["former_figures", "leaderboard_row", "scores_of"]
 
@@ -68,10 +74,11 @@ def former_figures(predictions: Sequence[PredictionRow]) -> list[dict[str, float
     slope = {"calibration_slope": calibration_line(labels, probabilities, largest_error=math.inf).slope}
     if predictions[0].suite != "nested-cv":
         return [slope]
-    # Placements averaged over the repeats, up to docs/adr/0046.
+    # One width whatever the AUC and the repeats, up to docs/adr/0063; placements averaged over these, up to 0046.
     found = scores_of(predictions)
+    widened = _bounds(former_estimate(found))
     averaged = averaged_placements(found.labels, found.scores, found.folds).estimate if has_pairs(found) else None
-    return [slope, slope | _bounds(averaged)]
+    return [widened, slope | widened, slope | _bounds(averaged)]
 
 
 def _bounds(estimate: AreaEstimate | None) -> dict[str, float | None]:

@@ -11,11 +11,20 @@ from numpy.typing import ArrayLike, NDArray
 from schemas.errors import ContractError
 from zoo.evaluation.auc import AreaEstimate, Placements, component_variance, placements
 
-__all__ = ["OutOfFold", "averaged_placements", "difference_variance", "has_pairs", "out_of_fold_estimate"]
+__all__ = [
+    "OutOfFold",
+    "averaged_placements",
+    "difference_variance",
+    "former_estimate",
+    "has_pairs",
+    "out_of_fold_estimate",
+]
 
 
-_WIDER_INTERVAL, _WIDER_TEST = 1.14, 1.28
-"""What the correction for shared training leaves uncovered where columns are selected (docs/adr/0046)."""
+_OF_FOLDS, _OF_TRAINING, _OF_SKILL, _OF_TEST, _SKILL_AT = 0.5, 0.8, 1.2, 2.3, 0.55
+"""What a repeat's variance is multiplied by: for the draw of the folds, which repeats average away; for the training
+that folds share; for the models' skill, which differs between data sets where there is any; in a paired test for both
+(docs/adr/0063)."""
 
 
 class OutOfFold(NamedTuple):
@@ -110,18 +119,22 @@ def averaged_placements(labels: ArrayLike, scores: ArrayLike, folds: ArrayLike |
 def out_of_fold_estimate(found: OutOfFold) -> AreaEstimate | None:
     r"""Return the AUC over all repeats with its variance over draws of patients; None where no fold has both labels.
 
-    The variance is that of one repeat, the mean of DeLong's over the repeats, times Nadeau and Bengio's correction for
-    models that share training patients, and a factor that simulations ask for: with k folds,
+    The variance is that of one repeat, the mean of DeLong's over the repeats, times what models made from as many other
+    patients add to it: with k folds,
 
     .. math::
 
-        V = 1.14 \left(1 + \frac{k}{k - 1}\right) \frac{1}{R} \sum_{r=1}^{R} V_r,
+        V = \left(\frac{1}{2 R} + (0.8 + 1.2 w) \frac{k}{k - 1}\right) \frac{1}{R} \sum_{r=1}^{R} V_r,
+        \qquad w = \min\left(1, \max\left(0, \frac{A - 0.5}{0.05}\right)\right),
 
-    an error 1.6 times as large for five folds. One model that saw none of the patients has V = V_1.
-    It is the AUC's spread over other data sets of this size, each with models of its own, that this covers. Averages
-    over repeats vary less within a data set and hardly less between data sets: their own variance would promise ever
-    more with every repeat (docs/adr/0046, with the simulation; Bengio and Grandvalet 2004 show that no estimate from
-    one data set is unbiased).
+    for five folds and repeats an error 1.6 times as large from an AUC of .55 on and 1.05 times at .5. One model that
+    saw none of the patients has V = V_1.
+
+    k / (k - 1) is Nadeau and Bengio's, for training patients that folds share, and 1 / R theirs for the draw of the
+    folds; the numbers are those that simulations ask for. w is skill: models that find something find more in one data
+    set than in another, models of nothing are all worth one half. It is the AUC's spread over other data sets of this
+    size that this covers; the spread of averages over repeats would promise ever more with every repeat (docs/adr/0046,
+    docs/adr/0063; Bengio and Grandvalet 2004 show that no estimate from one data set is unbiased).
 
     Where a repeat has no variance, for lack of patients, or all have one of 0, placements averaged over the repeats
     give the variance that is corrected.
@@ -138,16 +151,34 @@ def out_of_fold_estimate(found: OutOfFold) -> AreaEstimate | None:
     """
     if not has_pairs(found):
         return None
+    uncorrected = _uncorrected(found)
+    skill = min(1.0, max(0.0, (uncorrected.area - 0.5) / (_SKILL_AT - 0.5)))
+    return uncorrected._replace(variance=_corrected(uncorrected.variance, found, _OF_TRAINING + _OF_SKILL * skill))
+
+
+def former_estimate(found: OutOfFold) -> AreaEstimate | None:
+    """Return what releases between docs/adr/0046 and docs/adr/0063 took for `out_of_fold_estimate`."""
+    if not has_pairs(found):
+        return None
+    uncorrected, parts = _uncorrected(found), found.parts
+    if uncorrected.variance is None or parts == 1:
+        return uncorrected
+    return uncorrected._replace(variance=1.14 * (1.0 + parts / (parts - 1)) * uncorrected.variance)
+
+
+def _uncorrected(found: OutOfFold) -> AreaEstimate:
+    """Return the AUC over all repeats with the variance of one."""
     averaged = averaged_placements(found.labels, found.scores, found.folds).estimate
     own = [each.estimate.variance for each in _of_each_repeat(found)]
-    return averaged._replace(variance=_corrected(own, averaged.variance, found.parts, _WIDER_INTERVAL))
+    return averaged._replace(variance=_of_one_repeat(own, averaged.variance))
 
 
 def difference_variance(a: OutOfFold, b: OutOfFold) -> float | None:
     """Return the variance of the difference of two models' AUCs, as `out_of_fold_estimate` has that of one.
 
-    Its factor is 1.28, an error 1.7 times as large for five folds: at 1.6 tests of two equally good models that select
-    their columns from different ones would reject in 7 % (docs/adr/0046).
+    With 2.3 in place of 0.8 + 1.2 w, an error 1.7 times as large for five folds and repeats: two models that select their
+    columns from different ones and are equally good on average differ on each data set by what each happened to find;
+    at 2.0 tests would reject in up to .07 (docs/adr/0063).
 
     Parameters
     ----------
@@ -158,7 +189,7 @@ def difference_variance(a: OutOfFold, b: OutOfFold) -> float | None:
     if not own:
         return None
     averaged = _between(*(averaged_placements(each.labels, each.scores, each.folds) for each in (a, b)))
-    return _corrected(own, averaged, a.parts, _WIDER_TEST)
+    return _corrected(_of_one_repeat(own, averaged), a, _OF_TEST)
 
 
 def _between(a: Placements, b: Placements) -> float | None:
@@ -174,12 +205,16 @@ def _of_each_repeat(found: OutOfFold) -> Iterator[Placements]:
             yield averaged_placements(one.labels, one.scores, one.folds)
 
 
-def _corrected(of_repeats: Sequence[float | None], averaged: float | None, parts: int, wider: float) -> float | None:
+def _of_one_repeat(of_repeats: Sequence[float | None], averaged: float | None) -> float | None:
     known = [each for each in of_repeats if each is not None]
-    is_whole = len(known) == len(of_repeats) and any(known)
-    basis = sum(known) / len(known) if is_whole else averaged
-    correction = wider * (1.0 + parts / (parts - 1)) if parts > 1 else 1.0
-    return None if basis is None else correction * basis
+    return sum(known) / len(known) if len(known) == len(of_repeats) and any(known) else averaged
+
+
+def _corrected(variance: float | None, found: OutOfFold, of_training: float) -> float | None:
+    """Return a repeat's variance with what the draw of the folds and the training of their models add to it."""
+    if variance is None or found.parts == 1:
+        return variance
+    return (_OF_FOLDS / len(found.scores) + of_training * found.parts / (found.parts - 1)) * variance
 
 
 def has_pairs(found: OutOfFold) -> bool:

@@ -5,7 +5,7 @@
 -- @cohort training or validation in the holdout suite, out_of_fold in nested-cv
 -- @figure auc; at the threshold: tp, fp, tn and fn (patients; means over the repeats in nested-cv), sensitivity, specificity, ppv, npv, accuracy; of the probabilities: brier, scaled_brier (1 - brier / that of giving everyone the prevalence), calibration_slope, calibration_intercept (in the large), expected and observed (events), observed_expected (their ratio)
 -- @value the figure, NULL where it cannot be told
--- @lower lower 95 % bound: logit DeLong of the AUC, Wilson of a rate, normal of the Brier score, Wald of slope, intercept (robust) and log ratio; in nested-cv that of one repeat, its error widened 1.6 times (Brier: 2.1) for five folds whose models share training patients; NULL for counts and scaled_brier
+-- @lower lower 95 % bound: logit DeLong of the AUC, Wilson of a rate, normal of the Brier score, Wald of slope, intercept (robust) and log ratio; in nested-cv that of one repeat, its error widened 1.6 times (Brier: 2.1) for five folds whose models share training patients, and for a rate that between folds, each with a threshold of its own, where that is larger; NULL for counts and scaled_brier
 -- @upper upper 95 % bound
 -- @reason why there is no value, or no interval
 with recursive judged as (  -- terms are summed as decimals: a sum of doubles depends on the order of the rows
@@ -92,9 +92,10 @@ shift as (  -- and to the intercept a with the slope held at 1, none longer than
     )
 ),
 rates as (
-    select study, suite, model, cohort, each.figure, each.tried * share as size, z * z as zz,
+    select study, suite, model, cohort, parts, share, repeats * parts as folds, z * z as zz, each.figure, each.tried,
         each.hits / nullif(each.tried, 0) as p,
-        case when tp is null then 'there is no threshold' when each.tried = 0 then each.reason end as reason
+        case when tp is null then 'there is no threshold' when each.tried = 0 then each.reason end as no_rate,
+        case when no_rate is not null then no_rate when parts > 1 and folds < 4 then 'an interval needs four folds' end as reason
     from (
         select *, unnest([
             {'figure': 'sensitivity', 'hits': tp, 'tried': tp + fn, 'reason': 'no patient has label 1'},
@@ -105,6 +106,33 @@ rates as (
         ]) as each
         from sized
     )
+),
+fold_calls as (  -- each fold's patients, of those called positive or of label 1 or 0, by what they are tried for
+    select study, suite, model, cohort, fold, unnest(['sensitivity', 'specificity', 'ppv', 'npv', 'accuracy']) as figure,
+        unnest([tp, tn, tp, tn, tp + tn]) as hits, unnest([tp + fn, tn + fp, tp + fp, tn + fn, tp + fp + tn + fn]) as tried
+    from (
+        select study, suite, model, cohort, fold, count(*) filter (probability >= threshold and label = 1) as tp,
+            count(*) filter (probability >= threshold and label = 0) as fp,
+            count(*) filter (probability < threshold and label = 0) as tn,
+            count(*) filter (probability < threshold and label = 1) as fn
+        from judged
+        group by all
+    )
+),
+scatters as (
+    select study, suite, model, cohort, figure, sum(hits ** 2) as hh, sum(hits * tried) as ht, sum(tried ** 2) as tt
+    from fold_calls
+    group by all
+),
+rate_sizes as (  -- of how many patients a rate tells: of those whom one repeat tries, or as folds differ where that is fewer
+    select *,
+        case when parts > 1 and folds > 3
+            then greatest(0, hh - 2 * p * ht + p ** 2 * tt) / (folds - 3) * (folds / tried) ** 2 * (1 / folds + 0.05)
+            else 0
+        end as between_folds,
+        least(tried * share, coalesce(p * (1 - p) / nullif(between_folds, 0), tried * share)) as size
+    from rates
+    left join scatters using (study, suite, model, cohort, figure)
 ),
 figures as (
     select study, suite, model, cohort, 'auc' as figure, auc as value, auc_lo as lower, auc_hi as upper,
@@ -129,7 +157,7 @@ figures as (
         case when reason is null then greatest(0, (p + zz / (2 * size) - half) / (1 + zz / size)) end,
         case when reason is null then least(1, (p + zz / (2 * size) + half) / (1 + zz / size)) end,
         reason
-    from (select *, sqrt(zz * p * (1 - p) / size + (zz / (2 * size)) ** 2) as half from rates)
+    from (select *, sqrt(zz * p * (1 - p) / size + (zz / (2 * size)) ** 2) as half from rate_sizes)
     union all
     select study, suite, model, cohort, 'brier', brier,
         case when error is not null then greatest(0, brier - z * error) end,

@@ -209,14 +209,15 @@ def test_sql_alone_makes_every_figure_of_both_suites_again(found, judged):
 def test_intervals_of_a_former_release_are_no_damage(found, judged):
     """`store verify` takes the intervals that releases before wrote for what they are, and any other for an alteration.
 
-    The next bench writes the wider ones.
+    The next bench writes today's.
     """
     written, _, _ = found
     own = judged["radiomics_lr"]
-    _, former = former_figures(own.predictions)
+    widened, _, former = former_figures(own.predictions)
     assert own.leaderboard.auc_lo < former["auc_lo"] < own.leaderboard.auc < former["auc_hi"] < own.leaderboard.auc_hi
+    assert own.leaderboard.auc_lo != widened["auc_lo"] < former["auc_lo"]
     written.put("predictions", [row.model_dump() | {"version": 1} for row in own.predictions])
-    for bounds, findings in (({}, 0), (former, 0), (former | {"auc_lo": former["auc_lo"] - 0.01}, 1)):
+    for bounds, findings in (({}, 0), (widened, 0), (former, 0), (former | {"auc_lo": former["auc_lo"] - 0.01}, 1)):
         written.put("leaderboard", [own.leaderboard.model_dump() | bounds | {"version": 1}])
         (check,) = (each for each in recomputed_checks(written.store) if each.name == "leaderboard")
         assert len([each for each in check.findings if "nested-cv" in each.where]) == findings, bounds
@@ -228,7 +229,7 @@ def test_slopes_of_a_former_release_are_no_damage(found, judged):
     """A slope that is no longer told, since its interval says nothing, may stand where a former release wrote it."""
     written, _, _ = found
     flat = [row.model_copy(update={"probability": 0.58 + 0.001 * row.probability}) for row in judged["cr"].predictions]
-    row, (slope, _) = leaderboard_row(flat), former_figures(flat)
+    row, (_, slope, _) = leaderboard_row(flat), former_figures(flat)
     assert row.calibration_slope is None
     assert abs(slope["calibration_slope"]) > 20
     written.put("predictions", [each.model_dump() | {"version": 1} for each in flat])

@@ -10,7 +10,13 @@ from sklearn.model_selection import StratifiedKFold
 from schemas.errors import ContractError
 from zoo.evaluation.auc import auc, component_variance, delong_bounds, delong_interval, logit_bounds, logit_interval
 from zoo.evaluation.delong import paired_delong, paired_test
-from zoo.evaluation.repeated import OutOfFold, averaged_placements, difference_variance, out_of_fold_estimate
+from zoo.evaluation.repeated import (
+    OutOfFold,
+    averaged_placements,
+    difference_variance,
+    former_estimate,
+    out_of_fold_estimate,
+)
 
 
 @pytest.fixture
@@ -133,23 +139,28 @@ def test_scores_without_repeats_are_refused(rows) -> None:
 
 
 def test_the_variance_is_that_of_one_repeat_corrected_for_shared_training(scores) -> None:
-    """The mean of the repeats' own variances times 1 + k / (k - 1) for k folds, 2.5 for three, and times 1.14.
+    """The mean of the repeats' own variances, times k / (k - 1) for k folds by skill, and the draw of the folds'.
 
-    Nadeau and Bengio 2003 (doi:10.1023/A:1024068626366): 1 / k + 1 / (k - 1) in place of 1 / k.
+    Nadeau and Bengio 2003 (doi:10.1023/A:1024068626366): 1 / k + 1 / (k - 1) in place of 1 / k, the first divided by
+    the repeats. The factors are those of docs/adr/0063.
     """
     labels, rows = scores
     found = OutOfFold(labels, rows, FOLDS, 3)
-    own = [component_variance(*averaged_placements(labels, rows[[r]], FOLDS[[r]])) for r in range(4)]
+    own = np.mean([component_variance(*averaged_placements(labels, rows[[r]], FOLDS[[r]])) for r in range(4)])
     estimate = out_of_fold_estimate(found)
     assert estimate.area == averaged_placements(labels, rows, FOLDS).area
-    assert estimate.variance == pytest.approx(1.14 * 2.5 * np.mean(own), rel=1e-14)
-    assert out_of_fold_estimate(found._replace(parts=5)).variance == pytest.approx(
-        1.14 * 2.25 * np.mean(own), rel=1e-14
-    )
+    for way, parts in ((found, 3), (found._replace(parts=5), 5), (found._replace(scores=-rows), 3)):
+        estimate = out_of_fold_estimate(way)
+        skill = min(1, max(0, 20 * (estimate.area - 0.5)))
+        expected = (1 / 8 + (0.8 + 1.2 * skill) * parts / (parts - 1)) * own
+        assert estimate.variance == pytest.approx(expected, rel=1e-12)
+        former = former_estimate(way)
+        assert former == (estimate.area, pytest.approx(1.14 * (1 + parts / (parts - 1)) * own), *estimate[2:])
+    assert [out_of_fold_estimate(each).area for each in (found, way)] == pytest.approx([0.614, 0.386], abs=1e-3)
 
 
-def test_repeating_narrows_nothing(scores) -> None:
-    """The same repeat three times over has the AUC, the interval and the paired test of one."""
+def test_repeating_takes_away_the_draw_of_the_folds_and_nothing_else(scores) -> None:
+    """The same repeat three times over has the AUC of one; of the variance, a half less a sixth of a repeat's goes."""
     labels, rows = scores
     once, other = (OutOfFold(labels, rows[[at]], FOLDS[[0]], 3) for at in (0, 1))
     thrice, three_others = (
@@ -158,8 +169,11 @@ def test_repeating_narrows_nothing(scores) -> None:
         )
         for each in (once, other)
     )
-    assert out_of_fold_estimate(thrice) == pytest.approx(out_of_fold_estimate(once), rel=1e-14)
-    assert difference_variance(thrice, three_others) == pytest.approx(difference_variance(once, other), rel=1e-14)
+    single, repeated = out_of_fold_estimate(once), out_of_fold_estimate(thrice)
+    own = former_estimate(once).variance / (1.14 * 2.5)
+    assert repeated == (pytest.approx(single.area), pytest.approx(single.variance - own / 3), *single[2:])
+    tested, of_three = difference_variance(once, other), difference_variance(thrice, three_others)
+    assert tested / of_three == pytest.approx((0.5 + 2.3 * 1.5) / (0.5 / 3 + 2.3 * 1.5))
 
 
 def test_where_a_repeat_has_no_variance_that_of_the_averages_is_corrected() -> None:
@@ -173,7 +187,7 @@ def test_where_a_repeat_has_no_variance_that_of_the_averages_is_corrected() -> N
     estimate = out_of_fold_estimate(OutOfFold(labels, scores, folds, 2))
     assert estimate.area == pytest.approx(0.8, abs=1e-15)
     averaged = component_variance(*averaged_placements(labels, scores, folds))
-    assert estimate.variance == pytest.approx(1.14 * 3.0 * averaged, rel=1e-14)
+    assert estimate.variance == pytest.approx((0.5 / 2 + 2.0 * 2) * averaged, rel=1e-14)
     # One repeat right, one the wrong way round: neither has a spread of its own.
     turned = OutOfFold(labels, np.array([[4.0, 3.0, 2.0, 1.0], [1.0, 2.0, 3.0, 4.0]]), np.array([[0] * 4, [1] * 4]), 1)
     assert out_of_fold_estimate(turned).area == 0.5
