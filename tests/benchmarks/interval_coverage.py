@@ -1,6 +1,6 @@
 """How often intervals hold the true figure: the AUC's of a small cohort, and those of performance and its weighted kin.
 
-    OMP_NUM_THREADS=1 python tests/benchmarks/interval_coverage.py [--datasets 200] [--patients 80 165 400] [--only nested]
+    OMP_NUM_THREADS=1 python tests/benchmarks/interval_coverage.py [--datasets 200] [--patients 80 165] [--only nested]
 
 AUC: scores are normal in both labels with equal variance, so the true AUC is known.
 

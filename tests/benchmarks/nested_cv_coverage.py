@@ -5,8 +5,7 @@
 Nested cross-validation: 3,111 standard normal columns of which ten tell the label, or none, for each of two models; a
 model takes the ten columns that differ most between the labels of its training patients, and a regularised linear
 discriminant of them. Both are equally good on average. The true AUC is the mean over the data sets: that of models made
-from such data.
-The rows of one repeat are of the first of five.
+from such data. The rows of one repeat are of the first of five.
 
 Holdout: two fixed models whose scores are binormal and correlate by one half; the true AUC is known.
 """
@@ -96,11 +95,9 @@ def nested(patients: int, datasets: int) -> None:
                     for of_both, each in zip(judged, found, strict=True)
                 ]
             )
+            cells = [f"{truth:.2f}", *(f"{each:.3f}" for each in (spread, covered, told))]
             took = f"{time.perf_counter() - began:.0f}"
-            print(
-                f"| {patients} | {repeats} x {FOLDS} | {truth:.2f} | {spread:.3f} | {covered:.3f} | {told:.3f} | {took} |",
-                flush=True,
-            )
+            print(f"| {patients} | {repeats} x {FOLDS} | {' | '.join(cells)} | {took} |", flush=True)
 
 
 def holdout(patients: int, draws: int) -> None:

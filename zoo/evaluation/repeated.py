@@ -176,9 +176,9 @@ def _uncorrected(found: OutOfFold) -> AreaEstimate:
 def difference_variance(a: OutOfFold, b: OutOfFold) -> float | None:
     """Return the variance of the difference of two models' AUCs, as `out_of_fold_estimate` has that of one.
 
-    With 2.3 in place of 0.8 + 1.2 w, an error 1.7 times as large for five folds and repeats: two models that select their
-    columns from different ones and are equally good on average differ on each data set by what each happened to find;
-    at 2.0 tests would reject in up to .07 (docs/adr/0063).
+    With 2.3 in place of 0.8 + 1.2 w, an error 1.7 times as large for five folds and repeats: two models that select
+    their columns from different ones and are equally good on average differ on each data set by what each happened to
+    find; at 2.0 tests would reject in up to .07 (docs/adr/0063).
 
     Parameters
     ----------

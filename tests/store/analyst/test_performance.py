@@ -181,11 +181,11 @@ def test_where_the_folds_differ_by_more_than_patients_the_interval_is_theirs(rep
 def test_intervals_of_rates_cover_where_thresholds_come_out_anywhere() -> None:
     """Of 100 data sets 95 % of the intervals are to hold a half; counting patients alone, some 60 % would.
 
-    The bounds are those of chance at 100 draws. With models, and thresholds that inner folds choose, the table is made by
-    tests/benchmarks/interval_coverage.py.
+    The bounds are those of chance at 100 draws. With models, and thresholds that inner folds choose, the table is made
+    by tests/benchmarks/interval_coverage.py.
     """
-    drawn_sets = [[row | {"model": f"{seed}"} for row in thresholds_apart(seed, 400, 1)] for seed in range(100)]
-    found = [row for row in view_rows(sum(drawn_sets, []), "nested-cv") if row["figure"] in RATES]
+    rows = [row | {"model": f"{seed}"} for seed in range(100) for row in thresholds_apart(seed, 400, 1)]
+    found = [row for row in view_rows(rows, "nested-cv") if row["figure"] in RATES]
     held = {name: [row["lower"] <= 0.5 <= row["upper"] for row in found if row["figure"] == name] for name in RATES}
     assert {name: len(each) for name, each in held.items()} == dict.fromkeys(RATES, 100)
     assert min(np.mean(each) for each in held.values()) > 0.88
