@@ -32,9 +32,9 @@ SHARED_DATA = Path(os.environ.get("RADZOO_TEST_DATA", Path(__file__).parents[2] 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# A store waits for the disk at each commit, and the tests make thousands: in memory, nobody waits. Read by pytest, and by
-# all processes that tests start. TMPDIR names another place, a disk for example.
-_MEMORY, _ROOM = Path("/dev/shm"), 8 << 30
+# A store waits for the disk at each commit, and the tests make thousands: in memory, nobody waits. Read by pytest, and
+# by all processes that tests start. TMPDIR names another place, a disk for example.
+_MEMORY, _ROOM = Path("/dev/shm"), 8 << 30  # noqa: S108  (pytest makes a folder there that only its user reads)
 if "TMPDIR" not in os.environ and os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > _ROOM:
     os.environ["TMPDIR"] = tempfile.tempdir = str(_MEMORY)
 
