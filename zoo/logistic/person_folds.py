@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+from sklearn.pipeline import Pipeline
 
-__all__ = ["person_folds"]
+__all__ = ["people_of_steps", "person_folds"]
 
 Rows = NDArray[np.intp]
 
 
 def person_folds(
-    target: ArrayLike, people: Sequence[str] | None, n_splits: int, random_state: int
+    target: ArrayLike, people: Sequence[str] | None, n_splits: int, random_state: int | np.random.RandomState
 ) -> list[tuple[Rows, Rows]]:
     """Return the training and the held-out rows of each fold, stratified and shuffled.
 
@@ -26,7 +30,7 @@ def person_folds(
         The person behind each row; each row is of another where absent.
     n_splits : int
         Folds; fewer where the rarer label has fewer people.
-    random_state : int
+    random_state : int or RandomState instance
         Draws them.
 
     Returns
@@ -48,3 +52,30 @@ def person_folds(
         if all(len(np.unique(labels[training])) == 2 for training, _ in parts):
             return parts
     return []
+
+
+def people_of_steps(estimator: BaseEstimator, people: Sequence[str] | None) -> dict[str, Any]:
+    """Return what an estimator's ``fit`` is given so that folds inside it, at any depth, hold out people.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+        A pipeline, or one that may take ``groups``.
+    people : sequence of str of length n_rows, optional
+        The person behind each row.
+
+    Returns
+    -------
+    dict
+        ``groups`` under the names of the steps that take them; empty where none does, or nobody is named.
+    """
+    if people is None:
+        return {}
+    if isinstance(estimator, Pipeline):
+        return {
+            f"{name}__{parameter}": value
+            for name, step in estimator.steps
+            if isinstance(step, BaseEstimator)
+            for parameter, value in people_of_steps(step, people).items()
+        }
+    return {"groups": people} if "groups" in inspect.signature(estimator.fit).parameters else {}

@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from schemas.documents.model_summary import ModelSummary
 from schemas.errors import ContractError
 from zoo.logistic.firth import leave_out_intervals
-from zoo.logistic.person_folds import person_folds
+from zoo.logistic.person_folds import people_of_steps, person_folds
 from zoo.logistic.sigmoid import rising_sigmoid
 from zoo.logistic.two_classes import two_classes
 from zoo.self_description import Completing, Recalibration, Score, scores_of
@@ -128,7 +128,7 @@ class RecalibratedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
         y : array-like of shape (n_patients,)
             Two classes.
         groups : array-like of shape (n_patients,), optional
-            Who a row is of: rows of one person are held out together.
+            Who a row is of: rows of one person are held out together, also where a step draws folds of its own.
 
         Raises
         ------
@@ -152,7 +152,7 @@ class RecalibratedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
         self.best_params_: dict[str, Any] = dict(tried[chosen])
         whole = clone(self.estimator)
         _last(whole).set_params(**self.best_params_)
-        self.estimator_ = whole.fit(table, target)
+        self.estimator_ = whole.fit(table, target, **people_of_steps(whole, people))
         sigmoid = rising_sigmoid(scores[chosen], scores_of(self.estimator_, table, self.scores), truth)
         self.slope_, self.intercept_ = sigmoid.slope, sigmoid.intercept
         self.unconstrained_slope_ = sigmoid.unconstrained_slope
@@ -176,10 +176,10 @@ class RecalibratedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
         every = np.full((len(tried), self.repeats, len(target)), np.nan)
         for draw, training, judged in folds:
             try:
-                every[:, draw, judged] = self._held_out_scores(table, target, training, judged, tried)
+                every[:, draw, judged] = self._held_out_scores(table, target, people, training, judged, tried)
             except (ValueError, ContractError) as error:
                 # What cannot be fitted to all patients either is no fault of the fold.
-                clone(self.estimator).fit(table, target)
+                clone(self.estimator).fit(table, target, **people_of_steps(self.estimator, people))
                 rarer = int(np.bincount(target[training], minlength=2).min())
                 left = f"an inner fold leaves {rarer} patients of the rarer label to fit to"
                 if isinstance(error, ContractError):
@@ -202,12 +202,14 @@ class RecalibratedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
         self,
         table: Any,
         target: NDArray[np.intp],
+        people: Sequence[str] | None,
         training: NDArray[np.intp],
         judged: NDArray[np.intp],
         tried: Sequence[Mapping[str, Any]],
     ) -> Floats:
         """Return the scores of one fold's patients, a row for each combination."""
         seen, unseen, own = _safe_indexing(table, training), _safe_indexing(table, judged), target[training]
+        own_people = None if people is None else [people[row] for row in training]
         last, before = self.estimator, None
         if isinstance(self.estimator, Pipeline):
             last = self.estimator[-1]
@@ -217,9 +219,16 @@ class RecalibratedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
             )
         with leave_out_intervals():
             if before is not None:
-                seen, unseen = before.fit_transform(seen, own), before.transform(unseen)
+                seen, unseen = (
+                    before.fit_transform(seen, own, **people_of_steps(before, own_people)),
+                    before.transform(unseen),
+                )
+            of_people = people_of_steps(last, own_people)
             return np.stack(
-                [scores_of(clone(last).set_params(**each).fit(seen, own), unseen, self.scores) for each in tried]
+                [
+                    scores_of(clone(last).set_params(**each).fit(seen, own, **of_people), unseen, self.scores)
+                    for each in tried
+                ]
             )
 
     def _loss(self, scores: Floats, target: NDArray[np.intp]) -> float:

@@ -14,6 +14,7 @@ from schemas.errors import ContractError
 from schemas.features.names import PHASE_SEPARATOR
 from zoo.logistic.clinical import ClinicalLogisticRegression
 from zoo.logistic.imputation import filled
+from zoo.logistic.person_folds import people_of_steps
 from zoo.radiomics.combat import BATCH_PREFIX
 
 __all__ = ["CombinedFeatures"]
@@ -52,8 +53,17 @@ class CombinedFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  
         self.selection = selection
         self.impute = impute
 
-    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
+    def fit(self, X: ArrayLike, y: ArrayLike, groups: ArrayLike | None = None) -> Self:
         """Return self, with both selections fitted.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_patients, n_columns)
+            A frame, whose names tell features from factors.
+        y : array-like of shape (n_patients,)
+            Two classes.
+        groups : array-like of shape (n_patients,), optional
+            Who a row is of: rows of one person are held out together.
 
         Raises
         ------
@@ -69,7 +79,10 @@ class CombinedFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  
             raise ContractError("the combined model needs radiomics columns (PHASE__feature) and clinical factors")
         names = self.feature_names_in_
         selected_from = radiomics | batch
-        self.selection_ = clone(self.selection).fit(_named(table[:, selected_from], names[selected_from]), y)
+        people = None if groups is None else [str(each) for each in np.asarray(groups)]
+        self.selection_ = clone(self.selection).fit(
+            _named(table[:, selected_from], names[selected_from]), y, **people_of_steps(self.selection, people)
+        )
         clinical = ClinicalLogisticRegression(impute=self.impute)
         clinical.fit(_named(table[:, clinical_columns], names[clinical_columns]), y)
         self.factors_ = list(clinical.factors_)

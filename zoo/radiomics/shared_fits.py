@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -67,7 +67,7 @@ class SharedFits:
         """Return a function that fits a transformer, or gives what it gave before for the same."""
 
         def fitted(transformer: BaseEstimator, X: Any, y: Any, *arguments: Any, **options: Any) -> Any:
-            key = _key(transformer, X, y)
+            key = _key(transformer, X, y, options.get("params"))
             if key is None:
                 return function(transformer, X, y, *arguments, **options)
             if key not in self._known:
@@ -81,7 +81,7 @@ class SharedFits:
         return self
 
 
-def _key(transformer: BaseEstimator, X: Any, y: Any) -> bytes | None:
+def _key(transformer: BaseEstimator, X: Any, y: Any, params: Mapping[str, Any] | None) -> bytes | None:
     """Return what decides a fit, None where that cannot be told by content."""
     states = (np.random.RandomState, np.random.Generator)
     if any(isinstance(value, states) for value in transformer.get_params(deep=True).values()):
@@ -100,6 +100,8 @@ def _key(transformer: BaseEstimator, X: Any, y: Any) -> bytes | None:
         np.ascontiguousarray(y).tobytes(),
         # Of a fold's fit nobody reads them, of a model's they are read: one is not the other.
         str(are_intervals_read()).encode(),
+        # Who the rows are of, where its folds hold out people: a step's parameters of this fit.
+        repr({name: dict(each) for name, each in (params or {}).items() if each}).encode(),
     )
     for part in parts:
         digest.update(len(part).to_bytes(8, "big"))
