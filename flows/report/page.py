@@ -85,6 +85,7 @@ def _contents(questions: Questions, stored: Study) -> dict[str, Any]:
         "split": split,
         "suites": suites,
         "headline": headline_model(suites),
+        "optimism": questions.ask("optimism"),
         "summary": summary(study.rows[0], cohorts.rows, rates.rows, suites),
         "cautions": cautions(suites),
         "models": models,
