@@ -159,6 +159,7 @@ class KnowsItsPeople(TransformerMixin, BaseEstimator):
             raise ValueError("rows of one person differ, or nobody is named")
         if len(set(groups)) != len({tuple(row) for row in X}):
             raise ValueError("two people have one row")
+        self.n_features_in_ = len(X[0])
         return self
 
     def transform(self, X: Any) -> Any:
