@@ -174,7 +174,8 @@ class OptimismRow(_Row):
     ``optimism`` is the mean, over the resamples, of the figure of the model fitted to a resample there less that of
     the same model on the training patients; ``corrected`` is ``apparent`` less it. Both are None, with the
     ``reason``, where too many resamples have no such figure. ``monte_carlo_error`` is the standard error that more
-    resamples would lessen: it tells nothing of other patients.
+    resamples would lessen: it tells nothing of other patients. ``left_out`` is the mean figure of the resamples' models
+    on the training patients who were not drawn.
     """
 
     study: str
@@ -186,6 +187,7 @@ class OptimismRow(_Row):
     apparent: float | None
     optimism: float | None
     corrected: float | None
+    left_out: float | None
     monte_carlo_error: float | None
     resamples: int
     with_figure: int

@@ -125,10 +125,11 @@ def plan_resampling(snapshot: Snapshot, study: Study, models: Sequence[str], *, 
 def resampled_model(study: str, model: str, version: int, resampling: Resampling, results: FitResults) -> Resampled:
     """Return what the fits say about one model.
 
-    Its rows have the figures of the model fitted to all training patients on them (cohort ``training``), of the model
-    fitted to each resample there (``resample 7``) and on all training patients (``resample 7 on training``). Copies of
-    a patient count as often as they were drawn. A resample that could not be fitted to has one row without figures, and
-    a draw with one label that was passed over one of its own (``resample 7, draw 1``).
+    Its rows have the figures of the model fitted to all training patients on them (cohort ``training``), and of the
+    model fitted to each resample there (``resample 7``), on all training patients (``resample 7 on training``) and on
+    those who were not drawn (``resample 7 on the others``). Copies of a patient count as often as they were drawn. A
+    resample that could not be fitted to has one row without figures, and a draw with one label that was passed over
+    one of its own (``resample 7, draw 1``).
 
     Parameters
     ----------
@@ -179,23 +180,26 @@ def resampled_model(study: str, model: str, version: int, resampling: Resampling
             continue
         rows.append(own | {"cohort": cohort} | _figures(judged, of_fit["probabilities"], fold.draws))
         if fold.number:
-            once = dict.fromkeys(judged, 1)
-            rows.append(own | {"cohort": f"{cohort} on training"} | _figures(judged, of_fit["probabilities"], once))
+            everyone = dict.fromkeys(judged, 1)
+            others = dict.fromkeys((patient for patient in judged if patient not in fold.draws), 1)
+            for whom, once in (("training", everyone), ("the others", others)):
+                rows.append(own | {"cohort": f"{cohort} on {whom}"} | _figures(judged, of_fit["probabilities"], once))
     return Resampled(model, tuple(rows), reasons)
 
 
 def _figures(labels: Mapping[str, int], probabilities: Mapping[str, float], draws: Mapping[str, int]) -> Row:
-    """Return a model's figures on patients, each of whom counts as often as drawn."""
+    """Return a model's figures on patients, each of whom counts as often as drawn; those of one label have no AUC."""
     patients = [patient for patient in labels if patient in draws]
     copies = [draws[patient] for patient in patients]
     truth = np.repeat([labels[patient] for patient in patients], copies)
     values = np.repeat([probabilities[patient] for patient in patients], copies)
+    has_both = len(set(truth.tolist())) == 2
     return {
         "n": len(truth),
         "events": int(truth.sum()),
-        "auc": auc(truth, values),
-        "calibration_slope": calibration_line(truth, values).slope,
-        "brier": brier(truth, values),
+        "auc": auc(truth, values) if has_both else None,
+        "calibration_slope": calibration_line(truth, values).slope if has_both else None,
+        "brier": brier(truth, values) if len(truth) else None,
     }
 
 

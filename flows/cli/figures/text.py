@@ -67,6 +67,7 @@ def _optimism_text(found: Sequence[OptimismRow]) -> str:
             "apparent": _rate(row.apparent),
             "optimism": "" if row.optimism is None else f"{row.optimism:+.3f}",
             "corrected": _rate(row.corrected) or "-",
+            "left out": _rate(row.left_out),
             "error of drawing": "" if row.monte_carlo_error is None else f"{row.monte_carlo_error:.4f}",
             "resamples": row.with_figure,
         }
@@ -75,7 +76,9 @@ def _optimism_text(found: Sequence[OptimismRow]) -> str:
     lines = [f"{row.model}, {names[row.figure]}: no corrected figure: {row.reason}" for row in found if row.reason]
     note = (
         "apparent: on the training patients; corrected: apparent less optimism, what to expect on other patients of "
-        "the same kind. It has no interval: the error of drawing is that of the resamples alone"
+        "the same kind. It has no interval: the error of drawing is that of the resamples alone\n"
+        "left out: on training patients who were not drawn, by fits to fewer patients; where corrected is much better, "
+        "the model knows its patients by heart and corrected flatters: take --suite nested-cv"
     )
     return "\n".join([table_text(rows, list(rows[0])), *lines, note])
 

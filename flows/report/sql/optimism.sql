@@ -1,4 +1,4 @@
-select model, figure, n, events, apparent, optimism, corrected, monte_carlo_error, resamples, with_figure, unfit, drawn_again, reason
+select model, figure, n, events, apparent, optimism, corrected, left_out, monte_carlo_error, resamples, with_figure, unfit, drawn_again, reason
 from optimism
 where study = $study
 order by first_value(corrected) over (

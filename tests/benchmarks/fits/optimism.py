@@ -58,18 +58,19 @@ def measured(estimator: BaseEstimator, sets: int, resamples: int, patients: int,
     told = {(row["study"], row["figure"]): row for row in optimism_rows(rows)}
     for at, figure in enumerate(FIGURES):
         found = [
-            (told[name, figure]["apparent"], told[name, figure]["corrected"], of_name[at])
+            (*(told[name, figure][column] for column in ("apparent", "corrected", "left_out")), of_name[at])
             for name, of_name in true.items()
-            if told[name, figure]["corrected"] is not None and of_name[at] is not None
+            if None not in (told[name, figure]["corrected"], told[name, figure]["left_out"], of_name[at])
         ]
         if len(found) < 2:
             print(f"  {figure}: told of {len(found)} data sets")
             continue
-        apparent, corrected, truth = np.array(found).T
+        apparent, corrected, left_out, truth = np.array(found).T
         error = (corrected - truth).std(ddof=1) / np.sqrt(len(found))
         print(
             f"  {figure}: told of {len(found)}, apparent {apparent.mean():.3f}, corrected {corrected.mean():.3f}, "
-            f"true {truth.mean():.3f}; corrected less true {(corrected - truth).mean():+.3f} (error {error:.3f}), "
+            f"left out {left_out.mean():.3f}, true {truth.mean():.3f}; "
+            f"corrected less true {(corrected - truth).mean():+.3f} (error {error:.3f}), "
             f"spread {(corrected - truth).std(ddof=1):.3f}"
         )
     print(f"  {seconds:.2f} s of processor time a resample", flush=True)

@@ -62,7 +62,7 @@ PROMISED = {
     "performance": ("study", "suite", "model", "cohort", "figure", "value", "lower", "upper", "reason"),
     "optimism": (
         *("study", "model", "version", "figure", "n", "events", "apparent", "optimism", "corrected"),
-        *("monte_carlo_error", "resamples", "with_figure", "unfit", "drawn_again", "reason"),
+        *("left_out", "monte_carlo_error", "resamples", "with_figure", "unfit", "drawn_again", "reason"),
     ),
     "weighted_performance": (
         *("study", "suite", "model", "cohort", "n", "events", "censored_before_horizon", "lowest_g"),

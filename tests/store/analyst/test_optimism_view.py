@@ -33,6 +33,8 @@ def resamples(count: int, *, without_slope: int = 0, unfit: int = 0, again: int 
             figures |= {"calibration_slope": 1.0 + sign * 0.2 if has_slope or sign < 0 else None}
             drawn = {name: v and v + random.normal(0, 0.01) for name, v in figures.items()}
             rows.append(own | drawn | {"cohort": own["cohort"] + cohort})
+        others = {"cohort": own["cohort"] + " on the others", "n": 18, "events": 8, "brier": 0.25}
+        rows.append(own | others | {"auc": 0.7 + number / 1000 if number > 1 else None})
     return rows
 
 
@@ -47,6 +49,9 @@ def test_optimism_is_the_mean_difference_of_a_model_here_and_there() -> None:
         assert row["optimism"] == pytest.approx(apart.mean(), rel=1e-12)
         assert row["monte_carlo_error"] == pytest.approx(apart.std(ddof=1) / np.sqrt(40), rel=1e-9)
         assert row["corrected"] == pytest.approx(by_cohort["training"][figure] - apart.mean(), rel=1e-12)
+        others = [by_cohort[f"resample {at} on the others"].get(figure) for at in range(1, 41)]
+        known = [value for value in others if value is not None]
+        assert row["left_out"] == (pytest.approx(np.mean(known), rel=1e-12) if known else None)
         assert (row["n"], row["events"], row["version"], row["resamples"], row["with_figure"]) == (50, 20, 3, 40, 40)
         assert (row["unfit"], row["drawn_again"], row["reason"]) == (0, 0, None)
     assert list(found) == ["auc", "calibration_slope", "brier"]
