@@ -45,6 +45,7 @@ RESERVED_VIEWS = frozenset(
         "masks",
         "models",
         "openings",
+        "optimism",
         "patients",
         "performance",
         "predictions",

@@ -10,19 +10,23 @@ from pydantic import BaseModel, ConfigDict
 __all__ = [
     "FOLDS",
     "FORMER_SUITES",
+    "MOST_RESAMPLES",
     "REPEATS",
+    "RESAMPLES",
     "Cohort",
     "ComparisonRow",
     "Control",
     "ControlRow",
     "LeaderboardRow",
+    "OptimismRow",
     "PredictionRow",
     "SubgroupRow",
     "Suite",
 ]
 
-Suite = Literal["holdout", "nested-cv"]
-"""How models are judged: on the two cohorts of one split, or by repeated nested cross-validation."""
+Suite = Literal["holdout", "nested-cv", "bootstrap"]
+"""How models are judged: on the two cohorts of one split, by repeated nested cross-validation, or on the training
+cohort, less the optimism that bootstrap resamples of it show."""
 
 FORMER_SUITES: Mapping[str, Suite] = {"paper": "holdout", "honest": "nested-cv"}
 """What the suites were called up to format 3 of the store."""
@@ -34,6 +38,10 @@ REPEATS = 5
 """How often the nested-cv suite predicts every patient."""
 FOLDS = 5
 """Parts of a repeat: every model is fitted on four fifths of the patients."""
+RESAMPLES = 200
+"""How often the bootstrap suite draws the training patients and fits every model to them."""
+MOST_RESAMPLES = 2000
+"""Where the error of drawing is a tenth of what patients decide, more resamples tell nothing."""
 
 
 class _Row(BaseModel):
@@ -158,3 +166,31 @@ class ControlRow(_Row):
         if self.auc_lo is None or self.auc_hi is None:
             return None
         return self.auc_lo <= 0.5 <= self.auc_hi
+
+
+class OptimismRow(_Row):
+    """How far a figure of a model on its own training patients flatters, by bootstrap resamples of them.
+
+    ``optimism`` is the mean, over the resamples, of the figure of the model fitted to a resample there less that of
+    the same model on the training patients; ``corrected`` is ``apparent`` less it. Both are None, with the
+    ``reason``, where too many resamples have no such figure. ``monte_carlo_error`` is the standard error that more
+    resamples would lessen: it tells nothing of other patients. ``left_out`` is the mean figure of the resamples' models
+    on the training patients who were not drawn.
+    """
+
+    study: str
+    model: str
+    version: int
+    figure: Literal["auc", "calibration_slope", "brier"]
+    n: int
+    events: int
+    apparent: float | None
+    optimism: float | None
+    corrected: float | None
+    left_out: float | None
+    monte_carlo_error: float | None
+    resamples: int
+    with_figure: int
+    unfit: int
+    drawn_again: int
+    reason: str | None

@@ -33,6 +33,6 @@ def fit_folds(
             advance(1)
             return key
 
-        names = [f"fold {fit.fold}" for fit in fits]
+        names = [fit.place for fit in fits]
         # One thread more than processes keeps the pool's queue from running dry.
         return run_tasks("cross-validate", what, names, carry_out, threads=workers + 1)

@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from flows.bench.attention import example_rows
+from flows.bench.bootstrap import run_bootstrap
 from flows.bench.controls import control_rows
 from flows.bench.nested_cv import fold_notes, run_nested_cv
 from flows.commits.erased_meanwhile import carry_out
 from flows.commits.publication import publish_landed
 from flows.train.run import TrainReport, study_models, train
-from schemas.errors import NotFoundError
-from schemas.results import FOLDS, REPEATS, ControlRow, LeaderboardRow, Suite
+from schemas.errors import NotFoundError, UsageError
+from schemas.results import FOLDS, REPEATS, RESAMPLES, ControlRow, LeaderboardRow, OptimismRow, Suite
 from schemas.study.file import Study
 from store.analyst.publish import is_published
 from store.commits.commit import commit_to
@@ -27,6 +28,7 @@ from store.times import utc_now
 from zoo.benchmark.characteristics import characteristic_rows
 from zoo.benchmark.holdout import comparison_rows, judged_model
 from zoo.benchmark.openings import new_openings, times_opened
+from zoo.benchmark.optimism import not_resampled
 from zoo.benchmark.subgroups import subgroup_comparisons, subgroup_levels, subgroup_rows
 from zoo.models.explained import validation_importances
 from zoo.registry import study_spec
@@ -52,6 +54,8 @@ class BenchReport:
     """The negative controls, where they were asked for."""
     failures: dict[str, str] = field(default_factory=dict)
     """By model that could not be trained or judged, the reason; the others' figures stand."""
+    optimism: tuple[OptimismRow, ...] = ()
+    """Of the bootstrap suite, which has no leaderboard."""
     notes: tuple[str, ...] = ()
     """What was done otherwise than usual, or should be known when the figures are read."""
 
@@ -66,14 +70,17 @@ def bench(
     folds: int | None = None,
     controls: bool = False,
     control_repeats: int = 1,
+    resamples: int = RESAMPLES,
     workers: int | None = None,
 ) -> BenchReport:
     """Judge a study's models and return the leaderboard.
 
     Models that are missing or out of date are trained first. The holdout suite judges the trained models on the
     two cohorts of their split and computes its figures again each time; the nested-cv suite judges the same recipes by
-    repeated nested cross-validation over all labelled patients, and only where something changed. Where no
-    figure differs, no commit is made.
+    repeated nested cross-validation over all labelled patients, and only where something changed. The bootstrap suite
+    judges the same recipes on the training patients and takes off the optimism that resamples of them show, also only
+    where something changed; networks are left out of it, before they are trained. Where no figure differs, no commit
+    is made.
 
     Parameters
     ----------
@@ -84,7 +91,7 @@ def bench(
     models : sequence of str
         Names of the zoo; all models of the study file where empty. The leaderboard of a suite holds the models that
         were judged together, so others leave it.
-    suite : {"holdout", "nested-cv"}
+    suite : {"holdout", "nested-cv", "bootstrap"}
         How models are judged.
     repeats : int
         Of the nested-cv suite.
@@ -94,12 +101,26 @@ def bench(
         Also run the negative controls of the suite.
     control_repeats : int
         Repeats of the nested-cv suite's controls.
+    resamples : int
+        Of the bootstrap suite.
     workers : int, optional
         Worker processes; as many as the machine has cores where absent.
+
+    Raises
+    ------
+    NotFoundError
+        When the study names no such model.
+    UsageError
+        When the bootstrap suite is asked for negative controls, or only for models that it leaves out.
     """
+    if suite == "bootstrap" and controls:
+        raise UsageError(
+            "the bootstrap suite has no negative controls",
+            hint="radzoo bench --suite nested-cv --controls has those of models that are fitted again and again",
+        )
 
     def work(_: Basis) -> BenchReport:
-        return _bench(store, study, models, suite, repeats, folds, controls, control_repeats, workers)
+        return _bench(store, study, models, suite, repeats, folds, controls, control_repeats, resamples, workers)
 
     return carry_out(store, work)
 
@@ -113,6 +134,7 @@ def _bench(
     folds: int | None,
     controls: bool,
     control_repeats: int,
+    resamples: int,
     workers: int | None,
 ) -> BenchReport:
     asked = stored_study(Snapshot(store), study)
@@ -121,15 +143,24 @@ def _bench(
         raise NotFoundError(
             f"study '{asked.id}' names no model '{unknown[0]}'", hint=f"its models: {', '.join(study_models(asked))}"
         )
+    notes: list[str] = []
+    if suite == "bootstrap":
+        chosen, left_out = _resampled(store, asked, chosen)
+        notes += left_out
     trained = train(store, asked.id, chosen)
     failures = {report.model: report.failure for report in trained if report.failure is not None}
     versions = {report.model: report.version for report in trained if report.version is not None}
     versions = {model: version for model, version in versions.items() if model not in failures}
     leaderboard: list[LeaderboardRow] = []
     commit_id: int | None = None
-    notes: list[str] = []
+    optimism: tuple[OptimismRow, ...] = ()
     if suite == "holdout":
         leaderboard, commit_id = _paper_suite(store, asked, versions, workers)
+    elif versions and suite == "bootstrap":
+        found_optimism = run_bootstrap(store, asked, versions, resamples=resamples, workers=workers)
+        optimism, commit_id = found_optimism.optimism, found_optimism.commit_id
+        failures |= found_optimism.failures
+        notes += found_optimism.notes
     elif versions:
         leaderboard, commit_id, unfit = run_nested_cv(
             store, asked, versions, repeats=repeats, folds=folds, workers=workers
@@ -158,8 +189,23 @@ def _bench(
         times_opened=opened,
         controls=tuple(found),
         failures=failures,
+        optimism=optimism,
         notes=tuple(notes),
     )
+
+
+def _resampled(store: Store, study: Study, models: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the models that can be fitted again to resamples, and a sentence for each reason why others cannot."""
+    why = not_resampled(Snapshot(store), study, models)
+    kept = [model for model in models if model not in why]
+    of_reason: dict[str, list[str]] = {}
+    for model, reason in why.items():
+        of_reason.setdefault(reason, []).append(model)
+    notes = [f"left out of the bootstrap: {', '.join(named)}: {reason}" for reason, named in of_reason.items()]
+    if not kept:
+        reason = "; ".join(notes) or f"study '{study.id}' names no model"
+        raise UsageError(reason, hint="name a model that reads tables: radzoo models zoo lists them")
+    return kept, notes
 
 
 def _paper_suite(

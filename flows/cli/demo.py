@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+from flows.cli.figures.text import leaderboard_text
 from flows.cli.outcome import CommandResult, Context, Workers
 from flows.cli.refresh import failure_lines, refresh_text
-from flows.cli.zoo import leaderboard_text
 
 if TYPE_CHECKING:
     from flows.demo.run import DemoReport

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter, Token, convert
 from cyclopts.validators import Number
 
-from flows.cli.outcome import CommandResult, Context, Workers, table_text
+from flows.cli.figures.text import bench_text
+from flows.cli.outcome import CommandResult, Context, Workers
 from flows.engine.progress import say
-from schemas.results import FORMER_SUITES, REPEATS, ControlRow, LeaderboardRow, Suite
+from schemas.results import FORMER_SUITES, MOST_RESAMPLES, REPEATS, RESAMPLES, Suite
 from store.home import Store
 
 # What these verbs do is imported where they do it: --help needs no library of learning.
 if TYPE_CHECKING:
-    from flows.bench.run import BenchReport
     from flows.train.run import TrainReport
 
-__all__ = ["bench", "bench_text", "leaderboard_text", "report", "train"]
+__all__ = ["bench", "report", "train"]
 
 _WITH_FAILURES = 5
 
@@ -72,6 +72,7 @@ def bench(
     folds: Annotated[int | None, Parameter(validator=Number(gte=2))] = None,
     controls: bool = False,
     control_repeats: Count = 1,
+    resamples: Annotated[int, Parameter(validator=Number(gte=2, lte=MOST_RESAMPLES))] = RESAMPLES,
     workers: Workers = None,
     context: Shared,
 ) -> CommandResult:
@@ -79,11 +80,14 @@ def bench(
 
     The holdout suite judges trained models on the training and validation cohorts of their split. The nested-cv suite
     judges the same recipes by repeated nested cross-validation over all labelled patients: whatever is fitted,
-    selection and threshold included, is fitted again in every fold without the patients held out.
+    selection and threshold included, is fitted again in every fold without the patients held out. The bootstrap suite
+    judges them on the training patients and takes off Harrell's optimism: how far AUC, calibration slope and Brier
+    score flatter, as resamples of these patients show to which everything is fitted again. Networks are left out of it.
 
     The holdout suite takes minutes. Each model version that it judges on a validation cohort is counted, which cannot
     be undone: a cohort that is looked at often is no longer unseen. The nested-cv suite fits every model many times
-    over and takes longer; where it was interrupted, the same command goes on.
+    over and takes longer, the bootstrap suite as many times as there are resamples; progress says how long. Where
+    either was interrupted, the same command goes on.
 
     Leaderboard, comparisons and predictions are written in one commit, and analyst.duckdb is published again. The
     leaderboard before it stays to be read with radzoo sql --as-of COMMIT.
@@ -106,13 +110,16 @@ def bench(
         each mask shuffled among its voxels.
     control_repeats
         Repeats of the nested-cv suite's controls.
+    resamples
+        How often the bootstrap suite draws the training patients: 2 to 2000, one fit of all models each.
     workers
-        Processes of the nested-cv suite; as many as there are cores where not given.
+        Processes of the nested-cv and bootstrap suites; as many as there are cores where not given.
 
     Examples
     --------
     radzoo bench --study my-study
     radzoo bench --study my-study --suite nested-cv
+    radzoo bench rcr --study my-study --suite bootstrap --resamples 200
     radzoo bench cr radiomics_lr --study my-study --controls
     """
     from flows.bench.run import bench as bench_study
@@ -126,6 +133,7 @@ def bench(
         folds=folds,
         controls=controls,
         control_repeats=control_repeats,
+        resamples=resamples,
         workers=workers,
     )
     text = f"{bench_text(found)}\n\nnext: radzoo report --study {found.study} --open"
@@ -164,120 +172,6 @@ def report(
         webbrowser.open(file.as_uri())
     shown = "" if open else "\nnext: open it in a browser, or let radzoo report --open do so"
     return CommandResult(f"wrote {file}{shown}", {"report": str(file)})
-
-
-def leaderboard_text(found: BenchReport) -> str:
-    """Return a benchmark as people read it: intervals behind the AUC, rates to three digits."""
-    rows = [
-        {
-            "model": row.model,
-            "cohort": row.cohort,
-            "n": f"{row.n} ({row.events} events)",
-            "AUC (95 % CI)": _area(row.auc, row.auc_lo, row.auc_hi),
-            "plain DeLong": _bounds(row.auc_delong_lo, row.auc_delong_hi),
-            "sens": _rate(row.sensitivity),
-            "spec": _rate(row.specificity),
-            "PPV": _rate(row.ppv),
-            "NPV": _rate(row.npv),
-            "Brier": f"{row.brier:.3f}",
-        }
-        for row in found.leaderboard
-    ]
-    return table_text(rows, list(rows[0])) if rows else "no model was judged"
-
-
-def bench_text(found: BenchReport) -> str:
-    """Return a benchmark as people read it: the leaderboard, and how often held-out cohorts were opened."""
-    opened = [
-        f"validation cohort of split {split}: model versions judged on it so far: {count}"
-        for split, count in sorted(found.times_opened.items())
-    ]
-    parts = [leaderboard_text(found)]
-    if reasons := _missing_figures(found.leaderboard):
-        parts.append("\n".join(reasons))
-    if found.controls:
-        parts.append(_controls_text(found.controls))
-    parts += [*found.notes, _left_out_text(found)]
-    if found.failures:
-        parts.append("\n".join(f"failed: {reason}" for reason in found.failures.values()) + f"\n{_next(found)}")
-    if opened:
-        parts.append("\n".join(opened))
-    return "\n\n".join(part for part in parts if part)
-
-
-def _controls_text(found: Sequence[ControlRow]) -> str:
-    rows = [
-        {
-            "negative control": row.control.replace("_", " "),
-            "model": row.model,
-            "cohort": row.cohort,
-            "n": f"{row.n} ({row.events} events)",
-            "AUC (95 % CI)": _area(row.auc, row.auc_lo, row.auc_hi),
-            ".5 lies in it": {None: "no interval", True: "yes", False: "NO"}[row.holds_chance],
-        }
-        for row in found
-    ]
-    note = (
-        ""
-        if all(row.control == "permuted_labels" for row in found)
-        else (
-            "\nsize and the histogram of intensities survive shuffling: what they predict is no fault of the procedure"
-        )
-    )
-    return table_text(rows, list(rows[0])) + note
-
-
-def _missing_figures(rows: Sequence[LeaderboardRow]) -> list[str]:
-    """Return why cohorts have no AUC or no interval, a line for each cohort that has none."""
-    found: dict[str, list[str]] = {}
-    for row in rows:
-        counts = f"{row.events} with label 1 and {row.n - row.events} with label 0"
-        if row.auc is None:
-            of_both = "" if row.suite == "holdout" else " held out together"
-            reason = f"no AUC: it needs patients of both labels{of_both}, there are {counts}"
-        elif row.auc_lo is None:
-            reason = f"no interval and no test of the AUC: they need two patients of each label, there are {counts}"
-        else:
-            continue
-        found.setdefault(f"{row.cohort} cohort: {reason}", []).append(row.model)
-    return [f"{reason} ({', '.join(models)})" for reason, models in found.items()]
-
-
-def _left_out_text(found: BenchReport) -> str:
-    """Return whom models left out and why, models that left out the same patients on one line."""
-    reports = [each for each in found.trained if each.version is not None and each.model not in found.failures]
-    groups: dict[tuple[tuple[str, int], ...], list[str]] = {}
-    for each in reports:
-        groups.setdefault(tuple((row.reason, row.patients) for row in each.left_out), []).append(each.model)
-    lines = []
-    if groups and not any(groups):
-        return f"no patient was left out: each model that was judged reads all {reports[0].patients}"
-    for counts, models in groups.items():
-        named = "every model" if len(groups) == 1 else ", ".join(models)
-        total = sum(patients for _, patients in counts)
-        reasons = "; ".join(f"{patients}: {reason}" for reason, patients in counts)
-        lines.append(f"patients left out by {named}: {total}{f' ({reasons})' if counts else ''}")
-    return "\n".join(lines)
-
-
-def _next(found: BenchReport) -> str:
-    hints = dict.fromkeys(each.hint for each in found.trained if each.hint is not None)
-    query = f"select model, reason from failures where study = '{found.study}' and model is not null"
-    return "\n".join(f"next: {hint}" for hint in (*hints, f'radzoo sql "{query}" shows them again'))
-
-
-def _area(area: float | None, lower: float | None, upper: float | None) -> str:
-    if area is None:
-        return "-"
-    return f"{area:.3f}" if lower is None or upper is None else f"{area:.3f} ({lower:.3f}-{upper:.3f})"
-
-
-def _bounds(lower: float | None, upper: float | None) -> str:
-    return "-" if lower is None or upper is None else f"{lower:.3f}-{upper:.3f}"
-
-
-def _rate(value: float | None) -> str:
-    return "" if value is None else f"{value:.3f}"
 
 
 def _trained_text(found: TrainReport) -> str:

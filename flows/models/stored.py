@@ -131,6 +131,7 @@ def shown_model(snapshot: Snapshot, row: Mapping[str, Any]) -> ShownModel:
         metrics=tuple(
             {name: value for name, value in each.items() if name not in hidden}
             for each in snapshot.rows("leaderboard", **named)
+            if each["suite"] != "bootstrap"  # figures of fits to resamples, not of this one
         ),
         reads=dataset_words(snapshot, dataset) if "inputs" in dataset else "",
         base=recorded_base(row),

@@ -86,6 +86,7 @@ def _contents(questions: Questions, stored: Study) -> dict[str, Any]:
         "suites": suites,
         "headline": headline_model(suites),
         "weighed": weighed_models(models.rows),
+        "optimism": questions.ask("optimism"),
         "summary": summary(study.rows[0], cohorts.rows, rates.rows, suites, weighed_models(models.rows)),
         "cautions": cautions(suites),
         "models": models,

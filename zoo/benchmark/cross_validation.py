@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import polars as pl
 
+from schemas.errors import ContractError
 from schemas.features.names import PHASE_SEPARATOR, is_phase_indicator
 from schemas.keys import canonical_json, sha256_of_json
 from schemas.study.file import Study
@@ -28,7 +29,14 @@ from zoo.tables.model_table import KEY_COLUMNS
 from zoo.tables.pinned import pin_table
 from zoo.tables.stability import RepeatedReadings, repeated_readings
 
-__all__ = ["CrossValidation", "ModelInputsOf", "plan_cross_validation", "split_cohorts", "split_labels"]
+__all__ = [
+    "CrossValidation",
+    "ModelInputsOf",
+    "plan_cross_validation",
+    "refuse_what_knows_the_judged",
+    "split_cohorts",
+    "split_labels",
+]
 
 ModelInputsOf = Callable[[str], ModelInputs]
 
@@ -130,7 +138,7 @@ def plan_cross_validation(
     for model in models:
         spec = specs[model]
         inputs = model_inputs(study, spec) if inputs_of is None else inputs_of(model)
-        _refuse_what_knows_the_judged(snapshot, study, inputs, folds[inputs.split])
+        refuse_what_knows_the_judged(snapshot, study, inputs, folds[inputs.split])
         whole = replace(inputs, minimum_icc=None, icc_bound="estimate")
         name = canonical_json(whole.as_dict())
         if name not in pinned:
@@ -153,7 +161,7 @@ def plan_cross_validation(
     known = person_of or {}
     for split, of_split in recipes.items():
         for fold in folds[split]:
-            left_out = _left_out(of_split, stable, fold)
+            left_out, refused = _left_out(of_split, stable, fold)
             weights = _fold_weights(followed, fold, (donors or {}).get(split, {}))
             people = {patient: known[patient] for patient in fold.training if patient in known}
             for together in _fitted_together(of_split, networks):
@@ -170,6 +178,8 @@ def plan_cross_validation(
                     person_of=people,
                     weights=weights,
                     weighted=weighted.intersection(names) if weights else frozenset(),
+                    draws=fold.draws,
+                    refused={name: refused[name] for name in names if name in refused},
                 )
                 tasks.append(task)
                 task_of |= {(name, fold.number): task for name in names}
@@ -180,7 +190,9 @@ def _fold_weights(followed: FollowUp | None, fold: Fold, donors: Mapping[str, st
     """Return what a fold's training patients weigh; nothing where nobody lost a label, or no model asks."""
     if followed is None or not followed.censored:
         return {}
-    return dict(censoring_weights(followed.of_others(donors), fold.training).by_patient)
+    # Of a resample every copy is a patient, also where it is told who is lost when.
+    training = [patient for patient in fold.training for _ in range(fold.draws.get(patient, 1))]
+    return dict(censoring_weights(followed.of_others(donors), training).by_patient)
 
 
 def _fitted_together(recipes: Sequence[Recipe], networks: frozenset[str]) -> list[list[Recipe]]:
@@ -190,7 +202,7 @@ def _fitted_together(recipes: Sequence[Recipe], networks: frozenset[str]) -> lis
     return [*([tabular] if tabular else []), *([network] for network in alone)]
 
 
-def _refuse_what_knows_the_judged(snapshot: Snapshot, study: Study, inputs: ModelInputs, folds: Sequence[Fold]) -> None:
+def refuse_what_knows_the_judged(snapshot: Snapshot, study: Study, inputs: ModelInputs, folds: Sequence[Fold]) -> None:
     """Refuse features that learnt from whom a fold holds out.
 
     Embeddings of networks that were trained for the split, where folds are not the split's cohorts; standard scales of
@@ -222,7 +234,14 @@ class _Stable(NamedTuple):
     phases: tuple[str, ...]
 
 
-def _left_out(recipes: Sequence[Recipe], stable: Mapping[str, _Stable], fold: Fold) -> dict[str, tuple[str, ...]]:
+def _left_out(
+    recipes: Sequence[Recipe], stable: Mapping[str, _Stable], fold: Fold
+) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
+    """Return each model's columns that are not stable, and why a resample has none that could be.
+
+    A resample has the readings of those who were drawn, each once: a copy is no other reading.
+    """
+    refused: dict[str, str] = {}
     known: dict[tuple[str, float, IccBound, tuple[str, ...]], set[str]] = {}
     found: dict[tuple[str, float, IccBound, tuple[str, ...], Path], tuple[str, ...]] = {}
     by_model = {}
@@ -232,7 +251,13 @@ def _left_out(recipes: Sequence[Recipe], stable: Mapping[str, _Stable], fold: Fo
         readings, minimum_icc, bound, phases = stable[recipe.model]
         key = (readings.feature_set, minimum_icc, bound, phases)
         if key not in known:
-            known[key] = readings.stable_columns(set(fold.training), minimum_icc, bound, phases)
+            try:
+                known[key] = readings.stable_columns(set(fold.training), minimum_icc, bound, phases)
+            except ContractError as error:
+                if not fold.draws:
+                    raise
+                refused[recipe.model] = error.message
+                continue
         # One tuple for the models that read one table: it crosses to the workers once.
         place = (*key, recipe.dataset)
         if place not in found:
@@ -245,4 +270,4 @@ def _left_out(recipes: Sequence[Recipe], stable: Mapping[str, _Stable], fold: Fo
                 and not is_phase_indicator(name)
             )
         by_model[recipe.model] = found[place]
-    return by_model
+    return by_model, refused

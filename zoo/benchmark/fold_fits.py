@@ -1,4 +1,4 @@
-"""What one worker does for a cross-validation: all models fitted on the same patients, and asked about others."""
+"""What one worker does for a suite that fits again and again: all models fitted to some patients, others judged."""
 
 from __future__ import annotations
 
@@ -72,6 +72,17 @@ class FitTask:
     """What each training patient weighs for those who lost their label, told from these patients and the censored."""
     weighted: frozenset[str] = frozenset()
     """The models that are fitted with these weights."""
+    draws: Mapping[str, int] = field(default_factory=dict)
+    """How often a resample has each training patient; folds inside it hold out all copies together."""
+    refused: Mapping[str, str] = field(default_factory=dict)
+    """By model that cannot be fitted to a resample whatever its labels, why."""
+
+    @property
+    def place(self) -> str:
+        """Return what the training patients are, in words."""
+        if not self.draws:
+            return f"fold {self.fold}"
+        return f"resample {self.fold}" if self.fold else "all training patients"
 
     @cached_property
     def key(self) -> str:
@@ -88,6 +99,8 @@ class FitTask:
                 **({"thresholds": {n: repr(rule) for n, rule in self.thresholds.items()}} if self.thresholds else {}),
                 **({"person_of": dict(self.person_of)} if self.person_of else {}),
                 **({"weights": dict(self.weights), "weighted": sorted(self.weighted)} if self.weighted else {}),
+                **({"draws": dict(self.draws)} if self.draws else {}),
+                **({"refused": dict(self.refused)} if self.refused else {}),
             }
         )
 
@@ -101,6 +114,9 @@ def fitted_task(task: FitTask) -> dict[str, FitResult]:
     found: dict[str, FitResult] = {}
     with leave_out_intervals():
         for recipe in task.recipes:
+            if reason := task.refused.get(recipe.model):
+                found[recipe.model] = {"unfit": {"message": reason, "where": task.place, "hint": None}}
+                continue
             try:
                 found[recipe.model] = _fitted(task, recipe, shared)
             except UnfitError as error:
@@ -113,9 +129,12 @@ def _fitted(task: FitTask, recipe: Recipe, shared: SharedFits) -> FitResult:
     hidden = {*KEY_COLUMNS, *task.left_out.get(recipe.model, ())}
     columns = [name for name in table.columns if name not in hidden]
     training = table.filter(pl.col("patient").is_in(list(task.labels)))
+    if task.draws:
+        copies = [task.draws[patient] for patient in training["patient"]]
+        training = training[np.repeat(np.arange(training.height), copies)]
     judged = table.filter(pl.col("patient").is_in(list(task.judged)))
     labels = np.array([task.labels[patient] for patient in training["patient"]], dtype=np.int64)
-    place = f"fold {task.fold}"
+    place = task.place
     unfitted, inputs = shared.sharing(recipe.estimator), training.select(columns)
     people = [task.person_of.get(patient, patient) for patient in training["patient"]]
     weights = fit_weights(task.weights, training["patient"]) if recipe.model in task.weighted else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
@@ -15,13 +15,15 @@ __all__ = ["Fold", "most_folds", "repeated_folds"]
 
 @dataclass(frozen=True)
 class Fold:
-    """Who trains and who is judged; no patient does both."""
+    """Who trains and who is judged; no patient does both, but in a resample."""
 
     number: int
     """``repeat * folds + k``."""
     repeat: int
     training: tuple[str, ...]
     judged: tuple[str, ...]
+    draws: Mapping[str, int] = field(default_factory=dict)
+    """How often a resample has each of its training patients; empty where each is there once."""
 
 
 def repeated_folds(

@@ -14,7 +14,7 @@ Rows = NDArray[np.intp]
 
 
 def person_folds(
-    target: ArrayLike, people: Sequence[str] | None, n_splits: int, random_state: int
+    target: ArrayLike, people: Sequence[str] | None, n_splits: int, random_state: int | np.random.RandomState
 ) -> list[tuple[Rows, Rows]]:
     """Return the training and the held-out rows of each fold, stratified and shuffled.
 
@@ -26,7 +26,7 @@ def person_folds(
         The person behind each row; each row is of another where absent.
     n_splits : int
         Folds; fewer where the rarer label has fewer people.
-    random_state : int
+    random_state : int or RandomState instance
         Draws them.
 
     Returns

@@ -136,7 +136,7 @@ class RecalibratedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
         y : array-like of shape (n_patients,)
             Two classes.
         groups : array-like of shape (n_patients,), optional
-            Who a row is of: rows of one person are held out together.
+            Who a row is of: rows of one person are held out together, also where a step draws folds of its own.
         sample_weight : array-like of shape (n_patients,), optional
             How much each patient counts: in every step that takes weights, in what combinations are compared by, and
             in the sigmoid.
@@ -165,7 +165,7 @@ class RecalibratedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
         self.best_params_: dict[str, Any] = dict(tried[chosen])
         whole = clone(self.estimator)
         _last(whole).set_params(**self.best_params_)
-        self.estimator_ = whole.fit(table, target, **fit_options(whole, weights))
+        self.estimator_ = whole.fit(table, target, **fit_options(whole, weights, people))
         own = scores_of(self.estimator_, table, self.scores)
         sigmoid = rising_sigmoid(scores[chosen], own, truth, counts, weights)
         self.slope_, self.intercept_ = sigmoid.slope, sigmoid.intercept
@@ -190,11 +190,11 @@ class RecalibratedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
         every = np.full((len(tried), self.repeats, len(target)), np.nan)
         for draw, training, judged in folds:
             try:
-                every[:, draw, judged] = self._held_out_scores(table, target, training, judged, tried, weights)
+                every[:, draw, judged] = self._held_out_scores(table, target, people, training, judged, tried, weights)
             except (ValueError, ContractError) as error:
                 # What cannot be fitted to all patients either is no fault of the fold.
                 whole = clone(self.estimator)
-                whole.fit(table, target, **fit_options(whole, weights))
+                whole.fit(table, target, **fit_options(whole, weights, people))
                 rarer = int(np.bincount(target[training], minlength=2).min())
                 left = f"an inner fold leaves {rarer} patients of the rarer label to fit to"
                 if isinstance(error, ContractError):
@@ -217,6 +217,7 @@ class RecalibratedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
         self,
         table: Any,
         target: NDArray[np.intp],
+        people: Sequence[str] | None,
         training: NDArray[np.intp],
         judged: NDArray[np.intp],
         tried: Sequence[Mapping[str, Any]],
@@ -224,6 +225,7 @@ class RecalibratedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
     ) -> Floats:
         """Return the scores of one fold's patients, a row for each combination."""
         seen, unseen, own = _safe_indexing(table, training), _safe_indexing(table, judged), target[training]
+        own_people = None if people is None else [people[row] for row in training]
         last, before = self.estimator, None
         if isinstance(self.estimator, Pipeline):
             last = self.estimator[-1]
@@ -234,8 +236,9 @@ class RecalibratedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
         with leave_out_intervals():
             counts = parts(weights, training)
             if before is not None:
-                seen, unseen = before.fit_transform(seen, own, **fit_options(before, counts)), before.transform(unseen)
-            options = fit_options(last, counts)
+                options = fit_options(before, counts, own_people)
+                seen, unseen = before.fit_transform(seen, own, **options), before.transform(unseen)
+            options = fit_options(last, counts, own_people)
             return np.stack(
                 [
                     scores_of(clone(last).set_params(**each).fit(seen, own, **options), unseen, self.scores)

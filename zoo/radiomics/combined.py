@@ -54,7 +54,9 @@ class CombinedFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  
         self.selection = selection
         self.impute = impute
 
-    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+    def fit(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None, groups: ArrayLike | None = None
+    ) -> Self:
         """Return self, with both selections fitted.
 
         Parameters
@@ -65,6 +67,8 @@ class CombinedFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  
             Two classes.
         sample_weight : array-like of shape (n_patients,), optional
             How much each patient counts in the steps that take weights.
+        groups : array-like of shape (n_patients,), optional
+            Who a row is of: rows of one person are held out together.
 
         Raises
         ------
@@ -81,9 +85,10 @@ class CombinedFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  
         names = self.feature_names_in_
         selected_from = radiomics | batch
         weights = patient_weights(sample_weight, len(table))
+        people = None if groups is None else [str(each) for each in np.asarray(groups)]
         selection = clone(self.selection)
         selected = _named(table[:, selected_from], names[selected_from])
-        self.selection_ = selection.fit(selected, y, **fit_options(selection, weights))
+        self.selection_ = selection.fit(selected, y, **fit_options(selection, weights, people))
         clinical = ClinicalLogisticRegression(impute=self.impute)
         clinical.fit(_named(table[:, clinical_columns], names[clinical_columns]), y, weights)
         self.factors_ = list(clinical.factors_)

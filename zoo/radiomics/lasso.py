@@ -10,11 +10,11 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 from sklearn.base import BaseEstimator
 from sklearn.feature_selection import SelectorMixin
-from sklearn.model_selection import StratifiedKFold
 from sklearn.utils import ClassifierTags, Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from schemas.study.models import LassoRule
+from zoo.logistic.person_folds import person_folds
 from zoo.logistic.two_classes import two_classes
 from zoo.radiomics.liblinear import L1Line, l1_line, solver_seed
 from zoo.weighting.sums import means, parts, patient_weights, spreads
@@ -40,7 +40,7 @@ class LassoSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]  # skle
     Parameters
     ----------
     n_splits : int, default=5
-        Folds; as many as the smaller class has members where that is fewer.
+        Folds; as many as the smaller class has people where that is fewer.
     n_cs : int, default=40
         Points on the path.
     rule : {'minimum', 'one-standard-error'}, default='minimum'
@@ -112,7 +112,9 @@ class LassoSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]  # skle
         tags.classifier_tags = ClassifierTags(multi_class=False)
         return tags
 
-    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+    def fit(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None, groups: ArrayLike | None = None
+    ) -> Self:
         """Return self, with C chosen and the columns marked.
 
         Parameters
@@ -123,11 +125,13 @@ class LassoSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]  # skle
             Two classes, of two patients or more each.
         sample_weight : array-like of shape (n_patients,), optional
             How much each row counts.
+        groups : array-like of shape (n_patients,), optional
+            Who a row is of: rows of one person are held out together.
 
         Raises
         ------
         ValueError
-            If X has missing values, y has not two classes of two, or a parameter has no meaning.
+            If X has missing values, y has not two classes of two people, or a parameter has no meaning.
         """
         if self.n_splits < 2 or self.n_cs < 2:
             raise ValueError(f"n_splits and n_cs must be 2 or more, got {self.n_splits!r} and {self.n_cs!r}")
@@ -140,8 +144,11 @@ class LassoSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]  # skle
             raise ValueError("each class needs two samples or more, the smaller has 1 sample")
 
         random = check_random_state(self.random_state)
-        folds = StratifiedKFold(min(self.n_splits, smaller), shuffle=True, random_state=random)
         seed = solver_seed(int(random.randint(2**31 - 1)))
+        people = None if groups is None else [str(each) for each in np.asarray(groups)]
+        splits = person_folds(target, people, self.n_splits, random)
+        if not splits:
+            raise ValueError("each class needs two people or more: its folds hold out people")
         of_class_1 = target.astype(np.float64)
         weights = patient_weights(sample_weight, len(target))
 
@@ -153,7 +160,6 @@ class LassoSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]  # skle
         entry = 1.0 / pull.max() if pull.max() > 0 else 1.0
         path = np.geomspace(entry, entry * _PATH_LENGTH, self.n_cs)
 
-        splits = list(folds.split(table, target))
         curves = [_deviance_curve(fitted, path, table, of_class_1, weights, train, test) for train, test in splits]
         reached = min(len(curve) for curve in curves)
         self.cs_ = path[:reached]

@@ -15,6 +15,8 @@ from zoo.logistic.firth import are_intervals_read
 __all__ = ["SharedFits"]
 
 _SELECTED = "selected"
+_TOLD = {"sample_weight": np.float64, "groups": np.str_}
+"""What a pipeline may give a step's fit besides, and as what its values are told apart."""
 
 
 class SharedFits:
@@ -85,7 +87,7 @@ def _key(transformer: BaseEstimator, X: Any, y: Any, given: Mapping[str, Any] | 
     """Return what decides a fit, None where that cannot be told by content."""
     # What the pipeline gives the step besides, by the method that may be called.
     told = {name: value for of_method in (given or {}).values() for name, value in of_method.items()}
-    if told.keys() - {"sample_weight"}:
+    if told.keys() - _TOLD.keys():
         return None
     states = (np.random.RandomState, np.random.Generator)
     if any(isinstance(value, states) for value in transformer.get_params(deep=True).values()):
@@ -104,7 +106,11 @@ def _key(transformer: BaseEstimator, X: Any, y: Any, given: Mapping[str, Any] | 
         np.ascontiguousarray(y).tobytes(),
         # Of a fold's fit nobody reads them, of a model's they are read: one is not the other.
         str(are_intervals_read()).encode(),
-        *(np.ascontiguousarray(weights, dtype=np.float64).tobytes() for weights in told.values()),
+        *(
+            part
+            for name in sorted(told)
+            for part in (name.encode(), np.ascontiguousarray(told[name], dtype=_TOLD[name]).tobytes())
+        ),
     )
     for part in parts:
         digest.update(len(part).to_bytes(8, "big"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -91,10 +90,7 @@ def fit_model(
         raise unfit("no column is left for it to read")
     try:
         with plain_numerics():
-            options = fit_options(estimator, weights)
-            if people is not None and "groups" in inspect.signature(estimator.fit).parameters:
-                options["groups"] = people
-            return estimator.fit(table, labels, **options)
+            return estimator.fit(table, labels, **fit_options(estimator, weights, people))
     except ContractError as error:
         raise unfit(error.message, error.hint or hint) from error
     except (ValueError, ArithmeticError) as error:

@@ -1,9 +1,9 @@
-"""Which steps of a fit take weights of patients, and what to call those that do not."""
+"""Which steps of a fit are told what patients weigh and who they are, and what to call those that take no weights."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,26 +24,35 @@ def takes_weights(estimator: Any) -> bool:
     return "sample_weight" in inspect.signature(estimator.fit).parameters
 
 
-def fit_options(estimator: BaseEstimator, weights: NDArray[np.float64] | None) -> dict[str, Any]:
-    """Return what ``fit`` is to be given besides table and labels for every step that takes weights to have them.
+def fit_options(
+    estimator: BaseEstimator, weights: NDArray[np.float64] | None, people: Sequence[str] | None = None
+) -> dict[str, Any]:
+    """Return what ``fit`` is given besides table and labels, so that every step, at any depth, has what it can use.
 
     Parameters
     ----------
     estimator : BaseEstimator
         Unfitted.
-    weights : ndarray of shape (n_patients,) or None
-        None gives no options: the fit is then what it is without weights, to the last bit.
+    weights : ndarray of shape (n_rows,) or None
+        What each row weighs; with None the fit is what it is without weights, to the last bit.
+    people : sequence of str of length n_rows, optional
+        The person behind each row: folds that a step draws hold out people.
+
+    Returns
+    -------
+    dict
+        ``sample_weight`` and ``groups`` under the names of the steps that take them; empty where none does.
     """
-    if weights is None:
-        return {}
     if isinstance(estimator, Pipeline):
         return {
             f"{name}__{option}": value
             for name, step in estimator.steps
             if isinstance(step, BaseEstimator)
-            for option, value in fit_options(step, weights).items()
+            for option, value in fit_options(step, weights, people).items()
         }
-    return {"sample_weight": weights} if takes_weights(estimator) else {}
+    given = {"sample_weight": weights, "groups": people}
+    taken = inspect.signature(estimator.fit).parameters
+    return {option: value for option, value in given.items() if value is not None and option in taken}
 
 
 def steps_without_weights(estimator: Any) -> tuple[str, ...]:

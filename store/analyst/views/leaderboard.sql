@@ -24,7 +24,7 @@
 -- @calibration_slope slope of the logistic recalibration line
 -- @calibration_intercept calibration in the large: intercept with the slope held at 1
 with judged as (  -- zz: the square of the 97.5 % quantile of the normal distribution, 1.959963984540054
-    select *, n - events as others, 3.841458820694124 as zz from catalogue.leaderboard
+    select *, n - events as others, 3.841458820694124 as zz from catalogue.leaderboard where suite <> 'bootstrap'
 )
 select
     study, suite, model, cohort, n, events, auc, auc_lo, auc_hi, auc_delong_lo, auc_delong_hi, threshold,

@@ -151,7 +151,7 @@ def test_the_suites_of_bench_are_explained(capsys):
     """The help of bench says of each suite what it judges by."""
     shown = words(printed(capsys, "bench", "--help")[1])
     suites = re.search(r"\[choices: ([^]]+)\]", shown).group(1).split(", ")
-    assert len(suites) == 2
+    assert len(suites) == 3
     for suite in suites:
         assert re.search(rf"The {suite} suite judges ", shown), suite
 

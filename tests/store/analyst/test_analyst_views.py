@@ -60,6 +60,10 @@ PROMISED = {
         *("kappa", "standard_error", "lower", "upper"),
     ),
     "performance": ("study", "suite", "model", "cohort", "figure", "value", "lower", "upper", "reason"),
+    "optimism": (
+        *("study", "model", "version", "figure", "n", "events", "apparent", "optimism", "corrected"),
+        *("left_out", "monte_carlo_error", "resamples", "with_figure", "unfit", "drawn_again", "reason"),
+    ),
     "weighted_performance": (
         *("study", "suite", "model", "cohort", "n", "events", "censored_before_horizon", "lowest_g"),
         *("auc", "auc_lo", "auc_hi", "complete_case_auc", "brier", "complete_case_brier", "reason"),
@@ -202,6 +206,7 @@ def test_every_view_shows_the_filled_store(shared_store):
         "agreement": 0,
         "event_rates": 0,
         "erasures": 0,
+        "optimism": 0,
         "performance": 17,
         "region_arrays": 0,
         "regions": 0,

@@ -55,6 +55,9 @@ def test_six_patients_by_hand() -> None:
     assert known.chances(list(labels)) == pytest.approx([1, 4 / 5, 8 / 15, 8 / 15])
     first = 1 - 0.75 / (2 + 0.75 * 2)
     assert known.chances(["P0", "P2", "P4"]) == pytest.approx([1, first, first * (1 - 0.75 / (1 + 0.75))])
+    # C drawn twice: at 10 three train and are at risk, at 12 one.
+    twice = 1 - 0.75 / (3 + 0.75 * 2)
+    assert known.chances(["P2", "P2", "P4"]) == pytest.approx([twice, twice, twice * (1 - 0.75 / (1 + 0.75))])
     weights = censoring_weights(known, list(labels))
     assert sum(weights.by_patient.values()) == pytest.approx(6)
     scaled = weights.of(labels)

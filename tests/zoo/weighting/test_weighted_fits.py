@@ -304,6 +304,8 @@ def test_what_takes_no_weights_is_named() -> None:
     assert steps_without_weights(pipeline) == ("the fit of Strange, which takes no weights",)
     assert list(fit_options(pipeline, np.ones(3))) == ["one__sample_weight"]
     assert fit_options(pipeline, None) == {}
+    both = fit_options(pipeline, np.ones(3), ["a", "a", "b"])
+    assert list(both) == ["one__sample_weight", "one__groups"]
 
 
 def test_weights_are_numbers_above_zero() -> None:

@@ -1,0 +1,1 @@
+"""Figures of models as verbs print them."""
