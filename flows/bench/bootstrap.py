@@ -19,7 +19,10 @@ from zoo.benchmark.optimism import Resampled, plan_resampling, resampled_model
 from zoo.models.training import RANDOM_STATE
 from zoo.tables.fits import UnfitError
 
-__all__ = ["BootstrapReport", "run_bootstrap"]
+__all__ = ["FAR_ABOVE", "BootstrapReport", "run_bootstrap"]
+
+FAR_ABOVE = 0.1
+"""A corrected AUC that is further above that of patients who were not drawn is not to be believed (docs/adr/0061)."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,11 @@ def run_bootstrap(
     return _report(store, study, versions, commit.landed_id, errors)
 
 
+def _is_flattered(row: OptimismRow) -> bool:
+    """Return whether a corrected AUC is further above that of who was not drawn than fewer patients explain."""
+    return row.corrected is not None and row.left_out is not None and row.corrected - row.left_out > FAR_ABOVE
+
+
 def _unfit_words(found: Resampled) -> str:
     """Return how many resamples a model could not be fitted to, and why it was not the first time."""
     number, reason = next(iter(found.unfit.items()))
@@ -100,6 +108,12 @@ def _report(
     for row in rows:
         if row.figure == "auc" and row.corrected is None:
             failures[row.model] = f"'{row.model}': its optimism cannot be told: {row.reason}"
+        if row.figure == "auc" and _is_flattered(row):
+            notes.append(
+                f"'{row.model}' has a corrected AUC of {row.corrected:.3f}, and one of {row.left_out:.3f} on patients "
+                "who were not drawn: it knows its patients by heart and the correction is too small; quote --suite "
+                "nested-cv"
+            )
         if row.figure == "auc" and row.unfit:
             notes.append(f"'{row.model}' could not be fitted to {row.unfit} of {row.resamples} resamples")
     return BootstrapReport(tuple(rows), commit_id, failures, tuple(notes))

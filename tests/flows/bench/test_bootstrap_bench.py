@@ -16,6 +16,8 @@ from flows.cli.main import exit_code
 from flows.pages.words import decimals
 from flows.report.page import write_report
 from schemas.errors import UsageError
+from store.commits.commit import commit_to
+from store.history.snapshot import Snapshot
 from store.home import Store
 
 MODELS = ("radiomics_lr", "radiomics_knn")
@@ -104,6 +106,26 @@ def test_the_report_shows_what_the_view_says(benched, tmp_path):
     assert [line[3], line[5]] == [decimals(row["apparent"]), decimals(row["corrected"])]
     assert {row["model"] for row in rows_of(Store(benched), table.sql)} == set(MODELS)
     assert "An interval of the corrected figures is not given" in table.caption
+
+
+def test_a_correction_that_is_too_small_is_named(benched, tmp_path, capsys):
+    """Where patients who were not drawn are ranked far worse than the corrected AUC says, bench and report say so."""
+    root = tmp_path / "store"
+    shutil.copytree(benched, root)
+    own = {"study": "s", "suite": "bootstrap", "model": "radiomics_lr"}
+    rows = Snapshot(Store(root)).rows("leaderboard", **own)
+    others = [row for row in rows if row["cohort"].endswith(" on the others")]
+    assert len(others) == RESAMPLES
+    command = ["--store", str(root), "bench", "--suite", "bootstrap", "--resamples", str(RESAMPLES)]
+    for area, is_named in ((0.5, True), (0.99, False)):
+        with commit_to(Store(root), "other figures") as commit:
+            changed = [{name: value for name, value in row.items() if name != "added_commit"} for row in others]
+            commit.put("leaderboard", [row | {"auc": area} for row in changed])
+        capsys.readouterr()
+        assert exit_code(command) == 0
+        assert ("'radiomics_lr' has a corrected AUC of" in capsys.readouterr().out) == is_named
+        page = Page(write_report(Store(root), None, out=tmp_path / "report.html").read_text())
+        assert ("radiomics_lr: the corrected AUC is not to be believed" in page.text) == is_named
 
 
 def test_what_the_suite_cannot_do_is_refused(study_root, tmp_path, capsys):
