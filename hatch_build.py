@@ -6,7 +6,7 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-KERNELS = "flows/extract/fast/kernels"
+KERNELS = ("flows/extract/fast/kernels", "flows/extract/fast/eigenvalues")
 
 
 class CompiledKernels(BuildHookInterface):  # type: ignore[type-arg]
@@ -17,13 +17,12 @@ class CompiledKernels(BuildHookInterface):  # type: ignore[type-arg]
         from Cython.Build import cythonize
         from setuptools import Distribution, Extension
 
-        extension = Extension(
-            KERNELS.replace("/", "."), [f"{KERNELS}.pyx"], extra_compile_args=["-O3", "-ffp-contract=off"]
-        )
-        command = Distribution({"ext_modules": cythonize([extension], quiet=True)}).get_command_obj("build_ext")
+        flags = ["-O3", "-ffp-contract=off"]
+        extensions = [Extension(each.replace("/", "."), [f"{each}.pyx"], extra_compile_args=flags) for each in KERNELS]
+        command = Distribution({"ext_modules": cythonize(extensions, quiet=True)}).get_command_obj("build_ext")
         command.inplace = True
         command.ensure_finalized()
         command.run()
         build_data["pure_python"] = False
         build_data["infer_tag"] = True
-        build_data["artifacts"] += [f"{KERNELS}.*.so", f"{KERNELS}.*.pyd"]
+        build_data["artifacts"] += [f"{each}.*.{suffix}" for each in KERNELS for suffix in ("so", "pyd")]

@@ -1,8 +1,9 @@
 """Maximal correlation coefficient (MCC) of a co-occurrence matrix, from its second largest eigenvalue.
 
 ``Q(i, j) = sum_k P(i, k) P(j, k) / (px(i) py(k) + eps)``, and MCC is the root of Q's second largest eigenvalue. For a
-symmetric P, and but for eps, Q is similar to the square of ``S(i, j) = P(i, j) / sqrt(px(i) px(j))``, whose eigenvalues
-take a tenth of the time. What eps moves them by is added to first order, by the eigenvectors on both sides.
+symmetric P, and but for eps, Q is similar to the square of ``S(i, j) = P(i, j) / sqrt(px(i) px(j))``, of which the one
+eigenvalue that is asked for is found alone (`eigenvalues.pyx`). What eps moves it by is added to first order, by the
+eigenvectors on both sides. Where that is not sure, all eigenvalues are looked at.
 
 References
 ----------
@@ -13,6 +14,8 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+
+from flows.extract.fast.eigenvalues import second_eigenvalues
 
 __all__ = ["maximal_correlation"]
 
@@ -41,14 +44,14 @@ def maximal_correlation(P: Floats, px: Floats, py: Floats, *, is_symmetric: bool
     n_levels, _, n_angles = P.shape
     if n_levels < 2:
         return np.ones(n_angles)
-    of_angle, rows, columns = np.ascontiguousarray(P.transpose(2, 0, 1)), px.T, py.T
     second = np.full(n_angles, np.nan)
     if is_symmetric:
-        second = _by_symmetry(of_angle, rows)
+        second = second_eigenvalues(P, np.spacing(1), _SMALLEST_SURE_EIGENVALUE, _SMALLEST_GAP, _LARGEST_REST)
         for angle in np.flatnonzero(np.isnan(second)):
-            second[angle] = _among_equals(of_angle[angle], rows[angle])
+            second[angle] = _among_equals(P[:, :, angle], px[:, angle])
     unsure = np.isnan(second)
     if unsure.any():
+        of_angle, rows, columns = np.ascontiguousarray(P.transpose(2, 0, 1)), px.T, py.T
         second = second.astype(complex)
         second[unsure] = _second_largest(of_angle[unsure], rows[unsure], columns[unsure])
         if not np.all(second.real > _SMALLEST_SURE_EIGENVALUE):
@@ -57,32 +60,10 @@ def maximal_correlation(P: Floats, px: Floats, py: Floats, *, is_symmetric: bool
     return np.real(np.sqrt(second)) if np.iscomplexobj(second) else np.sqrt(second)
 
 
-def _by_symmetry(P: Floats, px: Floats) -> Floats:
-    """Return the second largest eigenvalue of Q at each angle, NaN where another way is needed."""
-    _, inverse = _roots(px)
-    S = P * inverse[:, :, None] * inverse[:, None, :]
-    eigenvalues = np.linalg.eigvalsh(S)
-    by_size = np.take_along_axis(eigenvalues, np.argsort(eigenvalues**2, axis=1), axis=1)
-    chosen = by_size[:, -2].astype(float)
-    gaps = np.abs(np.diff(by_size**2, axis=1))[:, -2:].min(axis=1)
-    is_alone = (chosen**2 > _SMALLEST_SURE_EIGENVALUE) & (gaps > _SMALLEST_GAP)
-    found = np.full(len(P), np.nan)
-    if not is_alone.any():
-        return found
-    v = _eigenvectors(S[is_alone], chosen[is_alone])[:, :, None]
-    moved, rest = _moved_by_eps(P[is_alone], px[is_alone], v, gaps[is_alone])
-    value = moved[:, 0, 0]
-    # Moved so far that the next one is the second largest: another way is needed.
-    is_second = value > (by_size[is_alone, -3] ** 2 if by_size.shape[1] > 2 else 0.0)
-    found[is_alone] = np.where(is_second & (rest < _LARGEST_REST * chosen[is_alone] ** 2), value, np.nan)
-    return found
-
-
 def _among_equals(P: Floats, px: Floats) -> float:
     """Return the second largest eigenvalue of Q at one angle where several are as large, NaN where it is too small.
 
-    Levels that have no pair with the others make an eigenvalue 1 each. What eps moves them by is an eigenvalue of Q
-    within their space.
+    What eps moves them by is an eigenvalue of Q within their space.
     """
     _, inverse = _roots(px)
     eigenvalues, vectors = np.linalg.eigh(P * inverse[:, None] * inverse)
@@ -134,17 +115,6 @@ def _roots(px: Floats) -> tuple[Floats, Floats]:
     """Return the roots of the marginals, and one over them, 0 for a level without pairs."""
     roots = np.sqrt(px)
     return roots, np.divide(1.0, roots, out=np.zeros_like(roots), where=roots > 0)
-
-
-def _eigenvectors(S: Floats, eigenvalues: Floats) -> Floats:
-    """Return a unit eigenvector of each symmetric matrix, by inverse iteration."""
-    n_levels = S.shape[1]
-    shifted = S - (eigenvalues + 1e-10 * np.abs(eigenvalues))[:, None, None] * np.eye(n_levels)
-    v = np.broadcast_to(np.cos(np.arange(n_levels) + 0.5), (len(S), n_levels))[:, :, None]
-    for _ in range(2):
-        v = np.linalg.solve(shifted, v)
-        v = v / np.linalg.norm(v, axis=1, keepdims=True)
-    return v[:, :, 0]
 
 
 def _second_largest(P: Floats, px: Floats, py: Floats) -> NDArray[np.complex128]:

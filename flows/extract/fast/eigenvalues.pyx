@@ -1,0 +1,456 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+"""The second largest eigenvalue that the maximal correlation coefficient asks for, by Lanczos' recursion.
+
+Symbols, of one angle: P is symmetric, p its marginal, ``S(i, j) = P(i, j) / sqrt(p(i) p(j))`` and
+``T(i, j) = S(i, j) / (1 + eps / (p(i) p(j)))``. Q is similar to T S, which but for eps is the square of S. S has the
+eigenvalue 1 with the eigenvector sqrt(p): at right angles to it, the eigenvalue of largest absolute value is wanted,
+and some twenty products with S give it, where all eigenvalues take as much time as some hundred. Most pairs of levels
+do not occur: S is kept as the places and values of its entries.
+
+References
+----------
+Lanczos 1950, doi:10.6028/jres.045.026; Parlett 1998, The symmetric eigenvalue problem, chapters 8 (QL) and 13 (Lanczos),
+doi:10.1137/1.9781611971163.
+"""
+
+import numpy as np
+
+from libc.math cimport NAN, copysign, cos, fabs, hypot, isnan, sqrt
+from libc.stdint cimport int32_t
+
+
+def second_eigenvalues(
+    const double[:, :, :] P, double eps, double smallest, double smallest_gap, double largest_rest
+):
+    """Return the second largest eigenvalue of Q at each angle, NaN where all eigenvalues have to be looked at.
+
+    Parameters
+    ----------
+    P : array of float64 of shape (levels, levels, angles)
+        Symmetric at each angle.
+    eps : float
+        What the formula adds to a product of marginals.
+    smallest : float
+        A smaller eigenvalue is not sure enough.
+    smallest_gap : float
+        An eigenvalue nearer than this to another one is not told apart.
+    largest_rest : float
+        The most that what is beyond first order may be, as a part of the eigenvalue.
+
+    Returns
+    -------
+    ndarray of float64 of shape (angles,)
+    """
+    cdef Py_ssize_t n_levels = P.shape[0], most = min(n_levels, MOST_STEPS), angle
+    found = np.full(P.shape[2], np.nan)
+    begins = np.empty(2 * n_levels + 1, dtype=np.int32)
+    columns = np.empty(n_levels * n_levels, dtype=np.int32)
+    values = np.empty(n_levels * n_levels)
+    of_levels = np.empty((6, n_levels))
+    basis = np.empty((MOST_BLOCKS + most + 1, n_levels))
+    of_steps = np.empty((4, most))
+    turns = np.empty(most * most)
+    cdef double[::1] result = found
+    cdef int32_t[::1] begin = begins
+    cdef int32_t[::1] column = columns
+    cdef double[::1] value = values
+    cdef double[:, ::1] room = of_levels
+    cdef double[:, ::1] base = basis
+    cdef double[:, ::1] step = of_steps
+    cdef double[::1] turn = turns
+    cdef Bounds bounds = Bounds(eps, smallest, smallest_gap, largest_rest)
+    cdef Entries S = Entries(n_levels, &begin[0], &column[0], &value[0], &room[5, 0])
+    cdef Rooms rooms = Rooms(
+        &room[0, 0], &base[0, 0], &step[0, 0], &step[1, 0], &step[2, 0], &step[3, 0], &turn[0], &begin[n_levels + 1]
+    )
+    with nogil:
+        for angle in range(P.shape[2]):
+            _take_entries(P, angle, &S, &base[0, 0])
+            result[angle] = _second_eigenvalue(&S, &bounds, &rooms)
+    return found
+
+
+cdef extern from *:
+    """
+    /* Past so many steps all eigenvalues are as quick. Before the first test there are as many as a small matrix has
+       eigenvalues: it is gone through to its end, and equal ones show. */
+    enum { MOST_STEPS = 160, FIRST_TEST = 16, MOST_BLOCKS = 32 };
+
+    /* The entries of a symmetric matrix row by row, and one over the marginals. */
+    typedef struct { Py_ssize_t n; int32_t *begin; int32_t *column; double *value; double *inverse; } Entries;
+    typedef struct { double eps, smallest, gap, rest; } Bounds;
+    /* Room for five vectors, for the basis, the recursion's constants, its eigenvectors, and a place a level. */
+    typedef struct { double *levels, *basis, *alpha, *beta, *ritz, *off, *turns; int32_t *parent; } Rooms;
+    """
+    const int MOST_STEPS
+    const int FIRST_TEST
+    const int MOST_BLOCKS
+    ctypedef struct Entries:
+        Py_ssize_t n
+        int32_t *begin
+        int32_t *column
+        double *value
+        double *inverse
+    ctypedef struct Bounds:
+        double eps
+        double smallest
+        double gap
+        double rest
+    ctypedef struct Rooms:
+        double *levels
+        double *basis
+        double *alpha
+        double *beta
+        double *ritz
+        double *off
+        double *turns
+        int32_t *parent
+
+
+cdef void _take_entries(const double[:, :, :] P, Py_ssize_t angle, Entries *S, double *root) noexcept nogil:
+    """Fill S from one angle's P, and its eigenvector of 1, the roots of the marginals."""
+    cdef Py_ssize_t i, j, at = 0
+    cdef double share, total
+    for i in range(S.n):
+        S.begin[i] = <int32_t>at
+        total = 0
+        for j in range(S.n):
+            share = P[i, j, angle]
+            if share != 0:
+                S.column[at] = <int32_t>j
+                S.value[at] = share
+                total += share
+                at += 1
+        root[i] = sqrt(total)
+        S.inverse[i] = 1 / total if total > 0 else 0
+    S.begin[S.n] = <int32_t>at
+    for i in range(S.n):
+        for at in range(S.begin[i], S.begin[i + 1]):
+            S.value[at] = S.value[at] / (root[i] * root[S.column[at]])
+
+
+cdef double _second_eigenvalue(const Entries *S, const Bounds *bounds, const Rooms *rooms) noexcept nogil:
+    """Return the second largest eigenvalue of Q, NaN where it is not sure."""
+    cdef Py_ssize_t n = S.n, n_blocks = 1, at, i
+    cdef double *v = rooms.levels
+    cdef double largest, second, moved, most = 0, found = 0
+    if not _eigenvalues_beside(S, rooms, n_blocks, &largest, &second):
+        return NAN
+    if largest >= 1 - bounds.gap:
+        # Levels that have no pair with the others, not by one level between either, make an eigenvalue 1 each.
+        n_blocks = _blocks(S, rooms)
+        if n_blocks == 0 or not _eigenvalues_beside(S, rooms, n_blocks, &largest, &second):
+            return NAN
+    if largest >= 1 - bounds.gap:
+        return NAN
+    if n_blocks == 1:
+        if largest <= bounds.smallest or largest - second <= bounds.gap:
+            return NAN
+        return _moved_by_eps(S, bounds, v, largest, min(1 - largest, largest - second), second)
+    for at in range(n_blocks):
+        for i in range(n):
+            v[i] = rooms.basis[at * n + i]
+        # Levels whose pairs weigh less than eps: what they make an eigenvalue of may fall behind the others.
+        moved = _moved_by_eps(S, bounds, v, 1, 1 - largest, largest)
+        if isnan(moved):
+            return NAN
+        if moved > most:
+            found = most
+            most = moved
+        elif moved > found:
+            found = moved
+    return found
+
+
+cdef Py_ssize_t _blocks(const Entries *S, const Rooms *rooms) noexcept nogil:
+    """Put the eigenvectors of 1 first in the basis, and return how many there are; 0 where there are too many.
+
+    Q has a block for the levels that a neighbour in common joins, and one largest eigenvalue a block.
+    """
+    cdef Py_ssize_t n = S.n, n_blocks = 0, i, at
+    cdef int32_t first, other
+    cdef int32_t *parent = rooms.parent
+    cdef double *root = rooms.levels
+    cdef double *v
+    for i in range(n):
+        parent[i] = <int32_t>i
+        root[i] = sqrt(1 / S.inverse[i]) if S.inverse[i] > 0 else 0
+    for i in range(n):
+        for at in range(S.begin[i], S.begin[i + 1]):
+            first = _first_of_block(parent, S.column[S.begin[i]])
+            other = _first_of_block(parent, S.column[at])
+            if other < first:
+                parent[first] = other
+            else:
+                parent[other] = first
+    for i in range(n):
+        if parent[i] == i and S.inverse[i] > 0:
+            if n_blocks == MOST_BLOCKS:
+                return 0
+            v = rooms.basis + n_blocks * n
+            for at in range(n):
+                v[at] = root[at] if _first_of_block(parent, <int32_t>at) == i else 0
+            _make_unit(v, n)
+            n_blocks += 1
+    return n_blocks
+
+
+cdef inline int32_t _first_of_block(int32_t *parent, int32_t level) noexcept nogil:
+    while parent[level] != level:
+        parent[level] = parent[parent[level]]
+        level = parent[level]
+    return level
+
+
+cdef bint _eigenvalues_beside(
+    const Entries *S, const Rooms *rooms, Py_ssize_t n_fixed, double *largest, double *second
+) noexcept nogil:
+    """Find the two largest squares of eigenvalues of S at right angles to the first vectors of the basis.
+
+    Leaves the eigenvector of the largest in ``rooms.levels``. False where the recursion takes too many steps.
+    """
+    cdef Py_ssize_t n = S.n, n_left = -n_fixed, k = 0, next_test, i, chosen
+    cdef bint is_whole = False
+    cdef double *alpha = rooms.alpha
+    cdef double *beta = rooms.beta
+    cdef double *ritz = rooms.ritz
+    cdef double *off = rooms.off
+    cdef double *turns = rooms.turns
+    cdef double *first = rooms.basis + n_fixed * n
+    cdef double *q = first
+    cdef double *w
+    cdef double size
+    largest[0] = second[0] = 0
+    for i in range(n):
+        n_left += S.inverse[i] > 0
+    if n_left < 1:
+        return True
+    next_test = min(<Py_ssize_t>FIRST_TEST, n_left)
+    if not _lean_on_all(S, rooms.basis, q, n_fixed):
+        return False
+    while True:
+        w = q + n
+        _multiply(S, q, w)
+        alpha[k] = _product(q, w, n)
+        # Against all vectors before: without it, rounding would show an eigenvalue twice.
+        _turn_away(w, rooms.basis, n_fixed + k + 1, n)
+        beta[k] = sqrt(_product(w, w, n))
+        k += 1
+        if k == next_test:
+            for i in range(k):
+                ritz[i] = alpha[i]
+                off[i] = beta[i]
+                turns[i] = i == k - 1
+            if not _diagonalise(ritz, off, turns, k, 1):
+                return False
+            chosen = _largest_of(ritz, k)
+            # Half of the digits: the eigenvalue has all of them then.
+            if k == n_left or (not is_whole and beta[k - 1] * fabs(turns[chosen]) < 1e-8 * fabs(ritz[chosen])):
+                break
+            if k == MOST_STEPS:
+                return False
+            next_test = min(k + max(<Py_ssize_t>4, k // 4), n_left, <Py_ssize_t>MOST_STEPS)
+        if beta[k - 1] < 1e-8:
+            # Some eigenvalues are equal: only all steps show how many.
+            if n_left > MOST_STEPS or not _lean_on_all(S, rooms.basis, w, n_fixed + k):
+                return False
+            is_whole, next_test, beta[k - 1] = True, n_left, 0
+        else:
+            for i in range(n):
+                w[i] /= beta[k - 1]
+        q = w
+    for i in range(k):
+        ritz[i] = alpha[i]
+        off[i] = beta[i]
+    for i in range(k * k):
+        turns[i] = i % (k + 1) == 0
+    if not _diagonalise(ritz, off, turns, k, k):
+        return False
+    chosen = _largest_of(ritz, k)
+    largest[0] = ritz[chosen] * ritz[chosen]
+    for i in range(k):
+        size = ritz[i] * ritz[i]
+        if i != chosen and size > second[0]:
+            second[0] = size
+    for i in range(n):
+        rooms.levels[i] = 0
+    for i in range(k):
+        _add(rooms.levels, turns[chosen * k + i], first + i * n, n)
+    return True
+
+
+cdef bint _lean_on_all(const Entries *S, const double *basis, double *q, Py_ssize_t n_before) noexcept nogil:
+    """Make a unit vector that leans on every level, at right angles to those before; False where none is found."""
+    cdef Py_ssize_t n = S.n, i
+    for i in range(n):
+        q[i] = cos((i + 0.5) * n_before) if S.inverse[i] > 0 else 0
+    _turn_away(q, basis, n_before, n)
+    if _make_unit(q, n) < 1e-3:
+        return False
+    _turn_away(q, basis, n_before, n)
+    _make_unit(q, n)
+    return True
+
+
+cdef inline Py_ssize_t _largest_of(const double *values, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i, chosen = 0
+    for i in range(n):
+        if fabs(values[i]) > fabs(values[chosen]):
+            chosen = i
+    return chosen
+
+
+cdef double _moved_by_eps(
+    const Entries *S, const Bounds *bounds, double *room, double size, double gap, double next_one
+) noexcept nogil:
+    """Return the eigenvalue of Q that an eigenvector of S has, NaN where the first order is not enough.
+
+    Q leads out of the eigenvector's direction, by what eps does and by what the vector is off, and back by as little:
+    over the gap to the other eigenvalues, the product is what the value misses.
+    """
+    cdef Py_ssize_t n = S.n, i
+    cdef double *v = room
+    cdef double *Sv = room + n
+    cdef double *TSv = room + 2 * n
+    cdef double *Tv = room + 3 * n
+    cdef double *STv = room + 4 * n
+    cdef double moved, out = 0, back = 0
+    _make_unit(v, n)
+    _multiply(S, v, Sv)
+    _multiply_with_eps(S, bounds.eps, v, Tv, Sv, TSv)
+    _multiply(S, Tv, STv)
+    moved = _product(v, TSv, n)
+    for i in range(n):
+        out += (TSv[i] - moved * v[i]) * (TSv[i] - moved * v[i])
+        back += (STv[i] - moved * v[i]) * (STv[i] - moved * v[i])
+    # Moved so far that the next one is larger: another way is needed.
+    if moved > next_one and sqrt(out) * sqrt(back) / gap < bounds.rest * size:
+        return moved
+    return NAN
+
+
+cdef inline double _make_unit(double *v, Py_ssize_t n) noexcept nogil:
+    """Divide a vector by its length, and return that."""
+    cdef Py_ssize_t i
+    cdef double length = sqrt(_product(v, v, n))
+    for i in range(n):
+        v[i] /= length
+    return length
+
+
+cdef inline double _product(const double *x, const double *y, Py_ssize_t n) noexcept nogil:
+    cdef double a = 0, b = 0, c = 0, d = 0
+    cdef Py_ssize_t i = 0
+    while i + 4 <= n:
+        a += x[i] * y[i]
+        b += x[i + 1] * y[i + 1]
+        c += x[i + 2] * y[i + 2]
+        d += x[i + 3] * y[i + 3]
+        i += 4
+    while i < n:
+        a += x[i] * y[i]
+        i += 1
+    return (a + b) + (c + d)
+
+
+cdef inline void _add(double *y, double times, const double *x, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        y[i] += times * x[i]
+
+
+cdef void _turn_away(double *w, const double *basis, Py_ssize_t n_vectors, Py_ssize_t n) noexcept nogil:
+    """Take from w its part along each vector, the last one first."""
+    cdef Py_ssize_t at
+    for at in range(n_vectors - 1, -1, -1):
+        _add(w, -_product(w, basis + at * n, n), basis + at * n, n)
+
+
+cdef void _multiply(const Entries *S, const double *x, double *y) noexcept nogil:
+    cdef Py_ssize_t i, at, end
+    cdef double a, b, c, d
+    for i in range(S.n):
+        at, end = S.begin[i], S.begin[i + 1]
+        a = b = c = d = 0
+        while at + 4 <= end:
+            a += S.value[at] * x[S.column[at]]
+            b += S.value[at + 1] * x[S.column[at + 1]]
+            c += S.value[at + 2] * x[S.column[at + 2]]
+            d += S.value[at + 3] * x[S.column[at + 3]]
+            at += 4
+        while at < end:
+            a += S.value[at] * x[S.column[at]]
+            at += 1
+        y[i] = (a + b) + (c + d)
+
+
+cdef void _multiply_with_eps(
+    const Entries *S, double eps, const double *x, double *Tx, const double *y, double *Ty
+) noexcept nogil:
+    """Make the products of T with two vectors."""
+    cdef Py_ssize_t i, at
+    cdef double entry, of_x, of_y
+    for i in range(S.n):
+        of_x = of_y = 0
+        for at in range(S.begin[i], S.begin[i + 1]):
+            entry = S.value[at] / (1 + eps * S.inverse[i] * S.inverse[S.column[at]])
+            of_x += entry * x[S.column[at]]
+            of_y += entry * y[S.column[at]]
+        Tx[i] = of_x
+        Ty[i] = of_y
+
+
+cdef bint _diagonalise(double *d, double *e, double *z, Py_ssize_t n, Py_ssize_t rows) noexcept nogil:
+    """Make eigenvalues of a tridiagonal matrix by the implicit QL method, in place; False where it does not end.
+
+    ``d`` is its diagonal, ``e`` what is beside it; its norm is at most 1. ``z`` has, vector by vector, some rows of an orthogonal matrix,
+    which become those of its product with the eigenvectors.
+    """
+    cdef Py_ssize_t low, m, i, row
+    cdef int turn
+    cdef double c, s, g, r, p, f, b
+    e[n - 1] = 0
+    for low in range(n):
+        turn = 0
+        while True:
+            m = low
+            while m < n - 1 and fabs(e[m]) > 1e-16 * (fabs(d[m]) + fabs(d[m + 1])) + 1e-18:
+                m += 1
+            if m == low:
+                break
+            turn += 1
+            if turn > 60:
+                return False
+            g = (d[low + 1] - d[low]) / (2 * e[low])
+            r = hypot(g, 1)
+            g = d[m] - d[low] + e[low] / (g + copysign(r, g))
+            s = c = 1
+            p = 0
+            i = m - 1
+            while i >= low:
+                f = s * e[i]
+                b = c * e[i]
+                r = sqrt(f * f + g * g)
+                e[i + 1] = r
+                if r == 0:
+                    d[i + 1] -= p
+                    e[m] = 0
+                    break
+                s = f / r
+                c = g / r
+                g = d[i + 1] - p
+                r = (d[i] - g) * s + 2 * c * b
+                p = s * r
+                d[i + 1] = g + p
+                g = c * r - b
+                for row in range(rows):
+                    f = z[(i + 1) * rows + row]
+                    z[(i + 1) * rows + row] = s * z[i * rows + row] + c * f
+                    z[i * rows + row] = c * z[i * rows + row] - s * f
+                i -= 1
+            if i >= low:
+                continue
+            d[low] -= p
+            e[low] = g
+            e[m] = 0
+    return True
