@@ -5,19 +5,22 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import numpy.typing as npt
 import SimpleITK as sitk
 from radiomics import imageoperations
 
 from flows.extract.process_state import quiet
+from flows.extract.scales import ZScore, rescaled_image
 from flows.imaging.one_thread import one_thread
 from schemas.features.radiomics_settings import RadiomicsSettings
 from schemas.settings import Engine
 
-__all__ = ["normalised_image"]
+__all__ = ["exact_z_score", "normalised_image"]
 
 _EXACT = 2.0**53
 """Integers up to here add up without rounding, in whatever order."""
+
+_TOGETHER = 2**15
+"""Voxels, which the processor's second memory holds as fractions."""
 
 
 def normalised_image(image: sitk.Image, settings: RadiomicsSettings, engine: Engine = "fast") -> sitk.Image:
@@ -37,37 +40,45 @@ def normalised_image(image: sitk.Image, settings: RadiomicsSettings, engine: Eng
     """
     if not settings.normalize:
         return image
-    found = _of_integers(image, settings) if engine == "fast" else None
-    if found is not None:
-        return found
+    scale = exact_z_score(image, settings) if engine == "fast" else None
+    if scale is not None:
+        return rescaled_image(image, scale)
     setting = settings.pyradiomics_parameters()["setting"]
     with quiet(), one_thread():
         normalised: sitk.Image = imageoperations.normalizeImage(image, **setting)
     return normalised
 
 
-def _of_integers(image: sitk.Image, settings: RadiomicsSettings) -> sitk.Image | None:
-    """Return the normalised image of integers, None where their sums would be rounded or they are all one.
+def exact_z_score(image: sitk.Image, settings: RadiomicsSettings) -> ZScore | None:
+    """Return what normalising makes of an image's integers, None where sums would be rounded or they are all one.
 
     Sums of integers are exact, so that mean and deviation have ITK's bits without ITK's compensated summation. What
     ITK adds up of fractions depends on the order, and is left to it.
+
+    Parameters
+    ----------
+    image : SimpleITK.Image
+        The whole scan.
+    settings : RadiomicsSettings
+        Which say to which scale, and what becomes of outliers.
     """
     native = sitk.GetArrayViewFromImage(image)
     if native.dtype.kind not in "iu" or native.size < 2:
         return None
-    largest = max(abs(int(native.min())), abs(int(native.max())))
-    if native.size * largest**2 >= _EXACT:
+    flat, n = native.reshape(-1), native.size
+    room = np.empty(min(n, _TOGETHER))
+    largest, total, of_squares = 0, 0.0, 0.0
+    # Part by part: each is read once from memory, and the scan is never there as fractions.
+    for begin in range(0, n, _TOGETHER):
+        part = flat[begin : begin + _TOGETHER]
+        x = room[: part.size]
+        np.copyto(x, part)
+        largest = max(largest, abs(int(part.min())), abs(int(part.max())))
+        total += float(x.sum())
+        of_squares += float(x @ x)
+    if n * largest**2 >= _EXACT:
         return None
-    x: npt.NDArray[np.float64] = native.ravel().astype(np.float64)
-    total, of_squares, n = float(x.sum()), float(x @ x), x.size
     variance = (of_squares - total * total / n) / (n - 1)
     if variance <= 0:
         return None
-    x -= total / n
-    x *= 1 / math.sqrt(variance)
-    if settings.remove_outliers is not None:
-        np.clip(x, -settings.remove_outliers, settings.remove_outliers, out=x)
-    x *= settings.normalize_scale
-    normalised = sitk.GetImageFromArray(x.reshape(native.shape))
-    normalised.CopyInformation(image)
-    return normalised
+    return ZScore(total / n, math.sqrt(variance), settings.normalize_scale, settings.remove_outliers)

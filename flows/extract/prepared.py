@@ -6,10 +6,11 @@ Everything here comes before the engines, which read the same image.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import SimpleITK as sitk
 
-from flows.extract.normalisation import normalised_image
+from flows.extract.normalisation import exact_z_score, normalised_image
 from flows.extract.scales import Scale, landmark_scale, measured_scan, rescaled_image, z_score
 from flows.imaging.intensities.bias_field import corrected_image
 from flows.imaging.intensities.body import body_image
@@ -26,17 +27,25 @@ class PreparedScan:
 
     Attributes
     ----------
-    image : SimpleITK.Image
-        On the scan's own grid.
+    native : SimpleITK.Image
+        On the scan's own grid, without its bias field where that is corrected.
+    scale_before : Scale or None
+        What its intensities are still to become before it is resampled: of a large scan only those near a mask.
     scale : Scale or None
         What its intensities are still to become, once it is resampled; None where they are what they should be.
     body : SimpleITK.Image or None
         By whose voxels the scale was measured, 1 inside; None where that was the whole image.
     """
 
-    image: sitk.Image
+    native: sitk.Image
+    scale_before: Scale | None = None
     scale: Scale | None = None
     body: sitk.Image | None = None
+
+    @cached_property
+    def image(self) -> sitk.Image:
+        """Return all of the scan as it is resampled."""
+        return self.native if self.scale_before is None else rescaled_image(self.native, self.scale_before)
 
     def rescaled(self, resampled: sitk.Image) -> sitk.Image:
         """Return the resampled image with its intensities as they should be."""
@@ -69,13 +78,14 @@ def prepared_scan(
     if not (settings.normalize or settings.standardize):
         return PreparedScan(corrected)
     if settings.normalize and settings.normalize_region == "image" and not settings.resample_first:
-        return PreparedScan(normalised_image(corrected, settings, engine))
+        exact = exact_z_score(corrected, settings) if engine == "fast" else None
+        return PreparedScan(corrected, exact) if exact else PreparedScan(normalised_image(corrected, settings, engine))
     measured = measured_scan(corrected, settings)
     body = body_image(measured) if settings.normalize_region == "body" else None
     scale = _scale(measured, settings, phase, body)
     if settings.resample_first:
         # Fractions of the scan's integers must survive resampling.
-        return PreparedScan(sitk.Cast(corrected, sitk.sitkFloat64), scale, body)
+        return PreparedScan(sitk.Cast(corrected, sitk.sitkFloat64), scale=scale, body=body)
     return PreparedScan(rescaled_image(corrected, scale), body=body)
 
 

@@ -146,8 +146,10 @@ def extract(
         scan = prepared_scan(image, settings, phase, engine) if prepared is None else prepared
         if scan.body is not None:
             refuse_outside_body(mask, scan.body)
-        working = shuffled_inside(scan.image, mask, image) if settings.shuffled_voxels else scan.image
-        region = working_region(working, mask, parameters["setting"], scan.rescaled)
+        working = shuffled_inside(scan.native, mask, image) if settings.shuffled_voxels else scan.native
+        region = working_region(
+            working, mask, parameters["setting"], scan.rescaled, scale=scan.scale_before, engine=engine
+        )
         return _extraction(region, settings, parameters, engine)
 
 

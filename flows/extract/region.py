@@ -12,12 +12,13 @@ import numpy.typing as npt
 import SimpleITK as sitk
 from radiomics import imageoperations
 
+from flows.extract.nearby import Box, extents, nearby, scaled_nearby, shortened, whole
 from schemas.errors import ContractError
-from schemas.settings import IMAGE_BYTES, limit_setting
+from schemas.settings import IMAGE_BYTES, Engine, limit_setting
 
 __all__ = ["WorkingRegion", "refuse_large_grid", "working_region"]
 
-Box = tuple[slice, slice, slice]
+Array = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]
 
 
@@ -50,29 +51,42 @@ def working_region(
     mask: sitk.Image,
     setting: dict[str, Any],
     rescaled: Callable[[sitk.Image], sitk.Image] | None = None,
+    *,
+    scale: Callable[[Array], Array] | None = None,
+    engine: Engine = "fast",
 ) -> WorkingRegion:
     """Return image and mask on the working grid; the only crop is the one of ``resampleImage``.
 
     Parameters
     ----------
     image : SimpleITK.Image
-        The scan, normalised where it is.
+        The scan, normalised where it is and no ``scale`` is given.
     mask : SimpleITK.Image
         1 inside, on the grid of the scan.
     setting : dict
         pyradiomics' settings.
     rescaled : callable, optional
         Gives the resampled image on the scale that its intensities are to have, where that comes second.
+    scale : callable, optional
+        Gives intensities on the scale that they are to have before they are resampled.
+    engine : {'fast', 'pyradiomics'}
+        The fast one leaves out what resampling does not read.
 
     Raises
     ------
     ContractError
         When the mask becomes too small or the grid too large, or an intensity is not finite.
     """
-    mask = sitk.Cast(mask, sitk.sitkUInt32)
     try:
-        if "resampledPixelSpacing" in setting:
-            _refuse_large_crop(mask, setting)
+        read = whole(mask)
+        if resamples := "resampledPixelSpacing" in setting:
+            starts, lengths = extents(_is_inside(mask))
+            _refuse_large_crop(mask, lengths, setting)
+            if engine == "fast":
+                read = nearby(mask, starts, lengths, setting)
+        image = shortened(image, read) if scale is None else scaled_nearby(image, scale, read)
+        mask = sitk.Cast(shortened(mask, read), sitk.sitkUInt32)
+        if resamples:
             image, mask = imageoperations.resampleImage(image, mask, **setting)
         if rescaled is not None:
             image = rescaled(image)
@@ -109,27 +123,18 @@ def _bounding_box(image: sitk.Image, mask: sitk.Image, setting: dict[str, Any]) 
         Where it accepts none, in its words.
     """
     inside = _is_inside(mask)
-    starts, extents = _extents(inside)
+    starts, lengths = extents(inside)
     least = setting.get("minimumROISize")
-    if sum(extent > 1 for extent in extents) < max(1, setting["minimumROIDimensions"]) or (
+    if sum(length > 1 for length in lengths) < max(1, setting["minimumROIDimensions"]) or (
         least is not None and np.count_nonzero(inside) <= least
     ):
         imageoperations.checkMask(image, mask, **setting)
-    z, y, x = (slice(start, start + extent) for start, extent in zip(starts, extents, strict=True))
+    z, y, x = (slice(start, start + length) for start, length in zip(starts, lengths, strict=True))
     return z, y, x
 
 
-def _extents(inside: Mask) -> tuple[list[int], list[int]]:
-    """Return where a mask begins along z, y and x, and how many voxels it extends over; 0 where it is empty."""
-    in_rows = np.asarray(inside.any(axis=2))
-    found = [np.flatnonzero(each) for each in (in_rows.any(axis=1), in_rows.any(axis=0), inside.any(axis=(0, 1)))]
-    starts = [int(each[0]) if len(each) else 0 for each in found]
-    return starts, [int(each[-1] - each[0]) + 1 if len(each) else 0 for each in found]
-
-
-def _refuse_large_crop(mask: sitk.Image, setting: dict[str, Any]) -> None:
-    native, size = np.array(mask.GetSpacing()), np.array(mask.GetSize())
-    extent = np.array(_extents(_is_inside(mask))[1][::-1])
+def _refuse_large_crop(mask: sitk.Image, lengths: list[int], setting: dict[str, Any]) -> None:
+    native, size, extent = np.array(mask.GetSpacing()), np.array(mask.GetSize()), np.array(lengths[::-1])
     asked = np.array(setting["resampledPixelSpacing"], dtype=float)
     ratio = np.where((asked == 0) | (extent == 1), 1.0, native / np.where(asked == 0, 1.0, asked))
     grid = np.minimum(np.ceil(extent * ratio) + 2 * setting["padDistance"] + 2, np.ceil(size * ratio))
