@@ -17,14 +17,12 @@ from numpy.typing import NDArray
 
 from flows.extract.fast import kernels
 from flows.extract.fast.correlation_coefficient import maximal_correlation
+from flows.extract.fast.joint import PairSums, pair_sums
 from flows.extract.fast.levels import DegenerateMaskError, MaskLevels
 
 __all__ = ["glcm_features"]
 
 Floats = NDArray[np.float64]
-
-_MOST_LEVELS_TOGETHER = 128
-
 
 def glcm_features(mask: MaskLevels) -> dict[str, float]:
     """Return the features of a mask's co-occurrence matrix; NaN where a formula gives none.
@@ -34,66 +32,44 @@ def glcm_features(mask: MaskLevels) -> dict[str, float]:
     DegenerateMaskError
         When no voxel has a neighbour.
     """
-    P = _matrix(mask)
-    if _is_large(P):
-        one_by_one = [_of_angles(each[:, :, None], mask) for each in np.ascontiguousarray(P.transpose(2, 0, 1))]
-        found = {name: np.concatenate([each[name] for each in one_by_one]) for name in one_by_one[0]}
-    else:
-        found = _of_angles(P, mask)
+    found = _of_angles(_matrix(mask), mask)
     return dict(zip(found, np.nanmean(list(found.values()), axis=1).tolist(), strict=True))
-
-
-def _is_large(P: Floats) -> bool:
-    """Return whether the angles are better taken one by one: each fits the processor's memory, all do not.
-
-    Not where an angle has few pairs, for which rounding may decide (`_second_information_measure`).
-    """
-    n_levels = P.shape[0]
-    return n_levels > _MOST_LEVELS_TOGETHER and bool((np.count_nonzero(P, axis=(0, 1)) > n_levels).all())
 
 
 def _of_angles(P: Floats, mask: MaskLevels) -> dict[str, Floats]:
     """Return each feature at each angle."""
-    i, n_grey, eps = mask.grey, mask.highest, np.spacing(1)
-    px, py = P.sum(1), P.sum(0)
-    i_, j_ = i[:, None, None], i[None, :, None]
-    ux, uy = np.sum(i_ * P, (0, 1)), np.sum(j_ * P, (0, 1))
+    n_grey, eps, is_symmetric = mask.highest, np.spacing(1), mask.settings.symmetrical_glcm
+    sums = pair_sums(P, mask.present, is_symmetric=is_symmetric)
+    p_sum, p_diff = sums.p_sum, sums.p_diff
     k_sum, k_diff = np.arange(2, 2 * n_grey + 1, dtype=float)[:, None], np.arange(n_grey, dtype=float)[:, None]
-    p_sum = _totals(P, np.add.outer(mask.present, mask.present) - 2, 2 * n_grey - 1)
-    p_diff = _totals(P, np.abs(np.subtract.outer(mask.present, mask.present)), n_grey)
-    from_mean = k_sum - ux - uy
-    variance = np.sum(P * (i_ - ux) ** 2, (0, 1))
+    from_mean = k_sum - sums.ux - sums.uy
+    from_mean2 = from_mean * from_mean
     difference_average = np.sum(k_diff * p_diff, 0)
-    pxpy = px[:, None] * py
-    log_pxpy = np.log2(pxpy + eps)
-    # Most pairs of levels do not occur, and a product with 0 needs no logarithm.
-    log_P = np.log2(P + eps, out=np.zeros_like(P), where=P > 0)
-    HXY = -np.sum(P * log_P, (0, 1))
     found: dict[str, Floats] = {
-        "Autocorrelation": np.sum(i[:, None] * np.sum(P * i[:, None], 1), 0),
-        "JointAverage": ux,
-        "ClusterProminence": np.sum(from_mean**4 * p_sum, 0),
-        "ClusterShade": np.sum(from_mean**3 * p_sum, 0),
-        "ClusterTendency": np.sum(from_mean**2 * p_sum, 0),
+        "Autocorrelation": sums.product,
+        "JointAverage": sums.ux,
+        "ClusterProminence": np.sum(from_mean2 * from_mean2 * p_sum, 0),
+        "ClusterShade": np.sum(from_mean2 * from_mean * p_sum, 0),
+        "ClusterTendency": np.sum(from_mean2 * p_sum, 0),
         "Contrast": np.sum(k_diff**2 * p_diff, 0),
-        "Correlation": _correlation(P, i, ux, uy, variance),
+        "Correlation": _correlation(sums),
         "DifferenceAverage": difference_average,
         "DifferenceEntropy": -np.sum(p_diff * np.log2(p_diff + eps), 0),
         "DifferenceVariance": np.sum((k_diff - difference_average) ** 2 * p_diff, 0),
-        "JointEnergy": np.sum(P**2, (0, 1)),
-        "JointEntropy": HXY,
-        "Imc1": _first_information_measure(P, px, py, HXY, log_pxpy),
-        "Imc2": _second_information_measure(pxpy, HXY, log_pxpy),
+        "JointEnergy": sums.energy,
+        "JointEntropy": sums.HXY,
+        "Imc1": _first_information_measure(sums),
+        "Imc2": _second_information_measure(sums),
         "Idm": np.sum(p_diff / (1 + k_diff**2), 0),
-        "MCC": maximal_correlation(P, px, py, is_symmetric=mask.settings.symmetrical_glcm),
+        "MCC": maximal_correlation(P, sums.px, sums.py, is_symmetric=is_symmetric),
         "Idmn": np.sum(p_diff / (1 + k_diff**2 / n_grey**2), 0),
         "Id": np.sum(p_diff / (1 + k_diff), 0),
         "Idn": np.sum(p_diff / (1 + k_diff / n_grey), 0),
         "InverseVariance": np.sum(p_diff[1:] / k_diff[1:] ** 2, 0),
-        "MaximumProbability": P.max((0, 1)),
+        "MaximumProbability": sums.largest,
         "SumAverage": np.sum(k_sum * p_sum, 0),
         "SumEntropy": -np.sum(p_sum * np.log2(p_sum + eps), 0),
-        "SumSquares": variance,
+        "SumSquares": sums.x_variance,
     }
     return found
 
@@ -125,43 +101,31 @@ def _matrix(mask: MaskLevels) -> Floats:
     return P
 
 
-def _totals(P: Floats, bins: NDArray[np.int_], n_bins: int) -> Floats:
-    """Return the sums of P over the pairs of levels in each bin, of shape (bins, angles)."""
-    n_angles = P.shape[2]
-    places = bins.ravel()[:, None] * n_angles + np.arange(n_angles)
-    totals = np.bincount(places.ravel(), P.ravel(), n_bins * n_angles).astype(float)
-    return totals.reshape(n_bins, n_angles)
-
-
-def _correlation(P: Floats, i: Floats, ux: Floats, uy: Floats, variance: Floats) -> Floats:
+def _correlation(sums: PairSums) -> Floats:
     """Return the correlation of i and j; 1 for an angle at which one of them is constant.
 
-    Where it is constant but for rounding, that decides: the sums are in pyradiomics' order.
+    Where it is constant but for rounding, that decides.
     """
-    i_, j_ = i[:, None, None], i[None, :, None]
-    deviations = variance**0.5 * np.sum(P * (j_ - uy) ** 2, (0, 1)) ** 0.5
-    correlation: Floats = np.sum(P * (i_ - ux) * (j_ - uy), (0, 1)) / (deviations + np.spacing(1))
+    deviations = sums.x_variance**0.5 * sums.y_variance**0.5
+    correlation: Floats = sums.covariance / (deviations + np.spacing(1))
     correlation[deviations == 0] = 1
     return correlation
 
 
-def _first_information_measure(P: Floats, px: Floats, py: Floats, HXY: Floats, log_pxpy: Floats) -> Floats:
+def _first_information_measure(sums: PairSums) -> Floats:
     """Return (HXY - HXY1) / max(HX, HY), 0 for an angle where both marginal entropies are 0."""
     eps = np.spacing(1)
-    HX, HY = (-np.sum(marginal * np.log2(marginal + eps), 0) for marginal in (px, py))
+    HX, HY = (-np.sum(marginal * np.log2(marginal + eps), 0) for marginal in (sums.px, sums.py))
     largest = np.fmax(HX, HY)
-    HXY1 = -np.sum(P * log_pxpy, (0, 1))
-    imc1: Floats = np.where(largest == 0, 0.0, (HXY - HXY1) / np.where(largest == 0, 1.0, largest))
+    imc1: Floats = np.where(largest == 0, 0.0, (sums.HXY - sums.HXY1) / np.where(largest == 0, 1.0, largest))
     return imc1
 
 
-def _second_information_measure(pxpy: Floats, HXY: Floats, log_pxpy: Floats) -> Floats:
+def _second_information_measure(sums: PairSums) -> Floats:
     """Return sqrt(1 - exp(-2 (HXY2 - HXY))); NaN for an angle where HXY2 is the smaller.
 
-    Where i and j are independent the difference is pure rounding, and its sign decides whether the angle counts: the
-    sums are in pyradiomics' order, over the levels with the angles beside each other.
+    Where i and j are independent the difference is pure rounding, and its sign decides whether the angle counts.
     """
-    HXY2 = -np.sum(pxpy * log_pxpy, (0, 1))
-    imc2: Floats = (1 - np.e ** (-2 * (HXY2 - HXY))) ** 0.5
-    imc2[HXY2 == HXY] = 0
+    imc2: Floats = (1 - np.e ** (-2 * (sums.HXY2 - sums.HXY))) ** 0.5
+    imc2[sums.HXY2 == sums.HXY] = 0
     return imc2
