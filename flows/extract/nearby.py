@@ -1,8 +1,8 @@
 """What resampling reads of a scan: the voxels near a mask, where that is the same to the last bit as all of them.
 
 A scan that is cropped on both sides has another origin, which moves the last bit of a position
-(docs/adr/0045-filters-to-the-last-bit.md). One that ends earlier has the same: it is cut behind the mask, and before the
-mask its voxels are not made.
+(docs/adr/0045-filters-to-the-last-bit.md). One that ends earlier has the same: it is cut behind the mask, and what lies
+before the mask is not calculated.
 """
 
 from __future__ import annotations

@@ -24,6 +24,7 @@ __all__ = ["glcm_features"]
 
 Floats = NDArray[np.float64]
 
+
 def glcm_features(mask: MaskLevels) -> dict[str, float]:
     """Return the features of a mask's co-occurrence matrix; NaN where a formula gives none.
 

@@ -104,8 +104,8 @@ def _by_loops(by_rows: Floats, present: NDArray[np.int_], column_first: bool) ->
             totals,
         )
     ux, uy = (column_mean, row_mean) if column_first else (row_mean, column_mean)
-    *of_levels, HXY, HXY1, HXY2, largest = totals
-    return PairSums(px, px, ux, uy, p_sum, p_diff, *of_levels, -HXY, -HXY1, -HXY2, largest)
+    totals[5:8] *= -1
+    return PairSums(px, px, ux, uy, p_sum, p_diff, *totals)
 
 
 def _by_numpy(P: Floats, present: NDArray[np.int_]) -> PairSums:

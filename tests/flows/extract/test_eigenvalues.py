@@ -1,4 +1,4 @@
-"""The eigenvalue of the maximal correlation coefficient, and the sums over pairs, against numpy's of the whole matrix."""
+"""The eigenvalue of the maximal correlation coefficient, and the sums over pairs, against those of numpy."""
 
 from __future__ import annotations
 

@@ -39,6 +39,14 @@ def on_grid(array, spacing_mm, direction):
     return image
 
 
+def region_or_refusal(*arguments, **options):
+    """Return the working region, or why there is none."""
+    try:
+        return working_region(*arguments, **options)
+    except ContractError as error:
+        return error.message
+
+
 @settings(deadline=None)
 @given(
     shape=st.tuples(*[st.integers(2, 40)] * 3),
@@ -53,7 +61,7 @@ def on_grid(array, spacing_mm, direction):
 def test_the_working_grid_has_the_bits_of_the_whole_scan(
     shape, corners, spacing_mm, asked_mm, interpolator, pad, direction, dtype
 ):
-    """Wherever the mask lies, flat or not, up or down in resolution, on any grid: voxels, mask and place are the same."""
+    """Wherever the mask lies, flat or not, to finer or coarser, on any grid: voxels, mask and place are the same."""
     array = (np.random.default_rng(3).normal(size=shape) * 200).astype(dtype)
     inside = np.zeros(shape, dtype=np.uint8)
     ends = [sorted(int(share * (size - 1)) for share in pair) for pair, size in zip(corners, shape, strict=True)]
@@ -65,14 +73,11 @@ def test_the_working_grid_has_the_bits_of_the_whole_scan(
     scale = exact_z_score(image, options)
     assert (scale is None) == (dtype is np.float32)
     source = normalised if scale is None else image
-    try:
-        expected = working_region(normalised, mask, setting, engine="pyradiomics")
-    except ContractError as error:
-        with pytest.raises(ContractError) as refused:
-            working_region(source, mask, setting, scale=scale)
-        assert refused.value.message == error.message
+    expected = region_or_refusal(normalised, mask, setting, engine="pyradiomics")
+    found = region_or_refusal(source, mask, setting, scale=scale)
+    if isinstance(expected, str):
+        assert found == expected
         return
-    found = working_region(source, mask, setting, scale=scale)
     assert found.box == expected.box
     for ours, theirs in ((found.image, expected.image), (found.mask, expected.mask)):
         assert ours.GetSize() == theirs.GetSize()
