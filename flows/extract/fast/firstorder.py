@@ -41,7 +41,7 @@ def firstorder_features(x: Floats, bin_counts: NDArray[np.int_], *, voxel_mm3: f
     deviation = x - mean
     square = deviation * deviation
     m2, m3, m4 = square.mean(), (square * deviation).mean(), (square * square).mean()
-    robust = x[(x >= p10) & (x <= p90)]
+    robust = ordered[np.searchsorted(ordered, p10) : np.searchsorted(ordered, p90, side="right")]
     shifted = x + shift if shift else x
     energy = np.sum(shifted * shifted)
     found = {

@@ -93,6 +93,24 @@ def run_counts(
     return counts
 
 
+cdef extern from *:
+    """
+    /* The place of the lowest bit that is set. */
+    static inline int lowest_bit(unsigned bits)
+    {
+    #if defined(__GNUC__)
+        return __builtin_ctz(bits);
+    #else
+        int at = 0;
+        while (!(bits >> at & 1))
+            at++;
+        return at;
+    #endif
+    }
+    """
+    int lowest_bit(unsigned int bits) nogil
+
+
 def zones(
     const uint16_t[::1] ranks,
     const int64_t[:, ::1] rows,
@@ -117,6 +135,9 @@ def zones(
     pointers = np.empty(ranks.shape[0], dtype=np.int32)
     counts = np.zeros(ranks.shape[0], dtype=np.int32)
     alike_in_row = np.empty(np.max(np.subtract(rows[:, 1], rows[:, 0])), dtype=np.uint16)
+    zone_ranks, zone_sizes = np.empty(places.shape[0], dtype=np.int64), np.empty(places.shape[0], dtype=np.int32)
+    cdef int64_t[::1] rank = zone_ranks
+    cdef int32_t[::1] found = zone_sizes
     cdef int32_t[::1] parent = pointers
     cdef int32_t[::1] size = counts
     cdef uint16_t[::1] buffer = alike_in_row
@@ -144,25 +165,26 @@ def zones(
                 first = place
                 parent[place] = place
                 left = alike[x]
-                at = 0
                 while left:
-                    if left & 1:
-                        other = _first_of_zone(parent, <int32_t>(place - offsets[at]))
-                        if other < first:
-                            parent[first] = other
-                            first = other
-                        else:
-                            parent[other] = first
-                        left &= <uint16_t>~(touching[at] >> at)
-                    left >>= 1
-                    at += 1
+                    at = lowest_bit(left)
+                    other = _first_of_zone(parent, <int32_t>(place - offsets[at]))
+                    if other < first:
+                        parent[first] = other
+                        first = other
+                    else:
+                        parent[other] = first
+                    left &= <uint16_t>~touching[at]
         # Each pointer leads to an earlier voxel, whose own pointer leads to the first of its zone by then.
         for v in range(places.shape[0]):
             place = <int32_t>places[v]
             parent[place] = parent[parent[place]]
             size[parent[place]] += 1
-    first_places = np.asarray(places)[counts[places] > 0]
-    return np.asarray(ranks)[first_places].astype(np.int64), counts[first_places]
+        for v in range(places.shape[0]):
+            if size[places[v]]:
+                rank[n_zones] = ranks[places[v]]
+                found[n_zones] = size[places[v]]
+                n_zones += 1
+    return zone_ranks[:n_zones].copy(), zone_sizes[:n_zones].copy()
 
 
 cdef inline int32_t _first_of_zone(int32_t[::1] parent, int32_t place) noexcept nogil:
