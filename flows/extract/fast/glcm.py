@@ -86,9 +86,10 @@ def _matrix(mask: MaskLevels) -> Floats:
     is_symmetric = mask.settings.symmetrical_glcm
     pairs = kernels.pair_counts(mask.ranks, mask.layout.rows, mask.offsets(angles), n_levels, is_symmetric)[None]
     if mask.highest - n_levels != 1:
-        # pyradiomics takes absent levels out by numpy.delete, which copies for one and else chooses by a mask.
+        # pyradiomics takes absent levels out by numpy.delete, which copies for one and else chooses by a mask: then the
+        # first level moves fastest, as it does in a symmetric matrix that is turned over.
         every = np.ones(n_levels, dtype=bool)
-        pairs = pairs[:, every][:, :, every]
+        pairs = pairs.transpose(0, 2, 1, 3) if is_symmetric else pairs[:, every][:, :, every]
     if (norm := mask.settings.weighting_norm) is not None:
         weights = np.ones(len(angles)) if norm == "no_weighting" else np.exp(-mask.squares_mm2(angles, norm))
         pairs = np.sum(pairs * weights, 3, keepdims=True)
