@@ -53,6 +53,11 @@ class SizeMatrix:
         total: Floats = self.pg.sum(0)
         return total
 
+    @cached_property
+    def _of_levels(self) -> dict[int, Floats]:
+        """Return room for the sums of j to a power over each level: two features have the same."""
+        return {}
+
     def size_emphasis(self, power: int) -> Floats:
         """Return the mean of j to a power."""
         return _moment(self.j, power, self.pj) / self.N
@@ -63,8 +68,9 @@ class SizeMatrix:
 
     def joint_emphasis(self, of_level: int, of_size: int) -> Floats:
         """Return the mean of i to a power times j to a power."""
-        of_levels = np.sum(self.P * (self.j**of_size)[:, None], 1)
-        return _moment(self.i, of_level, of_levels) / self.N
+        if of_size not in self._of_levels:
+            self._of_levels[of_size] = np.sum(self.P * (self.j**of_size)[:, None], 1)
+        return _moment(self.i, of_level, self._of_levels[of_size]) / self.N
 
     def level_non_uniformity(self) -> Floats:
         """Return the sum of squares of pg, over N."""

@@ -34,11 +34,9 @@ class MaskLayout:
     @cached_property
     def places(self) -> NDArray[np.int64]:
         """Return their places in the flat padded array, rising."""
-        _, height, width = self.inside.shape
-        row, x = np.divmod(self.voxels, width)
-        z, y = np.divmod(row, height)
-        places: NDArray[np.int64] = np.stack([z, y, x], axis=1) @ self.strides + self.margin * self.strides.sum()
-        return places
+        padded = np.zeros(self.padded_shape, dtype=bool)
+        padded[tuple(slice(self.margin, self.margin + length) for length in self.inside.shape)] = self.inside
+        return np.flatnonzero(padded).astype(np.int64, copy=False)
 
     @cached_property
     def padded_shape(self) -> tuple[int, int, int]:
