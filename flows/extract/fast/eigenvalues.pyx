@@ -244,8 +244,7 @@ cdef bint _eigenvalues_beside(
             if not _diagonalise(ritz, off, turns, k, 1):
                 return False
             chosen = _largest_of(ritz, k)
-            # Half of the digits: the eigenvalue has all of them then.
-            if k == n_left or (not is_whole and beta[k - 1] * fabs(turns[chosen]) < 1e-8 * fabs(ritz[chosen])):
+            if k == n_left or (not is_whole and _is_settled(ritz, turns, beta[k - 1], k, chosen)):
                 break
             if k == MOST_STEPS:
                 return False
@@ -277,6 +276,28 @@ cdef bint _eigenvalues_beside(
     for i in range(k):
         _add(rooms.levels, turns[chosen * k + i], first + i * n, n)
     return True
+
+
+cdef bint _is_settled(
+    const double *ritz, const double *last, double beta, Py_ssize_t k, Py_ssize_t chosen
+) noexcept nogil:
+    """Return whether the value of largest size is an eigenvalue, and none at the other end can become larger.
+
+    ``last`` has the last entry of each eigenvector of the recursion: times beta, what the value is off at most. An
+    eigenvalue has all of its digits where its vector has half of them.
+    """
+    cdef Py_ssize_t i, other = chosen
+    cdef double size = fabs(ritz[chosen]), off
+    if not beta * fabs(last[chosen]) < 1e-8 * size:
+        return False
+    for i in range(k):
+        if (ritz[i] < ritz[other]) if ritz[chosen] > 0 else (ritz[i] > ritz[other]):
+            other = i
+    if other == chosen:
+        return False
+    # The two ends settle each for itself, one much later than the other.
+    off = beta * fabs(last[other])
+    return off < 1e-8 * size or fabs(ritz[other]) + 10 * off < size
 
 
 cdef bint _lean_on_all(const Entries *S, const double *basis, double *q, Py_ssize_t n_before) noexcept nogil:

@@ -75,6 +75,19 @@ def test_levels_apart_are_found_without_all_eigenvalues(pairs):
     assert 1 - 1e-6 < found(P) < 1
 
 
+@pytest.mark.parametrize("seed", range(12))
+def test_an_eigenvalue_below_zero_is_not_missed(seed):
+    """Rows of levels that pair with the next, and levels that pair by turns: the largest size is at either end."""
+    random = np.random.default_rng(seed)
+    counts = random.poisson(0.02, (90, 90)).astype(float)
+    first = random.integers(0, 40, 4000)
+    np.add.at(counts, (first, np.clip(first + random.integers(-9, 10, 4000), 0, 39)), 1)
+    turn = random.integers(40, 65, 4000)
+    np.add.at(counts, (turn, np.clip(turn + 25 + random.integers(-9, 10, 4000), 65, 89)), 1)
+    P = symmetric(counts)
+    assert mcc(P) == pytest.approx(np.sqrt(reference(P)), rel=1e-9)
+
+
 def test_equal_eigenvalues_are_left_to_the_whole_matrix():
     """Where every level has the same share of pairs with itself, all eigenvalues but the first are one."""
     P = symmetric(np.eye(9) + 0.5)
