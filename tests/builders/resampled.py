@@ -6,15 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import polars as pl
 import pyarrow as pa
 from sklearn.base import BaseEstimator
 from threadpoolctl import threadpool_limits
 
+from builders.store import view_rows
 from schemas.documents.fit_result import FitResult
 from schemas.keys import sha256_of_json
-from store.analyst.view_parts import fixed_view
 from zoo.benchmark.cross_validation import CrossValidation
 from zoo.benchmark.fold_fits import FitTask, Recipe, fitted_task
 from zoo.benchmark.optimism import Resampled, Resampling, resampled_model
@@ -52,9 +51,4 @@ def resampled_table(
 def optimism_rows(rows: Sequence[Row]) -> list[Row]:
     """Return what the view ``optimism`` says of rows of the leaderboard."""
     given = pa.Table.from_pylist([{name: row.get(name) for name in _COLUMNS} for row in rows])
-    with duckdb.connect() as connection:
-        connection.sql("create schema catalogue")
-        connection.register("given", given)
-        connection.sql("create table catalogue.leaderboard as from given")
-        found: list[Row] = connection.sql(fixed_view("optimism").query).to_arrow_table().to_pylist()
-    return found
+    return view_rows("optimism", {"leaderboard": given})

@@ -6,9 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import duckdb
+import pyarrow as pa
+
 from schemas.keys import MaskKey, canonical_json, extraction_id, sha256_of_json
 from store.address import StoreAddress, write_address
+from store.analyst.define import copy_catalogue
 from store.analyst.query import answer
+from store.analyst.view_parts import fixed_view
 from store.commits.commit import Commit, commit_to
 from store.history.runs import record_run
 from store.history.snapshot import Snapshot
@@ -37,6 +42,14 @@ MASK_KEYS = tuple(key_of(patient, phase) for patient in PATIENTS for phase in ("
 def rows_of(store: Store, query: str, as_of: int | None = None) -> list[Row]:
     """Return the rows that answer a question."""
     rows: list[Row] = answer(Snapshot(store, as_of), query).to_pylist()
+    return rows
+
+
+def view_rows(view: str, tables: Mapping[str, pa.Table]) -> list[Row]:
+    """Return the rows of a view of every store over tables of the schema ``catalogue``, without a store."""
+    with duckdb.connect() as connection:
+        copy_catalogue(connection, tables.items())
+        rows: list[Row] = connection.sql(fixed_view(view).query).to_arrow_table().to_pylist()
     return rows
 
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 import pytest
+from builders.store import view_rows
 from scipy.stats import norm
 from statsmodels.duration.survfunc import SurvfuncRight
 
 from schemas.study.outcomes import EventOutcome
-from store.analyst.view_parts import fixed_view
 
 HORIZON = 24.0
 OUTCOME = {"kind": "time_to_event", "name": "o", "event": "e", "time": "t", "unit": "mo", "horizon": HORIZON}
@@ -44,15 +43,7 @@ def rates(events: list[int | None], times: list[float | None], cohorts: list[str
             pa.array([cohort != "" for cohort in cohorts])
         ),
     }
-    with duckdb.connect() as connection:
-        connection.sql("create schema catalogue")
-        for name, table in tables.items():
-            connection.register("given", table)
-            connection.sql(f"create table catalogue.{name} as from given")
-            if name == "studies":
-                connection.sql("alter table catalogue.studies alter definition type json")
-        rows = connection.sql(fixed_view("event_rates").query).to_arrow_table().to_pylist()
-    return {row["cohort"]: row for row in rows}
+    return {row["cohort"]: row for row in view_rows("event_rates", tables)}
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -6,14 +6,13 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 import pytest
+from builders.store import view_rows
 from statsmodels.duration.survfunc import SurvfuncRight
 
 from schemas.study.outcomes import EventOutcome
-from store.analyst.view_parts import fixed_view
 from zoo.evaluation.auc import auc, logit_interval
 from zoo.evaluation.calibration import brier
 from zoo.evaluation.repeated import averaged_placements
@@ -57,14 +56,7 @@ def asked(studies: dict[str, Study], predictions: list[Row]) -> list[Row]:
         "outcomes": everyone.select(["patient", "outcome", "event", "time", "time_unit"]),
         "predictions": pa.Table.from_pylist(predictions),
     }
-    with duckdb.connect() as connection:
-        connection.sql("create schema catalogue")
-        for name, table in tables.items():
-            connection.register("given", table)
-            connection.sql(f"create table catalogue.{name} as from given")
-        connection.sql("alter table catalogue.studies alter definition type json")
-        rows: list[Row] = connection.sql(fixed_view("weighted_performance").query).to_arrow_table().to_pylist()
-    return rows
+    return view_rows("weighted_performance", tables)
 
 
 def judged(study: Study, predictions: list[Row] | None = None) -> Row:

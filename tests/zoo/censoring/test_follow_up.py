@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 import pytest
+from builders.store import view_rows
 
 from schemas.study.outcomes import EventOutcome
-from store.analyst.view_parts import fixed_view
 from zoo.censoring.follow_up import FollowUp
 from zoo.censoring.weights import censoring_weights, fit_weights
 from zoo.weighting.sums import effective_size
@@ -88,13 +87,7 @@ def test_weights_of_all_patients_are_those_of_the_view(seed: int) -> None:
         "outcomes": outcomes,
         "predictions": pa.Table.from_pylist(judged),
     }
-    with duckdb.connect() as connection:
-        connection.sql("create schema catalogue")
-        for name, table in tables.items():
-            connection.register("given", table)
-            connection.sql(f"create table catalogue.{name} as from given")
-        connection.sql("alter table catalogue.studies alter definition type json")
-        (row,) = connection.sql(fixed_view("weighted_performance").query).to_arrow_table().to_pylist()
+    (row,) = view_rows("weighted_performance", tables)
     assert row["lowest_g"] == pytest.approx(1 / max(weights.values()), rel=1e-12)
     values = np.array([weights[patient] for patient in labels])
     assert row["rate"] == pytest.approx(np.average(list(labels.values()), weights=values), rel=1e-12)
