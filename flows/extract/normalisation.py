@@ -9,10 +9,9 @@ import SimpleITK as sitk
 from radiomics import imageoperations
 
 from flows.extract.process_state import quiet
-from flows.extract.scales import ZScore, rescaled_image
+from flows.extract.scales import ZScore
 from flows.imaging.one_thread import one_thread
 from schemas.features.radiomics_settings import RadiomicsSettings
-from schemas.settings import Engine
 
 __all__ = ["exact_z_score", "normalised_image"]
 
@@ -23,8 +22,8 @@ _TOGETHER = 2**15
 """Voxels, which the processor's second memory holds as fractions."""
 
 
-def normalised_image(image: sitk.Image, settings: RadiomicsSettings, engine: Engine = "fast") -> sitk.Image:
-    """Return the image normalised as the settings say.
+def normalised_image(image: sitk.Image, settings: RadiomicsSettings) -> sitk.Image:
+    """Return the image normalised by pyradiomics as the settings say; `exact_z_score` gives the same bits sooner.
 
     The result depends on the scan only, so several masks share it; without ``settings.normalize`` it is the
     image itself.
@@ -35,14 +34,9 @@ def normalised_image(image: sitk.Image, settings: RadiomicsSettings, engine: Eng
         The scan.
     settings : RadiomicsSettings
         Which say whether, to which scale, and what becomes of outliers.
-    engine : {'fast', 'pyradiomics'}
-        What normalises: the voxels have the same bits.
     """
     if not settings.normalize:
         return image
-    scale = exact_z_score(image, settings) if engine == "fast" else None
-    if scale is not None:
-        return rescaled_image(image, scale)
     setting = settings.pyradiomics_parameters()["setting"]
     with quiet(), one_thread():
         normalised: sitk.Image = imageoperations.normalizeImage(image, **setting)

@@ -79,7 +79,7 @@ def prepared_scan(
         return PreparedScan(corrected)
     if settings.normalize and settings.normalize_region == "image" and not settings.resample_first:
         exact = exact_z_score(corrected, settings) if engine == "fast" else None
-        return PreparedScan(corrected, exact) if exact else PreparedScan(normalised_image(corrected, settings, engine))
+        return PreparedScan(corrected, exact) if exact else PreparedScan(normalised_image(corrected, settings))
     measured = measured_scan(corrected, settings)
     body = body_image(measured) if settings.normalize_region == "body" else None
     scale = _scale(measured, settings, phase, body)

@@ -30,7 +30,7 @@ from flows.extract.discretisation import discretisation
 from flows.extract.engines import FilteredMask
 from flows.extract.fast.layout import MaskLayout
 from flows.extract.filters import filtered_images
-from flows.extract.normalisation import normalised_image
+from flows.extract.prepared import prepared_scan
 from flows.extract.radiomics import use_single_thread
 from flows.extract.region import working_region
 from schemas.features.radiomics_settings import HCC_CEMRI
@@ -53,7 +53,7 @@ class Lesion:
     def __init__(self, diameter_mm: float) -> None:
         image, mask = spherical_lesion(diameter_mm)
         parameters = HCC_CEMRI.pyradiomics_parameters()
-        self.region = working_region(normalised_image(image, HCC_CEMRI, "fast"), mask, parameters["setting"])
+        self.region = working_region(prepared_scan(image, HCC_CEMRI).image, mask, parameters["setting"])
         self.inside = self.region.inside()
         self.images = [array for _, array in filtered_images(self.region, parameters, "fast")]
         layout = MaskLayout(self.inside, 1)

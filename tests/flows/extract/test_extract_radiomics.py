@@ -143,7 +143,7 @@ def test_without_normalisation_the_normalised_image_is_the_image():
 def test_normalised_image_has_mean_zero_and_the_scale_as_standard_deviation():
     """Normalisation takes the statistics of the whole native image."""
     image, _ = _lesion()
-    array = sitk.GetArrayFromImage(normalised_image(image, HCC_CEMRI))
+    array = sitk.GetArrayFromImage(prepared_scan(image, HCC_CEMRI).image)
     assert array.mean() == pytest.approx(0, abs=1e-9)
     assert array.std(ddof=1) == pytest.approx(100, rel=1e-9)
 
@@ -419,7 +419,7 @@ def test_values_do_not_depend_on_the_number_of_threads():
             for threads in (1, 2, 3):
                 sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(threads)
                 plain.append(sitk.GetArrayFromImage(imageoperations.normalizeImage(image, **setting)))
-                ours.append(sitk.GetArrayFromImage(normalised_image(image, HCC_CEMRI)))
+                ours.append(sitk.GetArrayFromImage(prepared_scan(image, HCC_CEMRI).image))
                 assert sitk.ProcessObject.GetGlobalDefaultNumberOfThreads() == threads
             assert all(np.array_equal(plain[0], each) for each in ours)
             is_sensitive |= any(not np.array_equal(plain[0], each) for each in plain)

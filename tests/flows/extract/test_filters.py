@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 
 from flows.extract.fast.gaussian import laplacian_of_gaussian
 from flows.extract.filters import filtered_images
-from flows.extract.normalisation import normalised_image
+from flows.extract.prepared import prepared_scan
 from flows.extract.region import working_region
 from schemas.errors import ContractError
 from schemas.features.radiomics_settings import RadiomicsSettings
@@ -79,7 +79,7 @@ def test_a_normalised_scan_is_the_one_of_pyradiomics(dtype, largest, outliers):
     top = min(largest, np.iinfo(dtype).max) if np.issubdtype(dtype, np.integer) else largest
     image = image_of((random.random((7, 30, 31)) * top + 3).clip(None, top).astype(dtype), (3.0, 1.0, 1.0))
     settings = RadiomicsSettings(normalize=True, normalize_scale=100.0, remove_outliers=outliers)
-    expected, found = (normalised_image(image, settings, engine) for engine in ("pyradiomics", "fast"))
+    expected, found = (prepared_scan(image, settings, engine=engine).image for engine in ("pyradiomics", "fast"))
     assert found.GetPixelID() == expected.GetPixelID()
     assert found.GetSpacing() == expected.GetSpacing()
     np.testing.assert_array_equal(sitk.GetArrayFromImage(found), sitk.GetArrayFromImage(expected))

@@ -69,7 +69,7 @@ def test_the_working_grid_has_the_bits_of_the_whole_scan(
     image, mask = (on_grid(each, spacing_mm, direction) for each in (array, inside))
     options = settings_of(interpolator, asked_mm, pad)
     setting = options.pyradiomics_parameters()["setting"]
-    normalised = normalised_image(image, options, "pyradiomics")
+    normalised = normalised_image(image, options)
     scale = exact_z_score(image, options)
     assert (scale is None) == (dtype is np.float32)
     source = normalised if scale is None else image
