@@ -192,5 +192,5 @@ def _censored(rates: Sequence[Row], weighed: Sequence[str]) -> list[str]:
         f"{'has' if whole['censored'] == 1 else 'have'} no label: counted with them, by Kaplan and Meier, the outcome "
         f"comes in {whole['rate']:.1%} by then, not in {whole['complete_case_rate']:.1%}. Models that are fitted to "
         "the labelled alone say too much."
-        + (f" Trained with censoring weights, which mend that: {', '.join(weighed)}." if weighed else "")
+        + (f" Trained with censoring weights, which correct that: {', '.join(weighed)}." if weighed else "")
     ]
