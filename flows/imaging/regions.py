@@ -15,7 +15,7 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from flows.imaging.intensities.body import body_image, refuse_outside_body
-from flows.imaging.register import Registration, registered
+from flows.imaging.register import FixedImage, Registration, registered
 from schemas.errors import ContractError
 from schemas.features.region_settings import RegionSettings
 
@@ -91,7 +91,8 @@ def cropped_regions(phases: Sequence[PhaseImage], settings: RegionSettings) -> l
     """
     fixed, *others = phases
     # The same image under two phases' names needs no transform, and must give one array under one id.
-    found = [None if each is fixed else registered(fixed.image, each.image, settings.registration) for each in others]
+    target = FixedImage(fixed.image)
+    found = [None if each is fixed else registered(target, each.image, settings.registration) for each in others]
     registrations: list[Registration | None] = [None, *found]
     here: Voxels = sitk.GetArrayFromImage(fixed.mask) > 0
     together = here.copy()

@@ -11,9 +11,9 @@ import importlib
 import importlib.metadata
 import math
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -22,12 +22,13 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
+from flows.imaging.intensities.similarity import mutual_information
+from flows.imaging.one_thread import one_thread
 from schemas.errors import UsageError
 from schemas.features.region_settings import RegistrationSettings
 
-__all__ = ["Registration", "registered", "registration_versions", "similarities"]
+__all__ = ["FixedImage", "Registration", "registered", "registration_versions", "similarities"]
 
-_QUALITY_BINS = 64
 _FEWEST_VOXELS = 16
 
 
@@ -65,13 +66,41 @@ class Registration:
         return x, y, z
 
 
-def registered(fixed: sitk.Image, moving: sitk.Image, settings: RegistrationSettings) -> Registration:
+class FixedImage:
+    """What others are registered to; what is done to it for that is done once for all of them.
+
+    Parameters
+    ----------
+    image : SimpleITK.Image
+        A volume.
+    """
+
+    def __init__(self, image: sitk.Image) -> None:
+        self.image = sitk.Cast(image, sitk.sitkFloat32)
+        self._smoothed: dict[float, sitk.Image] = {}
+
+    def smoothed(self, sigma_mm: float) -> sitk.Image:
+        """Return the image smoothed by a Gaussian, for the search of a transform."""
+        if sigma_mm not in self._smoothed:
+            self._smoothed[sigma_mm] = sitk.SmoothingRecursiveGaussian(self.image, [sigma_mm] * 3)
+        return self._smoothed[sigma_mm]
+
+    @cached_property
+    def compared(self) -> NDArray[np.float32]:
+        """Return the voxels by which `similarities` compares it."""
+        voxels: NDArray[np.float32] = sitk.GetArrayFromImage(_smoothed(self.image))
+        return voxels
+
+
+def registered(fixed: FixedImage, moving: sitk.Image, settings: RegistrationSettings) -> Registration:
     """Return how a moving image lies on the fixed one.
 
     Parameters
     ----------
-    fixed, moving : SimpleITK.Image
-        Volumes of one patient, which may differ in grid and contrast.
+    fixed : FixedImage
+        A volume.
+    moving : SimpleITK.Image
+        Another of the same patient, which may differ in grid and contrast.
     settings : RegistrationSettings
         Engine and parameters.
 
@@ -80,8 +109,8 @@ def registered(fixed: sitk.Image, moving: sitk.Image, settings: RegistrationSett
     UsageError
         When the settings ask for ANTs, which is not installed.
     """
-    fixed, moving = (sitk.Cast(image, sitk.sitkFloat32) for image in (fixed, moving))
-    identity = _about_the_middle_of(fixed)
+    moving = sitk.Cast(moving, sitk.sitkFloat32)
+    identity = _about_the_middle_of(fixed.image)
     if settings.method == "none":
         (alike,) = similarities(fixed, moving, [identity])
         return Registration(identity, alike, alike, is_applied=False)
@@ -112,30 +141,25 @@ def registration_versions(settings: RegistrationSettings) -> dict[str, str]:
     return versions
 
 
-def similarities(fixed: sitk.Image, moving: sitk.Image, transforms: Sequence[sitk.Transform]) -> list[float]:
+def similarities(fixed: FixedImage, moving: sitk.Image, transforms: Sequence[sitk.Transform]) -> list[float]:
     """Return how alike two images are under each of some transforms: their normalised mutual information.
 
-    ``(H(fixed) + H(moving)) / H(fixed, moving)`` of a histogram of 64 x 64 bins: 1 where one tells nothing of the
-    other, 2 where each tells the other. All are taken over the voxels where every transform has both images, for a
+    All are taken over the voxels where every transform has both images, for a
     histogram of fewer voxels looks more alike; where that is less than half of the first, the others get 1.
     Both images are smoothed by a voxel before: resampling smooths one of them anyway, which would look like a gain.
 
     Parameters
     ----------
-    fixed, moving : SimpleITK.Image
-        Volumes of 32-bit floats.
+    fixed : FixedImage
+        A volume.
+    moving : SimpleITK.Image
+        Another, of 32-bit floats.
     transforms : sequence of SimpleITK.Transform
         From points of the fixed image to points of the moving one.
-
-    References
-    ----------
-    Studholme, Hill, Hawkes. An overlap invariant entropy measure of 3D medical image alignment. Pattern
-    Recognition 1999;32:71-86. doi:10.1016/S0031-3203(98)00091-0
     """
-    smooth = _smoothed(moving)
-    here: NDArray[np.float32] = sitk.GetArrayFromImage(_smoothed(fixed))
+    smooth, here = _smoothed(moving), fixed.compared
     there: list[NDArray[np.float32]] = [
-        sitk.GetArrayFromImage(sitk.Resample(smooth, fixed, transform, sitk.sitkLinear, math.nan))
+        sitk.GetArrayFromImage(sitk.Resample(smooth, fixed.image, transform, sitk.sitkLinear, math.nan))
         for transform in transforms
     ]
     at_first = np.isfinite(there[0])
@@ -143,20 +167,8 @@ def similarities(fixed: sitk.Image, moving: sitk.Image, transforms: Sequence[sit
     if not at_first.any():
         return [1.0] * len(there)
     if overlap.sum() < 0.5 * at_first.sum():
-        return [_normalised_information(here[at_first], there[0][at_first]), *([1.0] * (len(there) - 1))]
-    return [_normalised_information(here[overlap], each[overlap]) for each in there]
-
-
-def _normalised_information(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
-    counts, _, _ = np.histogram2d(one, other, bins=_QUALITY_BINS)
-    joint = counts / counts.sum()
-    together = _entropy(joint)
-    return 2.0 if together == 0.0 else (_entropy(joint.sum(axis=0)) + _entropy(joint.sum(axis=1))) / together
-
-
-def _entropy(shares: NDArray[np.float64]) -> float:
-    positive = shares[shares > 0.0]
-    return float(-(positive * np.log(positive)).sum())
+        return [mutual_information(here[at_first], there[0][at_first]), *([1.0] * (len(there) - 1))]
+    return [mutual_information(here[overlap], each[overlap]) for each in there]
 
 
 def _smoothed(image: sitk.Image) -> sitk.Image:
@@ -174,7 +186,7 @@ def _about_the_middle_of(image: sitk.Image) -> sitk.Euler3DTransform:
     return transform
 
 
-def _by_simpleitk(fixed: sitk.Image, moving: sitk.Image, settings: RegistrationSettings) -> sitk.Euler3DTransform:
+def _by_simpleitk(fixed: FixedImage, moving: sitk.Image, settings: RegistrationSettings) -> sitk.Euler3DTransform:
     """Return the transform that Mattes' mutual information is highest at, from coarse to fine.
 
     References
@@ -182,12 +194,12 @@ def _by_simpleitk(fixed: sitk.Image, moving: sitk.Image, settings: RegistrationS
     Mattes et al. PET-CT image registration in the chest using free-form deformations. IEEE Trans Med Imaging
     2003;22:120-128. doi:10.1109/TMI.2003.809072
     """
-    transform = _about_the_middle_of(fixed)
-    smooth = [settings.smoothing_mm] * 3
-    if settings.smoothing_mm > 0 and min(*fixed.GetSize(), *moving.GetSize()) >= 4:
-        fixed, moving = (sitk.SmoothingRecursiveGaussian(image, smooth) for image in (fixed, moving))
+    searched, sigma_mm = fixed.image, settings.smoothing_mm
+    transform = _about_the_middle_of(searched)
+    if sigma_mm > 0 and min(*searched.GetSize(), *moving.GetSize()) >= 4:
+        searched, moving = fixed.smoothed(sigma_mm), sitk.SmoothingRecursiveGaussian(moving, [sigma_mm] * 3)
     move_mm = settings.largest_step_mm
-    with _one_thread():
+    with one_thread():
         for voxel_mm in settings.voxels_mm:
             method = sitk.ImageRegistrationMethod()
             method.SetMetricAsMattesMutualInformation(settings.histogram_bins)
@@ -195,7 +207,7 @@ def _by_simpleitk(fixed: sitk.Image, moving: sitk.Image, settings: RegistrationS
             method.SetInitialTransform(transform, inPlace=True)
             method.SetOptimizerAsRegularStepGradientDescent(move_mm, settings.smallest_step_mm, settings.iterations)
             method.SetOptimizerScalesFromPhysicalShift()
-            method.Execute(_merged(fixed, voxel_mm), moving)
+            method.Execute(_merged(searched, voxel_mm), moving)
             move_mm = max(move_mm / 4.0, settings.smallest_step_mm)
     return transform
 
@@ -211,25 +223,14 @@ def _merged(image: sitk.Image, voxel_mm: float) -> sitk.Image:
     return merged
 
 
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Let ITK use one thread: sums of several threads are added in the order in which these end."""
-    threads = sitk.ProcessObject.GetGlobalDefaultNumberOfThreads()
-    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
-    try:
-        yield
-    finally:
-        sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(threads)
-
-
-def _by_ants(fixed: sitk.Image, moving: sitk.Image, settings: RegistrationSettings) -> sitk.Euler3DTransform:
+def _by_ants(fixed: FixedImage, moving: sitk.Image, settings: RegistrationSettings) -> sitk.Euler3DTransform:
     """Return the transform of ANTs' QuickRigid."""
     ants = _ants()
     # An argument random_seed of its registration has no effect: this is what fixes seed and threads.
     ants.config.set_ants_deterministic(on=True, seed_value=settings.seed)
     with TemporaryDirectory(prefix="radzoo-ants-") as folder:
         found = ants.registration(
-            *(_ants_image(ants, image) for image in (fixed, moving)),
+            *(_ants_image(ants, image) for image in (fixed.image, moving)),
             type_of_transform="QuickRigid",
             outprefix=os.path.join(folder, ""),  # noqa: PTH118  (a prefix, which ends in a separator)
         )
@@ -237,7 +238,7 @@ def _by_ants(fixed: sitk.Image, moving: sitk.Image, settings: RegistrationSettin
         read = sitk.ReadTransform(str(Path(file)))
     matrix = sitk.AffineTransform(3)
     matrix.SetMatrix(np.reshape(_linear_part(read), -1).tolist())
-    transform = _about_the_middle_of(fixed)
+    transform = _about_the_middle_of(fixed.image)
     middle = np.asarray(transform.GetCenter())
     transform.SetMatrix(matrix.GetMatrix(), 1e-4)
     transform.SetTranslation((np.asarray(read.TransformPoint(middle.tolist())) - middle).tolist())

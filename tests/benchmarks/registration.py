@@ -18,7 +18,7 @@ from flows.demo.cohort import published_cohort
 from flows.demo.lesions import lesion_traits, patient_seed
 from flows.demo.phantom.liver import liver_mask, phantom_phases, true_transform
 from flows.demo.phantom.motion import Motion
-from flows.imaging.register import registered
+from flows.imaging.register import FixedImage, registered
 from schemas.features.region_settings import RegistrationSettings
 
 ENGINES = {
@@ -91,7 +91,7 @@ def main() -> None:
             errors, seconds, applied = [], [], 0
             for fixed, moving, truth, mask in pairs:
                 started = time.process_time()
-                found = registered(fixed, moving, settings)
+                found = registered(FixedImage(fixed), moving, settings)
                 seconds.append(time.process_time() - started)
                 errors.append(error_mm(found.transform, truth, mask))
                 applied += found.is_applied

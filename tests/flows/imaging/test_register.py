@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from flows.demo.phantom.liver import LesionTraits, liver_mask, phantom_phases, true_transform
 from flows.demo.phantom.motion import Motion
-from flows.imaging.register import registered, registration_versions, similarities
+from flows.imaging.register import FixedImage, registered, registration_versions, similarities
 from schemas.errors import UsageError
 from schemas.features.region_settings import RegistrationSettings
 
@@ -81,7 +81,7 @@ def test_a_phantoms_motion_is_found_again_to_the_bit(phantoms):
     """Between phases the mean error in the liver falls below .5 mm, more alike than before, the same bits twice."""
     liver = liver_mask()
     for fixed, moving, truth in phantoms:
-        one, again = (registered(fixed, moving, RegistrationSettings()) for _ in range(2))
+        one, again = (registered(FixedImage(fixed), moving, RegistrationSettings()) for _ in range(2))
         assert target_error_mm(sitk.Euler3DTransform(), truth, liver) > 0.5
         assert target_error_mm(one.transform, truth, liver) < 0.5
         assert one.is_applied
@@ -92,7 +92,7 @@ def test_a_phantoms_motion_is_found_again_to_the_bit(phantoms):
 def test_a_real_livers_motion_is_found_again_to_the_bit(real_pair):
     """On a real liver MR, moved by 4 mm and 3 degrees, the mean error in the liver is below .5 mm, twice the same."""
     fixed, moving, truth, liver = real_pair
-    one, again = (registered(fixed, moving, RegistrationSettings()) for _ in range(2))
+    one, again = (registered(FixedImage(fixed), moving, RegistrationSettings()) for _ in range(2))
     assert target_error_mm(sitk.Euler3DTransform(), truth, liver) > 3.0
     assert target_error_mm(one.transform, truth, liver) < 0.5
     assert numbers(one) == numbers(again)
@@ -102,7 +102,7 @@ def test_a_real_livers_motion_is_found_again_to_the_bit(real_pair):
 def test_ants_finds_the_motions_too(phantoms, real_pair):
     """ANTs' QuickRigid has a mean error below 1.5 mm in phantom and real liver, and gives the same bits twice."""
     for fixed, moving, truth, liver in ((*phantoms[0], liver_mask()), real_pair):
-        one, again = (registered(fixed, moving, ANTS) for _ in range(2))
+        one, again = (registered(FixedImage(fixed), moving, ANTS) for _ in range(2))
         assert one.is_applied
         assert target_error_mm(one.transform, truth, liver) < 1.5
         assert numbers(one) == numbers(again)
@@ -112,7 +112,7 @@ def test_ants_finds_the_motions_too(phantoms, real_pair):
 def test_ants_that_is_not_there_is_named_with_its_extra(phantoms):
     """Without antspyx, both the definition and the registration are refused with the extra that brings it."""
     fixed, moving, _ = phantoms[0]
-    for asked in (lambda: registration_versions(ANTS), lambda: registered(fixed, moving, ANTS)):
+    for asked in (lambda: registration_versions(ANTS), lambda: registered(FixedImage(fixed), moving, ANTS)):
         with pytest.raises(UsageError) as caught:
             asked()
         assert "radzoo[ants]" in str(caught.value.hint)
@@ -121,7 +121,7 @@ def test_ants_that_is_not_there_is_named_with_its_extra(phantoms):
 def test_an_image_lies_on_itself():
     """Registered with itself an image is not moved by more than a hundredth of a millimetre."""
     fixed = phantom_phases(LesionTraits(diameter_mm=40.0), 3.0, 3)["PVP"]
-    found = registered(fixed, fixed, RegistrationSettings())
+    found = registered(FixedImage(fixed), fixed, RegistrationSettings())
     assert target_error_mm(found.transform, sitk.Euler3DTransform(), liver_mask()) < 0.01
 
 
@@ -130,7 +130,7 @@ def test_a_transform_that_makes_it_worse_is_not_applied(first_move_mm):
     """One move that is far too long, or leads out of the image, is told and the identity is applied."""
     fixed = phantom_phases(LesionTraits(diameter_mm=40.0), 3.0, 3)["PVP"]
     asked = RegistrationSettings(largest_step_mm=first_move_mm, smallest_step_mm=first_move_mm / 2, iterations=1)
-    found = registered(fixed, sitk.AdditiveGaussianNoise(fixed, 20.0, 0.0, 7), asked)
+    found = registered(FixedImage(fixed), sitk.AdditiveGaussianNoise(fixed, 20.0, 0.0, 7), asked)
     assert not found.is_applied
     assert found.shift_mm == found.rotation_degrees == (0.0, 0.0, 0.0)
     assert found.similarity_after is None or found.similarity_after < found.similarity_before
@@ -139,7 +139,7 @@ def test_a_transform_that_makes_it_worse_is_not_applied(first_move_mm):
 def test_without_registration_nothing_moves(phantoms):
     """Method 'none' is the identity, says so, and still tells how alike the images are."""
     fixed, moving, _ = phantoms[0]
-    found = registered(fixed, moving, RegistrationSettings(method="none"))
+    found = registered(FixedImage(fixed), moving, RegistrationSettings(method="none"))
     assert not found.is_applied
     assert found.transform.GetParameters() == (0.0,) * 6
     assert 1.0 < found.similarity_before == found.similarity_after < 2.0
@@ -150,13 +150,13 @@ def test_similarity_is_two_for_equal_images_and_one_for_unrelated_ones():
     random = np.random.default_rng(0)
     image, other = (sitk.GetImageFromArray(random.normal(size=(24, 80, 80)).astype(np.float32)) for _ in range(2))
     still = sitk.Euler3DTransform()
-    assert similarities(image, image, [still]) == [pytest.approx(2.0)]
-    assert similarities(image, -3.0 * image, [still]) == [pytest.approx(2.0, abs=0.02)]
-    assert similarities(image, other, [still]) == [pytest.approx(1.0, abs=0.02)]
+    assert similarities(FixedImage(image), image, [still]) == [pytest.approx(2.0)]
+    assert similarities(FixedImage(image), -3.0 * image, [still]) == [pytest.approx(2.0, abs=0.02)]
+    assert similarities(FixedImage(image), other, [still]) == [pytest.approx(1.0, abs=0.02)]
     away = sitk.Euler3DTransform()
     away.SetTranslation((1000.0, 0.0, 0.0))
-    assert similarities(image, image, [still, away]) == [pytest.approx(2.0), 1.0]
-    assert similarities(image, image, [away]) == [1.0]
+    assert similarities(FixedImage(image), image, [still, away]) == [pytest.approx(2.0), 1.0]
+    assert similarities(FixedImage(image), image, [away]) == [1.0]
 
 
 ANGLES = st.tuples(*[st.floats(-0.3, 0.3)] * 3)
