@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from threading import Event
 from typing import Any, TypeVar
 
@@ -11,6 +10,7 @@ from flows.engine.interrupts import let_interrupts_wake
 from flows.engine.server.temporary import ensure_prefect_server
 from flows.engine.workflow import (
     NO_CACHE,
+    PREFECT_API_URL,
     PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
     ThreadPoolTaskRunner,
     flow,
@@ -100,8 +100,9 @@ def run_tasks(
     run = _all.with_options(name=verb, flow_run_name=f"{verb} {what}", task_runner=runner)
     # Heartbeats tell a server of a run whose process died. A temporary server dies with it, and each run would wait up
     # to a second for the last one.
-    is_temporary = ensure_prefect_server() is not None
-    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}) if is_temporary else nullcontext():
+    server = ensure_prefect_server()
+    temporary = {} if server is None else {PREFECT_API_URL: server.url, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
+    with temporary_settings(temporary):
         return run([_name(names, share) for share in shares], shares, _Pieces(carry_out))
 
 

@@ -33,6 +33,8 @@ try:
         PREFECT_API_URL,
         PREFECT_CLIENT_MAX_RETRIES,
         PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+        PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS,
+        get_current_settings,
         temporary_settings,
     )
     from prefect.task_runners import ThreadPoolTaskRunner
@@ -47,6 +49,7 @@ __all__ = [
     "PREFECT_API_URL",
     "PREFECT_CLIENT_MAX_RETRIES",
     "PREFECT_FLOWS_HEARTBEAT_FREQUENCY",
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS",
     "Cron",
     "EntrypointType",
     "Flow",
@@ -58,6 +61,7 @@ __all__ = [
     "ThreadPoolTaskRunner",
     "flow",
     "get_client",
+    "get_current_settings",
     "task",
     "temporary_settings",
     "unmapped",

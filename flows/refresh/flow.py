@@ -66,7 +66,10 @@ def extract_batches(
         limits = extraction_limits((staging,) if temporary is None else (staging, temporary))
         for _ in range(workers):
             # Fresh ones, not forked: a fork would copy Prefect's threads' locks in whatever state they are.
-            idle.put(children.enter_context(LimitedProcess(limits)))
+            child = children.enter_context(LimitedProcess(limits, modules=(extract_in_child.__module__,)))
+            # They load their libraries while Prefect's server comes up.
+            child.begin()
+            idle.put(child)
 
         def carry_out(position: int) -> list[Receipt]:
             batch = batches[position]

@@ -122,6 +122,7 @@ class LimitedProcess:
         self._by_fork = by_fork
         self._lock = threading.Lock()
         self._child: Child | None = None
+        self._is_ready = False
 
     def __enter__(self) -> Self:
         return self
@@ -177,6 +178,11 @@ class LimitedProcess:
                 if not is_over:
                     self._end()
 
+    def begin(self) -> None:
+        """Start the child now, and do not wait for it: it loads its modules while this process does something else."""
+        with self._lock:
+            self._begin()
+
     def close(self) -> None:
         """End the child."""
         with self._lock:
@@ -199,14 +205,21 @@ class LimitedProcess:
             raise
         return child
 
-    def _running_child(self) -> Child:
+    def _begin(self) -> Child:
         if self._child is None or not self._child.is_alive():
             self._end()
             rights = self._limits.rights()._replace(modules=self._modules)
             self._child = fork_child(rights) if self._by_fork else start_child(rights)
-            # Its start is no part of a call's time.
-            self._heard(self._child, time.monotonic() + _START_S)
+            self._is_ready = False
         return self._child
+
+    def _running_child(self) -> Child:
+        child = self._begin()
+        if not self._is_ready:
+            # Its start is no part of a call's time.
+            self._heard(child, time.monotonic() + _START_S)
+            self._is_ready = True
+        return child
 
     def _heard(self, child: Child, deadline: float) -> tuple[str, Any]:
         try:

@@ -23,22 +23,26 @@ _AGAIN = "run the command again once the machine is less busy; PREFECT_API_URL n
 _UNSET = "start it, correct PREFECT_API_URL, or unset it for a temporary server"
 
 
-def refuse_unreachable_server() -> None:
+def refuse_unreachable_server(own: str | None = None) -> None:
     """Refuse a server that does not answer as Prefect's does, by the client that flows will use.
 
     Another version of Prefect is no fault: Prefect speaks to it.
+
+    Parameters
+    ----------
+    own : str, optional
+        The address of a temporary server's API; absent, it is the server of Prefect's settings.
 
     Raises
     ------
     NotFoundError
         If nothing answers in time, a key is refused, or something else than Prefect answers.
     """
-    configured = PREFECT_API_URL.value()
-    url = masked(str(configured or "Prefect's temporary server"))
-    patience, hint = (_PATIENCE_S, _UNSET) if configured else (_OWN_PATIENCE_S, _AGAIN)
+    url = masked(str(PREFECT_API_URL.value())) if own is None else "Prefect's temporary server"
+    patience, hint = (_PATIENCE_S, _UNSET) if own is None else (_OWN_PATIENCE_S, _AGAIN)
     try:
         with (
-            temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}),
+            temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0} | ({} if own is None else {PREFECT_API_URL: own})),
             get_client(httpx_settings={"timeout": patience}, sync_client=True) as client,
         ):
             if (error := client.api_healthcheck()) is not None:

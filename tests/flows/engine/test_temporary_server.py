@@ -16,7 +16,7 @@ import os, sys
 from flows.engine.prefect_environment import set_prefect_environment
 set_prefect_environment(os.environ)
 from flows.engine.server.temporary import ensure_prefect_server
-print(ensure_prefect_server().pid, flush=True)
+print(ensure_prefect_server().process.pid, flush=True)
 assert ensure_prefect_server() is ensure_prefect_server()
 sys.stdin.readline()
 """
