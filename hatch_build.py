@@ -6,7 +6,7 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-KERNELS = ("flows/extract/fast/kernels", "flows/extract/fast/eigenvalues", "flows/extract/fast/pair_sums")
+KERNELS = tuple(f"flows/extract/fast/{name}" for name in ("kernels", "eigenvalues", "lines", "pair_sums"))
 
 
 class CompiledKernels(BuildHookInterface):  # type: ignore[type-arg]

@@ -19,12 +19,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from flows.extract.fast import kernels
+from flows.extract.fast.lines import filter_recursively
 
 __all__ = ["laplacian_of_gaussian"]
 
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
+Box = tuple[slice, slice, slice]
 
 _W = (0.6681, 2.0787)
 _L = (-1.3932, -1.3732)
@@ -41,8 +42,12 @@ class _Waves(NamedTuple):
     second: float
 
 
-def laplacian_of_gaussian(image: Singles | Floats, spacing_mm: tuple[float, float, float], sigma_mm: float) -> Singles:
+def laplacian_of_gaussian(
+    image: Singles | Floats, spacing_mm: tuple[float, float, float], sigma_mm: float, box: Box | None = None
+) -> Singles:
     """Return the Laplacian of an image smoothed by a Gaussian, times sigma squared.
+
+    A line is filtered as a whole, whatever lies beside it: behind each filter only the box's part goes on.
 
     Parameters
     ----------
@@ -52,19 +57,23 @@ def laplacian_of_gaussian(image: Singles | Floats, spacing_mm: tuple[float, floa
         Of the voxels, z, y, x.
     sigma_mm : float
         Standard deviation of the Gaussian.
+    box : tuple of slice, optional
+        Where it is asked for, z, y, x; everywhere when absent.
 
     Returns
     -------
     ndarray of float32 of shape (z, y, x)
-        What ``LaplacianRecursiveGaussianImageFilter`` gives with ``NormalizeAcrossScale``.
+        Within the box, what ``LaplacianRecursiveGaussianImageFilter`` gives with ``NormalizeAcrossScale``.
     """
-    laplacian = np.zeros(image.shape, np.float32)
-    part = np.empty(image.shape, np.float32)
+    box = box or (slice(None),) * 3
+    laplacian = np.zeros(image[box].shape, np.float32)
     for axis in (2, 1, 0):
-        kernels.filter_recursively(image, part, axis, *_coefficients(sigma_mm, spacing_mm[axis], order=2))
-        for other in (2, 1, 0):
-            if other != axis:
-                kernels.filter_recursively(part, part, other, *_coefficients(sigma_mm, spacing_mm[other], order=0))
+        part: Singles | Floats = image
+        for along in (axis, *(other for other in (2, 1, 0) if other != axis)):
+            filtered = np.empty(part.shape, np.float32)
+            order = 2 if along == axis else 0
+            filter_recursively(part, filtered, along, *_coefficients(sigma_mm, spacing_mm[along], order=order))
+            part = np.ascontiguousarray(filtered[(slice(None),) * along + (box[along],)])
         laplacian[...] = laplacian + part * np.float64(1.0 / (spacing_mm[axis] * spacing_mm[axis]))
     return laplacian
 

@@ -19,13 +19,3 @@ def neighbourhoods(
 ) -> tuple[Counts, NDArray[np.float64]]: ...
 def planar_hulls(points: Counts, axis: int, sizes: Places, steps: NDArray[np.float64]) -> tuple[float, Counts]: ...
 def largest_square(places: NDArray[np.float64]) -> float: ...
-def filter_recursively(
-    volume: NDArray[np.float32] | NDArray[np.float64],
-    filtered: NDArray[np.float32],
-    axis: int,
-    n: NDArray[np.float64],
-    m: NDArray[np.float64],
-    d: NDArray[np.float64],
-    d_before: NDArray[np.float64],
-    d_behind: NDArray[np.float64],
-) -> None: ...

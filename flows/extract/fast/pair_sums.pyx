@@ -11,6 +11,28 @@ from libc.stdint cimport int64_t
 
 cdef extern from *:
     """
+    #include <stdint.h>
+    #include <string.h>
+
+    /* Whether a pair of levels occurs at none of the angles: most pairs of many levels. What it would add is 0. */
+    static inline int is_absent(const double *p, int n)
+    {
+        uint64_t any = 0, bits;
+        for (int at = 0; at < n; at++) {
+            memcpy(&bits, p + at, sizeof bits);
+            any |= bits;
+        }
+        return !any;
+    }
+
+    /* Of nine totals the one that absent pairs have a part in. */
+    static inline void add_products(
+        const double *restrict q, const double *restrict log_q, double *restrict totals, int n)
+    {
+        for (int at = 0; at < n; at++)
+            totals[7 * n + at] += q[at] * log_q[at];
+    }
+
     /* Whether the angles of one pair of levels fit a register several times is the compiler's business. */
     static inline void first_sums(
         const double *restrict p, double i, double j, double *restrict of_row, double *restrict rows,
@@ -45,6 +67,8 @@ cdef extern from *:
         }
     }
     """
+    bint is_absent(const double *p, int n) nogil
+    void add_products(const double *q, const double *log_q, double *totals, int n) nogil
     void first_sums(
         const double *p, double i, double j, double *of_row, double *rows, double *columns, double *by_sum,
         double *by_difference, int n,
@@ -83,6 +107,8 @@ def marginal_sums(const double[:, :, ::1] shares, const int64_t[::1] levels):
     with nogil:
         for i in range(n_levels):
             for j in range(n_levels):
+                if is_absent(&shares[i, j, 0], n_angles):
+                    continue
                 apart = levels[i] - levels[j] if i > j else levels[j] - levels[i]
                 first_sums(
                     &shares[i, j, 0], levels[i], levels[j], &of_row[i, 0], &mean[0, 0], &mean[1, 0],
@@ -123,7 +149,9 @@ def add_joint_sums(
     with nogil:
         for row in range(shares.shape[0]):
             for column in range(shares.shape[1]):
-                if column_first:
+                if is_absent(&shares[row, column, 0], n):
+                    add_products(&products[row, column, 0], &of_products[row, column, 0], &totals[0, 0], n)
+                elif column_first:
                     second_sums(
                         &shares[row, column, 0], &logarithms[row, column, 0], &products[row, column, 0],
                         &of_products[row, column, 0], column_levels[column], row_levels[row], &column_mean[0],
