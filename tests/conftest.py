@@ -17,6 +17,7 @@ from urllib.parse import urlencode
 # a few columns takes twice as long.
 os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
+import hypothesis
 import pytest
 from pyarrow.fs import S3FileSystem
 from servers import postgresql_binaries, running_postgresql, running_s3
@@ -27,6 +28,10 @@ from store.home import Store
 
 SHARED_DATA = Path(os.environ.get("RADZOO_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
+
+# A test never asserts a time: a busy machine is no fault of the code.
+hypothesis.settings.register_profile("any machine", deadline=None)
+hypothesis.settings.load_profile("any machine")
 
 # A background job of a shell ignores it, and so would all that it starts: tests of Ctrl-C would wait for ever.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

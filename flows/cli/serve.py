@@ -10,6 +10,7 @@ from cyclopts import Parameter
 from flows.cli.outcome import CommandResult, Context
 from flows.engine.progress import say
 from flows.ingest.run import read_study
+from flows.serve.failure_hook import checked_failure_hook
 from flows.serve.local_server import prefect_api, running
 from flows.serve.scheduled_run import dated, log_file
 from flows.serve.time_zone import named_time_zone
@@ -23,6 +24,9 @@ def serve(
     *,
     refresh: str | None = None,
     bench: str | None = None,
+    compact: str | None = None,
+    report: Path | None = None,
+    on_failure: str | None = None,
     timezone: str | None = None,
     port: int = 4200,
     context: Annotated[Context, Parameter(parse=False)],
@@ -41,6 +45,14 @@ def serve(
         When to ingest and refresh, as five cron fields.
     bench
         When to refresh, train what is missing and bench, as five cron fields.
+    compact
+        When to bring the store's files in order, as five cron fields.
+    report
+        The file of a report that each bench writes again.
+    on_failure
+        What is called where a run is broken or has failures that are new: a command, which gets the run's line on its
+        standard input and RADZOO_STUDY, RADZOO_VERB and RADZOO_ENDING, or an address that begins with https://, which
+        gets the same as JSON.
     timezone
         The time zone of the cron fields and of the lines, such as Europe/Berlin; this machine's own where not given.
     port
@@ -50,18 +62,23 @@ def serve(
     --------
     radzoo serve my-study/study.toml --refresh "0 3 * * *"
     radzoo serve my-study/study.toml --bench "0 4 * * 1" --timezone Europe/Berlin
+    radzoo serve my-study/study.toml --refresh "0 3 * * *" --on-failure "mail -s radzoo admin@example.org"
     """
-    if refresh is None and bench is None:
+    asked = (("refresh", refresh), ("bench", bench), ("compact", compact))
+    crons = {verb: cron for verb, cron in asked if cron is not None}
+    if not crons:
         raise UsageError("nothing to schedule", hint='radzoo serve STUDY.toml --refresh "0 3 * * *"')
+    if report is not None and bench is None:
+        raise UsageError("--report is written by each bench", hint='--bench "0 4 * * 1"')
+    hook = None if on_failure is None else checked_failure_hook(on_failure)
     zone = named_time_zone(timezone)
     study, _ = read_study(study_file)
-    crons = {verb: cron for verb, cron in (("refresh", refresh), ("bench", bench)) if cron is not None}
     with prefect_api(port) as api:
         # Imported here: Prefect reads its settings when it is loaded.
         from flows.serve.schedules import ServedStudy, scheduled_flows, serve_until_stopped
 
-        served = ServedStudy(study_file, study.id, context.store, zone.key)
-        scheduled = scheduled_flows(served, refresh_cron=refresh, bench_cron=bench)
+        served = ServedStudy(study_file, study.id, context.store, zone.key, hook, report)
+        scheduled = scheduled_flows(served, crons)
         with running(api):
             for verb, cron in crons.items():
                 say(

@@ -22,6 +22,7 @@ try:
     # By itself, for `from prefect import flow` would hide what its loading fails of.
     import_module("prefect.main")
     from prefect import State, flow, get_client, task, unmapped
+    from prefect.artifacts import create_table_artifact
     from prefect.cache_policies import NO_CACHE
     from prefect.client.base import ServerType
     from prefect.client.schemas.objects import StateType
@@ -59,6 +60,7 @@ __all__ = [
     "State",
     "StateType",
     "ThreadPoolTaskRunner",
+    "create_table_artifact",
     "flow",
     "get_client",
     "get_current_settings",

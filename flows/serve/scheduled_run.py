@@ -21,7 +21,7 @@ from schemas.foreign_text import one_line, printable
 from store.history.snapshot import Snapshot
 from store.home import Store
 
-__all__ = ["RunOutcome", "WorkDone", "dated", "log_file", "run_on_schedule"]
+__all__ = ["Ending", "RunOutcome", "WorkDone", "dated", "log_file", "run_on_schedule", "write_line"]
 
 _LOG_BYTES = 1_000_000
 
@@ -48,6 +48,10 @@ class RunOutcome:
     says how many failed before and how many are new.
     """
 
+    verb: str
+    """What was run."""
+    study: str
+    """The study's id as the run found it, or as it was when the schedule was made."""
     ending: Ending
     message: str
     """The cause, or the counts, in one line."""
@@ -65,7 +69,7 @@ def run_on_schedule(verb: str, study: str, store: Path, zone: ZoneInfo, work: Ca
     Parameters
     ----------
     verb : str
-        What is run, ``refresh`` or ``bench``.
+        What is run, such as ``refresh``.
     study : str
         The study's id as it was when the schedule was made.
     store : Path
@@ -79,6 +83,7 @@ def run_on_schedule(verb: str, study: str, store: Path, zone: ZoneInfo, work: Ca
     log = log_file(store, verb, study)
     fault: RadzooError | None = None
     done: WorkDone | None = None
+    ending: Ending
     before = after = frozenset[tuple[str, ...]]()
     try:
         with _written_to(log, f"{dated(zone)} {verb} {study}: start"):
@@ -93,21 +98,26 @@ def run_on_schedule(verb: str, study: str, store: Path, zone: ZoneInfo, work: Ca
                 print(printable(traceback.format_exc()), file=sys.stderr)
                 fault = fault_of(error)
     except BaseException:
-        _write_line(f"{dated(zone)} {verb} {study}: interrupted; what was finished is kept", log)
+        write_line(f"{dated(zone)} {verb} {study}: interrupted; what was finished is kept", log)
         raise
     seconds = time.monotonic() - started
     if fault is not None or done is None:
+        of_study, ending, counts = study, "broken", dict[str, int]()
         message = _fault_text(fault or RadzooError("the run gave nothing back"))
-        outcome = RunOutcome("broken", message, {}, f"{dated(zone)} {verb} {study}: broken: {message}; {seconds:.0f} s")
     else:
         counts = {**done.counts, "failed": len(after), "new_failures": len(after - before)}
-        message = _counts_text(counts, done.commit_id)
-        ending: Ending = "complete"
-        if counts["failed"]:
-            ending = "new failures" if counts["new_failures"] else "known failures"
-        outcome = RunOutcome(ending, message, counts, f"{dated(zone)} {verb} {done.study}: {message}; {seconds:.0f} s")
-    _write_line(outcome.line, log)
+        of_study, ending, message = done.study, _ending(counts), _counts_text(counts, done.commit_id)
+    told = f"broken: {message}" if ending == "broken" else message
+    line = f"{dated(zone)} {verb} {of_study}: {told}; {seconds:.0f} s"
+    outcome = RunOutcome(verb, of_study, ending, message, counts, line)
+    write_line(outcome.line, log)
     return outcome
+
+
+def _ending(counts: Mapping[str, int]) -> Ending:
+    if not counts["failed"]:
+        return "complete"
+    return "new failures" if counts["new_failures"] else "known failures"
 
 
 def dated(zone: ZoneInfo) -> str:
@@ -132,7 +142,8 @@ def _failures(snapshot: Snapshot | None, done: WorkDone) -> frozenset[tuple[str,
 
 
 def _counts_text(counts: Mapping[str, int], commit_id: int | None) -> str:
-    parts = [f"{name} {counts[name]}" for name in ("models", "trained", "computed", "reused") if name in counts]
+    named = ("models", "trained", "merged", "removed", "computed", "reused")
+    parts = [f"{name} {counts[name]}" for name in named if name in counts]
     parts.append(f"failed {counts['failed']}{_known_text(counts['failed'], counts['new_failures'])}")
     if "unchanged" in counts:
         parts.append(f"unchanged {counts['unchanged']}")
@@ -153,7 +164,8 @@ def _fault_text(fault: RadzooError) -> str:
     return without_line_breaks(f"{where}{fault.message}{hint}")
 
 
-def _write_line(line: str, log: Path) -> None:
+def write_line(line: str, log: Path) -> None:
+    """Write a line to stderr and to a log; where one of them cannot be written, to the other."""
     line = one_line(line)
     for write in (_to_stderr, lambda text: _append(log, text)):
         # A full disk or a closed terminal must not end the schedule.

@@ -6,6 +6,7 @@ import asyncio
 import multiprocessing
 import os
 import signal
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,9 +17,13 @@ from uuid import UUID
 from flows.bench.run import bench
 from flows.engine.workflow import Cron, EntrypointType, Flow, Runner, Schedule, State, StateType, flow, get_client
 from flows.ingest.run import ingest
+from flows.keep.compact import compact
 from flows.refresh.report import FeatureSetReport
 from flows.refresh.run import refresh
-from flows.serve.scheduled_run import Ending, RunOutcome, WorkDone, run_on_schedule
+from flows.report.page import write_report
+from flows.serve.artifacts import publish_artifacts
+from flows.serve.failure_hook import call_failure_hook
+from flows.serve.scheduled_run import Ending, RunOutcome, WorkDone, dated, log_file, run_on_schedule, write_line
 from flows.serve.time_zone import named_time_zone
 from schemas.errors import UsageError
 from store.home import Store
@@ -26,10 +31,9 @@ from store.home import Store
 __all__ = [
     "ScheduledFlow",
     "ServedStudy",
-    "bench_flow",
-    "refresh_flow",
     "scheduled_flows",
     "serve_until_stopped",
+    "study_flow",
 ]
 
 _PATIENCE_S = 10.0
@@ -56,6 +60,10 @@ class ServedStudy:
     """The store's folder."""
     timezone: str | None = None
     """The IANA name of the time zone of cron texts and lines; this machine's own where absent."""
+    on_failure: str | None = None
+    """What is called where a run is broken or has new failures: a command, or an address."""
+    report: Path | None = None
+    """The file of the report that a bench writes."""
 
 
 @dataclass(frozen=True)
@@ -74,39 +82,38 @@ class ScheduledFlow:
         return f"{self.flow.name}/{self.name}"
 
 
-def refresh_flow(served: ServedStudy) -> Flow[[], State[Any]]:
-    """Return the flow that ingests a study file and computes what its study lacks.
+def study_flow(verb: str, served: ServedStudy) -> Flow[[], State[Any]]:
+    """Return the flow of a verb: ``refresh``, ``bench`` or ``compact``.
 
-    It takes no parameter, and its state says how a run ended; a fault of the study is no exception.
+    Refresh ingests the study file and computes what its study lacks; bench does that, trains what is missing, judges
+    the models and writes the report where one is asked for; compact brings the store's files in order. A flow takes no
+    parameter, and its state says how a run ended; a fault of the study is no exception.
     """
 
-    @flow(name="refresh-study", persist_result=False)
+    @flow(name=f"{verb}-study", persist_result=False)
     def run() -> State[Any]:
-        work = partial(_refreshed, served.file, served.store)
-        return _state(run_on_schedule("refresh", served.study, served.store, named_time_zone(served.timezone), work))
+        zone = named_time_zone(served.timezone)
+        outcome = run_on_schedule(verb, served.study, served.store, zone, partial(_WORK[verb], served))
+        faults = [publish_artifacts(served.store, outcome)]
+        if served.on_failure is not None:
+            faults.append(call_failure_hook(served.on_failure, outcome))
+        for fault in filter(None, faults):
+            write_line(f"{dated(zone)} {verb} {outcome.study}: {fault}", log_file(served.store, verb, served.study))
+        return _state(outcome)
 
     return run
 
 
-def bench_flow(served: ServedStudy) -> Flow[[], State[Any]]:
-    """Return the flow that refreshes a study and judges its models, training what is missing; as `refresh_flow`."""
-
-    @flow(name="bench-study", persist_result=False)
-    def run() -> State[Any]:
-        work = partial(_benched, served.file, served.store)
-        return _state(run_on_schedule("bench", served.study, served.store, named_time_zone(served.timezone), work))
-
-    return run
+def _refreshed(served: ServedStudy) -> WorkDone:
+    ingested = ingest(served.file, served.store)
+    return _work_done(ingested.study, ingested.commit_id, refresh(Store(served.store), ingested.study))
 
 
-def _refreshed(study_file: Path, store: Path) -> WorkDone:
-    ingested = ingest(study_file, store)
-    return _work_done(ingested.study, ingested.commit_id, refresh(Store(store), ingested.study))
-
-
-def _benched(study_file: Path, store: Path) -> WorkDone:
-    refreshed = _refreshed(study_file, store)
-    found = bench(Store(store), refreshed.study)
+def _benched(served: ServedStudy) -> WorkDone:
+    refreshed = _refreshed(served)
+    found = bench(Store(served.store), refreshed.study)
+    if served.report is not None:
+        write_report(Store(served.store), refreshed.study, served.report)
     counts = {"models": len(found.trained), "trained": sum(each.trained for each in found.trained)}
     return WorkDone(
         refreshed.study,
@@ -114,6 +121,19 @@ def _benched(study_file: Path, store: Path) -> WorkDone:
         counts | dict(refreshed.counts),
         found.commit_id if found.commit_id is not None else refreshed.commit_id,
     )
+
+
+def _compacted(served: ServedStudy) -> WorkDone:
+    found = compact(Store(served.store))
+    counts = {"merged": sum(each.files_before - each.files_after for each in found.feature_sets)}
+    return WorkDone(served.study, (), counts | {"removed": len(found.removed)})
+
+
+_WORK: dict[str, Callable[[ServedStudy], WorkDone]] = {
+    "refresh": _refreshed,
+    "bench": _benched,
+    "compact": _compacted,
+}
 
 
 def _work_done(study: str, ingest_commit: int | None, reports: list[FeatureSetReport]) -> WorkDone:
@@ -135,15 +155,15 @@ def _state(outcome: RunOutcome) -> State[Any]:
     return State(type=kind, name=name, message=outcome.message)
 
 
-def scheduled_flows(served: ServedStudy, *, refresh_cron: str | None, bench_cron: str | None) -> list[ScheduledFlow]:
+def scheduled_flows(served: ServedStudy, crons: Mapping[str, str]) -> list[ScheduledFlow]:
     """Return the flows of a study's schedules.
 
     Parameters
     ----------
     served : ServedStudy
         The study.
-    refresh_cron, bench_cron : str or None
-        When to run, as five cron fields.
+    crons : mapping of str to str
+        When each verb is to run, as five cron fields.
 
     Raises
     ------
@@ -151,14 +171,13 @@ def scheduled_flows(served: ServedStudy, *, refresh_cron: str | None, bench_cron
         When a cron text or the time zone is not one.
     """
     zone = named_time_zone(served.timezone).key
-    here = replace(served, file=served.file.resolve(), store=served.store.resolve(), timezone=zone)
+    report = None if served.report is None else served.report.resolve()
+    here = replace(served, file=served.file.resolve(), store=served.store.resolve(), timezone=zone, report=report)
     found: list[ScheduledFlow] = []
-    for made, verb, cron in ((refresh_flow, "refresh", refresh_cron), (bench_flow, "bench", bench_cron)):
-        if cron is None:
-            continue
+    for verb, cron in crons.items():
         description = f"radzoo {verb} of {here.study}, into {here.store}"
         try:
-            each = ScheduledFlow(made(here), here.study, description, Cron(cron, timezone=zone))
+            each = ScheduledFlow(study_flow(verb, here), here.study, description, Cron(cron, timezone=zone))
             # Prefect reads a cron text here and there.
             each.flow.to_deployment(each.name, schedule=each.schedule, entrypoint_type=EntrypointType.MODULE_PATH)
         except ValueError as error:

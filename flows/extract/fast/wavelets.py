@@ -1,8 +1,8 @@
 """One level of the stationary wavelet transform, to the last bit of PyWavelets, where it is asked for.
 
 Along a line of N voxels that goes round, with filters l (low) and h (high) of F taps,
-``low(i) = sum l(j) x(i + F/2 - j)`` and ``high(i)`` the like with h, for j from 0; what is asked beyond the line's end is
-taken from its beginning, and PyWavelets adds those terms first, from j = i + F/2 - N down.
+``low(i) = sum l(j) x(i + F/2 - j)`` and ``high(i)`` the like with h, for j from 0; what is asked beyond the line's end
+is taken from its beginning, and PyWavelets adds those terms first, from j = i + F/2 - N down.
 
 References
 ----------

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import pywt
 import SimpleITK as sitk
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from flows.extract.fast.gaussian import laplacian_of_gaussian
+from flows.extract.fast.wavelets import wavelet_bands
 from flows.extract.filters import filtered_images
 from flows.extract.prepared import prepared_scan
 from flows.extract.region import working_region
@@ -43,6 +45,25 @@ def test_the_laplacian_of_a_gaussian_is_that_of_itk(shape, spacing_mm, sigma_mm,
     found = laplacian_of_gaussian(array, spacing_mm, sigma_mm)
     assert found.dtype == expected.dtype
     np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_the_bands_of_every_wavelet_are_those_of_pywavelets(axis):
+    """Same bits along each axis, of lines shorter than the filter, as long and longer, within a box and everywhere."""
+    everywhere = (slice(None),) * 3
+    random = np.random.default_rng(axis)
+    for name in pywt.wavelist(kind="discrete"):
+        taps = pywt.Wavelet(name).dec_len
+        for length in {2, taps + taps % 2, taps + 14 + taps % 2}:
+            shape = [3, 35, 4]
+            shape[axis] = length
+            image = random.normal(size=shape)
+            (expected,) = pywt.swtn(image, name, level=1, axes=(axis,))
+            found = wavelet_bands(image, name, (axis,), everywhere)
+            within = wavelet_bands(image, name, (axis,), (slice(1, 3),) * 3)
+            for letter, band in expected.items():
+                np.testing.assert_array_equal(found[letter], band, err_msg=name)
+                np.testing.assert_array_equal(within[letter], band[1:3, 1:3, 1:3], err_msg=name)
 
 
 @pytest.mark.parametrize("dtype", [np.int16, np.float32, np.float64])

@@ -1,13 +1,16 @@
 """Schedules: which deployments a study gets, what a scheduled run writes, and how it ends whatever happens."""
 
+import json
 import re
 from zoneinfo import ZoneInfo
 
 import pytest
+import SimpleITK as sitk
 from builders.cohorts import write_published_study
 
+from flows.engine.workflow import get_client
 from flows.serve.scheduled_run import WorkDone, log_file, run_on_schedule
-from flows.serve.schedules import ServedStudy, bench_flow, refresh_flow, scheduled_flows
+from flows.serve.schedules import ServedStudy, scheduled_flows, study_flow
 from flows.serve.time_zone import local_time_zone, named_time_zone
 from schemas.errors import StoreBusyError, UsageError
 
@@ -17,7 +20,14 @@ UTC = ZoneInfo("UTC")
 def scheduled(study, **crons):
     """Return the flows of a study's schedules."""
     served = ServedStudy(study.file, "small", study.store_root, "Europe/Berlin")
-    return scheduled_flows(served, **({"refresh_cron": None, "bench_cron": None} | crons))
+    return scheduled_flows(served, crons)
+
+
+def shown(key):
+    """Return the rows that Prefect shows as the newest artifact of a key."""
+    with get_client(sync_client=True) as client:
+        answer = client.request("GET", "/artifacts/{key}/latest", path_params={"key": key})
+    return json.loads(answer.json()["data"])
 
 
 def lines(text):
@@ -27,7 +37,7 @@ def lines(text):
 
 def test_each_schedule_is_a_flow_without_parameters(small_study):
     """Refresh and bench are flows that take no parameter, each with its cron text in the study's time zone."""
-    both = scheduled(small_study, refresh_cron="0 3 * * *", bench_cron="30 4 * * 1")
+    both = scheduled(small_study, refresh="0 3 * * *", bench="30 4 * * 1")
     assert [each.deployment for each in both] == ["refresh-study/small", "bench-study/small"]
     assert [each.schedule.cron for each in both] == ["0 3 * * *", "30 4 * * 1"]
     for each in both:
@@ -38,7 +48,7 @@ def test_each_schedule_is_a_flow_without_parameters(small_study):
 
 def test_a_run_that_is_given_another_study_file_or_store_does_not_begin(small_study, prefect_server):
     """Whatever parameters a run is given, the flow refuses them: what it works on is its own."""
-    (each,) = scheduled(small_study, refresh_cron="0 3 * * *")
+    (each,) = scheduled(small_study, refresh="0 3 * * *")
     with pytest.raises(TypeError):
         each.flow(study_file="/elsewhere/study.toml", store="/elsewhere/store")
     assert not small_study.store_root.exists()
@@ -46,7 +56,7 @@ def test_a_run_that_is_given_another_study_file_or_store_does_not_begin(small_st
 
 def test_only_what_is_asked_for_is_scheduled(small_study):
     """One cron text gives one deployment, none gives none."""
-    assert [each.flow.name for each in scheduled(small_study, bench_cron="0 4 * * *")] == ["bench-study"]
+    assert [each.flow.name for each in scheduled(small_study, bench="0 4 * * *")] == ["bench-study"]
     assert scheduled(small_study) == []
 
 
@@ -54,7 +64,7 @@ def test_only_what_is_asked_for_is_scheduled(small_study):
 def test_a_text_that_is_no_cron_is_a_fault_of_usage(small_study, cron):
     """A wrong cron text is refused with the option that it was given to."""
     with pytest.raises(UsageError, match=f"--refresh '{cron}' is no cron text".replace("*", r"\*")) as error:
-        scheduled(small_study, refresh_cron=cron)
+        scheduled(small_study, refresh=cron)
     assert "0 3 * * *" in error.value.hint
 
 
@@ -76,7 +86,7 @@ def test_a_scheduled_refresh_tells_known_failures_from_new_ones(small_study, pre
     small_study.ingest()
     small_study.stage()
     capsys.readouterr()
-    refresh = refresh_flow(ServedStudy(small_study.file, "small", small_study.store_root, "Europe/Berlin"))
+    refresh = study_flow("refresh", ServedStudy(small_study.file, "small", small_study.store_root, "Europe/Berlin"))
 
     def run():
         state = refresh(return_state=True)
@@ -88,6 +98,11 @@ def test_a_scheduled_refresh_tells_known_failures_from_new_ones(small_study, pre
 
     counts = "computed 0, reused 8, failed 0, unchanged 0; commit 2"
     assert run() == ("Completed", counts, True)
+    (row,) = shown("small-refresh")
+    assert row == {"ending": "complete", "computed": 0, "reused": 8, "unchanged": 0, "failed": 0, "new_failures": 0}
+    assert sum(each["masks"] for each in shown("small-quality")) == sum(
+        len(each["flags"]) for each in small_study.sql("select flags from quality")
+    )
     small_study.mask_file("P1").unlink()
     counts = "computed 0, reused 0, failed 1 (new), unchanged 7; commit 3"
     assert run() == ("Completed with new failures", counts, True)
@@ -107,7 +122,7 @@ def test_a_scheduled_refresh_tells_known_failures_from_new_ones(small_study, pre
 def test_a_run_that_cannot_do_its_work_is_broken_and_raises_nothing(small_study, prefect_server, capsys):
     """A fault of the study file is a failed state and one line with the cause; so is a folder that is gone."""
     small_study.ingest()
-    refresh = refresh_flow(ServedStudy(small_study.file, "small", small_study.store_root, "UTC"))
+    refresh = study_flow("refresh", ServedStudy(small_study.file, "small", small_study.store_root, "UTC"))
 
     def run():
         capsys.readouterr()
@@ -178,12 +193,35 @@ def test_an_interrupted_run_says_so(tmp_path, capfd, raised):
 def test_a_scheduled_bench_judges_the_studys_models(tmp_path, tiny_images, prefect_server, capsys):
     """A scheduled bench trains what is missing and judges; a second one finds every figure there already."""
     file, store = write_published_study(tmp_path, tiny_images)
-    bench = bench_flow(ServedStudy(file, "hcc", store, "UTC"))
+    report = tmp_path / "pages" / "hcc.html"
+    bench = study_flow("bench", ServedStudy(file, "hcc", store, "UTC", report=report))
     first = bench(return_state=True)
     assert first.message.startswith("models 1, trained 1, computed ")
     assert "; commit " in first.message
     assert first.is_completed()
+    assert "<html" in report.read_text()
+    (training, *_) = [row for row in shown("hcc-early-recurrence-leaderboard") if row["cohort"] == "training"]
+    assert training["model"] == "cr"
+    assert 0.5 < training["auc"] < 1
     again = bench(return_state=True)
     assert again.message.startswith("models 1, trained 0, computed 0, ")
     assert again.message.endswith("; no commit")
     assert len(capsys.readouterr().err.splitlines()) == 2
+
+
+def test_a_scheduled_compaction_leaves_the_content_as_it_was(small_study, prefect_server, capsys):
+    """What two refreshes wrote is merged into one file, the run says so, and every row is there as before."""
+    rows = "from features order by all"
+    small_study.ingest()
+    small_study.refresh_without_prefect()
+    mask = sitk.ReadImage(str(small_study.mask_file("P1")))
+    sitk.WriteImage(sitk.BinaryDilate(mask, [1, 1, 0]), str(small_study.mask_file("P1")))
+    small_study.ingest()
+    small_study.refresh_without_prefect()
+    before = small_study.sql(rows)
+    compact = study_flow("compact", ServedStudy(small_study.file, "small", small_study.store_root, "UTC"))
+    state = compact(return_state=True)
+    assert state.is_completed()
+    assert state.message == "merged 1, removed 0, failed 0; no commit"
+    assert small_study.sql(rows) == before
+    assert len(before) > 0

@@ -1,0 +1,64 @@
+"""What Prefect's own pages show of a scheduled run besides its state: counts, flags of quality, the leaderboard.
+
+Counts and figures over patients alone: who reads them there need not be allowed to read the store.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from flows.engine.workflow import create_table_artifact
+from flows.pages.questions import Questions
+from flows.serve.scheduled_run import RunOutcome
+from schemas.foreign_text import one_line
+from store.analyst.query import snapshot_connection
+from store.history.snapshot import Snapshot
+from store.home import Store
+
+__all__ = ["publish_artifacts"]
+
+_OF_VERB = {"refresh": ("quality",), "bench": ("quality", "leaderboard")}
+_DESCRIPTIONS = {
+    "quality": "Masks with something to look at (view `quality`); none where the table is empty.",
+    "leaderboard": "Models as they were judged, on out-of-fold, training and held-out patients. Research software.",
+}
+
+
+def publish_artifacts(store: Path, outcome: RunOutcome) -> str | None:
+    """Create the artifacts of a run that did its work; return why they could not be made, None where they were.
+
+    Called within the run's flow. They are named ``STUDY-VERB``, ``STUDY-quality`` and ``STUDY-leaderboard``, and each
+    run adds a version to them.
+
+    Parameters
+    ----------
+    store : Path
+        The store's folder.
+    outcome : RunOutcome
+        How it ended.
+    """
+    if outcome.ending == "broken":
+        return None
+    verb, study = outcome.verb, outcome.study
+    try:
+        _create(f"{study}-{verb}", [{"ending": outcome.ending, **outcome.counts}], outcome.line)
+        opened = Store(store)
+        try:
+            with snapshot_connection(Snapshot(opened)) as connection:
+                questions = Questions(connection, "serve", study=study)
+                for name in _OF_VERB.get(verb, ()):
+                    _create(f"{study}-{name}", questions.ask(name).rows, _DESCRIPTIONS[name])
+        finally:
+            opened.engine.dispose()
+    except Exception as error:
+        # The run's work is done and kept, whatever becomes of what is shown of it.
+        return one_line(f"Prefect keeps no artifacts of this run: {error or type(error).__name__}")
+    return None
+
+
+def _create(key: str, rows: Sequence[dict[str, Any]], description: str) -> None:
+    # Prefect takes small letters, digits and dashes.
+    create_table_artifact(key=re.sub(r"[^a-z0-9]+", "-", key.lower()), table=list(rows), description=description)
