@@ -16,6 +16,7 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select
 
+from schemas.errors import RadzooError
 from store.catalogue.connection import is_postgresql, read_transaction, write_transaction
 from store.catalogue.tables import metadata
 from store.history.snapshot import Snapshot
@@ -49,7 +50,7 @@ class RehearsalStore(Store):
 
 
 @contextmanager
-def rehearsal(original: Store | None) -> Iterator[RehearsalStore]:
+def rehearsal(original: Store | None, place: Path) -> Iterator[RehearsalStore]:
     """Give a copy of a store's catalogue that may be written, until the block ends.
 
     Segments of imported tables are there by links, for an ingest reads their keys; of other segments there are none,
@@ -59,6 +60,8 @@ def rehearsal(original: Store | None) -> Iterator[RehearsalStore]:
     ----------
     original : Store or None
         The store; an empty one is given where there is none yet.
+    place : Path
+        The store's folder, which faults name instead of the copy's.
     """
     root = Path(tempfile.mkdtemp(prefix="radzoo-plan-"))
     copy: RehearsalStore | None = None
@@ -73,6 +76,9 @@ def rehearsal(original: Store | None) -> Iterator[RehearsalStore]:
                     _copy_rows(connection, copy)
             _link_imported(original, copy)
         yield copy
+    except RadzooError as error:
+        error.where = error.where and error.where.replace(str(root.resolve()), str(place))
+        raise
     finally:
         if copy is not None:
             copy.close()
