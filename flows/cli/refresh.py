@@ -147,9 +147,7 @@ def refresh(
         lines.append(f"next: radzoo {step} --study {reports[0].study}")
     text = "\n".join(lines)
     data = reports if plan is None else {"feature_sets": reports, "plan": plan}
-    return CommandResult(
-        text or "the study asks for no feature set", data, _WITH_FAILURES if is_bad or is_stale else 0
-    )
+    return CommandResult(text or "the study asks for no feature set", data, _WITH_FAILURES if is_bad or is_stale else 0)
 
 
 def refresh_text(report: FeatureSetReport, *, only_plan: bool = False) -> str:

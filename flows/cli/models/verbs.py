@@ -10,6 +10,7 @@ from cyclopts import Parameter
 
 from flows.cli.outcome import CommandResult, Context, table_text
 from flows.models.stored import (
+    ListedModel,
     ShownModel,
     export_model,
     listed_models,
