@@ -138,7 +138,7 @@ settled as (
             'cases', case when coalesce(features_named, regions_named) is not null then json_object('lesions', definition -> 'lesions', 'exams', definition -> 'exams') end,
             'split', json_keys(definition, '$.splits')[1],
             -- What a model reads that names no set is the first one: what stands behind it decides nothing.
-            'sets', sets[1:greatest(list_position(sets, features_named), list_position(sets, regions_named))],
+            'sets', sets[1:coalesce(greatest(list_position(sets, features_named), list_position(sets, regions_named)), 0)],
             'defined', definitions,
             'phases', case when coalesce(features_named, regions_named) is not null then json_keys(definition, '$.phases') end,
             'levels', json_extract(definition, '$.clinical.variables."' || harmonise || '".levels'),

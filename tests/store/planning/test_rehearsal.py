@@ -32,8 +32,14 @@ def test_a_copy_has_the_same_rows_and_may_be_written(store_of_any_catalogue):
 
 def test_a_fault_names_the_store_and_leaves_no_copy(filled):
     """What is refused on the copy is told of the store that the user knows."""
-    with pytest.raises(ContractError) as refusal, rehearsal(filled, filled.root) as copy:
-        root = copy.root
-        raise ContractError("a fault", where=str(copy.root / "catalogue.sqlite"))
+    places = []
+
+    def refuse() -> None:
+        with rehearsal(filled, filled.root) as copy:
+            places.append(copy.root)
+            raise ContractError("a fault", where=str(copy.root / "catalogue.sqlite"))
+
+    with pytest.raises(ContractError) as refusal:
+        refuse()
     assert refusal.value.where == str(filled.root / "catalogue.sqlite")
-    assert not root.exists()
+    assert not places[0].exists()
