@@ -44,8 +44,9 @@ def plan_lines(plan: Plan, *, with_sets: bool = True) -> list[str]:
         lines.append(
             f"not known whether stale: {', '.join(plan.untold)}, trained by an earlier release; radzoo train looks"
         )
+    fits = _counted(len(plan.models), "model")
     lines.append(
-        f"to be computed: {_counted(plan.extractions, 'extraction')}, {_counted(len(plan.models), 'model')} to fit, "
+        f"to be computed: {_counted(plan.extractions, 'extraction')}, {'up to ' if plan.models else ''}{fits} to fit, "
         f"{_counted(len(plan.reports), 'report')}"
     )
     for step in plan.estimates:
