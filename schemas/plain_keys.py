@@ -15,6 +15,7 @@ RESERVED_VIEWS = frozenset(
         "acquisitions",
         "agreement",
         "attention",
+        "changed_inputs",
         "clinical",
         "clinical_at_reference",
         "clinical_variables",

@@ -10,6 +10,8 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from flows.cli.outcome import CommandResult, Context, Workers, counted
+from flows.plans.made import plan_of_refresh
+from flows.plans.words import plan_lines
 from flows.refresh.report import FeatureSetReport
 from flows.refresh.run import refresh as refresh_study
 from schemas.settings import Engine
@@ -109,9 +111,10 @@ def refresh(
     workers
         Worker processes; as many as there are cores where not given.
     dry_run
-        Say what would be computed, compute nothing.
+        Compute nothing: say what would be computed, which models, datasets and reports are stale or become so, and how
+        long earlier runs took for as much.
     check
-        Compute nothing; leave with exit code 5 where anything is stale.
+        The same; leave with exit code 5 where features are missing or a model is stale.
     retry_failed
         Compute again what failed before on the same image and mask.
     engine
@@ -123,8 +126,9 @@ def refresh(
     radzoo refresh --study my-study --workers 2
     """
     only_plan = dry_run or check
+    store = Store(context.store, only_reads=only_plan)
     reports = refresh_study(
-        Store(context.store),
+        store,
         study,
         feature_set=feature_set,
         workers=workers,
@@ -133,15 +137,17 @@ def refresh(
         engine=engine,
     )
     is_bad = any(r.failed or r.refused for r in reports) and not only_plan
-    is_stale = check and any(r.stale for r in reports)
+    plan = plan_of_refresh(store, study, feature_set=feature_set, retry_failed=retry_failed) if only_plan else None
+    is_stale = check and (any(r.stale for r in reports) or (plan is not None and plan.is_stale))
     lines = [*(refresh_text(report, only_plan=only_plan) for report in reports), *failure_lines(reports)]
+    if plan is not None:
+        lines += plan_lines(plan, with_sets=False)
     if reports and not is_bad:
         step = "refresh" if only_plan and any(r.stale for r in reports) else "bench"
         lines.append(f"next: radzoo {step} --study {reports[0].study}")
     text = "\n".join(lines)
-    return CommandResult(
-        text or "the study asks for no feature set", reports, _WITH_FAILURES if is_bad or is_stale else 0
-    )
+    data = reports if plan is None else {"feature_sets": reports, "plan": plan}
+    return CommandResult(text or "the study asks for no feature set", data, _WITH_FAILURES if is_bad or is_stale else 0)
 
 
 def refresh_text(report: FeatureSetReport, *, only_plan: bool = False) -> str:

@@ -14,6 +14,7 @@ from flows.cli.outcome import CommandResult, Context, Workers, counted
 from flows.engine.progress import say
 from flows.ingest.report import IngestReport
 from flows.ingest.run import ingest as ingest_study
+from flows.plans.words import change_lines, plan_lines
 from flows.study.file import study_file_text
 from flows.study.of_table import TableOfFeatures, study_text
 from flows.study.template import study_template
@@ -106,6 +107,7 @@ def ingest(
     sheet: str | None = None,
     id: str | None = None,  # noqa: A002  (the option's name)
     dry_run: bool = False,
+    check: bool = False,
     workers: Workers = None,
     supersede: bool = False,
     read_again: bool = False,
@@ -163,7 +165,10 @@ def ingest(
     id
         With --features: the study's id; from the table's name where not given.
     dry_run
-        Check and count everything, write nothing.
+        Read everything and write nothing: say which rows would be added, superseded and removed, which features would
+        then be missing, which models, datasets and reports stale, and how long earlier runs took for as much.
+    check
+        The same; leave with exit code 5 where any row would change or a model is stale.
     workers
         Threads that read images; as many as there are cores where not given.
     supersede
@@ -195,11 +200,12 @@ def ingest(
         study_file, written = _written_study(table)
     elif study_file is None or features is not None:
         raise UsageError("give a study file, or a table with --features", hint="radzoo ingest --help")
+    only_plan = dry_run or check
     try:
         report = ingest_study(
             study_file,
             context.store,
-            dry_run=dry_run,
+            dry_run=only_plan,
             workers=workers,
             supersede=supersede,
             read_again=read_again,
@@ -209,12 +215,13 @@ def ingest(
         if written:
             _unwritten(study_file)
         raise
-    text = _ingest_text(report, dry_run=dry_run)
-    if written and dry_run:
+    text = _ingest_text(report, dry_run=only_plan)
+    if written and only_plan:
         _unwritten(study_file)
     elif written:
         text = f"wrote {study_file}\n{text}"
-    return CommandResult(text, report, _WITH_FAILURES if report.failures else 0)
+    is_stale = check and (report.would_change or (report.plan is not None and report.plan.is_stale))
+    return CommandResult(text, report, _WITH_FAILURES if report.failures or is_stale else 0)
 
 
 def _form(given: dict[str, str | int | None]) -> TableForm:
@@ -280,8 +287,8 @@ def _ingest_text(report: IngestReport, *, dry_run: bool) -> str:
         lines += [line for name, each in report.columns.items() for line in column_lines(name, each, in_full=True)]
     lines += [f"note: {note}" for note in report.notes]
     lines += [f"warning: {warning}" for warning in report.warnings]
-    if dry_run:
-        lines.append("nothing was written (--dry-run)")
+    if report.plan is not None:
+        lines += [*change_lines(report.changes), *plan_lines(report.plan), "nothing was written (--dry-run)"]
     elif report.commit_id is None:
         lines.append("unchanged: no commit was needed")
     else:

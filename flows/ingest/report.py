@@ -9,10 +9,11 @@ from typing import Any
 from flows.ingest.cases.exclusions import FlowStep, flow_steps
 from flows.ingest.imported_sets import ImportedReport
 from flows.ingest.inventory import Inventory
+from flows.plans.plan import Plan
 from flows.study.checked import CheckedStudy
 from flows.study.imported.column_review import ColumnReview
 from flows.study_draft.undecided import undecided_notes
-from store.commits.commit import Commit
+from store.commits.commit import Changes, Commit
 
 __all__ = ["IngestReport", "ingest_report"]
 
@@ -35,10 +36,12 @@ class IngestReport:
     masks: int
     failures: tuple[Row, ...]
     imported: tuple[ImportedReport, ...]
-    """What became of each imported table; empty with ``dry_run``."""
+    """What became of each imported table, or would."""
     added: int
     changed: int
     removed: int
+    changes: Mapping[str, Changes]
+    """The same by table of the catalogue, those alone that differ."""
     columns: Mapping[str, ColumnReview]
     """What became of the columns of each imported table, by its feature set's name."""
     notes: tuple[str, ...]
@@ -47,14 +50,22 @@ class IngestReport:
     """Of the cohort table, by pseudonym, where the pseudonym does not say whom it means: for this answer alone."""
     warnings: tuple[str, ...]
     """What was found beside the study, such as images of patients who are not in the cohort table."""
+    plan: Plan | None = None
+    """With ``dry_run``: what would follow, from the features to compute to the report."""
+
+    @property
+    def would_change(self) -> bool:
+        """Return whether any row differs from what the store has."""
+        return bool(self.added or self.changed or self.removed)
 
 
 def ingest_report(
     checked: CheckedStudy,
     warnings: tuple[str, ...],
     inventory: Inventory,
-    commit: Commit | None,
+    commit: Commit,
     imported: tuple[ImportedReport, ...],
+    plan: Plan | None = None,
 ) -> IngestReport:
     """Return what an ingest found and changed.
 
@@ -66,18 +77,20 @@ def ingest_report(
         What was found beside the study.
     inventory : Inventory
         Its images and masks.
-    commit : Commit or None
-        What was written; None with ``dry_run``.
+    commit : Commit
+        What was written, with ``dry_run`` into a copy.
     imported : tuple of ImportedReport
         What became of imported tables.
+    plan : Plan, optional
+        With ``dry_run``: what would follow.
     """
     study, tables = checked.study, checked.tables
-    changes: Mapping[str, Any] = commit.changes if commit else {}
+    changes = {table: each for table, each in sorted(commit.changes.items()) if each.any}
     labels = [row["label"] for row in tables.labels if row["label"] is not None]
-    made = (*checked.identities.key_notes(is_written=commit is not None), *undecided_notes(checked.text))
+    made = (*checked.identities.key_notes(is_written=plan is None), *undecided_notes(checked.text))
     return IngestReport(
         study=study.id,
-        commit_id=commit.landed_id if commit else None,
+        commit_id=commit.landed_id if plan is None else None,
         flow=flow_steps(study, tables),
         patients=len(tables.patients),
         labelled=len(labels),
@@ -89,8 +102,10 @@ def ingest_report(
         added=sum(each.added for each in changes.values()),
         changed=sum(each.changed for each in changes.values()),
         removed=sum(each.removed for each in changes.values()),
+        changes=changes,
         columns={each.name: each.columns for each in checked.imported},
         notes=tuple(dict.fromkeys((*tables.notes, *(n for each in checked.imported for n in each.notes), *made))),
         lines={each.patient: each.line for each in tables.patients} if checked.identities.is_private else {},
         warnings=warnings,
+        plan=plan,
     )

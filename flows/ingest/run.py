@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from flows.ingest.cases.findings import read_findings
 from flows.ingest.frozen_splits import frozen_splits
 from flows.ingest.image_faults import refuse_missing_phase, refuse_other_masks, refuse_other_patients
 from flows.ingest.images import image_inventory
-from flows.ingest.imported_sets import put_imported, remove_abandoned
+from flows.ingest.imported_sets import ImportedReport, put_imported, remove_abandoned
 from flows.ingest.inventory import Inventory
 from flows.ingest.mask_measures import with_measures
 from flows.ingest.removals import refuse_removals, removals
@@ -34,6 +36,7 @@ from flows.ingest.same_people import (
 from flows.ingest.shared_values import conflicts, kept_outcomes, refuse_conflicts, superseding_message
 from flows.ingest.unlisted_patients import unlisted_patients
 from flows.keep.compact import compact_scattered
+from flows.plans.made import plan_within
 from flows.privacy.places import KnownFiles, StudyPlaces, keep_places, known_files, refuse_state_within
 from flows.privacy.recorded import recorded_study, study_paths
 from flows.privacy.secret_files import write_key
@@ -41,17 +44,19 @@ from flows.privacy.store_rules import refuse_mixture
 from flows.study.checked import checked_study
 from flows.study.file import study_file_text
 from flows.study.imported.column_review import identifying_variables
+from flows.study.imported.tables import ImportedRows
 from flows.study.patients import CohortPatient, StudyTables
 from flows.tables.file_faults import real_path
 from schemas.errors import NotFoundError
 from schemas.study.file import Study
 from schemas.study.intended_use import modality_warnings
 from schemas.study.text import parsed_study
-from store.commits.commit import commit_to
-from store.history.basis import Basis
+from store.commits.commit import Commit, commit_to
+from store.history.basis import Basis, basis_of
 from store.history.runs import record_run
 from store.history.snapshot import Snapshot
 from store.home import Store
+from store.planning.rehearsal import rehearsal
 
 __all__ = ["IngestReport", "ingest"]
 
@@ -77,7 +82,7 @@ def ingest(
     store_root : Path
         The store's folder, made where there is none.
     dry_run : bool
-        Check and count everything, write nothing.
+        Read and count everything and say what would follow, write nothing.
     workers : int, optional
         Threads that read images; as many as the machine has cores where absent.
     supersede : bool
@@ -109,8 +114,12 @@ def ingest(
             allow_removals=allow_removals,
         )
 
-    before = _snapshot_before(store_root)
-    return work(Basis()) if before is None else carry_out(before.store, work)
+    before = _snapshot_before(store_root, only_reads=dry_run)
+    if before is None:
+        return work(Basis())
+    if dry_run:
+        return work(basis_of(before.store))
+    return carry_out(before.store, work)
 
 
 def _ingest(
@@ -125,13 +134,13 @@ def _ingest(
     allow_removals: bool,
 ) -> IngestReport:
     def stored_sets() -> set[str]:
-        snapshot = _snapshot_before(store_root)
+        snapshot = _snapshot_before(store_root, only_reads=dry_run)
         return {row["name"] for row in snapshot.rows("feature_sets")} if snapshot is not None else set()
 
     checked = checked_study(study_file, stored_sets, store_root)
     study, text, tables, identities = checked.study, checked.text, checked.tables, checked.identities
     tables.clinical += read_findings(study, tables)
-    before = _snapshot_before(store_root)
+    before = _snapshot_before(store_root, only_reads=dry_run)
     study = with_declared_people(study, tables, study_file, text, identities)
     recorded = recorded_study(study, identities)
     if identities.is_private:
@@ -175,14 +184,19 @@ def _ingest(
         *unlisted_patients(study, study_file.parent, tables.assessed),
         *people_warnings(study, tables, inventory, people, before),
     )
-    if dry_run:
-        return ingest_report(checked, warnings, inventory, None, ())
     # Made only now: a study that is refused leaves no folder behind.
     places = StudyPlaces(str(study_file), study_paths(study))
     if identities.is_private:
         places.add(inventory.scans, inventory.masks)
-    store = before.store if before is not None else Store(store_root, create=True)
     message = f"ingest {study.id}{superseding_message(contradicted)}"
+    put = partial(_put, recorded, study_file, tables, inventory, checked.imported)
+    if dry_run:
+        with rehearsal(None if before is None else before.store, store_root.resolve()) as copy:
+            with commit_to(copy, message, basis=basis) as commit:
+                imported = put(commit, copy)
+            plan = plan_within(copy, before, study.id, store_root.resolve())
+            return ingest_report(checked, warnings, inventory, commit, imported, plan)
+    store = before.store if before is not None else Store(store_root, create=True)
     # The tolerances decide which masks there are: whoever reads the store later finds them with the run.
     parameters: Row = {} if identities.is_private else {"file": str(study_file)}
     parameters |= {"supersede": supersede, "label_rounding": LABEL_ROUNDING}
@@ -191,13 +205,7 @@ def _ingest(
         parameters |= {"allow_removals": True}
     with record_run(store, "ingest", study.id, parameters) as run:
         with commit_to(store, message, basis=basis, run_id=run.run_id) as commit:
-            put_study(commit, recorded, study_file, tables, inventory)
-            abandoned = abandoned_masks(Snapshot(store), study.id, inventory.study_masks)
-            for table in ("masks", "mask_measures"):
-                commit.remove(table, abandoned)
-            commit.remove("clinical", abandoned_values(Snapshot(store), study.id, tables.clinical))
-            imported = tuple(put_imported(commit, store, study.id, each) for each in checked.imported)
-            remove_abandoned(commit, Snapshot(store), study.id, study.imported)
+            imported = put(commit, store)
         report = ingest_report(checked, warnings, inventory, commit, imported)
         run.summary |= {"masks": report.masks, "failed": len(report.failures), "changed": report.changed}
     if identities.is_private:
@@ -208,9 +216,35 @@ def _ingest(
     return report
 
 
-def _snapshot_before(store_root: Path) -> Snapshot | None:
+def _put(
+    study: Study,
+    study_file: Path,
+    tables: StudyTables,
+    inventory: Inventory,
+    tables_of_features: Sequence[ImportedRows],
+    commit: Commit,
+    store: Store,
+) -> tuple[ImportedReport, ...]:
+    """Write all that was read to an open commit, end what is no longer there, and say what became of imported tables.
+
+    Parameters
+    ----------
+    study : Study
+        As it is recorded.
+    """
+    put_study(commit, study, study_file, tables, inventory)
+    abandoned = abandoned_masks(Snapshot(store), study.id, inventory.study_masks)
+    for table in ("masks", "mask_measures"):
+        commit.remove(table, abandoned)
+    commit.remove("clinical", abandoned_values(Snapshot(store), study.id, tables.clinical))
+    imported = tuple(put_imported(commit, store, study.id, each) for each in tables_of_features)
+    remove_abandoned(commit, Snapshot(store), study.id, study.imported)
+    return imported
+
+
+def _snapshot_before(store_root: Path, *, only_reads: bool) -> Snapshot | None:
     try:
-        return Snapshot(Store(store_root))
+        return Snapshot(Store(store_root, only_reads=only_reads))
     except NotFoundError:
         return None
 

@@ -16,6 +16,7 @@ from schemas.errors import NotFoundError, UsageError
 from schemas.foreign_text import markdown_text
 from store.history.snapshot import Snapshot, refuse_unknown_study
 from store.home import Store
+from store.planning.models_read import model_states
 from zoo.saving.folders import MANIFEST, local_model_folder, recorded_base, version_key
 from zoo.saving.persist import checked_contents, load_model
 
@@ -45,6 +46,10 @@ class ListedModel:
     validation_auc: float | None
     """From the holdout suite; None where this version was not judged."""
     mark: str | None
+    is_stale: bool | None
+    """Whether what it reads has changed since it was trained; None where that is not known."""
+    stale_because: tuple[str, ...]
+    """The parts that differ: patients, clinical, features, settings, libraries."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +101,7 @@ def listed_models(snapshot: Snapshot, study: str | None = None) -> list[ListedMo
         (row["study"], row["model"], row["version"]): row["auc"]
         for row in snapshot.rows("leaderboard", suite="holdout", cohort="validation", **scope)
     }
+    states = {each[:3]: each for each in model_states(snapshot)}
     rows = sorted(snapshot.rows("models", **scope), key=lambda row: (row["study"], row["model"], row["version"]))
     return [
         ListedModel(
@@ -107,8 +113,11 @@ def listed_models(snapshot: Snapshot, study: str | None = None) -> list[ListedMo
             trained_at=row["trained_at"],
             validation_auc=aucs.get((row["study"], row["model"], row["version"])),
             mark=row["mark"],
+            is_stale=state.is_stale,
+            stale_because=state.because,
         )
         for row in rows
+        for state in [states[row["study"], row["model"], row["version"]]]
     ]
 
 

@@ -112,6 +112,11 @@ class Performance:
         return sorted(missing, key=lambda row: order.index(row["model"]))
 
     @property
+    def stale(self) -> list[str]:
+        """The models that read something else now than when they were trained, in the leaderboard's order."""
+        return list(dict.fromkeys(str(row["model"]) for row in self.leaderboard.rows if row["is_stale"]))
+
+    @property
     def best(self) -> Row:
         """The leaderboard's row of the model with the highest AUC where models are judged."""
         rows = [row for row in self.leaderboard.rows if row["cohort"] == self.judged_on]

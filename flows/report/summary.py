@@ -117,6 +117,11 @@ def cautions(suites: Sequence[Performance]) -> list[str]:
     """
     found = []
     headline = headline_model(suites)
+    if stale := sorted({model for suite in suites for model in suite.stale}):
+        found.append(
+            f"What {', '.join(stale)} read{'s' if len(stale) == 1 else ''} has changed since training: the figures "
+            "are of before."
+        )
     for suite in suites:
         best = suite.shown(headline)
         where = readable_name(suite.judged_on)

@@ -9,6 +9,7 @@ from flows.commits.erased_meanwhile import carry_out
 from flows.engine.broken_packages import warn_of_broken_packages
 from flows.engine.progress import progress_bar
 from flows.train.patients_left_out import PatientsLeftOut, patients_left_out
+from flows.train.read_by_models import ReadByModels, keep_read, read_by_models, with_read
 from flows.train.stability import keep_stability
 from flows.train.unfit_models import put_unfit_models, record_unfit_models
 from schemas.errors import ContractError
@@ -90,8 +91,11 @@ def _train(store: Store, study: str | None, models: Sequence[str], basis: Basis)
     refuse_people_in_both_cohorts(snapshot, asked, people, splits)
     plans, errors = _plans(snapshot, asked, names, people)
     missing = [plan for plan in plans if plan.current_version is None]
+    # Hashed before anything is fitted: of what the tables were read from.
+    read = read_by_models(snapshot, asked.id, plans)
     if missing:
-        errors |= _carry_out(store, asked, missing, basis)
+        errors |= _carry_out(store, asked, missing, read, basis)
+    keep_read(store, asked.id, read, basis)
     record_unfit_models(store, asked.id, "train", names, errors, basis)
     planned = {plan.model: plan for plan in plans}
     return [_report(snapshot, asked, name, planned.get(name), errors.get(name)) for name in names]
@@ -143,7 +147,9 @@ def _specs(study: Study, models: Iterable[str]) -> list[ModelSpec]:
     return [study_spec(study, name) for name in models]
 
 
-def _carry_out(store: Store, study: Study, plans: Sequence[TrainingPlan], basis: Basis) -> dict[str, UnfitError]:
+def _carry_out(
+    store: Store, study: Study, plans: Sequence[TrainingPlan], read: ReadByModels, basis: Basis
+) -> dict[str, UnfitError]:
     """Train and commit models, and return why some of them cannot be fitted."""
     # Imported here: with nothing to train, Prefect is not even loaded.
     from flows.train.flow import train_models
@@ -157,7 +163,7 @@ def _carry_out(store: Store, study: Study, plans: Sequence[TrainingPlan], basis:
         message = f"train {study.id}: {names or 'no model could be fitted'}"
         with commit_to(store, message, basis=basis, run_id=run.run_id) as commit:
             commit.put("datasets", [vars(each.dataset) for each in trained])
-            commit.put("models", [each.row for each in trained])
+            commit.put("models", [with_read(each.row, read) for each in trained])
             commit.put("importances", [row for each in trained for row in each.importances])
             put_unfit_models(commit, study.id, "train", [plan.model for plan in plans], errors)
         run.summary |= {"trained": len(trained)} | ({"failed": len(errors)} if errors else {})

@@ -136,5 +136,7 @@ class ModelSummary(TypedDict, total=False):
     """What training adds for the catalogue: labelled patients who are in no table of the model, and why."""
     base: str
     """The member that it is a variant of."""
+    read: dict[str, str]
+    """Hashes of what it was trained from, part by part: the view ``changed_inputs`` compares them."""
     package: dict[str, str]
     """The package that adds the member: ``name``, ``version``, ``member``."""

@@ -29,11 +29,12 @@ from store.analyst.view_parts import (
 from store.analyst.wide_views import embeddings_view, long_views, wide_view_names, wide_views
 from store.catalogue.tables import UNVERSIONED, VERSIONED
 from store.history.commit_changes import NO_CHANGES, commit_changes
+from store.history.installed_libraries import NO_LIBRARIES, installed_libraries
 from store.history.snapshot import Snapshot, empty_table
 from store.kinds.every import EMBEDDING, REGIONS, rows_of_kind, wide_sets
 
 __all__ = [
-    "COMMIT_CHANGES",
+    "EVERY_TABLE",
     "KEPT_TABLES",
     "analyst_views",
     "chosen_view_names",
@@ -44,6 +45,7 @@ __all__ = [
     "quoted_name",
     "quoted_text",
     "table_rows",
+    "table_without_rows",
     "tables_of",
     "view_names",
 ]
@@ -53,6 +55,12 @@ KEPT_TABLES = (*VERSIONED, *UNVERSIONED)
 
 COMMIT_CHANGES = "commit_changes"
 """The table of what `store.history.commit_changes` counts."""
+
+INSTALLED_LIBRARIES = "installed_libraries"
+"""The table of what `store.history.installed_libraries` finds."""
+
+EVERY_TABLE = (*KEPT_TABLES, COMMIT_CHANGES, INSTALLED_LIBRARIES)
+"""The tables of the schema ``catalogue``."""
 
 _SQL_TYPES = {pa.int64(): "bigint", pa.float64(): "double", pa.string(): "varchar"}
 """Of the catalogue's columns in DuckDB."""
@@ -93,8 +101,7 @@ def define_analyst_views(
     # A compaction between two reads would leave rows in segments that the views do not name.
     with snapshot.one_state() as unchanging, unchanging.reading(*KEPT_TABLES):
         views = analyst_views(unchanging, partial(segment_rows, unchanging), names)
-        every = (*KEPT_TABLES, COMMIT_CHANGES)
-        wanted = every if names is None else [name for name in every if name in names | tables_of(views)]
+        wanted = EVERY_TABLE if names is None else [name for name in EVERY_TABLE if name in names | tables_of(views)]
         # One at a time: no table's rows are in memory twice for longer than it takes.
         copy_catalogue(connection, ((name, table_rows(unchanging, name)) for name in wanted), are_there=is_begun)
         laid_out = set(fixed_view_names()) if is_begun else set()
@@ -104,13 +111,22 @@ def define_analyst_views(
 
 def define_empty_store(connection: duckdb.DuckDBPyConnection) -> None:
     """Create what every store has alike, in a connection's current database: tables without rows, the fixed views."""
-    copy_catalogue(connection, [*((name, empty_table(name)) for name in KEPT_TABLES), (COMMIT_CHANGES, NO_CHANGES)])
+    copy_catalogue(connection, [(name, table_without_rows(name)) for name in EVERY_TABLE])
     lay_out_views(connection, fixed_views(), documented=True, segments="")
 
 
 def table_rows(snapshot: Snapshot, name: str) -> pa.Table:
     """Return the rows of a table of the schema ``catalogue``."""
-    return commit_changes(snapshot) if name == COMMIT_CHANGES else snapshot.arrow(name)
+    if name == COMMIT_CHANGES:
+        return commit_changes(snapshot)
+    return installed_libraries(snapshot) if name == INSTALLED_LIBRARIES else snapshot.arrow(name)
+
+
+def table_without_rows(name: str) -> pa.Table:
+    """Return what `table_rows` gives of a store without rows."""
+    if name == COMMIT_CHANGES:
+        return NO_CHANGES
+    return NO_LIBRARIES if name == INSTALLED_LIBRARIES else empty_table(name)
 
 
 def copy_catalogue(
@@ -234,7 +250,7 @@ def analyst_views(snapshot: Snapshot, rows_of: SegmentRows, names: Set[str] | No
     if names is None:
         return _every_view(snapshot, rows_of)
     if names <= set(fixed):
-        return [fixed_view(name) for name in fixed if name in names]
+        return _closed([fixed_view(name) for name in fixed], names)
     wanted = set(names)
     wanted |= {"radiomics_long"} if "radiomics_primary" in wanted else set()
     return _closed(_every_view(snapshot, rows_of, wanted), wanted)
@@ -242,8 +258,7 @@ def analyst_views(snapshot: Snapshot, rows_of: SegmentRows, names: Set[str] | No
 
 def tables_of(views: Iterable[View]) -> set[str]:
     """Return the tables of the schema ``catalogue`` that views read."""
-    known = {*KEPT_TABLES, COMMIT_CHANGES}
-    return {name for view in views for name in _TABLE.findall(view.query) if name in known}
+    return {name for view in views for name in _TABLE.findall(view.query) if name in EVERY_TABLE}
 
 
 def view_names(snapshot: Snapshot) -> set[str]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from store.analyst.define import COMMIT_CHANGES, KEPT_TABLES, analyst_views, table_rows, tables_of, view_names
+from store.analyst.define import EVERY_TABLE, KEPT_TABLES, analyst_views, table_rows, tables_of, view_names
 from store.analyst.named import Named
 from store.analyst.view_parts import View
 from store.history.snapshot import Snapshot
@@ -63,8 +63,7 @@ def kept_rows(snapshot: Snapshot, named: Named) -> KeptRows:
     """
     schema = f"segments_{uuid.uuid4().hex}"
     place = str(snapshot.store.segments)
-    every = (*KEPT_TABLES, COMMIT_CHANGES)
-    tables = {name for name in every if named.lists_columns or name in named.tables}
+    tables = {name for name in EVERY_TABLE if named.lists_columns or name in named.tables}
     if not (named.views or named.lists_names or named.lists_columns or named.tables):
         return KeptRows({}, [], [], schema, [], [], place)
     with snapshot.one_state() as unchanging:
@@ -81,13 +80,13 @@ def kept_rows(snapshot: Snapshot, named: Named) -> KeptRows:
         tables |= tables_of(views)
         # Named beforehand, the tables are compared with their sums at once; the commits decide which rows are live.
         with unchanging.reading("commits", *(name for name in KEPT_TABLES if name in tables)):
-            rows = {name: table_rows(unchanging, name) for name in every if name in tables}
+            rows = {name: table_rows(unchanging, name) for name in EVERY_TABLE if name in tables}
         others, other_tables = [], []
         found = {view.name for view in views}
         is_unknown = not named.views <= found | named.own or not named.tables <= tables
         if not named.lists_columns and (named.lists_names or is_unknown):
             others = sorted(view_names(unchanging) - found)
-            other_tables = [name for name in every if name not in tables]
+            other_tables = [name for name in EVERY_TABLE if name not in tables]
         segments = [
             KeptSegments(relations[feature_set], feature_set, _files(unchanging, feature_set), file_column)
             for feature_set, file_column in dict.fromkeys(each for view in views for each in view.segments)

@@ -66,28 +66,40 @@ _KEYS_COMMENTED = 8
 
 
 def fixed_views() -> Iterator[View]:
-    """Yield the fixed views from ``store/analyst/views/*.sql``, in the order of their names."""
+    """Yield the fixed views from ``store/analyst/views/*.sql``, each behind those that it reads."""
     return map(fixed_view, fixed_view_names())
 
 
 @cache
 def fixed_view_names() -> tuple[str, ...]:
-    """Return the names of the views that every store has."""
-    return tuple(sorted(each.name.removesuffix(".sql") for each in _FIXED.iterdir() if each.name.endswith(".sql")))
+    """Return the names of the views that every store has, each behind those that it reads, else in their order."""
+    ordered: dict[str, None] = {}
+
+    def place(name: str) -> None:
+        for each in fixed_view(name).views:
+            place(each)
+        ordered[name] = None
+
+    for name in sorted(each.name.removesuffix(".sql") for each in _FIXED.iterdir() if each.name.endswith(".sql")):
+        place(name)
+    return tuple(ordered)
 
 
 @cache
 def fixed_view(name: str) -> View:
     """Return a view that every store has, as its file describes it."""
     description, columns, query = [], {}, []
+    read: tuple[str, ...] = ()
     for line in _FIXED.joinpath(f"{name}.sql").read_text(encoding="utf-8").splitlines():
         if column := re.match(r"-- @(\w+) (.*)", line):
             columns[column[1]] = column[2]
+        elif views := re.fullmatch(r"-- reads (\w+(?:, \w+)*)", line):
+            read = tuple(views[1].split(", "))
         elif line.startswith("-- "):
             description.append(line[3:])
         else:
             query.append(line)
-    return View(name, "\n".join(query), " ".join(description), columns)
+    return View(name, "\n".join(query), " ".join(description), columns, read)
 
 
 def comments_of(view: str, description: str, columns: Mapping[str, str]) -> list[str]:

@@ -12,20 +12,19 @@ from sqlalchemy import Connection, select
 from schemas.errors import ContractError
 from schemas.keys import sql_name
 from store.analyst.define import (
-    COMMIT_CHANGES,
-    KEPT_TABLES,
+    EVERY_TABLE,
     analyst_views,
     chosen_view_names,
     copy_catalogue,
     lay_out_views,
     quoted_name,
+    table_without_rows,
     tables_of,
 )
 from store.analyst.statement import first_line
 from store.analyst.view_parts import segment_rows
 from store.catalogue.tables import versioned_table
-from store.history.commit_changes import NO_CHANGES
-from store.history.snapshot import Snapshot, empty_table
+from store.history.snapshot import Snapshot
 from store.home import Store
 from store.kinds.every import wide_sets
 
@@ -89,8 +88,7 @@ def refuse_unreadable(store: Store, connection: Connection, commit_id: int, chan
         try:
             laid_out = analyst_views(snapshot, partial(segment_rows, snapshot), chosen_view_names(snapshot))
             needed = tables_of(laid_out)
-            empty = [*((name, empty_table(name)) for name in KEPT_TABLES), (COMMIT_CHANGES, NO_CHANGES)]
-            copy_catalogue(views, [(name, rows) for name, rows in empty if name in needed])
+            copy_catalogue(views, [(name, table_without_rows(name)) for name in EVERY_TABLE if name in needed])
             lay_out_views(views, laid_out, documented=False, segments=str(store.segments))
             for feature_set in sorted(snapshot.touched):
                 _refuse_other_names(views, snapshot, feature_set)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from flows.train.read_by_models import read_by_models, with_read
 from schemas.study.file import Study
 from store.commits.commit import commit_to
 from store.history.snapshot import Snapshot
@@ -16,10 +17,12 @@ __all__ = ["train"]
 def train(store: Store, study: Study, *models: str) -> list[dict[str, Any]]:
     """Train models of a study in one commit, all of them where none is named, and return their rows."""
     names = models or tuple(study.models)
-    plans = plan_trainings(Snapshot(store), study, names)
+    snapshot = Snapshot(store)
+    plans = plan_trainings(snapshot, study, names)
+    read = read_by_models(snapshot, study.id, plans)
     trained = [fit_and_save_model(store, study, plan, "2026-01-01T00:00:00+00:00") for plan in plans]
     with commit_to(store, f"train {', '.join(names)}") as commit:
         commit.put("datasets", [vars(each.dataset) for each in trained])
-        commit.put("models", [each.row for each in trained])
+        commit.put("models", [with_read(each.row, read) for each in trained])
         commit.put("importances", [row for each in trained for row in each.importances])
     return [each.row for each in trained]

@@ -10,6 +10,7 @@ from cyclopts import Parameter
 
 from flows.cli.outcome import CommandResult, Context, table_text
 from flows.models.stored import (
+    ListedModel,
     ShownModel,
     export_model,
     listed_models,
@@ -43,9 +44,16 @@ def list(*, study: str | None = None, context: Shared) -> CommandResult:  # noqa
     radzoo models list
     """
     rows = listed_models(Snapshot(Store(context.store)), study)
-    columns = ["model", "version", "study", "base", "dataset", "trained_at", "validation AUC", "mark"]
-    text = table_text([vars(row) | {"validation AUC": row.validation_auc} for row in rows], columns)
+    columns = ["model", "version", "study", "base", "dataset", "trained_at", "validation AUC", "stale", "mark"]
+    shown = [vars(row) | {"validation AUC": row.validation_auc, "stale": _stale_words(row)} for row in rows]
+    text = table_text(shown, columns)
     return CommandResult(text if rows else "no model was trained yet\nnext: radzoo train", rows)
+
+
+def _stale_words(row: ListedModel) -> str:
+    if row.is_stale is None:
+        return "not known"
+    return ", ".join(row.stale_because) if row.is_stale else "no"
 
 
 def show(model: str, *, study: str | None = None, context: Shared) -> CommandResult:

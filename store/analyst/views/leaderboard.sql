@@ -23,6 +23,8 @@
 -- @brier mean squared error of the probability
 -- @calibration_slope slope of the logistic recalibration line
 -- @calibration_intercept calibration in the large: intercept with the slope held at 1
+-- @is_stale whether what the model reads has changed since the judged version was trained: radzoo bench judges it anew; NULL where that is not known (view changed_inputs)
+-- reads changed_inputs
 with judged as (  -- zz: the square of the 97.5 % quantile of the normal distribution, 1.959963984540054
     select *, n - events as others, 3.841458820694124 as zz from catalogue.leaderboard where suite <> 'bootstrap'
 )
@@ -42,5 +44,6 @@ select
     case when suite = 'holdout' and specificity is not null then least(1,
         (specificity + zz / (2 * others) + sqrt(zz * specificity * (1 - specificity) / others + (zz / (2 * others)) ** 2)) / (1 + zz / others))
     end as specificity_hi,
-    ppv, npv, brier, calibration_slope, calibration_intercept
+    ppv, npv, brier, calibration_slope, calibration_intercept, c.is_stale
 from judged
+left join changed_inputs c using (study, model, version)

@@ -128,8 +128,8 @@ def test_train_and_bench_answer_in_json(benched, capsys):
     assert exit_code([*store, "bench"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["suite"], found["commit_id"]) == ("holdout", None)
-    bounds = "sensitivity_lo, sensitivity_hi, specificity_lo, specificity_hi"
-    rows = rows_of(benched, f"select * exclude ({bounds}) from leaderboard order by cohort")
+    beside = "sensitivity_lo, sensitivity_hi, specificity_lo, specificity_hi, is_stale"
+    rows = rows_of(benched, f"select * exclude ({beside}) from leaderboard order by cohort")
     assert sorted(found["leaderboard"], key=lambda row: row["cohort"]) == rows
 
 

@@ -186,7 +186,9 @@ def test_json_answers_of_the_verbs(small_study, capsys):
     report = json.loads(out)
     assert (code, report["study"], report["commit_id"], report["masks"]) == (0, "small", 1, 8)
     code, out, _ = small_study.ask(capsys, "--json", "refresh", "--dry-run")
-    (report,) = json.loads(out)
+    planned = json.loads(out)
+    (report,) = planned["feature_sets"]
+    assert [each["computed"] for each in planned["plan"]["sets"]] == [8]
     assert {name: report[name] for name in ("feature_set", "features", "computed", "failed")} == {
         "feature_set": "quick@1",
         "features": 32,

@@ -56,8 +56,10 @@ def test_list_has_every_version_and_its_validation_auc(ask, trained_study):
         "trained_at",
         "validation",
         "AUC",
+        "stale",
         "mark",
     ]
+    assert {(row["is_stale"], tuple(row["stale_because"])) for row in listed} == {(False, ())}
     assert ask("models", "list", "--study", "other")[0] == 3
 
 

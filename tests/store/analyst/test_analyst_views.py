@@ -101,7 +101,7 @@ EXACT = {
         ),
         *("threshold", "accuracy", "sensitivity", "sensitivity_lo", "sensitivity_hi"),
         *("specificity", "specificity_lo", "specificity_hi", "ppv", "npv", "brier"),
-        *("calibration_slope", "calibration_intercept"),
+        *("calibration_slope", "calibration_intercept", "is_stale"),
     ),
     "comparisons": ("study", "suite", "cohort", "model_a", "model_b", "kind", "statistic", "p", "p_holm"),
 }
