@@ -26,7 +26,7 @@ def monitor(
     by: str = "cohort",
     reference: str | None = None,
     split: str | None = None,
-    alpha: Annotated[float, Parameter(validator=Number(gt=0, lt=1))] = 0.05,
+    alpha: Annotated[float, Parameter(validator=Number(gt=0, lt=1))] = 0.01,
     least_psi: Annotated[float, Parameter(validator=Number(gte=0))] = 0.2,
     as_of: int | None = None,
     limit: Annotated[int, Parameter(validator=Number(gte=0))] = 10,
