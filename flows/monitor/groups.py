@@ -19,6 +19,8 @@ __all__ = ["SEVERAL", "Comparison", "Groups", "comparisons", "grouped_patients"]
 SEVERAL = "several"
 """The group of a patient whose images are of several scanners."""
 
+_IN_NO_COHORT = "new"
+
 _SCANNER = """
 select distinct patient, concat_ws(' ', manufacturer, scanner_model, format('{} T', field_strength_t)) as name
 from acquisitions join study_masks using (patient, exam, phase)
@@ -121,7 +123,7 @@ def comparisons(groups: Groups, reference: str | None) -> list[Comparison]:
         raise NotFoundError(
             f"no patient's {groups.by} is known", hint=f'radzoo sql "from {view}" shows what is; --by names others'
         )
-    known = groups.order or tuple(sorted(sizes))
+    known = groups.order or tuple(sorted(sizes, key=lambda name: (name == _IN_NO_COHORT, name)))
     if reference is not None and reference not in sizes:
         raise NotFoundError(f"there is no {groups.by} '{reference}'", hint=f"--reference, one of: {', '.join(known)}")
     if groups.order:
@@ -178,7 +180,7 @@ def _cohorts(snapshot: Snapshot, study: Study, split: str | None) -> dict[str, s
             hint=f"--split, one of: {known}; or --by scanner, month, commit or a clinical variable",
         )
     members = {row["patient"]: row["cohort"] for row in snapshot.rows("split_members", study=study.id, split=name)}
-    return {p: members.get(p, "new") for p in snapshot.column("study_patients", "patient", study=study.id)}
+    return {p: members.get(p, _IN_NO_COHORT) for p in snapshot.column("study_patients", "patient", study=study.id)}
 
 
 def _commits(snapshot: Snapshot, study: Study, feature_set: str | None) -> dict[str, str]:

@@ -1,13 +1,14 @@
 """Whether a scanner's shift that is planted in phantoms is found, and how often one is found that is not there.
 
     OMP_NUM_THREADS=1 python tests/benchmarks/drift/phantoms.py [--redraws 20] [--reference 60] [--current 30]
-        [--scale 0.3] [--level 0.01]
+        [--scale 0.3] [--level 0.01] [--first 0] [--regrouped 200]
 
 Livers with a lesion each, drawn as the example study draws its own, arterial phase; receive gain and unevenness of
 the field differ from patient to patient. `hcc-cemri` is extracted of all. A redraw is new phantoms for both groups. A
 row is what is done to the images of the second group; its cells are the redraws in which anything is found at the
 level, the features that drift (p at most the level, PSI at least .2; median and range), and medians of the
-classifier's AUC and p. Of a planted shift the reference is that of the redraw.
+classifier's AUC and p. Of a planted shift the reference is that of the redraw. Regrouped are phantoms of all redraws
+without a shift, drawn for both groups again and again: redraws that are cheap, and not independent.
 """
 
 from __future__ import annotations
@@ -67,32 +68,51 @@ def main() -> None:
     parser.add_argument("--current", type=int, default=30)
     parser.add_argument("--scale", type=float, default=0.3)
     parser.add_argument("--level", type=float, default=0.01)
+    parser.add_argument("--first", type=int, default=0, help="number of the first redraw: others are other phantoms")
+    parser.add_argument("--regrouped", type=int, default=200)
     asked = parser.parse_args()
     use_single_thread()
-    each = asked.reference + asked.current
-    draws = draws_for(asked.level, TESTS)
-    print("| shift | redraws | found | features that drift | AUC | p of the AUC |\n|---|---|---|---|---|---|")
-    references: dict[int, list[dict[str, float]]] = {}
-    for shift in SHIFTS:
-        found, counts, aucs, p_values = [], [], [], []
-        for redraw in range(asked.redraws if shift == "nothing" else asked.shifted):
-            seeds = range(redraw * each, (redraw + 1) * each)
-            if redraw not in references:
-                references[redraw] = [features(seed, "nothing", asked.scale) for seed in seeds[: asked.reference]]
-            rows = references[redraw] + [features(seed, shift, asked.scale) for seed in seeds[asked.reference :]]
-            names = list(rows[0])
-            values = np.array([[row.get(name, np.nan) for name in names] for row in rows], dtype=float)
-            is_current = np.repeat([False, True], [asked.reference, asked.current])
-            drift = features_drift(values, names, is_current, tests=TESTS, draws=draws, seed=redraw)
-            counts.append(sum(f.p <= asked.level and f.psi >= LEAST_PSI for f in drift.features))
-            found.append(counts[-1] > 0 or drift.auc_p <= asked.level)
-            aucs.append(drift.auc)
-            p_values.append(drift.auc_p)
+    each, draws = asked.reference + asked.current, draws_for(asked.level, TESTS)
+    is_current = np.repeat([False, True], [asked.reference, asked.current])
+    print(
+        "| shift | redraws | found | features that drift | AUC | p of the AUC |\n|---|---|---|---|---|---|", flush=True
+    )
+
+    def drift_of(rows: list[dict[str, float]], seed: int) -> tuple[int, float, float]:
+        """Return how many features drift, and the classifier's AUC and p."""
+        names = list(rows[0])
+        values = np.array([[row.get(name, np.nan) for name in names] for row in rows], dtype=float)
+        drift = features_drift(values, names, is_current, tests=TESTS, draws=draws, seed=seed)
+        return sum(f.p <= asked.level and f.psi >= LEAST_PSI for f in drift.features), drift.auc, drift.auc_p
+
+    def print_row(name: str, found: list[tuple[int, float, float]]) -> None:
+        """Print what was found in several redraws."""
+        counts, aucs, p_values = zip(*found, strict=True)
+        anything = sum(count > 0 or p <= asked.level for count, _, p in found)
         print(
-            f"| {shift} | {len(found)} | {sum(found)} | {np.median(counts):.0f} ({min(counts)} to {max(counts)}) of "
-            f"{len(names)} | {np.median(aucs):.2f} | {np.median(p_values):.3f} |",
+            f"| {name} | {len(found)} | {anything} | {np.median(counts):.0f} ({min(counts)} to {max(counts)}) | "
+            f"{np.median(aucs):.2f} | {np.median(p_values):.3f} |",
             flush=True,
         )
+
+    kept: dict[int, list[dict[str, float]]] = {}
+    for shift in SHIFTS:
+        found = []
+        for redraw in range(asked.first, asked.first + (asked.redraws if shift == "nothing" else asked.shifted)):
+            seeds = range(redraw * each, (redraw + 1) * each)
+            if redraw not in kept:
+                kept[redraw] = [features(seed, "nothing", asked.scale) for seed in seeds]
+            rows = kept[redraw]
+            if shift != "nothing":
+                rows = rows[: asked.reference] + [features(s, shift, asked.scale) for s in seeds[asked.reference :]]
+            found.append(drift_of(rows, redraw))
+        if found:
+            print_row(shift, found)
+        if shift == "nothing" and asked.regrouped:
+            every = [row for rows in kept.values() for row in rows]
+            random = np.random.default_rng(asked.first)
+            groups = (random.choice(len(every), each, replace=False) for _ in range(asked.regrouped))
+            print_row("nothing, regrouped", [drift_of([every[n] for n in group], k) for k, group in enumerate(groups)])
 
 
 if __name__ == "__main__":

@@ -82,7 +82,7 @@ def test_cohorts_and_sites_of_both_scanners_do_not_drift(study):
 
 
 def test_no_redraw_without_a_shift_is_flagged(study):
-    """Of twenty random halves of the forty patients of one scanner none is, at a level that expects one in 25 such tests."""
+    """Of twenty draws of forty patients of one scanner none is, at a level that expects one in 25 such tests."""
     snapshot = study.snapshot
     values = feature_values(snapshot, stored_study(snapshot, None), "quick@1", None)
     level, tests, flagged = 0.002, 2, 0
