@@ -74,9 +74,7 @@ def main() -> None:
     use_single_thread()
     each, draws = asked.reference + asked.current, draws_for(asked.level, TESTS)
     is_current = np.repeat([False, True], [asked.reference, asked.current])
-    print(
-        "| shift | redraws | found | features that drift | AUC | p of the AUC |\n|---|---|---|---|---|---|", flush=True
-    )
+    print(f"| shift | redraws | found | features that drift | AUC | p of the AUC |\n|{'---|' * 6}", flush=True)
 
     def drift_of(rows: list[dict[str, float]], seed: int) -> tuple[int, float, float]:
         """Return how many features drift, and the classifier's AUC and p."""

@@ -57,9 +57,11 @@ def add_patients(written, *, shift=0.0, afp_of=None):
     written.put("study_patients", [{"study": "s", "patient": patient} for patient in NEW])
     written.put("labels", [{"study": "s", "patient": p, "outcome": "o", "label": label} for p, label in labels.items()])
     written.put("clinical", clinical)
-    written.features(
-        {(p, ph): drawn([n, len(ph), ord(ph[0])], shift) for n, p in enumerate(NEW) for ph in ("AP", "DP")}
-    )
+    rows = {(p, phase): drawn([n, ord(phase[0])], shift) for n, p in enumerate(NEW) for phase in ("AP", "DP")}
+    for patient, label in labels.items():
+        rows[patient, "AP"]["original_shape_Elongation"] += 1.5 * label
+        rows[patient, "AP"]["original_shape_Flatness"] -= 1.2 * label
+    written.features(rows)
 
 
 def test_new_patients_of_the_same_kind_do_not_drift(cohort):
