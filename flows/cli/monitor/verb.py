@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from flows.cli.answers.files import file_format, refuse_place, write_pieces
+from flows.cli.answers.files import FileFormat, file_format, refuse_place, write_pieces
 from flows.cli.outcome import CommandResult, Context, counted
 from store.faults import disk_faults
 from store.home import Store
@@ -66,7 +66,8 @@ def monitor(
     limit
         How many features to show of each comparison, those that drift most.
     out
-        Write all features to this .csv, .tsv, .parquet or .xlsx file, or the whole answer to a .json file.
+        Write all features to this .csv, .tsv, .parquet or .xlsx file, or the whole answer to a .json file or a page,
+        .html.
     force
         Replace the file of --out where it is there already.
     check
@@ -82,8 +83,9 @@ def monitor(
     from flows.monitor.report import DriftRules
     from flows.monitor.run import monitor as monitor_study
 
+    form: FileFormat | Literal["html"] = "json"
     if out is not None:
-        form = file_format(out, None)
+        form = "html" if out.suffix.lower() == ".html" else file_format(out, None)
         # Before it is computed, which may take long.
         refuse_place(out, force=force)
     with disk_faults(out or context.store):

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 import SimpleITK as sitk
 from builders.study import SmallStudy
+from html_page import Page
 from openpyxl import load_workbook
 
 from flows.monitor.report import DriftRules
@@ -149,6 +150,20 @@ def test_a_file_has_every_feature(study, tmp_path, capsys, suffix):
     else:
         assert len(file.read_text().splitlines()) == features + 1
     assert study.ask(capsys, "monitor", "--out", file)[0] == 2
+
+
+def test_a_page_has_the_verdict_and_the_features(study, tmp_path, capsys):
+    """One HTML page that needs nothing beside it: what is compared, what was found, each feature in a row."""
+    file = tmp_path / "drift.html"
+    assert study.ask(capsys, "monitor", "--by", "scanner", "--out", file)[0] == 0
+    page = Page(file.read_text())
+    assert f"features, {NEW} (20 patients) against {OLD} (40 patients)" in page.text
+    assert "drift: " in page.text
+    (table,) = page.tables
+    assert len(table.rows) == 1 + len(study.sql("from features where feature_set = 'quick@1'"))
+    assert "drifts" in table.rows[1][0]
+    assert page.headers_without_scope == 0
+    assert not [value for _, name, value in page.attributes if name in ("src", "href") and not value.startswith("#")]
 
 
 def test_the_store_stays_as_it_is(study):
