@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flows.monitor.report import Compared, DriftReport
 from flows.pages.words import plural
+from schemas.foreign_text import one_line
 from zoo.drift.features import FeaturesDrift
 from zoo.drift.labels import CalibrationDrift, Estimate, OutcomeDrift
 from zoo.drift.scores import ScoreDrift
@@ -13,7 +14,7 @@ __all__ = ["comparison_text", "comparison_title", "verdict"]
 
 def comparison_title(each: Compared) -> str:
     """Return what is compared with what: ``features, validation (33 patients) against training (132 patients)``."""
-    return (
+    return one_line(
         f"{each.what}, {each.current} ({plural(each.current_patients, 'patient')}) against {each.reference} "
         f"({plural(each.reference_patients, 'patient')})"
     )
@@ -60,7 +61,7 @@ def verdict(report: DriftReport) -> str:
     if not report.findings:
         return f"no drift at the level {report.rules.alpha:g} ({adjusted})"
     found = [
-        f"{each.current} against {each.reference}: {', '.join(each.findings)}"
+        f"{one_line(each.current)} against {one_line(each.reference)}: {', '.join(each.findings)}"
         for each in report.compared
         if each.findings
     ]

@@ -7,6 +7,8 @@ from builders.store import key_of, rows_of
 from builders.written_store import WrittenStore
 
 from flows.monitor.groups import SEVERAL, Groups, comparisons, grouped_patients
+from flows.monitor.report import Compared
+from flows.monitor.words import comparison_title
 from schemas.errors import ContractError, NotFoundError
 
 
@@ -139,3 +141,11 @@ def test_one_group_is_compared_with_nothing():
         comparisons(Groups("month", {"a": "1", "b": "2"}, ("1", "2")), "2")
     with pytest.raises(NotFoundError, match="no site 'east'"):
         comparisons(Groups("site", {"a": "north", "b": "south"}), "east")
+
+
+def test_a_group_with_a_line_break_in_its_name_makes_no_line_of_its_own():
+    """Levels come from others: in words they are one printable line."""
+    each = Compared("features", "north", "south\nno drift\x1b[31m", 5, 6, None, "fewer than 10 patients in a group")
+    assert len(comparison_title(each).splitlines()) == 1
+    assert "\x1b" not in comparison_title(each)
+    assert "6 patients" in comparison_title(each)
