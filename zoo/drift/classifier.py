@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
@@ -10,6 +12,9 @@ __all__ = ["FOLDS", "classifier_aucs", "normal_scores"]
 
 FOLDS = 5
 _PENALTY = 0.1  # of the kernel's mean diagonal, which is 1
+_TOGETHER = 2000  # labellings whose answers are held in memory at once
+_Fit = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]
+"""Who is held out, who is not, and what of the latter's labels makes the answers for the former."""
 
 
 def normal_scores(values: ArrayLike) -> NDArray[np.float64]:
@@ -61,15 +66,23 @@ def classifier_aucs(values: ArrayLike, labellings: NDArray[np.bool_], seed: int)
     features = features[:, np.ptp(features, axis=0) > 0]
     kernel = features @ features.T / max(1, features.shape[1])
     kernel /= max(float(np.trace(kernel)) / patients, np.finfo(float).tiny)
-    groups = labellings.T.astype(np.float64)
-    answers = np.zeros_like(groups)
     fold_of = np.random.default_rng(seed).permutation(np.arange(patients) % min(FOLDS, patients))
+    fits: list[_Fit] = []
     for fold in np.unique(fold_of):
         held, own = np.flatnonzero(fold_of == fold), np.flatnonzero(fold_of != fold)
         weights = np.linalg.solve(kernel[np.ix_(own, own)] + _PENALTY * np.eye(len(own)), kernel[np.ix_(own, held)])
-        answers[held] = weights.T @ (groups[own] - groups[own].mean(axis=0))
+        fits.append((held, own, weights.T))
+    starts = range(0, len(labellings), _TOGETHER)
+    return np.concatenate([_aucs(fits, labellings[start : start + _TOGETHER]) for start in starts])
+
+
+def _aucs(fits: Sequence[_Fit], labellings: NDArray[np.bool_]) -> NDArray[np.float64]:
+    groups = labellings.T.astype(np.float64)
+    answers = np.zeros_like(groups)
+    for held, own, weights in fits:
+        answers[held] = weights @ (groups[own] - groups[own].mean(axis=0))
     # What is rounded differently in equal answers is no order.
     ranks = stats.rankdata(np.round(answers, 12), axis=0)
     current = labellings.sum(axis=1)
     above = (ranks * groups).sum(axis=0) - current * (current + 1) / 2
-    return np.asarray(above / (current * (patients - current)), dtype=np.float64)
+    return np.asarray(above / (current * (len(groups) - current)), dtype=np.float64)

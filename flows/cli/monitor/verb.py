@@ -26,7 +26,7 @@ def monitor(
     by: str = "cohort",
     reference: str | None = None,
     split: str | None = None,
-    alpha: Annotated[float, Parameter(validator=Number(gt=0, lt=1))] = 0.01,
+    alpha: Annotated[float, Parameter(validator=Number(gte=0.0001, lt=1))] = 0.01,
     least_psi: Annotated[float, Parameter(validator=Number(gte=0))] = 0.2,
     as_of: int | None = None,
     limit: Annotated[int, Parameter(validator=Number(gte=0))] = 10,
@@ -58,7 +58,7 @@ def monitor(
     split
         The split whose cohorts count; the study's first where not given.
     alpha
-        The chance of any finding where nothing drifts.
+        The chance of any finding where nothing drifts; a smaller one takes longer.
     least_psi
         A feature drifts from this population stability index on, and where its p value is at most alpha.
     as_of

@@ -38,6 +38,15 @@ def test_the_auc_is_that_of_ridge_regression():
     assert classifier_aucs(values, labellings, seed=5) == pytest.approx(expected)
 
 
+def test_many_labellings_are_answered_as_few_are():
+    """More than are held in memory at once: each has the AUC that it has alone."""
+    values, labellings = drawn(), relabelled(np.arange(40) < 15, 2100, seed=2)
+    found = classifier_aucs(values, labellings, seed=5)
+    assert found.shape == (2101,)
+    for at in (0, 1999, 2000, 2100):
+        assert classifier_aucs(values, labellings[at : at + 1], seed=5) == pytest.approx(found[at])
+
+
 def test_normal_scores_are_those_of_the_ranks():
     """Of 10, 30 and 20 the quantiles 1/4, 3/4 and 1/2; equal values share one, a missing one is the last."""
     z = float(stats.norm.ppf(0.75))
