@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from flows.monitor.groups import Comparison
+from schemas.errors import ContractError
 from schemas.study.file import Study
 from store.history.snapshot import Snapshot
 from zoo.models.prediction import predictions
@@ -25,6 +26,8 @@ class ModelAnswers:
     """Patients that the model was trained on."""
     failed: int
     """Patients for whom it has no probability."""
+    warnings: tuple[str, ...] = ()
+    """What else is to be known of the model."""
 
 
 def answers_for_others(snapshot: Snapshot, study: Study, saved: SavedModel, patients: Sequence[str]) -> ModelAnswers:
@@ -43,14 +46,25 @@ def answers_for_others(snapshot: Snapshot, study: Study, saved: SavedModel, pati
         The model.
     patients : sequence of str
         Pseudonyms.
+
+    Raises
+    ------
+    ContractError
+        When the store does not know whom the model learnt from, or the study cannot give it what it reads.
     """
-    own = saved.cohorts or {}
-    asked = [patient for patient in patients if own.get(patient) != "training"]
+    if saved.cohorts is None:
+        raise ContractError(
+            f"the store has not got the dataset of {saved.name}: whom it learnt from is unknown, and its answers for "
+            "them cannot be left out",
+            where=f"study '{saved.study}'",
+            hint=f"radzoo train {saved.model} --study {saved.study}, or leave --model out",
+        )
+    asked = [patient for patient in patients if saved.cohorts.get(patient) != "training"]
     if not asked:
         return ModelAnswers(saved.name, {}, len(patients), 0)
     found = predictions(snapshot, study, saved, patients=asked)
     probabilities = {each.patient: each.probability for each in found.patients if each.probability is not None}
-    return ModelAnswers(saved.name, probabilities, len(patients) - len(asked), found.failed)
+    return ModelAnswers(saved.name, probabilities, len(patients) - len(asked), found.failed, found.warnings)
 
 
 def judged_comparisons(compared: Sequence[Comparison], by: str) -> list[Comparison]:

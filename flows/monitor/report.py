@@ -62,7 +62,7 @@ class DriftReport:
     seed: int
     compared: tuple[Compared, ...]
     notes: tuple[str, ...]
-    """Who or what is left out, and why."""
+    """Who or what is left out and why, and what else is to be known."""
 
     @property
     def findings(self) -> tuple[str, ...]:

@@ -110,7 +110,7 @@ def monitor(
     notes = list(_notes(snapshot, own, groups, values))
     kept = one_row_a_person(snapshot, studies, groups.of)
     if twice := len(groups.of) - len(kept):
-        notes.append(f"{twice} pseudonyms of persons who are compared under another one")
+        notes.append(f"left out: {twice} pseudonyms of persons who are compared under another one")
     compared = [_of_persons(each, kept) for each in compared]
     labels = _labels(snapshot, studies)
     planned: list[_Planned | Compared] = []
@@ -274,9 +274,9 @@ def _other_studies(snapshot: Snapshot, study: Study, feature_set: str | None) ->
 def _notes(snapshot: Snapshot, study: Study, groups: Groups, values: FeatureValues | None) -> list[str]:
     found = []
     if unknown := len(set(_patients(snapshot, study)) - set(groups.of)):
-        found.append(f"{unknown} patients whose {groups.by} is not known")
+        found.append(f"left out: {unknown} patients whose {groups.by} is not known")
     if values is not None and values.left_out is not None:
-        found.append(values.left_out)
+        found.append(f"left out: {values.left_out}")
     return found
 
 
@@ -284,10 +284,11 @@ def _notes_of_model(answers: Sequence[ModelAnswers], judged: Sequence[Comparison
     found = []
     if trained := sum(each.left_out for each in answers):
         found.append(
-            f"of predictions, {trained} patients that the model was trained on: its answers for them are too good"
+            f"left out of predictions: {trained} patients that the model was trained on: its answers for them are too good"
         )
     if failed := sum(each.failed for each in answers):
-        found.append(f"of predictions, {failed} patients for whom the model has no answer")
+        found.append(f"left out of predictions: {failed} patients for whom the model has no answer")
+    found += dict.fromkeys(warning for each in answers for warning in each.warnings)
     if not judged:
         found.append(
             "predictions: there is one group of patients besides those that the model was trained on; --by names others"

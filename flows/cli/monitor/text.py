@@ -60,7 +60,7 @@ def drift_text(report: DriftReport, limit: int) -> str:
         if limit and isinstance(each.result, FeaturesDrift):
             rows = [{name: getattr(f, name) for name in _SHOWN} for f in each.result.features[:limit]]
             lines.append(table_text(rows, _SHOWN))
-    lines += [f"left out: {note}" for note in report.notes]
+    lines += [f"note: {note}" for note in report.notes]
     return "\n".join([*lines, verdict(report)])
 
 

@@ -124,6 +124,14 @@ def test_a_model_has_nothing_to_compare_without_a_second_group(pristine, capsys)
     assert any("one group of patients" in each for each in found.notes)
 
 
+def test_a_model_whose_training_patients_are_unknown_is_refused(cohort):
+    """Without its dataset nobody can tell whose answers are resubstitution."""
+    cohort.put("datasets", [], replacing={"study": "s"})
+    with pytest.raises(ContractError, match="whom it learnt from is unknown") as error:
+        monitor(cohort.store, model="cr", by="sex", rules=RULES)
+    assert error.value.hint.startswith("radzoo train cr --study s")
+
+
 def test_predictions_by_a_variable_are_of_patients_outside_training(pristine):
     """Men and women among the thirty validation patients, or the reason why they are too few."""
     found = monitor(pristine.store, model="cr", by="sex", rules=RULES)
