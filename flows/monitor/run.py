@@ -284,7 +284,8 @@ def _notes_of_model(answers: Sequence[ModelAnswers], judged: Sequence[Comparison
     found = []
     if trained := sum(each.left_out for each in answers):
         found.append(
-            f"left out of predictions: {trained} patients that the model was trained on: its answers for them are too good"
+            f"left out of predictions: {trained} patients that the model was trained on, "
+            "for whom its answers are too good"
         )
     if failed := sum(each.failed for each in answers):
         found.append(f"left out of predictions: {failed} patients for whom the model has no answer")
