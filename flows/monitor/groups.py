@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -106,9 +107,9 @@ def grouped_patients(
 def comparisons(groups: Groups, reference: str | None) -> list[Comparison]:
     """Return which groups are compared with which.
 
-    Each other group is compared with the reference; of groups in an order each later one with all up to the
-    reference. Where no reference is named it is the largest group, of the first by its name; of groups in an order
-    the first ones that have half of the patients; of cohorts the training patients.
+    Each other group is compared with the reference; of months each later one with all up to the reference, of commits
+    all later ones together. Where no reference is named it is the largest group, of the first by its name; of groups
+    in an order the first ones that have half of the patients; of cohorts the training patients.
 
     Raises
     ------
@@ -124,25 +125,46 @@ def comparisons(groups: Groups, reference: str | None) -> list[Comparison]:
             f"no patient's {groups.by} is known", hint=f'radzoo sql "from {view}" shows what is; --by names others'
         )
     known = groups.order or tuple(sorted(sizes, key=lambda name: (name == _IN_NO_COHORT, name)))
-    if reference is not None and reference not in sizes:
-        raise NotFoundError(f"there is no {groups.by} '{reference}'", hint=f"--reference, one of: {', '.join(known)}")
     if groups.order:
-        first = _first_half(groups.order, sizes) if reference is None else groups.order.index(reference) + 1
+        first = _first_half(groups.order, sizes) if reference is None else _up_to(groups, reference)
         olds, news = groups.order[:first], groups.order[first:]
-        name = olds[0] if len(olds) == 1 else f"{olds[0]} to {olds[-1]}"
     else:
-        chosen = reference or _usual_reference(groups.by, sizes)
-        olds, news, name = (chosen,), tuple(each for each in known if each != chosen), chosen
+        if reference is not None and reference not in sizes:
+            raise _no_group(groups.by, reference, known)
+        olds = (reference or _usual_reference(groups.by, sizes),)
+        news = tuple(each for each in known if each not in olds)
+    name = _span(olds)
     if not news:
         raise ContractError(
             f"nothing to compare: all patients whose {groups.by} is known are in {name}",
             hint="--by names what else to compare by, --reference which group is compared with",
         )
+    # A night's commit may bring one patient: what came since is one group.
+    together = [news] if groups.by == "commit" else [(each,) for each in news]
     old_patients = tuple(sorted(patient for patient, group in groups.of.items() if group in olds))
     return [
-        Comparison(name, new, old_patients, tuple(sorted(p for p, group in groups.of.items() if group == new)))
-        for new in news
+        Comparison(name, _span(new), old_patients, tuple(sorted(p for p, group in groups.of.items() if group in new)))
+        for new in together
     ]
+
+
+def _span(names: tuple[str, ...]) -> str:
+    return names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}"
+
+
+def _no_group(by: str, reference: str, known: tuple[str, ...]) -> NotFoundError:
+    return NotFoundError(f"there is no {by} '{reference}'", hint=f"--reference, one of: {', '.join(known)}")
+
+
+def _up_to(groups: Groups, reference: str) -> int:
+    """Return how many groups come up to a month or commit, which itself may have brought nobody."""
+    form = r"[1-9][0-9]{0,17}" if groups.by == "commit" else r"[0-9]{4}-(0[1-9]|1[0-2])"
+    if re.fullmatch(form, reference):
+        # Of whole numbers the one of fewer digits is the smaller; months have as many letters each.
+        found = sum((len(each), each) <= (len(reference), reference) for each in groups.order)
+        if found:
+            return found
+    raise _no_group(groups.by, reference, groups.order)
 
 
 def _usual_reference(by: str, sizes: Mapping[str, int]) -> str:

@@ -133,12 +133,35 @@ def test_later_months_are_compared_with_all_before():
     assert [(each.reference, each.current) for each in comparisons(late, None)] == [("2024-01", "2024-02")]
 
 
+def test_what_came_since_a_commit_is_one_group():
+    """Commits are small: all later ones together are compared; the one that is named need not have brought anybody."""
+    groups = Groups("commit", {"a": "2", "b": "9", "c": "10", "d": "12"}, ("2", "9", "10", "12"))
+    (found,) = comparisons(groups, "9")
+    assert (found.reference, found.current) == ("2 to 9", "10 to 12")
+    assert found.current_patients == ("c", "d")
+    (found,) = comparisons(groups, "11")
+    assert (found.reference, found.current) == ("2 to 10", "12")
+    for named in ("1", "x", "-3"):
+        with pytest.raises(NotFoundError, match=f"no commit '{named}'"):
+            comparisons(groups, named)
+
+
+def test_a_month_without_patients_is_a_reference_too():
+    """All months up to it; what is no month is none."""
+    groups = Groups("month", {"a": "2024-01", "b": "2024-04"}, ("2024-01", "2024-04"))
+    (found,) = comparisons(groups, "2024-03")
+    assert (found.reference, found.current) == ("2024-01", "2024-04")
+    for named in ("2023-12", "2024", "2024-13"):
+        with pytest.raises(NotFoundError, match="no month"):
+            comparisons(groups, named)
+
+
 def test_one_group_is_compared_with_nothing():
     """All patients in one group, or the last month as the reference."""
     with pytest.raises(ContractError, match="nothing to compare: all patients whose site is known are in north"):
         comparisons(Groups("site", {"a": "north"}), None)
     with pytest.raises(ContractError, match="nothing to compare"):
-        comparisons(Groups("month", {"a": "1", "b": "2"}, ("1", "2")), "2")
+        comparisons(Groups("month", {"a": "2024-01", "b": "2024-02"}, ("2024-01", "2024-02")), "2024-02")
     with pytest.raises(NotFoundError, match="no site 'east'"):
         comparisons(Groups("site", {"a": "north", "b": "south"}), "east")
 
