@@ -61,6 +61,10 @@ VERBS = {
     "serve": Verb(
         "flows.cli.serve:serve", "Register a study's schedules with Prefect and run them until stopped (Ctrl-C)."
     ),
+    "monitor": Verb(
+        "flows.cli.monitor.verb:monitor",
+        "Say what drifts (features, predictions, outcomes) between cohorts, scanners, sites, months, commits, studies.",
+    ),
     "sql": Verb("flows.cli.sql:sql", "Ask the store one read-only SQL question, in DuckDB's dialect."),
     "demo": Verb("flows.cli.demo:demo", "Run the example study from end to end: phantoms, features, models, report."),
     "doctor": Verb(
@@ -187,6 +191,7 @@ PANELS = {
         "bench",
         "report",
         "predict",
+        "monitor",
         "dicom",
         "serve",
     ),

@@ -1,0 +1,1 @@
+"""Whether what a store holds drifts: features, embeddings, predictions, outcomes, calibration."""

@@ -1,0 +1,1 @@
+"""Whether two groups of patients differ in what is measured of them: distances, and tests by relabelling."""
