@@ -92,16 +92,21 @@ def study_flow(verb: str, served: ServedStudy) -> Flow[[], State[Any]]:
 
     @flow(name=f"{verb}-study", persist_result=False)
     def run() -> State[Any]:
-        zone = named_time_zone(served.timezone)
-        outcome = run_on_schedule(verb, served.study, served.store, zone, partial(_WORK[verb], served))
-        faults = [publish_artifacts(served.store, outcome)]
-        if served.on_failure is not None:
-            faults.append(call_failure_hook(served.on_failure, outcome))
-        for fault in filter(None, faults):
-            write_line(f"{dated(zone)} {verb} {outcome.study}: {fault}", log_file(served.store, verb, served.study))
-        return _state(outcome)
+        return _carry_out(verb, served)
 
     return run
+
+
+def _carry_out(verb: str, served: ServedStudy) -> State[Any]:
+    """Do the work of a run, show and tell how it ended, and return its state; what cannot be told is a line."""
+    zone = named_time_zone(served.timezone)
+    outcome = run_on_schedule(verb, served.study, served.store, zone, partial(_WORK[verb], served))
+    faults = [publish_artifacts(served.store, outcome)]
+    if served.on_failure is not None:
+        faults.append(call_failure_hook(served.on_failure, outcome))
+    for fault in filter(None, faults):
+        write_line(f"{dated(zone)} {verb} {outcome.study}: {fault}", log_file(served.store, verb, served.study))
+    return _state(outcome)
 
 
 def _refreshed(served: ServedStudy) -> WorkDone:
