@@ -42,9 +42,7 @@ class DaskProcesses:
         return worker
 
 
-def _started(
-    verb: str, *arguments: str, environment: Mapping[str, str] | None = None
-) -> subprocess.Popen[bytes]:
+def _started(verb: str, *arguments: str, environment: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [sys.executable, "-m", "dask", verb, "--no-dashboard", *arguments],
         # As where radzoo is installed: the modules that are tested, and none of the tests.

@@ -23,7 +23,7 @@ __all__ = ["dask_cluster"]
 
 T = TypeVar("T")
 
-_CONNECT_S = 30
+_CONNECT_S = 10
 _FIRST_WORKER_S = 60
 _LOOK_S = 1.0
 _COUNT_EVERY_S = 15.0
