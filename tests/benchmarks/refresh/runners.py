@@ -72,7 +72,7 @@ def planned_batches(inputs: list[dict[str, object]], count: int) -> list[list[Pl
     return [
         [
             PlannedExtraction(
-                key=MaskKey("tiny", f"P{number}", "baseline", "AP", "L1", "primary"),
+                key=MaskKey(f"P{number}", "baseline", "AP", "L1", "reader", 1),
                 extraction_id=hashlib.sha256(str(number).encode()).hexdigest(),
                 **inputs[number % len(inputs)],
             )
