@@ -45,11 +45,11 @@ def embed(
         Also keep the trained network's embeddings of its own training patients, to be looked at: they carry the
         labels, and no model may learn from them.
     workers
-        Worker processes; as many as there are cores where not given. With --runner dask://HOST:PORT, how many networks
-        are trained at once; two for each thread of its workers where not given.
+        Worker processes; as many as there are cores where not given. On a cluster, how many networks are trained at
+        once; two for each thread of its workers where not given.
     runner
-        Where the networks of the folds are trained: local, or dask://HOST:PORT, the workers of a Dask scheduler
-        (docs/more-machines.md). The network that embeds all others is trained on this machine.
+        Where the networks of the folds are trained: local, dask://HOST:PORT or ray://HOST:PORT, the workers of a Dask
+        or Ray cluster (docs/more-machines.md). The network that embeds all others is trained on this machine.
 
     Examples
     --------

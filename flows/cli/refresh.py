@@ -109,8 +109,8 @@ def refresh(
     feature_set
         Only this one of the study's feature sets.
     workers
-        Worker processes; as many as there are cores where not given. With --runner dask://HOST:PORT, how many patients
-        are under way at once; two for each thread of its workers where not given.
+        Worker processes; as many as there are cores where not given. On a cluster, how many patients are under way at
+        once; two for each thread of its workers where not given.
     dry_run
         Say what would be computed, compute nothing.
     check
@@ -120,9 +120,9 @@ def refresh(
     engine
         What calculates features; the values are the same, pyradiomics takes several times as long.
     runner
-        Where images are read and features calculated: local, or dask://HOST:PORT, the workers of a Dask scheduler
-        (docs/more-machines.md). The rows are the same. The workers need the images under the same paths and the same
-        installation, which is compared first; networks' embeddings are computed on this machine.
+        Where images are read and features calculated: local, dask://HOST:PORT or ray://HOST:PORT, the workers of a Dask
+        or Ray cluster (docs/more-machines.md). The rows are the same. The workers need the images under the same paths
+        and the same installation, which is compared first; networks' embeddings are computed on this machine.
 
     Examples
     --------

@@ -115,11 +115,12 @@ def bench(
     resamples
         How often the bootstrap suite draws the training patients: 2 to 2000, one fit of all models each.
     workers
-        Processes of the nested-cv and bootstrap suites; as many as there are cores where not given. With --runner
-        dask://HOST:PORT, how many fits are under way at once; two for each thread of its workers where not given.
+        Processes of the nested-cv and bootstrap suites; as many as there are cores where not given. On a cluster, how
+        many fits are under way at once; two for each thread of its workers where not given.
     runner
-        Where the nested-cv and bootstrap suites and the controls fit models: local, or dask://HOST:PORT, the workers of
-        a Dask scheduler (docs/more-machines.md). The figures are the same. Models are trained on this machine.
+        Where the nested-cv and bootstrap suites and the controls fit models: local, dask://HOST:PORT or
+        ray://HOST:PORT, the workers of a Dask or Ray cluster (docs/more-machines.md). The figures are the same. Models
+        are trained on this machine.
 
     Examples
     --------

@@ -15,9 +15,9 @@ from flows.engine.tasks import run_tasks
 from flows.extract.batch import Receipt, unit_receipts
 from flows.extract.limited_units import extract_in_child, extraction_limits
 from flows.extract.planned import PlannedExtraction
-from flows.extract.remote_units import RemoteBatch, extract_on_worker
 from flows.imaging.volumes import ReadingFolders
 from flows.refresh.feature_sets import BoundFeatureSet
+from flows.refresh.remote_units import RemoteBatch, extract_on_worker
 from flows.scans.reader import temporary_folder
 from schemas.settings import Engine
 from store.limits.process import LimitedProcess

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 from schemas.errors import UsageError
 
 __all__ = ["LOCAL", "Runner", "runner_of"]
 
-_ADDRESS = re.compile(r"(?P<kind>dask)://(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(?P<port>[0-9]{1,5})/?")
+_ADDRESS = re.compile(r"(?P<kind>dask|ray)://(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(?P<port>[0-9]{1,5})/?")
 _LAST_PORT = 65_535
+
+
+Kind = Literal["local", "dask", "ray"]
 
 
 @dataclass(frozen=True)
 class Runner:
     """A runner: this machine's processes, or the cluster whose scheduler listens at ``place``."""
 
-    kind: Literal["local", "dask"]
+    kind: Kind
     place: str = ""
-    """``HOST:PORT`` of a cluster's scheduler."""
+    """``HOST:PORT`` of a Dask scheduler, or of a Ray head where clients are answered."""
 
     @property
     def is_local(self) -> bool:
@@ -48,6 +51,7 @@ def runner_of(text: str) -> Runner:
     if named is None or not 0 < int(named["port"]) <= _LAST_PORT:
         raise UsageError(
             f"'{text}' names no runner",
-            hint="--runner local, or --runner dask://HOST:PORT with the address of a Dask scheduler",
+            hint="--runner local, --runner dask://HOST:PORT with the address of a Dask scheduler, or --runner "
+            "ray://HOST:PORT with that of a Ray head, port 10001 where it is not set otherwise",
         )
-    return Runner("dask", f"{named['host']}:{named['port']}")
+    return Runner(cast("Kind", named["kind"]), f"{named['host']}:{named['port']}")

@@ -31,9 +31,11 @@ def opened_cluster(runner: Runner) -> Iterator[Cluster | None]:
         yield None
         return
     # Imported here: another machine is asked for, and its library is an extra.
-    from flows.engine.runners.dask_cluster import dask_cluster
-
-    with dask_cluster(runner) as cluster:
+    if runner.kind == "dask":
+        from flows.engine.runners.dask_cluster import dask_cluster as cluster_of
+    else:
+        from flows.engine.runners.ray_cluster import ray_cluster as cluster_of
+    with cluster_of(runner) as cluster:
         _refuse_other_environments(cluster)
         yield cluster
 

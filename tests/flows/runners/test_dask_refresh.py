@@ -2,40 +2,33 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from builders.batches import computed_batch
 from builders.store import rows_of
 from builders.study import SmallStudy
 from clusters.dask_processes import DaskProcesses, running_dask
-from killing import PATIENTS, damage, end_state, ingested, reached, started
+from clusters.runs import children, content, is_running, refreshed, wait_for
+from killing import PATIENTS, damage, end_state, reached, started
 
 from flows.engine.runners.address import runner_of
 from flows.engine.runners.environment import environment, refuse_other_environment
 from flows.extract.limited_units import extraction_limits
-from flows.extract.remote_units import RemoteBatch, extract_on_worker
 from flows.refresh.plan import staging_folder
+from flows.refresh.remote_units import RemoteBatch, extract_on_worker
 from flows.refresh.run import refresh
 from schemas.errors import ContractError, UsageError
-from store.address import write_address
-from store.history.snapshot import Snapshot
 from store.home import Store
 
 ROOT = Path(__file__).parents[3]
-TABLES = ("feature_sets", "features", "extractions", "study_extractions", "failures", "segments")
 
 
 @pytest.fixture(scope="module")
@@ -43,67 +36,6 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskProcesses]
     """Give a scheduler with two workers; a test that kills one starts another."""
     with running_dask(tmp_path_factory.mktemp("dask")) as processes:
         yield processes
-
-
-@pytest.fixture
-def shared_store(tmp_path: Path, new_address: Callable[..., object]) -> Path:
-    """Return the folder of a store on PostgreSQL and S3 into which a study of tiny lesions is ingested."""
-    write_address(tmp_path / "store", new_address("postgresql-s3", with_tables=True))
-    # In a process of its own, which leaves no connection open here.
-    code = f"from pathlib import Path; from killing import ingested; ingested(Path({str(tmp_path)!r}))"
-    paths = os.pathsep.join(map(str, (ROOT, ROOT / "tests")))
-    subprocess.run([sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": paths}, check=True)
-    return tmp_path / "store"
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Return the state in which a refresh of the same study in one process ends."""
-    folder = tmp_path_factory.mktemp("undisturbed")
-    SmallStudy(folder / "study", ingested(folder), "killed").refresh_without_prefect()
-    return end_state(Store(folder / "store"))
-
-
-def refreshed(root: Path, server: str, runner: str, **variables: str) -> tuple[int, Any]:
-    """Run ``radzoo refresh`` as its own process and return the exit code and what it printed."""
-    entry = "from flows.cli.main import main; main()"
-    done = subprocess.run(
-        [sys.executable, "-c", entry, "--json", "--store", str(root), "refresh", "--runner", runner],
-        env=os.environ | {"PREFECT_API_URL": server} | variables,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.returncode, json.loads(done.stdout or done.stderr[done.stderr.index("{\n") :])
-
-
-def content(store: Store) -> str:
-    """Return a hash of the sorted rows that a refresh commits; segments are in it by the hashes of their files."""
-    snapshot = Snapshot(store)
-    rows = {table: sorted(json.dumps(row, sort_keys=True) for row in snapshot.rows(table)) for table in TABLES}
-    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
-
-
-def children(process: int) -> list[int]:
-    """Return the processes that a process has started."""
-    tasks = Path(f"/proc/{process}/task").glob("*/children")
-    return [int(each) for task in tasks for each in task.read_text().split()]
-
-
-def is_running(process: int) -> bool:
-    """Return whether a process is there and does not merely wait to be collected."""
-    try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
-def wait_for(what: Callable[[], object], seconds: float = 60) -> None:
-    """Wait until something is so."""
-    deadline = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 @pytest.mark.slow
@@ -218,7 +150,7 @@ def test_nobody_asks_a_cluster_where_nothing_is_missing(ready_study):
 
 
 @pytest.mark.parametrize(
-    "text", ["dask", "dask://", "dask://host", "dask://host:0", "dask://host:65536", "ray://h:1", ""]
+    "text", ["dask", "dask://", "dask://host", "dask://host:0", "dask://host:65536", "spark://h:1", ""]
 )
 def test_a_name_of_no_runner_is_refused(text):
     """What is not built is not offered, and what is meant must be written out."""
@@ -226,7 +158,7 @@ def test_a_name_of_no_runner_is_refused(text):
         runner_of(text)
 
 
-@pytest.mark.parametrize("text", ["local", "dask://node7:8786", "dask://[::1]:8786"])
+@pytest.mark.parametrize("text", ["local", "dask://node7:8786", "dask://[::1]:8786", "ray://node7:10001"])
 def test_a_runner_is_written_as_it_is_read(text):
     """The run's record has the runner as the user names it."""
     assert str(runner_of(text)) == text
