@@ -17,7 +17,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 PAGE = Path(__file__).with_name("licences.md")
-OPTIONAL = ("onnx", "postgresql")
+OPTIONAL = ("dask", "onnx", "postgresql", "ray")
 """The extras that a user may install; those of development do not come along."""
 
 REMARKS = {
@@ -76,7 +76,7 @@ def page() -> str:
         "",
         *table(needed),
         "",
-        f"Only with the extras {' and '.join(OPTIONAL)}:",
+        f"Only with the extras {', '.join(OPTIONAL[:-1])} and {OPTIONAL[-1]}:",
         "",
         *table({name: each for name, each in optional.items() if name not in needed}),
         "",

@@ -26,7 +26,21 @@ from store.history.snapshot import Snapshot
 from store.home import Store
 from store.verification.verify import store_verification
 
-__all__ = ["Moment", "Outcome", "Timing", "damage", "drawn_moments", "end_state", "ingested", "killed", "timed"]
+__all__ = [
+    *(
+        "Moment",
+        "Outcome",
+        "Timing",
+        "damage",
+        "drawn_moments",
+        "end_state",
+        "ingested",
+        "killed",
+        "reached",
+        "started",
+    ),
+    "timed",
+]
 
 PATIENTS = 12
 STUDY = """feature_sets = ["quick"]
@@ -119,11 +133,11 @@ def ingested(folder: Path) -> Path:
     return folder / "store"
 
 
-def started(root: Path, server: str, workers: int) -> subprocess.Popen[bytes]:
-    """Start ``radzoo refresh`` on a store, in a process group of its own."""
+def started(root: Path, server: str, workers: int, *options: str) -> subprocess.Popen[bytes]:
+    """Start ``radzoo refresh`` on a store, with options, in a process group of its own."""
     entry = "from flows.cli.main import main; main()"
     return subprocess.Popen(
-        [sys.executable, "-c", entry, "--store", str(root), "refresh", "--workers", str(workers)],
+        [sys.executable, "-c", entry, "--store", str(root), "refresh", "--workers", str(workers), *options],
         env=os.environ | {"PREFECT_API_URL": server},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

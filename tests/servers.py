@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-__all__ = ["postgresql_binaries", "running_postgresql", "running_s3"]
+__all__ = ["free_port", "postgresql_binaries", "running_postgresql", "running_s3"]
 
 _DEBIAN = Path("/usr/lib/postgresql")
 
@@ -34,7 +34,7 @@ def running_postgresql(binaries: Path, *, durable: bool = False) -> Iterator[str
     Only a ``durable`` one waits for the disk, as a real one does. PostgreSQL refuses to run as root: then the account
     ``postgres`` runs it.
     """
-    port = _free_port()
+    port = free_port()
     as_account = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
     # Not below pytest's folder, which the other account may not enter; and short, for the socket's path.
     folder = Path(tempfile.mkdtemp(prefix="radzoo-pg-"))
@@ -60,7 +60,7 @@ def running_postgresql(binaries: Path, *, durable: bool = False) -> Iterator[str
 @contextmanager
 def running_s3() -> Iterator[str]:
     """Give the address, ``host:port``, of a moto server process that ends with the block."""
-    port = _free_port()
+    port = free_port()
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
@@ -71,7 +71,8 @@ def running_s3() -> Iterator[str]:
         server.wait()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of this machine at which nobody listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

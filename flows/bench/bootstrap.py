@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from flows.bench.cross_validate import discard_fits, is_current, put_datasets, run_fits
+from flows.engine.runners.address import LOCAL, Runner
 from schemas.keys import sha256_of_json
 from schemas.results import OptimismRow
 from schemas.study.file import Study
@@ -38,7 +39,13 @@ class BootstrapReport:
 
 
 def run_bootstrap(
-    store: Store, study: Study, versions: Mapping[str, int], *, resamples: int, workers: int | None = None
+    store: Store,
+    study: Study,
+    versions: Mapping[str, int],
+    *,
+    resamples: int,
+    workers: int | None = None,
+    runner: Runner = LOCAL,
 ) -> BootstrapReport:
     """Run the bootstrap suite and return the optimism of each model; where nothing changed, what is on record.
 
@@ -54,6 +61,8 @@ def run_bootstrap(
         How often the training patients are drawn.
     workers : int, optional
         Worker processes.
+    runner : Runner
+        Where models are fitted to folds.
     """
     basis = basis_of(store)
     snapshot = Snapshot(store)
@@ -65,7 +74,7 @@ def run_bootstrap(
         return _report(store, study, versions, None, {})
     parameters = scope | {"resamples": resamples, "seed": RANDOM_STATE, "decided_by": decided_by}
     with record_run(store, "bench", study.id, parameters) as run:
-        results = run_fits(store, study, f"resampling {study.id}", planned, workers)
+        results = run_fits(store, study, f"resampling {study.id}", planned, workers, runner)
         judged: list[Resampled] = []
         errors: dict[str, str] = {}
         for model, version in versions.items():
@@ -78,6 +87,7 @@ def run_bootstrap(
             commit.put("leaderboard", [row for each in judged for row in each.rows], replacing=scope)
         discard_fits(store, study, planned)
         run.summary |= {"models": len(judged), "fits": len(planned.tasks), "changed": commit.landed_id is not None}
+        run.summary["runner"] = str(runner)
         if unfit := {each.model: _unfit_words(each) for each in judged if each.unfit}:
             run.summary["unfit"] = unfit
     return _report(store, study, versions, commit.landed_id, errors)

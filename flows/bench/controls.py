@@ -8,6 +8,7 @@ from dataclasses import replace
 from flows.bench.cross_validate import discard_fits, is_current, put_datasets, run_fits
 from flows.bench.nested_cv import drawn_folds
 from flows.engine.progress import say
+from flows.engine.runners.address import LOCAL, Runner
 from flows.refresh.run import refresh
 from schemas.features.radiomics_settings import RadiomicsSettings
 from schemas.results import Control, ControlRow, Suite
@@ -47,6 +48,7 @@ def control_rows(
     repeats: int,
     folds: int | None,
     workers: int | None = None,
+    runner: Runner = LOCAL,
 ) -> tuple[list[ControlRow], int | None]:
     """Return the negative controls of a suite, and the newest commit that they made or None where nothing changed.
 
@@ -71,9 +73,11 @@ def control_rows(
         As for the nested-cv suite.
     workers : int, optional
         Worker processes.
+    runner : Runner
+        Where models are fitted, and the shuffled features calculated.
     """
-    rows, first = _permuted(store, study, models, suite, repeats, folds, workers)
-    more, second = _shuffled(store, study, models, suite, repeats, folds, workers)
+    rows, first = _permuted(store, study, models, suite, repeats, folds, workers, runner)
+    more, second = _shuffled(store, study, models, suite, repeats, folds, workers, runner)
     return rows + more, second or first
 
 
@@ -85,6 +89,7 @@ def _permuted(
     repeats: int,
     folds: int | None,
     workers: int | None,
+    runner: Runner,
 ) -> tuple[list[ControlRow], int | None]:
     basis = basis_of(store)
     snapshot = Snapshot(store)
@@ -108,7 +113,7 @@ def _permuted(
         person_of=person,
         donors=donors,
     )
-    return _carry_out_control(store, study, suite, "permuted_labels", models, planned, workers, basis)
+    return _carry_out_control(store, study, suite, "permuted_labels", models, planned, workers, runner, basis)
 
 
 def _shuffled(
@@ -119,6 +124,7 @@ def _shuffled(
     repeats: int,
     folds: int | None,
     workers: int | None,
+    runner: Runner,
 ) -> tuple[list[ControlRow], int | None]:
     # A model that also reads clinical factors would keep them, and tell nothing about the voxels.
     readers = [name for name in models if study_spec(study, name).inputs == ("radiomics",)]
@@ -133,7 +139,7 @@ def _shuffled(
     derived = study
     for name, settings in shuffled.items():
         derived = with_shuffled_set(derived, name, settings)
-        refresh(store, derived, workers=workers)
+        refresh(store, derived, workers=workers, runner=runner)
 
     def inputs_of(model: str) -> ModelInputs:
         found = sets[model]
@@ -157,7 +163,7 @@ def _shuffled(
         readings_of=readings_of,
         person_of=study_people(snapshot, study).person,
     )
-    return _carry_out_control(store, study, suite, "shuffled_voxels", models, planned, workers, basis)
+    return _carry_out_control(store, study, suite, "shuffled_voxels", models, planned, workers, runner, basis)
 
 
 def _folds(
@@ -177,6 +183,7 @@ def _carry_out_control(
     models: Sequence[str],
     planned: CrossValidation,
     workers: int | None,
+    runner: Runner,
     basis: Basis,
 ) -> tuple[list[ControlRow], int | None]:
     """Carry out a control's fits, commit its rows and return them; those in the store where nothing changed."""
@@ -187,7 +194,7 @@ def _carry_out_control(
         names = ControlRow.model_fields
         return [ControlRow.model_validate({name: row[name] for name in names}) for row in stored.values()], None
     with record_run(store, "bench", study.id, scope | {"seed": RANDOM_STATE, "decided_by": decided_by}) as run:
-        results = run_fits(store, study, f"control {control} of {study.id}", planned, workers)
+        results = run_fits(store, study, f"control {control} of {study.id}", planned, workers, runner)
         rows, unfit = [], []
         for model in models:
             try:
@@ -202,5 +209,6 @@ def _carry_out_control(
             put_datasets(commit, snapshot, planned)
             commit.put("controls", [row.model_dump() for row in rows], replacing=scope)
         discard_fits(store, study, planned)
+        run.summary["runner"] = str(runner)
         run.summary |= {"models": len(rows), "fits": len(planned.tasks), "changed": commit.landed_id is not None}
     return rows, commit.landed_id

@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from flows.engine.progress import progress_bar, say
+from flows.engine.runners.address import LOCAL, Runner
+from flows.engine.runners.cluster import pieces_at_once
+from flows.engine.runners.opened import opened_cluster
 from schemas.documents.fit_result import FitResults
 from schemas.study.file import Study
 from store.commits.commit import Commit
@@ -19,7 +22,9 @@ from zoo.benchmark.cross_validation import CrossValidation
 __all__ = ["discard_fits", "is_current", "put_datasets", "run_fits"]
 
 
-def run_fits(store: Store, study: Study, what: str, planned: CrossValidation, workers: int | None) -> FitResults:
+def run_fits(
+    store: Store, study: Study, what: str, planned: CrossValidation, workers: int | None, runner: Runner = LOCAL
+) -> FitResults:
     """Carry out every fit of a cross-validation and return the results by the fits' keys.
 
     Finished fits lie staged on disk until `discard_fits`: a killed run resumes from there.
@@ -33,10 +38,10 @@ def run_fits(store: Store, study: Study, what: str, planned: CrossValidation, wo
         # Imported here: with nothing to compute, Prefect is not even loaded.
         from flows.bench.flow import fit_folds
 
-        workers = workers or os.cpu_count() or 1
         networks = any(recipe.model in planned.networks for task in missing for recipe in task.recipes)
-        with progress_bar(what, len(missing), "fits") as advance:
-            fit_folds(what, missing, staging, workers=workers, networks=networks, advance=advance)
+        with opened_cluster(runner) as cluster, progress_bar(what, len(missing), "fits") as advance:
+            workers = pieces_at_once(cluster, workers) if cluster else workers or os.cpu_count() or 1
+            fit_folds(what, missing, staging, workers=workers, networks=networks, advance=advance, cluster=cluster)
     return {task.key: staged_unit(staging, task.key) for task in planned.tasks}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from flows.bench.cross_validate import discard_fits, is_current, put_datasets, run_fits
+from flows.engine.runners.address import LOCAL, Runner
 from flows.train.unfit_models import put_unfit_models, reason_of, unfit_models
 from schemas.keys import sha256_of_json
 from schemas.results import FOLDS, LeaderboardRow
@@ -35,6 +36,7 @@ def run_nested_cv(
     repeats: int,
     folds: int | None,
     workers: int | None = None,
+    runner: Runner = LOCAL,
 ) -> tuple[list[LeaderboardRow], int | None, dict[str, str]]:
     """Run the nested-cv suite; return its leaderboard, its commit if anything changed, and who has no figures.
 
@@ -55,6 +57,8 @@ def run_nested_cv(
         Of each repeat; the usual number where None, or as many as the rarer label has patients.
     workers : int, optional
         Worker processes.
+    runner : Runner
+        Where models are fitted to folds.
     """
     basis = basis_of(store)
     snapshot = Snapshot(store)
@@ -77,7 +81,7 @@ def run_nested_cv(
         "decided_by": decided_by,
     }
     with record_run(store, "bench", study.id, parameters) as run:
-        results = run_fits(store, study, f"cross-validating {study.id}", planned, workers)
+        results = run_fits(store, study, f"cross-validating {study.id}", planned, workers, runner)
         judged, errors = [], {}
         for model, version in versions.items():
             try:
@@ -96,6 +100,7 @@ def run_nested_cv(
             put_unfit_models(commit, study.id, "bench", versions, errors)
         discard_fits(store, study, planned)
         run.summary |= {"models": len(judged), "fits": len(planned.tasks), "changed": commit.landed_id is not None}
+        run.summary["runner"] = str(runner)
     return [each.leaderboard for each in judged], commit.landed_id, {model: reason_of(e) for model, e in errors.items()}
 
 

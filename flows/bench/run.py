@@ -13,6 +13,7 @@ from flows.bench.controls import control_rows
 from flows.bench.nested_cv import fold_notes, run_nested_cv
 from flows.commits.erased_meanwhile import carry_out
 from flows.commits.publication import publish_landed
+from flows.engine.runners.address import LOCAL, Runner
 from flows.train.run import TrainReport, study_models, train
 from schemas.errors import NotFoundError, UsageError
 from schemas.results import FOLDS, REPEATS, RESAMPLES, ControlRow, LeaderboardRow, OptimismRow, Suite
@@ -72,6 +73,7 @@ def bench(
     control_repeats: int = 1,
     resamples: int = RESAMPLES,
     workers: int | None = None,
+    runner: Runner = LOCAL,
 ) -> BenchReport:
     """Judge a study's models and return the leaderboard.
 
@@ -104,12 +106,15 @@ def bench(
     resamples : int
         Of the bootstrap suite.
     workers : int, optional
-        Worker processes; as many as the machine has cores where absent.
+        Worker processes; as many as the machine has cores where absent. Of a cluster, how many fits it is given at
+        once; two for each place of its workers where absent.
+    runner : Runner
+        Where the nested-cv and bootstrap suites and the controls fit models. Models are trained on this machine.
 
     Raises
     ------
     NotFoundError
-        When the study names no such model.
+        When the study names no such model, or a cluster does not answer.
     UsageError
         When the bootstrap suite is asked for negative controls, or only for models that it leaves out.
     """
@@ -120,7 +125,9 @@ def bench(
         )
 
     def work(_: Basis) -> BenchReport:
-        return _bench(store, study, models, suite, repeats, folds, controls, control_repeats, resamples, workers)
+        return _bench(
+            store, study, models, suite, repeats, folds, controls, control_repeats, resamples, workers, runner
+        )
 
     return carry_out(store, work)
 
@@ -136,6 +143,7 @@ def _bench(
     control_repeats: int,
     resamples: int,
     workers: int | None,
+    runner: Runner,
 ) -> BenchReport:
     asked = stored_study(Snapshot(store), study)
     chosen = [name for name in study_models(asked) if not models or name in models]
@@ -157,20 +165,20 @@ def _bench(
     if suite == "holdout":
         leaderboard, commit_id = _paper_suite(store, asked, versions, workers)
     elif versions and suite == "bootstrap":
-        found_optimism = run_bootstrap(store, asked, versions, resamples=resamples, workers=workers)
+        found_optimism = run_bootstrap(store, asked, versions, resamples=resamples, workers=workers, runner=runner)
         optimism, commit_id = found_optimism.optimism, found_optimism.commit_id
         failures |= found_optimism.failures
         notes += found_optimism.notes
     elif versions:
         leaderboard, commit_id, unfit = run_nested_cv(
-            store, asked, versions, repeats=repeats, folds=folds, workers=workers
+            store, asked, versions, repeats=repeats, folds=folds, workers=workers, runner=runner
         )
         failures |= unfit
         notes += fold_notes(Snapshot(store), asked, versions, folds)
     found: list[ControlRow] = []
     if controls and (judged := [model for model in versions if model not in failures]):
         found, control_commit = control_rows(
-            store, asked, judged, suite=suite, repeats=control_repeats, folds=folds, workers=workers
+            store, asked, judged, suite=suite, repeats=control_repeats, folds=folds, workers=workers, runner=runner
         )
         commit_id = control_commit or commit_id
     if not is_published(store):

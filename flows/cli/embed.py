@@ -10,6 +10,7 @@ from cyclopts.validators import Number
 from flows.cli.outcome import CommandResult, Context, Workers
 from flows.embed.run import FOLDS, EmbedReport
 from flows.embed.run import embed as embed_study
+from flows.engine.runners.address import runner_of
 from store.home import Store
 
 __all__ = ["embed"]
@@ -22,6 +23,7 @@ def embed(
     folds: Annotated[int, Parameter(validator=Number(gte=2))] = FOLDS,
     in_training: bool = False,
     workers: Workers = None,
+    runner: str = "local",
     context: Annotated[Context, Parameter(parse=False)],
 ) -> CommandResult:
     """Put a network's embeddings into the store: out of fold, so that models may learn from them.
@@ -43,13 +45,25 @@ def embed(
         Also keep the trained network's embeddings of its own training patients, to be looked at: they carry the
         labels, and no model may learn from them.
     workers
-        Worker processes; as many as there are cores where not given.
+        Worker processes; as many as there are cores where not given. On a cluster, how many networks are trained at
+        once; two for each thread of its workers where not given.
+    runner
+        Where the networks of the folds are trained: local, dask://HOST:PORT or ray://HOST:PORT, the workers of a Dask
+        or Ray cluster (docs/more-machines.md). The network that embeds all others is trained on this machine.
 
     Examples
     --------
     radzoo embed dl_resnet10 --study my-study
     """
-    found = embed_study(Store(context.store), model, study, folds=folds, in_training=in_training, workers=workers)
+    found = embed_study(
+        Store(context.store),
+        model,
+        study,
+        folds=folds,
+        in_training=in_training,
+        workers=workers,
+        runner=runner_of(runner),
+    )
     return CommandResult(_text(found), found)
 
 

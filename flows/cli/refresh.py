@@ -10,6 +10,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from flows.cli.outcome import CommandResult, Context, Workers, counted
+from flows.engine.runners.address import runner_of
 from flows.plans.made import plan_of_refresh
 from flows.plans.words import plan_lines
 from flows.refresh.report import FeatureSetReport
@@ -93,6 +94,7 @@ def refresh(
     check: bool = False,
     retry_failed: bool = False,
     engine: Engine = "fast",
+    runner: str = "local",
     context: Shared,
 ) -> CommandResult:
     """Compute the features that a study lacks; what is in the store is never computed again.
@@ -109,7 +111,8 @@ def refresh(
     feature_set
         Only this one of the study's feature sets.
     workers
-        Worker processes; as many as there are cores where not given.
+        Worker processes; as many as there are cores where not given. On a cluster, how many patients are under way at
+        once; two for each thread of its workers where not given.
     dry_run
         Compute nothing: say what would be computed, which models, datasets and reports are stale or become so, and how
         long earlier runs took for as much.
@@ -119,10 +122,15 @@ def refresh(
         Compute again what failed before on the same image and mask.
     engine
         What calculates features; the values are the same, pyradiomics takes several times as long.
+    runner
+        Where images are read and features calculated: local, dask://HOST:PORT or ray://HOST:PORT, the workers of a Dask
+        or Ray cluster (docs/more-machines.md). The rows are the same. The workers need the images under the same paths
+        and the same installation, which is compared first; networks' embeddings are computed on this machine.
 
     Examples
     --------
     radzoo refresh --study my-study --dry-run
+    radzoo refresh --study my-study --runner dask://node7:8786
     radzoo refresh --study my-study --workers 2
     """
     only_plan = dry_run or check
@@ -135,6 +143,7 @@ def refresh(
         dry_run=only_plan,
         retry_failed=retry_failed,
         engine=engine,
+        runner=runner_of(runner),
     )
     is_bad = any(r.failed or r.refused for r in reports) and not only_plan
     plan = plan_of_refresh(store, study, feature_set=feature_set, retry_failed=retry_failed) if only_plan else None

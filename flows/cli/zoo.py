@@ -13,6 +13,7 @@ from cyclopts.validators import Number
 from flows.cli.figures.text import bench_text
 from flows.cli.outcome import CommandResult, Context, Workers
 from flows.engine.progress import say
+from flows.engine.runners.address import runner_of
 from schemas.results import FORMER_SUITES, MOST_RESAMPLES, REPEATS, RESAMPLES, Suite
 from store.home import Store
 
@@ -74,6 +75,7 @@ def bench(
     control_repeats: Count = 1,
     resamples: Annotated[int, Parameter(validator=Number(gte=2, lte=MOST_RESAMPLES))] = RESAMPLES,
     workers: Workers = None,
+    runner: str = "local",
     context: Shared,
 ) -> CommandResult:
     """Judge a study's models alike, training what is missing.
@@ -113,7 +115,12 @@ def bench(
     resamples
         How often the bootstrap suite draws the training patients: 2 to 2000, one fit of all models each.
     workers
-        Processes of the nested-cv and bootstrap suites; as many as there are cores where not given.
+        Processes of the nested-cv and bootstrap suites; as many as there are cores where not given. On a cluster, how
+        many fits are under way at once; two for each thread of its workers where not given.
+    runner
+        Where the nested-cv and bootstrap suites and the controls fit models: local, dask://HOST:PORT or
+        ray://HOST:PORT, the workers of a Dask or Ray cluster (docs/more-machines.md). The figures are the same. Models
+        are trained on this machine.
 
     Examples
     --------
@@ -135,6 +142,7 @@ def bench(
         control_repeats=control_repeats,
         resamples=resamples,
         workers=workers,
+        runner=runner_of(runner),
     )
     text = f"{bench_text(found)}\n\nnext: radzoo report --study {found.study} --open"
     return CommandResult(text, found, _WITH_FAILURES if found.failures else 0)

@@ -16,6 +16,7 @@ from flows.embed.records import (
     out_of_fold_records,
     trained_records,
 )
+from flows.engine.runners.address import LOCAL, Runner
 from flows.train.run import train
 from schemas.errors import ContractError
 from schemas.keys import canonical_json, sha256_of_json
@@ -74,6 +75,7 @@ def embed(
     folds: int = FOLDS,
     in_training: bool = False,
     workers: int | None = None,
+    runner: Runner = LOCAL,
 ) -> EmbedReport:
     """Put a network's embeddings of a study's patients into the store and return what was done.
 
@@ -96,6 +98,8 @@ def embed(
         looked at, and every model that would learn from them is refused.
     workers : int, optional
         Worker processes.
+    runner : Runner
+        Where the networks of the folds are trained; the one that embeds all others is trained on this machine.
 
     Raises
     ------
@@ -104,13 +108,21 @@ def embed(
     """
 
     def work(basis: Basis) -> EmbedReport:
-        return _embed(store, model, study, basis, folds=folds, in_training=in_training, workers=workers)
+        return _embed(store, model, study, basis, folds=folds, in_training=in_training, workers=workers, runner=runner)
 
     return carry_out(store, work)
 
 
 def _embed(
-    store: Store, model: str, study: str | None, basis: Basis, *, folds: int, in_training: bool, workers: int | None
+    store: Store,
+    model: str,
+    study: str | None,
+    basis: Basis,
+    *,
+    folds: int,
+    in_training: bool,
+    workers: int | None,
+    runner: Runner,
 ) -> EmbedReport:
     asked = stored_study(Snapshot(store), study)
     if study_spec(asked, model).inputs != ("regions",):
@@ -144,7 +156,7 @@ def _embed(
         return known
     parameters = {"model": model, "folds": folds, "in_training": in_training, "decided_by": decided_by}
     with record_run(store, "embed", asked.id, parameters) as run:
-        results = run_fits(store, asked, f"embedding by {model}", planned, workers)
+        results = run_fits(store, asked, f"embedding by {model}", planned, workers, runner)
         refuse_unfit(model, planned, results)
         records = [
             *out_of_fold_records(snapshot, asked, network, planned, results, definition_sha256),
@@ -167,7 +179,7 @@ def _embed(
             "held_out": len({r.key.patient for r in records if r.fold is None and not r.in_training}),
             "in_training": len({r.key.patient for r in records if r.in_training}),
         }
-        run.summary |= seen | {"feature_set": feature_set}
+        run.summary |= seen | {"feature_set": feature_set, "runner": str(runner)}
     if commit.landed_id is not None:
         publish_landed(store)
     return _report(asked.id, model, feature_set, seen, commit.landed_id)

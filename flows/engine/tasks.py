@@ -31,8 +31,9 @@ _MANY = 200
 class _Pieces:
     """What carries out pieces, until nobody waits for them: a task of many asks before each."""
 
-    def __init__(self, carry_out: Callable[[int], Any]) -> None:
+    def __init__(self, carry_out: Callable[[int], Any], stop: Callable[[], None] | None) -> None:
         self._carry_out = carry_out
+        self._stop = stop
         self._is_over = Event()
 
     def carry_out(self, positions: range) -> list[Any]:
@@ -46,6 +47,8 @@ class _Pieces:
 
     def stop(self) -> None:
         self._is_over.set()
+        if self._stop is not None:
+            self._stop()
 
 
 @task(cache_policy=NO_CACHE, persist_result=False, task_run_name="{name}")
@@ -58,9 +61,10 @@ def _all(names: Sequence[str], shares: Sequence[range], pieces: _Pieces) -> list
     try:
         futures = _some.map(name=list(names), positions=list(shares), pieces=unmapped(pieces))
         return [each for future in futures for each in future.result()]
-    finally:
+    except BaseException:
         # Interrupted: the tasks under way end after the piece that each is at.
         pieces.stop()
+        raise
 
 
 def run_tasks(
@@ -71,6 +75,7 @@ def run_tasks(
     *,
     threads: int,
     work: Sequence[float] | None = None,
+    stop: Callable[[], None] | None = None,
 ) -> list[T]:
     """Run a flow of pieces and return what they return, in the order of their names.
 
@@ -91,10 +96,13 @@ def run_tasks(
         How many are called at once.
     work : sequence of float, optional
         How long the pieces take, in any unit; all alike where absent. Of more than 200 those that follow one another
-        share a task while they take no longer than a 200th of all: what Prefect takes does not grow with them.
+        share a task while they take no longer than a 200th of all: what Prefect takes does not grow with them. Where
+        more are called at once, there are four tasks for each of these.
+    stop : callable, optional
+        Called where a piece fails or the run is interrupted: nobody waits any longer, for those under way neither.
     """
     let_interrupts_wake()
-    shares = shared_tasks([1.0] * len(names) if work is None else work)
+    shares = shared_tasks([1.0] * len(names) if work is None else work, max(_MANY, 4 * threads))
     # Any: its futures are a narrower type than with_options names.
     runner: Any = ThreadPoolTaskRunner(max_workers=threads)
     run = _all.with_options(name=verb, flow_run_name=f"{verb} {what}", task_runner=runner)
@@ -103,16 +111,16 @@ def run_tasks(
     server = ensure_prefect_server()
     temporary = {} if server is None else {PREFECT_API_URL: server.url, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
     with temporary_settings(temporary):
-        return run([_name(names, share) for share in shares], shares, _Pieces(carry_out))
+        return run([_name(names, share) for share in shares], shares, _Pieces(carry_out, stop))
 
 
-def shared_tasks(work: Sequence[float]) -> list[range]:
-    """Return the positions of each task's pieces, given how long each takes."""
-    most = sum(work) / _MANY
+def shared_tasks(work: Sequence[float], many: int = _MANY) -> list[range]:
+    """Return the positions of each task's pieces, given how long each takes, and from how many tasks on they share."""
+    most = sum(work) / many
     shares: list[range] = []
     start, held = 0, 0.0
     for position, each in enumerate(work):
-        if position > start and (len(work) <= _MANY or held + each > most * (1 + 1e-9)):
+        if position > start and (len(work) <= many or held + each > most * (1 + 1e-9)):
             shares.append(range(start, position))
             start, held = position, 0.0
         held += each

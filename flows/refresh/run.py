@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from flows.commits.erased_meanwhile import carry_out
 from flows.commits.publication import publish_landed
 from flows.engine.progress import progress_bar, say
+from flows.engine.runners.address import LOCAL, Runner
+from flows.engine.runners.cluster import Cluster, pieces_at_once
+from flows.engine.runners.opened import opened_cluster
 from flows.extract.batch import Receipt
 from flows.extract.planned import PlannedExtraction, sources_of
 from flows.imaging.sources import file_of_source
@@ -18,12 +21,13 @@ from flows.keep.compact import compact_scattered
 from flows.privacy.places import folder_of_study, refuse_unplaced
 from flows.privacy.reasons import plain_reason
 from flows.refresh.failure_counts import failure_counts
+from flows.refresh.failure_rows import failure_rows
 from flows.refresh.feature_sets import BoundFeatureSet, bound_feature_sets, requested_feature_sets
 from flows.refresh.plan import RefreshPlan, refresh_plan, staging_folder
 from flows.refresh.report import FeatureSetReport
 from flows.refresh.set_descriptions import update_descriptions
 from schemas.features.sets import FeatureSetRef
-from schemas.keys import MaskKey, phase_context
+from schemas.keys import MaskKey
 from schemas.settings import Engine
 from schemas.study.file import Study
 from schemas.study.intended_use import modality_warnings
@@ -51,6 +55,7 @@ def refresh(
     dry_run: bool = False,
     retry_failed: bool = False,
     engine: Engine = "fast",
+    runner: Runner = LOCAL,
 ) -> list[FeatureSetReport]:
     """Compute a study's missing extractions and return what was done for each feature set.
 
@@ -67,18 +72,36 @@ def refresh(
     feature_set : str, optional
         Only this one of the study's feature sets.
     workers : int, optional
-        Worker processes; as many as the machine has cores where absent.
+        Worker processes; as many as the machine has cores where absent. Of a cluster, how many patients it is given at
+        once; two for each place of its workers where absent.
     dry_run : bool
         Plan and count, compute nothing.
     retry_failed : bool
         Compute again what failed before on the same image and mask.
     engine : {'fast', 'pyradiomics'}
         What calculates features: the values are the same.
+    runner : Runner
+        Where images are read and features calculated. Networks' embeddings are computed on this machine.
+
+    Raises
+    ------
+    NotFoundError
+        When the cluster does not answer or has no worker.
+    ContractError
+        When one of its workers would compute with another installation.
     """
 
     def work(basis: Basis) -> list[FeatureSetReport]:
         return _refresh(
-            store, study, feature_set, workers, basis, dry_run=dry_run, retry_failed=retry_failed, engine=engine
+            store,
+            study,
+            feature_set,
+            workers,
+            basis,
+            dry_run=dry_run,
+            retry_failed=retry_failed,
+            engine=engine,
+            runner=runner,
         )
 
     return carry_out(store, work)
@@ -94,6 +117,7 @@ def _refresh(
     dry_run: bool,
     retry_failed: bool,
     engine: Engine,
+    runner: Runner,
 ) -> list[FeatureSetReport]:
     snapshot = Snapshot(store)
     asked = stored_study(snapshot, study)
@@ -112,12 +136,13 @@ def _refresh(
         refuse_unplaced(store, asked.id, [file for each in plan.missing for file in sources_of(each)])
         discard_staged(staging_folder(store, plan.bound), plan.leftovers)
         discard_unfinished(staging_folder(store, plan.bound))
-    reports = [
-        _report(plan, asked.id, [], None)
-        if plan.is_current
-        else _carry_out_plan(store, asked, plan, workers or os.cpu_count() or 1, basis, engine)
-        for plan in plans
-    ]
+    # With nothing to compute, a cluster is not even asked.
+    with opened_cluster(runner if any(plan.missing for plan in plans) else LOCAL) as cluster:
+        means = _Means(pieces_at_once(cluster, workers) if cluster else workers or os.cpu_count() or 1, engine, cluster)
+        reports = [
+            _report(plan, asked.id, [], None) if plan.is_current else _carry_out_plan(store, asked, plan, means, basis)
+            for plan in plans
+        ]
     reports += _of_networks(store, asked, networks, dry_run=False, retry_failed=retry_failed)
     update_descriptions(store, asked, [plan.bound for plan in plans if plan.is_current])
     compact_scattered(store, [each.feature_set for each in reports if each.commit_id is not None])
@@ -148,13 +173,23 @@ def _of_networks(
     return [refresh_network_set(store, study, ref, dry_run=dry_run, retry_failed=retry_failed) for ref in networks]
 
 
-def _carry_out_plan(
-    store: Store, asked: Study, plan: RefreshPlan, workers: int, basis: Basis, engine: Engine
-) -> FeatureSetReport:
+@dataclass(frozen=True)
+class _Means:
+    """What computes: no part of what is computed."""
+
+    workers: int
+    engine: Engine
+    cluster: Cluster | None
+
+    def recorded(self) -> Row:
+        """Return what the run's record says of it; of a cluster, how many places its workers have at the start."""
+        of_runner = {"runner": str(self.cluster.runner), "slots": self.cluster.slots()} if self.cluster else {}
+        return {"workers": self.workers, "engine": self.engine, "runner": str(LOCAL)} | of_runner
+
+
+def _carry_out_plan(store: Store, asked: Study, plan: RefreshPlan, means: _Means, basis: Basis) -> FeatureSetReport:
     study, bound, staging = asked.id, plan.bound, staging_folder(store, plan.bound)
-    with record_run(
-        store, "refresh", study, {"feature_set": bound.feature_set, "workers": workers, "engine": engine}
-    ) as run:
+    with record_run(store, "refresh", study, {"feature_set": bound.feature_set} | means.recorded()) as run:
         if plan.staged:
             say(f"{bound.feature_set}: {len(plan.staged)} extractions of an interrupted run are taken over")
         failures: dict[MaskKey, str] = {}
@@ -170,9 +205,10 @@ def _carry_out_plan(
                     staging,
                     study_folder=folder_of_study(Snapshot(store), study),
                     names_files=asked.privacy is None,
-                    workers=workers,
-                    engine=engine,
+                    workers=means.workers,
+                    engine=means.engine,
                     advance=advance,
+                    cluster=means.cluster,
                 )
             failures = {r.planned.key: _reason(asked, r) for r in receipts if r.failure is not None}
         staged = [each.extraction_id for each in (*plan.staged, *plan.missing) if each.key not in failures]
@@ -230,44 +266,7 @@ def _put(
     current = (*plan.unchanged, *plan.reused, *finished)
     commit.put("study_extractions", [own | {"extraction_id": each.extraction_id} for each in current], replacing=own)
     scope = own | {"stage": "refresh"}
-    commit.put("failures", _failure_rows(store, scope, plan, finished, unavailable, failures), replacing=scope)
-
-
-def _failure_rows(
-    store: Store,
-    scope: Row,
-    plan: RefreshPlan,
-    finished: Sequence[PlannedExtraction],
-    unavailable: Mapping[str, Mapping[str, str]],
-    failures: dict[MaskKey, str],
-) -> list[Row]:
-    """Return all failures that hold after this run: those of before that still apply, and the new ones."""
-    settled = {each.key for each in (*plan.unchanged, *plan.known_failures)}
-    snapshot = Snapshot(store)
-    rows = [row for row in snapshot.rows("failures", **scope) if MaskKey.of(row) in settled]
-    rows += [scope | key._asdict() | {"feature": "", "reason": reason} for key, reason in failures.items()]
-    reused = (*plan.reused, *finished)
-    # On a standard scale the phase decides the values: another phase's reasons are not this one's.
-    known = _known_reasons(snapshot, plan.bound.feature_set, by_phase=any(each.context_sha256 for each in reused))
-    for each in reused:
-        reasons = unavailable.get(each.extraction_id, known.get((*each.content, each.context_sha256), {}))
-        rows += [
-            scope | each.key._asdict() | {"feature": feature, "reason": reason} for feature, reason in reasons.items()
-        ]
-    return rows
-
-
-def _known_reasons(
-    snapshot: Snapshot, feature_set: str, *, by_phase: bool
-) -> dict[tuple[str, str, str | None], dict[str, str]]:
-    """Return why features have no value, by the content of image and mask, and by the context where that is a phase."""
-    masks = {MaskKey.of(row): (row["image_sha256"], row["mask_sha256"]) for row in snapshot.rows("masks")}
-    found: dict[tuple[str, str, str | None], dict[str, str]] = {}
-    for row in snapshot.rows("failures", stage="refresh", feature_set=feature_set):
-        if row["feature"] and MaskKey.of(row) in masks:
-            context = phase_context(row["phase"]) if by_phase else None
-            found.setdefault((*masks[MaskKey.of(row)], context), {})[row["feature"]] = row["reason"]
-    return found
+    commit.put("failures", failure_rows(store, scope, plan, finished, unavailable, failures), replacing=scope)
 
 
 def _report(plan: RefreshPlan, study: str, failures: Sequence[MaskKey], commit_id: int | None) -> FeatureSetReport:

@@ -18,6 +18,7 @@ __all__ = [
     "discard_staged",
     "discard_unfinished",
     "stage",
+    "stage_content",
     "staged_as",
     "staged_ids",
     "staged_record",
@@ -58,13 +59,18 @@ StagedRecord = TypeVar("StagedRecord")
 
 def stage(folder: Path, record: Staged) -> Path:
     """Write a record and return its file; the file is whole or it is not there."""
-    folder.mkdir(parents=True, exist_ok=True)
-    file = folder / f"{record.extraction_id}.json"
-    partial = file.with_suffix(f".{os.getpid()}.partial")
     # Python writes the shortest text that reads back to the same float: nothing is lost.
+    return stage_content(folder, record.extraction_id, json.dumps(vars(record), allow_nan=False).encode())
+
+
+def stage_content(folder: Path, extraction_id: str, content: bytes) -> Path:
+    """Write a record that another machine has staged, as its file has it there, and return the file as `stage` does."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / f"{extraction_id}.json"
+    partial = file.with_suffix(f".{os.getpid()}.partial")
     with _held(folder, fcntl.LOCK_SH):
-        with partial.open("w") as stream:
-            stream.write(json.dumps(vars(record), allow_nan=False))
+        with partial.open("wb") as stream:
+            stream.write(content)
             # A name that outlives a power cut must not be that of an empty file.
             stream.flush()
             os.fsync(stream.fileno())

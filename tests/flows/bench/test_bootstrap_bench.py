@@ -67,7 +67,7 @@ def test_models_flatter_themselves(benched):
     (run,) = rows_of(Store(benched), "from runs where flow = 'bench' and parameters::varchar like '%bootstrap%'")
     parameters = json.loads(run["parameters"])
     assert {"suite": "bootstrap", "resamples": RESAMPLES}.items() <= parameters.items()
-    assert json.loads(run["summary"]) == {"models": 2, "fits": RESAMPLES + 1, "changed": True}
+    assert json.loads(run["summary"]) == {"models": 2, "fits": RESAMPLES + 1, "changed": True, "runner": "local"}
     assert not (benched / "staging" / "bench-s").exists()
 
 

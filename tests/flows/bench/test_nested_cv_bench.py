@@ -69,7 +69,7 @@ def test_the_honest_suite_writes_its_tables(benched):
     parameters = json.loads(run["parameters"])
     assert run["status"] == "done"
     assert {"suite": "nested-cv", "repeats": 1, "folds": 5}.items() <= parameters.items()
-    assert json.loads(run["summary"]) == {"models": 4, "fits": 5, "changed": True}
+    assert json.loads(run["summary"]) == {"models": 4, "fits": 5, "changed": True, "runner": "local"}
     kinds = Counter(row["kind"] for row in tables(benched)["comparisons"])
     assert kinds == {"paired": 6, "subgroup": 4}
     within = {(row["model"], row["level"]): row["n"] for row in tables(benched)["subgroups"]}

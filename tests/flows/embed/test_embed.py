@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,11 @@ from sklearn.model_selection import cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from flows.bench.remote_fit import RemoteFit, fit_on_worker
 from flows.bench.run import bench
 from flows.embed.run import embed
+from flows.engine.pool import one_thread_each
+from flows.engine.runners.environment import environment
 from flows.train.run import train
 from schemas.errors import ContractError
 from schemas.features.region_settings import RegionSettings, RegistrationSettings
@@ -25,9 +29,13 @@ from store.analyst.export import export_snapshot
 from store.analyst.query import answer
 from store.commits.commit import commit_to
 from store.history.snapshot import Snapshot
+from store.history.studies import stored_study
 from store.home import Store
 from store.kinds.every import EMBEDDING, kind_of
 from store.verification.verify import store_verification
+from zoo.benchmark.cross_validation import plan_cross_validation, split_labels
+from zoo.benchmark.fold_fits import fitted_task
+from zoo.benchmark.folds import repeated_folds
 from zoo.benchmark.holdout import judged_model
 from zoo.evaluation.auc import auc
 from zoo.models.prediction import predictions
@@ -210,3 +218,23 @@ def test_embeddings_and_regions_are_exported(embedded: Store, tmp_path: Path, st
             asked += f" where feature_set = '{feature_set}'"
         (expected,) = answer(snapshot, asked).to_pylist()
         assert exported[sql_name(feature_set)].rows == expected["rows"] > 0
+
+
+def test_a_worker_of_a_cluster_trains_the_same_network(noise: Store) -> None:
+    """A fold's embeddings and probabilities by a limited child of a worker are those of a process here, bit for bit."""
+    snapshot = Snapshot(noise)
+    study = stored_study(snapshot, None)
+    labels = split_labels(snapshot, study, "fixed")
+    plan = plan_cross_validation(
+        snapshot,
+        study,
+        ["dl_resnet10"],
+        labels={"fixed": labels},
+        folds={"fixed": repeated_folds(labels, repeats=1, folds=2, seed=0)},
+        with_thresholds=False,
+        embeds=True,
+    )
+    task = plan.tasks[0]
+    with one_thread_each():
+        expected = json.dumps(fitted_task(task))
+    assert fit_on_worker(RemoteFit(task, environment())).result == expected
