@@ -30,7 +30,7 @@ from schemas.study.intended_use import modality_warnings
 from store.analyst.publish import is_published
 from store.commits.commit import Commit, commit_to
 from store.commits.writer import lacking
-from store.history.basis import Basis
+from store.history.basis import Basis, basis_of
 from store.history.runs import record_run
 from store.history.snapshot import Snapshot
 from store.history.studies import stored_study
@@ -81,7 +81,8 @@ def refresh(
             store, study, feature_set, workers, basis, dry_run=dry_run, retry_failed=retry_failed, engine=engine
         )
 
-    return carry_out(store, work)
+    # A plan writes nothing, and so leaves nothing of who is erased meanwhile.
+    return work(basis_of(store)) if dry_run else carry_out(store, work)
 
 
 def _refresh(
