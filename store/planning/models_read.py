@@ -50,7 +50,7 @@ def hashes_read(snapshot: Snapshot, models: Iterable[Row], datasets: Iterable[Ro
     """
     given = {"models": _table("models", models), "datasets": _table("datasets", datasets)}
     return {
-        (row["study"], row["model"], row["version"]): json.loads(row["read_now"]) for row in _answer(snapshot, given)
+        (row["study"], row["model"], row["version"]): json.loads(row["hashes"]) for row in _answer(snapshot, given)
     }
 
 
