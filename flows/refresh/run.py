@@ -34,7 +34,7 @@ from schemas.study.intended_use import modality_warnings
 from store.analyst.publish import is_published
 from store.commits.commit import Commit, commit_to
 from store.commits.writer import lacking
-from store.history.basis import Basis
+from store.history.basis import Basis, basis_of
 from store.history.runs import record_run
 from store.history.snapshot import Snapshot
 from store.history.studies import stored_study
@@ -104,7 +104,8 @@ def refresh(
             runner=runner,
         )
 
-    return carry_out(store, work)
+    # A plan writes nothing, and so leaves nothing of who is erased meanwhile.
+    return work(basis_of(store)) if dry_run else carry_out(store, work)
 
 
 def _refresh(

@@ -49,9 +49,7 @@ def hashes_read(snapshot: Snapshot, models: Iterable[Row], datasets: Iterable[Ro
         The rows of ``datasets`` that these name.
     """
     given = {"models": _table("models", models), "datasets": _table("datasets", datasets)}
-    return {
-        (row["study"], row["model"], row["version"]): json.loads(row["read_now"]) for row in _answer(snapshot, given)
-    }
+    return {(row["study"], row["model"], row["version"]): json.loads(row["hashes"]) for row in _answer(snapshot, given)}
 
 
 def model_states(snapshot: Snapshot) -> list[ModelState]:

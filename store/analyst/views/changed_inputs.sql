@@ -5,11 +5,11 @@
 -- @version version of the model
 -- @is_stale whether a part, or a library, differs: radzoo train then looks, and fits it again where its table differs; NULL where training has not written down yet what it read, which radzoo train does
 -- @because what differs: patients (of the split, with labels), clinical (values at the reference date), features (extractions of features and regions), settings (of the study file), libraries
--- @read_now hash of each part as the store has it, JSON
+-- @hashes hash of each part as the store has it, JSON
 -- reads clinical_at_reference
 with trained as (
     select
-        m.study, m.model, m.version, m.versions, m.summary -> 'read' as read_then, d.sql, d.inputs, d.split,
+        m.study, m.model, m.version, m.versions, m.summary -> 'read' as hashes_then, d.sql, d.inputs, d.split,
         from_json(d.inputs -> 'phases', '["VARCHAR"]') as phases,
         d.inputs ->> 'feature_set' as features_named, d.inputs ->> 'regions' as regions_named,
         d.inputs ->> 'harmonise' as harmonise, d.inputs ->> 'comparator' as comparator,
@@ -155,11 +155,11 @@ other_libraries as (
 ),
 parts as (
     select
-        t.study, t.model, t.version, t.read_then,
+        t.study, t.model, t.version, t.hashes_then,
         json_object(
             'patients', md5(concat_ws(' ', m.patients, p.pseudonyms, case when t.is_weighed then f.hash end)),
             'clinical', coalesce(c.hash, ''), 'features', coalesce(x.hash, ''), 'settings', s.hash
-        ) as read_now,
+        ) as hashes_now,
         o.study is not null as has_other_libraries
     from weighed t
     left join members m on m.study = t.study and m.model = t.model and m.version = t.version
@@ -175,12 +175,12 @@ compared as (
         *,
         [
             part for part in ['patients', 'clinical', 'features', 'settings']
-            if read_then is not null and json_extract_string(read_now, part) is distinct from json_extract_string(read_then, part)
+            if hashes_then is not null and json_extract_string(hashes_now, part) is distinct from json_extract_string(hashes_then, part)
         ] || case when has_other_libraries then ['libraries'] else []::varchar[] end as because
     from parts
 )
 select
-    study, model, version, case when read_then is not null or has_other_libraries then len(because) > 0 end as is_stale,
-    because, read_now::varchar as read_now
+    study, model, version, case when hashes_then is not null or has_other_libraries then len(because) > 0 end as is_stale,
+    because, hashes_now::varchar as hashes
 from compared
 order by study, model, version
