@@ -24,6 +24,8 @@ def serve(
     *,
     refresh: str | None = None,
     bench: str | None = None,
+    monitor: str | None = None,
+    monitor_by: str = "cohort",
     compact: str | None = None,
     report: Path | None = None,
     on_failure: str | None = None,
@@ -45,14 +47,18 @@ def serve(
         When to ingest and refresh, as five cron fields.
     bench
         When to refresh, train what is missing and bench, as five cron fields.
+    monitor
+        When to ask what drifts, as five cron fields.
+    monitor_by
+        Which groups are compared for that, as radzoo monitor --by names them.
     compact
         When to bring the store's files in order, as five cron fields.
     report
         The file of a report that each bench writes again.
     on_failure
-        What is called where a run is broken or has failures that are new: a command, which gets the run's line on its
-        standard input and RADZOO_STUDY, RADZOO_VERB and RADZOO_ENDING, or an address that begins with https://, which
-        gets the same as JSON.
+        What is called where a run is broken, has failures that are new or found drift: a command, which gets the run's
+        line on its standard input and RADZOO_STUDY, RADZOO_VERB and RADZOO_ENDING, or an address that begins with
+        https://, which gets the same as JSON.
     timezone
         The time zone of the cron fields and of the lines, such as Europe/Berlin; this machine's own where not given.
     port
@@ -64,7 +70,7 @@ def serve(
     radzoo serve my-study/study.toml --bench "0 4 * * 1" --timezone Europe/Berlin
     radzoo serve my-study/study.toml --refresh "0 3 * * *" --on-failure "mail -s radzoo admin@example.org"
     """
-    asked = (("refresh", refresh), ("bench", bench), ("compact", compact))
+    asked = (("refresh", refresh), ("bench", bench), ("monitor", monitor), ("compact", compact))
     crons = {verb: cron for verb, cron in asked if cron is not None}
     if not crons:
         raise UsageError("nothing to schedule", hint='radzoo serve STUDY.toml --refresh "0 3 * * *"')
@@ -77,7 +83,7 @@ def serve(
         # Imported here: Prefect reads its settings when it is loaded.
         from flows.serve.schedules import ServedStudy, scheduled_flows, serve_until_stopped
 
-        served = ServedStudy(study_file, study.id, context.store, zone.key, hook, report)
+        served = ServedStudy(study_file, study.id, context.store, zone.key, hook, report, monitor_by)
         scheduled = scheduled_flows(served, crons)
         with running(api):
             for verb, cron in crons.items():

@@ -15,9 +15,9 @@ __all__ = ["Compared", "DriftReport", "DriftRules"]
 class DriftRules:
     """What is called drift."""
 
-    alpha: float
+    alpha: float = 0.01
     """The chance of any finding where nothing drifts."""
-    least_psi: float
+    least_psi: float = 0.2
     """The population stability index that a feature has at least."""
 
 

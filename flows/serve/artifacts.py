@@ -1,4 +1,4 @@
-"""What Prefect's own pages show of a scheduled run besides its state: counts, flags of quality, the leaderboard.
+"""What Prefect's own pages show of a scheduled run besides its state: counts, flags of quality, the leaderboard, drift.
 
 Counts and figures over patients alone: who reads them there need not be allowed to read the store.
 """
@@ -22,6 +22,7 @@ __all__ = ["publish_artifacts"]
 
 _OF_VERB = {"refresh": ("quality",), "bench": ("quality", "leaderboard")}
 _DESCRIPTIONS = {
+    "drift": "What was compared and what was found (docs/monitoring.md).",
     "quality": "Masks with something to look at (view `quality`); none where the table is empty.",
     "leaderboard": "Models as they were judged, on out-of-fold, training and held-out patients. Research software.",
 }
@@ -30,8 +31,8 @@ _DESCRIPTIONS = {
 def publish_artifacts(store: Path, outcome: RunOutcome) -> str | None:
     """Create the artifacts of a run that did its work; return why they could not be made, None where they were.
 
-    Called within the run's flow. They are named ``STUDY-VERB``, ``STUDY-quality`` and ``STUDY-leaderboard``, and each
-    run adds a version to them.
+    Called within the run's flow. They are named ``STUDY-VERB``, ``STUDY-quality``, ``STUDY-leaderboard`` and
+    ``STUDY-drift``, and each run adds a version to them.
 
     Parameters
     ----------
@@ -45,6 +46,8 @@ def publish_artifacts(store: Path, outcome: RunOutcome) -> str | None:
     verb, study = outcome.verb, outcome.study
     try:
         _create(f"{study}-{verb}", [{"ending": outcome.ending, **outcome.counts}], outcome.line)
+        for name, rows in outcome.tables.items():
+            _create(f"{study}-{name}", rows, _DESCRIPTIONS[name])
         opened = Store(store)
         try:
             with snapshot_connection(Snapshot(opened)) as connection:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Literal, TextIO
+from typing import Any, Literal, TextIO
 from zoneinfo import ZoneInfo
 
 from flows.faults import fault_of, is_interruption, without_line_breaks
@@ -25,7 +25,9 @@ __all__ = ["Ending", "RunOutcome", "WorkDone", "dated", "log_file", "run_on_sche
 
 _LOG_BYTES = 1_000_000
 
-Ending = Literal["complete", "known failures", "new failures", "broken"]
+Ending = Literal["complete", "drift", "known failures", "new failures", "broken"]
+Tables = Mapping[str, list[dict[str, Any]]]
+"""Rows of counts and sentences, by what they are of."""
 
 
 @dataclass(frozen=True)
@@ -35,9 +37,11 @@ class WorkDone:
     study: str
     feature_sets: tuple[str, ...]
     counts: Mapping[str, int] = field(default_factory=dict)
-    """Extractions computed, reused and unchanged; models judged and trained."""
+    """Extractions computed, reused and unchanged; models judged and trained; findings of drift."""
     commit_id: int | None = None
     """The newest commit that the run made; None where nothing changed."""
+    tables: Tables = field(default_factory=dict)
+    """What the work itself has to show, besides what the store answers."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,7 @@ class RunOutcome:
     """What was done, ``failed`` in all and ``new_failures`` among them; empty where the run is broken."""
     line: str
     """The line that was written, with its date."""
+    tables: Tables = field(default_factory=dict)
 
 
 def run_on_schedule(verb: str, study: str, store: Path, zone: ZoneInfo, work: Callable[[], WorkDone]) -> RunOutcome:
@@ -109,14 +114,14 @@ def run_on_schedule(verb: str, study: str, store: Path, zone: ZoneInfo, work: Ca
         of_study, ending, message = done.study, _ending(counts), _counts_text(counts, done.commit_id)
     told = f"broken: {message}" if ending == "broken" else message
     line = f"{dated(zone)} {verb} {of_study}: {told}; {seconds:.0f} s"
-    outcome = RunOutcome(verb, of_study, ending, message, counts, line)
+    outcome = RunOutcome(verb, of_study, ending, message, counts, line, {} if done is None else done.tables)
     write_line(outcome.line, log)
     return outcome
 
 
 def _ending(counts: Mapping[str, int]) -> Ending:
     if not counts["failed"]:
-        return "complete"
+        return "drift" if counts.get("findings") else "complete"
     return "new failures" if counts["new_failures"] else "known failures"
 
 
@@ -142,7 +147,7 @@ def _failures(snapshot: Snapshot | None, done: WorkDone) -> frozenset[tuple[str,
 
 
 def _counts_text(counts: Mapping[str, int], commit_id: int | None) -> str:
-    named = ("models", "trained", "merged", "removed", "computed", "reused")
+    named = ("findings", "tests", "models", "trained", "merged", "removed", "computed", "reused")
     parts = [f"{name} {counts[name]}" for name in named if name in counts]
     parts.append(f"failed {counts['failed']}{_known_text(counts['failed'], counts['new_failures'])}")
     if "unchanged" in counts:

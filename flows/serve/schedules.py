@@ -18,6 +18,9 @@ from flows.bench.run import bench
 from flows.engine.workflow import Cron, EntrypointType, Flow, Runner, Schedule, State, StateType, flow, get_client
 from flows.ingest.run import ingest
 from flows.keep.compact import compact
+from flows.monitor.report import DriftRules
+from flows.monitor.run import monitor
+from flows.monitor.words import comparison_text, comparison_title
 from flows.refresh.report import FeatureSetReport
 from flows.refresh.run import refresh
 from flows.report.page import write_report
@@ -26,6 +29,7 @@ from flows.serve.failure_hook import call_failure_hook
 from flows.serve.scheduled_run import Ending, RunOutcome, WorkDone, dated, log_file, run_on_schedule, write_line
 from flows.serve.time_zone import named_time_zone
 from schemas.errors import UsageError
+from schemas.foreign_text import one_line
 from store.home import Store
 
 __all__ = [
@@ -42,6 +46,7 @@ _PATIENCE_S = 10.0
 # What Prefect shows of a run. Rows that fail are data: only a run that could not do its work has failed.
 _STATES: dict[Ending, tuple[StateType, str]] = {
     "complete": (StateType.COMPLETED, "Completed"),
+    "drift": (StateType.COMPLETED, "Completed with drift"),
     "known failures": (StateType.COMPLETED, "Completed with known failures"),
     "new failures": (StateType.COMPLETED, "Completed with new failures"),
     "broken": (StateType.FAILED, "Broken"),
@@ -61,9 +66,11 @@ class ServedStudy:
     timezone: str | None = None
     """The IANA name of the time zone of cron texts and lines; this machine's own where absent."""
     on_failure: str | None = None
-    """What is called where a run is broken or has new failures: a command, or an address."""
+    """What is called where a run is broken, has new failures or found drift: a command, or an address."""
     report: Path | None = None
     """The file of the report that a bench writes."""
+    monitor_by: str = "cohort"
+    """Which groups are compared for drift."""
 
 
 @dataclass(frozen=True)
@@ -83,11 +90,11 @@ class ScheduledFlow:
 
 
 def study_flow(verb: str, served: ServedStudy) -> Flow[[], State[Any]]:
-    """Return the flow of a verb: ``refresh``, ``bench`` or ``compact``.
+    """Return the flow of a verb: ``refresh``, ``bench``, ``monitor`` or ``compact``.
 
     Refresh ingests the study file and computes what its study lacks; bench does that, trains what is missing, judges
-    the models and writes the report where one is asked for; compact brings the store's files in order. A flow takes no
-    parameter, and its state says how a run ended; a fault of the study is no exception.
+    the models and writes the report where one is asked for; monitor asks what drifts; compact brings the store's files
+    in order. A flow takes no parameter, and its state says how a run ended; a fault of the study is no exception.
     """
 
     @flow(name=f"{verb}-study", persist_result=False)
@@ -128,6 +135,20 @@ def _benched(served: ServedStudy) -> WorkDone:
     )
 
 
+def _monitored(served: ServedStudy) -> WorkDone:
+    found = monitor(Store(served.store), served.study, by=served.monitor_by, rules=DriftRules())
+    rows = [
+        {
+            "compared": comparison_title(each),
+            "found": comparison_text(each, found),
+            "drifts": one_line(", ".join(each.findings)),
+        }
+        for each in found.compared
+    ]
+    counts = {"findings": len(found.findings), "tests": found.tests}
+    return WorkDone(found.study, (), counts, tables={"drift": rows})
+
+
 def _compacted(served: ServedStudy) -> WorkDone:
     found = compact(Store(served.store))
     counts = {"merged": sum(each.files_before - each.files_after for each in found.feature_sets)}
@@ -137,6 +158,7 @@ def _compacted(served: ServedStudy) -> WorkDone:
 _WORK: dict[str, Callable[[ServedStudy], WorkDone]] = {
     "refresh": _refreshed,
     "bench": _benched,
+    "monitor": _monitored,
     "compact": _compacted,
 }
 

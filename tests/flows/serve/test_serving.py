@@ -2,11 +2,12 @@
 
 import json
 import re
+from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 import pytest
 import SimpleITK as sitk
-from builders.cohorts import write_published_study
+from builders.cohorts import tried_study, write_published_study
 
 from flows.engine.workflow import get_client
 from flows.serve.scheduled_run import WorkDone, log_file, run_on_schedule
@@ -207,6 +208,29 @@ def test_a_scheduled_bench_judges_the_studys_models(tmp_path, tiny_images, prefe
     assert again.message.startswith("models 1, trained 0, computed 0, ")
     assert again.message.endswith("; no commit")
     assert len(capsys.readouterr().err.splitlines()) == 2
+
+
+def test_a_scheduled_look_for_drift_says_what_it_compared(tmp_path, prefect_server, capsys):
+    """Groups of which one alone has the outcome are drift, which state and hook are told; cohorts alike are none."""
+    study, told = tried_study(tmp_path), tmp_path / "told"
+    table = study.folder / "patients.csv"
+    lines = [line.rsplit(",", 1)[0] for line in table.read_text().splitlines()]
+    sexes = ["sex", *("male" if line.split(",")[1] == "1" else "female" for line in lines[1:])]
+    table.write_text("".join(f"{line},{sex}\n" for line, sex in zip(lines, sexes, strict=True)))
+    study.ingest()
+    study.refresh_without_prefect()
+    served = ServedStudy(study.file, "tried", study.store_root, "UTC", f"cat >> {told}")
+    cohorts = study_flow("monitor", served)(return_state=True)
+    assert cohorts.name == "Completed"
+    assert re.fullmatch(r"findings 0, tests \d, failed 0; no commit", cohorts.message)
+    assert not told.exists()
+    assert [row["compared"] for row in shown("tried-drift")] == [
+        f"{what}, validation (20 patients) against training (40 patients)" for what in ("features", "outcome")
+    ]
+    by_sex = study_flow("monitor", replace(served, monitor_by="sex"))(return_state=True)
+    assert (by_sex.name, by_sex.is_completed()) == ("Completed with drift", True)
+    assert re.search(r" UTC monitor tried: findings [1-9]", told.read_text())
+    assert any(row["drifts"] for row in shown("tried-drift"))
 
 
 def test_a_scheduled_compaction_leaves_the_content_as_it_was(small_study, prefect_server, capsys):
