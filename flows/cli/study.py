@@ -274,7 +274,8 @@ def _ingest_text(report: IngestReport, *, dry_run: bool) -> str:
     for each in report.imported:
         lines.append(
             f"{each.feature_set}: {each.features} features in {', '.join(each.phases) or 'no phase'}; rows: "
-            f"{each.added} added, {each.superseded} superseded, {each.removed} removed, {each.unchanged} unchanged"
+            f"{each.added} {'to be ' if dry_run else ''}added, {each.superseded} superseded, {each.removed} removed, "
+            f"{each.unchanged} unchanged"
         )
         lines += [
             f"{each.feature_set}: study '{other}' reads this table too, and what was superseded is so there: ingest it "
@@ -282,9 +283,7 @@ def _ingest_text(report: IngestReport, *, dry_run: bool) -> str:
             for other in each.corrected_in
         ]
         review = report.columns[each.feature_set.partition("@")[0]]
-        lines += column_lines(each.feature_set, review, in_full=False)
-    if dry_run:
-        lines += [line for name, each in report.columns.items() for line in column_lines(name, each, in_full=True)]
+        lines += column_lines(each.feature_set, review, in_full=dry_run)
     lines += [f"note: {note}" for note in report.notes]
     lines += [f"warning: {warning}" for warning in report.warnings]
     if report.plan is not None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copyreg
 import faulthandler
 import importlib
+import io
 import json
 import logging
 import math
@@ -132,10 +134,21 @@ def _outcome(value: Any, is_stream: bool) -> Iterator[tuple[str, Any]]:
 
 
 def _pickled(error: Exception) -> bytes | None:
+    """Return an error as a pickle names it by itself, None where it cannot be one.
+
+    Other libraries (dask's tblib) have errors pickled by functions of theirs, for the whole process: nobody here trusts
+    these.
+    """
+    body = io.BytesIO()
+    pickler = pickle.Pickler(body)
+    pickler.dispatch_table = {
+        kind: reduced for kind, reduced in copyreg.dispatch_table.items() if not issubclass(kind, BaseException)
+    }
     try:
-        return pickle.dumps(error)
+        pickler.dump(error)
     except Exception:
         return None
+    return body.getvalue()
 
 
 def _limit_time(seconds: float) -> None:

@@ -192,7 +192,7 @@ def test_a_dry_run_counts_and_a_selected_set_is_the_only_one(small_study, capsys
     refresh(small_study.store, "small", feature_set="crops", workers=1)
     where = ["--store", str(small_study.store_root), "--json", "refresh", "--feature-set", "foreign"]
     assert exit_code([*where, "--dry-run"]) == 0
-    (line,) = json.loads(capsys.readouterr().out)
+    (line,) = json.loads(capsys.readouterr().out)["feature_sets"]
     assert (line["feature_set"], line["computed"]) == ("foreign@1", 8)
     assert small_study.sql("from embeddings") == []
     assert exit_code(where) == 0

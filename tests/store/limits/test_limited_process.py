@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copyreg
 import os
 import pickle
 import signal
@@ -161,6 +162,13 @@ def test_an_error_of_the_program_comes_back_as_itself(child: LimitedProcess) -> 
         child.call(refuse)
     assert (caught.value.where, caught.value.hint) == ("table.csv:3", "radzoo ingest study.toml")
     assert child.call(process_id) == before
+
+
+def test_an_error_comes_back_as_itself_whatever_pickles_errors_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A library may have all errors of the process pickled by a function of its own, as dask's tblib does."""
+    monkeypatch.setitem(copyreg.dispatch_table, ContractError, lambda error: (Fraction, (1, 2)))
+    with LimitedProcess(LIMITS, by_fork=True) as process, pytest.raises(ContractError, match="no such column"):
+        process.call(refuse)
 
 
 def test_an_error_of_an_unknown_class_comes_back_by_its_name_alone(child: LimitedProcess) -> None:
