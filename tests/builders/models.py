@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from flows.train.read_by_models import read_by_models, with_read
@@ -19,7 +20,8 @@ def train(store: Store, study: Study, *models: str) -> list[dict[str, Any]]:
     names = models or tuple(study.models)
     snapshot = Snapshot(store)
     plans = plan_trainings(snapshot, study, names)
-    read = read_by_models(snapshot, study.id, plans)
+    # A model that is there is fitted too, as its next version.
+    read = read_by_models(snapshot, study.id, [replace(plan, current_version=None) for plan in plans])
     trained = [fit_and_save_model(store, study, plan, "2026-01-01T00:00:00+00:00") for plan in plans]
     with commit_to(store, f"train {', '.join(names)}") as commit:
         commit.put("datasets", [vars(each.dataset) for each in trained])
