@@ -143,7 +143,7 @@ def test_dates_of_parquet_are_no_features(tmp_path, monkeypatch, capsys):
         "--dry-run",
     ]
     assert exit_code(command) == 0
-    assert "d: left out as a date or a time: mri" in capsys.readouterr().out
+    assert "d@1: left out as a date or a time: mri" in capsys.readouterr().out
 
 
 NUMBERED = {
