@@ -21,6 +21,8 @@ from store.home import Store
 __all__ = ["publish_artifacts"]
 
 _OF_VERB = {"refresh": ("quality",), "bench": ("quality", "leaderboard")}
+_ASKED_BY = {"quality": "report", "leaderboard": "serve"}
+"""The package whose question it is: of flags there is one definition, whoever asks."""
 _DESCRIPTIONS = {
     "drift": "What was compared and what was found (docs/monitoring.md).",
     "quality": "Masks with something to look at (view `quality`); none where the table is empty.",
@@ -51,15 +53,20 @@ def publish_artifacts(store: Path, outcome: RunOutcome) -> str | None:
         opened = Store(store)
         try:
             with snapshot_connection(Snapshot(opened)) as connection:
-                questions = Questions(connection, "serve", study=study)
                 for name in _OF_VERB.get(verb, ()):
-                    _create(f"{study}-{name}", questions.ask(name).rows, _DESCRIPTIONS[name])
+                    rows = Questions(connection, _ASKED_BY[name], study=study).ask(name).rows
+                    _create(f"{study}-{name}", [_without_patients(row) for row in rows], _DESCRIPTIONS[name])
         finally:
             opened.engine.dispose()
     except Exception as error:
         # The run's work is done and kept, whatever becomes of what is shown of it.
         return one_line(f"Prefect keeps no artifacts of this run: {error or type(error).__name__}")
     return None
+
+
+def _without_patients(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row without the column that names whose masks it counts."""
+    return {name: value for name, value in row.items() if name != "where"}
 
 
 def _create(key: str, rows: Sequence[dict[str, Any]], description: str) -> None:

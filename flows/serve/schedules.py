@@ -18,7 +18,7 @@ from flows.bench.run import bench
 from flows.engine.workflow import Cron, EntrypointType, Flow, Runner, Schedule, State, StateType, flow, get_client
 from flows.ingest.run import ingest
 from flows.keep.compact import compact
-from flows.monitor.report import DriftRules
+from flows.monitor.rules import DriftRules
 from flows.monitor.run import monitor
 from flows.monitor.words import comparison_text, comparison_title
 from flows.refresh.report import FeatureSetReport
