@@ -77,7 +77,7 @@ def ensure_prefect_server() -> TemporaryServer | None:
         return None
     if _server is None or _server.process.poll() is not None:
         _server = _started()
-        refuse_unreachable_server(_server.url)
+    refuse_unreachable_server(_server.url)
     return _server
 
 
