@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +39,7 @@ def run_fits(
 
         networks = any(recipe.model in planned.networks for task in missing for recipe in task.recipes)
         with opened_cluster(runner) as cluster, progress_bar(what, len(missing), "fits") as advance:
-            workers = pieces_at_once(cluster, workers) if cluster else workers or os.cpu_count() or 1
+            workers = pieces_at_once(cluster, workers)
             fit_folds(what, missing, staging, workers=workers, networks=networks, advance=advance, cluster=cluster)
     return {task.key: staged_unit(staging, task.key) for task in planned.tasks}
 

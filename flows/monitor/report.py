@@ -4,21 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from flows.monitor.rules import DriftRules
 from zoo.drift.features import FeatureDrift, FeaturesDrift
 from zoo.drift.labels import CalibrationDrift, OutcomeDrift
 from zoo.drift.scores import ScoreDrift
 
-__all__ = ["Compared", "DriftReport", "DriftRules"]
-
-
-@dataclass(frozen=True)
-class DriftRules:
-    """What is called drift."""
-
-    alpha: float = 0.01
-    """The chance of any finding where nothing drifts."""
-    least_psi: float = 0.2
-    """The population stability index that a feature has at least."""
+__all__ = ["Compared", "DriftReport"]
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ import numpy as np
 from flows.engine.progress import progress_bar
 from flows.monitor.groups import Comparison, Groups, comparisons, grouped_patients
 from flows.monitor.model import ModelAnswers, answers_for_others, judged_comparisons
-from flows.monitor.report import Compared, DriftReport, DriftRules
+from flows.monitor.report import Compared, DriftReport
+from flows.monitor.rules import DriftRules
 from flows.monitor.values import FeatureValues, feature_values, joined_values, one_row_a_person
 from schemas.errors import NotFoundError
 from schemas.study.file import Study

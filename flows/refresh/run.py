@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -139,7 +138,7 @@ def _refresh(
         discard_unfinished(staging_folder(store, plan.bound))
     # With nothing to compute, a cluster is not even asked.
     with opened_cluster(runner if any(plan.missing for plan in plans) else LOCAL) as cluster:
-        means = _Means(pieces_at_once(cluster, workers) if cluster else workers or os.cpu_count() or 1, engine, cluster)
+        means = _Means(pieces_at_once(cluster, workers), engine, cluster)
         reports = [
             _report(plan, asked.id, [], None) if plan.is_current else _carry_out_plan(store, asked, plan, means, basis)
             for plan in plans

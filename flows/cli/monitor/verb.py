@@ -10,6 +10,7 @@ from cyclopts.validators import Number
 
 from flows.cli.answers.files import FileFormat, file_format, refuse_place, write_pieces
 from flows.cli.outcome import CommandResult, Context, counted
+from flows.monitor.rules import DriftRules
 from store.faults import disk_faults
 from store.home import Store
 
@@ -26,8 +27,8 @@ def monitor(
     by: str = "cohort",
     reference: str | None = None,
     split: str | None = None,
-    alpha: Annotated[float, Parameter(validator=Number(gte=0.0001, lt=1))] = 0.01,
-    least_psi: Annotated[float, Parameter(validator=Number(gte=0))] = 0.2,
+    alpha: Annotated[float, Parameter(validator=Number(gte=0.0001, lt=1))] = DriftRules.alpha,
+    least_psi: Annotated[float, Parameter(validator=Number(gte=0))] = DriftRules.least_psi,
     as_of: int | None = None,
     limit: Annotated[int, Parameter(validator=Number(gte=0))] = 10,
     out: Path | None = None,
@@ -80,7 +81,6 @@ def monitor(
     """
     # Imported here: help needs no numerical libraries.
     from flows.cli.monitor.text import drift_pieces, drift_text
-    from flows.monitor.report import DriftRules
     from flows.monitor.run import monitor as monitor_study
 
     form: FileFormat | Literal["html"] = "json"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeVar
 
@@ -45,9 +46,11 @@ class Cluster(Protocol):
         """Let nobody wait any longer: what is under way is given up."""
 
 
-def pieces_at_once(cluster: Cluster, workers: int | None) -> int:
-    """Return how many pieces a cluster is given at once: two for each place that it has, or as many as are named.
+def pieces_at_once(cluster: Cluster | None, workers: int | None) -> int:
+    """Return how many pieces are under way at once: as many as are named, or as many as this machine has cores.
 
-    While one is carried out the next one lies ready.
+    A cluster is given two for each place that it has: while one is carried out the next one lies ready.
     """
+    if cluster is None:
+        return workers or os.cpu_count() or 1
     return min(_MOST_AT_ONCE, workers or 2 * cluster.slots() + 2)

@@ -20,12 +20,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flows.extract.fast.lines import filter_recursively
+from flows.extract.nearby import Box
 
 __all__ = ["laplacian_of_gaussian"]
 
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
-Box = tuple[slice, slice, slice]
 
 _W = (0.6681, 2.0787)
 _L = (-1.3932, -1.3732)

@@ -21,12 +21,12 @@ import pywt
 from numpy.typing import NDArray
 
 from flows.extract.fast.lines import filter_by_two
+from flows.extract.nearby import Box
 
 __all__ = ["wavelet_bands"]
 
 Floats = NDArray[np.float64]
 Array = NDArray[Any]
-Box = tuple[slice, slice, slice]
 _ALL = slice(None)
 
 

@@ -23,7 +23,7 @@
 -- @brier mean squared error of the probability
 -- @calibration_slope slope of the logistic recalibration line
 -- @calibration_intercept calibration in the large: intercept with the slope held at 1
--- @is_stale whether what the model reads has changed since the judged version was trained: radzoo bench judges it anew; NULL where that is not known (view changed_inputs)
+-- @is_stale whether what the model reads has changed since the judged version was trained: radzoo bench judges it again; NULL where that is not known (view changed_inputs)
 -- reads changed_inputs
 with judged as (  -- zz: the square of the 97.5 % quantile of the normal distribution, 1.959963984540054
     select *, n - events as others, 3.841458820694124 as zz from catalogue.leaderboard where suite <> 'bootstrap'

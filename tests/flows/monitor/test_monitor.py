@@ -8,7 +8,7 @@ from builders.store import clinical_rows, rows_of
 from builders.written_cohorts import cohort_with_signal
 from builders.written_store import SHAPE, WrittenStore
 
-from flows.monitor.report import DriftRules
+from flows.monitor.rules import DriftRules
 from flows.monitor.run import monitor
 from schemas.errors import ContractError, NotFoundError
 from schemas.study.text import parsed_study

@@ -12,7 +12,7 @@ from builders.study import SmallStudy
 from html_page import Page
 from openpyxl import load_workbook
 
-from flows.monitor.report import DriftRules
+from flows.monitor.rules import DriftRules
 from flows.monitor.run import monitor
 from flows.monitor.values import feature_values
 from store.history.studies import stored_study
