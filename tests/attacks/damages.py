@@ -12,7 +12,6 @@ import random
 import shutil
 import sqlite3
 import sys
-import tarfile
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
@@ -22,6 +21,7 @@ from typing import Any, Literal
 
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from archives.unpacking import ARCHIVES, unpack
 
 from flows.keep.verification import repair_store, verified_store
 from schemas.errors import RadzooError
@@ -37,8 +37,6 @@ from tests.builders.file_damage import flip, to_folder, to_pipe
 from zoo.benchmark.holdout import judged_model
 from zoo.models.saved import pinned_rows
 from zoo.saving.persist import folder_sha256
-
-ARCHIVE = Path(__file__).parents[1] / "archives" / "format_2.tar.gz"
 
 RepairedBy = Literal["by itself", "from a backup", "not"]
 
@@ -214,8 +212,7 @@ class Range:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        with tarfile.open(ARCHIVE) as archive:
-            archive.extractall(folder / "first", filter="data")
+        unpack(ARCHIVES["format_2"], folder / "first")
         store = Store(folder / "first" / "store")
         publish_snapshot(Snapshot(store))
         back_up_store(store, folder / "backup", folder_hash=folder_sha256)

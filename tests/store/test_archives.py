@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import tarfile
 from contextlib import closing
 from datetime import date
-from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from archives.unpacking import ARCHIVES, unpack
 from sqlalchemy import MetaData, create_engine, make_url, select
 
 from store.address import write_address
@@ -31,8 +30,6 @@ from store.home import Store
 from store.rows.reader import feature_table
 from store.rows.segments import store_segment
 from store.verification.verify import store_verification
-
-ARCHIVES = sorted((Path(__file__).parents[1] / "archives").glob("format_*.tar.gz"))
 
 
 def tables_without(*names):
@@ -62,8 +59,12 @@ FORMATS = {
 }
 
 
-EVERYWHERE = [(catalogue, archive) for catalogue in ("sqlite", "postgresql") for archive in ARCHIVES]
-CHANGED = [(catalogue, archive) for catalogue, archive in EVERYWHERE if catalogue == "sqlite" or archive == ARCHIVES[0]]
+EVERYWHERE = [(catalogue, archive) for catalogue in ("sqlite", "postgresql") for archive in ARCHIVES.values()]
+CHANGED = [
+    (catalogue, archive)
+    for catalogue, archive in EVERYWHERE
+    if catalogue == "sqlite" or archive == ARCHIVES["format_1"]
+]
 """Of those on a server the oldest, which takes every step: once brought up to date all have the same tables."""
 
 
@@ -75,8 +76,7 @@ def _name(place):
 def opened(place, new_address, folder):
     """Give an archived store, opened on a kind of catalogue, and what its release answered."""
     catalogue, archive = place
-    with tarfile.open(archive) as content:
-        content.extractall(folder, filter="data")
+    unpack(archive, folder)
     if catalogue == "postgresql":
         address = new_address("postgresql-local")
         move_catalogue(folder / "store", address.catalogue, FORMATS[archive.name]())
@@ -115,18 +115,17 @@ def move_catalogue(root, url, tables):
     file.unlink()
 
 
-@pytest.fixture(params=ARCHIVES, ids=lambda file: file.name.removesuffix(".tar.gz"))
+@pytest.fixture(params=ARCHIVES.values(), ids=list(ARCHIVES))
 def archived_as_written(request, tmp_path):
     """Return an archive's name and the format versions that its catalogue names, read without opening the store."""
-    with tarfile.open(request.param) as archive:
-        archive.extract("store/catalogue.sqlite", tmp_path, filter="data")
+    unpack(request.param, tmp_path)
     with closing(sqlite3.connect(tmp_path / "store" / "catalogue.sqlite")) as connection:
         return request.param.name, [version for (version,) in connection.execute("select version from store_format")]
 
 
 def test_there_is_an_archive_of_every_format_but_the_newest():
     """No format is left behind without a store to read it by."""
-    assert [file.name for file in ARCHIVES] == [f"format_{n}.tar.gz" for n in range(1, FORMAT_VERSION)]
+    assert list(ARCHIVES) == [f"format_{n}" for n in range(1, FORMAT_VERSION)]
 
 
 def test_an_old_store_is_brought_up_to_date(archived):

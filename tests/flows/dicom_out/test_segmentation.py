@@ -2,12 +2,12 @@
 
 import shutil
 import subprocess
-import tarfile
 
 import highdicom
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from archives.unpacking import unpack
 from builders.dicom.written import TURNED, Place, numbered, write_multiframe, write_series
 from pydicom import dcmread
 
@@ -143,8 +143,7 @@ def test_a_real_series_gets_the_mask_back(shared_data, tmp_path, source, name):
 
 def test_one_time_of_a_real_dynamic_series_is_referred_to(shared_data, tmp_path):
     """Sixty slices of one hundred and eighty, the instances of the second time."""
-    with tarfile.open(shared_data("dce_breast_mr") / "UCSF-BR-06.tar.xz") as archive:
-        archive.extractall(tmp_path, filter="data")
+    unpack(shared_data("dce_breast_mr") / "UCSF-BR-06.tar.xz", tmp_path)
     image, frames, lesion = written(tmp_path, tmp_path / "seg.dcm", SeriesRule(modality="MR", time=2))
     assert np.array_equal(read_back(tmp_path / "seg.dcm", image), lesion)
     referred = {

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import shutil
-import tarfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+from archives.unpacking import unpack
 from builders.dicom.written import (
     CT,
     MR,
@@ -51,8 +51,7 @@ def test_a_real_export_with_structure_sets_is_ingested(capsys, shared_data, tmp_
 
 def test_a_real_dynamic_series_becomes_a_phase_a_time(capsys, shared_data, tmp_path):
     """180 images at 60 places are three times, with one mask; that it is fractional is said."""
-    with tarfile.open(shared_data("dce_breast_mr") / "UCSF-BR-06.tar.xz") as archive:
-        archive.extractall(tmp_path / "export", filter="data")
+    unpack(shared_data("dce_breast_mr") / "UCSF-BR-06.tar.xz", tmp_path / "export")
     draft, study = drafted(tmp_path, tmp_path / "export")
     assert {name: phase.series.time for name, phase in study.phases.items()} == {"time1": 1, "time2": 2, "time3": 3}
     assert "# a fractional segmentation" in draft.text

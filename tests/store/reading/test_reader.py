@@ -8,7 +8,6 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-import tarfile
 from contextlib import closing
 from datetime import date
 from pathlib import Path
@@ -17,6 +16,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+from archives.unpacking import ARCHIVES, unpack
 from builders.store import fill
 
 from flows.cli.main import exit_code
@@ -29,7 +29,6 @@ from store.commits.commit import commit_to
 from store.creation import create_store
 from store.home import Store
 
-ARCHIVES = Path(__file__).parents[2] / "archives"
 OLD = [f"format_{number}" for number in range(1, FORMAT_VERSION)]
 UNPRIVILEGED = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
 
@@ -64,8 +63,7 @@ def read_elsewhere(root: Path, *, unprivileged: bool = False) -> str:
 @pytest.fixture
 def old(request, tmp_path):
     """Return the folder of a store that an old release wrote."""
-    with tarfile.open(ARCHIVES / f"{request.param}.tar.gz") as archive:
-        archive.extractall(tmp_path, filter="data")
+    unpack(ARCHIVES[request.param], tmp_path)
     return tmp_path / "store"
 
 

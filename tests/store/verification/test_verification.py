@@ -3,13 +3,13 @@
 import hashlib
 import shutil
 import sqlite3
-import tarfile
 from contextlib import closing
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from archives.unpacking import ARCHIVES, unpack
 from builders.store import MASK_KEYS, fill, key_of, put_segment, record_of
 from sqlalchemy import delete, insert, update
 
@@ -24,7 +24,6 @@ from store.rows.datasets import pin_dataset
 from store.rows.staging import stage
 from store.verification.verify import store_verification
 
-ARCHIVE = Path(__file__).parents[2] / "archives" / "format_1.tar.gz"
 FEATURE_SET = "two-features@1"
 
 
@@ -120,8 +119,7 @@ def test_an_empty_store_is_clean(store):
 
 def test_a_store_of_an_old_format_is_clean(tmp_path):
     """A store that format 1 wrote keeps all promises once it is brought up to date."""
-    with tarfile.open(ARCHIVE) as archive:
-        archive.extractall(tmp_path, filter="data")
+    unpack(ARCHIVES["format_1"], tmp_path)
     found = store_verification(Store(tmp_path / "store"))
     assert [(check.name, check.findings) for check in found.checks if check.findings] == []
     assert next(check.counted for check in found.checks if check.name == "segments") > 0

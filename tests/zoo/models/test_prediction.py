@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import tarfile
 from dataclasses import replace
 from hashlib import sha256
-from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 import skops.io
+from archives.unpacking import ARCHIVES, unpack
 from builders.store import clinical_rows
 from scipy.special import logit
 from sklearn.linear_model import LogisticRegression
@@ -36,7 +35,6 @@ from zoo.models.saved import exported_model, pinned_rows, stored_model
 from zoo.saving.folders import local_model_folder
 from zoo.saving.persist import folder_sha256, load_model
 
-ARCHIVES = sorted((Path(__file__).parents[2] / "archives").glob("format_*.tar.gz"))
 MODELS = ("cr", "radiomics_lr")
 OTHER = FeatureSetDefinition.of_radiomics(RadiomicsSettings(families=("firstorder",)), {"pyradiomics": "3.0.1"})
 
@@ -402,11 +400,10 @@ def test_a_model_of_the_first_format_gets_its_units_from_the_catalogue(newcomers
         assert again.patients == expected[model].patients
 
 
-@pytest.mark.parametrize("file", ARCHIVES, ids=lambda file: file.name.removesuffix(".tar.gz"))
+@pytest.mark.parametrize("file", ARCHIVES.values(), ids=list(ARCHIVES))
 def test_models_of_an_old_store_answer_as_they_did(file, tmp_path):
     """In a store of each earlier format, each model gives its own validation patients the stored probabilities."""
-    with tarfile.open(file) as archive:
-        archive.extractall(tmp_path, filter="data")
+    unpack(file, tmp_path)
     store = Store(tmp_path / "store")
     # Values were corrected afterwards.
     judged = max(each["added_commit"] for each in Snapshot(store).rows("predictions"))

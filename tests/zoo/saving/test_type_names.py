@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import importlib
-import tarfile
 from pathlib import Path
 
 import pytest
+from archives.unpacking import ARCHIVES, unpack
 
 from zoo.saving.archive import canonical_archive
 from zoo.saving.persist import load_model
 from zoo.saving.type_names import OWN_TYPES, rename_as_imported, rename_as_saved
-
-ARCHIVE = Path(__file__).parents[2] / "archives" / "format_3.tar.gz"
 
 
 @pytest.mark.parametrize("place", OWN_TYPES.values())
@@ -39,8 +37,7 @@ def test_a_model_of_an_earlier_release_has_the_same_bytes_when_it_is_saved_again
     """So that one that was lost can be made again from its dataset and recognised by its hash."""
     import skops.io
 
-    with tarfile.open(ARCHIVE) as archive:
-        archive.extractall(tmp_path, filter="data")
+    unpack(ARCHIVES["format_3"], tmp_path)
     folders = sorted(file.parent for file in tmp_path.rglob("estimator.skops"))
     assert len(folders) == 7
     for folder in folders:

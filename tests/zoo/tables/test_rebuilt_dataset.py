@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import tarfile
 from dataclasses import replace
-from pathlib import Path
 
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from archives.unpacking import ARCHIVES, unpack
 
 from schemas.features.radiomics_settings import RadiomicsSettings
 from schemas.features.sets import FeatureSetDefinition
@@ -201,8 +200,7 @@ def test_a_dataset_of_a_release_that_wrote_no_sql_gets_it(pinned):
 
 def test_the_datasets_of_the_first_release_are_made_again(tmp_path):
     """A store that the first release wrote, and in which a value was corrected later, still gives its datasets."""
-    with tarfile.open(Path(__file__).parents[2] / "archives" / "format_1.tar.gz") as archive:
-        archive.extractall(tmp_path, filter="data")
+    unpack(ARCHIVES["format_1"], tmp_path)
     store = Store(tmp_path / "store")
     rows = Snapshot(store).rows("datasets")
     assert [row["sql"] for row in rows] == [None] * 8

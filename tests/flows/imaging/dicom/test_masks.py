@@ -1,11 +1,11 @@
 """Segmentations and structure sets as masks: real ones against their oracles, and which file is read."""
 
 import shutil
-import tarfile
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from archives.unpacking import unpack
 from builders.dicom.refusals import labelled, mask_refusal
 from builders.dicom.written import (
     Place,
@@ -89,8 +89,7 @@ def test_each_real_segment_has_the_bits_of_its_frames(shared_data):
 
 def test_a_real_fractional_segmentation_lies_where_the_agent_is_taken_up(shared_data, tmp_path):
     """A segmentation without ReferencedSeriesSequence, of the breast with its lesion."""
-    with tarfile.open(shared_data("dce_breast_mr") / "UCSF-BR-06.tar.xz") as archive:
-        archive.extractall(tmp_path, filter="data")
+    unpack(shared_data("dce_breast_mr") / "UCSF-BR-06.tar.xz", tmp_path)
     before, early = (read_series(tmp_path, SeriesRule(time=time)) for time in (1, 2))
     segmentation = next(tmp_path.rglob("seg/*.dcm"))
     mask = labelled(read_dicom_mask(tmp_path, grid_of(before), 1, None, frame_of_reference=frame_of_reference(before)))

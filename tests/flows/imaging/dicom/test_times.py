@@ -1,9 +1,8 @@
 """A dynamic series is split into its times, or refused."""
 
-import tarfile
-
 import numpy as np
 import pytest
+from archives.unpacking import unpack
 from builders.dicom.refusals import series_refusal
 from builders.dicom.written import numbered, voxels, write_series
 from pydicom.uid import generate_uid
@@ -28,8 +27,7 @@ def write_dynamic(folder, elements_of, count=3):
 def breast(shared_data, tmp_path_factory):
     """Give the folder of a real dynamic series: three times, told apart by ContentTime alone."""
     folder = tmp_path_factory.mktemp("breast")
-    with tarfile.open(shared_data("dce_breast_mr") / "UCSF-BR-06.tar.xz") as archive:
-        archive.extractall(folder, filter="data")
+    unpack(shared_data("dce_breast_mr") / "UCSF-BR-06.tar.xz", folder)
     return folder
 
 
