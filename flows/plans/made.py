@@ -118,7 +118,7 @@ def _rehearse(copy: RehearsalStore, study: str, planned: RefreshPlan) -> None:
     own = {"study": study, "feature_set": bound.feature_set}
     arriving = {each.extraction_id: each for each in (*planned.staged, *planned.missing)}
     current = (*planned.unchanged, *planned.reused, *arriving.values())
-    with commit_to(copy, f"refresh {study} {bound.feature_set}") as commit:
+    with commit_to(copy, f"refresh {study} {bound.feature_set}", basis=None) as commit:
         commit.put("feature_sets", [bound.catalogue_row()])
         commit.put("features", bound.dictionary_rows(), replacing={"feature_set": bound.feature_set})
         rows = [

@@ -14,7 +14,7 @@ from store.catalogue.format_1 import format_1
 from store.catalogue.row_sums import WrittenSums, write_all_sums, write_no_rows
 from store.catalogue.tables import VERSIONED, columns_of, metadata, row_sums, runs, store_format
 
-__all__ = ["FORMAT_VERSION", "TABLES_OF_FORMAT_5", "migrate"]
+__all__ = ["FORMAT_VERSION", "TABLES_OF_FORMAT_5", "TABLES_OF_FORMAT_6", "migrate"]
 
 _STEPS: list[Callable[[Connection], None]] = []
 
@@ -86,8 +86,18 @@ def m005_cases(connection: Connection) -> None:
     metadata.create_all(connection, [VERSIONED[name] for name in TABLES_OF_FORMAT_5])
 
 
+TABLES_OF_FORMAT_6 = ("tags", "descriptions", "expectations")
+
+
+@_step
+def m006_names_of_commits(connection: Connection) -> None:
+    """Add names of commits, who owns a study or feature set, and what was expected of a study's data."""
+    metadata.create_all(connection, [VERSIONED[name] for name in TABLES_OF_FORMAT_6])
+
+
 def _tables_of_format_3() -> list[Table]:
-    return [table for table in metadata.sorted_tables if table.name not in TABLES_OF_FORMAT_5]
+    later = {*TABLES_OF_FORMAT_5, *TABLES_OF_FORMAT_6}
+    return [table for table in metadata.sorted_tables if table.name not in later]
 
 
 FORMAT_VERSION = len(_STEPS)

@@ -229,6 +229,9 @@ _versioned(
 )
 _versioned("findings", "study patient variable reader", "value:real level unit")
 _versioned("exclusions", "study patient", "position:int criterion")
+_versioned("tags", "tag", "commit_id:int description author tagged_at")
+_versioned("descriptions", "kind name", "owner tags description")
+_versioned("expectations", "study expectation", "policy status rows:int detail definition")
 
 
 def versioned_table(name: str) -> Table:

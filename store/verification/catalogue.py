@@ -44,6 +44,7 @@ _REFERENCES = (
     _Reference("findings", "study_patients", ("study", "patient")),
     _Reference("exclusions", "studies", ("study",)),
     _Reference("exclusions", "patients", ("patient",)),
+    _Reference("expectations", "studies", ("study",)),
     _Reference("features", "feature_sets", ("feature_set",)),
     _Reference("extractions", "feature_sets", ("feature_set",)),
     _Reference("study_extractions", "extractions", ("feature_set", "extraction_id")),
@@ -64,6 +65,7 @@ def catalogue_checks(connection: Connection) -> Iterator[Check]:
     yield _sums(connection)
     yield from (_reference(connection, each) for each in _REFERENCES)
     yield _exclusions(connection)
+    yield _tags(connection)
 
 
 def identity_checks(extractions: Sequence[Row], feature_sets: Sequence[Row], hashes: Mapping[str, str]) -> list[Check]:
@@ -274,6 +276,18 @@ def _exclusions(connection: Connection) -> Check:
     what = f"{len(rows)} patients are in a study and excluded from it"
     findings = [Finding(what, "exclusions", RESTORE_CATALOGUE, named)] if rows else []
     return Check.of("exclusions", "who is excluded from a study is not in it", counted, findings)
+
+
+def _tags(connection: Connection) -> Check:
+    """Return the check that a tag names a commit."""
+    table = VERSIONED["tags"]
+    live = table.c.removed_commit.is_(None)
+    counted = connection.execute(select(func.count()).select_from(table).where(live)).scalar() or 0
+    is_there = exists().where(commits.c.commit_id == table.c.commit_id)
+    rows = connection.execute(select(table.c.tag).where(live, ~is_there).order_by(table.c.row_id)).all()
+    named = tuple(_named(KEYS["tags"], row) for row in rows)
+    findings = [Finding(f"{len(rows)} tags name no commit", "tags", RESTORE_CATALOGUE, named)] if rows else []
+    return Check.of("tags -> commits", "every tag's commit is there", counted, findings)
 
 
 def _dangling(table: Table, named: Table, columns: Sequence[str]) -> Any:

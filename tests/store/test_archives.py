@@ -16,7 +16,7 @@ from store.address import write_address
 from store.analyst.query import answer
 from store.catalogue.connection import read_transaction
 from store.catalogue.format_1 import format_1
-from store.catalogue.migrations import FORMAT_VERSION, TABLES_OF_FORMAT_5
+from store.catalogue.migrations import FORMAT_VERSION, TABLES_OF_FORMAT_5, TABLES_OF_FORMAT_6
 from store.catalogue.row_sums import stored_sums, sum_of
 from store.catalogue.tables import metadata, row_sums, runs, store_format
 from store.commits.commit import commit_to
@@ -43,12 +43,17 @@ def tables_without(*names):
 
 def format_2():
     """Return the tables of format 2: those of format 3 without sums."""
-    return tables_without(row_sums.name, *TABLES_OF_FORMAT_5)
+    return tables_without(row_sums.name, *TABLES_OF_FORMAT_5, *TABLES_OF_FORMAT_6)
 
 
 def format_3():
     """Return the tables of format 3, which are those of format 4: that one changed words in rows."""
-    return tables_without(*TABLES_OF_FORMAT_5)
+    return tables_without(*TABLES_OF_FORMAT_5, *TABLES_OF_FORMAT_6)
+
+
+def format_5():
+    """Return the tables of format 5."""
+    return tables_without(*TABLES_OF_FORMAT_6)
 
 
 FORMATS = {
@@ -56,6 +61,7 @@ FORMATS = {
     "format_2.tar.gz": format_2,
     "format_3.tar.gz": format_3,
     "format_4.tar.gz": format_3,
+    "format_5.tar.gz": format_5,
 }
 
 

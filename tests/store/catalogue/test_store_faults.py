@@ -242,7 +242,7 @@ def test_a_full_disk_leaves_the_old_state(filled):
         check=False,
         env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},
     )
-    assert "Traceback" not in done.stderr
+    assert "Traceback" not in done.stderr, done.stderr
     assert '"write": ["ContractError", "the disk' in done.stdout
     assert '"publish": ["ContractError", "analyst.duckdb cannot be written' in done.stdout
     assert filled.analyst_file.read_bytes() == before
