@@ -64,6 +64,7 @@ RESERVED_VIEWS = frozenset(
         "study_masks",
         "subgroups",
         "table_one",
+        "tags",
         "weighted_performance",
     ]
 )

@@ -22,15 +22,16 @@ _HOMES = {
 }
 
 
-def open_store(path: str | PathLike[str], *, as_of: int | None = None) -> StoreReader:
+def open_store(path: str | PathLike[str], *, as_of: int | str | None = None) -> StoreReader:
     """Return a store opened to read, as of one commit; nothing is made, brought up to date or written.
 
     Parameters
     ----------
     path : str or path-like
         The store's folder.
-    as_of : int, optional
-        A commit; the newest one at this moment where absent. Later commits of others do not change what is read.
+    as_of : int or str, optional
+        A commit's number or a tag; the newest commit at this moment where absent. Later commits of others do not
+        change what is read.
 
     Returns
     -------
@@ -40,7 +41,7 @@ def open_store(path: str | PathLike[str], *, as_of: int | None = None) -> StoreR
     Raises
     ------
     NotFoundError
-        When there is no store, or it has no such commit.
+        When there is no store, or it has no such commit or tag.
     ContractError
         When the store has another format than this release reads: the hint says which command brings it up to date.
 

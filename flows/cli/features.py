@@ -33,16 +33,29 @@ _WITH_FAILURES = 5
 Shared = Annotated[Context, Parameter(parse=False)]
 
 
-def list(*, context: Shared) -> CommandResult:  # noqa: A001  (the verb's name)
+def list(  # noqa: A001  (the verb's name)
+    *, tag: str | None = None, owner: str | None = None, context: Shared
+) -> CommandResult:
     """List the feature sets: version, kind, features, extractions, the studies that use them.
+
+    Parameters
+    ----------
+    tag
+        Only those that have this tag (radzoo store describe).
+    owner
+        Only those of this owner.
 
     Examples
     --------
     radzoo features list
+    radzoo features list --tag liver
     """
     with snapshot_connection(Snapshot(Store(context.store))) as connection:
         rows = feature_set_rows(connection)
-    return CommandResult(list_text(rows), rows)
+    found = [row for row in rows if tag in (None, *(row["tags"] or ())) and owner in (None, row["owner"])]
+    if rows and not found:
+        return CommandResult("no feature set has this tag and owner (radzoo store describe gives them)", found)
+    return CommandResult(list_text(found), found)
 
 
 def search(

@@ -18,7 +18,7 @@ from flows.cli.outcome import CommandResult, Context
 from schemas.errors import RadzooError, UsageError
 from schemas.foreign_text import printable
 from schemas.settings import sql_limits
-from store.history.snapshot import snapshot_as_of
+from store.history.tags import snapshot_as_of
 from store.home import Store
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ _ROOM = "make room there, or name a file elsewhere with --out FILE"
 def sql(
     query: str,
     *,
-    as_of: int | None = None,
+    as_of: str | None = None,
     param: tuple[str, ...] = (),
     format: Format | None = None,  # noqa: A002  (the option's name)
     limit: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
@@ -52,7 +52,7 @@ def sql(
     query
         One SELECT, FROM, DESCRIBE, SHOW or EXPLAIN statement; - reads it from standard input.
     as_of
-        Answer as of this commit (radzoo store log lists them).
+        Answer as of this commit, its number or a tag (radzoo store log lists them).
     param
         A value for $name in the query, as name=value; may be given several times.
     format

@@ -134,6 +134,14 @@ MODELS_VERBS = {
 STORE_VERBS = {
     "init": Verb("flows.cli.store.keeping:init", "Make a store at --store, or open one that several machines share."),
     "log": Verb("flows.cli.store.verbs:log", "List the commits, newest first."),
+    "tag": Verb(
+        "flows.cli.store.naming:tag",
+        "Name a commit, such as the one a paper was written from; without a name, list the tags.",
+    ),
+    "describe": Verb(
+        "flows.cli.store.naming:describe",
+        "Say who owns a study or a feature set, what it is tagged with and about; with the name alone, show it.",
+    ),
     "publish": Verb(
         "flows.cli.store.verbs:publish", "Write analyst.duckdb, a documented file that any DuckDB client opens."
     ),

@@ -15,8 +15,9 @@ from flows.monitor.rules import DriftRules
 from flows.monitor.values import FeatureValues, feature_values, joined_values, one_row_a_person
 from schemas.errors import NotFoundError
 from schemas.study.file import Study
-from store.history.snapshot import Snapshot, snapshot_as_of
+from store.history.snapshot import Snapshot
 from store.history.studies import stored_study
+from store.history.tags import snapshot_as_of
 from store.home import Store
 from zoo.drift.features import features_drift
 from zoo.drift.labels import calibration_drift, outcome_drift, too_few_for_calibration
@@ -54,7 +55,7 @@ def monitor(
     reference: str | None = None,
     split: str | None = None,
     rules: DriftRules,
-    as_of: int | None = None,
+    as_of: int | str | None = None,
 ) -> DriftReport:
     """Return what drifts between groups of a study's patients.
 
@@ -76,7 +77,7 @@ def monitor(
         Whose cohorts count; the study's first where not given.
     rules : DriftRules
         What is called drift.
-    as_of : int, optional
+    as_of : int or str, optional
         The commit; the newest where not given.
 
     Raises

@@ -58,6 +58,7 @@ class Commit:
     connection: Connection
     commit_id: int
     committed_at: str
+    author: str
     changes: dict[str, Changes] = field(default_factory=dict)
     moved: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Datasets' files that erasures rewrote since what is written was computed, by their former path."""
@@ -204,7 +205,7 @@ def commit_to(
         since = receipts_since(connection, basis) if basis is not None else []
         # Asked before the first row is written: who is here now was brought back after the erasure.
         erased = _erased(connection, since, basis)
-        commit = Commit(connection, newest + 1, utc_now(), moved=moved_files(since))
+        commit = Commit(connection, newest + 1, utc_now(), author or getpass.getuser(), moved=moved_files(since))
         written_sums(connection).commit_id = commit.commit_id
         yield commit
         if commit.landed_id is not None:
@@ -213,7 +214,7 @@ def commit_to(
             connection.execute(
                 insert(commits).values(
                     commit_id=commit.commit_id,
-                    author=author or getpass.getuser(),
+                    author=commit.author,
                     message=message,
                     run_id=run_id,
                     committed_at=commit.committed_at,

@@ -19,7 +19,7 @@ from store.catalogue.tables import UNVERSIONED, VERSIONED, commits, runs, versio
 from store.history.altered_rows import refuse_altered_rows
 from store.home import Store
 
-__all__ = ["Snapshot", "empty_table", "newest_commit", "refuse_unknown_study", "snapshot_as_of"]
+__all__ = ["Snapshot", "empty_table", "newest_commit", "no_commit", "refuse_unknown_study"]
 
 
 def newest_commit(store: Store) -> int:
@@ -47,7 +47,7 @@ class Snapshot:
     def __init__(self, store: Store, as_of: int | None = None) -> None:
         newest = newest_commit(store)
         if as_of is not None and not 0 <= as_of <= newest:
-            raise _no_commit(store, as_of, newest)
+            raise no_commit(store, as_of, newest)
         self.store = store
         self.commit_id = newest if as_of is None else as_of
         self._is_past = self.commit_id < newest
@@ -168,21 +168,6 @@ class Snapshot:
         return is_there & (target.c.removed_commit.is_(None) | (target.c.removed_commit > self.commit_id))
 
 
-def snapshot_as_of(store: Store, commit: int | None) -> Snapshot:
-    """Return the snapshot of a commit that a person names, the newest one where none is named.
-
-    Commit 0, the store before anything was in it, is no commit to them: an answer of no rows would look like one.
-
-    Raises
-    ------
-    NotFoundError
-        When the store has no such commit.
-    """
-    if commit == 0:
-        raise _no_commit(store, commit, newest_commit(store))
-    return Snapshot(store, commit)
-
-
 def refuse_unknown_study(snapshot: Snapshot, study: str) -> None:
     """Refuse a study that the store does not have.
 
@@ -200,7 +185,8 @@ def refuse_unknown_study(snapshot: Snapshot, study: str) -> None:
         )
 
 
-def _no_commit(store: Store, commit: int, newest: int) -> NotFoundError:
+def no_commit(store: Store, commit: int, newest: int) -> NotFoundError:
+    """Return what to say of a commit that is not there."""
     there_are = f"commits run from 1 to {newest}" if newest else "the store has no commit yet"
     return NotFoundError(f"there is no commit {commit}", where=str(store.root), hint=there_are)
 

@@ -15,7 +15,8 @@ import pyarrow.parquet as pq
 from schemas.errors import NotFoundError, StoreBusyError, UsageError
 from schemas.settings import sql_limits
 from store.analyst.query import answer
-from store.history.snapshot import Snapshot, snapshot_as_of
+from store.history.snapshot import Snapshot
+from store.history.tags import snapshot_as_of
 from store.home import Store
 from store.reading.answer import Answer, Dataset
 from store.reading.arguments import flag_argument, names_argument, path_argument, text_argument
@@ -41,13 +42,17 @@ class StoreReader:
     ----------
     path : str or path-like
         The store's folder.
-    as_of : int, optional
-        A commit; the newest one where absent.
+    as_of : int or str, optional
+        A commit's number or a tag; the newest commit where absent.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, as_of: int | None = None) -> None:
-        if as_of is not None and (not isinstance(as_of, int) or isinstance(as_of, bool)):
-            raise UsageError(f"{as_of!r} is no commit: as_of is a whole number", hint="as_of=12, or leave it out")
+    def __init__(self, path: str | os.PathLike[str], *, as_of: int | str | None = None) -> None:
+        # A number as text was more likely meant to be one than to be a tag, which it cannot be.
+        if as_of is not None and (type(as_of) is not int and not (isinstance(as_of, str) and as_of[:1].isalpha())):
+            raise UsageError(
+                f"{as_of!r} is no commit: as_of is a whole number or a tag",
+                hint="as_of=12 or as_of='paper-v1', or leave it out",
+            )
         self._store = Store(path_argument("path", path), only_reads=True)
         self._is_open = True
         try:

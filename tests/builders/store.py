@@ -172,6 +172,20 @@ def fill(store: Store) -> None:
             [study | {"title": "ER", "question": "?", "outcome": "er", "definition": CRITERION, "file": "er.toml"}],
         )
         c.put("patients", [{"patient": each} for each in (*PATIENTS, EXCLUDED)])
+        c.put(
+            "expectations",
+            [
+                study
+                | {
+                    "expectation": "size",
+                    "policy": "warn",
+                    "status": "held",
+                    "rows": 0,
+                    "detail": "",
+                    "definition": "{}",
+                }
+            ],
+        )
         c.put("exclusions", [study | {"patient": EXCLUDED, "position": 1, "criterion": "no prior treatment"}])
         c.put("study_patients", [study | {"patient": each} for each in PATIENTS])
         c.put("exams", [{"patient": each, "exam": "baseline", "acquired_on": "2020-01-31"} for each in PATIENTS])
@@ -221,6 +235,16 @@ def fill(store: Store) -> None:
         reading = study | {"split": "main", "feature_set": FEATURE_SET, "phase": "AP", "feature": COLUMNS[0]}
         c.put("stability", [reading | {"kind": "intra", "patients": 30, "icc": 0.95, "lower": 0.9, "upper": 0.97}])
     with record_run(store, "bench", "er", {}) as run, commit_to(store, "bench er", run_id=run.run_id) as c:
+        named = {
+            "tag": "filled",
+            "commit_id": 2,
+            "description": "",
+            "author": "tests",
+            "tagged_at": "2020-03-01T00:00:00+00:00",
+        }
+        c.put("tags", [named])
+        said = {"owner": "Liver group", "tags": '["liver"]', "description": "a small study"}
+        c.put("descriptions", [{"kind": "study", "name": "er"} | said])
         judged = study | {"suite": "holdout", "model": "cr", "cohort": "training"}
         c.put(
             "datasets",

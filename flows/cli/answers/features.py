@@ -48,6 +48,10 @@ def list_text(rows: Sequence[Row]) -> str:
         }
         for row in rows
     ]
+    # Stores where nobody was told to own anything have no empty columns.
+    for name, text in (("owner", str), ("tags", ", ".join)):
+        if any(row[name] for row in rows):
+            shown = [each | {name: text(row[name] or "")} for each, row in zip(shown, rows, strict=True)]
     return table_text(shown, [*shown[0]])
 
 

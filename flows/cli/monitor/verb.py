@@ -29,7 +29,7 @@ def monitor(
     split: str | None = None,
     alpha: Annotated[float, Parameter(validator=Number(gte=0.0001, lt=1))] = DriftRules.alpha,
     least_psi: Annotated[float, Parameter(validator=Number(gte=0))] = DriftRules.least_psi,
-    as_of: int | None = None,
+    as_of: str | None = None,
     limit: Annotated[int, Parameter(validator=Number(gte=0))] = 10,
     out: Path | None = None,
     force: Annotated[bool, Parameter(negative="")] = False,
@@ -63,7 +63,7 @@ def monitor(
     least_psi
         A feature drifts from this population stability index on, and where its p value is at most alpha.
     as_of
-        Look at the store as of this commit.
+        Look at the store as of this commit, its number or a tag.
     limit
         How many features to show of each comparison, those that drift most.
     out

@@ -12,7 +12,7 @@ from store.address import StoreAddress
 from store.analyst.export import export_snapshot
 from store.creation import create_store
 from store.faults import disk_faults
-from store.history.snapshot import snapshot_as_of
+from store.history.tags import snapshot_as_of
 from store.home import Store
 
 __all__ = ["export", "init"]
@@ -54,7 +54,7 @@ def export(
     *,
     study: str | None = None,
     format: Literal["parquet", "csv"] = "parquet",  # noqa: A002  (the option's name)
-    as_of: int | None = None,
+    as_of: str | None = None,
     context: Shared,
 ) -> CommandResult:
     """Write a study, or all of the store, as plain files that need no radzoo.
@@ -70,7 +70,7 @@ def export(
     format
         Of the tables.
     as_of
-        Export as of this commit (radzoo store log lists them).
+        Export as of this commit, its number or a tag (radzoo store log lists them).
 
     Examples
     --------

@@ -17,6 +17,7 @@ from store.compaction.leftovers import GRACE_HOURS
 from store.compaction.merge_plan import TARGET_ROWS
 from store.faults import disk_faults
 from store.history.snapshot import Snapshot
+from store.history.tags import tags_by_commit
 from store.home import Store
 
 __all__ = ["compact", "log", "overview", "publish"]
@@ -27,7 +28,8 @@ Shared = Annotated[Context, Parameter(parse=False)]
 def log(*, limit: int = 20, context: Shared) -> CommandResult:
     """List the commits, newest first.
 
-    Each change of the store is a commit. Its number is what --as-of takes, to answer as the store was then.
+    Each change of the store is a commit. Its number is what --as-of takes, to answer as the store was then; so are the
+    tags that radzoo store tag gives it.
 
     Parameters
     ----------
@@ -38,8 +40,13 @@ def log(*, limit: int = 20, context: Shared) -> CommandResult:
     --------
     radzoo store log --limit 5
     """
-    commits = Snapshot(Store(context.store)).arrow("commits").to_pylist()[::-1][:limit]
+    snapshot = Snapshot(Store(context.store))
+    tags = tags_by_commit(snapshot)
+    commits = snapshot.arrow("commits").to_pylist()[::-1][:limit]
+    commits = [{**row, "tags": tags.get(row["commit_id"], [])} for row in commits]
     columns = ["commit_id", "committed_at", "author", "message"]
+    if any(row["tags"] for row in commits):
+        columns.insert(1, "tags")
     return CommandResult(table_text(commits, columns) if commits else "the store has no commit yet", commits)
 
 

@@ -10,6 +10,9 @@
 -- @definition canonical definition, JSON
 -- @definition_sha256 hash of the definition
 -- @deviations where the definition departs from the IBSI standard
+-- @owner who owns it, as radzoo store describe was told
+-- @tags words to find it by
+-- @notes what people say of it beside its description
 -- @since_commit commit that wrote this row
 select
     f.feature_set, f.name, f.version, f.kind, f.features,
@@ -19,5 +22,7 @@ select
         where u.feature_set = f.feature_set
     ) as studies,
     f.description, f.definition, f.definition_sha256, f.deviations,
+    nullif(d.owner, '') as owner, from_json(d.tags, '["varchar"]') as tags, nullif(d.description, '') as notes,
     f.added_commit as since_commit
 from catalogue.feature_sets f
+left join catalogue.descriptions d on d.kind = 'feature_set' and d.name = f.feature_set

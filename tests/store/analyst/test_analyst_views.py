@@ -445,7 +445,7 @@ def test_dates_and_times_have_their_types(shared_store):
         *("acquired_on", "observed_at", "reference_on", "first_exam_on", "last_exam_on")
     }
     assert {name for name, kind in kinds.items() if kind == "TIMESTAMP"} == {
-        *("committed_at", "erased_at", "ended_at", "opened_at", "recorded_at", "started_at", "trained_at")
+        *("committed_at", "erased_at", "ended_at", "opened_at", "recorded_at", "started_at", "tagged_at", "trained_at")
     }
     (row,) = rows(shared_store, "select acquired_on - date '2020-01-01' as days from exams where patient = 'p1'")
     assert row == {"days": 30}
