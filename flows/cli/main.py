@@ -116,7 +116,7 @@ def _launch(
         shared["context"] = Context(named or Path(DEFAULT_STORE), store_was_named=named is not None, as_json=json)
     try:
         refuse_urls([*bound.args, *bound.kwargs.values(), *([shared["context"].store] if shared else [])])
-        if shared:
+        if shared and not _only_plans(bound.arguments):
             publish_after_move(shared["context"].store)
         result = command(*bound.args, **bound.kwargs, **shared)
     except RadzooError as error:
@@ -130,6 +130,10 @@ def _launch(
     if not isinstance(result, CommandResult):
         return None
     return result if store is None else result_with_store(result, store)
+
+
+def _only_plans(arguments: dict[str, Any]) -> bool:
+    return any(arguments.get(name) is True for name in ("dry_run", "check"))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

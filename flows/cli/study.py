@@ -19,7 +19,7 @@ from flows.study.file import study_file_text
 from flows.study.of_table import TableOfFeatures, study_text
 from flows.study.template import study_template
 from flows.tables.file_faults import write_new_file
-from schemas.errors import RadzooError, UsageError
+from schemas.errors import UsageError
 from schemas.written.table_form import DecimalMark, Encoding, TableForm, ThousandsMark
 
 __all__ = ["ingest", "init"]
@@ -190,14 +190,14 @@ def ingest(
     described = [patient, outcome, negative, phase, id, *phases, *drop, *missing, *models, *written_as.values()]
     if features is None and any(each is not None for each in described):
         raise UsageError("these options describe a table: they belong to --features", hint="radzoo ingest --help")
-    written = False
+    made: tuple[Path, ...] = ()
     if features is not None and study_file is None:
         if patient is None or outcome is None:
             raise UsageError("--features needs --patient COLUMN and --outcome COLUMN", hint="radzoo ingest --help")
         table = TableOfFeatures(
             features, patient, outcome, positive, negative, id, phase, phases, drop, missing, models, _form(written_as)
         )
-        study_file, written = _written_study(table)
+        study_file, made = _written_study(table)
     elif study_file is None or features is not None:
         raise UsageError("give a study file, or a table with --features", hint="radzoo ingest --help")
     only_plan = dry_run or check
@@ -211,14 +211,13 @@ def ingest(
             read_again=read_again,
             allow_removals=allow_removals,
         )
-    except RadzooError:
-        if written:
-            _unwritten(study_file)
+    except BaseException:
+        _unwritten(made)
         raise
     text = _ingest_text(report, dry_run=only_plan)
-    if written and only_plan:
-        _unwritten(study_file)
-    elif written:
+    if only_plan:
+        _unwritten(made)
+    elif made:
         text = f"wrote {study_file}\n{text}"
     is_stale = check and (report.would_change or (report.plan is not None and report.plan.is_stale))
     return CommandResult(text, report, _WITH_FAILURES if report.failures or is_stale else 0)
@@ -235,8 +234,8 @@ def _form(given: dict[str, str | int | None]) -> TableForm:
         ) from error
 
 
-def _written_study(table: TableOfFeatures) -> tuple[Path, bool]:
-    """Return a table's study file and whether it had to be written; one that says the same is left as it is."""
+def _written_study(table: TableOfFeatures) -> tuple[Path, tuple[Path, ...]]:
+    """Return a table's study file and what had to be made for it; a file that says the same is left as it is."""
     file = Path(table.study_id) / "study.toml"
     text = study_text(table, file.parent)
     if os.path.lexists(file):
@@ -246,15 +245,18 @@ def _written_study(table: TableOfFeatures) -> tuple[Path, bool]:
                 where=str(file),
                 hint=f"radzoo ingest {file} reads it; --id NAME writes another",
             )
-        return file, False
+        return file, ()
+    made = (file,) if file.parent.is_dir() else (file, file.parent)
     write_new_file(file, text, "run the command in a folder that you may write; nothing was written")
-    return file, True
+    return file, made
 
 
-def _unwritten(file: Path) -> None:
-    file.unlink()
-    if not any(file.parent.iterdir()):
-        file.parent.rmdir()
+def _unwritten(made: tuple[Path, ...]) -> None:
+    for path in made:
+        if not path.is_dir():
+            path.unlink(missing_ok=True)
+        elif not any(path.iterdir()):
+            path.rmdir()
 
 
 def _ingest_text(report: IngestReport, *, dry_run: bool) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Iterator, MutableMapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 __all__ = ["SECRET_VARIABLES", "secret_file", "share_secret"]
@@ -55,4 +55,7 @@ def secret_file(secret: str, folder: Path, port: int) -> Iterator[Path]:
             stream.write(secret)
         yield file
     finally:
-        file.unlink(missing_ok=True)
+        # Another server of this port may have written its own meanwhile.
+        with suppress(OSError):
+            if file.read_text(encoding="utf-8") == secret:
+                file.unlink()

@@ -15,11 +15,12 @@ from store.history.snapshot import Snapshot
 from store.kinds.every import kind_of
 from store.rows.point_in_time import clinical_at_reference
 
-__all__ = ["SEVERAL", "Comparison", "Groups", "comparisons", "grouped_patients"]
+__all__ = ["SEVERAL", "Comparison", "Groups", "comparisons", "grouped_patients", "refuse_unknown_grouping"]
 
 SEVERAL = "several"
 """The group of a patient whose images are of several scanners."""
 
+_BY = ("cohort", "study", "scanner", "month", "commit")
 _IN_NO_COHORT = "new"
 
 _SCANNER = """
@@ -58,6 +59,25 @@ class Comparison:
     current_patients: tuple[str, ...]
 
 
+def refuse_unknown_grouping(study: Study, by: str) -> None:
+    """Refuse what patients cannot be compared by.
+
+    Raises
+    ------
+    NotFoundError
+        When the study has no such variable.
+    ContractError
+        When the variable is a number.
+    """
+    with_levels = [name for name, each in study.clinical.variables.items() if each.levels]
+    if by in _BY or by in with_levels:
+        return
+    hint = f"--by, one of: {', '.join((*_BY, *with_levels))}"
+    if by not in study.clinical.variables:
+        raise NotFoundError(f"study '{study.id}' has no clinical variable '{by}'", hint=hint)
+    raise ContractError(f"'{by}' is a number: its values make no groups", where=f"study '{study.id}'", hint=hint)
+
+
 def grouped_patients(
     snapshot: Snapshot, study: Study, by: str, *, split: str | None, feature_set: str | None
 ) -> Groups:
@@ -83,6 +103,7 @@ def grouped_patients(
     ContractError
         When the variable is a number, or the dates of the store are moved.
     """
+    refuse_unknown_grouping(study, by)
     if by == "cohort":
         return Groups(by, _cohorts(snapshot, study, split), ())
     if by == "scanner":
@@ -111,12 +132,15 @@ def comparisons(groups: Groups, reference: str | None) -> list[Comparison]:
     all later ones together. Where no reference is named it is the largest group, of the first by its name; of groups
     in an order the first ones that have half of the patients; of cohorts the training patients.
 
+    Returns
+    -------
+    list of Comparison
+        None where all patients are in one group.
+
     Raises
     ------
     NotFoundError
         When there is no such group, or nobody is in any.
-    ContractError
-        When all patients are in one group.
     """
     sizes = Counter(groups.of.values())
     if not sizes:
@@ -135,10 +159,7 @@ def comparisons(groups: Groups, reference: str | None) -> list[Comparison]:
         news = tuple(each for each in known if each not in olds)
     name = _span(olds)
     if not news:
-        raise ContractError(
-            f"nothing to compare: all patients whose {groups.by} is known are in {name}",
-            hint="--by names what else to compare by, --reference which group is compared with",
-        )
+        return []
     # A night's commit may bring one patient: what came since is one group.
     together = [news] if groups.by == "commit" else [(each,) for each in news]
     old_patients = tuple(sorted(patient for patient, group in groups.of.items() if group in olds))
@@ -220,18 +241,6 @@ def _commits(snapshot: Snapshot, study: Study, feature_set: str | None) -> dict[
 
 
 def _levels(snapshot: Snapshot, study: Study, variable: str) -> dict[str, str]:
-    with_levels = [name for name, each in study.clinical.variables.items() if each.levels]
-    if variable not in study.clinical.variables:
-        raise NotFoundError(
-            f"study '{study.id}' has no clinical variable '{variable}'",
-            hint=f"--by, one of: {', '.join(('cohort', 'study', 'scanner', 'month', 'commit', *with_levels))}",
-        )
-    if variable not in with_levels:
-        raise ContractError(
-            f"'{variable}' is a number: its values make no groups",
-            where=f"study '{study.id}'",
-            hint=f"--by, one of: {', '.join(('cohort', 'study', 'scanner', 'month', 'commit', *with_levels))}",
-        )
     own = set(snapshot.column("study_patients", "patient", study=study.id))
     values = clinical_at_reference(snapshot, study.id).values
     return {p: str(of[variable]["level"]) for p, of in values.items() if p in own and variable in of}

@@ -110,6 +110,8 @@ def monitor(
     studies = [own, *others]
     compared = comparisons(groups, reference)
     notes = list(_notes(snapshot, own, groups, values))
+    if not compared:
+        notes.append(f"all patients whose {by} is known are in one group: --by or --reference names others")
     kept = one_row_a_person(snapshot, studies, groups.of)
     if twice := len(groups.of) - len(kept):
         notes.append(f"left out: {twice} pseudonyms of persons who are compared under another one")

@@ -24,7 +24,11 @@ class _Run(NamedTuple):
 
 
 def estimates(
-    snapshot: Snapshot | None, study: str, sets: Iterable[PlannedSet], models: Sequence[StaleModel]
+    snapshot: Snapshot | None,
+    study: str,
+    sets: Iterable[PlannedSet],
+    models: Sequence[StaleModel],
+    untrained: Sequence[str] = (),
 ) -> tuple[Estimate, ...]:
     """Return how long each step of a plan takes.
 
@@ -42,10 +46,12 @@ def estimates(
         The extractions that would be computed.
     models : sequence of StaleModel
         The models that would be fitted again.
+    untrained : sequence of str
+        The study's models that would be fitted for the first time.
     """
     runs = [] if snapshot is None else list(_runs(snapshot))
     found = [_of_extractions(runs, each) for each in sets if each.computed]
-    of_study = [each.model for each in models if each.study == study]
+    of_study = [*(each.model for each in models if each.study == study), *untrained]
     if of_study:
         found.append(_of_training(runs, study, of_study))
         found += _of_suites(runs, study)

@@ -16,6 +16,7 @@ from schemas.errors import ContractError, NotFoundError
 from schemas.study.file import Study
 from store.commits.commit import commit_to
 from store.commits.writer import lacking
+from store.history.changes import study_changed_since
 from store.history.snapshot import Snapshot
 from store.history.studies import stored_study
 from store.home import Store
@@ -101,14 +102,16 @@ def plan_within(
     known = {} if before is None else {each[:3]: each.is_stale for each in model_states(before)}
     states = list(_with_network_sets(after, model_states(after), of_networks))
     models, untold = _stale_models(after, states, known)
+    untrained = _untrained_models(after, asked)
     return Plan(
         study=asked.id,
         sets=tuple(sets),
         models=tuple(models),
+        untrained=tuple(untrained),
         untold=tuple(untold),
         datasets=tuple(_stale_datasets(after, models)),
-        reports=tuple(_stale_reports(root, asked.id, after.commit_id)),
-        estimates=estimates(before, asked.id, sets, models),
+        reports=tuple(_stale_reports(after, root, asked.id)),
+        estimates=estimates(before, asked.id, sets, models, untrained),
         notes=tuple(notes),
     )
 
@@ -194,6 +197,13 @@ def _stale_models(
     return stale, untold
 
 
+def _untrained_models(snapshot: Snapshot, study: Study) -> list[str]:
+    """Return the models of a study's file of which there is no version, but for those that could not be fitted."""
+    trained = set(snapshot.column("models", "model", study=study.id))
+    unfit = {row["feature"] for row in snapshot.rows("failures", stage="train", study=study.id)}
+    return [model for model in study.models if model not in trained | unfit]
+
+
 def _stale_datasets(snapshot: Snapshot, models: Iterable[StaleModel]) -> Iterator[StaleDataset]:
     """Yield the datasets whose rows would be others: settings and libraries change a model and no table."""
     of_dataset: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
@@ -205,11 +215,11 @@ def _stale_datasets(snapshot: Snapshot, models: Iterable[StaleModel]) -> Iterato
         yield StaleDataset(dataset_id, study, tuple(names))
 
 
-def _stale_reports(root: Path, study: str, commit_id: int) -> Sequence[StaleReport]:
+def _stale_reports(snapshot: Snapshot, root: Path, study: str) -> Sequence[StaleReport]:
     file = root / "report" / f"{study}.html"
     if not file.is_file():
         return []
     made_from = _MADE_FROM.search(file.read_bytes())
-    if made_from is None or int(made_from[1]) == commit_id:
+    if made_from is None or not study_changed_since(snapshot, int(made_from[1]), study):
         return []
     return [StaleReport(study, file, int(made_from[1]))]

@@ -70,6 +70,8 @@ class Plan:
     study: str
     sets: tuple[PlannedSet, ...]
     models: tuple[StaleModel, ...]
+    untrained: tuple[str, ...]
+    """Models of the study's file that were never trained; one that could not be fitted is not among them."""
     untold: tuple[str, ...]
     """Models, STUDY/MODEL, of which it is not known: an earlier release trained them, and radzoo train looks."""
     datasets: tuple[StaleDataset, ...]
@@ -86,7 +88,7 @@ class Plan:
     @property
     def is_stale(self) -> bool:
         """Return whether a verb would compute something: extractions or models."""
-        return bool(self.models or any(each.computed or each.reused for each in self.sets))
+        return bool(self.models or self.untrained or any(each.computed or each.reused for each in self.sets))
 
     @property
     def seconds(self) -> float | None:

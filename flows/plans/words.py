@@ -13,7 +13,7 @@ __all__ = ["change_lines", "duration", "plan_lines"]
 def change_lines(changes: Mapping[str, Changes]) -> list[str]:
     """Return a line for each table of the catalogue that an ingest would change."""
     return [
-        f"{table}: {each.added} rows to be added, {each.changed} superseded, {each.removed} removed"
+        f"{table}: {_counted(each.added, 'row')} to be added, {each.changed} superseded, {each.removed} removed"
         for table, each in changes.items()
     ]
 
@@ -38,13 +38,15 @@ def plan_lines(plan: Plan, *, with_sets: bool = True) -> list[str]:
     for each in plan.models:
         since = "stale already" if each.is_stale_already else "becomes stale"
         lines.append(f"{since}: model {each.study}/{each.model}@{each.version} ({', '.join(each.because)})")
+    if plan.untrained:
+        lines.append(f"never trained: {', '.join(plan.untrained)}")
     lines += [f"stale: dataset {each.dataset_id}, of {', '.join(each.models)}" for each in plan.datasets]
     lines += [f"stale: report {each.file}, made from commit {each.commit_id}" for each in plan.reports]
     if plan.untold:
         lines.append(
             f"not known whether stale: {', '.join(plan.untold)}, trained by an earlier release; radzoo train looks"
         )
-    fits = _counted(len(plan.models), "model")
+    fits = _counted(len(plan.models) + len(plan.untrained), "model")
     lines.append(
         f"to be computed: {_counted(plan.extractions, 'extraction')}, {'up to ' if plan.models else ''}{fits} to fit, "
         f"{_counted(len(plan.reports), 'report')}"

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import urllib.error
 import urllib.request
+from contextlib import suppress
+from http.client import HTTPException
+from typing import Any
 from urllib.parse import urlsplit
 
 from flows.serve.scheduled_run import Ending, RunOutcome
@@ -30,8 +34,8 @@ def checked_failure_hook(hook: str) -> str:
     """
     if not hook.strip():
         raise UsageError("--on-failure is empty", hint="a command, or an address that begins with https://")
-    if _is_address(hook) and not urlsplit(hook).hostname:
-        raise UsageError(f"--on-failure '{hook}' names no host", hint="--on-failure https://HOST/PATH")
+    if _is_address(hook) and not _has_place(hook):
+        raise UsageError(f"--on-failure '{hook}' is no address with a host", hint="--on-failure https://HOST/PATH")
     return hook
 
 
@@ -56,9 +60,19 @@ def call_failure_hook(hook: str, outcome: RunOutcome) -> str | None:
             _post(hook, outcome)
         else:
             _run(hook, outcome)
-    except (OSError, subprocess.SubprocessError, ValueError) as error:
+    except (OSError, subprocess.SubprocessError, HTTPException, ValueError) as error:
         return one_line(f"--on-failure could not be carried out: {_reason(error)}")
     return None
+
+
+def _has_place(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+        # A port that is no number is met here.
+        is_there = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+    return is_there and not any(letter.isspace() or not letter.isprintable() for letter in address)
 
 
 def _is_address(hook: str) -> bool:
@@ -77,22 +91,38 @@ def _post(address: str, outcome: RunOutcome) -> None:
     request = urllib.request.Request(  # noqa: S310  (its scheme was looked at)
         address, json.dumps(told).encode(), {"Content-Type": "application/json"}, method="POST"
     )
-    with urllib.request.urlopen(request, timeout=_ADDRESS_S):  # noqa: S310
+    with urllib.request.build_opener(_NotElsewhere).open(request, timeout=_ADDRESS_S):
         pass
+
+
+class _NotElsewhere(urllib.request.HTTPRedirectHandler):
+    """A message that is to go elsewhere is not delivered: urllib would ask there for a page, without the message."""
+
+    def redirect_request(self, *_: Any, **__: Any) -> None:
+        """Follow no redirection; its answer is an error then."""
 
 
 def _run(command: str, outcome: RunOutcome) -> None:
     told = {"RADZOO_STUDY": outcome.study, "RADZOO_VERB": outcome.verb, "RADZOO_ENDING": outcome.ending}
-    subprocess.run(  # noqa: S602  (the operator's own command, of which nothing is made here)
+    shell = subprocess.Popen(  # noqa: S602  (the operator's own command, of which nothing is made here)
         command,
         shell=True,
-        check=True,
-        input=f"{outcome.line}\n".encode(),
+        stdin=subprocess.PIPE,
         env=_without_secrets() | told,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        timeout=_COMMAND_S,
+        # What the shell starts ends with it.
+        start_new_session=True,
     )
+    try:
+        shell.communicate(f"{outcome.line}\n".encode(), timeout=_COMMAND_S)
+    except BaseException:
+        with suppress(ProcessLookupError):
+            os.killpg(shell.pid, signal.SIGKILL)
+        shell.wait()
+        raise
+    if shell.returncode:
+        raise subprocess.CalledProcessError(shell.returncode, command)
 
 
 def _without_secrets() -> dict[str, str]:
@@ -106,7 +136,8 @@ def _reason(error: Exception) -> str:
     if isinstance(error, subprocess.TimeoutExpired):
         return f"the command takes longer than {_COMMAND_S} s"
     if isinstance(error, urllib.error.HTTPError):
-        return f"the address answers HTTP {error.code}"
+        elsewhere = error.headers.get("Location") if 300 <= error.code < 400 else None
+        return f"the address answers HTTP {error.code}" + (f" and names {elsewhere}" if elsewhere else "")
     if isinstance(error, urllib.error.URLError):
         return f"the address cannot be reached: {error.reason}"
     return str(error) or type(error).__name__

@@ -86,10 +86,7 @@ def running(api: PrefectApi) -> Iterator[None]:
     place = {"PREFECT_SERVER_API_HOST": LOOPBACK, "PREFECT_SERVER_API_PORT": str(port)}
     own = {name: value for name, value in server_environment(place | _FINAL).items() if name != _API}
     # A pipe that nobody reads would fill up and stop the server.
-    with (
-        secret_file(api.secret, settings.home, port) as file,
-        tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log,
-    ):
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log:
         process = subprocess.Popen(  # noqa: S603
             server_command(port),
             stdout=subprocess.DEVNULL,
@@ -101,8 +98,10 @@ def running(api: PrefectApi) -> Iterator[None]:
         end_with_this_process(process.pid)
         try:
             _wait(process, port, api.secret, log)
-            say(f"its page http://{LOOPBACK}:{port} asks for a password: copy it from {file}, which is yours alone")
-            yield
+            # Only now: where another server has the port, its file is another one's.
+            with secret_file(api.secret, settings.home, port) as file:
+                say(f"its page http://{LOOPBACK}:{port} asks for a password: copy it from {file}, which is yours alone")
+                yield
         finally:
             process.terminate()
             try:

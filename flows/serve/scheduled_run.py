@@ -35,13 +35,16 @@ class WorkDone:
     """What the verbs of a run did."""
 
     study: str
-    feature_sets: tuple[str, ...]
+    feature_sets: tuple[str, ...] | None
+    """Those whose rows that failed the run answers for; None where it computed and ingested nothing."""
     counts: Mapping[str, int] = field(default_factory=dict)
     """Extractions computed, reused and unchanged; models judged and trained; findings of drift."""
     commit_id: int | None = None
     """The newest commit that the run made; None where nothing changed."""
     tables: Tables = field(default_factory=dict)
     """What the work itself has to show, besides what the store answers."""
+    found: str = ""
+    """What drifts, in words."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +114,7 @@ def run_on_schedule(verb: str, study: str, store: Path, zone: ZoneInfo, work: Ca
         message = _fault_text(fault or RadzooError("the run gave nothing back"))
     else:
         counts = {**done.counts, "failed": len(after), "new_failures": len(after - before)}
-        of_study, ending, message = done.study, _ending(counts), _counts_text(counts, done.commit_id)
+        of_study, ending, message = done.study, _ending(counts), _counts_text(counts, done)
     told = f"broken: {message}" if ending == "broken" else message
     line = f"{dated(zone)} {verb} {of_study}: {told}; {seconds:.0f} s"
     outcome = RunOutcome(verb, of_study, ending, message, counts, line, {} if done is None else done.tables)
@@ -143,16 +146,19 @@ def _snapshot(store: Path) -> Snapshot | None:
 
 
 def _failures(snapshot: Snapshot | None, done: WorkDone) -> frozenset[tuple[str, ...]]:
-    return frozenset() if snapshot is None else known_failures(snapshot, done.study, done.feature_sets)
+    if snapshot is None or done.feature_sets is None:
+        return frozenset()
+    return known_failures(snapshot, done.study, done.feature_sets)
 
 
-def _counts_text(counts: Mapping[str, int], commit_id: int | None) -> str:
+def _counts_text(counts: Mapping[str, int], done: WorkDone) -> str:
     named = ("findings", "tests", "models", "trained", "merged", "removed", "computed", "reused")
     parts = [f"{name} {counts[name]}" for name in named if name in counts]
     parts.append(f"failed {counts['failed']}{_known_text(counts['failed'], counts['new_failures'])}")
     if "unchanged" in counts:
         parts.append(f"unchanged {counts['unchanged']}")
-    return f"{', '.join(parts)}; {'no commit' if commit_id is None else f'commit {commit_id}'}"
+    commit = "no commit" if done.commit_id is None else f"commit {done.commit_id}"
+    return without_line_breaks("; ".join(part for part in (", ".join(parts), done.found, commit) if part))
 
 
 def _known_text(failed: int, new: int) -> str:

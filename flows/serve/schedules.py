@@ -20,7 +20,7 @@ from flows.ingest.run import ingest
 from flows.keep.compact import compact
 from flows.monitor.rules import DriftRules
 from flows.monitor.run import monitor
-from flows.monitor.words import comparison_text, comparison_title
+from flows.monitor.words import comparison_text, comparison_title, verdict
 from flows.refresh.report import FeatureSetReport
 from flows.refresh.run import refresh
 from flows.report.page import write_report
@@ -146,13 +146,13 @@ def _monitored(served: ServedStudy) -> WorkDone:
         for each in found.compared
     ]
     counts = {"findings": len(found.findings), "tests": found.tests}
-    return WorkDone(found.study, (), counts, tables={"drift": rows})
+    return WorkDone(found.study, None, counts, tables={"drift": rows}, found=verdict(found) if found.findings else "")
 
 
 def _compacted(served: ServedStudy) -> WorkDone:
     found = compact(Store(served.store))
     counts = {"merged": sum(each.files_before - each.files_after for each in found.feature_sets)}
-    return WorkDone(served.study, (), counts | {"removed": len(found.removed)})
+    return WorkDone(served.study, None, counts | {"removed": len(found.removed)})
 
 
 _WORK: dict[str, Callable[[ServedStudy], WorkDone]] = {

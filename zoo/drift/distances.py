@@ -30,8 +30,9 @@ def psi(reference: ArrayLike, current: ArrayLike, bins: int = MOST_BINS) -> floa
     r"""Return the population stability index :math:`\sum_i (q_i - p_i) \ln (q_i / p_i)`.
 
     p and q are the shares of the reference and of the current sample in bins that end at quantiles of the reference;
-    bins whose ends are equal are one. NaN, a value that is missing, has a bin of its own where a sample has it. Each
-    count has half a patient added, so that an empty bin has a logarithm.
+    bins whose ends are equal are one, and a value that several of the reference share has a bin of its own where a
+    quantile falls on it: what lies below it is not taken for it. NaN, a value that is missing, has a bin of its own
+    where a sample has it. Each count has half a patient added, so that an empty bin has a logarithm.
 
     Parameters
     ----------
@@ -54,7 +55,7 @@ def psi(reference: ArrayLike, current: ArrayLike, bins: int = MOST_BINS) -> floa
     if not (len(old) and len(new)):
         raise ContractError("a sample has no patient", where="current" if len(old) else "reference")
     known = old[~np.isnan(old)]
-    inner = np.unique(np.quantile(known, np.linspace(0, 1, bins + 1)[1:-1])) if len(known) else np.empty(0)
+    inner = _ends(known, bins)
     p, q = (_counts(each, inner) for each in (old, new))
     there = (p + q) > 0
     p, q = p[there] + _PRIOR, q[there] + _PRIOR
@@ -120,6 +121,16 @@ def standardised_wasserstein(reference: ArrayLike, current: ArrayLike) -> float 
 def _known(values: ArrayLike) -> NDArray[np.float64]:
     numbers = np.asarray(values, dtype=np.float64)
     return numbers[~np.isnan(numbers)]
+
+
+def _ends(known: NDArray[np.float64], bins: int) -> NDArray[np.float64]:
+    """Return the inner ends of bins of the reference; a bin has its end, and not its beginning."""
+    if not len(known):
+        return np.empty(0)
+    quantiles = np.unique(np.quantile(known, np.linspace(0, 1, bins + 1)[1:-1]))
+    values, times = np.unique(known, return_counts=True)
+    tied = quantiles[np.isin(quantiles, values[times > 1])]
+    return np.union1d(quantiles, np.nextafter(tied, -np.inf))
 
 
 def _counts(values: NDArray[np.float64], inner: NDArray[np.float64]) -> NDArray[np.float64]:

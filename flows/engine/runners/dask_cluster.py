@@ -5,8 +5,10 @@ A connection is encrypted where Dask's own configuration says so (``distributed.
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import importlib.metadata
+import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -48,14 +50,11 @@ def dask_cluster(runner: Runner) -> Iterator[Cluster]:
         raise NotFoundError(
             f"--runner {runner} needs dask.distributed, which is not installed", hint="pip install 'radzoo[dask]'"
         ) from error
+    _refuse_other_servers(runner, distributed)
     try:
         client = distributed.Client(runner.place, timeout=_CONNECT_S, set_as_default=False, name="radzoo")
     except (OSError, TimeoutError) as error:
-        raise NotFoundError(
-            "no Dask scheduler answers",
-            where=str(runner),
-            hint="dask scheduler starts one; then dask worker HOST:PORT --nthreads 1 on each machine",
-        ) from error
+        raise _no_scheduler(runner) from error
     try:
         try:
             client.wait_for_workers(1, timeout=_FIRST_WORKER_S)
@@ -69,6 +68,47 @@ def dask_cluster(runner: Runner) -> Iterator[Cluster]:
     finally:
         with suppress(OSError, TimeoutError):
             client.close()
+
+
+def _refuse_other_servers(runner: Runner, distributed: Any) -> None:
+    """Refuse an address at which something else than a scheduler listens: Dask's client waits for it without end.
+
+    Raises
+    ------
+    NotFoundError
+        When nobody answers as a scheduler does.
+    """
+    answers: queue.SimpleQueue[bool] = queue.SimpleQueue()
+
+    async def ask() -> bool:
+        security = distributed.Security().get_connection_args("client")
+        async with distributed.rpc(runner.place, connection_args=security) as scheduler:
+            return bool((await scheduler.identity()).get("type") == "Scheduler")
+
+    def answered() -> None:
+        # Whatever another server's bytes are taken for, such as the length of a message that fills all memory.
+        try:
+            answers.put(asyncio.run(asyncio.wait_for(ask(), _CONNECT_S)))
+        except Exception:
+            answers.put(False)
+
+    # A thread that may be left behind: what waits within it cannot always be cancelled.
+    threading.Thread(target=answered, daemon=True).start()
+    try:
+        is_scheduler = answers.get(timeout=_CONNECT_S + 1)
+    except queue.Empty:
+        is_scheduler = False
+    if not is_scheduler:
+        raise _no_scheduler(runner)
+
+
+def _no_scheduler(runner: Runner) -> NotFoundError:
+    return NotFoundError(
+        "no Dask scheduler answers",
+        where=str(runner),
+        hint="dask scheduler starts one, and says its address (its page has another port); then dask worker HOST:PORT "
+        "--nthreads 1 on each machine",
+    )
 
 
 class _DaskCluster:

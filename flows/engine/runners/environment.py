@@ -12,10 +12,11 @@ import platform
 import socket
 from collections.abc import Mapping
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, entry_points, version
 from pathlib import Path
 
 from schemas.errors import ContractError
+from zoo.plugins import MODELS, NETWORKS
 
 __all__ = ["environment", "environment_differences", "refuse_other_environment"]
 
@@ -30,7 +31,7 @@ _ABSENT = "none"
 @cache
 def environment() -> dict[str, str]:
     """Return what of this installation decides values: Python, kind of machine, libraries, radzoo's own code."""
-    libraries = {name: _version(name) for name in _LIBRARIES}
+    libraries = {name: _version(name) for name in (*_LIBRARIES, *_packages_of_members())}
     return {"Python": platform.python_version(), "machine": platform.machine(), **libraries, "code": _code_sha256()}
 
 
@@ -68,6 +69,12 @@ def other_environment(where: str, differences: list[str]) -> ContractError:
         hint="install the same release of radzoo and of these libraries there (pip install --constraint "
         "constraints.txt), start its workers again, then run the command again",
     )
+
+
+def _packages_of_members() -> list[str]:
+    """Return the packages that bring models or networks of their own."""
+    found = (each.dist for group in (MODELS, NETWORKS) for each in entry_points(group=group))
+    return sorted({each.name for each in found if each is not None})
 
 
 def _version(name: str) -> str:

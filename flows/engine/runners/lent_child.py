@@ -6,6 +6,7 @@ worker's own threads and libraries' settings decide nothing.
 
 from __future__ import annotations
 
+import atexit
 import shutil
 import tempfile
 import threading
@@ -81,6 +82,7 @@ def _give_back(child: LentChild) -> None:
         _sweep.start()
 
 
+@atexit.register
 def _close_idle() -> None:
     with _lock:
         waiting = [*_idle]

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import shlex
+import socket
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -21,7 +24,7 @@ WRITES = 'cat > {file}; echo $RADZOO_STUDY $RADZOO_VERB "$RADZOO_ENDING" "${{PRE
 
 
 class Answering:
-    """A server of HTTP that keeps what it is sent."""
+    """A server of HTTP that keeps what it is sent; one that redirects names another page of its own."""
 
     def __init__(self, status: int) -> None:
         kept: list[tuple[str, dict]] = []
@@ -31,6 +34,12 @@ class Answering:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 kept.append((self.path, json.loads(body)))
                 self.send_response(status)
+                if 300 <= status < 400:
+                    self.send_header("Location", "/elsewhere")
+                self.end_headers()
+
+            def do_GET(self) -> None:
+                self.send_response(200)
                 self.end_headers()
 
             def log_message(self, *_: object) -> None:
@@ -127,3 +136,45 @@ def test_a_broken_run_calls_it_and_a_failing_hook_leaves_a_line(small_study, pre
     run, hook = capsys.readouterr().err.splitlines()
     assert file.read_text().strip() == run
     assert hook.endswith("refresh small: --on-failure could not be carried out: the command ends with exit code 7")
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_message_that_is_sent_elsewhere_is_not_delivered(answering, status):
+    """Urllib would ask there for a page, without the message, and call that an answer."""
+    fault = call_failure_hook(answering(status).url, BROKEN)
+    assert fault == (f"--on-failure could not be carried out: the address answers HTTP {status} and names /elsewhere")
+
+
+def test_an_answer_that_is_no_http_is_a_phrase():
+    """Whoever listens there need not speak HTTP."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer():
+            connection, _ = server.accept()
+            connection.recv(10)
+            connection.sendall(b"SSH-2.0-other\r\n")
+            connection.close()
+
+        threading.Thread(target=answer, daemon=True).start()
+        fault = call_failure_hook(f"http://127.0.0.1:{server.getsockname()[1]}/", BROKEN)
+    assert "could not be carried out" in fault
+
+
+def test_a_command_that_takes_too_long_leaves_no_process(tmp_path, monkeypatch):
+    """What the shell has started ends with it."""
+    monkeypatch.setattr("flows.serve.failure_hook._COMMAND_S", 1)
+    fault = call_failure_hook(f"(sleep 60; true) & echo $! > {tmp_path / 'pid'}; wait; true", BROKEN)
+    assert fault == "--on-failure could not be carried out: the command takes longer than 1 s"
+    assert is_gone(int((tmp_path / "pid").read_text()))
+
+
+def is_gone(pid):
+    """Return whether a process has ended within seconds: one that waits to be collected has."""
+    for _ in range(100):
+        try:
+            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
+                return True
+        except FileNotFoundError:
+            return True
+        time.sleep(0.05)
+    return False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -72,3 +74,17 @@ def test_wasserstein_in_standard_deviations():
 def test_a_reference_without_spread_has_no_unit(reference):
     """One value, equal ones, or a spread that no number holds."""
     assert standardised_wasserstein(reference, [1.0, 2.0]) is None
+
+
+@pytest.mark.parametrize("current", [3.0, 7.0])
+def test_a_value_below_or_above_a_constant_is_not_taken_for_it(current):
+    """All of the reference at 5, all of the others elsewhere: each way two bins, by hand (60.5 and .5 of 61)."""
+    assert psi([5.0] * 60, [current] * 60) == pytest.approx(2 * (60 / 61) * math.log(60.5 / 0.5))
+
+
+def test_a_sample_below_the_value_that_most_have_drifts():
+    """Nineteen of twenty have the largest value, and the others have it never: three bins, by hand."""
+    reference, current = [10.0] * 95 + [9.0] * 5, [*np.linspace(0, 8.9, 100)]
+    p, q = np.array([5.5, 95.5]), np.array([100.5, 0.5])
+    assert psi(reference, current) == pytest.approx(psi_of_shares(p / 101, q / 101))
+    assert psi(reference, reference) == 0.0
