@@ -154,7 +154,8 @@ def _failures(snapshot: Snapshot | None, done: WorkDone) -> frozenset[tuple[str,
 def _counts_text(counts: Mapping[str, int], done: WorkDone) -> str:
     named = ("findings", "tests", "models", "trained", "merged", "removed", "computed", "reused")
     parts = [f"{name} {counts[name]}" for name in named if name in counts]
-    parts.append(f"failed {counts['failed']}{_known_text(counts['failed'], counts['new_failures'])}")
+    if done.feature_sets is not None:
+        parts.append(f"failed {counts['failed']}{_known_text(counts['failed'], counts['new_failures'])}")
     if "unchanged" in counts:
         parts.append(f"unchanged {counts['unchanged']}")
     commit = "no commit" if done.commit_id is None else f"commit {done.commit_id}"

@@ -141,7 +141,7 @@ class Rest:
         values = dict(zip(self.columns, random.standard_normal(len(self.columns)).tolist(), strict=True))
         identity = extraction_id(image, mask, self.feature_set["definition_sha256"])
         details = {"grey_levels": {"original": 60.0}, "zero_fraction": {"original": 0.0}}
-        return ExtractionRecord(identity, key, image, mask, values, details)
+        return ExtractionRecord(identity, key, image, mask, values, details=details)
 
     def _rows(self, number: int, record: ExtractionRecord) -> Iterator[tuple[str, Row]]:
         patient, key = {"patient": record.key.patient}, record.key._asdict()

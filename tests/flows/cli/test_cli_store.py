@@ -137,6 +137,8 @@ def test_a_moved_store_is_published_again_by_the_next_verb(capsys, tmp_path):
     assert printed(capsys, "--store", tmp_path / "store", "store", "init")[0] == 0
     assert printed(capsys, "--store", tmp_path / "store", "store", "publish")[0] == 0
     (tmp_path / "store").rename(tmp_path / "moved")
+    # A plan writes nothing, this file neither.
+    printed(capsys, "--store", tmp_path / "moved", "refresh", "--dry-run")
     _, _, err = printed(capsys, "--store", tmp_path / "moved", "store", "log")
     assert err == f"published analyst.duckdb again: it was published in {tmp_path / 'store'}\n"
     assert printed(capsys, "--store", tmp_path / "moved", "store", "log")[2] == ""

@@ -220,6 +220,13 @@ def test_a_link_in_the_secrets_place_is_not_followed(tmp_path):
     assert not file.exists()
 
 
+def test_the_file_of_another_server_of_the_same_port_stays(tmp_path):
+    """Whoever came later has the file: leaving takes one's own away alone."""
+    with secret_file("radzoo:first", tmp_path, 4200) as file:
+        file.write_text("radzoo:second")
+    assert file.read_text() == "radzoo:second"
+
+
 def test_each_start_makes_a_secret_unless_the_user_has_one():
     """Two starts have two secrets, known to server and client alike; one of the user's own is kept."""
     first: dict[str, str] = {}

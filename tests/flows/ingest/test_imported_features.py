@@ -508,6 +508,15 @@ def test_a_table_alone_is_ingested_under_a_study_file_that_is_written_for_it(tab
     assert (code, out.split()) == (0, ['"s"', "22140"])
 
 
+def test_a_dry_run_of_a_table_takes_no_folder_away(table, capsys):
+    """The study file that a plan needs is gone afterwards, a folder that was there before is not."""
+    command = ("ingest", "--features", table, "--patient", "id", "--outcome", "label", "--positive", "yes", "--dry-run")
+    for was_there in (False, True):
+        assert printed(capsys, "--store", "store", *command)[0] == 0
+        assert (table.parent / "Small-table").exists() is was_there
+        (table.parent / "Small-table").mkdir(exist_ok=True)
+
+
 def test_a_table_alone_can_be_trained_on(table, prefect_server, monkeypatch, capsys):
     """The study that is written for a table has a split and models, and a model of it can be trained and judged."""
     monkeypatch.setenv("PREFECT_API_URL", prefect_server)

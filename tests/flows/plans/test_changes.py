@@ -19,7 +19,7 @@ from flows.plans.made import plan_of_refresh
 from flows.plans.plan import Plan
 from flows.refresh.run import refresh
 from flows.report.page import write_report
-from store.commits.commit import Changes
+from store.commits.commit import Changes, commit_to
 from store.erasure.erase import erase_patient
 from store.history.studies import stored_study
 from store.home import Store
@@ -243,6 +243,29 @@ def test_check_leaves_with_five_where_something_would_change(study, capsys):
     study.refresh_without_prefect()
     code, out, _ = study.ask(capsys, "refresh", "--check")
     assert (code, "stale already: model changing/radiomics_knn@1 (features)" in out) == (5, True)
+
+
+def test_a_model_that_was_never_trained_is_to_be_fitted(study, capsys):
+    """A model that came into the study file has no version yet: its fit is planned before and after the ingest."""
+    study.edit("[models.radiomics_knn]", "[models.radiomics_knn]\n\n[models.radiomics_lr]")
+    code, out, _ = study.ask(capsys, "ingest", study.file, "--check")
+    assert (code, "never trained: radiomics_lr" in out) == (5, True)
+    study.ingest()
+    code, out, _ = study.ask(capsys, "refresh", "--check")
+    assert code == 5
+    assert "to be computed: 0 extractions, 1 model to fit, 1 report" in out
+
+
+def test_another_studys_commit_leaves_a_report_as_it_is(study):
+    """A report is stale where rows of its study or of its patients came or went, and nobody else's."""
+    with commit_to(study.store, "ingest another") as commit:
+        commit.put("patients", [{"patient": "another"}])
+        commit.put("study_patients", [{"study": "another", "patient": "another"}])
+    assert plan_of_refresh(study.store, "changing").reports == ()
+    with commit_to(study.store, "correct a value of this one") as commit:
+        row = study.snapshot.rows("clinical", variable="afp")[0]
+        commit.put("clinical", [{**row, "value": row["value"] + 1}])
+    assert len(plan_of_refresh(study.store, "changing").reports) == 1
 
 
 def test_a_first_ingest_is_planned_without_a_store(study, tmp_path):

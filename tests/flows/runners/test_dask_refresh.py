@@ -6,6 +6,8 @@ import json
 import os
 import shutil
 import signal
+import socket
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -20,12 +22,13 @@ from clusters.runs import children, content, is_running, refreshed, wait_for
 from killing import PATIENTS, damage, end_state, reached, started
 
 from flows.engine.runners.address import runner_of
+from flows.engine.runners.dask_cluster import dask_cluster
 from flows.engine.runners.environment import environment, refuse_other_environment
 from flows.extract.limited_units import extraction_limits
 from flows.refresh.plan import staging_folder
 from flows.refresh.remote_units import RemoteBatch, extract_on_worker
 from flows.refresh.run import refresh
-from schemas.errors import ContractError, UsageError
+from schemas.errors import ContractError, NotFoundError, UsageError
 from store.home import Store
 
 ROOT = Path(__file__).parents[3]
@@ -141,6 +144,30 @@ def test_a_cluster_that_does_not_answer_is_said(small_study):
     assert (code, error["error"], error["where"]) == (3, "NotFoundError", "dask://127.0.0.1:9")
     assert error["message"] == "no Dask scheduler answers"
     assert "dask scheduler" in error["hint"]
+
+
+@pytest.mark.parametrize(
+    "answer", [b"", b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"], ids=["silent", "http"]
+)
+def test_what_is_no_scheduler_is_not_waited_for(answer, monkeypatch):
+    """Such as the scheduler's page, whose port is a likely slip: its bytes are no sizes, and its silence ends."""
+    distributed = pytest.importorskip("distributed", reason="dask.distributed is not installed")
+    monkeypatch.setattr("flows.engine.runners.dask_cluster._CONNECT_S", 1)
+    monkeypatch.setattr(distributed, "Client", None)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def listen():
+            while True:
+                try:
+                    connection, _ = server.accept()
+                    connection.sendall(answer)
+                except OSError:
+                    return
+
+        threading.Thread(target=listen, daemon=True).start()
+        runner = runner_of(f"dask://127.0.0.1:{server.getsockname()[1]}")
+        with pytest.raises(NotFoundError, match="no Dask scheduler answers"), dask_cluster(runner):
+            pass
 
 
 def test_nobody_asks_a_cluster_where_nothing_is_missing(ready_study):

@@ -14,6 +14,7 @@ from flows.serve.scheduled_run import WorkDone, log_file, run_on_schedule
 from flows.serve.schedules import ServedStudy, scheduled_flows, study_flow
 from flows.serve.time_zone import local_time_zone, named_time_zone
 from schemas.errors import StoreBusyError, UsageError
+from store.commits.commit import commit_to
 
 UTC = ZoneInfo("UTC")
 
@@ -219,17 +220,23 @@ def test_a_scheduled_look_for_drift_says_what_it_compared(tmp_path, prefect_serv
     table.write_text("".join(f"{line},{sex}\n" for line, sex in zip(lines, sexes, strict=True)))
     study.ingest()
     study.refresh_without_prefect()
+    with commit_to(study.store, "a mask that could not be read long ago") as commit:
+        mask = dict.fromkeys(("exam", "phase", "lesion", "reader", "feature_set", "feature"), "")
+        failed = {"stage": "ingest", "study": "tried", "patient": "other", "reading": 0, "reason": "no file"}
+        commit.put("failures", [mask | failed])
     served = ServedStudy(study.file, "tried", study.store_root, "UTC", f"cat >> {told}")
     cohorts = study_flow("monitor", served)(return_state=True)
     assert cohorts.name == "Completed"
-    assert re.fullmatch(r"findings 0, tests \d, failed 0; no commit", cohorts.message)
+    assert re.fullmatch(r"findings 0, tests \d; no commit", cohorts.message)
     assert not told.exists()
     assert [row["compared"] for row in shown("tried-drift")] == [
         f"{what}, validation (20 patients) against training (40 patients)" for what in ("features", "outcome")
     ]
     by_sex = study_flow("monitor", replace(served, monitor_by="sex"))(return_state=True)
     assert (by_sex.name, by_sex.is_completed()) == ("Completed with drift", True)
-    assert re.search(r" UTC monitor tried: findings [1-9]", told.read_text())
+    assert re.search(
+        r" UTC monitor tried: findings [1-9], tests \d; drift: \w+ against \w+: the rate of label 1", told.read_text()
+    )
     assert any(row["drifts"] for row in shown("tried-drift"))
 
 
