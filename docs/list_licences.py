@@ -17,7 +17,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 PAGE = Path(__file__).with_name("licences.md")
-OPTIONAL = ("dask", "onnx", "postgresql", "ray")
+OPTIONAL = ("dask", "onnx", "openlineage", "postgresql", "ray")
 """The extras that a user may install; those of development do not come along."""
 
 REMARKS = {

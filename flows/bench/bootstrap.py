@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from flows.bench.cross_validate import discard_fits, is_current, put_datasets, run_fits
 from flows.engine.runners.address import LOCAL, Runner
+from flows.lineage.runs import record_run
 from schemas.keys import sha256_of_json
 from schemas.results import OptimismRow
 from schemas.study.file import Study
 from store.analyst.query import answer
 from store.commits.commit import commit_to
 from store.history.basis import basis_of
-from store.history.runs import record_run
 from store.history.snapshot import Snapshot
 from store.home import Store
 from zoo.benchmark.optimism import Resampled, plan_resampling, resampled_model

@@ -9,13 +9,13 @@ from flows.bench.cross_validate import discard_fits, is_current, put_datasets, r
 from flows.bench.nested_cv import drawn_folds
 from flows.engine.progress import say
 from flows.engine.runners.address import LOCAL, Runner
+from flows.lineage.runs import record_run
 from flows.refresh.run import refresh
 from schemas.features.radiomics_settings import RadiomicsSettings
 from schemas.results import Control, ControlRow, Suite
 from schemas.study.file import Study
 from store.commits.commit import commit_to
 from store.history.basis import Basis, basis_of
-from store.history.runs import record_run
 from store.history.snapshot import Snapshot
 from store.home import Store
 from zoo.benchmark.controls import (

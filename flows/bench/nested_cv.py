@@ -6,13 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from flows.bench.cross_validate import discard_fits, is_current, put_datasets, run_fits
 from flows.engine.runners.address import LOCAL, Runner
+from flows.lineage.runs import record_run
 from flows.train.unfit_models import put_unfit_models, reason_of, unfit_models
 from schemas.keys import sha256_of_json
 from schemas.results import FOLDS, LeaderboardRow
 from schemas.study.file import Study
 from store.commits.commit import Commit, commit_to
 from store.history.basis import basis_of
-from store.history.runs import record_run
 from store.history.snapshot import Snapshot
 from store.home import Store
 from zoo.benchmark.cross_validation import CrossValidation, plan_cross_validation, split_labels

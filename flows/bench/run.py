@@ -14,6 +14,7 @@ from flows.bench.nested_cv import fold_notes, run_nested_cv
 from flows.commits.erased_meanwhile import carry_out
 from flows.commits.publication import publish_landed
 from flows.engine.runners.address import LOCAL, Runner
+from flows.lineage.runs import record_run
 from flows.train.run import TrainReport, study_models, train
 from schemas.errors import NotFoundError, UsageError
 from schemas.results import FOLDS, REPEATS, RESAMPLES, ControlRow, LeaderboardRow, OptimismRow, Suite
@@ -21,7 +22,6 @@ from schemas.study.file import Study
 from store.analyst.publish import is_published
 from store.commits.commit import commit_to
 from store.history.basis import Basis, basis_of
-from store.history.runs import record_run
 from store.history.snapshot import Snapshot
 from store.history.studies import stored_study
 from store.home import Store

@@ -17,6 +17,7 @@ from flows.embed.records import (
     trained_records,
 )
 from flows.engine.runners.address import LOCAL, Runner
+from flows.lineage.runs import record_run
 from flows.train.run import train
 from schemas.errors import ContractError
 from schemas.keys import canonical_json, sha256_of_json
@@ -25,7 +26,6 @@ from store.commits.commit import commit_to
 from store.commits.writer import append_records
 from store.dictionary.versions import version_of
 from store.history.basis import Basis
-from store.history.runs import record_run
 from store.history.snapshot import Snapshot
 from store.history.studies import stored_study
 from store.home import Store

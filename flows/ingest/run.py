@@ -36,6 +36,7 @@ from flows.ingest.same_people import (
 from flows.ingest.shared_values import conflicts, kept_outcomes, refuse_conflicts, superseding_message
 from flows.ingest.unlisted_patients import unlisted_patients
 from flows.keep.compact import compact_scattered
+from flows.lineage.runs import record_run
 from flows.plans.made import plan_within
 from flows.privacy.places import KnownFiles, StudyPlaces, keep_places, known_files, refuse_state_within
 from flows.privacy.recorded import recorded_study, study_paths
@@ -53,7 +54,6 @@ from schemas.study.intended_use import modality_warnings
 from schemas.study.text import parsed_study
 from store.commits.commit import Commit, commit_to
 from store.history.basis import Basis, basis_of
-from store.history.runs import record_run
 from store.history.snapshot import Snapshot
 from store.home import Store
 from store.planning.rehearsal import rehearsal

@@ -9,11 +9,11 @@ from datetime import timedelta
 from flows.commits.erased_meanwhile import carry_out
 from flows.commits.publication import publish_landed
 from flows.engine.progress import progress_bar, say
+from flows.lineage.runs import record_run
 from schemas.errors import NotFoundError, StoreBusyError
 from store.compaction.compact import CompactedSet, compact_feature_set
 from store.compaction.leftovers import GRACE_HOURS, Leftover, remove_orphan_files
 from store.compaction.merge_plan import TARGET_ROWS, feature_sets_with_segments, files_to_merge
-from store.history.runs import record_run
 from store.home import Store
 
 __all__ = ["MOST_SMALL_FILES", "CompactReport", "compact", "compact_scattered"]

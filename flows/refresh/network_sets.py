@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from flows.commits.publication import publish_landed
 from flows.engine.progress import progress_bar
+from flows.lineage.runs import record_run
 from flows.privacy.places import network_file
 from flows.refresh.feature_sets import settled_version
 from flows.refresh.report import FeatureSetReport
@@ -25,7 +26,6 @@ from schemas.study.own_sets import NetworkFileSettings
 from store.commits.commit import commit_to
 from store.commits.writer import append_records
 from store.history.basis import basis_of
-from store.history.runs import record_run
 from store.history.snapshot import Snapshot
 from store.home import Store
 from store.rows.regions import region_ids, stored_regions

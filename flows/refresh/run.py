@@ -17,6 +17,7 @@ from flows.extract.batch import Receipt
 from flows.extract.planned import PlannedExtraction, sources_of
 from flows.imaging.sources import file_of_source
 from flows.keep.compact import compact_scattered
+from flows.lineage.runs import record_run
 from flows.privacy.places import folder_of_study, refuse_unplaced
 from flows.privacy.reasons import plain_reason
 from flows.refresh.failure_counts import failure_counts
@@ -34,7 +35,6 @@ from store.analyst.publish import is_published
 from store.commits.commit import Commit, commit_to
 from store.commits.writer import lacking
 from store.history.basis import Basis, basis_of
-from store.history.runs import record_run
 from store.history.snapshot import Snapshot
 from store.history.studies import stored_study
 from store.home import Store

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from flows.commits.erased_meanwhile import carry_out
 from flows.engine.broken_packages import warn_of_broken_packages
 from flows.engine.progress import progress_bar
+from flows.lineage.runs import record_run
 from flows.train.patients_left_out import PatientsLeftOut, patients_left_out
 from flows.train.read_by_models import ReadByModels, keep_read, read_by_models, with_read
 from flows.train.stability import keep_stability
@@ -17,7 +18,6 @@ from schemas.persons import People
 from schemas.study.file import Study
 from store.commits.commit import commit_to
 from store.history.basis import Basis
-from store.history.runs import record_run
 from store.history.snapshot import Snapshot
 from store.history.studies import stored_study
 from store.home import Store
