@@ -107,7 +107,7 @@ def checked_expectations(
                     continue
                 result = _found(process, snapshot, question, scope, rows, left_out, primary, place(question.name))
                 found.append(result)
-                looked_at |= {result.expectation} if result.status != "not checked" else set()
+                looked_at |= {result.expectation} if result.status != "not_checked" else set()
     others = study.expectations.keys() - looked_at
     left_out.keep(stored_quarantine(snapshot, study.id), others, {*map(MaskKey.of, masks)})
     return Checked(tuple(found), left_out)
@@ -141,7 +141,7 @@ def _waits(question: _Question, views: Collection[str], *, has_features: bool) -
 def _not_checked(question: _Question, because: str) -> ExpectationFound:
     rule = question.rule
     return ExpectationFound(
-        question.name, rule.policy, "not checked", None, because, rule.description, question=question.text
+        question.name, rule.policy, "not_checked", None, because, rule.description, question=question.text
     )
 
 
@@ -162,7 +162,7 @@ def _found(
     except RadzooError as error:
         # Nothing depends on a warning; a gate that cannot tell stays shut.
         if rule.policy == "warn":
-            return replace(unknown, detail=error.message)
+            return replace(unknown, detail=_nameless(error.message))
         raise ContractError(
             f"expectation '{name}' cannot be answered, and its policy is to {rule.policy}: {error.message}",
             where=place,
@@ -182,6 +182,11 @@ def _found(
             )
         detail = left_out.add(name, rule, answer, primary, of_features=question.of_features)
     return replace(unknown, status="broken", rows=answer.rows, detail=detail, shown=answer.shown)
+
+
+def _nameless(message: str) -> str:
+    """Return why SQL has no answer without what DuckDB quotes of the rows: it is stored, and names no patient."""
+    return message if message.startswith("the question ") else f"{message.partition(':')[0]} in its SQL"
 
 
 def refuse_broken(found: Sequence[ExpectationFound], place: Callable[[str], str]) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 from flows.expect.check import Checked, checked_expectations, expectation_rows, refuse_broken
 from flows.expect.found import ExpectationFound
 from flows.expect.quarantine import STAGE, Quarantine, stored_quarantine, unquarantined_masks
-from schemas.errors import ContractError
 from schemas.study.file import Study
 from schemas.study.toml_lines import line_of
 from store.commits.commit import Commit
@@ -77,7 +76,7 @@ def look_at_study(
     rows = {row["expectation"]: row for row in expectation_rows(study, checked.found)}
     if only_plan:
         # What a plan cannot tell is no change.
-        waiting = {each.expectation for each in checked.found if each.status == "not checked"}
+        waiting = {each.expectation for each in checked.found if each.status == "not_checked"}
         rows |= {
             row["expectation"]: row for row in snapshot.rows("expectations", **own) if row["expectation"] in waiting
         }
@@ -121,12 +120,12 @@ def look_at_features(commit: Commit, store: Store, study: Study) -> tuple[Expect
 def expectations_of_features(store: Store, study: Study) -> tuple[ExpectationFound, ...]:
     """Return what the expectations that read features come to now, before a refresh; nothing is written.
 
-    One that cannot be answered is said not to be: the refresh would refuse.
+    Raises
+    ------
+    ContractError
+        When one that is no warning cannot be answered: the refresh would refuse.
     """
-    try:
-        return _of_features(Snapshot(store), store, study, by_fork=True)[0].found
-    except ContractError as error:
-        return (ExpectationFound("", "refuse", "not checked", None, error.message, ""),)
+    return _of_features(Snapshot(store), store, study, by_fork=True)[0].found
 
 
 def _of_features(snapshot: Snapshot, store: Store, study: Study, *, by_fork: bool) -> tuple[Checked, list[Row]]:

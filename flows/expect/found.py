@@ -14,7 +14,7 @@ __all__ = ["ExpectationFound", "Status", "broken_words", "found_lines", "shown_r
 _LONG = ("sha256", "source")
 """Columns of a row that are too long for a line, and say nothing in one."""
 
-Status = Literal["held", "broken", "not checked"]
+Status = Literal["held", "broken", "not_checked"]
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def found_lines(every: Iterable[ExpectationFound], study: str, *, would: bool = 
             words = f": {one_line(each.description)}" if each.description else ""
             lines.append(f"{marks[each.policy]}: {broken_words(each)}{detail}{words}")
             lines += shown_rows(each)
-        elif each.status == "not checked":
+        elif each.status == "not_checked":
             lines.append(f"note: expectation '{each.expectation}' was not checked: {one_line(each.detail)}")
     if not would and any(each.status == "broken" and each.policy == "quarantine" for each in found):
         question = f"from failures where study = '{study}' and stage = 'expectation'"

@@ -3,7 +3,7 @@
 -- @study the study's id
 -- @expectation name in the study file
 -- @policy refuse (a commit that breaks it does not land), quarantine (no model reads whom the rows name) or warn
--- @status held, broken or not checked
+-- @status held, broken or not_checked
 -- @broken_rows [1] rows that break it; NULL where it was not checked
 -- @detail whom it leaves out, in counts, or why it was not checked
 -- @kind which rule it is: sql, range, missing, count, grey_levels, spacing_mm, same_spacing, volume_ratio or duplicates
