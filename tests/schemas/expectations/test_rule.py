@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from schemas.keys import sha256_of_json
@@ -76,6 +79,14 @@ def test_a_faulty_rule_is_refused_with_its_line(rule, said) -> None:
     (fault,) = faults(rule)
     assert fault.startswith("study.toml:")
     assert said in fault
+
+
+def test_the_pages_example_is_part_of_a_study_file() -> None:
+    """The example of docs/expectations.md parses, and shows every policy."""
+    page = (Path(__file__).parents[3] / "docs" / "expectations.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    study, found = study_reading(STUDY + example, "study.toml")
+    assert (found, {each.policy for each in study.expectations.values()}) == ([], {"refuse", "quarantine", "warn"})
 
 
 def test_a_study_without_expectations_is_on_record_as_it_was_before() -> None:
