@@ -18,6 +18,7 @@ from schemas.keys import MaskKey, canonical_json
 from schemas.study.file import Study
 from store.analyst.define import view_names
 from store.analyst.named import Named
+from store.analyst.view_parts import fixed_view_names
 from store.history.snapshot import Snapshot
 from store.home import Store
 from store.kinds.every import IMPORTED
@@ -27,6 +28,7 @@ __all__ = ["Checked", "checked_expectations", "expectation_rows", "refuse_broken
 Row = dict[str, Any]
 
 _NO_ROWS_YET = "no row of {} is computed yet; radzoo refresh looks at it"
+_FIXED = frozenset(fixed_view_names())
 _OF_FEATURES = "it reads features; radzoo refresh looks at it"
 
 
@@ -86,6 +88,8 @@ def checked_expectations(
     ContractError
         When an expectation that is no warning cannot be answered, or its rows do not say whom to quarantine.
     """
+    if not study.expectations:
+        return Checked((), Quarantine(study.id))
     rows = {table: _with_others(snapshot, table, study.id, own) for table, own in given.items()}
     rows["failures"] = [row for row in snapshot.rows("failures") if (row["stage"], row["study"]) != (STAGE, study.id)]
     masks = given["study_masks"]
@@ -95,21 +99,20 @@ def checked_expectations(
     found: list[ExpectationFound] = []
     left_out = Quarantine(study.id)
     looked_at: set[str] = set()
-    if study.expectations:
-        views = view_names(snapshot)
-        with asked_process(store, by_fork=by_fork) as process:
-            for question in _questions(process, snapshot, study):
-                if only_features and not question.of_features:
-                    continue
-                waits = _waits(question, views, has_features=has_features)
-                if waits:
-                    found.append(_not_checked(question, waits))
-                    continue
-                result = _found(process, snapshot, question, scope, rows, left_out, primary, place(question.name))
-                found.append(result)
-                looked_at |= {result.expectation} if result.status != "not_checked" else set()
-    others = study.expectations.keys() - looked_at
-    left_out.keep(stored_quarantine(snapshot, study.id), others, {*map(MaskKey.of, masks)})
+    views = view_names(snapshot)
+    with asked_process(store, by_fork=by_fork) as process:
+        for question in _questions(process, snapshot, study):
+            if only_features and not question.of_features:
+                continue
+            waits = _waits(question, views, has_features=has_features)
+            if waits:
+                found.append(_not_checked(question, waits))
+                continue
+            result = _found(process, snapshot, question, scope, rows, left_out, primary, place(question.name))
+            found.append(result)
+            looked_at |= {result.expectation} if result.status != "not_checked" else set()
+    others = {name for name, rule in study.expectations.items() if rule.policy == "quarantine"} - looked_at
+    left_out.keep(stored_quarantine(snapshot, study.id), others, scope)
     return Checked(tuple(found), left_out)
 
 
@@ -135,7 +138,8 @@ def _waits(question: _Question, views: Collection[str], *, has_features: bool) -
         return ""
     if lacking := sorted(question.named.views - question.named.own - set(views)):
         return _NO_ROWS_YET.format(", ".join(lacking))
-    return "" if has_features else _OF_FEATURES
+    reads_values = question.named.lists_columns or not question.named.views - question.named.own <= _FIXED
+    return _OF_FEATURES if reads_values and not has_features else ""
 
 
 def _not_checked(question: _Question, because: str) -> ExpectationFound:
@@ -189,7 +193,7 @@ def _nameless(message: str) -> str:
     return message if message.startswith("the question ") else f"{message.partition(':')[0]} in its SQL"
 
 
-def refuse_broken(found: Sequence[ExpectationFound], place: Callable[[str], str]) -> None:
+def refuse_broken(found: Sequence[ExpectationFound], place: Callable[[str], str], hint: str) -> None:
     """Refuse a commit that breaks an expectation whose policy is to refuse.
 
     Parameters
@@ -198,6 +202,8 @@ def refuse_broken(found: Sequence[ExpectationFound], place: Callable[[str], str]
         All that were looked at.
     place : callable
         Where an expectation is written, by its name.
+    hint : str
+        What to do next.
 
     Raises
     ------
@@ -212,8 +218,7 @@ def refuse_broken(found: Sequence[ExpectationFound], place: Callable[[str], str]
                 ContractError(
                     "\n".join([f"{broken_words(each)}{words}", *shown_rows(each)]),
                     where=place(each.expectation),
-                    hint='correct these rows, or take policy = "quarantine" or "warn", and run the command again; '
-                    "nothing was written",
+                    hint=hint,
                 )
             )
     faults.raise_any("expectations")

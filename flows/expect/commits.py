@@ -19,6 +19,10 @@ __all__ = ["expectation_place", "expectations_of_features", "look_at_features", 
 
 Row = dict[str, Any]
 
+_OTHERWISE = 'correct these rows, or take policy = "quarantine" or "warn", '
+_CORRECT_FILE = f"{_OTHERWISE}and run the command again; nothing was written"
+_CORRECT_STUDY = f"{_OTHERWISE}then radzoo ingest and radzoo refresh; nothing was committed, what is computed is kept"
+
 
 def expectation_place(text: str, study_file: Path, name: str) -> str:
     """Return where an expectation is written.
@@ -71,7 +75,7 @@ def look_at_study(
     snapshot = Snapshot.within(store, commit.connection, commit.commit_id)
     checked = checked_expectations(snapshot, store, study, read, place, has_features=not only_plan)
     if not only_plan:
-        refuse_broken(checked.found, place)
+        refuse_broken(checked.found, place, _CORRECT_FILE)
     own = {"study": study.id}
     rows = {row["expectation"]: row for row in expectation_rows(study, checked.found)}
     if only_plan:
@@ -109,7 +113,7 @@ def look_at_features(commit: Commit, store: Store, study: Study) -> tuple[Expect
     checked, masks = _of_features(snapshot, store, study, by_fork=False)
     if not checked.found:
         return ()
-    refuse_broken(checked.found, lambda _: f"study '{study.id}'")
+    refuse_broken(checked.found, lambda _: f"study '{study.id}'", _CORRECT_STUDY)
     own = {"study": study.id}
     commit.put("study_masks", checked.quarantine.study_masks(masks), replacing=own)
     commit.put("failures", checked.quarantine.failures(), replacing=own | {"stage": STAGE})

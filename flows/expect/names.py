@@ -22,7 +22,7 @@ from store.analyst.view_parts import fixed_view, fixed_view_names
 
 __all__ = ["identity_faults", "nobody_fault", "quarantines_nobody", "reads_features", "sql_faults"]
 
-_OF_FEATURES = frozenset(["extractions", "study_extractions", "segments"])
+_OF_FEATURES = frozenset(["extractions", "study_extractions", "segments", "failures"])
 """Tables that a refresh writes."""
 _VIEWS_OF_FEATURES = frozenset(["radiomics_long", "radiomics_primary", "embeddings", "regions", "region_arrays"])
 _QUOTED = re.compile(r"'((?:[^']|'')*)'")

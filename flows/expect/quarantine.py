@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
-from flows.expect.asked import RuleAnswer
+from flows.expect.asked import RuleAnswer, Scope
 from schemas.expectations.rule import Expectation
 from schemas.keys import MaskKey
 from store.history.snapshot import Snapshot
@@ -75,13 +75,14 @@ class Quarantine:
         counts += [f"{len(patients)} patient{'' if len(patients) == 1 else 's'}"] if patients else []
         return f"left out: {', '.join(counts)}"
 
-    def keep(self, other: Quarantine, names: Collection[str], masks: Collection[MaskKey]) -> None:
-        """Take over who is left out already by expectations that are not looked at now, of masks that are there."""
+    def keep(self, other: Quarantine, names: Set[str], scope: Scope) -> None:
+        """Take over who is left out already by expectations that are not looked at now, of who is in the study."""
         for key, reasons in other.masks.items():
-            if key in masks:
-                self.masks[key] |= {name: reason for name, reason in reasons.items() if name in names}
+            if key in scope.masks and (kept := {name: reasons[name] for name in reasons.keys() & names}):
+                self.masks[key] |= kept
         for patient, reasons in other.patients.items():
-            self.patients[patient] |= {name: reason for name, reason in reasons.items() if name in names}
+            if patient in scope.patients and (kept := {name: reasons[name] for name in reasons.keys() & names}):
+                self.patients[patient] |= kept
 
     def failures(self) -> list[Row]:
         """Return the rows of ``failures``."""

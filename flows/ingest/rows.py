@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from flows.expect.quarantine import Quarantine
 from flows.ingest.cases.exclusions import exclusion_rows
 from flows.ingest.inventory import Inventory
 from flows.ingest.mask_measures import mask_rows, measure_rows, unmeasured_rows
@@ -80,9 +80,15 @@ def readable_rows(study: Study, tables: StudyTables, inventory: Inventory) -> di
     }
 
 
-def put_readable(commit: Commit, study: Study, rows: Mapping[str, list[Row]]) -> None:
-    """Write the rows that decide what models read, as `readable_rows` gives them."""
-    for table, own in rows.items():
+def put_readable(commit: Commit, study: Study, tables: StudyTables, inventory: Inventory, left_out: Quarantine) -> None:
+    """Write the rows that decide what models read, without whom expectations leave out.
+
+    Tables and inventory are without them, too, from here on.
+    """
+    inventory.study_masks = left_out.study_masks(inventory.study_masks)
+    tables.labels = left_out.labels(tables.labels)
+    tables.splits = {name: left_out.members(members) for name, members in tables.splits.items()}
+    for table, own in readable_rows(study, tables, inventory).items():
         commit.put(table, own, replacing={"study": study.id})
 
 

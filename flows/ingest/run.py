@@ -247,13 +247,9 @@ def _put(
     commit.remove("clinical", abandoned_values(Snapshot(store), study.id, tables.clinical))
     imported = tuple(put_imported(commit, store, study.id, each) for each in tables_of_features)
     remove_abandoned(commit, Snapshot(store), study.id, study.imported)
-    readable = readable_rows(study, tables, inventory)
-    expected = look_at_study(commit, store, study, readable, place, only_plan=only_plan)
-    left_out = expected.quarantine
-    inventory.study_masks = left_out.study_masks(inventory.study_masks)
-    tables.labels = left_out.labels(tables.labels)
-    tables.splits = {name: left_out.members(members) for name, members in tables.splits.items()}
-    put_readable(commit, study, readable_rows(study, tables, inventory))
+    read = readable_rows(study, tables, inventory)
+    expected = look_at_study(commit, store, study, read, place, only_plan=only_plan)
+    put_readable(commit, study, tables, inventory, expected.quarantine)
     return imported, expected
 
 
