@@ -9,8 +9,8 @@ from cyclopts import Parameter
 from flows.cli.outcome import CommandResult, Context, table_text
 from schemas.errors import NotFoundError
 from schemas.nearest import nearest_words
-from store.history.snapshot import snapshot_as_of
 from store.history.studies import stored_study
+from store.history.tags import snapshot_as_of
 from store.home import Store
 
 __all__ = ["expect"]
@@ -23,7 +23,7 @@ def expect(
     name: str | None = None,
     *,
     study: str | None = None,
-    as_of: int | None = None,
+    as_of: str | None = None,
     check: Annotated[bool, Parameter(negative="")] = False,
     context: Annotated[Context, Parameter(parse=False)],
 ) -> CommandResult:
@@ -39,7 +39,7 @@ def expect(
     study
         The study's id; may be left out where the store has one study.
     as_of
-        What was found as of this commit.
+        What was found as of this commit, its number or a tag.
     check
         Leave with exit code 5 where one is broken or was not checked.
 
