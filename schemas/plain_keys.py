@@ -34,6 +34,7 @@ RESERVED_VIEWS = frozenset(
         "event_rates",
         "exams",
         "exclusions",
+        "expectations",
         "failures",
         "feature_sets",
         "features",

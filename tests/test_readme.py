@@ -47,6 +47,7 @@ def test_the_readmes_questions_can_be_asked(tmp_path: Path) -> None:
         "README.md",
         "docs/architecture.md",
         "docs/guide.md",
+        "docs/expectations.md",
         "docs/monitoring.md",
         "docs/python.md",
         "docs/store.md",

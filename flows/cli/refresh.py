@@ -11,6 +11,7 @@ from cyclopts import Parameter
 
 from flows.cli.outcome import CommandResult, Context, Workers, counted
 from flows.engine.runners.address import runner_of
+from flows.expect.found import found_lines
 from flows.plans.made import plan_of_refresh
 from flows.plans.words import plan_lines
 from flows.refresh.report import FeatureSetReport
@@ -145,10 +146,19 @@ def refresh(
         engine=engine,
         runner=runner_of(runner),
     )
-    is_bad = any(r.failed or r.refused for r in reports) and not only_plan
+    is_bad = any(r.failed or r.refused or r.left_out for r in reports) and not only_plan
     plan = plan_of_refresh(store, study, feature_set=feature_set, retry_failed=retry_failed) if only_plan else None
     is_stale = check and (any(r.stale for r in reports) or (plan is not None and plan.is_stale))
     lines = [*(refresh_text(report, only_plan=only_plan) for report in reports), *failure_lines(reports)]
+    # Of several sets the last commit has looked at all features there are.
+    lines += next(
+        (
+            found_lines(each.expectations, each.study, would=only_plan)
+            for each in reversed(reports)
+            if each.expectations
+        ),
+        [],
+    )
     if plan is not None:
         lines += plan_lines(plan, with_sets=False)
     if reports and not is_bad:
@@ -178,12 +188,14 @@ def failure_lines(reports: Sequence[FeatureSetReport]) -> list[str]:
 
     The sum is the number of rows in ``failures`` without those of single values.
     """
-    if not any(each.failed or each.refused for each in reports):
+    if not any(each.failed or each.refused or each.left_out for each in reports):
         return []
     study, refused, failed = reports[0].study, reports[0].refused, sum(each.failed for each in reports)
+    left_out = reports[0].left_out
+    every = refused + failed + left_out
     question = f"select * from failures where study = '{study}' and coalesce(feature, '') = ''"
     return [
-        f"{study}: {refused + failed} failure{'' if refused + failed == 1 else 's'}: {refused} refused at ingest, "
-        f"{failed} failed in extraction",
+        f"{study}: {every} failure{'' if every == 1 else 's'}: {refused} refused at ingest, "
+        f"{failed} failed in extraction" + (f", {left_out} left out by expectations" if left_out else ""),
         f'next: radzoo sql "{question}" tells why',
     ]

@@ -12,6 +12,8 @@ from pydantic import ValidationError
 from flows.cli.answers.columns import column_lines
 from flows.cli.outcome import CommandResult, Context, Workers, counted
 from flows.engine.progress import say
+from flows.expect.found import found_lines
+from flows.expect.quarantine import STAGE
 from flows.ingest.report import IngestReport
 from flows.ingest.run import ingest as ingest_study
 from flows.plans.words import change_lines, plan_lines
@@ -219,7 +221,8 @@ def ingest(
         _unwritten(made)
     elif made:
         text = f"wrote {study_file}\n{text}"
-    is_stale = check and (report.would_change or (report.plan is not None and report.plan.is_stale))
+    is_refused = any(each.is_refused for each in report.expectations)
+    is_stale = check and (report.would_change or is_refused or (report.plan is not None and report.plan.is_stale))
     return CommandResult(text, report, _WITH_FAILURES if report.failures or is_stale else 0)
 
 
@@ -268,7 +271,8 @@ def _ingest_text(report: IngestReport, *, dry_run: bool) -> str:
         f"{report.study}: {counted(report.patients, 'patient')} ({report.labelled} labelled, "
         f"{counted(report.events, 'event')}), {counted(report.scans, 'scan')}, {counted(report.masks, 'mask')}"
     ]
-    for row in report.failures:
+    # Whom expectations leave out is counted with them.
+    for row in (each for each in report.failures if each["stage"] != STAGE):
         line = report.lines.get(row["patient"])
         whom = row["patient"] if line is None else f"{row['patient']} (line {line} of the cohort table)"
         what = f" {row['phase']} {row['reader']}.{row['reading']}" if row["phase"] else ""
@@ -288,6 +292,7 @@ def _ingest_text(report: IngestReport, *, dry_run: bool) -> str:
         lines += column_lines(each.feature_set, review, in_full=dry_run)
     lines += [f"note: {note}" for note in report.notes]
     lines += [f"warning: {warning}" for warning in report.warnings]
+    lines += found_lines(report.expectations, report.study, would=dry_run)
     if report.plan is not None:
         lines += [*change_lines(report.changes), *plan_lines(report.plan), "nothing was written (--dry-run)"]
     elif report.commit_id is None:

@@ -38,6 +38,10 @@ VERBS = {
     "ingest": Verb(
         "flows.cli.study:ingest", "Read a study file, its tables, images and masks into the store, in one commit."
     ),
+    "expect": Verb(
+        "flows.cli.expect.verb:expect",
+        "Say which expectations of a study hold, as its last ingest or refresh found them.",
+    ),
     "look": Verb(
         "flows.cli.refresh:look",
         "Show a study's images and masks: slices to scroll through, contact sheets, what to look at twice.",
@@ -192,6 +196,7 @@ PANELS = {
     "Work on a study, in this order": (
         "init",
         "ingest",
+        "expect",
         "look",
         "refresh",
         "train",

@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 
+from flows.expect.quarantine import stored_quarantine
 from schemas.errors import ContractError
 from schemas.splits import checked_split
 from schemas.study.file import Study
 from schemas.study.outcomes import StratifiedSplit
+from store.history.former_cohorts import former_cohorts
 from store.history.snapshot import Snapshot
 
 __all__ = ["frozen_splits"]
@@ -55,6 +57,9 @@ def frozen_splits(
         if before is not None and isinstance(split, StratifiedSplit) and former.get(name) == split:
             rows = before.rows("split_members", study=study.id, split=name)
             known = {row["patient"]: row["cohort"] for row in rows}
+            # Whom an expectation left out comes back to where they were.
+            back = stored_quarantine(before, study.id).patients.keys() & members.keys() - known.keys()
+            known = (former_cohorts(before, study.id, name, back) if back else {}) | known
             of_person = {person.get(patient, patient): cohort for patient, cohort in known.items()}
             found[name] = {
                 patient: known.get(patient)

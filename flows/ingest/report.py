@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from flows.expect.check import Checked
+from flows.expect.found import ExpectationFound
 from flows.ingest.cases.exclusions import FlowStep, flow_steps
 from flows.ingest.imported_sets import ImportedReport
 from flows.ingest.inventory import Inventory
@@ -50,6 +52,8 @@ class IngestReport:
     """Of the cohort table, by pseudonym, where the pseudonym does not say whom it means: for this answer alone."""
     warnings: tuple[str, ...]
     """What was found beside the study, such as images of patients who are not in the cohort table."""
+    expectations: tuple[ExpectationFound, ...] = ()
+    """What became of each expectation, in the order of the study file."""
     plan: Plan | None = None
     """With ``dry_run``: what would follow, from the features to compute to the report."""
 
@@ -65,6 +69,7 @@ def ingest_report(
     inventory: Inventory,
     commit: Commit,
     imported: tuple[ImportedReport, ...],
+    expected: Checked,
     plan: Plan | None = None,
 ) -> IngestReport:
     """Return what an ingest found and changed.
@@ -81,6 +86,8 @@ def ingest_report(
         What was written, with ``dry_run`` into a copy.
     imported : tuple of ImportedReport
         What became of imported tables.
+    expected : Checked
+        What became of expectations.
     plan : Plan, optional
         With ``dry_run``: what would follow.
     """
@@ -97,7 +104,7 @@ def ingest_report(
         events=sum(labels),
         scans=len(inventory.scans),
         masks=len(inventory.masks),
-        failures=tuple(inventory.failures),
+        failures=(*inventory.failures, *expected.quarantine.failures()),
         imported=imported,
         added=sum(each.added for each in changes.values()),
         changed=sum(each.changed for each in changes.values()),
@@ -107,5 +114,6 @@ def ingest_report(
         notes=tuple(dict.fromkeys((*tables.notes, *(n for each in checked.imported for n in each.notes), *made))),
         lines={each.patient: each.line for each in tables.patients} if checked.identities.is_private else {},
         warnings=warnings,
+        expectations=expected.found,
         plan=plan,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from flows.expect.quarantine import Quarantine
 from flows.ingest.cases.exclusions import exclusion_rows
 from flows.ingest.inventory import Inventory
 from flows.ingest.mask_measures import mask_rows, measure_rows, unmeasured_rows
@@ -14,13 +15,13 @@ from schemas.splits import split_sha256
 from schemas.study.file import Study
 from store.commits.commit import Commit
 
-__all__ = ["put_study"]
+__all__ = ["put_readable", "put_study", "readable_rows"]
 
 Row = dict[str, Any]
 
 
 def put_study(commit: Commit, study: Study, study_file: Path, tables: StudyTables, inventory: Inventory) -> None:
-    """Write all rows of a study as it goes on record; what it no longer has is removed from it."""
+    """Write a study's rows as it goes on record, but what models read; what it no longer has is removed from it."""
     own = {"study": study.id}
     definition = study.model_dump(mode="json")
     outcome = study.outcome.name if study.outcome else None
@@ -56,20 +57,39 @@ def put_study(commit: Commit, study: Study, study_file: Path, tables: StudyTable
     commit.put("mask_measures", measure_rows(inventory.masks))
     # What was measured of another file of the same name is none of this one's.
     commit.remove("mask_measures", unmeasured_rows(inventory.masks))
-    commit.put("study_masks", inventory.study_masks, replacing=own)
     commit.put("clinical", [row | {"recorded_at": commit.committed_at} for row in tables.clinical])
     commit.put("findings", tables.findings, replacing=own)
     commit.put("variables", _variable_rows(study), replacing=own)
     commit.put("outcomes", tables.outcomes)
-    commit.put("labels", tables.labels, replacing=own)
     commit.put("failures", inventory.failures, replacing=own | {"stage": "ingest"})
-    split_rows, member_rows = [], []
-    for name, members in tables.splits.items():
-        digest, kind = split_sha256(members), study.splits[name].kind
-        split_rows.append(own | {"split": name, "kind": kind, "sha256": digest, "patients": len(members)})
-        member_rows += [own | {"split": name, "patient": p, "cohort": c} for p, c in members.items()]
-    commit.put("splits", split_rows, replacing=own)
-    commit.put("split_members", member_rows, replacing=own)
+
+
+def readable_rows(study: Study, tables: StudyTables, inventory: Inventory) -> dict[str, list[Row]]:
+    """Return the rows that decide what models read of a study, by table."""
+    own = {"study": study.id}
+    splits, members = [], []
+    for name, cohorts in tables.splits.items():
+        digest, kind = split_sha256(cohorts), study.splits[name].kind
+        splits.append(own | {"split": name, "kind": kind, "sha256": digest, "patients": len(cohorts)})
+        members += [own | {"split": name, "patient": p, "cohort": c} for p, c in cohorts.items()]
+    return {
+        "study_masks": inventory.study_masks,
+        "labels": tables.labels,
+        "splits": splits,
+        "split_members": members,
+    }
+
+
+def put_readable(commit: Commit, study: Study, tables: StudyTables, inventory: Inventory, left_out: Quarantine) -> None:
+    """Write the rows that decide what models read, without whom expectations leave out.
+
+    Tables and inventory are without them, too, from here on.
+    """
+    inventory.study_masks = left_out.study_masks(inventory.study_masks)
+    tables.labels = left_out.labels(tables.labels)
+    tables.splits = {name: left_out.members(members) for name, members in tables.splits.items()}
+    for table, own in readable_rows(study, tables, inventory).items():
+        commit.put(table, own, replacing={"study": study.id})
 
 
 def _variable_rows(study: Study) -> list[Row]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,6 +12,8 @@ from typing import Any
 from flows.commits.erased_meanwhile import carry_out
 from flows.commits.publication import publish_landed
 from flows.engine.progress import progress_bar, say
+from flows.expect.check import Checked
+from flows.expect.commits import expectation_place, look_at_study
 from flows.imaging.grid_tolerance import loosest_tolerance
 from flows.imaging.labels import LABEL_ROUNDING
 from flows.ingest.abandoned import abandoned_masks, abandoned_values
@@ -25,7 +27,7 @@ from flows.ingest.inventory import Inventory
 from flows.ingest.mask_measures import with_measures
 from flows.ingest.removals import refuse_removals, removals
 from flows.ingest.report import IngestReport, ingest_report
-from flows.ingest.rows import put_study
+from flows.ingest.rows import put_readable, put_study, readable_rows
 from flows.ingest.same_people import (
     cohort_people,
     people_warnings,
@@ -189,13 +191,14 @@ def _ingest(
     if identities.is_private:
         places.add(inventory.scans, inventory.masks)
     message = f"ingest {study.id}{superseding_message(contradicted)}"
-    put = partial(_put, recorded, study_file, tables, inventory, checked.imported)
+    place = partial(expectation_place, text, study_file)
+    put = partial(_put, recorded, study_file, place, tables, inventory, checked.imported, only_plan=dry_run)
     if dry_run:
         with rehearsal(None if before is None else before.store, store_root.resolve()) as copy:
             with commit_to(copy, message, basis=basis) as commit:
-                imported = put(commit, copy)
+                imported, expected = put(commit, copy)
             plan = plan_within(copy, before, study.id, store_root.resolve())
-            return ingest_report(checked, warnings, inventory, commit, imported, plan)
+            return ingest_report(checked, warnings, inventory, commit, imported, expected, plan)
     store = before.store if before is not None else Store(store_root, create=True)
     # The tolerances decide which masks there are: whoever reads the store later finds them with the run.
     parameters: Row = {} if identities.is_private else {"file": str(study_file)}
@@ -205,8 +208,8 @@ def _ingest(
         parameters |= {"allow_removals": True}
     with record_run(store, "ingest", study.id, parameters) as run:
         with commit_to(store, message, basis=basis, run_id=run.run_id) as commit:
-            imported = put(commit, store)
-        report = ingest_report(checked, warnings, inventory, commit, imported)
+            imported, expected = put(commit, store)
+        report = ingest_report(checked, warnings, inventory, commit, imported, expected)
         run.summary |= {"masks": report.masks, "failed": len(report.failures), "changed": report.changed}
     if identities.is_private:
         keep_places(store, study.id, places)
@@ -219,13 +222,18 @@ def _ingest(
 def _put(
     study: Study,
     study_file: Path,
+    place: Callable[[str], str],
     tables: StudyTables,
     inventory: Inventory,
     tables_of_features: Sequence[ImportedRows],
     commit: Commit,
     store: Store,
-) -> tuple[ImportedReport, ...]:
-    """Write all that was read to an open commit, end what is no longer there, and say what became of imported tables.
+    *,
+    only_plan: bool,
+) -> tuple[tuple[ImportedReport, ...], Checked]:
+    """Write all that was read to an open commit, but whom expectations leave out; end what is no longer there.
+
+    Returns what became of imported tables, and of expectations.
 
     Parameters
     ----------
@@ -239,7 +247,10 @@ def _put(
     commit.remove("clinical", abandoned_values(Snapshot(store), study.id, tables.clinical))
     imported = tuple(put_imported(commit, store, study.id, each) for each in tables_of_features)
     remove_abandoned(commit, Snapshot(store), study.id, study.imported)
-    return imported
+    read = readable_rows(study, tables, inventory)
+    expected = look_at_study(commit, store, study, read, place, only_plan=only_plan)
+    put_readable(commit, study, tables, inventory, expected.quarantine)
+    return imported, expected
 
 
 def _snapshot_before(store_root: Path, *, only_reads: bool) -> Snapshot | None:

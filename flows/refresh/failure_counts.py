@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from flows.expect.quarantine import STAGE
 from store.history.snapshot import Snapshot
 
 __all__ = ["FailureCounts", "failure_counts", "known_failures"]
@@ -21,6 +22,8 @@ class FailureCounts:
     """Masks whose extraction failed as a whole, by feature set."""
     single_values: Counter[str] = field(default_factory=Counter)
     """Values that could not be computed in a row that is there, by feature set."""
+    left_out: int = 0
+    """Masks and patients that expectations leave out, once for each expectation."""
 
 
 def failure_counts(snapshot: Snapshot, study: str) -> FailureCounts:
@@ -40,6 +43,7 @@ def failure_counts(snapshot: Snapshot, study: str) -> FailureCounts:
         refused=len(refused),
         failed=Counter(row["feature_set"] for row in of_sets if not row["feature"]),
         single_values=Counter(row["feature_set"] for row in of_sets if row["feature"]),
+        left_out=sum(row["stage"] == STAGE for row in rows),
     )
 
 
@@ -60,5 +64,5 @@ def known_failures(snapshot: Snapshot, study: str, feature_sets: Iterable[str]) 
     return frozenset(
         tuple(str(row[name] or "") for name in columns)
         for row in snapshot.rows("failures", study=study)
-        if row["stage"] == "ingest" or (row["feature_set"] in wanted and not row["feature"])
+        if row["stage"] in ("ingest", STAGE) or (row["feature_set"] in wanted and not row["feature"])
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from flows.commits.publication import publish_landed
 from flows.engine.progress import progress_bar
+from flows.expect.commits import look_at_features
 from flows.lineage.runs import record_run
 from flows.privacy.places import network_file
 from flows.refresh.feature_sets import settled_version
@@ -140,7 +141,8 @@ def refresh_network_set(
             commit.put("study_extractions", links, replacing=own)
             scope = own | {"stage": "refresh"}
             commit.put("failures", _failure_rows(snapshot, planned, scope, failures), replacing=scope)
-        report = _report(study.id, planned, size, len(failures), commit.landed_id)
+            expected = look_at_features(commit, store, study)
+        report = replace(_report(study.id, planned, size, len(failures), commit.landed_id), expectations=expected)
         run.summary |= {name: getattr(report, name) for name in ("computed", "reused", "failed", "unchanged")}
     if commit.landed_id is not None:
         publish_landed(store)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from flows.expect.found import ExpectationFound
+
 __all__ = ["FeatureSetReport"]
 
 
@@ -25,6 +27,10 @@ class FeatureSetReport:
     """What the ingest refused: a count of the study, the same for all its feature sets, and part of no other."""
     single_values: int = 0
     """Values that could not be computed in rows that are there."""
+    left_out: int = 0
+    """Masks and patients that expectations leave out: a count of the study, like ``refused``."""
+    expectations: tuple[ExpectationFound, ...] = ()
+    """What became of the expectations that read features."""
 
     @property
     def stale(self) -> int:

@@ -13,6 +13,7 @@ from flows.engine.progress import progress_bar, say
 from flows.engine.runners.address import LOCAL, Runner
 from flows.engine.runners.cluster import Cluster, pieces_at_once
 from flows.engine.runners.opened import opened_cluster
+from flows.expect.commits import expectations_of_features, look_at_features
 from flows.extract.batch import Receipt
 from flows.extract.planned import PlannedExtraction, sources_of
 from flows.imaging.sources import file_of_source
@@ -131,7 +132,8 @@ def _refresh(
     if dry_run:
         reports = [_report(plan, asked.id, [], None) for plan in plans]
         reports += _of_networks(store, asked, networks, dry_run=True, retry_failed=retry_failed)
-        return _with_counts(reports, snapshot, asked.id)
+        expected = expectations_of_features(store, asked)
+        return _with_counts([replace(each, expectations=expected) for each in reports], snapshot, asked.id)
     for plan in plans:
         refuse_unplaced(store, asked.id, [file for each in plan.missing for file in sources_of(each)])
         discard_staged(staging_folder(store, plan.bound), plan.leftovers)
@@ -157,7 +159,13 @@ def _with_counts(reports: Sequence[FeatureSetReport], snapshot: Snapshot, study:
     """Return reports with what the table of failures says beside the extractions that failed."""
     counts = failure_counts(snapshot, study)
     return [
-        replace(each, refused=counts.refused, single_values=counts.single_values[each.feature_set]) for each in reports
+        replace(
+            each,
+            refused=counts.refused,
+            single_values=counts.single_values[each.feature_set],
+            left_out=counts.left_out,
+        )
+        for each in reports
     ]
 
 
@@ -221,11 +229,12 @@ def _carry_out_plan(store: Store, asked: Study, plan: RefreshPlan, means: _Means
             commit.put("features", bound.dictionary_rows(), replacing={"feature_set": bound.feature_set})
             reasons = _append_staged(commit, store, bound, staging, [each.extraction_id for each in finished])
             _put(commit, store, study, plan, finished, reasons, failures)
+            expected = look_at_features(commit, store, asked)
         if lacking := {identity: features for identity, features in reasons.items() if features}:
             values = sum(len(features) for features in lacking.values())
             say(f"{bound.feature_set}: {values} values are missing in {len(lacking)} extractions; failures has why")
         discard_staged(staging, staged)
-        report = _report(plan, study, list(failures), commit.landed_id)
+        report = replace(_report(plan, study, list(failures), commit.landed_id), expectations=expected)
         run.summary |= {
             "computed": report.computed,
             "reused": report.reused,

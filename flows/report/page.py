@@ -59,7 +59,9 @@ def _write(store: Store, study: str | None, out: Path | None) -> Path:
     if file.is_dir():
         raise UsageError(f"'{file}' is a folder", hint=f"--out {file / asked}.html")
     with snapshot_connection(snapshot) as connection:
-        page = page_text("report", _contents(Questions(connection, "report", study=asked), stored))
+        expected = Questions(connection, "expect", study=asked).ask("expectations")
+        contents = _contents(Questions(connection, "report", study=asked), stored)
+        page = page_text("report", contents | {"expectations": expected})
         overview = overview_text(connection)
     write_page(file.parent / FOLDER / "index.html", overview)
     return write_page(file, page)

@@ -20,12 +20,15 @@ from store.home import Store
 
 __all__ = ["publish_artifacts"]
 
-_OF_VERB = {"refresh": ("quality",), "bench": ("quality", "leaderboard")}
-_ASKED_BY = {"quality": "report", "leaderboard": "serve"}
+_OF_VERB = {"refresh": ("quality", "expectations"), "bench": ("quality", "expectations", "leaderboard")}
+_ASKED_BY = {"quality": "report", "expectations": "expect", "leaderboard": "serve"}
 """The package whose question it is: of flags there is one definition, whoever asks."""
+_NOT_SHOWN = ("where", "question")
+"""Columns that name whose masks are counted, or may: SQL is the study's author's."""
 _DESCRIPTIONS = {
     "drift": "What was compared and what was found (docs/monitoring.md).",
     "quality": "Masks with something to look at (view `quality`); none where the table is empty.",
+    "expectations": "What must hold of the study's data, and whether it did (docs/expectations.md).",
     "leaderboard": "Models as they were judged, on out-of-fold, training and held-out patients. Research software.",
 }
 
@@ -33,8 +36,8 @@ _DESCRIPTIONS = {
 def publish_artifacts(store: Path, outcome: RunOutcome) -> str | None:
     """Create the artifacts of a run that did its work; return why they could not be made, None where they were.
 
-    Called within the run's flow. They are named ``STUDY-VERB``, ``STUDY-quality``, ``STUDY-leaderboard`` and
-    ``STUDY-drift``, and each run adds a version to them.
+    Called within the run's flow. They are named ``STUDY-VERB``, ``STUDY-quality``, ``STUDY-expectations``,
+    ``STUDY-leaderboard`` and ``STUDY-drift``, and each run adds a version to them.
 
     Parameters
     ----------
@@ -65,8 +68,8 @@ def publish_artifacts(store: Path, outcome: RunOutcome) -> str | None:
 
 
 def _without_patients(row: dict[str, Any]) -> dict[str, Any]:
-    """Return a row without the column that names whose masks it counts."""
-    return {name: value for name, value in row.items() if name != "where"}
+    """Return a row without the columns that may name patients."""
+    return {name: value for name, value in row.items() if name not in _NOT_SHOWN}
 
 
 def _create(key: str, rows: Sequence[dict[str, Any]], description: str) -> None:

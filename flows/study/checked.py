@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+from flows.expect.names import identity_faults, sql_faults
 from flows.privacy.identities import Identities, opened_identities
 from flows.study.file import study_file_text
 from flows.study.findings import finding_rows
@@ -60,8 +61,13 @@ def checked_study(study_file: Path, stored_sets: Callable[[], Collection[str]], 
     if study is not None:
         for fault in (*unfilled_faults(study, text, study_file), *name_faults(study, text, study_file, stored_sets)):
             faults.add(fault)
+        for fault in sql_faults(study, text, study_file, stored_sets):
+            faults.add(fault)
         identities = opened_identities(study, text, study_file, store_root, faults)
         tables = study_tables(study, text, study_file, faults, identities)
+        names = [each.patient for each in tables.assessed]
+        for fault in identity_faults(study, text, study_file, identities, names):
+            faults.add(fault)
         tables.findings = finding_rows(study, text, study_file, tables, faults)
         for name in study.imported:
             with faults.gathered():

@@ -19,6 +19,7 @@ from schemas.cases.findings import Findings
 from schemas.cases.lesions import Lesions
 from schemas.clinical import ClinicalVariable
 from schemas.day_window import DayWindow
+from schemas.expectations.rule import Expectation, expectation_faults
 from schemas.features.region_settings import RegionSettings
 from schemas.features.sets import BUILT_IN, RESERVED_NAMES, FeatureSetRef
 from schemas.keys import FeatureSetName, FeatureSetReference, Name, Pseudonym
@@ -56,7 +57,10 @@ class Study(Written):
     """A whole study file."""
 
     declared_later: ClassVar[frozenset[str]] = frozenset(
-        {"primary_comparisons", "net_benefit_range", "exams", "lesions", "criteria", "findings", "privacy"}
+        {
+            *("primary_comparisons", "net_benefit_range", "exams", "lesions", "criteria", "findings", "privacy"),
+            "expectations",
+        }
     )
 
     study: Header
@@ -89,6 +93,8 @@ class Study(Written):
     """Pairs of models that are compared because that was decided on beforehand: Holm's family is these tests."""
     net_benefit_range: tuple[Threshold, Threshold] | None = None
     """The lowest and the highest threshold probability at which somebody would act."""
+    expectations: Annotated[dict[Name, Expectation], Field(max_length=200)] = Field(default_factory=dict)
+    """What must hold of the study's data, by name."""
     privacy: Privacy | None = None
     """What of ids, dates and paths may enter the store; as the tables write them where absent."""
 
@@ -155,6 +161,8 @@ class Study(Written):
                 yield _fault(f"model '{name}' uses split '{model.split}', which [splits] lacks", *at, "split")
         for fault in criteria_faults(self.criteria, has_reference=self.has_reference_dates):
             yield _fault(fault.message, *fault.path)
+        for unmet in expectation_faults(self.expectations, self.clinical.variables):
+            yield _fault(unmet.message, *unmet.path)
         for name, variable in self.clinical.variables.items():
             try:
                 variable.plausible_range(name)

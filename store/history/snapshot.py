@@ -64,6 +64,7 @@ class Snapshot:
         open_commit = cls.__new__(cls)
         open_commit.store, open_commit.commit_id = store, commit_id
         open_commit._is_past, open_commit.is_published, open_commit._held = False, False, connection
+        open_commit.is_newest = False
         open_commit._is_open = True
         return open_commit
 
@@ -73,7 +74,11 @@ class Snapshot:
 
         History never changes, but the layout does: compaction may put rows into another segment between two
         reads. Whoever reads both where rows are (``extractions``) and what the segments are does so in here.
+        Within a writer's transaction that is so already.
         """
+        if self._is_open:
+            yield self
+            return
         with read_transaction(self.store.engine) as connection:
             held = copy(self)
             held._held = connection

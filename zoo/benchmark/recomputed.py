@@ -144,7 +144,15 @@ def _labels(_store: Store, connection: Connection) -> Iterator[tuple[int, Row, s
         except (ValueError, TypeError):
             continue
     observed = {(row["patient"], row["outcome"]): row for row in _live(connection, "outcomes")}
+    left_out = {
+        (row["study"], row["patient"])
+        for row in _live(connection, "failures")
+        if row["stage"] == "expectation" and not row["phase"]
+    }
     for row in _live(connection, "labels"):
+        if (row["study"], row["patient"]) in left_out:
+            yield row["row_id"], {"label": None}, "the expectation that leaves the patient out"
+            continue
         rule, found = studies.get(row["study"]), observed.get((row["patient"], row["outcome"]))
         if rule is None or found is None or found["event"] is None:
             continue

@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-import time
-import uuid
 from collections.abc import Generator, Iterator
-from contextlib import closing, contextmanager, suppress
-from pathlib import Path
+from contextlib import closing, contextmanager
 from typing import cast
 
 from flows.cli.answers.files import Format
 from flows.cli.answers.parts import Request, Shown, answer_parts
-from schemas.errors import RadzooError, UsageError
-from schemas.settings import SQL_VARIABLES, SqlLimits
+from schemas.settings import SqlLimits
 from store.analyst.kept import kept_rows
 from store.analyst.named import names_in
-from store.analyst.query import over_memory
 from store.history.snapshot import Snapshot
-from store.home import Store
-from store.limits.process import CrashedError, LimitedProcess, Limits, OutOfMemoryError, OutOfTimeError
+from store.limits.process import LimitedProcess
+from store.questions.process import limit_errors, sandbox_rights, spill_folder
 
-__all__ = ["SandboxedAnswer", "sandbox_rights", "sandboxed_answer"]
-
-_OVER_DUCKDB = 1.25
-_OWN_BYTES = 512 << 20
-_MOST_BYTES = 1 << 62
-_DAY_S = 86_400
+__all__ = ["SandboxedAnswer", "sandboxed_answer"]
 
 
 class SandboxedAnswer:
@@ -97,10 +85,10 @@ def sandboxed_answer(
     if folder.is_remote:
         # Copies of segments come into it once it is known which; rights can be given to what is there alone.
         folder.local_root.mkdir(parents=True, exist_ok=True)
-    with _spill_folder(snapshot.store) as spill:
-        rights = sandbox_rights(snapshot.store, limits, spill)
+    with spill_folder(snapshot.store) as spill:
+        rights = sandbox_rights(folder.local_root, limits, spill)
         with LimitedProcess(rights, trusted=("flows.cli.answers.parts",), by_fork=True) as process:
-            with _limit_errors(limits):
+            with limit_errors(limits):
                 named = process.call(names_in, query, *parameters, *parameters.values())
             kept = kept_rows(snapshot, named)
             request = Request(query, parameters, form, limit, limits, spill, verbatim)
@@ -109,54 +97,6 @@ def sandboxed_answer(
                 yield SandboxedAnswer(parts)
 
 
-def sandbox_rights(store: Store, limits: SqlLimits, spill: Path) -> Limits:
-    """Return what the process that answers a question may take and touch."""
-    # What DuckDB counts is not all it takes: the kernel ends what it does not count.
-    memory = min(int(limits.memory_gb * 1e9 * _OVER_DUCKDB) + _OWN_BYTES, _MOST_BYTES)
-    return Limits(limits.seconds, memory, readable=(store.segments.local_root,), writable=(spill,))
-
-
 def _parts(parts: Iterator[object], limits: SqlLimits) -> Generator[object, None, None]:
-    with _limit_errors(limits):
+    with limit_errors(limits):
         yield from parts
-
-
-@contextmanager
-def _limit_errors(limits: SqlLimits) -> Iterator[None]:
-    try:
-        yield
-    except OutOfTimeError as error:
-        raise UsageError(
-            f"the question takes longer than {limits.seconds:g} s",
-            hint=f"ask for less, or set {SQL_VARIABLES['seconds']} to more",
-        ) from error
-    except OutOfMemoryError as error:
-        raise over_memory(limits) from error
-    except CrashedError as error:
-        raise RadzooError(
-            f"the process that answers the question has no answer: {error}",
-            hint="ask otherwise, and report the question that does this",
-        ) from error
-
-
-@contextmanager
-def _spill_folder(store: Store) -> Iterator[Path]:
-    """Give a new folder that is removed at the end: in the store's, or the system's where that may not be written."""
-    try:
-        _remove_left(store.spill)
-        folder = store.spill / f"question-{uuid.uuid4().hex}"
-        folder.mkdir(parents=True, mode=0o700)
-    except OSError:
-        folder = Path(tempfile.mkdtemp(prefix="radzoo-spill-"))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _remove_left(spill: Path) -> None:
-    """Remove the folders of questions that were killed: those in which nothing was done for a day."""
-    for folder in spill.glob("question-*"):
-        with suppress(FileNotFoundError):
-            if time.time() - folder.stat().st_mtime > _DAY_S:
-                shutil.rmtree(folder, ignore_errors=True)

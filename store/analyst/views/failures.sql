@@ -1,5 +1,5 @@
 -- What could not be read, computed, fitted or judged, and why; a row leaves when its cause is corrected.
--- @stage ingest, refresh, train or bench
+-- @stage ingest, refresh, train, bench or expectation
 -- @study the study's id
 -- @patient pseudonym
 -- @exam name of the visit
@@ -12,9 +12,11 @@
 -- @reason what went wrong
 -- @since_commit commit that wrote it down
 -- @model model of the zoo that could not be trained or judged, NULL at the other stages; its rows name no patient
+-- @expectation expectation of the study by which no model reads this mask, or this patient where no mask is named; NULL at the other stages
 select
     stage, study, patient, exam, phase, lesion, reader, reading, feature_set,
-    case when stage in ('train', 'bench') then '' else feature end as feature,
+    case when stage in ('train', 'bench', 'expectation') then '' else feature end as feature,
     reason, added_commit as since_commit,
-    case when stage in ('train', 'bench') then feature end as model
+    case when stage in ('train', 'bench') then feature end as model,
+    case when stage = 'expectation' then feature end as expectation
 from catalogue.failures

@@ -30,6 +30,7 @@ WRITERS = {
 }
 ON_STORE = {
     "ingest": ["ingest", "{study}"],
+    "expect": ["expect"],
     "look": ["look"],
     "refresh": ["refresh"],
     "sql": ["sql", "from studies"],

@@ -52,6 +52,7 @@ PROMISED = {
     ),
     "event_rates": ("study", "split", "cohort", "censored", "complete_case_rate", "rate", "lower", "upper"),
     "exclusions": ("study", "patient", "position", "criterion"),
+    "expectations": ("study", "expectation", "policy", "status", "broken_rows", "detail", "question", "since_commit"),
     "flow": ("study", "position", "criterion", "kind", "before", "excluded", "left"),
     "acquisitions": ("patient", "exam", "phase", "manufacturer", "field_strength_t", "seconds_after_contrast"),
     "findings": ("study", "patient", "variable", "reader", "value", "level", "unit"),

@@ -13,7 +13,6 @@ import pytest
 from attacks.hostile_sql import SECRET, SHARE, contents, lay_bait, outcome, places, statement
 
 from flows.cli.answers.parts import Request, answer_parts
-from flows.cli.answers.sandbox import sandbox_rights
 from flows.cli.main import exit_code
 from schemas.errors import RadzooError, UsageError
 from schemas.settings import SqlLimits, sql_limits
@@ -24,6 +23,7 @@ from store.analyst.statement import allowed_functions, reading_statement
 from store.history.snapshot import Snapshot
 from store.limits.landlock import landlock_version
 from store.limits.process import LimitedProcess, LimitedProcessError
+from store.questions.process import sandbox_rights
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,9 @@ def process(shared_store, tmp_path_factory):
     spill = tmp_path_factory.mktemp("spill")
     snapshot, limits = Snapshot(shared_store), SqlLimits(seconds=60)
     with LimitedProcess(
-        sandbox_rights(shared_store, limits, spill), trusted=("flows.cli.answers.parts",), by_fork=True
+        sandbox_rights(shared_store.segments.local_root, limits, spill),
+        trusted=("flows.cli.answers.parts",),
+        by_fork=True,
     ) as running:
 
         def ask(query):
@@ -252,7 +254,9 @@ def test_the_process_itself_has_no_right_to_write(shared_store, bait, tmp_path):
     kept = kept_rows(Snapshot(shared_store), EVERYTHING)
     segment = kept.segments[0].files[0]
     before = contents(shared_store.root, bait)
-    with LimitedProcess(sandbox_rights(shared_store, SqlLimits(), tmp_path), by_fork=True) as process:
+    with LimitedProcess(
+        sandbox_rights(shared_store.segments.local_root, SqlLimits(), tmp_path), by_fork=True
+    ) as process:
         assert process.call(harm, segment, bait) == ["IOException"] * 3
     assert contents(shared_store.root, bait) == before
 

@@ -1,0 +1,1 @@
+"""The verb ``expect``: what must hold of a study, and whether it does."""
