@@ -14,10 +14,11 @@ from flows.engine.runners.environment import environment
 from flows.engine.tasks import run_tasks
 from flows.extract.batch import Receipt, unit_receipts
 from flows.extract.limited_units import extract_in_child, extraction_limits
-from flows.extract.planned import PlannedExtraction
+from flows.extract.planned import PlannedExtraction, sources_of_units
 from flows.imaging.volumes import ReadingFolders
 from flows.refresh.feature_sets import BoundFeatureSet
 from flows.refresh.remote_units import RemoteBatch, extract_on_worker
+from flows.remote.copies import held_copies
 from flows.scans.reader import temporary_folder
 from schemas.settings import Engine
 from store.limits.process import LimitedProcess
@@ -110,11 +111,14 @@ def _in_children(
             idle.put(child)
 
         def extract(units: Units) -> list[str | None]:
-            child = idle.get()
-            try:
-                return extract_in_child(child, compute, units, settings, staging, folders._replace(temporary=temporary))
-            finally:
-                idle.put(child)
+            # Before a child is taken: while one thread fetches, the processes compute.
+            with held_copies(sources_of_units(units)) as copies:
+                child = idle.get()
+                here = folders._replace(temporary=temporary, copies=copies)
+                try:
+                    return extract_in_child(child, compute, units, settings, staging, here)
+                finally:
+                    idle.put(child)
 
         yield extract
 
