@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 from typing import Annotated
 
@@ -64,13 +63,6 @@ def init(
     file = folder / "study.toml"
     if dry_run and from_ is None:
         raise UsageError("--dry-run belongs to --from", hint="radzoo init DIR --from FOLDER --dry-run")
-    # A path has lost one of the two slashes.
-    if from_ is not None and re.match("[a-z0-9]{2,}:/", str(from_)):
-        raise UsageError(
-            "--from names a folder, and this is a URL",
-            hint="draft from a local copy of a few patients, then write the bucket's URL before the patterns in the "
-            'study file: image = "s3://bucket/folder/{patient}.nii.gz?region=eu-central-1"',
-        )
     if os.path.lexists(file) and not dry_run:
         raise UsageError("there is a study file already", where=str(file), hint=f"radzoo ingest {file}")
     hint = "radzoo init DIR, a folder that you may write"

@@ -149,11 +149,15 @@ class CopyCache:
 
     def forget(self, url: str) -> int:
         """Remove all copies of an object, waiting for who uses one, and return how many there were."""
-        entries = [each for each in self.folder.glob(f"{_digest(url)}-*") if each.suffix == ""]
+        entries = self.copies_of(url)
         for entry in entries:
             with self._whole(entry):
                 self._remove(entry)
         return len(entries)
+
+    def copies_of(self, url: str) -> list[Path]:
+        """Return the folders that have copies of an object: one for each content that it had here."""
+        return [each for each in self.folder.glob(f"{_digest(url)}-*") if each.suffix == ""]
 
     def _make_room(self, size: int) -> None:
         """Remove copies that nobody has asked for in a while, and the oldest others until there is room."""
