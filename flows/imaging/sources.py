@@ -23,9 +23,9 @@ from flows.imaging.patient_axes import frame_of_reference
 from flows.imaging.volumes import FetchedCopy, ReadingFolders, read_volume, refuse_not_finite
 from schemas.cases.lesions import LesionPart
 from schemas.errors import ContractError
-from schemas.object_urls import is_url, shown_url
 from schemas.study.cohort import Phase
 from schemas.study.dicom_parts import SeriesRule, StructureRule
+from schemas.written.object_urls import is_url, shown_url
 
 __all__ = [
     "RemoteFile",

@@ -15,11 +15,11 @@ from flows.tables.file_faults import file_fault
 from schemas.errors import ContractError
 from schemas.fault_list import FaultList
 from schemas.keys import MaskKey
-from schemas.object_urls import is_url, shown_url
 from schemas.study.cohort import Reading
 from schemas.study.file import Study
 from schemas.study.path_patterns import filled_pattern
 from schemas.study.toml_lines import line_of
+from schemas.written.object_urls import is_url, shown_url
 from store.history.snapshot import Snapshot
 
 __all__ = ["refuse_missing_phase", "refuse_other_masks", "refuse_other_patients"]

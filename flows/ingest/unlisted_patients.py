@@ -14,9 +14,9 @@ from flows.remote.faults import BucketError
 from flows.remote.objects import names_below
 from flows.study.patients import CohortPatient
 from flows.tables.patient_ids import KnownIds
-from schemas.object_urls import is_url, object_url
 from schemas.study.file import Study
 from schemas.study.path_patterns import pattern_parts
+from schemas.written.object_urls import is_url, object_url
 
 __all__ = ["unlisted_patients"]
 

@@ -22,8 +22,8 @@ from typing import NamedTuple
 
 from flows.remote.faults import cache_faults
 from schemas.errors import ContractError
-from schemas.object_urls import object_url
 from schemas.settings import CACHE_BYTES, CACHE_VARIABLE, limit_setting
+from schemas.written.object_urls import object_url
 
 __all__ = ["CopyCache", "HeldCopy", "cache_folder"]
 

@@ -15,7 +15,7 @@ from flows.remote.cache import CopyCache
 from flows.remote.faults import BucketError
 from flows.remote.objects import ObjectState, fetch, object_state
 from schemas.errors import ContractError
-from schemas.object_urls import object_url
+from schemas.written.object_urls import object_url
 
 __all__ = ["HeldCopies", "forget_copies", "held_copies"]
 

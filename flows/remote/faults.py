@@ -10,8 +10,8 @@ from pathlib import Path
 import pyarrow as pa
 
 from schemas.errors import ContractError, RadzooError
-from schemas.object_urls import shown_url
 from schemas.settings import CACHE_VARIABLE
+from schemas.written.object_urls import shown_url
 
 __all__ = ["BucketError", "bucket_faults", "cache_faults"]
 

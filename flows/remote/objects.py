@@ -13,7 +13,7 @@ from flows.imaging.dicom.files import MOST_FILES
 from flows.imaging.formats.kinds import is_dicom
 from flows.remote.faults import bucket_faults, cache_faults
 from schemas.errors import ContractError
-from schemas.object_urls import object_url
+from schemas.written.object_urls import object_url
 from store.remote_folder import remote_folder
 
 if TYPE_CHECKING:

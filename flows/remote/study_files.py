@@ -11,9 +11,9 @@ from flows.imaging.opened_files import is_absent, shown_below
 from flows.imaging.sources import RemoteFile, Source, image_source, mask_source
 from flows.remote.copies import HeldCopies
 from schemas.errors import ContractError
-from schemas.object_urls import is_url, shown_url
 from schemas.study.cohort import Phase
 from schemas.study.path_patterns import filled_pattern
+from schemas.written.object_urls import is_url, shown_url
 
 __all__ = ["NamedFile", "StudyFiles"]
 

@@ -9,9 +9,9 @@ from flows.tables.files import read_table
 from flows.tables.text_table import TextTable
 from schemas.errors import ContractError
 from schemas.fault_list import FaultList
-from schemas.object_urls import is_url
 from schemas.study.file import Study
 from schemas.study.toml_lines import line_of
+from schemas.written.object_urls import is_url
 from schemas.written.table_form import PatientColumns, TableForm
 
 __all__ = ["StudySource"]

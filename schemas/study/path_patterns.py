@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Final, NamedTuple
 
-from schemas.object_urls import is_url, url_fault
 from schemas.shown_text import control_character
+from schemas.written.object_urls import is_url, url_fault
 
 __all__ = ["PATTERN_FIELDS", "PatternPart", "filled_pattern", "pattern_fault", "pattern_parts"]
 
