@@ -107,7 +107,7 @@ class DataFolder:
                 _flush(file)
                 if self._remote is not None:
                     inner = file.relative_to(written).as_posix() if written.is_dir() else ""
-                    self._upload(file, f"{path}/{inner}" if inner else path)
+                    self.upload(file, f"{path}/{inner}" if inner else path)
         target = self.local_root / path
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.is_dir():
@@ -268,7 +268,8 @@ class DataFolder:
         (self.local_root / path).unlink(missing_ok=True)
         return was_there
 
-    def _upload(self, file: Path, path: str) -> None:
+    def upload(self, file: Path, path: str) -> None:
+        """Write a local file, which stays where it is, to where the remote files lie; it is whole when this ends."""
         assert self._remote is not None  # noqa: S101  (for the type checker: callers ask first)
         with file.open("rb") as source, self._remote.open_output_stream(f"{self._prefix}/{path}") as sink:
             shutil.copyfileobj(source, sink, _CHUNK)

@@ -32,6 +32,10 @@ ExtractUnits = Callable[[Units], list[str | None]]
 """Computes and stages units, one patient's, and returns why each failed, or None; called in a thread, many at once."""
 
 
+def _keep_here(extraction_ids: Sequence[str]) -> None:
+    """Leave finished extractions on this machine alone."""
+
+
 def extract_batches(
     bound: BoundFeatureSet,
     batches: Sequence[Batch],
@@ -43,6 +47,7 @@ def extract_batches(
     engine: Engine,
     advance: Advance,
     cluster: Cluster | None = None,
+    share: Callable[[Sequence[str]], None] = _keep_here,
 ) -> list[Receipt]:
     """Run the flow and return a receipt for each extraction.
 
@@ -69,6 +74,8 @@ def extract_batches(
         Called with the number of extractions that ended, and how long they take.
     cluster : Cluster, optional
         What computes; child processes of this one where absent.
+    share : callable, optional
+        Called with the ids of each batch's extractions that are staged by now; called in a thread, many at once.
     """
     staging.mkdir(parents=True, exist_ok=True)
     folders = ReadingFolders(study_folder, None, names_files)
@@ -84,6 +91,8 @@ def extract_batches(
             batch = batches[position]
             units = bound.kind.units(batch)
             failures = extract(units)
+            finished = [unit for unit, failure in zip(units, failures, strict=True) if failure is None]
+            share([each.extraction_id for unit in finished for each in unit])
             advance(len(batch), work[position])
             return unit_receipts(units, failures)
 
