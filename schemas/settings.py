@@ -11,6 +11,8 @@ from schemas.errors import UsageError
 
 __all__ = [
     "BUSY_TIMEOUT_S",
+    "CACHE_BYTES",
+    "CACHE_VARIABLE",
     "DEFAULT_STORE",
     "EXTRACTION_MEMORY",
     "EXTRACTION_SECONDS",
@@ -56,6 +58,12 @@ EXTRACTION_MEMORY = LimitSetting("RADZOO_EXTRACTION_MEMORY", 4 << 30)
 
 EXTRACTION_SECONDS = LimitSetting("RADZOO_EXTRACTION_SECONDS", 4 * 3600)
 """Seconds in which one patient's extraction must end."""
+
+CACHE_VARIABLE = "RADZOO_CACHE"
+"""Names the folder for this machine's copies of remote images; below the account's own cache folder where not set."""
+
+CACHE_BYTES = LimitSetting("RADZOO_CACHE_BYTES", 20 << 30)
+"""Bytes that copies of remote images may take on this machine; those in use count, and stay."""
 
 
 def limit_setting(setting: LimitSetting, environment: Mapping[str, str]) -> int:

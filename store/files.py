@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from schemas.errors import ContractError, UsageError
+from schemas.errors import ContractError
 from store.checked_files import PUT_BACK, CheckedFiles
+from store.remote_folder import remote_folder
 
 if TYPE_CHECKING:
     # Loaded where files are remote, and only there.
@@ -63,7 +64,7 @@ class DataFolder:
         self._remote: pafs.FileSystem | None = None
         self._prefix = ""
         if url is not None:
-            self._remote, self._prefix = _remote_folder(url)
+            self._remote, self._prefix = remote_folder(url)
 
     def below(self, name: str) -> DataFolder:
         """Return the part of this folder that lies below a name."""
@@ -106,7 +107,7 @@ class DataFolder:
                 _flush(file)
                 if self._remote is not None:
                     inner = file.relative_to(written).as_posix() if written.is_dir() else ""
-                    self._upload(file, f"{path}/{inner}" if inner else path)
+                    self.upload(file, f"{path}/{inner}" if inner else path)
         target = self.local_root / path
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.is_dir():
@@ -267,25 +268,11 @@ class DataFolder:
         (self.local_root / path).unlink(missing_ok=True)
         return was_there
 
-    def _upload(self, file: Path, path: str) -> None:
+    def upload(self, file: Path, path: str) -> None:
+        """Write a local file, which stays where it is, to where the remote files lie; it is whole when this ends."""
         assert self._remote is not None  # noqa: S101  (for the type checker: callers ask first)
         with file.open("rb") as source, self._remote.open_output_stream(f"{self._prefix}/{path}") as sink:
             shutil.copyfileobj(source, sink, _CHUNK)
-
-
-def _remote_folder(url: str) -> tuple[pafs.FileSystem, str]:
-    if not url.startswith("s3://"):
-        raise UsageError(
-            f"'{url}' is no place for data",
-            hint="a store's data lie in its folder, or at s3://bucket/prefix",
-        )
-    import pyarrow.fs as pafs
-
-    try:
-        filesystem, path = pafs.FileSystem.from_uri(url)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise UsageError(f"'{url}' is no S3 URL: {error}", hint="s3://bucket/prefix?region=eu-central-1") from error
-    return filesystem, path.rstrip("/")
 
 
 def damaged_file(where: str) -> ContractError:

@@ -66,6 +66,7 @@ def _state_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Let what radzoo keeps for its user outside of stores lie where it goes with the tests."""
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("RADZOO_STATE", str(tmp_path_factory.mktemp("state")))
+        environment.setenv("RADZOO_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
 
 

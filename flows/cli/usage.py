@@ -80,7 +80,8 @@ def refuse_urls(values: Iterable[object]) -> None:
             raise UsageError(
                 "a file or folder of this machine is asked for, not a URL",
                 where=str(value),
-                hint="name a path; where a store's data lie elsewhere, radzoo store init --data URL says so",
+                hint="name a path; where a store's data lie elsewhere, radzoo store init --data URL says so, and where "
+                "images do the path patterns of a study file",
             )
 
 

@@ -71,7 +71,7 @@ def written_objects(exported: ExportedMask, folders: ReadingFolders, into: Path)
         When a file cannot be read or is not the one that was ingested, or nothing can refer to the image.
     """
     mask = exported.mask
-    source = stored_source(mask.image_source, SeriesRule)
+    source = stored_source(mask.image_source, SeriesRule, folders.copies)
     is_dicom = isinstance(source.part, SeriesRule)
     if not is_dicom and not exported.with_image:
         raise ContractError(NOT_DICOM)
@@ -144,7 +144,9 @@ def _owner_of_image(mask: StudyMask, made: str) -> Owner:
 
 
 def _lesion(image: sitk.Image, mask: StudyMask, folders: ReadingFolders) -> NDArray[np.bool_]:
-    labels = read_labels(stored_source(mask.mask_source, StructureRule), place_of(image), mask.mask_label, folders)
+    labels = read_labels(
+        stored_source(mask.mask_source, StructureRule, folders.copies), place_of(image), mask.mask_label, folders
+    )
     lesion = lesion_voxels(labels, mask.mask_label)
     _refuse_changed("mask", label_sha256(labels, lesion), mask.mask_sha256)
     return lesion

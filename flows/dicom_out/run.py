@@ -20,6 +20,7 @@ from flows.engine.progress import progress_bar
 from flows.imaging.opened_files import system_words
 from flows.imaging.volumes import ReadingFolders
 from flows.privacy.places import folder_of_study, located_masks, refuse_unplaced
+from flows.remote.copies import held_copies
 from flows.scans.reader import file_limits, limit_words, temporary_folder
 from schemas.errors import ContractError, NotFoundError, UsageError
 from store.history.snapshot import Snapshot
@@ -203,15 +204,17 @@ def _write_all(
         def of_one_image(masks: Sequence[ExportedMask]) -> None:
             # One after another: masks of an image share its series.
             for each in masks:
-                reader, name = readers.get(), str(each.mask.key)
-                try:
-                    written[name] = reader.call(written_objects, each, ReadingFolders(place, temporary), into)
-                except LimitedProcessError as error:
-                    failures[name] = limit_words(error)
-                except ContractError as error:
-                    failures[name] = error.message
-                finally:
-                    readers.put(reader)
+                name = str(each.mask.key)
+                with held_copies((each.mask.image_source, each.mask.mask_source)) as copies:
+                    reader, folders = readers.get(), ReadingFolders(place, temporary, copies=copies)
+                    try:
+                        written[name] = reader.call(written_objects, each, folders, into)
+                    except LimitedProcessError as error:
+                        failures[name] = limit_words(error)
+                    except ContractError as error:
+                        failures[name] = error.message
+                    finally:
+                        readers.put(reader)
                 advance()
 
         by_image = [list(masks) for _, masks in groupby(exported, key=lambda each: each.mask.key[:3])]

@@ -17,8 +17,8 @@ from flows.extract.radiomics import extract
 from flows.imaging.grid_tolerance import set_tolerance
 from flows.imaging.grids import geometry_difference
 from flows.imaging.labels import lesion_mask
-from flows.imaging.opened_files import library_words, shown_below
-from flows.imaging.sources import file_of_source, place_of, read_image, read_labels, stored_source
+from flows.imaging.opened_files import library_words
+from flows.imaging.sources import file_of_source, place_of, read_image, read_labels, shown_source, stored_source
 from flows.imaging.volumes import ReadingFolders, image_sha256, mask_sha256
 from schemas.errors import ContractError
 from schemas.features.radiomics_settings import RadiomicsSettings
@@ -116,7 +116,7 @@ def unchanged_image(planned: PlannedInput, folders: ReadingFolders) -> sitk.Imag
         When it cannot be read, or is not the one that was ingested.
     """
     with _of_file("image", planned.image_source, folders):
-        image = read_image(stored_source(planned.image_source, SeriesRule), folders)
+        image = read_image(stored_source(planned.image_source, SeriesRule, folders.copies), folders)
         if image_sha256(image) != planned.image_sha256:
             raise ContractError(_CHANGED)
     return image
@@ -132,7 +132,7 @@ def unchanged_mask(planned: PlannedInput, image: sitk.Image, tolerance: float, f
         feature set's ``tolerance`` allows.
     """
     with _of_file("mask", planned.mask_source, folders):
-        source = stored_source(planned.mask_source, StructureRule)
+        source = stored_source(planned.mask_source, StructureRule, folders.copies)
         labels = read_labels(source, place_of(image), planned.mask_label, folders)
         mask = lesion_mask(labels, planned.mask_label)
         if mask_sha256(mask) != planned.mask_sha256:
@@ -153,9 +153,8 @@ def _of_file(what: str, source: str, folders: ReadingFolders) -> Iterator[None]:
     except ContractError as error:
         # Sources are stored with their links resolved.
         study = None if folders.study is None else Path(os.path.realpath(folders.study))
-        file = file_of_source(source)
-        named = f"{what} {shown_below(file, study)}" if folders.names_files else what
-        raise ContractError(f"{named}: {error.message}", where=str(file)) from error
+        named = f"{what} {shown_source(source, study)}" if folders.names_files else what
+        raise ContractError(f"{named}: {error.message}", where=str(file_of_source(source))) from error
 
 
 def _record(

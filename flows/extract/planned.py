@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from schemas.keys import MaskKey
 
-__all__ = ["PlannedExtraction", "PlannedInput", "sources_of"]
+__all__ = ["PlannedExtraction", "PlannedInput", "sources_of", "sources_of_units"]
 
 
 @dataclass(frozen=True)
@@ -44,3 +45,8 @@ class PlannedExtraction(PlannedInput):
 def sources_of(planned: PlannedExtraction) -> list[str]:
     """Return the sources of all images and masks that an extraction reads, as the catalogue names them."""
     return [source for each in (planned, *planned.together) for source in (each.image_source, each.mask_source)]
+
+
+def sources_of_units(units: Iterable[Iterable[PlannedExtraction]]) -> list[str]:
+    """Return the sources of all images and masks that units read."""
+    return [source for unit in units for each in unit for source in sources_of(each)]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,6 +23,7 @@ from flows.imaging.opened_files import CHUNK, system_words
 from schemas.errors import ContractError
 
 __all__ = [
+    "FetchedCopy",
     "ReadingFolders",
     "image_sha256",
     "is_unoriented",
@@ -35,6 +36,16 @@ __all__ = [
 _PACKED = 1 << 23  # a multiple of 8: whole bytes
 
 
+class FetchedCopy(NamedTuple):
+    """A remote image as this machine has it, or why it has none."""
+
+    path: Path
+    stat: str
+    """What its bucket says of size and content."""
+    fault: str = ""
+    """Why there is no copy; empty where there is one."""
+
+
 class ReadingFolders(NamedTuple):
     """What reading a study's files needs to know of folders."""
 
@@ -44,6 +55,8 @@ class ReadingFolders(NamedTuple):
     """For temporary files; the system's folder where None."""
     names_files: bool = True
     """Whether what is said of a file may say where it lies."""
+    copies: Mapping[str, FetchedCopy] | None = None
+    """Of remote images, by their URLs: who reads has no way to a bucket."""
 
 
 def read_volume(file: Path, study_folder: Path | None = None, *, within: Path | None = None) -> sitk.Image:

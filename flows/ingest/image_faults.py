@@ -19,6 +19,7 @@ from schemas.study.cohort import Reading
 from schemas.study.file import Study
 from schemas.study.path_patterns import filled_pattern
 from schemas.study.toml_lines import line_of
+from schemas.written.object_urls import is_url, shown_url
 from store.history.snapshot import Snapshot
 
 __all__ = ["refuse_missing_phase", "refuse_other_masks", "refuse_other_patients"]
@@ -58,15 +59,21 @@ def refuse_missing_phase(
                 reading = first.readings[0] if first.readings else Reading()
                 lesion = next(iter(study.lesions.names or ()), "") if study.lesions else ""
                 values = first.pattern_values(first.exams[0].name, name, lesion, reading)
-                tried = study_file.parent / filled_pattern(pattern, values)
-                fault = file_fault(tried, FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)))
+                filled = filled_pattern(pattern, values)
+                if is_url(filled):
+                    tried, fault = shown_url(filled), "is no object of its bucket, or there is no such bucket"
+                else:
+                    file = study_file.parent / filled
+                    tried = str(file)
+                    fault = file_fault(file, FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)))
                 # The file that was tried has the patient's id in its name.
                 instance = "" if study.privacy is not None else f": '{tried}' {fault}"
                 faults.add(
                     ContractError(
                         f"no patient has the {what} '{pattern}'{instance}",
                         where=f"{study_file}:{line_of(text, ('phases', name, what))}",
-                        hint="bring its folder back, or correct the path in the study file; nothing was written",
+                        hint=f"bring its {'objects' if is_url(filled) else 'folder'} back, or correct the path in the "
+                        "study file; nothing was written",
                     )
                 )
         lacking = [present for of_phase, present in inventory.absent_labels if of_phase == name]

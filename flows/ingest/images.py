@@ -15,6 +15,8 @@ from typing import Any
 
 from flows.ingest.inventory import Inventory, KnownMasks, PatientInventory
 from flows.ingest.patient_reading import PatientReading
+from flows.remote.copies import HeldCopies
+from flows.remote.study_files import StudyFiles
 from flows.scans.reader import ImageReader
 from flows.study.patients import CohortPatient
 from schemas.study.file import Study
@@ -54,18 +56,28 @@ def image_inventory(
         Called once a patient.
     workers : int
         Child processes that read files, each with a thread that waits for it.
+
+    Raises
+    ------
+    BucketError
+        When a bucket's server does not answer or refuses.
     """
     readers: SimpleQueue[ImageReader] = SimpleQueue()
     masks = KnownMasks(known_masks)
 
     def one(patient: CohortPatient) -> PatientInventory:
-        reader = readers.get()
+        reader, copies = readers.get(), HeldCopies()
         try:
-            reading = PatientReading(study, folder, patient, known_scans, masks, tolerance, reader)
+            files = StudyFiles(folder, copies)
+            reading = PatientReading(study, files, patient, known_scans, masks, tolerance, reader)
             for exam in patient.exams:
                 reading.read_exam(exam.name)
         finally:
+            copies.release()
             readers.put(reader)
+        if copies.broken is not None:
+            # No image is at fault where its bucket cannot be asked.
+            raise copies.broken
         advance()
         return reading.found
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from flows.imaging.grids import Place
 from flows.imaging.sources import Source
+from flows.remote.study_files import NamedFile
 from schemas.keys import MaskKey
 from schemas.study.cohort import Phase
 
@@ -92,6 +93,8 @@ class PhaseScan:
     """The phase's."""
     phase: Phase
     source: Source
+    named: NamedFile
+    """What its path pattern gives."""
     row: Row | None = None
     place: Place | None = None
     """None where it need not be read, or could not."""

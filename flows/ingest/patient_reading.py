@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from flows.imaging.labels import LabelAbsentError, StructureAbsentError
-from flows.imaging.opened_files import is_absent, shown_below, system_words
-from flows.imaging.sources import Source, image_source, mask_source, stat_of_source
+from flows.imaging.opened_files import system_words
+from flows.imaging.sources import Source, stat_of_source
 from flows.ingest.cases.lesion_choice import lesions_without_a_mask, marked_masks
 from flows.ingest.inventory import KnownMasks, PatientInventory, PhaseScan
 from flows.privacy.reasons import plain_reason
+from flows.remote.study_files import NamedFile, StudyFiles
 from flows.scans.last_image import ReadImage
 from flows.scans.reader import ImageReader
 from flows.study.patients import CohortPatient
@@ -22,7 +23,6 @@ from schemas.errors import ContractError
 from schemas.keys import MaskKey
 from schemas.study.cohort import Phase, Reading
 from schemas.study.file import Study
-from schemas.study.path_patterns import filled_pattern
 
 __all__ = ["ONE_LESION", "PatientReading"]
 
@@ -40,8 +40,8 @@ class PatientReading:
     ----------
     study : Study
         The parsed study file.
-    folder : Path
-        Where it lies; path patterns are relative to it.
+    files : StudyFiles
+        What its path patterns give.
     patient : CohortPatient
         Whose they are.
     known_scans : mapping
@@ -55,7 +55,7 @@ class PatientReading:
     """
 
     study: Study
-    folder: Path
+    files: StudyFiles
     patient: CohortPatient
     known_scans: Mapping[str, Row]
     known_masks: KnownMasks
@@ -79,20 +79,21 @@ class PatientReading:
         self.found.study_masks += marked_masks(self.study, own, self.patient.readings)
 
     def _read_phase(self, exam: str, name: str, phase: Phase) -> None:
-        file = self._file(phase.image, exam, name, ONE_LESION, Reading())
-        scan = PhaseScan(exam, name, phase, Source(file))
+        named = self._named(phase.image, exam, name, ONE_LESION, Reading())
+        scan = PhaseScan(exam, name, phase, Source(named.file), named)
         try:
-            scan.source = image_source(file, phase)
+            scan.source = self.files.image(named, phase)
             scan.row = self._unchanged(self.known_scans.get(self._text(scan.source)), scan.source)
             if scan.row is None:
+                scan.source = self.files.here(scan.source)
                 scan.row, scan.place, lacks_orientation = self.reader.scan(scan.source)
                 self._read_acquisition(scan)
                 if lacks_orientation:
-                    self.found.unoriented.append(file.name)
+                    self.found.unoriented.append(named.file.name)
         except Exception as error:
             # A library's own error on one file must not cost the other patients their rows.
-            scan.fault = f"image{self._shown(file)}: {self._words(error, file)}"
-            if is_absent(file):
+            scan.fault = f"image{self._shown(named)}: {self._words(error, named.file)}"
+            if self.files.is_absent(named):
                 self.found.missing_images.append(name)
         if scan.row is not None:
             # The modality is the study file's word, and may change where the file does not.
@@ -106,7 +107,7 @@ class PatientReading:
         lesions = self.study.lesions
         names = lesions.names if lesions is not None else (ONE_LESION,)
         files = {name: self._mask_file(scan, name, reading) for name in names or (self._any_lesion,)}
-        there = [name for name, file in files.items() if not is_absent(file)]
+        there = [name for name, file in files.items() if not self.files.is_absent(file)]
         if not there:
             self.found.missing_masks.append(scan.name)
         if scan.row is None:
@@ -135,7 +136,7 @@ class PatientReading:
             self._read_lesions(scan, UNION, reading, lesions=part, first=first, also=tuple(others))
         if lacking and not read and len(self.found.failures) == failed:
             file = self._mask_file(scan, names[0], reading)
-            said = f"mask{self._shown(file)}: {self._words(lacking[0], file)}"
+            said = f"mask{self._shown(file)}: {self._words(lacking[0], file.file)}"
             self._fail(self._key(scan, self._any_lesion, reading), said)
 
     def _read_mask(
@@ -152,7 +153,7 @@ class PatientReading:
             self._refuse_another_readings(key, source, text, reading)
             known = self._unchanged(self.known_masks.of(text).get(label), source)
             if known is None or not self._is_of(scan, known):
-                known = self.reader.mask(source, self._image(scan), label, self.tolerance)
+                known = self.reader.mask(self.files.here(source), self._image(scan), label, self.tolerance)
             self._add_mask(scan, key, known)
         except StructureAbsentError as error:
             if lacking is None:
@@ -193,11 +194,11 @@ class PatientReading:
             self._refuse_another_readings(key, source, text, reading)
             # All that the mask holds were written at once: as many as are known are all there are, unless a study of
             # another rule has read one of them since.
-            known, stat = self.known_masks.of(text).values(), stat_of_source(source, self.folder)
+            known, stat = self.known_masks.of(text).values(), stat_of_source(source, self.files.folder)
             rows = [row for row in known if row["source_stat"] == stat and self._is_of(scan, row)]
             names = {UNION} if lesion == UNION else self.known_masks.lesions(key) - {UNION}
             if not rows or len(rows) < len(known) or {row["lesion"] for row in rows} != names:
-                rows = self.reader.lesions(source, self._image(scan), self.tolerance)
+                rows = self.reader.lesions(self.files.here(source), self._image(scan), self.tolerance)
             for row in rows:
                 name = str(row["mask_label"]) if lesion != UNION else UNION
                 self._add_mask(scan, key._replace(lesion=name), row)
@@ -228,6 +229,7 @@ class PatientReading:
         """Return the image of a scan, which is read where its row was known: a mask needs its place and voxels."""
         assert scan.row is not None  # noqa: S101  (masks of no image are not read)
         if scan.place is None:
+            scan.source = self.files.here(scan.source)
             scan.place = self.reader.scan(scan.source)[1]
         return ReadImage(scan.source, scan.row["image_sha256"], scan.place)
 
@@ -235,8 +237,8 @@ class PatientReading:
         is_of_image = isinstance(error, ContractError) and error.where == str(scan.source.file)
         # Of a common mask the first lesion's file stands for all of them.
         lesion = self._any_lesion if key.lesion == UNION else key.lesion
-        file = scan.source.file if is_of_image else self._mask_file(scan, lesion, reading)
-        words = self._words(error, scan.source.file, file)
+        file = scan.named if is_of_image else self._mask_file(scan, lesion, reading)
+        words = self._words(error, scan.named.file, file.file)
         self._fail(key, f"{'image' if is_of_image else 'mask'}{self._shown(file)}: {words}")
 
     def _fail(self, key: MaskKey, reason: str) -> None:
@@ -253,12 +255,12 @@ class PatientReading:
     def _key(self, scan: PhaseScan, lesion: str, reading: Reading) -> MaskKey:
         return MaskKey(self.patient.patient, scan.exam, scan.name, lesion, reading.reader, reading.reading)
 
-    def _mask_file(self, scan: PhaseScan, lesion: str, reading: Reading) -> Path:
-        return self._file(scan.phase.mask, scan.exam, scan.name, lesion, reading)
+    def _mask_file(self, scan: PhaseScan, lesion: str, reading: Reading) -> NamedFile:
+        return self._named(scan.phase.mask, scan.exam, scan.name, lesion, reading)
 
     def _mask_source(self, scan: PhaseScan, lesion: str, reading: Reading) -> Source:
         values = self.patient.pattern_values(scan.exam, scan.name, lesion, reading)
-        return mask_source(self._mask_file(scan, lesion, reading), scan.phase, values)
+        return self.files.mask(self._mask_file(scan, lesion, reading), scan.phase, values)
 
     def _refuse_another_readings(self, key: MaskKey, source: Source, text: str, reading: Reading) -> None:
         """Refuse a DICOM mask that is another reading's already: the two would agree in everything."""
@@ -272,22 +274,22 @@ class PatientReading:
                 "or {reading}"
             )
 
-    def _file(self, pattern: str, exam: str, phase: str, lesion: str, reading: Reading) -> Path:
-        return self.folder / filled_pattern(pattern, self.patient.pattern_values(exam, phase, lesion, reading))
+    def _named(self, pattern: str, exam: str, phase: str, lesion: str, reading: Reading) -> NamedFile:
+        return self.files.named(pattern, self.patient.pattern_values(exam, phase, lesion, reading))
 
     def _unchanged(self, row: Row | None, source: Source) -> Row | None:
         """Return a row of the store where its files are as they were."""
-        return row if row is not None and row["source_stat"] == stat_of_source(source, self.folder) else None
+        return row if row is not None and row["source_stat"] == stat_of_source(source, self.files.folder) else None
 
     def _text(self, source: Source) -> str:
         try:
-            return source.text(self.folder)
+            return source.text(self.files.folder)
         except (ContractError, OSError, ValueError):
             return ""  # reading it says why
 
-    def _shown(self, file: Path) -> str:
+    def _shown(self, named: NamedFile) -> str:
         """Return a blank and a file's path below the study's folder; nothing where the study keeps paths to itself."""
-        return "" if self.study.privacy is not None else f" {shown_below(file, self.folder)}"
+        return "" if self.study.privacy is not None else f" {self.files.shown(named)}"
 
     def _words(self, error: Exception, *files: Path) -> str:
         words = _words(error)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flows.imaging.sources import file_of_source
+from flows.imaging.sources import file_of_source, urls_of_source
 from flows.ingest.cases.exclusions import decided_exclusions
 from flows.ingest.inventory import Inventory
 from flows.study.imported.tables import ImportedRows
@@ -150,7 +150,9 @@ def _lost_folder(before: Snapshot, lost: Collection[MaskKey]) -> str | None:
     images = {(key.patient, key.exam, key.phase) for key in lost}
     sources = [row["source"] for row in before.rows("masks") if MaskKey.of(row) in lost]
     sources += [row["source"] for row in before.rows("scans") if (row["patient"], row["exam"], row["phase"]) in images]
-    missing = Counter(_first_missing(file) for file in map(file_of_source, filter(None, sources)) if not _exists(file))
+    # What lies in a bucket has no folder that could be gone.
+    local = (each for each in sources if each and not urls_of_source(each))
+    missing = Counter(_first_missing(file) for file in map(file_of_source, local) if not _exists(file))
     if not missing:
         return None
     (path, _), *_ = missing.most_common(1)

@@ -10,10 +10,13 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
+from flows.remote.faults import BucketError
+from flows.remote.objects import names_below
 from flows.study.patients import CohortPatient
 from flows.tables.patient_ids import KnownIds
 from schemas.study.file import Study
 from schemas.study.path_patterns import pattern_parts
+from schemas.written.object_urls import is_url, object_url
 
 __all__ = ["unlisted_patients"]
 
@@ -30,6 +33,8 @@ class _Pattern(NamedTuple):
     is_image: bool
     literal: int
     """How many characters it fixes: of two patterns that fit a file the one that fixes more is meant."""
+    url: str | None
+    """The pattern itself where it is a URL."""
 
 
 def unlisted_patients(study: Study, folder: Path, patients: Iterable[CohortPatient]) -> tuple[str, ...]:
@@ -72,13 +77,14 @@ def unlisted_patients(study: Study, folder: Path, patients: Iterable[CohortPatie
 
 
 def _pattern(folder: Path, phase: str, pattern: str, *, is_image: bool) -> _Pattern:
-    # A pattern may climb out of the folder; what is compared are plain absolute paths. No path has a NUL: it marks
-    # where the fields are, for a folder's own name may have braces.
+    # A pattern may climb out of the folder; what is compared are plain absolute paths, of a URL bucket and key. No path
+    # has a NUL: it marks where the fields are, for a folder's own name may have braces.
+    url = pattern if is_url(pattern) else None
     marked = "".join(
         f"\0{text}\0" if is_field and text != "phase" else phase if is_field else text
         for text, is_field in pattern_parts(pattern)
     )
-    whole = os.path.normpath(folder / marked)
+    whole = f"/{object_url(marked).place}" if url is not None else os.path.normpath(folder / marked)
     expression, literal, seen = "", 0, False
     for at, text in enumerate(whole.split("\0")):
         if at % 2 == 0:
@@ -90,7 +96,7 @@ def _pattern(folder: Path, phase: str, pattern: str, *, is_image: bool) -> _Patt
         else:
             expression += "(?P=patient)" if text == "patient" else "[^/]+"
     parts = tuple(_part(each) for each in whole.split("/") if each)
-    return _Pattern(phase, re.compile(expression), parts, is_image, literal)
+    return _Pattern(phase, re.compile(expression), parts, is_image, literal, url)
 
 
 def _part(marked: str) -> str | re.Pattern[str]:
@@ -102,7 +108,7 @@ def _part(marked: str) -> str | re.Pattern[str]:
 
 def _strangers(pattern: _Pattern, patterns: Sequence[_Pattern], known: frozenset[str]) -> tuple[str, ...]:
     found = set()
-    for file in _files(pattern.parts):
+    for file in _files(pattern.parts) if pattern.url is None else _keys(pattern.parts, pattern.url):
         match = pattern.expression.fullmatch(file)
         if match is None or match["patient"] in known:
             continue
@@ -131,3 +137,24 @@ def _files(parts: Sequence[str | re.Pattern[str]]) -> Iterator[str]:
                 left -= 1
                 if part.fullmatch(entry.name):
                     waiting.append((f"{at}/{entry.name}", depth + 1))
+
+
+def _keys(parts: Sequence[str | re.Pattern[str]], url: str) -> Iterator[str]:
+    """Yield bucket and key of the objects, and of folders of them, whose parts fit, as paths."""
+    left = _LOOKED_AT
+    waiting = [("", 0)]
+    while waiting:
+        at, depth = waiting.pop()
+        if depth == len(parts):
+            yield at
+            continue
+        part = parts[depth]
+        if isinstance(part, str) and depth < len(parts) - 1:  # not asked for: no folder of a bucket is missing
+            waiting.append((f"{at}/{part}", depth + 1))
+            continue
+        # Who may read objects and not list them hears nothing of others.
+        with suppress(BucketError):
+            found = names_below(url, at.removeprefix("/"))[: max(left, 0)]
+            left -= len(found)
+            fits = [name for name, _ in found if (part == name if isinstance(part, str) else part.fullmatch(name))]
+            waiting += [(f"{at}/{name}", depth + 1) for name in fits]

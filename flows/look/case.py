@@ -63,10 +63,12 @@ def shown_scan(mask_row: StudyMask, folders: ReadingFolders) -> ShownScan:
     ContractError
         When one of the files cannot be read, or is not the one that was ingested.
     """
-    image = read_image(stored_source(mask_row.image_source, SeriesRule), folders)
+    image = read_image(stored_source(mask_row.image_source, SeriesRule, folders.copies), folders)
     _refuse_changed("image", image_sha256(image), mask_row.image_sha256)
     place = place_of(image)
-    labels = read_labels(stored_source(mask_row.mask_source, StructureRule), place, mask_row.mask_label, folders)
+    labels = read_labels(
+        stored_source(mask_row.mask_source, StructureRule, folders.copies), place, mask_row.mask_label, folders
+    )
     lesion = lesion_voxels(labels, mask_row.mask_label)
     _refuse_changed("mask", label_sha256(labels, lesion), mask_row.mask_sha256)
     plane = slice_plane(place.grid)

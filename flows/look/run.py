@@ -25,6 +25,7 @@ from flows.pages.page import page_text, write_page
 from flows.pages.questions import Questions
 from flows.privacy.places import folder_of_study, located_masks, refuse_unplaced
 from flows.privacy.reasons import plain_reason
+from flows.remote.copies import held_copies
 from flows.scans.reader import file_limits, limit_words, temporary_folder
 from schemas.errors import ContractError, NotFoundError, UsageError
 from schemas.keys import MaskKey
@@ -175,16 +176,18 @@ def _look_at_all(study: Study, place: Path | None, looks: Sequence[Look], folder
             readers.put(open_.enter_context(child))
 
         def one(each: Look) -> None:
-            reader, mask = readers.get(), each.mask
-            try:
-                each.take(reader.call(shown_scan, mask, ReadingFolders(place, temporary)), folder)
-            except LimitedProcessError as error:
-                each.fault = limit_words(error)
-            except ContractError as error:
-                files = [file_of_source(source) for source in (mask.image_source, mask.mask_source)]
-                each.fault = error.message if study.privacy is None else plain_reason(error.message, files)
-            finally:
-                readers.put(reader)
+            mask = each.mask
+            with held_copies((mask.image_source, mask.mask_source)) as copies:
+                reader = readers.get()
+                try:
+                    each.take(reader.call(shown_scan, mask, ReadingFolders(place, temporary, copies=copies)), folder)
+                except LimitedProcessError as error:
+                    each.fault = limit_words(error)
+                except ContractError as error:
+                    files = [file_of_source(source) for source in (mask.image_source, mask.mask_source)]
+                    each.fault = error.message if study.privacy is None else plain_reason(error.message, files)
+                finally:
+                    readers.put(reader)
             advance()
 
         with ThreadPoolExecutor(workers) as pool:

@@ -14,9 +14,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from sqlalchemy import select
+
 from flows.tables.file_faults import FILE_ERRORS, file_fault, real_path
 from schemas.errors import ContractError
 from schemas.plain_keys import MaskKey
+from store.catalogue.tables import versioned_table
 from store.history.runs import first_run
 from store.history.snapshot import Snapshot
 from store.history.studies import study_folder
@@ -37,6 +40,7 @@ __all__ = [
     "places_of",
     "refuse_state_within",
     "refuse_unplaced",
+    "sources_of_patient",
     "state_folder",
     "table_file",
 ]
@@ -174,6 +178,19 @@ def refuse_state_within(store_root: Path) -> None:
             where=folder,
             hint=f"{STATE_VARIABLE} names a folder of your own outside of it; nothing was written",
         )
+
+
+def sources_of_patient(store: Store, patient: str) -> set[str]:
+    """Return the sources of a patient's images and masks, in all commits of the store and as this user knows them."""
+    snapshot, found = Snapshot(store), set()
+    for table in map(versioned_table, ("scans", "masks")):
+        with snapshot.reading(table.name) as connection:
+            found |= set(connection.execute(select(table.c.source).where(table.c.patient == patient)).scalars())
+    for study in snapshot.column("studies", "study"):
+        if (places := places_of(store, study)) is not None:
+            found |= {place.source for key, place in places.scans.items() if key[0] == patient}
+            found |= {place.source for key, place in places.masks.items() if key.patient == patient}
+    return found - {""}
 
 
 def forget_patient(store: Store, patient: str) -> None:

@@ -14,10 +14,11 @@ from flows.engine.runners.environment import environment
 from flows.engine.tasks import run_tasks
 from flows.extract.batch import Receipt, unit_receipts
 from flows.extract.limited_units import extract_in_child, extraction_limits
-from flows.extract.planned import PlannedExtraction
+from flows.extract.planned import PlannedExtraction, sources_of_units
 from flows.imaging.volumes import ReadingFolders
 from flows.refresh.feature_sets import BoundFeatureSet
 from flows.refresh.remote_units import RemoteBatch, extract_on_worker
+from flows.remote.copies import held_copies
 from flows.scans.reader import temporary_folder
 from schemas.settings import Engine
 from store.limits.process import LimitedProcess
@@ -31,6 +32,10 @@ ExtractUnits = Callable[[Units], list[str | None]]
 """Computes and stages units, one patient's, and returns why each failed, or None; called in a thread, many at once."""
 
 
+def _keep_here(extraction_ids: Sequence[str]) -> None:
+    """Leave finished extractions on this machine alone."""
+
+
 def extract_batches(
     bound: BoundFeatureSet,
     batches: Sequence[Batch],
@@ -42,6 +47,7 @@ def extract_batches(
     engine: Engine,
     advance: Advance,
     cluster: Cluster | None = None,
+    share: Callable[[Sequence[str]], None] = _keep_here,
 ) -> list[Receipt]:
     """Run the flow and return a receipt for each extraction.
 
@@ -68,6 +74,8 @@ def extract_batches(
         Called with the number of extractions that ended, and how long they take.
     cluster : Cluster, optional
         What computes; child processes of this one where absent.
+    share : callable, optional
+        Called with the ids of each batch's extractions that are staged by now; called in a thread, many at once.
     """
     staging.mkdir(parents=True, exist_ok=True)
     folders = ReadingFolders(study_folder, None, names_files)
@@ -83,6 +91,8 @@ def extract_batches(
             batch = batches[position]
             units = bound.kind.units(batch)
             failures = extract(units)
+            finished = [unit for unit, failure in zip(units, failures, strict=True) if failure is None]
+            share([each.extraction_id for unit in finished for each in unit])
             advance(len(batch), work[position])
             return unit_receipts(units, failures)
 
@@ -110,11 +120,14 @@ def _in_children(
             idle.put(child)
 
         def extract(units: Units) -> list[str | None]:
-            child = idle.get()
-            try:
-                return extract_in_child(child, compute, units, settings, staging, folders._replace(temporary=temporary))
-            finally:
-                idle.put(child)
+            # Before a child is taken: while one thread fetches, the processes compute.
+            with held_copies(sources_of_units(units)) as copies:
+                child = idle.get()
+                here = folders._replace(temporary=temporary, copies=copies)
+                try:
+                    return extract_in_child(child, compute, units, settings, staging, here)
+                finally:
+                    idle.put(child)
 
         yield extract
 

@@ -23,6 +23,7 @@ from flows.imaging.intensities.bias_field import corrected_image
 from flows.imaging.intensities.body import body_image, refuse_outside_body
 from flows.imaging.volumes import ReadingFolders
 from flows.privacy.places import folder_of_study, located_masks, refuse_unplaced
+from flows.remote.copies import held_copies
 from flows.scans.reader import temporary_folder
 from schemas.errors import ContractError, NotFoundError, UsageError
 from schemas.features.preparation import PhaseLandmarks
@@ -179,14 +180,16 @@ def _percentiles(
             idle.put(open_.enter_context(LimitedProcess(limits, by_fork=True)))
 
         def one(each: PlannedInput) -> tuple[float, ...] | str:
-            child = idle.get()
-            try:
-                return child.call(measured_percentiles, each, settings, PERCENTILES, folders)
-            except LimitedProcessError as error:
-                return f"measuring it had no end: {error}"
-            finally:
-                idle.put(child)
-                advance()
+            with held_copies((each.image_source, each.mask_source)) as copies:
+                child = idle.get()
+                try:
+                    here = folders._replace(copies=copies)
+                    return child.call(measured_percentiles, each, settings, PERCENTILES, here)
+                except LimitedProcessError as error:
+                    return f"measuring it had no end: {error}"
+                finally:
+                    idle.put(child)
+                    advance()
 
         with ThreadPoolExecutor(count) as threads:
             return list(zip(images, threads.map(one, images), strict=True))

@@ -16,9 +16,10 @@ from flows.refresh.kinds.kind import Dated
 from schemas.keys import MaskKey
 from store.history.snapshot import Snapshot
 from store.home import Store
+from store.rows.shared_staging import SharedStaging
 from store.rows.staging import staged_ids
 
-__all__ = ["RefreshPlan", "refresh_plan", "staging_folder"]
+__all__ = ["RefreshPlan", "refresh_plan", "shared_staging_of", "staging_folder"]
 
 
 @dataclass
@@ -47,6 +48,12 @@ class RefreshPlan:
         """Return whether nothing has to be done."""
         return not (self.missing or self.reused or self.staged or self.has_outdated_failures)
 
+    def with_staged(self, staged: Container[str]) -> RefreshPlan:
+        """Return the plan where of what was staged only these extractions could be taken over."""
+        lost = [each for each in self.staged if each.extraction_id not in staged]
+        kept = [each for each in self.staged if each.extraction_id in staged]
+        return replace(self, staged=kept, missing=[*self.missing, *lost])
+
     def missing_by_patient(self) -> list[list[PlannedExtraction]]:
         """Return the missing extractions in batches of one patient, those that take longest first.
 
@@ -71,6 +78,11 @@ class RefreshPlan:
             known_failures=kept(self.known_failures),
             missing=kept(self.missing),
         )
+
+
+def shared_staging_of(store: Store, bound: BoundFeatureSet) -> SharedStaging:
+    """Return what of a feature set's finished extractions lies in the store's bucket."""
+    return SharedStaging(store, staging_folder(store, bound).name)
 
 
 def staging_folder(store: Store, bound: BoundFeatureSet) -> Path:
@@ -112,7 +124,7 @@ def _planned(snapshot: Snapshot, study: str, bound: BoundFeatureSet, retry_faile
     plan = RefreshPlan(bound)
     in_store = set(snapshot.column("extractions", "extraction_id", feature_set=bound.feature_set))
     linked = set(snapshot.column("study_extractions", "extraction_id", study=study, feature_set=bound.feature_set))
-    staged = staged_ids(staging_folder(snapshot.store, bound))
+    staged = staged_ids(staging_folder(snapshot.store, bound)) | shared_staging_of(snapshot.store, bound).ids()
     failed_since = {
         MaskKey.of(row): row["added_commit"]
         for row in snapshot.rows("failures", stage="refresh", study=study, feature_set=bound.feature_set, feature="")

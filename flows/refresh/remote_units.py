@@ -1,7 +1,8 @@
 """Extractions on a worker of a cluster: in a limited child there as well, and sent back as they would be staged.
 
-A worker needs the study's images under the paths that the catalogue names, and no folder of the store: what its child
-finishes is read from a folder of the worker's own and goes back with the receipt. Whoever asked stages it.
+A worker needs the study's images under the paths that the catalogue names, or fetches them from their bucket, and needs
+no folder of the store: what its child finishes is read from a folder of the worker's own and goes back with the
+receipt. Whoever asked stages it.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from pathlib import Path
 from flows.engine.runners.environment import refuse_other_environment
 from flows.engine.runners.lent_child import lent_child
 from flows.extract.limited_units import extract_in_child
-from flows.extract.planned import PlannedExtraction
+from flows.extract.planned import PlannedExtraction, sources_of_units
 from flows.imaging.volumes import ReadingFolders
+from flows.remote.copies import held_copies
 from schemas.errors import RadzooError
 from schemas.features.sets import ComputedSettings
 from store.limits.process import Limits
@@ -58,17 +60,22 @@ def extract_on_worker(batch: RemoteBatch) -> RemoteReceipts:
     Raises
     ------
     ContractError
-        When this worker's installation is another than that of who asks: one that joins late is met here first.
+        When this worker's installation is another than that of who asks: one that joins late is met here first. Or when
+        the server of the images' bucket refuses this worker, or does not answer it.
     RadzooError
         When this machine cannot keep what is computed until it is sent.
     """
     refuse_other_environment(batch.environment)
     try:
-        with lent_child(batch.limits, (extract_in_child.__module__,)) as child:
+        # Fetched by the worker itself, with its own keys: the child has no way to a bucket.
+        with (
+            held_copies(sources_of_units(batch.units)) as copies,
+            lent_child(batch.limits, (extract_in_child.__module__,)) as child,
+        ):
             staging, temporary = child.folder / "staged", child.folder / "temporary"
             for each in (staging, temporary):
                 each.mkdir(exist_ok=True)
-            folders = ReadingFolders(batch.study_folder, temporary, batch.names_files)
+            folders = ReadingFolders(batch.study_folder, temporary, batch.names_files, copies)
             failures = extract_in_child(child.process, batch.compute, batch.units, batch.settings, staging, folders)
             finished = [
                 each.extraction_id

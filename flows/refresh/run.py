@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 from flows.commits.erased_meanwhile import carry_out
@@ -24,7 +25,7 @@ from flows.privacy.reasons import plain_reason
 from flows.refresh.failure_counts import failure_counts
 from flows.refresh.failure_rows import failure_rows
 from flows.refresh.feature_sets import BoundFeatureSet, bound_feature_sets, requested_feature_sets
-from flows.refresh.plan import RefreshPlan, refresh_plan, staging_folder
+from flows.refresh.plan import RefreshPlan, refresh_plan, shared_staging_of, staging_folder
 from flows.refresh.report import FeatureSetReport
 from flows.refresh.set_descriptions import update_descriptions
 from schemas.features.sets import FeatureSetRef
@@ -134,9 +135,11 @@ def _refresh(
         reports += _of_networks(store, asked, networks, dry_run=True, retry_failed=retry_failed)
         expected = expectations_of_features(store, asked)
         return _with_counts([replace(each, expectations=expected) for each in reports], snapshot, asked.id)
+    plans = [_taken_over(store, plan) for plan in plans]
     for plan in plans:
         refuse_unplaced(store, asked.id, [file for each in plan.missing for file in sources_of(each)])
         discard_staged(staging_folder(store, plan.bound), plan.leftovers)
+        shared_staging_of(store, plan.bound).discard(plan.leftovers)
         discard_unfinished(staging_folder(store, plan.bound))
     # With nothing to compute, a cluster is not even asked.
     with opened_cluster(runner if any(plan.missing for plan in plans) else LOCAL) as cluster:
@@ -153,6 +156,30 @@ def _refresh(
     if not is_published(store):
         publish_landed(store)
     return _with_counts(reports, Snapshot(store), asked.id)
+
+
+def _taken_over(store: Store, plan: RefreshPlan) -> RefreshPlan:
+    """Return a plan whose staged extractions lie on this machine, those that another one has finished too."""
+    wanted = {each.extraction_id for each in plan.staged}
+    return plan.with_staged(shared_staging_of(store, plan.bound).take_over(wanted)) if wanted else plan
+
+
+def _shared_at_once(store: Store, bound: BoundFeatureSet) -> Callable[[Sequence[str]], None]:
+    """Return what brings finished extractions to where other machines find them, as long as their place answers."""
+    shared, broken = shared_staging_of(store, bound), Event()
+
+    def share(extraction_ids: Sequence[str]) -> None:
+        if broken.is_set():
+            return
+        try:
+            shared.share(extraction_ids)
+        except OSError as error:
+            broken.set()
+            # What is finished is kept here all the same.
+            said = str(error).splitlines()[0]
+            say(f"{bound.feature_set}: another machine could not take this run over: {store.files} refuses ({said})")
+
+    return share
 
 
 def _with_counts(reports: Sequence[FeatureSetReport], snapshot: Snapshot, study: str) -> list[FeatureSetReport]:
@@ -217,6 +244,7 @@ def _carry_out_plan(store: Store, asked: Study, plan: RefreshPlan, means: _Means
                     engine=means.engine,
                     advance=advance,
                     cluster=means.cluster,
+                    share=_shared_at_once(store, plan.bound),
                 )
             failures = {r.planned.key: _reason(asked, r) for r in receipts if r.failure is not None}
         staged = [each.extraction_id for each in (*plan.staged, *plan.missing) if each.key not in failures]
@@ -234,6 +262,7 @@ def _carry_out_plan(store: Store, asked: Study, plan: RefreshPlan, means: _Means
             values = sum(len(features) for features in lacking.values())
             say(f"{bound.feature_set}: {values} values are missing in {len(lacking)} extractions; failures has why")
         discard_staged(staging, staged)
+        shared_staging_of(store, bound).discard(staged)
         report = replace(_report(plan, study, list(failures), commit.landed_id), expectations=expected)
         run.summary |= {
             "computed": report.computed,

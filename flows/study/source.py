@@ -11,6 +11,7 @@ from schemas.errors import ContractError
 from schemas.fault_list import FaultList
 from schemas.study.file import Study
 from schemas.study.toml_lines import line_of
+from schemas.written.object_urls import is_url
 from schemas.written.table_form import PatientColumns, TableForm
 
 __all__ = ["StudySource"]
@@ -35,11 +36,28 @@ class StudySource:
         """Return ``file:line`` of a key."""
         return f"{self.file}:{line_of(self.text, path)}"
 
+    def table_file(self, name: str, *path: str) -> Path:
+        """Return the file of a table that a key names.
+
+        Raises
+        ------
+        ContractError
+            When it is a URL.
+        """
+        if is_url(name):
+            raise ContractError(
+                "a table is read from a file, and this is a URL: only images and masks may lie in buckets",
+                where=self.at(*path),
+                hint="copy the table beside the study file and name the copy; nothing was written",
+            )
+        return self.file.parent / name
+
     def table(self, name: str, path: tuple[str, ...], form: TableForm) -> TextTable | None:
         """Return a table that a key names, None where it cannot be read, which is a fault."""
         with self.faults.gathered():
             missing = self.study.cohort.missing
-            table = read_table(self.file.parent / name, self.at(*path), missing=missing, form=form)
+            file = self.table_file(name, *path)
+            table = read_table(file, self.at(*path), missing=missing, form=form)
             return table.hiding_ids() if self.hides_ids else table
         return None
 

@@ -13,6 +13,7 @@ from functools import cache
 from typing import Final, NamedTuple
 
 from schemas.shown_text import control_character
+from schemas.written.object_urls import is_url, url_fault
 
 __all__ = ["PATTERN_FIELDS", "PatternPart", "filled_pattern", "pattern_fault", "pattern_parts"]
 
@@ -22,6 +23,7 @@ _FIELD = re.compile(r"\{(" + "|".join(PATTERN_FIELDS) + r")\}")
 _LIKE_A_FIELD = re.compile(r"\{[^{}]*\}?")
 _LONGEST_PART = 255
 _LONGEST = 4096
+_LONGEST_KEY = 1024
 _SHOWN = 40
 _ALLOWED = f"known are {', '.join(f'{{{name}}}' for name in PATTERN_FIELDS)}, each as it stands here"
 
@@ -46,6 +48,8 @@ def pattern_fault(pattern: str) -> str | None:
     --------
     >>> pattern_fault("images/{patient}_{phase}.nii.gz") is None
     True
+    >>> pattern_fault("s3://bucket/{patient}/{phase}.nii.gz?region=eu-central-1") is None
+    True
     >>> print(pattern_fault("images/{patient:>9}.nii").partition(";")[0])
     unknown field {patient:>9}
     """
@@ -60,6 +64,8 @@ def pattern_fault(pattern: str) -> str | None:
         return f"it has {control}"
     if "\\" in pattern:
         return "it has a backslash: write / between folders"
+    if is_url(pattern):
+        return _url_pattern_fault(pattern)
     if "*" in pattern or "?" in pattern:
         return f"it has a wildcard, and a pattern names one file; {_ALLOWED}"
     if pattern.startswith("~"):
@@ -88,7 +94,7 @@ def pattern_parts(pattern: str) -> tuple[PatternPart, ...]:
 
 
 def filled_pattern(pattern: str, values: Mapping[str, str | int]) -> str:
-    """Return the path that a pattern without fault gives.
+    """Return the path, or the URL, that a pattern without fault gives.
 
     Parameters
     ----------
@@ -100,13 +106,15 @@ def filled_pattern(pattern: str, values: Mapping[str, str | int]) -> str:
     Raises
     ------
     ValueError
-        With the fault of a pattern that has any, and where a value would lead into another folder.
+        With the fault of a pattern that has any, and where a value would lead into another folder or end a URL's key.
     """
-    texts = []
+    texts, ends_a_key = [], is_url(pattern)
     for part in pattern_parts(pattern):
         text = str(values[part.text]) if part.is_field else part.text
         if part.is_field and ("/" in text or "\0" in text or text in (".", "..")):
             raise ValueError(f"'{text}' is no part of a file's name")
+        if part.is_field and ends_a_key and "?" in text:
+            raise ValueError(f"'{text}' is no part of a URL: it has a question mark")
         texts.append(text)
     return "".join(texts)
 
@@ -117,3 +125,15 @@ def _brace_fault(pattern: str, rest: str) -> str:
         return f"it has a brace that belongs to no field; {_ALLOWED}"
     shown = unknown if len(unknown) <= _SHOWN else f"{unknown[:_SHOWN]}..."
     return f"unknown field {shown}; {_ALLOWED}"
+
+
+def _url_pattern_fault(pattern: str) -> str | None:
+    if fault := url_fault(pattern):
+        return fault
+    place = pattern.partition("?")[0]
+    if "*" in place:
+        return f"it has a wildcard, and a pattern names one file; {_ALLOWED}"
+    # https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
+    if len(_FIELD.sub("", place).encode()) > _LONGEST_KEY:
+        return f"it is longer than a key may be ({_LONGEST_KEY} bytes)"
+    return None

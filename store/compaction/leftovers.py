@@ -15,6 +15,7 @@ from store.catalogue.tables import versioned_table
 from store.compaction.compact import retired_files
 from store.files import DataFolder
 from store.home import Store
+from store.rows.shared_staging import old_shared, shared_staging
 
 __all__ = ["GRACE_HOURS", "Leftover", "remove_orphan_files", "unnamed_files"]
 
@@ -37,7 +38,8 @@ def remove_orphan_files(store: Store, *, grace: timedelta = timedelta(hours=GRAC
     """Remove old files that the catalogue does not name and return them.
 
     That is, below ``segments/``, the files that no row of `segments` names, as old as the grace asks since they
-    were written or replaced; and what killed writers left half-written. What the catalogue names is never touched,
+    were written or replaced; what killed writers left half-written; and staged extractions in the store's bucket that
+    nobody has taken over for two weeks. What the catalogue names is never touched,
     and below ``datasets/`` and ``models/`` no finished file is.
 
     Parameters
@@ -61,6 +63,10 @@ def remove_orphan_files(store: Store, *, grace: timedelta = timedelta(hours=GRAC
                 store.segments.remove(path)
     for folder in (store.segments, store.datasets, store.models):
         found += _removed(folder.half_written(before=now - max(grace, _HALF_WRITTEN_FOR)), folder)
+    if (shared := shared_staging(store)) is not None:
+        for path in old_shared(shared, now):
+            found.append(Leftover(f"staging/{path}", shared.size(path) or 0))
+            shared.remove(path)
     return found
 
 

@@ -23,6 +23,7 @@ from store.files import is_being_written
 from store.home import Store
 from store.rows.datasets import PinnedDataset, pin_dataset
 from store.rows.segments import Segment, store_segment
+from store.rows.shared_staging import shared_records, shared_staging
 
 __all__ = ["clear_folders", "naming_files", "remove_staged", "scrub_catalogue", "without_rows"]
 
@@ -80,6 +81,12 @@ def remove_staged(store: Store, plan: ErasurePlan) -> int:
         if file.stem in plan.extraction_ids | plan.shared_ids or _is_of(content, plan.patient):
             file.unlink(missing_ok=True)
             found += 1
+    if (shared := shared_staging(store)) is not None:
+        for path, record in shared_records(shared):
+            name = path.rpartition("/")[2].removesuffix(".json")
+            if name in plan.extraction_ids | plan.shared_ids or not record or _is_of(record, plan.patient):
+                shared.remove(path)
+                found += 1
     return found
 
 

@@ -17,6 +17,7 @@ from store.checked_files import CheckedFiles
 from store.files import DataFolder
 from store.home import Store
 from store.repair.rows import Repair
+from store.rows.shared_staging import shared_records, shared_staging
 from store.verification.files import FolderHash, is_staged_record
 
 __all__ = ["Remake", "remove_staged_trash", "repair_files", "repair_models"]
@@ -122,6 +123,11 @@ def remove_staged_trash(store: Store) -> list[Repair]:
             else:
                 file.unlink(missing_ok=True)
             repairs.append(Repair(str(file), "removed: the next run computes it again", is_repaired=True))
+    if (shared := shared_staging(store)) is not None:
+        for path, record in shared_records(shared):
+            if record.get("extraction_id") != path.rpartition("/")[2].removesuffix(".json"):
+                shared.remove(path)
+                repairs.append(Repair(f"{shared}/{path}", "removed: the next run computes it again", is_repaired=True))
     return repairs
 
 

@@ -16,6 +16,7 @@ from store.erasure.datasets import erased_files
 from store.files import DataFolder
 from store.history.basis import patient_sha256
 from store.home import Store
+from store.rows.shared_staging import shared_records, shared_staging
 from store.verification.findings import FROM_A_COPY, Check, Finding
 
 __all__ = ["erasure_check", "named_patients", "not_to_be_restored", "unfinished_erasures"]
@@ -58,7 +59,16 @@ def erasure_check(
         done = {each["patient_sha256"]: each["erasure_id"] for each in receipts if each["status"] == "finished"}
         for path in () if quick else store.datasets.paths():
             findings += _of(done, _patients(store.datasets, path) - there, f"{store.datasets}/{path}")
-    return Check.of("erasures", "who was erased is named in no row and no dataset", len(receipts), findings)
+        # What a run that was killed after the erasure had staged where all machines find it.
+        shared = None if quick else shared_staging(store)
+        for path, record in shared_records(shared) if shared is not None else ():
+            findings += _of(done, {str(each) for each in record.get("key", ())[:1]} - there, f"{shared}/{path}")
+    return Check.of(
+        "erasures",
+        "who was erased is named in no row and no dataset",
+        len(receipts),
+        findings,
+    )
 
 
 def unfinished_erasures(receipts: Iterable[ErasureReceipt]) -> list[Finding]:

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from store.files import DataFolder, file_sha256
 from store.home import Store
 from store.rows.segments import KEY_COLUMNS
+from store.rows.shared_staging import shared_records
 from store.verification.findings import FROM_A_COPY, RESTORE_CATALOGUE, Check, Finding
 
 __all__ = [
@@ -27,6 +28,8 @@ __all__ = [
     "staging_check",
     "unnamed",
 ]
+
+_REMOVE_STAGED = "radzoo store verify --repair removes it: the next run computes it again"
 
 Row = Mapping[str, Any]
 FolderHash = Callable[[Mapping[str, bytes]], str]
@@ -118,8 +121,16 @@ def model_check(store: Store, models: Sequence[Row], folder_hash: FolderHash | N
     return Check.of("models", f"every folder is there{', with its hash' if is_hashed else ''}", len(named), findings)
 
 
-def staging_check(folder: Path) -> tuple[Check, list[Finding]]:
-    """Return the check of staged records, and notes on those that wait for a commit."""
+def staging_check(folder: Path, shared: DataFolder | None = None) -> tuple[Check, list[Finding]]:
+    """Return the check of staged records, and notes on those that wait for a commit.
+
+    Parameters
+    ----------
+    folder : Path
+        Of this machine.
+    shared : DataFolder, optional
+        Of the store's bucket, where other machines take them over.
+    """
     findings, notes, counted = [], [], 0
     for part in sorted(each for each in folder.glob("*") if each.is_dir()):
         files = sorted(part.glob("*.json"))
@@ -128,10 +139,15 @@ def staging_check(folder: Path) -> tuple[Check, list[Finding]]:
             notes.append(
                 Finding(f"{len(files)} staged results wait for a commit", str(part), "radzoo refresh or bench")
             )
-        for file in files:
-            if fault := _staged_fault(file):
-                hint = "radzoo store verify --repair removes it: the next run computes it again"
-                findings.append(Finding(fault, str(file), hint))
+        findings += [Finding(fault, str(file), _REMOVE_STAGED) for file in files if (fault := _staged_fault(file))]
+    waiting = 0
+    for path, record in shared_records(shared) if shared is not None else ():
+        waiting += 1
+        if record.get("extraction_id") != path.rpartition("/")[2].removesuffix(".json"):
+            findings.append(Finding("no staged extraction of its name", f"{shared}/{path}", _REMOVE_STAGED))
+    if waiting:
+        notes.append(Finding(f"{waiting} staged results wait for a commit", str(shared), "radzoo refresh"))
+    counted += waiting
     return Check.of("staging", "every record is JSON and holds what it is named by", counted, findings), notes
 
 

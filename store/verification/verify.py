@@ -12,6 +12,7 @@ from store.catalogue.connection import read_transaction
 from store.catalogue.tables import commits, versioned_table
 from store.erasure.datasets import all_receipts
 from store.home import Store
+from store.rows.shared_staging import shared_staging
 from store.verification.catalogue import catalogue_checks, identity_checks, unfinished_runs
 from store.verification.erasures import erasure_check, named_patients, not_to_be_restored, unfinished_erasures
 from store.verification.files import (
@@ -81,6 +82,7 @@ def store_verification(store: Store, *, quick: bool = False, folder_hash: Folder
         checks.append(model_check(store, rows["models"], folder_hash, quick=quick))
         checks.append(erasure_check(store, receipts, named, quick=quick))
         notes += unnamed(store, {*segments, *datasets, *models})
+        check, waiting = staging_check(store.staging, shared_staging(store))
     except OSError as error:
         raise NotFoundError(
             f"the data cannot be read: {str(error).splitlines()[0]}",
@@ -89,7 +91,6 @@ def store_verification(store: Store, *, quick: bool = False, folder_hash: Folder
         ) from error
     if store.files.is_remote and not quick:
         checks.append(copies_check(store.files, segments | datasets))
-    check, waiting = staging_check(store.staging)
     published, told = publication_check(store, quick=quick)
     checks = not_to_be_restored(checks, receipts, store)
     return Verification(newest, [*checks, check, *published], [*notes, *waiting, *told])

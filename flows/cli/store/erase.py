@@ -11,7 +11,8 @@ from cyclopts import Parameter
 from flows.cli.outcome import CommandResult, Context, json_text, table_text
 from flows.engine.progress import say
 from flows.privacy.look_up import pseudonym_by_key, pseudonym_by_study
-from flows.privacy.places import forget_patient
+from flows.privacy.places import forget_patient, sources_of_patient
+from flows.remote.copies import forget_copies
 from flows.study.file import study_file_text
 from flows.tables.file_faults import real_path
 from schemas.documents.erasure_receipt import ErasureReceipt
@@ -89,8 +90,11 @@ def erase(
     if not yes:
         _ask(plan)
     known = set(Snapshot(store).arrow("erasures").column("erasure_id").to_pylist())
+    # Where they lie is known as long as the patient is in the store.
+    sources = sources_of_patient(store, patient)
     given = erase_patient(store, patient)
     forget_patient(store, patient)
+    forget_copies(sources)
     if receipt is not None:
         receipt.write_text(json_text(given) + "\n", encoding="utf-8")
     left = naming_files(store, patient)

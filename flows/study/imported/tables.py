@@ -81,7 +81,7 @@ def imported_rows(study: Study, name: str, text: str, study_file: Path, tables: 
     """
     table, faults = study.imported[name], FaultList()
     source = StudySource(study, text, study_file, faults)
-    file = real_path(study_file.parent / table.table)
+    file = real_path(source.table_file(table.table, "imported", name, "table"))
     at = source.at("imported", name, "table")
     frame = read_table(file, at, missing=table.missing, as_text=False, form=table)
     frame = frame.hiding_ids() if source.hides_ids else frame
