@@ -16,6 +16,7 @@ __all__ = [
     "EXTRACTION_SECONDS",
     "IMAGE_BYTES",
     "IMAGE_SECONDS",
+    "SERVER_SECONDS",
     "SQL_VARIABLES",
     "STORE_VARIABLE",
     "Engine",
@@ -56,6 +57,9 @@ EXTRACTION_MEMORY = LimitSetting("RADZOO_EXTRACTION_MEMORY", 4 << 30)
 
 EXTRACTION_SECONDS = LimitSetting("RADZOO_EXTRACTION_SECONDS", 4 * 3600)
 """Seconds in which one patient's extraction must end."""
+
+SERVER_SECONDS = LimitSetting("RADZOO_SERVER_SECONDS", 60, 86_400)
+"""Seconds for which a server of the store that has answered before, and answers no longer, is waited for."""
 
 
 def limit_setting(setting: LimitSetting, environment: Mapping[str, str]) -> int:

@@ -8,13 +8,16 @@ import re
 import shutil
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from schemas.errors import ContractError, UsageError
+from schemas.errors import ContractError
+from store.buckets import ask_bucket, remote_folder
 from store.checked_files import PUT_BACK, CheckedFiles
 
 if TYPE_CHECKING:
@@ -63,7 +66,7 @@ class DataFolder:
         self._remote: pafs.FileSystem | None = None
         self._prefix = ""
         if url is not None:
-            self._remote, self._prefix = _remote_folder(url)
+            self._remote, self._prefix = remote_folder(url)
 
     def below(self, name: str) -> DataFolder:
         """Return the part of this folder that lies below a name."""
@@ -155,18 +158,23 @@ class DataFolder:
     def _fetched(self, path: str, target: Path, sha256: str | None) -> Path:
         assert self._remote is not None  # noqa: S101  (for the type checker: callers ask first)
         target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.with_name(f"{target.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.partial")
+        unfinished = target.with_name(f"{target.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.partial")
         try:
-            with self._remote.open_input_stream(f"{self._prefix}/{path}") as source, partial.open("wb") as sink:
-                shutil.copyfileobj(source, sink, _CHUNK)
+            ask_bucket(lambda: self._download(path, unfinished), str(self))
+            if sha256 is not None and file_sha256(unfinished) != sha256:
+                raise damaged_file(f"{self}/{path}")
+            unfinished.replace(target)
         except FileNotFoundError as error:
-            partial.unlink(missing_ok=True)
             raise _missing(self, path) from error
-        if sha256 is not None and file_sha256(partial) != sha256:
-            partial.unlink()
-            raise damaged_file(f"{self}/{path}")
-        partial.replace(target)
+        finally:
+            # What a full disk or a lost line has cut off is of no use to anybody.
+            unfinished.unlink(missing_ok=True)
         return target
+
+    def _download(self, path: str, sink: Path) -> None:
+        assert self._remote is not None  # noqa: S101  (for the type checker: callers ask first)
+        with self._remote.open_input_stream(f"{self._prefix}/{path}") as source, sink.open("wb") as copy:
+            shutil.copyfileobj(source, copy, _CHUNK)
 
     def local_folder(self, path: str) -> Path:
         """Return the local path of a folder, all of its files fetched where they are remote.
@@ -193,7 +201,7 @@ class DataFolder:
             import pyarrow.fs as pafs
 
             selector = pafs.FileSelector(self._prefix, recursive=True, allow_not_found=True)
-            infos = self._remote.get_file_info(selector)
+            infos = ask_bucket(partial(self._remote.get_file_info, selector), str(self))
             names = sorted(info.path[len(self._prefix) + 1 :] for info in infos if info.is_file)
         yield from (name for name in names if ".partial" not in name)
 
@@ -202,13 +210,17 @@ class DataFolder:
         if self._remote is None:
             file = self.local_root / path
             return file.stat().st_size if file.is_file() else None
-        info = self._remote.get_file_info(f"{self._prefix}/{path}")
+        info = self._remote_info(path)
         return int(info.size) if info.is_file else None
+
+    def _remote_info(self, path: str) -> pafs.FileInfo:
+        assert self._remote is not None  # noqa: S101  (for the type checker: callers ask first)
+        return ask_bucket(partial(self._remote.get_file_info, f"{self._prefix}/{path}"), str(self))
 
     def written_at(self, path: str) -> datetime | None:
         """Return when a file, or else this machine's copy, was written (UTC), None where there is neither."""
         if self._remote is not None:
-            info = self._remote.get_file_info(f"{self._prefix}/{path}")
+            info = self._remote_info(path)
             if info.is_file:
                 return datetime.fromtimestamp(info.mtime_ns / 1e9, UTC)
         try:
@@ -247,6 +259,10 @@ class DataFolder:
             return None
         if self._remote is None:
             return file_sha256(self.local_root / path)
+        return ask_bucket(lambda: self._remote_sha256(path), str(self))
+
+    def _remote_sha256(self, path: str) -> str:
+        assert self._remote is not None  # noqa: S101  (for the type checker: callers ask first)
         digest = hashlib.sha256()
         with self._remote.open_input_stream(f"{self._prefix}/{path}") as stream:
             while chunk := stream.read(_CHUNK):
@@ -257,35 +273,29 @@ class DataFolder:
         """Return a file opened for reading where it lies, not a copy."""
         if self._remote is None:
             return pa.OSFile(str(self.local_root / path), "rb")
-        return self._remote.open_input_file(f"{self._prefix}/{path}")
+        return ask_bucket(partial(self._remote.open_input_file, f"{self._prefix}/{path}"), str(self))
 
     def remove(self, path: str) -> bool:
         """Remove a file, and this machine's copy of it, and return whether there was one."""
         was_there = self.size(path) is not None
         if self._remote is not None and was_there:
-            self._remote.delete_file(f"{self._prefix}/{path}")
+            ask_bucket(partial(self._delete, path), str(self))
         (self.local_root / path).unlink(missing_ok=True)
         return was_there
 
+    def _delete(self, path: str) -> None:
+        assert self._remote is not None  # noqa: S101  (for the type checker: callers ask first)
+        # Where an answer was lost, it is gone when it is asked for once more.
+        with suppress(FileNotFoundError):
+            self._remote.delete_file(f"{self._prefix}/{path}")
+
     def _upload(self, file: Path, path: str) -> None:
+        ask_bucket(lambda: self._write(file, path), str(self))
+
+    def _write(self, file: Path, path: str) -> None:
         assert self._remote is not None  # noqa: S101  (for the type checker: callers ask first)
         with file.open("rb") as source, self._remote.open_output_stream(f"{self._prefix}/{path}") as sink:
             shutil.copyfileobj(source, sink, _CHUNK)
-
-
-def _remote_folder(url: str) -> tuple[pafs.FileSystem, str]:
-    if not url.startswith("s3://"):
-        raise UsageError(
-            f"'{url}' is no place for data",
-            hint="a store's data lie in its folder, or at s3://bucket/prefix",
-        )
-    import pyarrow.fs as pafs
-
-    try:
-        filesystem, path = pafs.FileSystem.from_uri(url)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise UsageError(f"'{url}' is no S3 URL: {error}", hint="s3://bucket/prefix?region=eu-central-1") from error
-    return filesystem, path.rstrip("/")
 
 
 def damaged_file(where: str) -> ContractError:

@@ -214,9 +214,8 @@ def _faults(store: Store) -> Iterator[None]:
         # A file that cannot be written ends a statement, or the commit that the statement is part of.
         if not isinstance(error, duckdb.IOException) and "Could not write file" not in said:
             raise
-        hint = (
-            ASK_FOR_WRITING if "Permission" in said or "Read-only" in said else "make room, then radzoo store publish"
-        )
+        is_forbidden = "Permission" in said or "Read-only" in said
+        hint = ASK_FOR_WRITING if is_forbidden else "make room on the disk, then radzoo store publish"
         raise ContractError(f"analyst.duckdb cannot be written: {said}", where=str(store.root), hint=hint) from error
 
 
