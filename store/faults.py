@@ -30,8 +30,8 @@ _SQLITE: tuple[tuple[str, type[RadzooError], str, str], ...] = (
     ("readonly database", ContractError, "the store may only be read here", ASK_FOR_WRITING),
     ("not authorized", ContractError, "the store may only be read here", ASK_FOR_WRITING),
     ("unable to open", ContractError, "the catalogue cannot be opened", "see who may read and write it (ls -l)"),
-    ("disk is full", ContractError, "the disk is full", _ROOM),
-    ("disk I/O error", ContractError, "the disk cannot be read or written: it may be full or damaged", _ROOM),
+    ("disk is full", RadzooError, "the disk is full", _ROOM),
+    ("disk I/O error", RadzooError, "the disk cannot be read or written: it may be full or damaged", _ROOM),
     ("not a database", ContractError, "the catalogue cannot be read: it is not an SQLite file", _FROM_A_BACKUP),
     ("malformed", ContractError, "the catalogue cannot be read: it is damaged", _FROM_A_BACKUP),
     ("locked", StoreBusyError, "another process holds the store", "wait for it to finish, then run the command again"),
@@ -41,7 +41,7 @@ _SQLITE: tuple[tuple[str, type[RadzooError], str, str], ...] = (
 
 # The same by PostgreSQL's codes (appendix A of its manual).
 _POSTGRESQL: dict[str, tuple[type[RadzooError], str, str]] = {
-    "53100": (ContractError, "the disk of the catalogue's server is full", "make room there; nothing was committed"),
+    "53100": (RadzooError, "the disk of the catalogue's server is full", "make room there; nothing was committed"),
     "53200": (RadzooError, "the catalogue's server has no memory left", "run the command again when it is less busy"),
     "25006": (ContractError, "the catalogue's server may only be read", "name the primary server in store.toml"),
     "42501": (
@@ -52,7 +52,13 @@ _POSTGRESQL: dict[str, tuple[type[RadzooError], str, str]] = {
 }
 _LOST_CODES = ("57P01", "57P02", "57P03", "57P05", "25P03", "08000", "08003", "08006")
 """The server shuts down, has crashed, comes up, or has ended a connection that waited."""
-_LOST_WORDS = ("network error", "connection is closed", "cannot read from timed out object", "communication error")
+_LOST_WORDS = (
+    "network error",
+    "connection is closed",
+    "cannot read from timed out object",
+    "communication error",
+    "create a connection",
+)
 
 
 def lost(error: BaseException) -> str | None:
@@ -146,7 +152,7 @@ def disk_fault(error: OSError, where: Path | str) -> RadzooError:
     if error.errno in _FORBIDDEN:
         return ContractError(f"the store cannot be used: {said}", where=place, hint=ASK_FOR_WRITING)
     if error.errno in _FULL:
-        return ContractError(f"the store cannot be written: {said}", where=place, hint=_ROOM)
+        return RadzooError(f"the store cannot be written: {said}", where=place, hint=_ROOM)
     if error.errno in _ABSENT:
         return NotFoundError(
             f"there is no radzoo store here: {said}", where=str(where), hint="name the store's folder with --store PATH"
@@ -162,7 +168,7 @@ def disk_faults(where: Path | str) -> Iterator[None]:
 
     Raises
     ------
-    ContractError, NotFoundError
+    ContractError, NotFoundError, RadzooError
         In place of an OSError.
     """
     try:

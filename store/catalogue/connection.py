@@ -17,7 +17,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from schemas.errors import ContractError, NotFoundError, StoreBusyError, UsageError
 from schemas.settings import BUSY_TIMEOUT_S
-from store.catalogue.lines import limit_silence, server_line
+from store.catalogue.lines import CONNECT_S, hang_up, limit_silence
 from store.catalogue.read_only import is_read_only, may_only_be_read, read_only_engine, unchanged_meanwhile
 from store.catalogue.row_sums import WrittenSums
 from store.faults import ASK_FOR_WRITING, catalogue_fault, driver_message, lost, server_fault
@@ -132,13 +132,16 @@ def server_engine(url: str, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Engine
         # Encrypted where the server can, whoever it is, as the driver does by itself: which for each connection loads
         # all certificates of the system, and looks at none of them.
         try:
-            connection = dialect.connect(*arguments, **server_line(options) | {"ssl_context": _unchecked()})
+            connection = dialect.connect(*arguments, **{"timeout": CONNECT_S} | options | {"ssl_context": _unchecked()})
         except dialect.dbapi.InterfaceError as error:
             if "refuses SSL" not in str(error):
                 raise
-            connection = dialect.connect(*arguments, **server_line(options) | {"ssl_context": False})
+            connection = dialect.connect(*arguments, **{"timeout": CONNECT_S} | options | {"ssl_context": False})
         limit_silence(connection, busy_timeout_s)
         return connection
+
+    # SQLAlchemy would log a traceback where a line is closed that is gone.
+    engine.dialect.do_close = hang_up  # type: ignore[assignment, method-assign]
 
     @event.listens_for(engine, "handle_error")
     def _drop_lost(context: ExceptionContext) -> None:
@@ -198,7 +201,11 @@ def write_transaction(engine: Engine, *, keeps_sums: bool = True) -> Iterator[Co
     StoreBusyError
         When another writer holds the catalogue for longer than the busy timeout.
     ContractError
-        When the store may only be read, the catalogue is damaged, or its disk is full.
+        When the store may only be read, or the catalogue is damaged.
+    RadzooError
+        When its disk is full.
+    LostConnectionError
+        When the connection to its server was lost: what was not committed is undone.
     NotFoundError
         When the catalogue's server does not answer.
     """

@@ -55,8 +55,7 @@ class Gate:
         (self._flows.clear if state == "stalled" else self._flows.set)()
         if state in ("shut", "busy"):
             if state == "shut":
-                self._listener.shutdown(socket.SHUT_RDWR)
-                self._listener.close()
+                _close(self._listener)
             self._reset()
         if was == "shut" and state != "shut":
             self._listener = self._listening(self.port)
@@ -119,5 +118,11 @@ class Gate:
             with suppress(OSError):
                 # No more is sent: the other end is told that the connection is gone, not that it ended.
                 each.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                each.shutdown(socket.SHUT_RDWR)
-                each.close()
+            _close(each)
+
+
+def _close(line: socket.socket) -> None:
+    # Closing alone would not wake the thread that waits at it.
+    with suppress(OSError):
+        line.shutdown(socket.SHUT_RDWR)
+    line.close()

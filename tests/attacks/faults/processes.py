@@ -60,10 +60,12 @@ class Verb:
         paths = os.pathsep.join([str(_ROOT), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
         own = {"PYTHONPATH": paths, _MARK: self.mark}
         self.began = time.monotonic()
+        # One that is set to nothing is unset: what starts these trials may have set it.
+        environment = {name: value for name, value in (os.environ | self.environment | own).items() if value}
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 command,
-                env=os.environ | self.environment | own,
+                env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
