@@ -65,6 +65,8 @@ def ask_bucket(call: Callable[[], T], place: str) -> T:
     except OSError as error:
         if (fault := _fault(error, place)) is None:
             raise
+        # Waited for in vain once: what a verb tidies up after that is not kept waiting again.
+        _reached.discard(bucket)
         raise fault from error
     _reached.add(bucket)
     return found
