@@ -31,12 +31,12 @@ _PASSING = {
 }
 """What the AWS library calls a fault that can pass, in our words."""
 
-_reached: set[str] = set()
-"""Buckets that have answered this process."""
+_gone: set[str] = set()
+"""Buckets that this process has waited for in vain: what a verb tidies up after that does not wait again."""
 
 
-def ask_bucket(call: Callable[[], T], place: str) -> T:
-    """Return what a call to a bucket returns; waited for where it has answered before and answers no longer.
+def ask_bucket(call: Callable[[], T], place: str, *, waits: bool = True) -> T:
+    """Return what a call to a bucket returns; waited for where it does not answer.
 
     Parameters
     ----------
@@ -44,6 +44,8 @@ def ask_bucket(call: Callable[[], T], place: str) -> T:
         What it does to the bucket is the same when it is done twice.
     place : str
         The bucket and the folder in it, ``s3://bucket/prefix``, without credentials.
+    waits : bool
+        Not where it is only tried whether there is such a bucket: one that nobody has seen is more likely misnamed.
 
     Raises
     ------
@@ -57,18 +59,17 @@ def ask_bucket(call: Callable[[], T], place: str) -> T:
     bucket = "/".join(place.split("/")[:3])
 
     def passing(error: Exception) -> str | None:
-        # A server that this process never reached is more likely misnamed than away.
-        return _can_pass(error) if bucket in _reached else None
+        return _can_pass(error) if waits and bucket not in _gone else None
 
     try:
         found = tried_again(call, passing, what="the S3 server")
     except OSError as error:
         if (fault := _fault(error, place)) is None:
             raise
-        # Waited for in vain once: what a verb tidies up after that is not kept waiting again.
-        _reached.discard(bucket)
+        if waits and _can_pass(error):
+            _gone.add(bucket)
         raise fault from error
-    _reached.add(bucket)
+    _gone.discard(bucket)
     return found
 
 

@@ -105,7 +105,7 @@ def _try_data(url: str) -> None:
     name = f"probe-{uuid.uuid4().hex}"
     with tempfile.TemporaryDirectory() as folder:
         try:
-            data = DataFolder(Path(folder), url)
+            data = DataFolder(Path(folder), url, waits=False)
             written = data.scratch()
             written.write_bytes(_PROBE)
             data.adopt(written, name)

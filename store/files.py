@@ -7,12 +7,12 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import pyarrow as pa
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     import pyarrow.fs as pafs
 
 __all__ = ["DataFolder", "damaged_file", "file_sha256", "is_being_written"]
+
+T = TypeVar("T")
 
 _CHUNK = 8 * 2**20
 
@@ -52,6 +54,8 @@ class DataFolder:
         The files are local where absent.
     checked : CheckedFiles, optional
         What is known of the files' hashes; nothing where absent.
+    waits : bool
+        Whether a server that does not answer is waited for.
 
     Raises
     ------
@@ -59,8 +63,11 @@ class DataFolder:
         When the URL is of no kind that this class reads.
     """
 
-    def __init__(self, local_root: Path, url: str | None = None, checked: CheckedFiles | None = None) -> None:
+    def __init__(
+        self, local_root: Path, url: str | None = None, checked: CheckedFiles | None = None, *, waits: bool = True
+    ) -> None:
         self.local_root = local_root
+        self._waits = waits
         self.url = url
         self._checked = checked or CheckedFiles()
         self._remote: pafs.FileSystem | None = None
@@ -70,7 +77,7 @@ class DataFolder:
 
     def below(self, name: str) -> DataFolder:
         """Return the part of this folder that lies below a name."""
-        part = DataFolder(self.local_root / name, checked=self._checked)
+        part = DataFolder(self.local_root / name, checked=self._checked, waits=self._waits)
         if self._remote is not None:
             base, mark, options = str(self.url).partition("?")
             part.url = f"{base.rstrip('/')}/{name}{mark}{options}"
@@ -160,7 +167,7 @@ class DataFolder:
         target.parent.mkdir(parents=True, exist_ok=True)
         unfinished = target.with_name(f"{target.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.partial")
         try:
-            ask_bucket(lambda: self._download(path, unfinished), str(self))
+            self._asked(lambda: self._download(path, unfinished))
             if sha256 is not None and file_sha256(unfinished) != sha256:
                 raise damaged_file(f"{self}/{path}")
             unfinished.replace(target)
@@ -201,7 +208,7 @@ class DataFolder:
             import pyarrow.fs as pafs
 
             selector = pafs.FileSelector(self._prefix, recursive=True, allow_not_found=True)
-            infos = ask_bucket(partial(self._remote.get_file_info, selector), str(self))
+            infos = self._asked(partial(self._remote.get_file_info, selector))
             names = sorted(info.path[len(self._prefix) + 1 :] for info in infos if info.is_file)
         yield from (name for name in names if ".partial" not in name)
 
@@ -213,9 +220,12 @@ class DataFolder:
         info = self._remote_info(path)
         return int(info.size) if info.is_file else None
 
+    def _asked(self, call: Callable[[], T]) -> T:
+        return ask_bucket(call, str(self), waits=self._waits)
+
     def _remote_info(self, path: str) -> pafs.FileInfo:
         assert self._remote is not None  # noqa: S101  (for the type checker: callers ask first)
-        return ask_bucket(partial(self._remote.get_file_info, f"{self._prefix}/{path}"), str(self))
+        return self._asked(partial(self._remote.get_file_info, f"{self._prefix}/{path}"))
 
     def written_at(self, path: str) -> datetime | None:
         """Return when a file, or else this machine's copy, was written (UTC), None where there is neither."""
@@ -259,7 +269,7 @@ class DataFolder:
             return None
         if self._remote is None:
             return file_sha256(self.local_root / path)
-        return ask_bucket(lambda: self._remote_sha256(path), str(self))
+        return self._asked(lambda: self._remote_sha256(path))
 
     def _remote_sha256(self, path: str) -> str:
         assert self._remote is not None  # noqa: S101  (for the type checker: callers ask first)
@@ -273,13 +283,13 @@ class DataFolder:
         """Return a file opened for reading where it lies, not a copy."""
         if self._remote is None:
             return pa.OSFile(str(self.local_root / path), "rb")
-        return ask_bucket(partial(self._remote.open_input_file, f"{self._prefix}/{path}"), str(self))
+        return self._asked(partial(self._remote.open_input_file, f"{self._prefix}/{path}"))
 
     def remove(self, path: str) -> bool:
         """Remove a file, and this machine's copy of it, and return whether there was one."""
         was_there = self.size(path) is not None
         if self._remote is not None and was_there:
-            ask_bucket(partial(self._delete, path), str(self))
+            self._asked(partial(self._delete, path))
         (self.local_root / path).unlink(missing_ok=True)
         return was_there
 
@@ -290,7 +300,7 @@ class DataFolder:
             self._remote.delete_file(f"{self._prefix}/{path}")
 
     def _upload(self, file: Path, path: str) -> None:
-        ask_bucket(lambda: self._write(file, path), str(self))
+        self._asked(lambda: self._write(file, path))
 
     def _write(self, file: Path, path: str) -> None:
         assert self._remote is not None  # noqa: S101  (for the type checker: callers ask first)

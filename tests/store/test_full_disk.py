@@ -6,9 +6,12 @@ import os
 import shutil
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from attacks.faults.disks import fill, mounted
 
+from flows.faults import fault_of
 from schemas.errors import RadzooError
 from store.analyst.publish import publish_snapshot
 from store.commits.commit import commit_to
@@ -46,6 +49,9 @@ def test_a_full_disk_costs_a_sentence_and_nothing_else(on_small_disk):
     store, before = on_small_disk, newest_commit(on_small_disk)
     published = store.analyst_file.read_bytes()
     fill(store.root)
+    with pytest.raises(OSError, match="No space left") as unnamed:
+        pq.write_table(pa.table({"value": range(100_000)}), store.root / "rows.parquet")
+    assert fault_of(unnamed.value, store=store.root).where == str(store.root)
     for does in (put, lambda store: publish_snapshot(Snapshot(store))):
         with pytest.raises(RadzooError) as caught:
             does(store)
@@ -53,7 +59,8 @@ def test_a_full_disk_costs_a_sentence_and_nothing_else(on_small_disk):
         assert "make room on the disk" in caught.value.hint
     assert newest_commit(store) == before
     assert store.analyst_file.read_bytes() == published
-    (store.root / "ballast").unlink()
+    for name in ("ballast", "rows.parquet"):
+        (store.root / name).unlink(missing_ok=True)
     put(store)
     publish_snapshot(Snapshot(store))
     assert newest_commit(store) == before + 1
