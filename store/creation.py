@@ -13,7 +13,7 @@ from pathlib import Path
 from sqlalchemy import inspect, select
 from sqlalchemy.exc import DBAPIError
 
-from schemas.errors import ContractError, NotFoundError, RadzooError
+from schemas.errors import ContractError, NotFoundError, RadzooError, UsageError
 from store.address import ADDRESS_FILE, StoreAddress, write_address
 from store.catalogue.connection import catalogue_place, read_transaction, server_engine
 from store.catalogue.tables import versioned_table
@@ -111,6 +111,8 @@ def _try_data(url: str) -> None:
             data.adopt(written, name)
             is_whole = data.sha256(name) == hashlib.sha256(_PROBE).hexdigest()
             data.remove(name)
+        except UsageError:
+            raise
         except (OSError, RadzooError) as error:
             said = error.message if isinstance(error, RadzooError) else str(error)
             raise NotFoundError(

@@ -272,7 +272,7 @@ def _connected(engine: Engine) -> Iterator[Connection]:
     except (DBAPIError, OSError) as error:
         # Waited for in vain once: what a verb tidies up after that is not kept waiting again.
         _reached.discard(place)
-        said = driver_message(error) if isinstance(error, DBAPIError) else str(error.strerror or error)
+        said = lost(error) or (driver_message(error) if isinstance(error, DBAPIError) else str(error.strerror or error))
         raise NotFoundError(
             f"the catalogue's server does not answer: {said}",
             where=place,
