@@ -17,7 +17,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from schemas.errors import ContractError, NotFoundError, StoreBusyError, UsageError
 from schemas.settings import BUSY_TIMEOUT_S
-from store.catalogue.lines import CONNECT_S, hang_up, limit_silence
+from store.catalogue.lines import CONNECT_S, SERVER_PROBES, hang_up, limit_silence
 from store.catalogue.read_only import is_read_only, may_only_be_read, read_only_engine, unchanged_meanwhile
 from store.catalogue.row_sums import WrittenSums
 from store.faults import ASK_FOR_WRITING, catalogue_fault, driver_message, lost, server_fault
@@ -302,6 +302,9 @@ def catalogue_place(engine: Engine) -> str:
 def _take_writers_lock(connection: Connection) -> None:
     seconds = connection.get_execution_options().get(_TIMEOUT, BUSY_TIMEOUT_S)
     connection.execute(text(f"SET LOCAL lock_timeout = {max(1, round(seconds * 1000))}"))
+    # The server holds the lock of a writer whose line was cut until it notices: by itself after two hours.
+    probes = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in SERVER_PROBES.items())
+    connection.execute(text(f"SELECT {probes}"))
     connection.execute(text(f"SELECT pg_advisory_xact_lock({_WRITERS_LOCK})"))
 
 

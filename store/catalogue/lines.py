@@ -9,9 +9,9 @@ from typing import Any
 
 from schemas.settings import SERVER_SECONDS, limit_setting
 
-__all__ = ["CONNECT_S", "hang_up", "limit_silence"]
+__all__ = ["CONNECT_S", "SERVER_PROBES", "hang_up", "limit_silence"]
 
-CONNECT_S = 30.0
+CONNECT_S = 10.0
 """Seconds in which a server must take up a connection."""
 
 _SILENCE = 10
@@ -20,6 +20,9 @@ _SILENCE = 10
 _PROBES = {"TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 4, "TCP_USER_TIMEOUT": 30_000}
 """Where the line is silent for 10 s it is probed each 5 s, and given up after 4 probes, or 30 s (in ms) without a word
 that what was sent has come: by itself Linux would wait for two hours, or for a quarter of one."""
+
+SERVER_PROBES = {"tcp_keepalives_idle": 10, "tcp_keepalives_interval": 5, "tcp_keepalives_count": 4}
+"""The same for the server's end of a writer's line, by PostgreSQL's names."""
 
 
 def limit_silence(connection: Any, busy_timeout_s: float) -> None:
