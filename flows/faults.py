@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import sqlite3
 import sys
 import tempfile
 import traceback
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from flows.missing_library import missing_library
@@ -21,6 +23,8 @@ _SHOWN = "RADZOO_TRACEBACK"
 _NO_SPACE = "free some space (df -h shows each disk; TMPDIR moves temporary files), then run the command again"
 _RIGHTS = "let this account read and write it, or name another place, then run the command again"
 _READ_ONLY = "name a place that may be written to, or mount the disk for writing"
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_NEXT_TO_NOTHING = 1 << 20
 _MEMORY = "free memory, or run the command again with fewer --workers"
 
 # The kind of an error and the next step, by what the operating system says.
@@ -84,6 +88,8 @@ def fault_of(error: BaseException, *, store: Path | None = None) -> RadzooError:
         if (known := _of_machine(each)) is not None:
             if known.where is None and store is not None and _is_of_database(each):
                 known.where = str(store)
+            if known.where is None and isinstance(each, OSError) and each.errno in _FULL:
+                known.where = _full_disk(store)
             return known
     return _own_fault(error)
 
@@ -155,6 +161,15 @@ def _of_operating_system(error: OSError) -> RadzooError:
     message = message[:1].lower() + message[1:]
     names = [os.fsdecode(each) for each in (error.filename, error.filename2) if isinstance(each, (str, bytes, Path))]
     return kind(message, where=" -> ".join(names) or None, hint=hint)
+
+
+def _full_disk(store: Path | None) -> str | None:
+    """Return a folder of radzoo's whose disk is full: what writes in pieces names no file."""
+    for folder in ((store, store / "copies") if store is not None else ()) + (os.environ.get("TMPDIR", "/tmp"),):  # noqa: S108
+        with suppress(OSError):
+            if shutil.disk_usage(folder).free < _NEXT_TO_NOTHING:
+                return str(folder)
+    return None
 
 
 def _is_of_database(error: BaseException) -> bool:

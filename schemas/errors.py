@@ -5,7 +5,8 @@ RadzooError
  ├── NotFoundError           3  a study, model, feature set or store that does not exist
  ├── ContractError           4  data, schema or split that breaks a promise; nothing is written
  ├── UnfinishedError         5  the run finished, with failures
- └── StoreBusyError          6  another writer holds the store
+ ├── StoreBusyError          6  another writer holds the store
+ └── LostConnectionError     1  the catalogue's server, or the line to it, went away; what was open is undone
 
 Each class carries its process exit code, so the command line needs no table of its own.
 """
@@ -19,6 +20,7 @@ from schemas.shown_text import shown_text
 
 __all__ = [
     "ContractError",
+    "LostConnectionError",
     "NotFoundError",
     "RadzooError",
     "StoreBusyError",
@@ -123,3 +125,9 @@ class StoreBusyError(RadzooError):
     """Another writer held the store for longer than the busy timeout."""
 
     exit_code = 6
+
+
+class LostConnectionError(RadzooError):
+    """The catalogue's server, or the line to it, went away in a transaction, which is undone: it can be repeated."""
+
+    exit_code = 1

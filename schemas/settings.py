@@ -18,6 +18,7 @@ __all__ = [
     "EXTRACTION_SECONDS",
     "IMAGE_BYTES",
     "IMAGE_SECONDS",
+    "SERVER_SECONDS",
     "SQL_VARIABLES",
     "STORE_VARIABLE",
     "Engine",
@@ -64,6 +65,9 @@ CACHE_VARIABLE = "RADZOO_CACHE"
 
 CACHE_BYTES = LimitSetting("RADZOO_CACHE_BYTES", 20 << 30)
 """Bytes that copies of remote images may take on this machine; those in use count, and stay."""
+
+SERVER_SECONDS = LimitSetting("RADZOO_SERVER_SECONDS", 60, 86_400)
+"""Seconds for which a server of the store that has answered before, and answers no longer, is waited for."""
 
 
 def limit_setting(setting: LimitSetting, environment: Mapping[str, str]) -> int:

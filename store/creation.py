@@ -13,10 +13,11 @@ from pathlib import Path
 from sqlalchemy import inspect, select
 from sqlalchemy.exc import DBAPIError
 
-from schemas.errors import ContractError, NotFoundError
+from schemas.errors import ContractError, NotFoundError, RadzooError, UsageError
 from store.address import ADDRESS_FILE, StoreAddress, write_address
-from store.catalogue.connection import catalogue_place, driver_message, read_transaction, server_engine
+from store.catalogue.connection import catalogue_place, read_transaction, server_engine
 from store.catalogue.tables import versioned_table
+from store.faults import driver_message
 from store.files import DataFolder
 from store.history.snapshot import newest_commit
 from store.home import CATALOGUE_FILE, Store
@@ -104,15 +105,18 @@ def _try_data(url: str) -> None:
     name = f"probe-{uuid.uuid4().hex}"
     with tempfile.TemporaryDirectory() as folder:
         try:
-            data = DataFolder(Path(folder), url)
+            data = DataFolder(Path(folder), url, waits=False)
             written = data.scratch()
             written.write_bytes(_PROBE)
             data.adopt(written, name)
             is_whole = data.sha256(name) == hashlib.sha256(_PROBE).hexdigest()
             data.remove(name)
-        except OSError as error:
+        except UsageError:
+            raise
+        except (OSError, RadzooError) as error:
+            said = error.message if isinstance(error, RadzooError) else str(error)
             raise NotFoundError(
-                f"a small file could not be written, read and removed: {str(error).splitlines()[0]}",
+                f"a small file could not be written, read and removed: {said.splitlines()[0]}",
                 where=re.sub("//[^@/]*@", "//", url).partition("?")[0],
                 hint="make the bucket, set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or correct --data; "
                 "s3://bucket/prefix?region=eu-central-1 names a region, endpoint_override another server",

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from sqlalchemy.exc import DBAPIError
 
-from schemas.errors import ContractError, NotFoundError, RadzooError, StoreBusyError
+from schemas.errors import ContractError, LostConnectionError, NotFoundError, RadzooError, StoreBusyError
 
-__all__ = ["ASK_FOR_WRITING", "catalogue_fault", "disk_fault", "disk_faults"]
+__all__ = ["ASK_FOR_WRITING", "catalogue_fault", "disk_fault", "disk_faults", "driver_message", "lost", "server_fault"]
 
 ASK_FOR_WRITING = (
     "ask its owner for the right to write there, or name another place with --store; "
@@ -30,14 +30,92 @@ _SQLITE: tuple[tuple[str, type[RadzooError], str, str], ...] = (
     ("readonly database", ContractError, "the store may only be read here", ASK_FOR_WRITING),
     ("not authorized", ContractError, "the store may only be read here", ASK_FOR_WRITING),
     ("unable to open", ContractError, "the catalogue cannot be opened", "see who may read and write it (ls -l)"),
-    ("disk is full", ContractError, "the disk is full", _ROOM),
-    ("disk I/O error", ContractError, "the disk cannot be read or written: it may be full or damaged", _ROOM),
+    ("disk is full", RadzooError, "the disk is full", _ROOM),
+    ("disk I/O error", RadzooError, "the disk cannot be read or written: it may be full or damaged", _ROOM),
     ("not a database", ContractError, "the catalogue cannot be read: it is not an SQLite file", _FROM_A_BACKUP),
     ("malformed", ContractError, "the catalogue cannot be read: it is damaged", _FROM_A_BACKUP),
     ("locked", StoreBusyError, "another process holds the store", "wait for it to finish, then run the command again"),
     ("no such table", ContractError, "the catalogue is damaged, or is that of no store of radzoo", _FROM_A_BACKUP),
     ("no such column", ContractError, "the catalogue is damaged, or is that of no store of radzoo", _FROM_A_BACKUP),
 )
+
+# The same by PostgreSQL's codes (appendix A of its manual).
+_POSTGRESQL: dict[str, tuple[type[RadzooError], str, str]] = {
+    "53100": (RadzooError, "the disk of the catalogue's server is full", "make room there; nothing was committed"),
+    "53200": (RadzooError, "the catalogue's server has no memory left", "run the command again when it is less busy"),
+    "25006": (ContractError, "the catalogue's server may only be read", "name the primary server in store.toml"),
+    "42501": (
+        ContractError,
+        "the catalogue refuses this account",
+        "give it the right to make, read and write tables",
+    ),
+}
+_LOST_CODES = ("57P01", "57P02", "57P03", "57P05", "25P03", "08000", "08003", "08006")
+"""The server shuts down, has crashed, comes up, or has ended a connection that waited."""
+_LOST_WORDS = (
+    "network error",
+    "connection is closed",
+    "cannot read from timed out object",
+    "communication error",
+    "create a connection",
+)
+
+
+def lost(error: BaseException) -> str | None:
+    """Return in few words how the connection to PostgreSQL was lost, None where it was not.
+
+    Parameters
+    ----------
+    error : BaseException
+        The driver's or SQLAlchemy's; where the socket fails at an answer's first byte the driver lets the system's own
+        error through.
+    """
+    if isinstance(error, (ConnectionError, TimeoutError)):
+        return (error.strerror or str(error) or "no answer").lower()
+    original = error.orig if isinstance(error, DBAPIError) else error
+    if original is None or type(original).__module__.partition(".")[0] != "pg8000":
+        return None
+    said = driver_message(original)
+    if _code(original) in _LOST_CODES:
+        return said
+    if not any(words in said for words in _LOST_WORDS):
+        return None
+    cause = original.__cause__
+    return (cause.strerror or said).lower() if isinstance(cause, OSError) else said
+
+
+def server_fault(error: Exception, where: str) -> RadzooError | None:
+    """Return what to say of an error of PostgreSQL in a transaction; None where it is one of the code.
+
+    Parameters
+    ----------
+    error : Exception
+        As SQLAlchemy raises it, or the system's.
+    where : str
+        The catalogue's URL, without its password.
+    """
+    if (how := lost(error)) is not None:
+        return LostConnectionError(
+            f"the connection to the catalogue was lost: {how}",
+            where=where,
+            hint="run the command again: of what was being written all is there or nothing, and what was finished is "
+            "not done twice",
+        )
+    known = _POSTGRESQL.get(_code(error.orig if isinstance(error, DBAPIError) else error))
+    return None if known is None else known[0](f"{known[1]}: {driver_message(error)}", where=where, hint=known[2])
+
+
+def driver_message(error: BaseException | None) -> str:
+    """Return what the database itself says of an error, in one line."""
+    error = error.orig if isinstance(error, DBAPIError) else error
+    said = error.args[0] if error is not None and error.args else str(error)
+    # The driver of PostgreSQL gives the server's answer as a mapping: M is its message.
+    return str(said["M"] if isinstance(said, dict) and "M" in said else said).splitlines()[0]
+
+
+def _code(error: BaseException | None) -> str:
+    said = error.args[0] if error is not None and error.args else None
+    return str(said.get("C", "")) if isinstance(said, dict) else ""
 
 
 def catalogue_fault(error: DBAPIError, where: str) -> RadzooError | None:
@@ -74,7 +152,7 @@ def disk_fault(error: OSError, where: Path | str) -> RadzooError:
     if error.errno in _FORBIDDEN:
         return ContractError(f"the store cannot be used: {said}", where=place, hint=ASK_FOR_WRITING)
     if error.errno in _FULL:
-        return ContractError(f"the store cannot be written: {said}", where=place, hint=_ROOM)
+        return RadzooError(f"the store cannot be written: {said}", where=place, hint=_ROOM)
     if error.errno in _ABSENT:
         return NotFoundError(
             f"there is no radzoo store here: {said}", where=str(where), hint="name the store's folder with --store PATH"
@@ -90,7 +168,7 @@ def disk_faults(where: Path | str) -> Iterator[None]:
 
     Raises
     ------
-    ContractError, NotFoundError
+    ContractError, NotFoundError, RadzooError
         In place of an OSError.
     """
     try:

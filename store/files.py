@@ -7,14 +7,17 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import pyarrow as pa
 
 from schemas.errors import ContractError
+from store.buckets import ask_bucket
 from store.checked_files import PUT_BACK, CheckedFiles
 from store.remote_folder import remote_folder
 
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
     import pyarrow.fs as pafs
 
 __all__ = ["DataFolder", "damaged_file", "file_sha256", "is_being_written"]
+
+T = TypeVar("T")
 
 _CHUNK = 8 * 2**20
 
@@ -50,6 +55,8 @@ class DataFolder:
         The files are local where absent.
     checked : CheckedFiles, optional
         What is known of the files' hashes; nothing where absent.
+    waits : bool
+        Whether a server that does not answer is waited for.
 
     Raises
     ------
@@ -57,8 +64,11 @@ class DataFolder:
         When the URL is of no kind that this class reads.
     """
 
-    def __init__(self, local_root: Path, url: str | None = None, checked: CheckedFiles | None = None) -> None:
+    def __init__(
+        self, local_root: Path, url: str | None = None, checked: CheckedFiles | None = None, *, waits: bool = True
+    ) -> None:
         self.local_root = local_root
+        self._waits = waits
         self.url = url
         self._checked = checked or CheckedFiles()
         self._remote: pafs.FileSystem | None = None
@@ -68,7 +78,7 @@ class DataFolder:
 
     def below(self, name: str) -> DataFolder:
         """Return the part of this folder that lies below a name."""
-        part = DataFolder(self.local_root / name, checked=self._checked)
+        part = DataFolder(self.local_root / name, checked=self._checked, waits=self._waits)
         if self._remote is not None:
             base, mark, options = str(self.url).partition("?")
             part.url = f"{base.rstrip('/')}/{name}{mark}{options}"
@@ -156,18 +166,23 @@ class DataFolder:
     def _fetched(self, path: str, target: Path, sha256: str | None) -> Path:
         assert self._remote is not None  # noqa: S101  (for the type checker: callers ask first)
         target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.with_name(f"{target.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.partial")
+        unfinished = target.with_name(f"{target.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.partial")
         try:
-            with self._remote.open_input_stream(f"{self._prefix}/{path}") as source, partial.open("wb") as sink:
-                shutil.copyfileobj(source, sink, _CHUNK)
+            self._asked(lambda: self._download(path, unfinished))
+            if sha256 is not None and file_sha256(unfinished) != sha256:
+                raise damaged_file(f"{self}/{path}")
+            unfinished.replace(target)
         except FileNotFoundError as error:
-            partial.unlink(missing_ok=True)
             raise _missing(self, path) from error
-        if sha256 is not None and file_sha256(partial) != sha256:
-            partial.unlink()
-            raise damaged_file(f"{self}/{path}")
-        partial.replace(target)
+        finally:
+            # What a full disk or a lost line has cut off is of no use to anybody.
+            unfinished.unlink(missing_ok=True)
         return target
+
+    def _download(self, path: str, sink: Path) -> None:
+        assert self._remote is not None  # noqa: S101  (for the type checker: callers ask first)
+        with self._remote.open_input_stream(f"{self._prefix}/{path}") as source, sink.open("wb") as copy:
+            shutil.copyfileobj(source, copy, _CHUNK)
 
     def local_folder(self, path: str) -> Path:
         """Return the local path of a folder, all of its files fetched where they are remote.
@@ -194,7 +209,7 @@ class DataFolder:
             import pyarrow.fs as pafs
 
             selector = pafs.FileSelector(self._prefix, recursive=True, allow_not_found=True)
-            infos = self._remote.get_file_info(selector)
+            infos = self._asked(partial(self._remote.get_file_info, selector))
             names = sorted(info.path[len(self._prefix) + 1 :] for info in infos if info.is_file)
         yield from (name for name in names if ".partial" not in name)
 
@@ -203,13 +218,20 @@ class DataFolder:
         if self._remote is None:
             file = self.local_root / path
             return file.stat().st_size if file.is_file() else None
-        info = self._remote.get_file_info(f"{self._prefix}/{path}")
+        info = self._remote_info(path)
         return int(info.size) if info.is_file else None
+
+    def _asked(self, call: Callable[[], T]) -> T:
+        return ask_bucket(call, str(self), waits=self._waits)
+
+    def _remote_info(self, path: str) -> pafs.FileInfo:
+        assert self._remote is not None  # noqa: S101  (for the type checker: callers ask first)
+        return self._asked(partial(self._remote.get_file_info, f"{self._prefix}/{path}"))
 
     def written_at(self, path: str) -> datetime | None:
         """Return when a file, or else this machine's copy, was written (UTC), None where there is neither."""
         if self._remote is not None:
-            info = self._remote.get_file_info(f"{self._prefix}/{path}")
+            info = self._remote_info(path)
             if info.is_file:
                 return datetime.fromtimestamp(info.mtime_ns / 1e9, UTC)
         try:
@@ -248,6 +270,10 @@ class DataFolder:
             return None
         if self._remote is None:
             return file_sha256(self.local_root / path)
+        return self._asked(lambda: self._remote_sha256(path))
+
+    def _remote_sha256(self, path: str) -> str:
+        assert self._remote is not None  # noqa: S101  (for the type checker: callers ask first)
         digest = hashlib.sha256()
         with self._remote.open_input_stream(f"{self._prefix}/{path}") as stream:
             while chunk := stream.read(_CHUNK):
@@ -258,18 +284,27 @@ class DataFolder:
         """Return a file opened for reading where it lies, not a copy."""
         if self._remote is None:
             return pa.OSFile(str(self.local_root / path), "rb")
-        return self._remote.open_input_file(f"{self._prefix}/{path}")
+        return self._asked(partial(self._remote.open_input_file, f"{self._prefix}/{path}"))
 
     def remove(self, path: str) -> bool:
         """Remove a file, and this machine's copy of it, and return whether there was one."""
         was_there = self.size(path) is not None
         if self._remote is not None and was_there:
-            self._remote.delete_file(f"{self._prefix}/{path}")
+            self._asked(partial(self._delete, path))
         (self.local_root / path).unlink(missing_ok=True)
         return was_there
 
+    def _delete(self, path: str) -> None:
+        assert self._remote is not None  # noqa: S101  (for the type checker: callers ask first)
+        # Where an answer was lost, it is gone when it is asked for once more.
+        with suppress(FileNotFoundError):
+            self._remote.delete_file(f"{self._prefix}/{path}")
+
     def upload(self, file: Path, path: str) -> None:
         """Write a local file, which stays where it is, to where the remote files lie; it is whole when this ends."""
+        self._asked(lambda: self._write(file, path))
+
+    def _write(self, file: Path, path: str) -> None:
         assert self._remote is not None  # noqa: S101  (for the type checker: callers ask first)
         with file.open("rb") as source, self._remote.open_output_stream(f"{self._prefix}/{path}") as sink:
             shutil.copyfileobj(source, sink, _CHUNK)

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-__all__ = ["free_port", "postgresql_binaries", "running_postgresql", "running_s3"]
+__all__ = ["answering", "free_port", "postgresql_binaries", "running_postgresql", "running_s3"]
 
 _DEBIAN = Path("/usr/lib/postgresql")
 
@@ -64,7 +64,7 @@ def running_s3() -> Iterator[str]:
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        _wait_for(f"http://127.0.0.1:{port}/moto-api/")
+        answering(f"http://127.0.0.1:{port}/moto-api/")
         yield f"127.0.0.1:{port}"
     finally:
         server.terminate()
@@ -78,7 +78,14 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _wait_for(url: str) -> None:
+def answering(url: str) -> None:
+    """Wait until a server answers.
+
+    Raises
+    ------
+    TimeoutError
+        When it does not within a minute.
+    """
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         with suppress(OSError), urllib.request.urlopen(url, timeout=5):  # noqa: S310  (an address of our own)

@@ -30,6 +30,7 @@ from flows.faults import fault_of
 from schemas.errors import ContractError, RadzooError
 from schemas.foreign_text import one_line, printable
 from schemas.settings import DEFAULT_STORE, store_path
+from store.patience import tell_waits
 from zoo.saving.skops_io import load_skops_small
 
 __all__ = ["app", "exit_code", "main"]
@@ -162,6 +163,7 @@ def exit_code(arguments: Sequence[str]) -> int:
     """Run one command, print what it gives, and return its exit code."""
     as_json = "--json" in arguments
     set_prefect_environment(os.environ)
+    tell_waits(_say_wait)
     try:
         refuse_version_of_verb(arguments)
         if (verb := verb_to_explain(arguments)) is not None:
@@ -189,6 +191,13 @@ def exit_code(arguments: Sequence[str]) -> int:
     if not isinstance(outcome, CommandResult):
         return 0
     return outcome.exit_code if outcome.is_printed else _printed_outcome(outcome, as_json=as_json)
+
+
+def _say_wait(line: str) -> None:
+    # Imported here: most verbs wait for nothing.
+    from flows.engine.progress import say
+
+    say(line)
 
 
 def _asks_for_help(arguments: Sequence[str]) -> bool:

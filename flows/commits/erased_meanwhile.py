@@ -7,7 +7,7 @@ from itertools import count
 from typing import TypeVar
 
 from flows.engine.progress import say
-from schemas.errors import StoreBusyError
+from schemas.errors import LostConnectionError, StoreBusyError
 from store.erasure.erase import repeat_erasures
 from store.history.basis import Basis, basis_of
 from store.home import Store
@@ -24,7 +24,8 @@ def carry_out(store: Store, work: Callable[[Basis], T], *, only_reads: bool = Fa
 
     A commit of the work takes erased patients out of what it brings, given the basis. What the work leaves beside its
     commits, such as staged results and pages, is looked through here. Where the work failed because files that it was
-    reading went with the patient, it is carried out again: whatever else it failed for, it then fails for again.
+    reading went with the patient, it is carried out again: whatever else it failed for, it then fails for again. It is
+    carried out again, too, where the connection to the catalogue was lost in a transaction, which undid it.
 
     Parameters
     ----------
@@ -40,6 +41,13 @@ def carry_out(store: Store, work: Callable[[Basis], T], *, only_reads: bool = Fa
         is_last = attempt == _ATTEMPTS
         try:
             found = work(basis)
+        except LostConnectionError as error:
+            if is_last:
+                raise
+            # What was being written is undone; the next look at the catalogue waits for its server.
+            say(f"{error.message}; starting again, what was finished is taken over")
+            _looked_through(store, basis)
+            continue
         except Exception:
             if not _looked_through(store, basis) or is_last:
                 raise

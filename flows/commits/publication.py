@@ -33,5 +33,9 @@ def publish_landed(store: Store) -> None:
         raise ContractError(
             f"{landed} landed; analyst.duckdb could not be published: {reason}",
             where=(error.where if isinstance(error, RadzooError) else None) or str(store.analyst_file),
-            hint=f"{error.hint}; then {hint}" if isinstance(error, RadzooError) and error.hint else hint,
+            hint=_then(error.hint, hint) if isinstance(error, RadzooError) and error.hint else hint,
         ) from error
+
+
+def _then(first: str, last: str) -> str:
+    return first if last in first else f"{first}; then {last}"

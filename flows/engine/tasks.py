@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from threading import Event
 from typing import Any, TypeVar
 
 from flows.engine.interrupts import let_interrupts_wake
-from flows.engine.server.temporary import ensure_prefect_server
+from flows.engine.server.temporary import ensure_prefect_server, kept_up
 from flows.engine.workflow import (
     NO_CACHE,
     PREFECT_API_URL,
@@ -110,7 +111,7 @@ def run_tasks(
     # to a second for the last one.
     server = ensure_prefect_server()
     temporary = {} if server is None else {PREFECT_API_URL: server.url, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
-    with temporary_settings(temporary):
+    with temporary_settings(temporary), nullcontext() if server is None else kept_up(server):
         return run([_name(names, share) for share in shares], shares, _Pieces(carry_out, stop))
 
 

@@ -8,17 +8,27 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from flows.engine.pool import end_with_parent
+from flows.engine.progress import say
 from flows.extract.planned import PlannedExtraction
 from flows.extract.radiomics import use_single_thread
 from flows.imaging.volumes import ReadingFolders
 from schemas.errors import RadzooError
 from schemas.features.sets import ComputedSettings
 from schemas.settings import EXTRACTION_MEMORY, EXTRACTION_SECONDS, limit_setting
-from store.limits.process import LimitedProcess, LimitedProcessError, Limits, OutOfMemoryError, OutOfTimeError
+from store.limits.process import (
+    AFTER_KILL_S,
+    KilledError,
+    LimitedProcess,
+    LimitedProcessError,
+    Limits,
+    OutOfMemoryError,
+    OutOfTimeError,
+)
 
 __all__ = ["extract_in_child", "extraction_limits"]
 
@@ -70,6 +80,7 @@ def extract_in_child(
         When a finished extraction cannot be staged.
     """
     failures: list[str | None] = []
+    killed_at = None
     while len(failures) < len(units):
         try:
             rest = tuple(units[len(failures) :])
@@ -78,6 +89,12 @@ def extract_in_child(
         except LimitedProcessError as error:
             if "SIGINT" in str(error):
                 raise RadzooError("the run was interrupted; what was finished is kept") from error
+            if isinstance(error, KilledError) and killed_at != len(failures):
+                # No fault of the unit's own as far as one can tell: once more, when there may be memory again.
+                killed_at = len(failures)
+                say(f"a worker process was killed at {units[killed_at][0].key.patient}: trying again")
+                time.sleep(AFTER_KILL_S)
+                continue
             failures.append(_limit_words(error))
     return failures
 

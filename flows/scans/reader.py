@@ -9,11 +9,13 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, ParamSpec, Self, TypeVar
 
+from flows.engine.progress import say
 from flows.imaging.grids import Place
 from flows.imaging.labels import label_values
 from flows.imaging.lesions import lesion_labels
@@ -24,7 +26,15 @@ from flows.scans.last_image import LAST_IMAGE, ReadImage
 from flows.scans.rows import mask_row, scan_row
 from schemas.errors import ContractError
 from schemas.settings import IMAGE_BYTES, IMAGE_SECONDS, limit_setting
-from store.limits.process import CrashedError, LimitedProcess, LimitedProcessError, Limits, OutOfTimeError
+from store.limits.process import (
+    AFTER_KILL_S,
+    CrashedError,
+    KilledError,
+    LimitedProcess,
+    LimitedProcessError,
+    Limits,
+    OutOfTimeError,
+)
 
 __all__ = ["ImageReader", "file_limits", "limit_words", "temporary_folder"]
 
@@ -110,7 +120,13 @@ class ImageReader:
 
     def _read(self, source: Source, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         try:
-            return self._child.call(function, *args, **kwargs)
+            try:
+                return self._child.call(function, *args, **kwargs)
+            except KilledError:
+                # No fault of the file's own as far as one can tell.
+                say("the process that reads images was killed: trying again")
+                time.sleep(AFTER_KILL_S)
+                return self._child.call(function, *args, **kwargs)
         except LimitedProcessError as error:
             raise ContractError(limit_words(error), where=str(source.file)) from error
 

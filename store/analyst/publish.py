@@ -21,7 +21,7 @@ from typing import Any
 import duckdb
 from sqlalchemy import func, select
 
-from schemas.errors import ContractError, StoreBusyError
+from schemas.errors import ContractError, RadzooError, StoreBusyError
 from schemas.keys import sha256_of_json
 from schemas.settings import BUSY_TIMEOUT_S
 from store.analyst.define import define_analyst_views, define_empty_store
@@ -70,7 +70,9 @@ def publish_snapshot(snapshot: Snapshot) -> Path:
     Raises
     ------
     ContractError
-        When a folder lies in the file's place, or the disk does not take it.
+        When a folder lies in the file's place, or the store may only be read.
+    RadzooError
+        When the disk does not take it.
     StoreBusyError
         When another process publishes, for longer than a writer waits.
     """
@@ -214,10 +216,10 @@ def _faults(store: Store) -> Iterator[None]:
         # A file that cannot be written ends a statement, or the commit that the statement is part of.
         if not isinstance(error, duckdb.IOException) and "Could not write file" not in said:
             raise
-        hint = (
-            ASK_FOR_WRITING if "Permission" in said or "Read-only" in said else "make room, then radzoo store publish"
-        )
-        raise ContractError(f"analyst.duckdb cannot be written: {said}", where=str(store.root), hint=hint) from error
+        is_forbidden = "Permission" in said or "Read-only" in said
+        hint = ASK_FOR_WRITING if is_forbidden else "make room on the disk, then radzoo store publish"
+        kind = ContractError if is_forbidden else RadzooError
+        raise kind(f"analyst.duckdb cannot be written: {said}", where=str(store.root), hint=hint) from error
 
 
 @contextmanager

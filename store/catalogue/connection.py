@@ -12,20 +12,21 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, text
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import ExceptionContext, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from schemas.errors import ContractError, NotFoundError, StoreBusyError, UsageError
 from schemas.settings import BUSY_TIMEOUT_S
+from store.catalogue.lines import CONNECT_S, SERVER_PROBES, hang_up, limit_silence
 from store.catalogue.read_only import is_read_only, may_only_be_read, read_only_engine, unchanged_meanwhile
 from store.catalogue.row_sums import WrittenSums
-from store.faults import ASK_FOR_WRITING, catalogue_fault
+from store.faults import ASK_FOR_WRITING, catalogue_fault, driver_message, lost, server_fault
+from store.patience import tried_again
 
 __all__ = [
     "LOCK_NOT_AVAILABLE",
     "catalogue_engine",
     "catalogue_place",
-    "driver_message",
     "is_postgresql",
     "read_transaction",
     "server_engine",
@@ -38,6 +39,8 @@ _SUMS = "radzoo_sums"
 _TIMEOUT = "radzoo_busy_timeout_s"
 # The number of the lock that writers take in turn; PostgreSQL's advisory locks are numbers agreed upon.
 _WRITERS_LOCK = 0x7261647A6F6F
+_COMING_UP = ("57P03", "53300")
+"""PostgreSQL's codes of a server that starts, and of one that has no connection left."""
 LOCK_NOT_AVAILABLE = "55P03"
 """PostgreSQL's code of a lock that was waited for too long."""
 
@@ -129,11 +132,21 @@ def server_engine(url: str, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Engine
         # Encrypted where the server can, whoever it is, as the driver does by itself: which for each connection loads
         # all certificates of the system, and looks at none of them.
         try:
-            return dialect.connect(*arguments, **options | {"ssl_context": _unchecked()})
+            connection = dialect.connect(*arguments, **{"timeout": CONNECT_S} | options | {"ssl_context": _unchecked()})
         except dialect.dbapi.InterfaceError as error:
             if "refuses SSL" not in str(error):
                 raise
-            return dialect.connect(*arguments, **options | {"ssl_context": False})
+            connection = dialect.connect(*arguments, **{"timeout": CONNECT_S} | options | {"ssl_context": False})
+        limit_silence(connection, busy_timeout_s)
+        return connection
+
+    # SQLAlchemy would log a traceback where a line is closed that is gone.
+    engine.dialect.do_close = hang_up  # type: ignore[assignment, method-assign]
+
+    @event.listens_for(engine, "handle_error")
+    def _drop_lost(context: ExceptionContext) -> None:
+        # SQLAlchemy would keep, and ask to roll back, a connection whose server has said that it goes.
+        context.is_disconnect = context.is_disconnect or lost(context.original_exception) is not None
 
     return engine.execution_options(**{_TIMEOUT: busy_timeout_s})
 
@@ -188,7 +201,11 @@ def write_transaction(engine: Engine, *, keeps_sums: bool = True) -> Iterator[Co
     StoreBusyError
         When another writer holds the catalogue for longer than the busy timeout.
     ContractError
-        When the store may only be read, the catalogue is damaged, or its disk is full.
+        When the store may only be read, or the catalogue is damaged.
+    RadzooError
+        When its disk is full.
+    LostConnectionError
+        When the connection to its server was lost: what was not committed is undone.
     NotFoundError
         When the catalogue's server does not answer.
     """
@@ -227,8 +244,12 @@ def written_sums(connection: Connection) -> WrittenSums:
 def _translated(engine: Engine) -> Iterator[None]:
     try:
         yield
-    except DBAPIError as error:
-        fault = None if is_postgresql(engine) else catalogue_fault(error, catalogue_place(engine))
+    except (DBAPIError, ConnectionError, TimeoutError) as error:
+        where = catalogue_place(engine)
+        if is_postgresql(engine):
+            fault = server_fault(error, where)
+        else:
+            fault = catalogue_fault(error, where) if isinstance(error, DBAPIError) else None
         if fault is None:
             raise
         raise fault from error
@@ -236,25 +257,39 @@ def _translated(engine: Engine) -> Iterator[None]:
 
 @contextmanager
 def _connected(engine: Engine) -> Iterator[Connection]:
+    if not is_postgresql(engine):
+        with engine.connect() as connection:
+            yield connection
+        return
+    place = catalogue_place(engine)
+
+    def passing(error: Exception) -> str | None:
+        # A server that this process never reached is more likely misnamed than away.
+        return lost(error) if place in _reached or _is_coming_up(error) else None
+
     try:
-        connection = engine.connect()
-    except DBAPIError as error:
-        if not is_postgresql(engine):
-            raise
+        connection = tried_again(engine.connect, passing, what="the catalogue's server")
+    except (DBAPIError, OSError) as error:
+        # Waited for in vain once: what a verb tidies up after that is not kept waiting again.
+        _reached.discard(place)
+        said = lost(error) or (driver_message(error) if isinstance(error, DBAPIError) else str(error.strerror or error))
         raise NotFoundError(
-            f"the catalogue's server does not answer: {driver_message(error)}",
-            where=catalogue_place(engine),
+            f"the catalogue's server does not answer: {said}",
+            where=place,
             hint="start the server, or correct the URL in the store's store.toml",
         ) from error
+    _reached.add(place)
     with connection:
         yield connection
 
 
-def driver_message(error: DBAPIError) -> str:
-    """Return what the database itself says of an error, in one line."""
-    said = error.orig.args[0] if error.orig is not None and error.orig.args else str(error)
-    # The driver of PostgreSQL gives the server's answer as a mapping: M is its message.
-    return str(said["M"] if isinstance(said, dict) and "M" in said else said).splitlines()[0]
+_reached: set[str] = set()
+"""Servers that have answered this process."""
+
+
+def _is_coming_up(error: Exception) -> bool:
+    said = str(error.orig) if isinstance(error, DBAPIError) else ""
+    return any(code in said for code in _COMING_UP)
 
 
 def catalogue_place(engine: Engine) -> str:
@@ -267,6 +302,9 @@ def catalogue_place(engine: Engine) -> str:
 def _take_writers_lock(connection: Connection) -> None:
     seconds = connection.get_execution_options().get(_TIMEOUT, BUSY_TIMEOUT_S)
     connection.execute(text(f"SET LOCAL lock_timeout = {max(1, round(seconds * 1000))}"))
+    # The server holds the lock of a writer whose line was cut until it notices: by itself after two hours.
+    probes = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in SERVER_PROBES.items())
+    connection.execute(text(f"SELECT {probes}"))
     connection.execute(text(f"SELECT pg_advisory_xact_lock({_WRITERS_LOCK})"))
 
 

@@ -25,7 +25,9 @@ from store.limits.message_pipe import LongMessageError, UntrustedError, received
 from store.limits.started import Child, fork_child, start_child
 
 __all__ = [
+    "AFTER_KILL_S",
     "CrashedError",
+    "KilledError",
     "LimitedProcess",
     "LimitedProcessError",
     "Limits",
@@ -35,6 +37,9 @@ __all__ = [
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+AFTER_KILL_S = 1.0
+"""How long to wait before a call is made again whose child was killed."""
 
 _ANSWER_ROOM = 64 << 20
 _START_S = 120.0
@@ -82,6 +87,10 @@ class OutOfTimeError(LimitedProcessError):
 
 class OutOfMemoryError(LimitedProcessError):
     """The call needs more memory than it may take."""
+
+
+class KilledError(OutOfMemoryError):
+    """Somebody killed the child: the system, where memory ends, or a person. The same call may have an answer."""
 
 
 class CrashedError(LimitedProcessError):
@@ -272,7 +281,7 @@ class LimitedProcess:
         if any(words in last_words for words in _WORDS_OF_MEMORY):
             return self._too_large()
         if code == -signal.SIGKILL:
-            return OutOfMemoryError("it was killed, as the system does where memory ends")
+            return KilledError("it was killed, as the system does where memory ends")
         if code < 0:
             return CrashedError(f"it crashes ({signal.Signals(-code).name})")
         words = last_words.decode(errors="replace").strip().rpartition("\n")[2]

@@ -18,6 +18,7 @@ EXIT_CODES = {
     "ContractError": 4,
     "UnfinishedError": 5,
     "StoreBusyError": 6,
+    "LostConnectionError": 1,
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import httpx
 
 from flows.engine.prefect_settings import masked, one_line
+from flows.engine.progress import say
 from flows.engine.workflow import (
     PREFECT_API_URL,
     PREFECT_CLIENT_MAX_RETRIES,
@@ -17,6 +18,7 @@ from schemas.errors import NotFoundError
 __all__ = ["refuse_unreachable_server"]
 
 _PATIENCE_S = 5.0
+_LONGER = 6
 _OWN_PATIENCE_S = 60.0
 """For a server that this process has just started: where it is slow, the machine is."""
 _AGAIN = "run the command again once the machine is less busy; PREFECT_API_URL names a server of your own"
@@ -38,8 +40,21 @@ def refuse_unreachable_server(own: str | None = None) -> None:
     NotFoundError
         If nothing answers in time, a key is refused, or something else than Prefect answers.
     """
-    url = masked(str(PREFECT_API_URL.value())) if own is None else "Prefect's temporary server"
-    patience, hint = (_PATIENCE_S, _UNSET) if own is None else (_OWN_PATIENCE_S, _AGAIN)
+    if own is not None:
+        _ask("Prefect's temporary server", own, _OWN_PATIENCE_S, _AGAIN)
+        return
+    url = masked(str(PREFECT_API_URL.value()))
+    try:
+        _ask(url, None, _PATIENCE_S, _UNSET)
+    except NotFoundError as error:
+        if not isinstance(error.__cause__, httpx.TimeoutException):
+            raise
+        # It is there, and busy: that can pass.
+        say(f"Prefect's server does not answer within {_PATIENCE_S:g} s: asking once more")
+        _ask(url, None, _LONGER * _PATIENCE_S, _UNSET)
+
+
+def _ask(url: str, own: str | None, patience: float, hint: str) -> None:
     try:
         with (
             temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0} | ({} if own is None else {PREFECT_API_URL: own})),

@@ -10,10 +10,14 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from threading import Event, Thread
 from typing import IO, Any
 
 from flows.engine.prefect_settings import checked_settings
+from flows.engine.progress import say
 from flows.engine.server.check import refuse_unreachable_server
 from flows.engine.server.process import LOOPBACK, ending_reason, is_healthy, server_command, server_environment
 from flows.engine.server.watcher import end_with_this_process
@@ -24,11 +28,13 @@ from flows.engine.workflow import (
 )
 from schemas.errors import NotFoundError
 
-__all__ = ["TemporaryServer", "ensure_prefect_server"]
+__all__ = ["TemporaryServer", "ensure_prefect_server", "kept_up"]
 
 _TRIES = 3
 _PORT_TAKEN = "address already in use"
 _END_S = 5
+_RESTARTS = 3
+_LOOK_S = 0.5
 _EPHEMERAL = {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__SERVER_FINAL": "1"}
 """What Prefect gives a temporary server of its own: no pages, and only the services that flows need."""
 
@@ -105,8 +111,41 @@ def _started() -> TemporaryServer:
     )
 
 
-def _launched(log: IO[str]) -> TemporaryServer:
-    port = _free_port()
+@contextmanager
+def kept_up(server: TemporaryServer) -> Iterator[None]:
+    """Start a temporary server again where it ends while the block runs, at its port, which clients ask for a minute.
+
+    Its records are the same, and it asks for the same secret: a run goes on where it was. Without that each event of
+    Prefect's would be waited for in vain, one after another, for minutes.
+    """
+    is_over = Event()
+    watching = Thread(target=_restart, args=(server, is_over), name="prefect-server", daemon=True)
+    watching.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        watching.join()
+
+
+def _restart(server: TemporaryServer, is_over: Event) -> None:
+    global _server
+    for _ in range(_RESTARTS):
+        while server.process.poll() is None:
+            if is_over.wait(_LOOK_S):
+                return
+        if is_over.is_set():
+            return
+        say("Prefect's temporary server has ended: starting it again")
+        with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log:
+            server = _launched(log, server.port)
+            if not _came_up(server, PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS.value(), is_over):
+                return
+        _server = server
+
+
+def _launched(log: IO[str], port: int | None = None) -> TemporaryServer:
+    port = port or _free_port()
     settings = get_current_settings().to_environment_variables(exclude_unset=True)
     environment = server_environment(_EPHEMERAL | settings)
     server = TemporaryServer(port, subprocess.Popen(server_command(port), stderr=log, env=environment))  # noqa: S603
@@ -122,9 +161,9 @@ def _free_port() -> int:
     return port
 
 
-def _came_up(server: TemporaryServer, patience: float) -> bool:
+def _came_up(server: TemporaryServer, patience: float, is_over: Event | None = None) -> bool:
     deadline = time.monotonic() + patience
-    while server.process.poll() is None and time.monotonic() < deadline:
+    while server.process.poll() is None and time.monotonic() < deadline and not (is_over and is_over.is_set()):
         if is_healthy(server.port):
             return True
         time.sleep(0.1)

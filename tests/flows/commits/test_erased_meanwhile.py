@@ -18,7 +18,7 @@ from flows.commits.erased_meanwhile import carry_out
 from flows.commits.publication import publish_landed
 from flows.keep.compact import compact
 from flows.report.page import write_report
-from schemas.errors import NotFoundError
+from schemas.errors import ContractError, LostConnectionError, NotFoundError
 from store.catalogue.connection import read_transaction
 from store.catalogue.tables import VERSIONED
 from store.commits import commit as commits
@@ -166,3 +166,18 @@ def test_work_whose_files_went_begins_again(own_trained, capsys):
     with pytest.raises(NotFoundError, match="no such thing"):
         carry_out(own_trained, failing)
     assert len(seen) == 3
+
+
+@pytest.mark.parametrize(("error", "times"), [(LostConnectionError("gone"), 3), (ContractError("wrong"), 1)])
+def test_work_whose_connection_is_lost_is_carried_out_three_times_at_most(error, times, own_trained, capsys):
+    """What was open is undone, so that it can be repeated; a contract error never is."""
+    begun = []
+
+    def work(_):
+        begun.append(1)
+        raise error
+
+    with pytest.raises(type(error)):
+        carry_out(own_trained, work)
+    assert len(begun) == times
+    assert capsys.readouterr().err.count("gone; starting again, what was finished is taken over") == times - 1

@@ -180,8 +180,8 @@ def test_something_else_than_prefect_is_not_taken_for_it(path, message, other_se
     assert error.value.where == other_server + path
 
 
-def test_a_server_that_refuses_or_says_nothing_is_not_waited_for(monkeypatch):
-    """A refused connection and one that is never answered are told apart, neither is tried again."""
+def test_a_server_that_refuses_is_not_waited_for_and_one_that_says_nothing_is_asked_twice(monkeypatch, capsys):
+    """A refused connection and one that is never answered are told apart: a busy server gets a second, longer look."""
     monkeypatch.setattr(server_check, "_PATIENCE_S", 0.3)
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
@@ -190,8 +190,9 @@ def test_a_server_that_refuses_or_says_nothing_is_not_waited_for(monkeypatch):
             with pytest.raises(NotFoundError, match=r"does not answer: .*refused"):
                 refuse_unreachable_server()
             silent.listen()
-            with pytest.raises(NotFoundError, match=r"does not answer within 0\.3 s"):
+            with pytest.raises(NotFoundError, match=r"does not answer within 1\.8 s"):
                 refuse_unreachable_server()
+            assert capsys.readouterr().err == "Prefect's server does not answer within 0.3 s: asking once more\n"
 
 
 def test_prefects_own_server_is_accepted(prefect_server):

@@ -63,3 +63,39 @@ def test_a_server_that_is_configured_is_used(monkeypatch, prefect_server):
 
     assert prefect_server
     assert ensure_prefect_server() is None
+
+
+KEPT_UP = """
+import os, signal, sys, time
+from flows.engine.prefect_environment import set_prefect_environment
+set_prefect_environment(os.environ)
+from flows.engine.server.process import is_healthy
+from flows.engine.server.temporary import ensure_prefect_server, kept_up
+server = ensure_prefect_server()
+with kept_up(server):
+    os.kill(server.process.pid, signal.SIGKILL)
+    server.process.wait()
+    until = time.monotonic() + 120
+    while not is_healthy(server.port) and time.monotonic() < until:
+        time.sleep(0.2)
+again = ensure_prefect_server()
+print(again.port == server.port, again.process.pid != server.process.pid, is_healthy(server.port), flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_a_server_that_ends_in_mid_run_is_started_again_at_its_port(prefect_records, tmp_path):
+    """Whoever asks it meets the same address, and a line says what happened; it ends with the process as the first."""
+    shutil.copy(prefect_records, tmp_path)
+    environment = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
+    done = subprocess.run(
+        [sys.executable, "-c", KEPT_UP],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+        env=environment | {"PREFECT_HOME": str(tmp_path)},
+    )
+    assert done.stdout == "True True True\n", done.stderr
+    assert done.stderr == "Prefect's temporary server has ended: starting it again\n"
+    assert done.returncode == 0

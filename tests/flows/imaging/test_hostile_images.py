@@ -138,8 +138,8 @@ def test_a_unit_that_needs_too_much_memory_fails_alone(small_study, tmp_path):
     assert len(staged_ids(staging)) == 6
 
 
-def test_a_child_that_dies_costs_the_unit_it_was_at(small_study, tmp_path):
-    """A crash in an extraction is that extraction's failure, with a next step; the ones after it are computed."""
+def carried_out(small_study, tmp_path, number):
+    """Return the failures of units, and those staged, where the child gets a signal when six of eight are staged."""
     units, settings, staging = with_large_images(small_study, 128)
     staging.mkdir(parents=True)
 
@@ -150,7 +150,7 @@ def test_a_child_that_dies_costs_the_unit_it_was_at(small_study, tmp_path):
             time.sleep(0.005)
         children = {int(pid) for task in own.iterdir() for pid in (task / "children").read_text().split()}
         for pid in children - others:
-            os.kill(pid, signal.SIGSEGV)
+            os.kill(pid, number)
 
     listed = [task / "children" for task in Path(f"/proc/{os.getpid()}/task").iterdir()]
     others = {int(pid) for each in listed for pid in each.read_text().split()}
@@ -161,12 +161,26 @@ def test_a_child_that_dies_costs_the_unit_it_was_at(small_study, tmp_path):
             child, extract_units, units, settings, staging, ReadingFolders(small_study.folder, tmp_path)
         )
     killer.join()
+    return failures, staged_ids(staging)
+
+
+def test_a_child_that_dies_costs_the_unit_it_was_at(small_study, tmp_path):
+    """A crash in an extraction is that extraction's failure, with a next step; the ones after it are computed."""
+    failures, staged = carried_out(small_study, tmp_path, signal.SIGSEGV)
     assert [failure is None for failure in failures] == [True] * 6 + [False, True]
     assert failures[6] == (
         "the computation crashes on this image and mask: look at both in a viewer, then run radzoo refresh "
         "--retry-failed"
     )
-    assert len(staged_ids(staging)) == 7
+    assert len(staged) == 7
+
+
+def test_a_child_that_is_killed_costs_nothing(small_study, tmp_path, capsys):
+    """A kill says nothing of the unit that the child was at: it is computed once more, and a line says so."""
+    failures, staged = carried_out(small_study, tmp_path, signal.SIGKILL)
+    assert failures == [None] * 8
+    assert len(staged) == 8
+    assert capsys.readouterr().err.splitlines()[-1] == "a worker process was killed at P4: trying again"
 
 
 def test_a_header_names_no_file_of_the_system(small_study):

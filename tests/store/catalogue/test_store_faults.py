@@ -243,8 +243,8 @@ def test_a_full_disk_leaves_the_old_state(filled):
         env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},
     )
     assert "Traceback" not in done.stderr, done.stderr
-    assert '"write": ["ContractError", "the disk' in done.stdout
-    assert '"publish": ["ContractError", "analyst.duckdb cannot be written' in done.stdout
+    assert '"write": ["RadzooError", "the disk' in done.stdout
+    assert '"publish": ["RadzooError", "analyst.duckdb cannot be written' in done.stdout
     assert filled.analyst_file.read_bytes() == before
     store = Store(filled.root)
     assert Snapshot(store).commit_id == 3

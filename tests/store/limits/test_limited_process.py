@@ -20,6 +20,7 @@ from schemas.errors import ContractError
 from store.limits.landlock import landlock_version
 from store.limits.process import (
     CrashedError,
+    KilledError,
     LimitedProcess,
     LimitedProcessError,
     Limits,
@@ -318,3 +319,16 @@ def test_the_child_ends_with_its_parent() -> None:
     with pytest.raises(ProcessLookupError):
         os.kill(number, 0)
     assert issubclass(OutOfTimeError, LimitedProcessError)
+
+
+def killed() -> None:
+    """Let the system kill the process."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_child_that_was_killed_is_told_from_one_that_took_too_much():
+    """Who kills it says nothing of the input: the same call may have an answer, and the next one has."""
+    with LimitedProcess(LIMITS, by_fork=True) as child:
+        with pytest.raises(KilledError, match="it was killed"):
+            child.call(killed)
+        assert child.call(process_id) != os.getpid()
