@@ -28,6 +28,7 @@ from flows.refresh.feature_sets import BoundFeatureSet, bound_feature_sets, requ
 from flows.refresh.plan import RefreshPlan, refresh_plan, shared_staging_of, staging_folder
 from flows.refresh.report import FeatureSetReport
 from flows.refresh.set_descriptions import update_descriptions
+from schemas.errors import RadzooError
 from schemas.features.sets import FeatureSetRef
 from schemas.keys import MaskKey
 from schemas.settings import Engine
@@ -173,10 +174,10 @@ def _shared_at_once(store: Store, bound: BoundFeatureSet) -> Callable[[Sequence[
             return
         try:
             shared.share(extraction_ids)
-        except OSError as error:
+        except (OSError, RadzooError) as error:
             broken.set()
             # What is finished is kept here all the same.
-            said = str(error).splitlines()[0]
+            said = error.message if isinstance(error, RadzooError) else str(error).splitlines()[0]
             say(f"{bound.feature_set}: another machine could not take this run over: {store.files} refuses ({said})")
 
     return share

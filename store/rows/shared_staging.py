@@ -41,7 +41,7 @@ class SharedStaging:
 
         Raises
         ------
-        OSError
+        NotFoundError, ContractError, OSError
             When the bucket's server does not answer or refuses.
         """
         if self._bucket is None:
@@ -53,7 +53,7 @@ class SharedStaging:
 
         Raises
         ------
-        OSError
+        NotFoundError, ContractError, OSError
             When the bucket's server does not answer or refuses.
         """
         if self._bucket is not None:
@@ -67,7 +67,7 @@ class SharedStaging:
 
         Raises
         ------
-        OSError
+        NotFoundError, ContractError, OSError
             When the bucket's server does not answer or refuses.
         """
         here, wanted = staged_ids(self._local), set(extraction_ids)
@@ -85,7 +85,7 @@ class SharedStaging:
 
         Raises
         ------
-        OSError
+        NotFoundError, ContractError, OSError
             When the bucket's server does not answer or refuses.
         """
         if self._bucket is not None:

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from builders.command_line import printed
 
-from flows.refresh.run import _carry_out_plan
+from flows.refresh.run import _carry_out_plan, _Means
 from store.analyst.query import answer
 from store.commits.commit import commit_to
 from store.erasure.erase import erase_patient
@@ -163,7 +163,7 @@ def test_a_refresh_does_not_write_an_erased_patient_back(small_study):
     # Workers that were still at it finish the patient's extractions after the erasure.
     for file, content in finished.items():
         file.write_bytes(content)
-    report = _carry_out_plan(store, stored_study(small_study.snapshot, "small"), plan, 1, basis, "fast")
+    report = _carry_out_plan(store, stored_study(small_study.snapshot, "small"), plan, _Means(1, "fast", None), basis)
     assert (report.reused, report.computed, report.commit_id) == (6, 0, 2)
     assert {row["patient"] for row in small_study.sql("from quick")} == {"P1", "P3", "P4"}
     (segment,) = small_study.snapshot.rows("segments")

@@ -234,9 +234,7 @@ def test_a_scheduled_look_for_drift_says_what_it_compared(tmp_path, prefect_serv
     ]
     by_sex = study_flow("monitor", replace(served, monitor_by="sex"))(return_state=True)
     assert (by_sex.name, by_sex.is_completed()) == ("Completed with drift", True)
-    assert re.search(
-        r" UTC monitor tried: findings [1-9], tests \d; drift: \w+ against \w+: the rate of label 1", told.read_text()
-    )
+    assert re.search(r" UTC monitor tried: findings [1-9], tests \d; drift: .*the rate of label 1", told.read_text())
     assert any(row["drifts"] for row in shown("tried-drift"))
 
 
@@ -253,6 +251,6 @@ def test_a_scheduled_compaction_leaves_the_content_as_it_was(small_study, prefec
     compact = study_flow("compact", ServedStudy(small_study.file, "small", small_study.store_root, "UTC"))
     state = compact(return_state=True)
     assert state.is_completed()
-    assert state.message == "merged 1, removed 0, failed 0; no commit"
+    assert state.message == "merged 1, removed 0; no commit"
     assert small_study.sql(rows) == before
     assert len(before) > 0
