@@ -35,6 +35,10 @@ VERBS = {
         "flows.cli.study:init",
         "Write a commented study file, FOLDER/study.toml, to start from, or draft it from a folder of images.",
     ),
+    "collect": Verb(
+        "flows.cli.collect.verb:collect",
+        "Take what others left in a study's drop folder, once it is complete; ingest reads it then.",
+    ),
     "ingest": Verb(
         "flows.cli.study:ingest", "Read a study file, its tables, images and masks into the store, in one commit."
     ),
@@ -195,6 +199,7 @@ ALL_VERBS = VERBS | {f"{group} {name}": verb for group, own in GROUPS.items() fo
 PANELS = {
     "Work on a study, in this order": (
         "init",
+        "collect",
         "ingest",
         "expect",
         "look",

@@ -59,6 +59,8 @@ def recorded_study(study: Study, identities: Identities) -> Study:
     if study.privacy is None:
         return study
     document = study.model_dump(mode="json")
+    # Where images come from before they are ingested: paths alone, which no reader of the store needs.
+    document.pop("drop", None)
     for keys, path in _paths(study):
         _put(document, keys, _left_of(path, keys[0]))
     for phase in document["phases"].values():

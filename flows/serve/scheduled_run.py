@@ -123,6 +123,8 @@ def run_on_schedule(verb: str, study: str, store: Path, zone: ZoneInfo, work: Ca
 
 
 def _ending(counts: Mapping[str, int]) -> Ending:
+    if counts.get("quarantined"):
+        return "new failures"
     if not counts["failed"]:
         return "drift" if counts.get("findings") else "complete"
     return "new failures" if counts["new_failures"] else "known failures"
@@ -152,8 +154,8 @@ def _failures(snapshot: Snapshot | None, done: WorkDone) -> frozenset[tuple[str,
 
 
 def _counts_text(counts: Mapping[str, int], done: WorkDone) -> str:
-    named = ("findings", "tests", "models", "trained", "merged", "removed", "computed", "reused")
-    parts = [f"{name} {counts[name]}" for name in named if name in counts]
+    named = ("taken", "quarantined", "findings", "tests", "models", "trained", "merged", "removed")
+    parts = [f"{name} {counts[name]}" for name in (*named, "computed", "reused") if name in counts]
     if done.feature_sets is not None:
         parts.append(f"failed {counts['failed']}{_known_text(counts['failed'], counts['new_failures'])}")
     if "unchanged" in counts:

@@ -15,8 +15,10 @@ from typing import Any, cast
 from uuid import UUID
 
 from flows.bench.run import bench
+from flows.collect.run import collect
+from flows.engine.progress import say
 from flows.engine.workflow import Cron, EntrypointType, Flow, Runner, Schedule, State, StateType, flow, get_client
-from flows.ingest.run import ingest
+from flows.ingest.run import ingest, read_study
 from flows.keep.compact import compact
 from flows.monitor.rules import DriftRules
 from flows.monitor.run import monitor
@@ -117,8 +119,22 @@ def _carry_out(verb: str, served: ServedStudy) -> State[Any]:
 
 
 def _refreshed(served: ServedStudy) -> WorkDone:
+    collected = _collected(served)
     ingested = ingest(served.file, served.store)
-    return _work_done(ingested.study, ingested.commit_id, refresh(Store(served.store), ingested.study))
+    done = _work_done(ingested.study, ingested.commit_id, refresh(Store(served.store), ingested.study))
+    return replace(done, counts={**collected, **done.counts})
+
+
+def _collected(served: ServedStudy) -> dict[str, int]:
+    """Take what is complete in the study's drop folder, where it has one; return how many were taken or refused."""
+    study, _ = read_study(served.file)
+    if study.drop is None:
+        return {}
+    found = collect(study, served.file)
+    for each in found.collected:
+        if each.ending != "waiting":
+            say(f"{each.ending}: {each.name}: {each.reason}")
+    return {ending: found.count(ending) for ending in ("taken", "quarantined") if found.count(ending)}
 
 
 def _benched(served: ServedStudy) -> WorkDone:

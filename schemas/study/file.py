@@ -14,6 +14,7 @@ from pydantic import Field, ValidationInfo, model_validator
 from pydantic_core import PydanticCustomError
 
 from schemas.cases.criteria import Criterion, criteria_faults
+from schemas.cases.drop_folder import DropFolder
 from schemas.cases.exams import Exams
 from schemas.cases.findings import Findings
 from schemas.cases.lesions import Lesions
@@ -59,7 +60,7 @@ class Study(Written):
     declared_later: ClassVar[frozenset[str]] = frozenset(
         {
             *("primary_comparisons", "net_benefit_range", "exams", "lesions", "criteria", "findings", "privacy"),
-            "expectations",
+            *("expectations", "drop"),
         }
     )
 
@@ -97,6 +98,9 @@ class Study(Written):
     """What must hold of the study's data, by name."""
     privacy: Privacy | None = None
     """What of ids, dates and paths may enter the store; as the tables write them where absent."""
+
+    drop: DropFolder | None = None
+    """A folder in which others leave images, of which complete ones are taken before an ingest."""
 
     @model_validator(mode="after")
     def _completes_its_variants(self) -> Self:

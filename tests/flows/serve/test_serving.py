@@ -211,6 +211,31 @@ def test_a_scheduled_bench_judges_the_studys_models(tmp_path, tiny_images, prefe
     assert len(capsys.readouterr().err.splitlines()) == 2
 
 
+def test_a_scheduled_refresh_takes_a_patient_who_was_dropped(small_study, prefect_server, capsys, tmp_path):
+    """What is complete is where the study's files are before they are read; a broken delivery is told as a failure."""
+    inbox, told = small_study.folder / "inbox", tmp_path / "told"
+    small_study.edit(
+        "[cohort]",
+        """[drop]
+folder = "inbox"
+into = "dropped"
+quarantine = "refused"
+quiet_minutes = 0.00001
+
+[cohort]""",
+    )
+    (inbox / "P9").mkdir(parents=True)
+    (inbox / "P9" / "note.txt").write_text("a file")
+    run = study_flow("refresh", ServedStudy(small_study.file, "small", small_study.store_root, "UTC", f"cat > {told}"))
+    first = run(return_state=True)
+    assert (first.name, first.message.partition(",")[0]) == ("Completed", "taken 1")
+    assert (small_study.folder / "dropped" / "P9" / "note.txt").exists()
+    (inbox / "link").symlink_to(tmp_path)
+    second = run(return_state=True)
+    assert (second.name, second.message.partition(",")[0]) == ("Completed with new failures", "quarantined 1")
+    assert "refresh small: quarantined 1" in told.read_text()
+
+
 def test_a_scheduled_look_for_drift_says_what_it_compared(tmp_path, prefect_server, capsys):
     """Groups of which one alone has the outcome are drift, which state and hook are told; cohorts alike are none."""
     study, told = tried_study(tmp_path), tmp_path / "told"

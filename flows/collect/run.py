@@ -1,0 +1,226 @@
+"""Take what is complete out of a drop folder: moved whole to where a study's images lie, or into quarantine."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import filecmp
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from flows.collect.delivery import Delivery, deliveries, looked_at
+from schemas.cases.drop_folder import DropFolder
+from schemas.errors import ContractError, NotFoundError, StoreBusyError, UsageError
+from schemas.foreign_text import one_line
+from schemas.study.file import Study
+
+__all__ = ["CollectReport", "Collected", "collect"]
+
+_REASON = "reason.txt"
+_WHOLE, _COPYING = ".whole", ".copying"
+
+
+@dataclass(frozen=True)
+class Collected:
+    """What became of one delivery."""
+
+    name: str
+    ending: str
+    """taken, quarantined, waiting, or known: the same files were there already."""
+    reason: str
+    files: int
+    path: Path
+    """Where it lies now."""
+
+
+@dataclass(frozen=True)
+class CollectReport:
+    """What became of everything in a drop folder."""
+
+    study: str
+    folder: Path
+    collected: tuple[Collected, ...]
+
+    def count(self, ending: str) -> int:
+        """Return how many deliveries ended in a way."""
+        return sum(each.ending == ending for each in self.collected)
+
+
+def collect(study: Study, study_file: Path, *, dry_run: bool = False, now: float | None = None) -> CollectReport:
+    """Take the complete deliveries of a study's drop folder; quarantine what can never be complete.
+
+    A delivery is moved whole: its name appears in the study's folder when all of it is there. One of a name that is
+    there already is known where its files are the same, and quarantined otherwise: what a study has read is never
+    replaced.
+
+    Parameters
+    ----------
+    study : Study
+        The study; its file has ``[drop]``.
+    study_file : Path
+        Its file: folders are relative to it.
+    dry_run : bool
+        Say what would be done, and move nothing.
+    now : float, optional
+        Seconds since 1970; the time now where absent.
+
+    Raises
+    ------
+    UsageError
+        When the study has no ``[drop]``.
+    NotFoundError
+        When the drop folder is not there.
+    StoreBusyError
+        When another process takes from the folder.
+    """
+    rule = study.drop
+    if rule is None:
+        raise UsageError(
+            f"study '{study.id}' has no drop folder",
+            where=str(study_file),
+            hint="a table [drop] with folder, into and quarantine (docs/study-file.md)",
+        )
+    here = study_file.absolute().parent
+    folder, into, quarantine = (here / each for each in (rule.folder, rule.into, rule.quarantine))
+    if not folder.is_dir():
+        raise NotFoundError("the drop folder is not there", where=str(folder), hint=f"mkdir {folder}")
+    for target in (into, quarantine):
+        if target.resolve().is_relative_to(folder.resolve()):
+            raise ContractError(
+                "what is taken would lie in the drop folder again", where=str(target), hint="name a folder beside it"
+            )
+    with _alone(folder):
+        if not dry_run:
+            _finish_interrupted(into)
+        found = deliveries(folder, rule, time.time() if now is None else now)
+        return CollectReport(
+            study.id, folder, tuple(_carried_out(each, rule, into, quarantine, dry_run=dry_run) for each in found)
+        )
+
+
+def _carried_out(each: Delivery, rule: DropFolder, into: Path, quarantine: Path, *, dry_run: bool) -> Collected:
+    def ended(ending: str, reason: str, path: Path) -> Collected:
+        return Collected(each.path.name, ending, one_line(reason), each.files, path)
+
+    if each.state == "waiting":
+        return ended("waiting", each.reason, each.path)
+    target = into / each.path.name
+    if each.state == "complete" and not os.path.lexists(target):
+        if dry_run:
+            return ended("taken", each.reason, each.path)
+        if fault := _move(each, rule, target):
+            return ended("waiting", fault, each.path)
+        return ended("taken", each.reason, target)
+    is_known = each.state == "complete" and _is_same(each.path, target)
+    reason = each.reason
+    if each.state == "complete":
+        reason = f"{into.name} has {target.name} already" + ("" if is_known else ", with other files")
+    if dry_run:
+        return ended("known" if is_known else "quarantined", reason, each.path)
+    if is_known:
+        _remove(each.path)
+        return ended("known", reason, target)
+    return ended("quarantined", reason, _quarantine(each.path, quarantine, reason))
+
+
+def _move(each: Delivery, rule: DropFolder, target: Path) -> str | None:
+    """Move a delivery whole; return why it is left, where somebody changed it meanwhile."""
+    whole = _beside(target, _WHOLE)
+    is_copied = _bring(each.path, target, whole)
+    if looked_at(whole, rule, each.changed_at).files != each.files:
+        if is_copied:
+            _remove(whole)
+        else:
+            whole.rename(each.path)
+        return "it changed while it was taken"
+    if is_copied:
+        _remove(each.path)
+    whole.rename(target)
+    return None
+
+
+def _bring(source: Path, target: Path, whole: Path) -> bool:
+    """Bring a file or folder to a hidden name beside its target; return whether it is a copy, on another disk."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        source.rename(whole)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+    else:
+        return False
+    copying = _beside(target, _COPYING)
+    if copying.exists():
+        _remove(copying)
+    if source.is_dir():
+        shutil.copytree(source, copying, symlinks=True)
+    else:
+        shutil.copy2(source, copying)
+    copying.rename(whole)
+    return True
+
+
+def _finish_interrupted(into: Path) -> None:
+    """Give what a killed run had brought whole its name, and remove what it had not; its source is there still."""
+    for left in into.glob(f".*{_WHOLE}"):
+        target = into / left.name[1:].removesuffix(_WHOLE)
+        if not os.path.lexists(target):
+            left.rename(target)
+    for left in into.glob(f".*{_COPYING}"):
+        _remove(left)
+
+
+def _beside(target: Path, suffix: str) -> Path:
+    return target.with_name(f".{target.name}{suffix}")
+
+
+def _quarantine(path: Path, quarantine: Path, reason: str) -> Path:
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
+    place = quarantine / f"{path.name}-{stamp}"
+    number = 1
+    while place.exists():
+        number += 1
+        place = quarantine / f"{path.name}-{stamp}-{number}"
+    place.mkdir(parents=True)
+    (place / _REASON).write_text(f"{one_line(reason)}\n", encoding="utf-8")
+    shutil.move(path, place / path.name)
+    return place
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    """Return whether two files or folders have the same files of the same bytes."""
+    if one.is_dir() != other.is_dir():
+        return False
+    if not one.is_dir():
+        return filecmp.cmp(one, other, shallow=False)
+    names = [{str(file.relative_to(root)) for file in root.rglob("*") if file.is_file()} for root in (one, other)]
+    return names[0] == names[1] and all(filecmp.cmp(one / name, other / name, shallow=False) for name in names[0])
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Let no other process take from a folder meanwhile; a killed one lets go."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise StoreBusyError(
+                "another process takes from the drop folder", where=str(folder), hint="wait for it to finish"
+            ) from error
+        yield
+    finally:
+        os.close(descriptor)
