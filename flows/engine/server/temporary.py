@@ -138,10 +138,12 @@ def _restart(server: TemporaryServer, is_over: Event) -> None:
             return
         say("Prefect's temporary server has ended: starting it again")
         with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log:
-            server = _launched(log, server.port)
+            # The next flow's too, should this one end before the server is up.
+            _server = server = _launched(log, server.port)
             if not _came_up(server, PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS.value(), is_over):
+                if not is_over.is_set():
+                    _end(server)
                 return
-        _server = server
 
 
 def _launched(log: IO[str], port: int | None = None) -> TemporaryServer:

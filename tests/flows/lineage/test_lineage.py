@@ -25,6 +25,8 @@ def _own_environment(monkeypatch):
     monkeypatch.setattr("os.environ", dict(os.environ))
     lineage_runs._client.cache_clear()
     yield
+    if (client := lineage_runs._client()) is not None:
+        client.close()
     lineage_runs._client.cache_clear()
 
 

@@ -79,7 +79,7 @@ def test_csv_tells_a_missing_value_from_an_empty_text(filled, tmp_path):
         commit.put("failures", [{"stage": "ingest", "study": "er", "feature_set": "", "feature": ""} | key])
     export_snapshot(Snapshot(filled), tmp_path / "csv", format="csv")
     lines = (tmp_path / "csv" / "failures.csv").read_text().splitlines()
-    assert '"ingest","er","p1","baseline","AP","1","R1",1,"","",,4,' in lines
+    assert '"ingest","er","p1","baseline","AP","1","R1",1,"","",,4,,' in lines
 
 
 def test_a_studys_export_is_that_study_alone(two_studies, tmp_path):
