@@ -54,10 +54,13 @@ class RadzooError(Exception):
         self.message = shown_text(message, most, keep_lines=True)
         self.where = None if where is None else shown_text(where, _MOST)
         self.hint = None if hint is None else shown_text(hint, _MOST, keep_lines=True)
+        self.details: tuple[str, ...] = ()
+        """Lines for whoever ran the command alone, such as rows of patients: they are kept and sent nowhere."""
         super().__init__(self.message)
 
     def __str__(self) -> str:
         lines = [f"{self.where}: {self.message}" if self.where else self.message]
+        lines += (f"  {shown_text(each, _MOST)}" for each in self.details)
         if self.hint:
             lines.append(f"next: {self.hint}")
         return "\n".join(lines)
@@ -70,7 +73,7 @@ class RadzooError(Exception):
             "where": self.where,
             "hint": self.hint,
             "exit_code": self.exit_code,
-        }
+        } | ({"details": list(self.details)} if self.details else {})
 
 
 class UsageError(RadzooError):

@@ -281,10 +281,18 @@ class DataFolder:
         return digest.hexdigest()
 
     def opened(self, path: str) -> pa.NativeFile:
-        """Return a file opened for reading where it lies, not a copy."""
+        """Return a file opened for reading where it lies, not a copy; of a bucket all of it is read at once.
+
+        A server that goes away while a file is read is waited for as one that does not answer.
+        """
         if self._remote is None:
             return pa.OSFile(str(self.local_root / path), "rb")
-        return self._asked(partial(self._remote.open_input_file, f"{self._prefix}/{path}"))
+        return pa.BufferReader(self._asked(partial(self._remote_bytes, path)))
+
+    def _remote_bytes(self, path: str) -> pa.Buffer:
+        assert self._remote is not None  # noqa: S101  (for the type checker: callers ask first)
+        with self._remote.open_input_file(f"{self._prefix}/{path}") as stream:
+            return stream.read_buffer()
 
     def remove(self, path: str) -> bool:
         """Remove a file, and this machine's copy of it, and return whether there was one."""

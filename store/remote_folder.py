@@ -33,7 +33,7 @@ def remote_folder(url: str) -> tuple[pafs.FileSystem, str]:
     """
     if not url.startswith("s3://"):
         raise UsageError(
-            f"'{url}' is no place for data",
+            f"'{_shown(url)}' is no place for data",
             hint="a store's data lie in its folder, or at s3://bucket/prefix",
         )
     import pyarrow.fs as pafs
@@ -41,5 +41,15 @@ def remote_folder(url: str) -> tuple[pafs.FileSystem, str]:
     try:
         filesystem, path = pafs.FileSystem.from_uri(url)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise UsageError(f"'{url}' is no S3 URL: {error}", hint="s3://bucket/prefix?region=eu-central-1") from error
+        # What pyarrow says repeats parts of the URL.
+        said = "" if "@" in url else f": {error}"
+        raise UsageError(
+            f"'{_shown(url)}' is no S3 URL{said}", hint="s3://bucket/prefix?region=eu-central-1"
+        ) from error
     return filesystem, path.rstrip("/")
+
+
+def _shown(url: str) -> str:
+    """Return a URL without what may be a key and its secret, which have slashes and question marks in them, too."""
+    scheme, _, rest = url.partition("//")
+    return f"{scheme}//{rest.rpartition('@')[2].partition('?')[0]}"

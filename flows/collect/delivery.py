@@ -5,21 +5,24 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from stat import S_ISDIR, S_ISREG
 from typing import Literal
 
 from schemas.cases.drop_folder import DropFolder
 
-__all__ = ["Delivery", "deliveries", "looked_at"]
+__all__ = ["Contents", "Delivery", "contents_of", "deliveries", "looked_at"]
 
 State = Literal["complete", "waiting", "refused"]
+Contents = Mapping[str, tuple[int, int]]
+"""Bytes and nanoseconds since 1970, by file: what a copy or a move must leave as it is."""
 
 _MOST_FILES = 200_000
 _UNFINISHED = re.compile(r"\.(?:part|partial|tmp|temp|crdownload|filepart)$|~$", re.IGNORECASE)
 """What programs call a file while they write it."""
-_HASH_LINE = re.compile(r"\\?([0-9a-f]{64}) [ *](.+)", re.IGNORECASE)
+_HASH_LINE = re.compile(r"([0-9a-f]{64}) [ *](.+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,8 @@ class Delivery:
     state: State
     reason: str
     """Why it waits or is refused; what it is, where it is complete."""
-    files: int
+    contents: Contents
+    """Size and time of change of every file, by its name below the delivery."""
     changed_at: float
     """When anything of it changed last: seconds since 1970, by the disk's clock."""
 
@@ -65,13 +69,33 @@ def looked_at(path: Path, rule: DropFolder, now: float) -> Delivery:
     now : float
         Seconds since 1970.
     """
+    try:
+        return _looked_at(path, rule, now)
+    except FileNotFoundError as error:
+        # A copying program has given a file its final name meanwhile, or taken one away.
+        return Delivery(path, "waiting", f"it changes: {Path(str(error.filename)).name} is gone", {}, now)
+
+
+def contents_of(path: Path) -> Contents:
+    """Return size and time of change of every file of a delivery."""
+    found = {}
+    for file in _below(path):
+        status = file.lstat()
+        if S_ISREG(status.st_mode):
+            found[str(file.relative_to(path))] = status.st_size, status.st_mtime_ns
+    return found
+
+
+def _looked_at(path: Path, rule: DropFolder, now: float) -> Delivery:
     files: list[Path] = []
+    contents: dict[str, tuple[int, int]] = {}
     changed_at, odd = 0.0, None
     for found in _below(path):
         status = found.lstat()
         changed_at = max(changed_at, status.st_ctime)
         if S_ISREG(status.st_mode):
             files.append(found)
+            contents[str(found.relative_to(path))] = status.st_size, status.st_mtime_ns
         elif not S_ISDIR(status.st_mode):
             odd = odd or f"{found.relative_to(path.parent)} is neither a file nor a folder"
         if len(files) > _MOST_FILES:
@@ -79,7 +103,7 @@ def looked_at(path: Path, rule: DropFolder, now: float) -> Delivery:
             break
 
     def of(state: State, reason: str) -> Delivery:
-        return Delivery(path, state, reason, len(files), changed_at)
+        return Delivery(path, state, reason, contents, changed_at)
 
     quiet = now - changed_at
     is_old = quiet >= rule.give_up_hours * 3600
@@ -103,11 +127,15 @@ def _below(path: Path) -> list[Path]:
     if path.is_symlink() or not path.is_dir():
         return [path]
     found = [path]
-    for root, folders, files in os.walk(path):
+    for root, folders, files in os.walk(path, onerror=_raise):
         found += [Path(root) / name for name in (*sorted(folders), *sorted(files))]
         if len(found) > 2 * _MOST_FILES:
             break
     return found
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def _is_unfinished(file: Path) -> bool:
@@ -121,13 +149,19 @@ def _fault_of_manifest(path: Path, files: list[Path], name: str) -> str | None:
     if manifest not in files:
         return f"it has no {name}"
     expected: dict[Path, str] = {}
-    for number, line in enumerate(manifest.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
+    # Windows writes a mark of the encoding first.
+    for number, line in enumerate(manifest.read_text(encoding="utf-8-sig", errors="replace").splitlines(), start=1):
         if not line.strip():
             continue
         entry = _HASH_LINE.fullmatch(line)
         if entry is None:
             return f"{name}:{number}: not 64 hex digits, two blanks and a file's name"
-        expected[path / entry[2].removeprefix("./")] = entry[1].lower()
+        named = PurePosixPath(entry[2].removeprefix("./"))
+        if named.is_absolute() or ".." in named.parts:
+            return f"{name}:{number}: {entry[2]} lies outside of the delivery: names are relative to {name}"
+        expected[path / named] = entry[1].lower()
+    if not expected:
+        return f"{name} names no file"
     there = set(files) - {manifest}
     if lacking := sorted(expected.keys() - there):
         return f"{len(lacking)} files of {name} are missing, the first: {lacking[0].relative_to(path)}"

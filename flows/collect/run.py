@@ -8,13 +8,13 @@ import filecmp
 import os
 import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from flows.collect.delivery import Delivery, deliveries, looked_at
+from flows.collect.delivery import Contents, Delivery, contents_of, deliveries, looked_at
 from schemas.cases.drop_folder import DropFolder
 from schemas.errors import ContractError, NotFoundError, StoreBusyError, UsageError
 from schemas.foreign_text import one_line
@@ -24,6 +24,8 @@ __all__ = ["CollectReport", "Collected", "collect"]
 
 _REASON = "reason.txt"
 _WHOLE, _COPYING = ".whole", ".copying"
+_LONGEST_NAME = 255
+"""Bytes of a file's name, on the disks of Linux and macOS."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Collected:
 
     name: str
     ending: str
-    """taken, quarantined, waiting, or known: the same files were there already."""
+    """taken, quarantined, waiting, known (the same files were there already), or failed: it could not be moved."""
     reason: str
     files: int
     path: Path
@@ -90,10 +92,11 @@ def collect(study: Study, study_file: Path, *, dry_run: bool = False, now: float
     folder, into, quarantine = (here / each for each in (rule.folder, rule.into, rule.quarantine))
     if not folder.is_dir():
         raise NotFoundError("the drop folder is not there", where=str(folder), hint=f"mkdir {folder}")
-    for target in (into, quarantine):
-        if target.resolve().is_relative_to(folder.resolve()):
+    places = [each.resolve() for each in (folder, into, quarantine)]
+    for place in places:
+        if any(place.is_relative_to(other) for other in places if other is not place):
             raise ContractError(
-                "what is taken would lie in the drop folder again", where=str(target), hint="name a folder beside it"
+                "folder, into and quarantine lie within one another", where=str(place), hint="name three folders apart"
             )
     with _alone(folder):
         if not dry_run:
@@ -106,7 +109,24 @@ def collect(study: Study, study_file: Path, *, dry_run: bool = False, now: float
 
 def _carried_out(each: Delivery, rule: DropFolder, into: Path, quarantine: Path, *, dry_run: bool) -> Collected:
     def ended(ending: str, reason: str, path: Path) -> Collected:
-        return Collected(each.path.name, ending, one_line(reason), each.files, path)
+        return Collected(one_line(each.path.name), ending, one_line(reason), len(each.contents), path)
+
+    try:
+        return _ended(each, rule, into, quarantine, ended, dry_run=dry_run)
+    except (OSError, shutil.Error) as error:
+        # One that cannot be moved, or read, keeps no other waiting.
+        return ended("failed", str(error), each.path)
+
+
+def _ended(
+    each: Delivery,
+    rule: DropFolder,
+    into: Path,
+    quarantine: Path,
+    ended: Callable[[str, str, Path], Collected],
+    *,
+    dry_run: bool,
+) -> Collected:
 
     if each.state == "waiting":
         return ended("waiting", each.reason, each.path)
@@ -133,16 +153,34 @@ def _move(each: Delivery, rule: DropFolder, target: Path) -> str | None:
     """Move a delivery whole; return why it is left, where somebody changed it meanwhile."""
     whole = _beside(target, _WHOLE)
     is_copied = _bring(each.path, target, whole)
-    if looked_at(whole, rule, each.changed_at).files != each.files:
+    is_same = contents_of(whole) == each.contents
+    if rule.manifest is not None and is_same:
+        is_same = looked_at(whole, rule, each.changed_at).state == "complete"
+    # Of a copy the source counts too: who wrote there meanwhile wrote nothing into the copy.
+    if not is_same or (is_copied and contents_of(each.path) != each.contents):
         if is_copied:
             _remove(whole)
         else:
             whole.rename(each.path)
         return "it changed while it was taken"
     if is_copied:
-        _remove(each.path)
+        _remove_copied(each.path, each.contents)
     whole.rename(target)
     return None
+
+
+def _remove_copied(path: Path, contents: Contents) -> None:
+    """Remove the files that were copied and their empty folders: what came since stays, and is the next delivery."""
+    if not path.is_dir():
+        path.unlink()
+        return
+    for name in contents:
+        (path / name).unlink(missing_ok=True)
+    for folder in sorted((each for each in path.rglob("*") if each.is_dir()), reverse=True):
+        with suppress(OSError):
+            folder.rmdir()
+    with suppress(OSError):
+        path.rmdir()
 
 
 def _bring(source: Path, target: Path, whole: Path) -> bool:
@@ -177,7 +215,11 @@ def _finish_interrupted(into: Path) -> None:
 
 
 def _beside(target: Path, suffix: str) -> Path:
-    return target.with_name(f".{target.name}{suffix}")
+    """Return a hidden name that tells the final one."""
+    name = f".{target.name}{suffix}"
+    if len(os.fsencode(name)) > _LONGEST_NAME:
+        raise OSError(errno.ENAMETOOLONG, "its name leaves no room for a hidden one beside it", str(target))
+    return target.with_name(name)
 
 
 def _quarantine(path: Path, quarantine: Path, reason: str) -> Path:
@@ -188,8 +230,13 @@ def _quarantine(path: Path, quarantine: Path, reason: str) -> Path:
         number += 1
         place = quarantine / f"{path.name}-{stamp}-{number}"
     place.mkdir(parents=True)
+    try:
+        shutil.move(path, place / path.name)
+    except (OSError, shutil.Error):
+        # Such as a pipe that lies on another disk: what could not be moved stays where it was.
+        shutil.rmtree(place, ignore_errors=True)
+        raise
     (place / _REASON).write_text(f"{one_line(reason)}\n", encoding="utf-8")
-    shutil.move(path, place / path.name)
     return place
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,8 @@ class Scope:
     study: str
     patients: frozenset[str]
     masks: frozenset[MaskKey]
+    others: frozenset[MaskKey]
+    """Masks that other studies have and this one has not."""
 
 
 @dataclass(frozen=True)
@@ -190,7 +192,7 @@ def _answer(kept: KeptRows, query: str, scope: Scope, limits: SqlLimits, spill: 
                 if len(keys) == MOST_ROWS:
                     is_cut = True
                     break
-                keys.append(tuple(_text(by_name[name]) if name in by_name else None for name in MaskKey._fields))
+                keys.append(_key(by_name))
                 if len(shown) < _SHOWN_ROWS:
                     shown.append({name: _shown(value) for name, value in row.items()})
     return RuleAnswer(tuple(columns), len(keys), is_cut, tuple(shown), tuple(keys))
@@ -198,17 +200,23 @@ def _answer(kept: KeptRows, query: str, scope: Scope, limits: SqlLimits, spill: 
 
 def _counts(row: Mapping[str, Any], scope: Scope) -> bool:
     """Return whether a row is of the study, as far as it tells."""
-    if "study" in row and row["study"] != scope.study:
+    if row.get("study") is not None:
+        return bool(row["study"] == scope.study)
+    if row.get("patient") is not None and _text(row["patient"]) not in scope.patients:
         return False
-    if "patient" in row and _text(row["patient"]) not in scope.patients:
-        return False
-    if all(name in row for name in MaskKey._fields):
+    if all(row.get(name) is not None for name in MaskKey._fields):
         patient, exam, phase, lesion, reader = (_text(row[name]) for name in MaskKey._fields[:-1])
-        try:
-            return MaskKey(patient, exam, phase, lesion, reader, int(row["reading"])) in scope.masks
-        except (TypeError, ValueError):
-            return False
+        with suppress(TypeError, ValueError):
+            # A mask that could not be read is of no study's list, and is this one's.
+            return MaskKey(patient, exam, phase, lesion, reader, int(row["reading"])) not in scope.others
     return True
+
+
+def _key(row: Mapping[str, Any]) -> tuple[str | None, ...]:
+    """Return what a row says of a mask's key; None of what it does not say."""
+    values = [row.get(name) for name in MaskKey._fields]
+    whole = [int(each) if isinstance(each, float) and each.is_integer() else each for each in values]
+    return tuple(None if each is None else str(each) for each in whole)
 
 
 def _text(value: Any) -> str:

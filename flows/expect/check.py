@@ -94,7 +94,9 @@ def checked_expectations(
     rows["failures"] = [row for row in snapshot.rows("failures") if (row["stage"], row["study"]) != (STAGE, study.id)]
     masks = given["study_masks"]
     patients = snapshot.column("study_patients", "patient", study=study.id)
-    scope = Scope(study.id, frozenset(patients), frozenset(map(MaskKey.of, masks)))
+    its_masks = frozenset(map(MaskKey.of, masks))
+    elsewhere = {MaskKey.of(row) for row in snapshot.rows("study_masks") if row["study"] != study.id}
+    scope = Scope(study.id, frozenset(patients), its_masks, frozenset(elsewhere - its_masks))
     primary = {MaskKey.of(row) for row in masks if row["is_primary"]}
     found: list[ExpectationFound] = []
     left_out = Quarantine(study.id)
@@ -167,11 +169,13 @@ def _found(
         # Nothing depends on a warning; a gate that cannot tell stays shut.
         if rule.policy == "warn":
             return replace(unknown, detail=_nameless(error.message))
-        raise ContractError(
-            f"expectation '{name}' cannot be answered, and its policy is to {rule.policy}: {error.message}",
+        refused = ContractError(
+            f"expectation '{name}' cannot be answered, and its policy is to {rule.policy}: {_nameless(error.message)}",
             where=place,
-            hint=f"{error.hint or 'correct its question'}; nothing was written",
-        ) from error
+            hint="correct its question, which radzoo sql can be asked as well; nothing was written",
+        )
+        refused.details = (error.message,)
+        raise refused from error
     if quarantines_nobody(rule, answer.columns):
         raise nobody_fault(name, place)
     if not answer.rows:
@@ -184,13 +188,23 @@ def _found(
                 where=place,
                 hint="correct the rule or the data; nothing was written",
             )
+        if left_out.names_no_mask(answer, scope.masks, of_features=question.of_features):
+            raise ContractError(
+                f"expectation '{name}' is broken by rows that name no patient or mask of the study: nobody would be "
+                "left out",
+                where=place,
+                hint="let its question answer with patient, and with the mask's own exam, phase, lesion, reader and "
+                "reading; nothing was written",
+            )
         detail = left_out.add(name, rule, answer, primary, of_features=question.of_features)
     return replace(unknown, status="broken", rows=answer.rows, detail=detail, shown=answer.shown)
 
 
 def _nameless(message: str) -> str:
     """Return why SQL has no answer without what DuckDB quotes of the rows: it is stored, and names no patient."""
-    return message if message.startswith("the question ") else f"{message.partition(':')[0]} in its SQL"
+    # What is said of names in the SQL has no value of a row in it.
+    is_of_names = message.startswith(("the question ", "Binder Error", "Catalog Error", "Parser Error"))
+    return message if is_of_names else f"{message.partition(':')[0]} in its SQL"
 
 
 def refuse_broken(found: Sequence[ExpectationFound], place: Callable[[str], str], hint: str) -> None:
@@ -214,14 +228,18 @@ def refuse_broken(found: Sequence[ExpectationFound], place: Callable[[str], str]
     for each in found:
         if each.is_refused:
             words = f": {each.description}" if each.description else ""
-            faults.add(
-                ContractError(
-                    "\n".join([f"{broken_words(each)}{words}", *shown_rows(each)]),
-                    where=place(each.expectation),
-                    hint=hint,
-                )
-            )
-    faults.raise_any("expectations")
+            faults.add(ContractError(f"{broken_words(each)}{words}", where=place(each.expectation), hint=hint))
+    try:
+        faults.raise_any("expectations")
+    except ContractError as error:
+        refused = [each for each in found if each.is_refused]
+        # Of several, whose rows they are; a run's record and a webhook get none of them.
+        error.details = tuple(
+            line if len(refused) == 1 else f"{each.expectation}: {line.strip()}"
+            for each in refused
+            for line in shown_rows(each)
+        )
+        raise
 
 
 def expectation_rows(study: Study, found: Sequence[ExpectationFound]) -> list[Row]:

@@ -44,7 +44,7 @@ def shown_rows(found: ExpectationFound) -> Iterator[str]:
     """Yield the first rows that break an expectation, a line each."""
     for row in found.shown:
         told = [f"{name} {value}" for name, value in row.items() if value and not name.endswith(_LONG)]
-        yield one_line(f"  {', '.join(told)}")
+        yield f"  {one_line(', '.join(told))}"
     if found.shown and found.rows is not None and found.rows > len(found.shown):
         yield f"  and {found.rows - len(found.shown)} more"
 

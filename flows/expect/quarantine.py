@@ -62,11 +62,7 @@ class Quarantine:
             if not of_features and all(each is None for each in rest):
                 patients.add(patient)
                 continue
-            masks |= {
-                key
-                for key in of_patient[patient]
-                if all(given is None or given == str(own) for given, own in zip(rest, key[1:], strict=True))
-            }
+            masks |= {key for key in of_patient[patient] if _fits(rest, key)}
         for key in masks:
             self.masks[key][name] = reason
         for patient in patients:
@@ -74,6 +70,21 @@ class Quarantine:
         counts = [f"{len(masks)} mask{'' if len(masks) == 1 else 's'}"] if masks or not patients else []
         counts += [f"{len(patients)} patient{'' if len(patients) == 1 else 's'}"] if patients else []
         return f"left out: {', '.join(counts)}"
+
+    @staticmethod
+    def names_no_mask(answer: RuleAnswer, known: Collection[MaskKey], *, of_features: bool) -> bool:
+        """Return whether a row names neither a patient alone nor any mask of the study, a primary one or another."""
+        by_patient: defaultdict[str, list[MaskKey]] = defaultdict(list)
+        for key in known:
+            by_patient[key.patient].append(key)
+        for patient, *rest in set(answer.keys):
+            if patient is None:
+                return True
+            if not of_features and all(each is None for each in rest):
+                continue
+            if not any(_fits(rest, key) for key in by_patient[patient]):
+                return True
+        return False
 
     def keep(self, other: Quarantine, names: Set[str], scope: Scope) -> None:
         """Take over who is left out already by expectations that are not looked at now, of who is in the study."""
@@ -116,6 +127,11 @@ class Quarantine:
     def members(self, split: Mapping[str, str]) -> dict[str, str]:
         """Return a split's patients and cohorts without those who are left out."""
         return {patient: cohort for patient, cohort in split.items() if not self.patients.get(patient)}
+
+
+def _fits(said: Sequence[str | None], key: MaskKey) -> bool:
+    """Return whether a mask is one that a row says: of the exam, phase, lesion, reader and reading that it has."""
+    return all(given is None or given == str(own) for given, own in zip(said, key[1:], strict=True))
 
 
 def stored_quarantine(snapshot: Snapshot, study: str) -> Quarantine:

@@ -48,8 +48,14 @@ def lineage_of_run(store: Store, run_id: str, flow: str, study: str | None) -> L
         sets = _named("features", added("study_extractions", "feature_set"))
         models = _named(f"models/{study}", added("models", "model"))
         judged = _named(f"models/{study}", added("leaderboard", "model"))
-        read = versioned_table("datasets")
-        of_models = select(read.c.feature_set).where(read.c.study == study, read.c.added_commit.in_(own)).distinct()
+        read, fitted = versioned_table("datasets"), versioned_table("models")
+        # A table that another model has pinned before is not added again.
+        of_models = (
+            select(read.c.feature_set)
+            .where(read.c.study == study, fitted.c.study == study, fitted.c.added_commit.in_(own))
+            .where(read.c.dataset_id == fitted.c.dataset_id)
+            .distinct()
+        )
         learnt_from = sorted({name for name in connection.execute(of_models).scalars() if name}) if own else []
     newest = max(own, default=None)
     source = () if study is None else (f"studies/{study}",)
@@ -60,7 +66,10 @@ def lineage_of_run(store: Store, run_id: str, flow: str, study: str | None) -> L
     if flow == "train":
         return Lineage((*source, *_named("features", learnt_from)), models, newest)
     if flow == "bench":
-        return Lineage((*source, *judged), (f"leaderboard/{study}",) if judged else (), newest)
+        # It trains what is missing: what it has written itself it has not found.
+        found = tuple(each for each in judged if each not in models)
+        written = (*models, f"leaderboard/{study}") if judged else models
+        return Lineage((*source, *_named("features", learnt_from), *found), written, newest)
     return Lineage((), (), newest)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -23,6 +24,8 @@ __all__ = ["record_run"]
 _PRODUCER = f"radzoo {version('radzoo')}"
 _COLLECTOR = ("OPENLINEAGE_URL", "OPENLINEAGE_CONFIG", "OPENLINEAGE__TRANSPORT__")
 """What variables are called that name a collector; others of OpenLineage are switches."""
+_PATIENCE = {"timeout": 3.0, "retry": {"total": 1, "connect": 1, "read": 0, "backoff_factor": 0.3}}
+"""The client's own are six tries of five seconds for each event, which a run would wait for."""
 _ENDINGS = {"done": "COMPLETE", "failed": "FAIL", "interrupted": "ABORT"}
 
 
@@ -48,7 +51,7 @@ def record_run(store: Store, flow: str, study: str | None, parameters: Mapping[s
         if client is None:
             yield run
             return
-        _emit(client, "START", store, run, flow, study)
+        is_heard = _emit(client, "START", store, run, flow, study)
         ending = "interrupted"
         try:
             yield run
@@ -57,7 +60,9 @@ def record_run(store: Store, flow: str, study: str | None, parameters: Mapping[s
             ending = "failed"
             raise
         finally:
-            _emit(client, _ENDINGS[ending], store, run, flow, study)
+            # Who has not heard of the start is not waited for again.
+            if is_heard:
+                _emit(client, _ENDINGS[ending], store, run, flow, study)
 
 
 @cache
@@ -69,7 +74,8 @@ def _client() -> Any:
     try:
         from openlineage.client import OpenLineageClient
 
-        return OpenLineageClient()
+        url = os.environ.get("OPENLINEAGE_URL")
+        return OpenLineageClient(transport=_http(url)) if url else OpenLineageClient()
     except ModuleNotFoundError:
         say(f"{named[0]} is set, and openlineage-python is not installed: pip install 'radzoo[openlineage]'")
     except Exception as error:  # a variable that the client cannot read, of whichever kind
@@ -77,11 +83,27 @@ def _client() -> Any:
     return None
 
 
-def _emit(client: Any, kind: str, store: Store, run: Run, flow: str, study: str | None) -> None:
+def _http(url: str) -> Any:
+    """Return what sends to a collector by HTTP, with the endpoint and key of OpenLineage's variables."""
+    from openlineage.client.transport.http import HttpConfig, HttpTransport
+
+    settings: dict[str, Any] = {"url": url, **_PATIENCE}
+    if endpoint := os.environ.get("OPENLINEAGE_ENDPOINT"):
+        settings["endpoint"] = endpoint
+    if key := os.environ.get("OPENLINEAGE_API_KEY"):
+        settings["auth"] = {"type": "api_key", "apiKey": key}
+    return HttpTransport(HttpConfig.from_dict(settings))
+
+
+def _emit(client: Any, kind: str, store: Store, run: Run, flow: str, study: str | None) -> bool:
+    """Send an event, and return whether it was taken."""
     try:
         client.emit(_event(kind, run, flow, study, lineage_of_run(store, run.run_id, flow, study)))
     except Exception as error:  # whatever a transport raises
-        say(one_line(f"lineage of this run was not sent: {error}"))
+        said = re.sub(r"//[^/\s]*@", "//", one_line(str(error)))
+        say(f"lineage of this run was not sent: {said}")
+        return False
+    return True
 
 
 def _event(kind: str, run: Run, flow: str, study: str | None, lineage: Lineage) -> Any:

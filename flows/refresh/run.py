@@ -25,7 +25,7 @@ from flows.privacy.reasons import plain_reason
 from flows.refresh.failure_counts import failure_counts
 from flows.refresh.failure_rows import failure_rows
 from flows.refresh.feature_sets import BoundFeatureSet, bound_feature_sets, requested_feature_sets
-from flows.refresh.plan import RefreshPlan, refresh_plan, shared_staging_of, staging_folder
+from flows.refresh.plan import RefreshPlan, discard_shared, refresh_plan, shared_staging_of, staging_folder
 from flows.refresh.report import FeatureSetReport
 from flows.refresh.set_descriptions import update_descriptions
 from schemas.errors import RadzooError
@@ -140,7 +140,7 @@ def _refresh(
     for plan in plans:
         refuse_unplaced(store, asked.id, [file for each in plan.missing for file in sources_of(each)])
         discard_staged(staging_folder(store, plan.bound), plan.leftovers)
-        shared_staging_of(store, plan.bound).discard(plan.leftovers)
+        discard_shared(store, plan.bound, plan.leftovers)
         discard_unfinished(staging_folder(store, plan.bound))
     # With nothing to compute, a cluster is not even asked.
     with opened_cluster(runner if any(plan.missing for plan in plans) else LOCAL) as cluster:
@@ -263,7 +263,7 @@ def _carry_out_plan(store: Store, asked: Study, plan: RefreshPlan, means: _Means
             values = sum(len(features) for features in lacking.values())
             say(f"{bound.feature_set}: {values} values are missing in {len(lacking)} extractions; failures has why")
         discard_staged(staging, staged)
-        shared_staging_of(store, bound).discard(staged)
+        discard_shared(store, bound, staged)
         report = replace(_report(plan, study, list(failures), commit.landed_id), expectations=expected)
         run.summary |= {
             "computed": report.computed,

@@ -136,6 +136,7 @@ class CopyCache:
             fetch(partial / copy.name)
             with cache_faults(self.folder):
                 (partial / "size").write_text(str(size))
+                self._discard(entry)
                 partial.replace(entry)
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
@@ -148,11 +149,15 @@ class CopyCache:
         os.close(lock)
 
     def forget(self, url: str) -> int:
-        """Remove all copies of an object, waiting for who uses one, and return how many there were."""
+        """Remove all copies of an object, also of who uses one, and return how many there were.
+
+        Files that somebody has open are read to their end; what is opened later is not there.
+        """
         entries = self.copies_of(url)
         for entry in entries:
-            with self._whole(entry):
-                self._remove(entry)
+            self._discard(entry)
+            # And its lock, where nobody holds it.
+            self._remove_unused(entry)
         return len(entries)
 
     def copies_of(self, url: str) -> list[Path]:
@@ -196,8 +201,15 @@ class CopyCache:
             self.release(lock)
         return True
 
+    def _discard(self, entry: Path) -> None:
+        """Take a copy's name away, and then its files: one that is half removed has no name to be found by."""
+        gone = entry.with_name(f"{entry.name}.{uuid.uuid4().hex[:8]}.partial")
+        with suppress(FileNotFoundError):
+            entry.rename(gone)
+        shutil.rmtree(gone, ignore_errors=True)
+
     def _remove(self, entry: Path) -> None:
-        shutil.rmtree(entry, ignore_errors=True)
+        self._discard(entry)
         # Last, and by who has the whole lock: whoever waits for it sees that the file is another one.
         _lock_of(entry).unlink(missing_ok=True)
 

@@ -134,7 +134,9 @@ def _collected(served: ServedStudy) -> dict[str, int]:
     for each in found.collected:
         if each.ending != "waiting":
             say(f"{each.ending}: {each.name}: {each.reason}")
-    return {ending: found.count(ending) for ending in ("taken", "quarantined") if found.count(ending)}
+    counts = {ending: found.count(ending) for ending in ("taken", "quarantined", "failed")}
+    counts["quarantined"] += counts.pop("failed")
+    return {ending: count for ending, count in counts.items() if count}
 
 
 def _benched(served: ServedStudy) -> WorkDone:

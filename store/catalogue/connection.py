@@ -112,8 +112,11 @@ def server_engine(url: str, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Engine
     """
     try:
         parsed = make_url(url)
-    except ArgumentError as error:
-        raise UsageError(f"'{url}' is no database URL", hint="postgresql://user@host/database") from error
+    except (ArgumentError, ValueError) as error:
+        # Neither the URL nor what is said of it: both may have the password.
+        raise UsageError(
+            "the catalogue's URL is no database URL", hint="postgresql://user@host:5432/database"
+        ) from error
     if parsed.get_backend_name() != "postgresql":
         raise UsageError(
             f"'{parsed.get_backend_name()}' is no catalogue that radzoo writes",

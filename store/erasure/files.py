@@ -92,7 +92,9 @@ def remove_staged(store: Store, plan: ErasurePlan) -> int:
 
 def _is_of(content: Any, patient: str) -> bool:
     if isinstance(content, dict) and "extraction_id" in content:
-        return bool(content["key"][0] == patient)
+        key = content.get("key")
+        if isinstance(key, list) and key:
+            return bool(key[0] == patient)
     return is_named_in(content, patient)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from difflib import get_close_matches
 
 from schemas.errors import NotFoundError
@@ -31,7 +32,7 @@ def snapshot_as_of(store: Store, commit: int | str | None) -> Snapshot:
     if commit is None:
         return Snapshot(store)
     text = str(commit).strip()
-    if not text.lstrip("-").isdecimal():
+    if not re.fullmatch(r"-?[0-9]{1,18}", text):
         return Snapshot(store, _tagged_commit(store, text))
     if int(text) == 0:
         raise no_commit(store, 0, newest_commit(store))

@@ -42,12 +42,12 @@ def collect(
     with disk_faults(study_file.parent):
         report = collect_drops(study, study_file, dry_run=dry_run)
     lines = [f"{each.ending}: {each.name}: {each.reason}" for each in report.collected]
-    taken, refused, waiting = (report.count(each) for each in ("taken", "quarantined", "waiting"))
+    taken, refused, waiting, failed = (report.count(each) for each in ("taken", "quarantined", "waiting", "failed"))
     would = "to be " if dry_run else ""
     lines.append(
         f"{report.study}: {taken} {'delivery' if taken == 1 else 'deliveries'} {would}taken, "
-        f"{refused} {would}quarantined, {waiting} waiting"
+        f"{refused} {would}quarantined, {waiting} waiting" + (f", {failed} failed" if failed else "")
     )
     if taken and not dry_run:
         lines.append(f"next: radzoo ingest {study_file}")
-    return CommandResult("\n".join(lines), report, _REFUSED if refused else 0)
+    return CommandResult("\n".join(lines), report, _REFUSED if refused or failed else 0)

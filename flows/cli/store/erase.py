@@ -92,9 +92,14 @@ def erase(
     known = set(Snapshot(store).arrow("erasures").column("erasure_id").to_pylist())
     # Where they lie is known as long as the patient is in the store.
     sources = sources_of_patient(store, patient)
-    given = erase_patient(store, patient)
-    forget_patient(store, patient)
+    # Before the rows that name them go, for what breaks off is not known to anybody afterwards.
     forget_copies(sources)
+    try:
+        given = erase_patient(store, patient)
+        forget_patient(store, patient)
+    finally:
+        # What a run at work has fetched again meanwhile.
+        forget_copies(sources)
     if receipt is not None:
         receipt.write_text(json_text(given) + "\n", encoding="utf-8")
     left = naming_files(store, patient)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import shutil
 import tempfile
 import time
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 from builders.command_line import printed
 
+from flows.collect import run
 from flows.collect.run import collect
 from schemas.errors import ContractError, NotFoundError, StoreBusyError, UsageError
 from schemas.study.text import parsed_study
@@ -191,6 +193,54 @@ def test_a_delivery_comes_from_another_disk(inbox):
         assert list(inbox.folder.iterdir()) == []
 
 
+@pytest.mark.parametrize("is_copied", [False, True])
+@pytest.mark.parametrize("late", ["more bytes", "another file", "other bytes"])
+def test_what_changes_while_it_is_taken_stays_where_it_is(inbox, monkeypatch, late, is_copied):
+    """Nothing that somebody writes meanwhile is lost, whether the delivery is renamed or copied."""
+    inbox.leave("P1", "image.nii.gz")
+    bring = run._bring
+
+    def brought(source, target, whole):
+        if is_copied:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copytree(source, whole)
+        where = source if is_copied else whole
+        if not is_copied:
+            bring(source, target, whole)
+        if late == "another file":
+            (where / "mask.nii.gz").write_bytes(b"late")
+        else:
+            with (where / "image.nii.gz").open("ab" if late == "more bytes" else "r+b") as stream:
+                stream.write(b"VOXELS")
+        return is_copied
+
+    monkeypatch.setattr("flows.collect.run._bring", brought)
+    assert inbox.collected(11 * MINUTE) == {"P1": ("waiting", "it changed while it was taken")}
+    written = {file.name: file.read_bytes() for file in (inbox.folder / "P1").iterdir()}
+    assert any(content in (b"voxelsVOXELS", b"VOXELS", b"late") for content in written.values())
+    assert list(inbox.images.iterdir()) == []
+
+
+def test_one_that_cannot_be_moved_keeps_no_other_waiting(inbox):
+    """A name that leaves no room for a hidden one beside it, and a manifest of another machine's paths."""
+    inbox.leave("P" * 252, "image.nii.gz")
+    inbox.leave("P1", "image.nii.gz")
+    found = inbox.collected(11 * MINUTE)
+    assert {name[:2]: ending for name, (ending, _) in found.items()} == {"PP": "failed", "P1": "taken"}
+
+
+@pytest.mark.parametrize("named", ["/data/export/P1/image.nii.gz", "../P2/image.nii.gz"])
+def test_a_manifest_that_leads_out_of_the_delivery_is_said(tmp_path, named):
+    """As sha256sum writes it of absolute paths."""
+    inbox = Inbox(tmp_path, 'manifest = "SHA256SUMS"\n')
+    inbox.leave("P1", "image.nii.gz")
+    (inbox.folder / "P1" / "SHA256SUMS").write_text(f"{'0' * 64}  {named}\n", encoding="utf-8-sig")
+    assert inbox.collected()["P1"] == (
+        "waiting",
+        f"SHA256SUMS:1: {named} lies outside of the delivery: names are relative to SHA256SUMS",
+    )
+
+
 def test_two_runs_do_not_take_the_same(inbox):
     """The second says that somebody is at it."""
     held = os.open(inbox.folder, os.O_RDONLY)
@@ -208,7 +258,7 @@ def test_what_cannot_be_carried_out_is_said(inbox):
         inbox.collected()
     inbox.folder.mkdir()
     inbox.file.write_text(STUDY + DROP.replace('into = "images"', 'into = "inbox/images"'))
-    with pytest.raises(ContractError, match="would lie in the drop folder again"):
+    with pytest.raises(ContractError, match="lie within one another"):
         inbox.collected()
     inbox.file.write_text(STUDY)
     with pytest.raises(UsageError, match="has no drop folder"):
