@@ -125,11 +125,15 @@ def _duplicates(content: str) -> str:
     ) as persons
     from catalogue.studies where study = $study
 ),
+persons_of_study as (select patient from catalogue.study_patients where study = $study),
 shared as (
     select sha256, list(distinct patient) as persons
-    from duplicates where content = '{content}' and across = 'patients' group by sha256
+    from duplicates
+    where content = '{content}' and patient in (from persons_of_study)
+    group by sha256 having count(distinct patient) > 1
 )
 select {keys}, patients, sha256
 from duplicates join shared s using (sha256)
-where content = '{content}' and not exists (from declared d where list_has_all(d.persons, s.persons))
+where content = '{content}' and patient in (from persons_of_study)
+    and not exists (from declared d where list_has_all(d.persons, s.persons))
 order by sha256, {keys}"""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -59,7 +61,9 @@ def erasure_check(
         done = {each["patient_sha256"]: each["erasure_id"] for each in receipts if each["status"] == "finished"}
         for path in () if quick else store.datasets.paths():
             findings += _of(done, _patients(store.datasets, path) - there, f"{store.datasets}/{path}")
-        # What a run that was killed after the erasure had staged where all machines find it.
+        # What a run that was killed after the erasure had staged, here or where all machines find it.
+        for file in () if quick else sorted(store.staging.rglob("*.json")):
+            findings += _of(done, _staged_patient(file) - there, str(file))
         shared = None if quick else shared_staging(store)
         for path, record in shared_records(shared) if shared is not None else ():
             findings += _of(done, {str(each) for each in record.get("key", ())[:1]} - there, f"{shared}/{path}")
@@ -69,6 +73,14 @@ def erasure_check(
         len(receipts),
         findings,
     )
+
+
+def _staged_patient(file: Path) -> set[str]:
+    try:
+        key = json.loads(file.read_text()).get("key")
+    except (OSError, ValueError, AttributeError):
+        return set()
+    return {str(key[0])} if isinstance(key, list) and key else set()
 
 
 def unfinished_erasures(receipts: Iterable[ErasureReceipt]) -> list[Finding]:

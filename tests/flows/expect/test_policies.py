@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pyarrow.parquet as pq
+import pytest
 from builders.cohorts import bright_study
 from builders.models import train
 from builders.study import SmallStudy
@@ -70,6 +71,12 @@ def test_a_broken_rule_that_refuses_lets_nothing_land(small_study, capsys) -> No
     ):
         assert said in err
     assert small_study.sql("from expectations") == []
+    # The rows are for whoever runs the verb: what is kept of the run, and sent to a hook, names nobody.
+    with pytest.raises(ContractError) as caught:
+        small_study.ingest()
+    assert "afp" in caught.value.message
+    assert "P2" not in caught.value.message + str(caught.value.hint)
+    assert not any("P2" in (row["summary"] or "") for row in small_study.snapshot.arrow("runs").to_pylist())
     small_study.edit("420", "42", file="patients.csv")
     small_study.write_mask("P3")
     assert {each.status for each in small_study.ingest().expectations} == {"held"}
@@ -181,3 +188,46 @@ def test_no_model_reads_whom_an_expectation_leaves_out(tmp_path) -> None:
     (dataset,) = study.snapshot.rows("datasets")
     rows = pq.read_table(study.store.files.local(dataset["path"])).column("patient").to_pylist()
     assert sorted(rows) == patients[2:]
+
+
+def test_a_mask_that_could_not_be_read_counts(small_study) -> None:
+    """It is of no list of masks: a rule over failures finds it all the same, whichever columns it answers with."""
+    small_study.mask_file("P4", "DP").write_bytes(b"rubbish")
+    rule = """
+[expectations.readable]
+sql = "from failures where stage = 'ingest'"
+policy = "{policy}"
+"""
+    expecting(small_study, rule, policy="refuse")
+    with pytest.raises(ContractError, match="expectation 'readable' is broken by 1 row"):
+        small_study.ingest()
+
+
+def test_what_a_row_does_not_say_is_not_asked_for(small_study) -> None:
+    """A NULL in a column of the key, as a left join gives it, means any; 1.0 is reading 1."""
+    rules = """
+[expectations.null]
+sql = "select patient, null::varchar as exam from masks where patient = 'P1'"
+policy = "{policy}"
+
+[expectations.double]
+sql = "select patient, phase, reading::double as reading from masks where patient = 'P3' and phase = 'AP'"
+policy = "{policy}"
+"""
+    expecting(small_study, rules, policy="quarantine")
+    small_study.ingest()
+    assert labels(small_study)["P1"] is None
+    assert unread(small_study) == {("P3", "AP")}
+
+
+@pytest.mark.parametrize("column", ["null::varchar as patient", "patient, 'late' as phase"])
+def test_a_quarantine_that_would_leave_out_nobody_is_refused(small_study, column) -> None:
+    """A gate that cannot tell stays shut."""
+    rule = f"""
+[expectations.nobody]
+sql = "select {column} from masks"
+policy = "quarantine"
+"""
+    small_study.file.write_text(small_study.file.read_text() + rule)
+    with pytest.raises(ContractError, match="nobody would be left out"):
+        small_study.ingest()

@@ -7,6 +7,7 @@ import pytest
 import SimpleITK as sitk
 from builders.study import SmallStudy
 
+from flows.ingest.run import ingest
 from schemas.errors import ContractError
 from schemas.foreign_text import printable
 
@@ -217,3 +218,16 @@ def test_pseudonyms_that_are_declared_one_persons_may_share_an_image(tmp_path) -
     study.edit("P4,0,validation", "P4,0,training", file="patients.csv")
     study.write_image("P1", image=study.image("P3"))
     assert {row["patient"] for row in study.ingest().expectations[0].shown} == {"P1", "P3", "P4"}
+
+
+def test_what_two_studies_share_breaks_no_rule_of_either(tmp_path) -> None:
+    """The same patients under another prefix are the other study's; two patients of one study are duplicates."""
+    first = SmallStudy.below(tmp_path)
+    rule = '\n[expectations.twice]\nduplicates = "images"\npolicy = "refuse"\n'
+    first.file.write_text(first.file.read_text() + rule)
+    assert first.ingest().expectations[0].status == "held"
+    text = first.file.read_text().replace('table = "patients.csv"', 'table = "patients.csv"\nprefix = "b-"')
+    other = first.file.with_name("other.toml")
+    other.write_text(text.replace('id = "small"', 'id = "other"'))
+    assert ingest(other, first.store_root, workers=1).expectations[0].status == "held"
+    assert first.ingest().expectations[0].status == "held"

@@ -89,6 +89,17 @@ def test_an_id_that_privacy_keeps_out_may_not_stand_in_a_rule(small_study) -> No
         + '\n[expectations.two]\ngrey_levels = 2\ndescription = "but for P1, who moved"\n'
         + '\n[expectations.fine]\ngrey_levels = 200\ndescription = "of all"\n'
     )
+    hidden = ('as "P1"', "where patient like 'P3%'", "-- P4 is odd", "where patient = $$P1$$")
+    for number, words in enumerate(hidden):
+        rule = f'\n[expectations.hidden{number}]\nsql = """select 1 {words}\n"""\n'
+        if "where" in words:
+            rule = rule.replace("select 1", "from masks")
+        small_study.file.write_text(small_study.file.read_text() + rule)
+    small_study.file.write_text(small_study.file.read_text() + "\n[expectations.but-P2]\ngrey_levels = 2\n")
+    with pytest.raises(ContractError, match="7 faults") as caught:
+        small_study.ingest()
+    text = small_study.file.read_text()
+    small_study.file.write_text(text[: text.index("\n[expectations.hidden0]")])
     with pytest.raises(ContractError, match="2 faults") as caught:
         small_study.ingest()
     lines = [small_study.line_of(text) for text in ("<> 'P3'", "but for P1")]
