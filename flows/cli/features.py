@@ -54,7 +54,8 @@ def list(  # noqa: A001  (the verb's name)
         rows = feature_set_rows(connection)
     found = [row for row in rows if tag in (None, *(row["tags"] or ())) and owner in (None, row["owner"])]
     if rows and not found:
-        return CommandResult("no feature set has this tag and owner (radzoo store describe gives them)", found)
+        asked = " and ".join(text for text in (tag and f"tag '{tag}'", owner and f"owner '{owner}'") if text)
+        return CommandResult(f"no feature set has the {asked}: radzoo store describe gives them", found)
     return CommandResult(list_text(found), found)
 
 

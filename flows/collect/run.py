@@ -137,7 +137,7 @@ def _ended(
         if fault := _move(each, rule, target):
             return ended("waiting", fault, each.path)
         return ended("taken", each.reason, target)
-    is_known = each.state == "complete" and _is_same(each.path, target)
+    is_known = each.state == "complete" and _has_all(target, each)
     reason = each.reason
     if each.state == "complete":
         reason = f"{into.name} has {target.name} already" + ("" if is_known else ", with other files")
@@ -186,6 +186,8 @@ def _remove_copied(path: Path, contents: Contents) -> None:
 def _bring(source: Path, target: Path, whole: Path) -> bool:
     """Bring a file or folder to a hidden name beside its target; return whether it is a copy, on another disk."""
     target.parent.mkdir(parents=True, exist_ok=True)
+    if os.path.lexists(whole):
+        raise FileExistsError(errno.EEXIST, "an earlier delivery of this name was not finished", str(whole))
     try:
         source.rename(whole)
     except OSError as error:
@@ -210,6 +212,8 @@ def _finish_interrupted(into: Path) -> None:
         target = into / left.name[1:].removesuffix(_WHOLE)
         if not os.path.lexists(target):
             left.rename(target)
+        elif _has_all(target, Delivery(left, "complete", "", contents_of(left), 0.0)):
+            _remove(left)
     for left in into.glob(f".*{_COPYING}"):
         _remove(left)
 
@@ -240,14 +244,10 @@ def _quarantine(path: Path, quarantine: Path, reason: str) -> Path:
     return place
 
 
-def _is_same(one: Path, other: Path) -> bool:
-    """Return whether two files or folders have the same files of the same bytes."""
-    if one.is_dir() != other.is_dir():
-        return False
-    if not one.is_dir():
-        return filecmp.cmp(one, other, shallow=False)
-    names = [{str(file.relative_to(root)) for file in root.rglob("*") if file.is_file()} for root in (one, other)]
-    return names[0] == names[1] and all(filecmp.cmp(one / name, other / name, shallow=False) for name in names[0])
+def _has_all(target: Path, each: Delivery) -> bool:
+    """Return whether a file or folder has every file of a delivery, byte for byte: what a kill left of it, too."""
+    pairs = [(each.path / name, target / name) for name in each.contents]
+    return all(other.is_file() and filecmp.cmp(one, other, shallow=False) for one, other in pairs)
 
 
 def _remove(path: Path) -> None:

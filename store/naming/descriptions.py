@@ -13,6 +13,7 @@ from store.commits.commit import commit_to
 from store.dictionary.feature_sets import named_feature_set
 from store.history.snapshot import Snapshot
 from store.home import Store
+from store.naming.texts import refuse_text
 
 __all__ = ["Description", "describe_named", "description_of"]
 
@@ -88,8 +89,7 @@ def describe_named(
         When the store has no such study or feature set.
     """
     for what, text in (("owner", owner), ("description", description)):
-        if text is not None and len(text) > _LONGEST[what]:
-            raise UsageError(f"{what} has {len(text)} characters", hint=f"at most {_LONGEST[what]}")
+        refuse_text(what, text or "", _LONGEST[what])
     if wrong := [tag for tag in tags or () if not _TAG.fullmatch(tag)]:
         raise UsageError(f"'{wrong[0]}' is no tag", hint="one word each: --tag liver --tag MRI")
     before = description_of(Snapshot(store), name)

@@ -9,6 +9,7 @@ from store.commits.commit import commit_to
 from store.history.snapshot import Snapshot
 from store.history.tags import snapshot_as_of
 from store.home import Store
+from store.naming.texts import refuse_text
 
 __all__ = ["remove_tag", "tag_commit"]
 
@@ -46,6 +47,7 @@ def tag_commit(
         When the tag names another commit and may not be moved, or the store has no commit.
     """
     _refuse_name(tag)
+    refuse_text("description", description or "", 2000)
     target = snapshot_as_of(store, commit).commit_id
     if target == 0:
         raise ContractError(

@@ -47,7 +47,8 @@ def log(*, limit: int = 20, context: Shared) -> CommandResult:
     columns = ["commit_id", "committed_at", "author", "message"]
     if any(row["tags"] for row in commits):
         columns.insert(1, "tags")
-    return CommandResult(table_text(commits, columns) if commits else "the store has no commit yet", commits)
+    shown = [{**row, "tags": ", ".join(row["tags"])} for row in commits]
+    return CommandResult(table_text(shown, columns) if commits else "the store has no commit yet", commits)
 
 
 def publish(*, context: Shared) -> CommandResult:

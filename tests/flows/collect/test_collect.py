@@ -177,6 +177,15 @@ def test_a_killed_run_is_finished_by_the_next(inbox):
     assert (inbox.images / "P2" / "image.nii.gz").read_bytes() == b"voxels"
 
 
+def test_what_a_kill_left_of_a_source_is_known(inbox):
+    """Where a copy has its name already, what was not removed of its source is removed; nobody hears of a failure."""
+    inbox.leave("P1", "image.nii.gz", "mask.nii.gz")
+    inbox.collected(11 * MINUTE)
+    inbox.leave("P1", "mask.nii.gz")
+    assert inbox.collected(11 * MINUTE) == {"P1": ("known", "images has P1 already")}
+    assert sorted(file.name for file in (inbox.images / "P1").iterdir()) == ["image.nii.gz", "mask.nii.gz"]
+
+
 def test_a_delivery_comes_from_another_disk(inbox):
     """Where a rename cannot do it, a copy does, and the source goes afterwards."""
     with tempfile.TemporaryDirectory(dir=Path(__file__).parents[3], prefix=".test-") as other:

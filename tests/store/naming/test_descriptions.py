@@ -61,7 +61,8 @@ def test_an_unknown_name_is_refused_with_those_there_are(store):
 
 
 @pytest.mark.parametrize(
-    "said", [{"owner": "x" * 201}, {"description": "x" * 2001}, {"tags": ["two words"]}, {"tags": [""]}]
+    "said",
+    [{"owner": "x" * 201}, {"description": "x" * 2001}, {"tags": ["two words"]}, {"tags": [""]}, {"owner": "a\nb"}],
 )
 def test_what_is_too_long_or_no_word_is_refused(store, said):
     """Nothing is written."""
