@@ -115,3 +115,14 @@ def test_a_store_is_never_moved_to_another_address(filled, new_address, tmp_path
         create_store(filled.root, new_address("sqlite-s3"))
     assert sorted(file for file in filled.root.rglob("*") if "catalogue" not in file.name) == before
     assert create_store(filled.root, StoreAddress()).commits == 3
+
+
+@pytest.mark.parametrize(
+    "url", ["s3://AKIAKEY:S3CR3T@bucket/p?bogus=1", "s3://AKIAKEY:S3/CR3T@bucket/p?bogus=1", "gs://k:S3CR3T@bucket/p"]
+)
+def test_no_message_has_a_key_that_stands_in_a_url(tmp_path, url):
+    """Whatever is wrong with it, and wherever a slash in the secret cuts it apart."""
+    with pytest.raises(UsageError) as caught:
+        create_store(tmp_path / "store", StoreAddress(None, url))
+    assert "bucket/p" in str(caught.value)
+    assert not any(word in str(caught.value) for word in ("AKIAKEY", "S3CR3T", "CR3T", "k:"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -109,3 +110,38 @@ def test_the_folder_is_the_accounts_own():
     """As the environment names it, else below the folder for caches."""
     assert cache_folder({"RADZOO_CACHE": "/fast/copies"}) == Path("/fast/copies")
     assert cache_folder({"XDG_CACHE_HOME": "/home/p/cache"}) == Path("/home/p/cache/radzoo")
+
+
+def test_a_copy_whose_removal_breaks_off_is_not_found_as_whole(tmp_path, monkeypatch):
+    """It loses its name first: the next who asks fetches all of it, however many files are left of the former."""
+    cache, fetched = CopyCache(tmp_path, 1000), []
+
+    def fetch(into):
+        fetched.append(into)
+        into.mkdir()
+        for number in range(3):
+            (into / f"{number}.dcm").write_bytes(b"slice")
+
+    cache.release(cache.hold("s3://bucket/P1", "15:a", 15, fetch).lock)
+    removed = shutil.rmtree
+
+    def killed(path, **_):
+        next(Path(path).rglob("*.dcm")).unlink()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("flows.remote.cache.shutil.rmtree", killed)
+    with pytest.raises(KeyboardInterrupt):
+        cache.forget("s3://bucket/P1")
+    monkeypatch.setattr("flows.remote.cache.shutil.rmtree", removed)
+    copy = cache.hold("s3://bucket/P1", "15:a", 15, fetch)
+    assert (len(list(copy.path.iterdir())), len(fetched)) == (3, 2)
+    cache.release(copy.lock)
+
+
+def test_forgetting_waits_for_nobody(tmp_path):
+    """Who holds a copy may take hours; an erasure takes it away at once."""
+    cache = CopyCache(tmp_path, 100)
+    used = held(cache, "0")
+    assert cache.forget(URL.format(0)) == 1
+    assert cache.copies_of(URL.format(0)) == []
+    cache.release(used)
