@@ -95,7 +95,7 @@ def checked_expectations(
     masks = given["study_masks"]
     patients = snapshot.column("study_patients", "patient", study=study.id)
     its_masks = frozenset(map(MaskKey.of, masks))
-    elsewhere = {MaskKey.of(row) for row in snapshot.rows("study_masks") if row["study"] != study.id}
+    elsewhere = {MaskKey.of(row) for row in rows["study_masks"] if row["study"] != study.id}
     scope = Scope(study.id, frozenset(patients), its_masks, frozenset(elsewhere - its_masks))
     primary = {MaskKey.of(row) for row in masks if row["is_primary"]}
     found: list[ExpectationFound] = []

@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import gc
 from collections import defaultdict
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
-from flows.engine.progress import say
 from flows.extract.planned import PlannedExtraction, PlannedInput
 from flows.privacy.places import located_masks
 from flows.refresh.feature_sets import BoundFeatureSet
 from flows.refresh.kinds.kind import Dated
-from schemas.errors import RadzooError
+from flows.refresh.staged import shared_ids, staging_folder
 from schemas.keys import MaskKey
 from store.history.snapshot import Snapshot
-from store.home import Store
-from store.rows.shared_staging import SharedStaging
 from store.rows.staging import staged_ids
 
-__all__ = ["RefreshPlan", "discard_shared", "refresh_plan", "shared_staging_of", "staging_folder"]
+__all__ = ["RefreshPlan", "refresh_plan"]
 
 
 @dataclass
@@ -82,36 +78,6 @@ class RefreshPlan:
         )
 
 
-def shared_staging_of(store: Store, bound: BoundFeatureSet) -> SharedStaging:
-    """Return what of a feature set's finished extractions lies in the store's bucket."""
-    return SharedStaging(store, staging_folder(store, bound).name)
-
-
-def discard_shared(store: Store, bound: BoundFeatureSet, extraction_ids: Iterable[str]) -> None:
-    """Remove from the store's bucket what needs no waiting there any more; where it refuses, that is a line."""
-    try:
-        shared_staging_of(store, bound).discard(extraction_ids)
-    except (OSError, RadzooError) as error:
-        say(f"{bound.feature_set}: finished extractions stay in {store.files}/staging: {_in_a_line(error)}")
-
-
-def _shared_ids(store: Store, bound: BoundFeatureSet) -> set[str]:
-    try:
-        return shared_staging_of(store, bound).ids()
-    except (OSError, RadzooError) as error:
-        say(f"{bound.feature_set}: what other machines have finished is not known: {_in_a_line(error)}")
-        return set()
-
-
-def _in_a_line(error: Exception) -> str:
-    return error.message if isinstance(error, RadzooError) else str(error).splitlines()[0]
-
-
-def staging_folder(store: Store, bound: BoundFeatureSet) -> Path:
-    """Return where finished extractions of a feature set wait for their commit."""
-    return store.staging / bound.definition_sha256[:20]
-
-
 def refresh_plan(snapshot: Snapshot, study: str, bound: BoundFeatureSet, *, retry_failed: bool = False) -> RefreshPlan:
     """Return what has to be done for one feature set of a study.
 
@@ -146,7 +112,7 @@ def _planned(snapshot: Snapshot, study: str, bound: BoundFeatureSet, retry_faile
     plan = RefreshPlan(bound)
     in_store = set(snapshot.column("extractions", "extraction_id", feature_set=bound.feature_set))
     linked = set(snapshot.column("study_extractions", "extraction_id", study=study, feature_set=bound.feature_set))
-    staged = staged_ids(staging_folder(snapshot.store, bound)) | _shared_ids(snapshot.store, bound)
+    staged = staged_ids(staging_folder(snapshot.store, bound)) | shared_ids(snapshot.store, bound)
     failed_since = {
         MaskKey.of(row): row["added_commit"]
         for row in snapshot.rows("failures", stage="refresh", study=study, feature_set=bound.feature_set, feature="")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from threading import Event
 from typing import Any
 
 from flows.commits.erased_meanwhile import carry_out
@@ -25,10 +24,10 @@ from flows.privacy.reasons import plain_reason
 from flows.refresh.failure_counts import failure_counts
 from flows.refresh.failure_rows import failure_rows
 from flows.refresh.feature_sets import BoundFeatureSet, bound_feature_sets, requested_feature_sets
-from flows.refresh.plan import RefreshPlan, discard_shared, refresh_plan, shared_staging_of, staging_folder
+from flows.refresh.plan import RefreshPlan, refresh_plan
 from flows.refresh.report import FeatureSetReport
 from flows.refresh.set_descriptions import update_descriptions
-from schemas.errors import RadzooError
+from flows.refresh.staged import discard_shared, shared_at_once, shared_staging_of, staging_folder
 from schemas.features.sets import FeatureSetRef
 from schemas.keys import MaskKey
 from schemas.settings import Engine
@@ -165,24 +164,6 @@ def _taken_over(store: Store, plan: RefreshPlan) -> RefreshPlan:
     return plan.with_staged(shared_staging_of(store, plan.bound).take_over(wanted)) if wanted else plan
 
 
-def _shared_at_once(store: Store, bound: BoundFeatureSet) -> Callable[[Sequence[str]], None]:
-    """Return what brings finished extractions to where other machines find them, as long as their place answers."""
-    shared, broken = shared_staging_of(store, bound), Event()
-
-    def share(extraction_ids: Sequence[str]) -> None:
-        if broken.is_set():
-            return
-        try:
-            shared.share(extraction_ids)
-        except (OSError, RadzooError) as error:
-            broken.set()
-            # What is finished is kept here all the same.
-            said = error.message if isinstance(error, RadzooError) else str(error).splitlines()[0]
-            say(f"{bound.feature_set}: another machine could not take this run over: {store.files} refuses ({said})")
-
-    return share
-
-
 def _with_counts(reports: Sequence[FeatureSetReport], snapshot: Snapshot, study: str) -> list[FeatureSetReport]:
     """Return reports with what the table of failures says beside the extractions that failed."""
     counts = failure_counts(snapshot, study)
@@ -245,7 +226,7 @@ def _carry_out_plan(store: Store, asked: Study, plan: RefreshPlan, means: _Means
                     engine=means.engine,
                     advance=advance,
                     cluster=means.cluster,
-                    share=_shared_at_once(store, plan.bound),
+                    share=shared_at_once(store, plan.bound),
                 )
             failures = {r.planned.key: _reason(asked, r) for r in receipts if r.failure is not None}
         staged = [each.extraction_id for each in (*plan.staged, *plan.missing) if each.key not in failures]

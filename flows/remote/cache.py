@@ -1,4 +1,4 @@
-"""Copies of remote images on this machine: fetched once, whichever process asks first, and removed for want of room.
+"""Copies of remote images on this machine: fetched once, whichever process asks first, and removed to make room.
 
 A copy never changes: it is named by its URL and by what its bucket said of it, so a changed object gets another one.
 Who uses a copy holds a shared lock on it, who fetches or removes it the whole lock; the system takes the lock of a

@@ -20,9 +20,10 @@ from flows.extract.batch import Receipt
 from flows.ingest.report import IngestReport
 from flows.ingest.run import ingest
 from flows.refresh.feature_sets import bound_feature_sets
-from flows.refresh.plan import RefreshPlan, refresh_plan, staging_folder
+from flows.refresh.plan import RefreshPlan, refresh_plan
 from flows.refresh.report import FeatureSetReport
 from flows.refresh.run import refresh
+from flows.refresh.staged import staging_folder
 from store.history.snapshot import Snapshot
 from store.history.studies import stored_study
 from store.home import Store

@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from urllib.parse import urlencode
 
 from servers import answering, free_port, postgresql_binaries
 
+from attacks.faults.away import AWAY_S, bring_back, impatient
 from attacks.faults.moments import committing, staged, training
 from attacks.faults.postgresql import Postgresql
 from attacks.faults.trial import Fault, Trial
@@ -21,7 +21,6 @@ from attacks.faults.trial import Fault, Trial
 __all__ = ["FAULTS", "Apart"]
 
 _HERE, _THERE = "10.213.77.1", "10.213.77.2"
-_AWAY_S = 8.0
 
 
 @dataclass
@@ -96,23 +95,14 @@ def _cut(*, returns: bool) -> Callable[[Trial], None]:
     def inject(trial: Trial) -> None:
         apart = trial.places.apart
         apart.cut()
-        if returns:
-            again = threading.Timer(_AWAY_S, apart.join)
-            again.start()
-            trial.heal.append(again.join)
-        else:
-            trial.heal.append(apart.join)
+        bring_back(trial, apart.join, returns=returns)
 
     return inject
 
 
-def _impatient(trial: Trial) -> None:
-    trial.environment["RADZOO_SERVER_SECONDS"] = "5"
-
-
 _APART = {"place": "apart", "needs": _no_namespaces}
-_GOOD = {**_APART, "prepare": _impatient}
-_BRIEF = f"for {_AWAY_S:.0f} s"
+_GOOD = {**_APART, "prepare": impatient}
+_BRIEF = f"for {AWAY_S:.0f} s"
 FAULTS: tuple[Fault, ...] = (
     Fault(f"the network is cut {_BRIEF}", _cut(returns=True), (0,), staged(3), "at the third extraction", **_APART),
     Fault(f"the network is cut {_BRIEF}", _cut(returns=True), (0,), committing, "in the commit", **_APART),

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 
 from servers import postgresql_binaries
 
+from attacks.faults.away import AWAY_S, bring_back, impatient
 from attacks.faults.gate import Gate, State
 from attacks.faults.moments import committing, staged, training
 from attacks.faults.trial import Fault, Trial
 
 __all__ = ["FAULTS"]
-
-_AWAY_S = 8.0
 
 
 def _no_postgresql() -> str | None:
@@ -24,19 +22,9 @@ def _postgresql(mode: str, *, returns: bool) -> Callable[[Trial], None]:
     def inject(trial: Trial) -> None:
         server = trial.places.postgresql
         server.stop(mode)
-        if returns:
-            again = threading.Timer(_AWAY_S, server.start)
-            again.start()
-            trial.heal.append(again.join)
-        else:
-            trial.heal.append(server.start)
+        bring_back(trial, server.start, returns=returns)
 
     return inject
-
-
-def _impatient(trial: Trial) -> None:
-    """Have what does not come back waited for in seconds."""
-    trial.environment["RADZOO_SERVER_SECONDS"] = "5"
 
 
 def _gate(which: str, state: State, *, returns: bool) -> Callable[[Trial], None]:
@@ -44,19 +32,19 @@ def _gate(which: str, state: State, *, returns: bool) -> Callable[[Trial], None]
         gate: Gate = getattr(trial.places, f"gate_of_{which}")
         gate.set(state)
         if returns:
-            gate.set_after("open", _AWAY_S)
+            gate.set_after("open", AWAY_S)
         trial.heal.append(lambda: gate.set("open"))
 
     return inject
 
 
 _PG = {"place": "postgresql", "needs": _no_postgresql}
-_PG_GOOD = {**_PG, "prepare": _impatient}
-_S3_GOOD = {"place": "s3", "prepare": _impatient}
+_PG_GOOD = {**_PG, "prepare": impatient}
+_S3_GOOD = {"place": "s3", "prepare": impatient}
 _THIRD = (staged(3), "at the third extraction")
 _IN = (committing, "in the commit")
 _DATA = (training, "at the dataset", "train")
-_BRIEF = f"for {_AWAY_S:.0f} s"
+_BRIEF = f"for {AWAY_S:.0f} s"
 FAULTS: tuple[Fault, ...] = (
     Fault(f"PostgreSQL is stopped {_BRIEF}", _postgresql("fast", returns=True), (0,), *_THIRD, **_PG),
     Fault(f"PostgreSQL is stopped {_BRIEF}", _postgresql("fast", returns=True), (0, 3), *_IN, **_PG),

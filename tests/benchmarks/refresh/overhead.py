@@ -54,7 +54,7 @@ mask = "images/{patient}_mask.nii.gz"
 SAMPLE = 200
 
 
-def ingested(folder: Path, patients: int) -> Path:
+def ingested(folder: Path, patients: int, study: str = STUDY) -> Path:
     """Write so many patients with images of 16 voxels an axis and lesions of 216, ingest them, return the store."""
     (folder / "images").mkdir(parents=True)
     random = np.random.default_rng(0)
@@ -67,7 +67,7 @@ def ingested(folder: Path, patients: int) -> Path:
             sitk.WriteImage(sitk.GetImageFromArray(array), str(file))
     rows = [f"P{number:06},{number % 2}" for number in range(patients)]
     (folder / "patients.csv").write_text("\n".join(["patient,outcome", *rows]) + "\n")
-    (folder / "study.toml").write_text(STUDY)
+    (folder / "study.toml").write_text(study)
     store = folder / "store"
     radzoo(store, "ingest", str(folder / "study.toml"))
     return store

@@ -8,7 +8,8 @@ from builders.batches import computed_batch
 from flows.imaging.grid_tolerance import loosest_tolerance
 from flows.imaging.grids import GEOMETRY_TOLERANCE, geometry_difference
 from flows.refresh.feature_sets import bound_feature_sets
-from flows.refresh.plan import refresh_plan, staging_folder
+from flows.refresh.plan import refresh_plan
+from flows.refresh.staged import staging_folder
 from schemas.study.text import parsed_study
 from store.history.studies import stored_study
 

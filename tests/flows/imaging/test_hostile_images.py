@@ -18,7 +18,7 @@ from flows.extract.limited_units import extract_in_child
 from flows.extract.radiomics import extract
 from flows.imaging.opened_files import library_words
 from flows.imaging.volumes import ReadingFolders, read_volume
-from flows.refresh.plan import staging_folder
+from flows.refresh.staged import staging_folder
 from schemas.errors import ContractError, UsageError
 from schemas.features.radiomics_settings import RadiomicsSettings
 from schemas.settings import IMAGE_BYTES, limit_setting

@@ -3,8 +3,9 @@
 import pytest
 
 from flows.refresh.feature_sets import bound_feature_sets
-from flows.refresh.plan import refresh_plan, staging_folder
+from flows.refresh.plan import refresh_plan
 from flows.refresh.run import refresh, stored_study
+from flows.refresh.staged import staging_folder
 from schemas.errors import ContractError, NotFoundError
 from store.commits.commit import commit_to
 from store.rows.staging import staged_ids

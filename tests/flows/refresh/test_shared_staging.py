@@ -17,8 +17,8 @@ import pytest
 from builders.study import SmallStudy, counts
 from killing import damage, end_state, ingested, reached, started
 
-from flows.refresh.plan import shared_staging_of
 from flows.refresh.run import refresh
+from flows.refresh.staged import shared_staging_of
 from store.address import write_address
 from store.compaction.leftovers import remove_orphan_files
 from store.erasure.erase import erase_patient

@@ -25,9 +25,9 @@ from flows.engine.runners.address import runner_of
 from flows.engine.runners.dask_cluster import dask_cluster
 from flows.engine.runners.environment import environment, refuse_other_environment
 from flows.extract.limited_units import extraction_limits
-from flows.refresh.plan import staging_folder
 from flows.refresh.remote_units import RemoteBatch, extract_on_worker
 from flows.refresh.run import refresh
+from flows.refresh.staged import staging_folder
 from schemas.errors import ContractError, NotFoundError, UsageError
 from store.home import Store
 

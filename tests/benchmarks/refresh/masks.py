@@ -1,6 +1,6 @@
 """What verbs take over the size of a store: 10^4, 10^5 and 10^6 masks.
 
-    python tests/benchmarks/size/masks.py [--masks 10000 100000 1000000] [--folder DIR]
+    python tests/benchmarks/refresh/masks.py [--masks 10000 100000 1000000] [--folder DIR]
 
 A study of 300 patients is real: images, features, models, a leaderboard. The other masks are rows of the catalogue and
 of segments, as ingest and refresh write them, of a study `big` and of studies of 1,000 masks each.
@@ -13,8 +13,6 @@ import json
 import math
 import os
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -22,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import SimpleITK as sitk
+from overhead import ingested, radzoo
 
 from schemas.keys import MaskKey, extraction_id, sha256_of_json
 from store.commits.commit import commit_to
@@ -61,38 +59,11 @@ REPEATS = 3
 Row = dict[str, Any]
 
 
-def radzoo(store: Path, *arguments: str) -> tuple[float, float, float]:
-    """Run a verb; return its seconds, those of all its processes on a core, its own process's MB."""
-    command = [sys.executable, "-m", "radzoo", "--store", str(store), *arguments]
-    with tempfile.TemporaryFile("w+") as words:
-        began = time.perf_counter()
-        process = subprocess.Popen(command, stdout=words, stderr=subprocess.STDOUT)
-        _, status, used = os.wait4(process.pid, 0)
-        seconds = time.perf_counter() - began
-        process.returncode = os.waitstatus_to_exitcode(status)
-        words.seek(0)
-        said = words.read()
-    assert process.returncode == 0, said
-    return seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
-
-
 def small_study(folder: Path) -> Path:
     """Write, ingest, refresh, train and judge a study of tiny lesions; return the store."""
-    (folder / "images").mkdir(parents=True)
-    random = np.random.default_rng(0)
-    lesion = np.zeros((16, 16, 16), np.uint8)
-    lesion[5:11, 5:11, 5:11] = 1
-    lines = ["patient,outcome"]
-    for number in range(REAL):
-        image = (random.normal(size=lesion.shape) * 80 + 300).astype(np.int16)
-        for array, name in ((image, "image"), (lesion, "mask")):
-            sitk.WriteImage(sitk.GetImageFromArray(array), str(folder / "images" / f"P{number:06}_{name}.nii.gz"))
-        lines.append(f"P{number:06},{number % 2}")
-    (folder / "patients.csv").write_text("\n".join(lines) + "\n")
-    (folder / "study.toml").write_text(STUDY)
-    store = folder / "store"
-    for arguments in (("ingest", str(folder / "study.toml")), ("refresh",), ("train",), ("bench",)):
-        radzoo(store, *arguments)
+    store = ingested(folder, REAL, STUDY)
+    for verb in ("refresh", "train", "bench"):
+        radzoo(store, verb)
     return store
 
 
@@ -182,7 +153,7 @@ def measured(folder: Path, masks: int) -> dict[str, float]:
         "train of 300, nothing to do": ("train", "--study", "small"),
     }
     for what, arguments in verbs.items():
-        taken = [radzoo(root, *arguments) for _ in range(REPEATS)]
+        taken = [radzoo(root, *arguments)[:3] for _ in range(REPEATS)]
         for unit, values in zip(("s", "CPU s", "MB"), zip(*taken, strict=True), strict=True):
             found[f"{what}, {unit}"] = statistics.median(values)
     found["catalogue, MB"] = sum(file.stat().st_size for file in root.glob("catalogue.sqlite*")) / 1e6
