@@ -22,6 +22,7 @@ from store.catalogue.connection import (
     server_engine,
     write_transaction,
 )
+from store.catalogue.kept_columns import KeptColumns
 from store.catalogue.migrations import FORMAT_VERSION, migrate
 from store.catalogue.read_only import is_read_only
 from store.catalogue.tables import store_format
@@ -86,7 +87,10 @@ class Store:
             self._copies: tempfile.TemporaryDirectory[str] | None = None
             self.believed: dict[str, tuple[Any, ...]] = {}
             """What each table's rows were compared with last (`store.history.altered_rows`)."""
+            self._checked = self._checked_files()
             self.files = self._data_folder()
+            self.columns = KeptColumns(self.root / "columns", self._checked)
+            """The large tables of the catalogue, by columns."""
             self.engine: Engine = (
                 catalogue_engine(self.catalogue_file, busy_timeout_s=busy_timeout_s, only_reads=only_reads)
                 if self.address.catalogue is None
@@ -105,8 +109,10 @@ class Store:
                 self._copies = tempfile.TemporaryDirectory(prefix="radzoo-copies-", ignore_cleanup_errors=True)
             return DataFolder(Path(self._copies.name) if self._copies else self.root, self.address.data)
         self.root.mkdir(parents=True, exist_ok=True)
-        checked = CheckedFiles(self.root / f"{CHECKED_FILES}-{os.geteuid()}.jsonl")
-        return DataFolder(self.root / "copies" if is_remote else self.root, self.address.data, checked)
+        return DataFolder(self.root / "copies" if is_remote else self.root, self.address.data, self._checked)
+
+    def _checked_files(self) -> CheckedFiles:
+        return CheckedFiles(None if self.only_reads else self.root / f"{CHECKED_FILES}-{os.geteuid()}.jsonl")
 
     def close(self) -> None:
         """Leave the catalogue, and remove what was copied for reading alone."""

@@ -99,7 +99,8 @@ def define_analyst_views(
         The database is one that `define_empty_store` made.
     """
     # A compaction between two reads would leave rows in segments that the views do not name.
-    with snapshot.one_state() as unchanging, unchanging.reading(*KEPT_TABLES):
+    with snapshot.one_state() as unchanging:
+        unchanging.refuse_altered(KEPT_TABLES)
         views = analyst_views(unchanging, partial(segment_rows, unchanging), names)
         wanted = EVERY_TABLE if names is None else [name for name in EVERY_TABLE if name in names | tables_of(views)]
         # One at a time: no table's rows are in memory twice for longer than it takes.

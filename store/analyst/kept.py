@@ -78,9 +78,9 @@ def kept_rows(snapshot: Snapshot, named: Named) -> KeptRows:
 
         views = analyst_views(unchanging, rows_of, None if named.lists_columns else named.views)
         tables |= tables_of(views)
-        # Named beforehand, the tables are compared with their sums at once; the commits decide which rows are live.
-        with unchanging.reading("commits", *(name for name in KEPT_TABLES if name in tables)):
-            rows = {name: table_rows(unchanging, name) for name in EVERY_TABLE if name in tables}
+        # Compared with their sums at once; the commits decide which rows are live.
+        unchanging.refuse_altered(["commits", *(name for name in KEPT_TABLES if name in tables)])
+        rows = {name: table_rows(unchanging, name) for name in EVERY_TABLE if name in tables}
         others, other_tables = [], []
         found = {view.name for view in views}
         is_unknown = not named.views <= found | named.own or not named.tables <= tables

@@ -83,6 +83,8 @@ def publish_snapshot(snapshot: Snapshot) -> Path:
             _refuse_folder(name)
         for left in target.parent.glob("analyst-*.partial*"):
             _remove(left)
+        with read_transaction(store.engine) as connection:
+            store.columns.keep(connection)
         while True:
             state = _state(store)
             _write(Snapshot(store) if snapshot.is_newest else snapshot, target)

@@ -30,7 +30,7 @@ MARKER = "radzoo-backup.json"
 
 _PATIENCE_S = 5
 _TRIES = 3
-_MADE_AGAIN = ("analyst.duckdb", "publication.json", "report", "spill")
+_MADE_AGAIN = ("analyst.duckdb", "publication.json", "columns", "report", "spill")
 
 
 @dataclass(frozen=True)

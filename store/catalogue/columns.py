@@ -12,11 +12,23 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+from sqlalchemy import ColumnElement, Float, Integer
 
-__all__ = ["arrow_column", "arrow_columns", "arrow_positions", "no_rows"]
+__all__ = ["arrow_column", "arrow_columns", "arrow_kinds", "arrow_positions", "live_columns", "no_rows"]
 
 _MOST_BYTES = 2**31 - 1
 """Of one chunk of texts, whose places are numbers of 32 bits."""
+
+
+def arrow_kinds(columns: Iterable[ColumnElement[Any]]) -> dict[str, pa.DataType]:
+    """Return the types that columns of the catalogue have in Arrow, by their names."""
+    return {column.key: _arrow_kind(column.type) for column in columns if column.key is not None}
+
+
+def _arrow_kind(column_type: Any) -> pa.DataType:
+    if isinstance(column_type, Integer):
+        return pa.int64()
+    return pa.float64() if isinstance(column_type, Float) else pa.string()
 
 
 def arrow_column(values: Sequence[Any], kind: pa.DataType) -> pa.Array | pa.ChunkedArray:
@@ -87,3 +99,28 @@ def arrow_positions(positions: NDArray[np.integer[Any]]) -> pa.Array:
     is_there = numbers >= 0
     validity = None if is_there.all() else pa.py_buffer(np.packbits(is_there, bitorder="little"))
     return pa.Array.from_buffers(pa.int64(), len(numbers), [validity, pa.py_buffer(numbers)])
+
+
+def live_columns(rows: pa.Table, commit_id: int, equal: Mapping[str, Any]) -> pa.Table:
+    """Return the rows of a versioned table that were live at a commit, in their order.
+
+    Parameters
+    ----------
+    rows : pyarrow.Table
+        All rows, with ``added_commit`` and ``removed_commit``.
+    commit_id : int
+        The commit.
+    equal : mapping of str to value
+        Only rows whose columns have these values; None is NULL.
+    """
+    # Loaded for large tables alone.
+    import pyarrow.compute as pc
+
+    removed = rows["removed_commit"]
+    is_live = pc.less_equal(rows["added_commit"], commit_id)
+    if removed.null_count < len(removed):
+        is_live = pc.and_(is_live, pc.fill_null(pc.greater(removed, commit_id), fill_value=True))
+    for name, value in equal.items():
+        same = pc.is_null(rows[name]) if value is None else pc.equal(rows[name], value)
+        is_live = pc.and_(is_live, pc.fill_null(same, fill_value=False))
+    return rows if pc.all(is_live).as_py() else rows.filter(is_live)

@@ -23,9 +23,12 @@ __all__ = [
     "SUMMED",
     "RowSum",
     "WrittenSums",
+    "fetched_rows",
     "stored_sums",
     "sum_of",
     "sum_of_rows",
+    "sum_of_tuples",
+    "summed_columns",
     "write_all_sums",
     "write_no_rows",
 ]
@@ -55,26 +58,27 @@ class RowSum(NamedTuple):
 
 def sum_of(connection: Connection, name: str) -> RowSum:
     """Return the sum of a table as it is."""
-    return _summed(_all_rows(connection, name))
+    return sum_of_tuples(fetched_rows(connection, _ALL_ROWS[name]))
 
 
-def _all_rows(connection: Connection, name: str) -> Iterator[tuple[Any, ...]]:
-    # The driver's own rows, a few at a time: an object of SQLAlchemy's for each takes as long as its hash.
+def fetched_rows(connection: Connection, statement: str) -> Iterator[tuple[Any, ...]]:
+    """Yield the rows of a statement as the driver gives them, whose ``repr`` is what a sum is of."""
+    # A few at a time: an object of SQLAlchemy's for each takes as long as its hash.
     driver: Any = connection.dialect.dbapi
     with closing(connection.connection.cursor()) as cursor:
         try:
-            cursor.execute(_ALL_ROWS[name])
+            cursor.execute(statement)
             while part := cursor.fetchmany(_AT_ONCE):
                 yield from map(tuple, part)
         except driver.Error as error:
             # As SQLAlchemy raises it, and `store.catalogue.connection` translates it.
-            raise DBAPIError(_ALL_ROWS[name], None, error) from error
+            raise DBAPIError(statement, None, error) from error
 
 
 def sum_of_rows(table: Table, rows: Iterable[Mapping[str, Any]]) -> RowSum:
     """Return the sum of some rows of a table, or of what might be."""
-    names = [column.name for column in _columns(table)]
-    return _summed(tuple(row[name] for name in names) for row in rows)
+    names = summed_columns(table)
+    return sum_of_tuples(tuple(row[name] for name in names) for row in rows)
 
 
 def stored_sums(connection: Connection) -> dict[str, RowSum]:
@@ -133,23 +137,24 @@ class WrittenSums:
 
     def _share(self, name: str) -> RowSum:
         """Return what the commit's own rows have changed in a table's sum until now."""
-        names = [column.name for column in _columns(SUMMED[name])]
+        names = summed_columns(SUMMED[name])
         found = self._connection.execute(_SHARES[name], {"commit_id": self.commit_id})
         rows = [tuple(row) for row in found]
         added, removed = map(names.index, _SPAN)
         ended = [row for row in rows if row[added] != self.commit_id]
-        return _summed(rows).plus(_summed((*row[:removed], None, *row[removed + 1 :]) for row in ended), -1)
+        return sum_of_tuples(rows).plus(sum_of_tuples((*row[:removed], None, *row[removed + 1 :]) for row in ended), -1)
 
 
 _SPAN = ("added_commit", "removed_commit")
 
 
-def _columns(table: Table) -> list[Any]:
-    return [column for column in table.columns if column.name != "row_id"]
+def summed_columns(table: Table) -> list[str]:
+    """Return the columns whose values a row's hash is of, in their order."""
+    return [column.name for column in table.columns if column.name != "row_id"]
 
 
 _ALL_ROWS = {
-    name: "select " + ", ".join(f'"{column.name}"' for column in _columns(table)) + f' from "{name}"'
+    name: "select " + ", ".join(f'"{column}"' for column in summed_columns(table)) + f' from "{name}"'
     for name, table in SUMMED.items()
 }
 """As text: every commit and every question asks for some of these, and compiling one takes longer than its rows."""
@@ -161,7 +166,8 @@ _SHARES = {
 """What a commit has added and ended."""
 
 
-def _summed(rows: Iterable[tuple[Any, ...]]) -> RowSum:
+def sum_of_tuples(rows: Iterable[tuple[Any, ...]]) -> RowSum:
+    """Return the sum of rows as tuples of `summed_columns`."""
     count = total = 0
     for row in rows:
         text = repr(row).encode("utf-8", "surrogatepass")

@@ -242,6 +242,7 @@ def _publish_or_withdraw(store: Store) -> ContractError | None:
     except ContractError as error:
         if not store.analyst_file.is_dir():
             store.analyst_file.unlink(missing_ok=True)
+        store.columns.remove()
         return ContractError(
             f"the patient is erased, and the receipt is kept; analyst.duckdb is not published: {error.message}",
             where=error.where,

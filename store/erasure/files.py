@@ -27,7 +27,7 @@ from store.rows.shared_staging import shared_records, shared_staging
 
 __all__ = ["clear_folders", "naming_files", "remove_staged", "scrub_catalogue", "without_rows"]
 
-_RADZOOS = ("segments", "datasets", "copies", "catalogue.sqlite", "analyst.duckdb")
+_RADZOOS = ("segments", "datasets", "copies", "catalogue.sqlite", "columns", "analyst.duckdb")
 
 
 def without_rows(store: Store, plan: ErasurePlan) -> tuple[dict[str, Segment | None], dict[str, PinnedDataset]]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pyarrow as pa
 
 from store.catalogue.columns import arrow_columns
 from store.catalogue.tables import KEYS, VERSIONED
+from store.history.questions import rows_by_columns
 from store.history.snapshot import Snapshot
 
 __all__ = ["NO_CHANGES", "commit_changes"]
@@ -23,8 +26,13 @@ def commit_changes(snapshot: Snapshot) -> pa.Table:
 
     A row that ends in the commit that begins another one with the same key is a change.
     """
-    with snapshot.reading(*VERSIONED) as connection:
-        found = connection.exec_driver_sql(_QUERY).fetchall()
+    with snapshot.one_state() as unchanging:
+        kept = {name: rows for name in VERSIONED if (rows := unchanging.all_rows(name)) is not None}
+        others = [name for name in VERSIONED if name not in kept]
+        with unchanging.reading(*others) as connection:
+            found = [tuple(row) for row in connection.exec_driver_sql(_query(others)).fetchall()] if others else []
+    if kept:
+        found += rows_by_columns(kept, _query(kept))
     counts: dict[tuple[int, str], list[int]] = {}
     for table, commit, added, removed, changed in found:
         if commit <= snapshot.commit_id:
@@ -49,4 +57,5 @@ def _of_table(name: str) -> str:
     )
 
 
-_QUERY = " union all ".join(map(_of_table, VERSIONED))
+def _query(tables: Iterable[str]) -> str:
+    return " union all ".join(map(_of_table, tables))

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
 from functools import cache
 from typing import Any, Self
 
 import pyarrow as pa
-from sqlalchemy import Column, ColumnElement, Connection, Float, FromClause, Integer, Select, func, select
+from sqlalchemy import Column, ColumnElement, Connection, FromClause, Select, func, select
 
 from schemas.errors import ContractError, NotFoundError
-from store.catalogue.columns import arrow_columns
+from store.catalogue.columns import arrow_columns, arrow_kinds, live_columns
 from store.catalogue.connection import read_transaction
 from store.catalogue.live_rows import live_rows
 from store.catalogue.tables import UNVERSIONED, VERSIONED, commits, runs, versioned_table
@@ -97,33 +97,65 @@ class Snapshot:
         Parameters
         ----------
         tables : str
-            What is going to be read: rows that nobody committed are refused (`store.catalogue.row_sums`).
+            What is going to be read by SQL: rows that nobody committed are refused (`store.catalogue.row_sums`).
 
         Raises
         ------
         ContractError
             When a table's rows are not those that were committed.
         """
-        if self._held is not None:
+        with self._connected() as connection:
             if not self._is_open:
-                refuse_altered_rows(self.store, self._held, tables)
+                refuse_altered_rows(self.store, connection, tables)
+            yield connection
+
+    @contextmanager
+    def _connected(self) -> Iterator[Connection]:
+        if self._held is not None:
             yield self._held
         else:
             with read_transaction(self.store.engine) as connection:
-                refuse_altered_rows(self.store, connection, tables)
                 yield connection
+
+    def refuse_altered(self, tables: Iterable[str]) -> None:
+        """Refuse tables that `arrow` is going to be asked for, compared all at once; within `one_state`.
+
+        Raises
+        ------
+        ContractError
+            When a table's rows are not those that were committed.
+        """
+        with self.reading(*(name for name in tables if self.all_rows(name) is None)):
+            pass
 
     def rows(self, table: str, **equal: Any) -> list[dict[str, Any]]:
         """Return a versioned table's live rows, without the commit columns, in the order they were written."""
         names = [column.name for column in _columns(table)]
+        if (kept := self._kept(table, equal)) is not None:
+            return list(kept.select(names).to_pylist())
         with self.reading(table) as connection:
             found = live_rows(connection, table, names, equal, self.commit_id)
             return [dict(zip(names, row, strict=True)) for row in found.all()]
 
     def column(self, table: str, name: str, **equal: Any) -> list[Any]:
         """Return one column of what `rows` gives."""
+        if (kept := self._kept(table, equal)) is not None:
+            return list(kept[name].to_pylist())
         with self.reading(table) as connection:
             return [value for (value,) in live_rows(connection, table, [name], equal, self.commit_id).all()]
+
+    def all_rows(self, table: str) -> pa.Table | None:
+        """Return a table's rows, live and ended, where the store keeps them by columns; None where SQL reads them."""
+        # What a writer's transaction has written is in no sum yet.
+        if table not in VERSIONED or self._is_open:
+            return None
+        with self._connected() as connection:
+            return self.store.columns.table(connection, table)
+
+    def _kept(self, table: str, equal: Mapping[str, Any]) -> pa.Table | None:
+        """Return a table's live rows that have these values, where the store keeps the table by columns."""
+        rows = self.all_rows(table)
+        return None if rows is None else live_columns(rows, self.commit_id, equal)
 
     def row(self, table: str, **equal: Any) -> dict[str, Any]:
         """Return the one live row that has these values.
@@ -152,9 +184,11 @@ class Snapshot:
         those after an older commit are the ones that started later.
         """
         columns = _columns(table)
+        names = [column.name for column in columns]
+        if (kept := self._kept(table, {})) is not None:
+            return kept.select(names)
         with self.reading(table) as connection:
             if table in VERSIONED:
-                names = [column.name for column in columns]
                 return _arrow_table(columns, live_rows(connection, table, names, {}, self.commit_id))
             return _arrow_table(columns, connection.execute(self._up_to_here(table)))
 
@@ -209,10 +243,4 @@ def _columns(table: str) -> list[Column[Any]]:
 
 
 def _arrow_table(columns: Sequence[Column[Any]], rows: Iterable[Sequence[Any]]) -> pa.Table:
-    return arrow_columns({c.name: _arrow_type(c.type) for c in columns}, rows)
-
-
-def _arrow_type(column_type: Any) -> pa.DataType:
-    if isinstance(column_type, Integer):
-        return pa.int64()
-    return pa.float64() if isinstance(column_type, Float) else pa.string()
+    return arrow_columns(arrow_kinds(columns), rows)

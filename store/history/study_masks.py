@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Table, and_, case, select
 from schemas.errors import ContractError
 from schemas.plain_keys import MaskKey
 from store.catalogue.tables import versioned_table
+from store.history.questions import rows_of
 from store.history.snapshot import Snapshot
 
 __all__ = ["StudyMask", "study_masks"]
@@ -34,7 +35,7 @@ class StudyMask(NamedTuple):
 def study_masks(snapshot: Snapshot, study: str) -> list[StudyMask]:
     """Return a study's masks in the order in which they were written.
 
-    One question to the catalogue, which finds each mask and scan by its key: a study among many reads its own rows.
+    One question, which finds each mask and scan by its key.
 
     Parameters
     ----------
@@ -61,8 +62,7 @@ def study_masks(snapshot: Snapshot, study: str) -> list[StudyMask]:
         .order_by(own.c.row_id)
     )
     width = len(key)
-    with snapshot.reading("study_masks", "masks", "scans") as connection:
-        rows = connection.execute(query).all()
+    rows = rows_of(snapshot, query, "study_masks", "masks", "scans")
     found = [StudyMask(MaskKey(*row[:width]), bool(row[width]), *row[width + 1 :]) for row in rows]
     for each in found:
         if each.image_source is None or each.mask_source is None:

@@ -65,9 +65,8 @@ def _answer(snapshot: Snapshot, given: Mapping[str, pa.Table]) -> list[dict[str,
     with snapshot.one_state() as unchanging, duckdb.connect() as connection:
         views = analyst_views(unchanging, lambda *named: segment_rows(unchanging, *named), {_VIEW})
         tables = tables_of(views)
-        # Compared with their sums at once.
-        with unchanging.reading(*(name for name in tables if name not in given and name != "installed_libraries")):
-            rows = [(name, given[name] if name in given else table_rows(unchanging, name)) for name in sorted(tables)]
+        unchanging.refuse_altered([name for name in tables if name not in given and name != "installed_libraries"])
+        rows = [(name, given[name] if name in given else table_rows(unchanging, name)) for name in sorted(tables)]
         copy_catalogue(connection, rows)
         lay_out_views(connection, views, documented=False, segments=str(snapshot.store.segments))
         found: list[dict[str, Any]] = connection.sql(f"from {_VIEW}").to_arrow_table().to_pylist()

@@ -18,6 +18,7 @@ from sqlalchemy import Connection, insert, select
 
 from schemas.errors import RadzooError
 from store.catalogue.connection import is_postgresql, read_transaction, write_transaction
+from store.catalogue.kept_columns import KeptColumns
 from store.catalogue.tables import metadata
 from store.history.snapshot import Snapshot
 from store.home import CATALOGUE_FILE, Store
@@ -35,13 +36,15 @@ class RehearsalStore(Store):
     ----------
     root : Path
         A folder of its own.
-    staging : Path or None
-        Where the store that was copied keeps what is computed and not committed yet.
+    original : Store or None
+        What was copied: what it has staged, and keeps by columns, is as true of the copy.
     """
 
-    def __init__(self, root: Path, staging: Path | None) -> None:
-        self._staging = staging
+    def __init__(self, root: Path, original: Store | None) -> None:
+        self._staging = None if original is None else original.staging
         super().__init__(root, create=True)
+        if original is not None:
+            self.columns = KeptColumns(original.columns.folder, self._checked)
 
     @property
     def staging(self) -> Path:
@@ -69,7 +72,7 @@ def rehearsal(original: Store | None, place: Path) -> Iterator[RehearsalStore]:
         if original is not None and not is_postgresql(original.engine):
             with read_transaction(original.engine) as connection:
                 _copy_file(connection, root / CATALOGUE_FILE)
-        copy = RehearsalStore(root, None if original is None else original.staging)
+        copy = RehearsalStore(root, original)
         if original is not None:
             if is_postgresql(original.engine):
                 with read_transaction(original.engine) as connection:

@@ -11,12 +11,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from sqlalchemy import Connection, Select, Table, and_, select
+from sqlalchemy import Select, Table, and_, select
 
 from schemas.errors import ContractError
 from schemas.keys import MaskKey, phase_context
 from store.catalogue.columns import arrow_column, arrow_columns, arrow_positions
 from store.catalogue.tables import versioned_table
+from store.history.questions import columns_of
 from store.history.snapshot import Snapshot
 from store.rows.segments import KEY_COLUMNS
 
@@ -87,22 +88,20 @@ def feature_table(
 def _features(snapshot: Snapshot, feature_set: str) -> list[str]:
     table = versioned_table("features")
     query = select(table.c.feature).where(table.c.feature_set == feature_set, snapshot.is_live(table))
-    with snapshot.reading("features") as connection:
-        return list(connection.execute(query.order_by(table.c.position)).scalars())
+    return list(columns_of(snapshot, query.order_by(table.c.position), "features")["feature"].to_pylist())
 
 
 def _located(snapshot: Snapshot, feature_set: str, study: str | None, primary: bool) -> pa.Table:
     """Return the key, extraction and segment of each row."""
     names = (*MaskKey._fields, "extraction_id", "segment_id", "context_sha256")
-    with snapshot.reading("masks", "study_masks", "extractions") as connection:
-        if study is not None:
-            return _of_their_phase(_fetched(connection, _location_query(snapshot, feature_set, study, primary), names))
-        # All of them: two scans joined here take a third of what as many look-ups in the catalogue take.
-        masks, extractions = versioned_table("masks"), versioned_table("extractions")
-        of_set = _live(snapshot, extractions, *_CONTENT, "extraction_id", "segment_id", "context_sha256")
-        of_set = of_set.where(extractions.c.feature_set == feature_set)
-        known = _fetched(connection, of_set, (*_CONTENT, "extraction_id", "segment_id", "context_sha256"))
-        every = _fetched(connection, _live(snapshot, masks, *_CONTENT, *MaskKey._fields), (*_CONTENT, *MaskKey._fields))
+    if study is not None:
+        query = _location_query(snapshot, feature_set, study, primary)
+        return _of_their_phase(columns_of(snapshot, query, "masks", "study_masks", "extractions"))
+    # All of them: two scans joined here take a third of what as many look-ups in the catalogue take.
+    masks, extractions = versioned_table("masks"), versioned_table("extractions")
+    of_set = _live(snapshot, extractions, *_CONTENT, "extraction_id", "segment_id", "context_sha256")
+    known = columns_of(snapshot, of_set.where(extractions.c.feature_set == feature_set), "extractions")
+    every = columns_of(snapshot, _live(snapshot, masks, *_CONTENT, *MaskKey._fields), "masks")
     return _of_their_phase(every.join(known, keys=list(_CONTENT), join_type="inner").select(names))
 
 
@@ -113,13 +112,6 @@ def _of_their_phase(rows: pa.Table) -> pa.Table:
         own = pa.array([phase_context(phase) for phase in rows["phase"].to_pylist()], type=pa.string())
         rows = rows.filter(pc.or_(pc.is_null(contexts), pc.equal(pc.fill_null(contexts, ""), own)))
     return rows.drop_columns("context_sha256")
-
-
-def _fetched(connection: Connection, query: Select[Any], names: Sequence[str]) -> pa.Table:
-    # Columns at once: a thousand columns of features are read in the time that objects for each row would take.
-    columns = list(zip(*connection.execute(query).all(), strict=True)) or [()] * len(names)
-    types = [pa.int64() if name == "reading" else pa.string() for name in names]
-    return pa.table([arrow_column(each, kind) for each, kind in zip(columns, types, strict=True)], names=list(names))
 
 
 def _live(snapshot: Snapshot, table: Table, *columns: str) -> Select[Any]:
@@ -149,8 +141,7 @@ def _exam_days(snapshot: Snapshot) -> pl.DataFrame:
 
     exams = versioned_table("exams")
     query = _live(snapshot, exams, "patient", "exam", "acquired_on").where(exams.c.acquired_on.is_not(None))
-    with snapshot.reading("exams") as connection:
-        rows = _fetched(connection, query, ("patient", "exam", "acquired_on"))
+    rows = columns_of(snapshot, query, "exams")
     return pl.DataFrame(rows).with_columns(pl.col("acquired_on").str.to_date("%Y-%m-%d"))
 
 

@@ -13,13 +13,14 @@ from schemas.errors import ContractError, RadzooError
 from store.analyst.define import define_analyst_views
 from store.analyst.publish import STORAGE_VERSION, publication_note, published_commit, writer_of_files
 from store.analyst.view_parts import quoted_name, quoted_text
+from store.catalogue.connection import read_transaction
 from store.history.snapshot import Snapshot, newest_commit
 from store.home import Store
 from store.limits.process import LimitedProcess, LimitedProcessError, Limits
 from store.verification.findings import Check, Finding
 from store.verification.publication_content import LATER, Content, content_of, file_content, views_of
 
-__all__ = ["publication_check"]
+__all__ = ["columns_check", "publication_check"]
 
 _PUBLISH = "radzoo store publish writes it again"
 _REPAIR = "radzoo store verify --repair"
@@ -48,6 +49,18 @@ def publication_check(store: Store, *, quick: bool) -> tuple[list[Check], list[F
     promise = "it shows the commit that it names" if quick else "its tables and views are the catalogue's"
     findings, notes = _found(store, file, quick=quick)
     return [Check.of("published file", promise, 1, findings)], notes
+
+
+def columns_check(store: Store) -> list[Check]:
+    """Return the check of what the store keeps by columns, none where it keeps nothing so.
+
+    Readers take no file that is not what the catalogue says: what is found here costs time, but for a file from before
+    an erasure that another machine made, which has who was erased.
+    """
+    with read_transaction(store.engine) as connection:
+        findings = [Finding(what, str(store.columns.folder), _PUBLISH) for what in store.columns.unfit(connection)]
+    names = store.columns.names()
+    return [Check.of("columns", "they are the catalogue's rows", len(names), findings)] if names else []
 
 
 def _found(store: Store, file: Path, *, quick: bool) -> tuple[list[Finding], list[Finding]]:

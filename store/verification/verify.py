@@ -25,7 +25,7 @@ from store.verification.files import (
     unnamed,
 )
 from store.verification.findings import RESTORE_CATALOGUE, Verification
-from store.verification.publication import publication_check
+from store.verification.publication import columns_check, publication_check
 
 __all__ = ["store_verification"]
 
@@ -91,6 +91,8 @@ def store_verification(store: Store, *, quick: bool = False, folder_hash: Folder
         ) from error
     if store.files.is_remote and not quick:
         checks.append(copies_check(store.files, segments | datasets))
+    if not quick:
+        checks += columns_check(store)
     published, told = publication_check(store, quick=quick)
     checks = not_to_be_restored(checks, receipts, store)
     return Verification(newest, [*checks, check, *published], [*notes, *waiting, *told])
