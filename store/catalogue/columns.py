@@ -14,7 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from sqlalchemy import ColumnElement, Float, Integer
 
-__all__ = ["arrow_column", "arrow_columns", "arrow_kinds", "arrow_positions", "live_columns", "no_rows"]
+__all__ = ["arrow_column", "arrow_columns", "arrow_kinds", "arrow_positions", "arrow_scalar", "live_columns", "no_rows"]
 
 _MOST_BYTES = 2**31 - 1
 """Of one chunk of texts, whose places are numbers of 32 bits."""
@@ -67,6 +67,11 @@ def arrow_column(values: Sequence[Any], kind: pa.DataType) -> pa.Array | pa.Chun
     return pa.Array.from_buffers(kind, len(values), [validity, places, pa.py_buffer(b"".join(texts))])
 
 
+def arrow_scalar(value: Any, kind: pa.DataType) -> pa.Scalar:
+    """Return one value as Arrow, as `arrow_column` takes it."""
+    return arrow_column([value], kind)[0]
+
+
 def arrow_columns(kinds: Mapping[str, pa.DataType], rows: Iterable[Sequence[Any]]) -> pa.Table:
     """Return rows as a table.
 
@@ -117,10 +122,13 @@ def live_columns(rows: pa.Table, commit_id: int, equal: Mapping[str, Any]) -> pa
     import pyarrow.compute as pc
 
     removed = rows["removed_commit"]
-    is_live = pc.less_equal(rows["added_commit"], commit_id)
+    commit = arrow_scalar(commit_id, pa.int64())
+    is_live = pc.less_equal(rows["added_commit"], commit)
     if removed.null_count < len(removed):
-        is_live = pc.and_(is_live, pc.fill_null(pc.greater(removed, commit_id), fill_value=True))
+        is_live = pc.and_(is_live, pc.or_kleene(pc.is_null(removed), pc.greater(removed, commit)))
     for name, value in equal.items():
-        same = pc.is_null(rows[name]) if value is None else pc.equal(rows[name], value)
-        is_live = pc.and_(is_live, pc.fill_null(same, fill_value=False))
-    return rows if pc.all(is_live).as_py() else rows.filter(is_live)
+        column = rows[name]
+        same = pc.is_null(column) if value is None else pc.equal(column, arrow_scalar(value, column.type))
+        is_live = pc.and_(is_live, same)
+    # What is neither equal nor unequal, for it is NULL, is filtered out.
+    return rows if pc.all(is_live, skip_nulls=False).as_py() else rows.filter(is_live)

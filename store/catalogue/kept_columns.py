@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, func, select
 
 from schemas.errors import ContractError
-from store.catalogue.columns import arrow_columns, arrow_kinds, arrow_positions
+from store.catalogue.columns import arrow_columns, arrow_kinds, arrow_positions, arrow_scalar
 from store.catalogue.row_sums import RowSum, fetched_rows, stored_sums, sum_of_tuples, summed_columns
 from store.catalogue.tables import VERSIONED, commits
 from store.checked_files import CheckedFiles
@@ -249,7 +249,7 @@ def _numbers(column: pa.ChunkedArray) -> NDArray[np.int64]:
     """Return whole numbers, -1 for NULL; Arrow's own way to numpy loads pandas."""
     import pyarrow.compute as pc
 
-    filled = pc.fill_null(column, -1).combine_chunks()
+    filled = pc.fill_null(column, arrow_scalar(-1, pa.int64())).combine_chunks()
     return np.frombuffer(filled.buffers()[1], dtype=np.int64)[filled.offset : filled.offset + len(filled)].copy()
 
 
@@ -257,5 +257,5 @@ def _written_since(rows: pa.Table, kept: _KeptFile) -> int:
     """Return how many rows were written to a table, or have ended, since its file was written."""
     import pyarrow.compute as pc
 
-    ended = int(pc.sum(pc.greater(rows[_REMOVED], kept.commit_id)).as_py() or 0)
+    ended = int(pc.sum(pc.greater(rows[_REMOVED], arrow_scalar(kept.commit_id, pa.int64()))).as_py() or 0)
     return int(rows.num_rows) - kept.sum.rows + ended

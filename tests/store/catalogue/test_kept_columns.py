@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -307,3 +309,20 @@ def test_a_server_s_catalogue_is_kept_too(new_address: Callable[..., StoreAddres
         assert rows.num_rows == MANY + 1
     assert Snapshot(store).column("clinical", "value", patient="P00003") == [61.5]
     store.close()
+
+
+def test_reading_by_columns_loads_no_pandas(store: Store) -> None:
+    """It takes longer to load than the rows take to read."""
+    read = (
+        "import sys; from pathlib import Path; from store.home import Store; from store.history.snapshot import Snapshot;"
+        "from store.history.commit_changes import commit_changes;"
+        "snapshot = Snapshot(Store(Path(sys.argv[1])));"
+        "assert snapshot.all_rows('clinical') is not None;"
+        "snapshot.rows('clinical', patient='P00001'); snapshot.arrow('clinical'); commit_changes(snapshot);"
+        "print('pandas' in sys.modules)"
+    )
+    put_patients(store, MANY, 3)
+    with commit_to(store, "corrected") as c:
+        c.put("clinical", ages(3, 1, 61.0))
+    done = subprocess.run([sys.executable, "-c", read, str(store.root)], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
