@@ -314,7 +314,8 @@ def test_a_server_s_catalogue_is_kept_too(new_address: Callable[..., StoreAddres
 def test_reading_by_columns_loads_no_pandas(store: Store) -> None:
     """It takes longer to load than the rows take to read."""
     read = (
-        "import sys; from pathlib import Path; from store.home import Store; from store.history.snapshot import Snapshot;"
+        "import sys; from pathlib import Path;"
+        "from store.home import Store; from store.history.snapshot import Snapshot;"
         "from store.history.commit_changes import commit_changes;"
         "snapshot = Snapshot(Store(Path(sys.argv[1])));"
         "assert snapshot.all_rows('clinical') is not None;"
