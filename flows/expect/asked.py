@@ -133,9 +133,12 @@ class AskedProcess:
             Rows of tables in place of the snapshot's.
         """
         kept = kept_rows(snapshot, named)
-        tables = {name: _table(name, given[name]) if name in given else rows for name, rows in kept.tables.items()}
+        named_ones = kept.tables.keys() | kept.columns.keys()
+        tables = kept.tables | {name: _table(name, rows) for name, rows in given.items() if name in named_ones}
+        columns = {name: rows for name, rows in kept.columns.items() if name not in given}
         with limit_errors(self._limits):
-            return self._process.call(_answer, kept._replace(tables=tables), query, scope, self._limits, self._spill)
+            rows = kept._replace(tables=tables, columns=columns)
+            return self._process.call(_answer, rows, query, scope, self._limits, self._spill)
 
 
 @contextmanager
@@ -151,9 +154,9 @@ def asked_process(store: Store | None, *, by_fork: bool) -> Iterator[AskedProces
     """
     limits = rule_limits()
     with _spill(store) as spill:
-        folder = spill if store is None else store.segments.local_root
-        folder.mkdir(parents=True, exist_ok=True)
-        rights = sandbox_rights(folder, limits, spill)
+        if store is not None:
+            store.segments.local_root.mkdir(parents=True, exist_ok=True)
+        rights = sandbox_rights(store, limits, spill)
         with LimitedProcess(rights, trusted=("flows.expect.asked",), modules=(__name__,), by_fork=by_fork) as process:
             yield AskedProcess(process, limits, spill)
 
@@ -247,4 +250,4 @@ def _empty(named: Named) -> KeptRows:
         rows = {name: table_without_rows(name) for name in sorted(tables)}
     except KeyError as error:
         raise RadzooError(f"there is no table catalogue.{error.args[0]}") from error
-    return KeptRows(rows, ordered, [], "segments_of_none", [], [], "")
+    return KeptRows(rows, {}, 0, ordered, [], "segments_of_none", [], [], "")

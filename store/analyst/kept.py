@@ -11,6 +11,7 @@ import pyarrow as pa
 from store.analyst.define import EVERY_TABLE, KEPT_TABLES, analyst_views, table_rows, tables_of, view_names
 from store.analyst.named import Named
 from store.analyst.view_parts import View
+from store.catalogue.kept_table import KeptTable
 from store.history.snapshot import Snapshot
 
 __all__ = ["KeptRows", "KeptSegments", "kept_rows"]
@@ -30,6 +31,10 @@ class KeptRows(NamedTuple):
     """What a question needs, of one state of the catalogue; it can be pickled."""
 
     tables: dict[str, pa.Table]
+    columns: dict[str, KeptTable]
+    """Further tables, which the question's process maps by itself."""
+    commit_id: int
+    """Decides which of their rows are live."""
     views: list[View]
     """Each behind those that it reads."""
     segments: list[KeptSegments]
@@ -65,7 +70,7 @@ def kept_rows(snapshot: Snapshot, named: Named) -> KeptRows:
     place = str(snapshot.store.segments)
     tables = {name for name in EVERY_TABLE if named.lists_columns or name in named.tables}
     if not (named.views or named.lists_names or named.lists_columns or named.tables):
-        return KeptRows({}, [], [], schema, [], [], place)
+        return KeptRows({}, {}, snapshot.commit_id, [], [], schema, [], [], place)
     with snapshot.one_state() as unchanging:
         relations: dict[str, str] = {}
 
@@ -80,7 +85,8 @@ def kept_rows(snapshot: Snapshot, named: Named) -> KeptRows:
         tables |= tables_of(views)
         # Compared with their sums at once; the commits decide which rows are live.
         unchanging.refuse_altered(["commits", *(name for name in KEPT_TABLES if name in tables)])
-        rows = {name: table_rows(unchanging, name) for name in EVERY_TABLE if name in tables}
+        columns = {name: kept for name in tables if (kept := unchanging.kept(name)) is not None}
+        rows = {name: table_rows(unchanging, name) for name in EVERY_TABLE if name in tables - columns.keys()}
         others, other_tables = [], []
         found = {view.name for view in views}
         is_unknown = not named.views <= found | named.own or not named.tables <= tables
@@ -91,7 +97,7 @@ def kept_rows(snapshot: Snapshot, named: Named) -> KeptRows:
             KeptSegments(relations[feature_set], feature_set, _files(unchanging, feature_set), file_column)
             for feature_set, file_column in dict.fromkeys(each for view in views for each in view.segments)
         ]
-    return KeptRows(rows, views, segments, schema, others, other_tables, place)
+    return KeptRows(rows, columns, unchanging.commit_id, views, segments, schema, others, other_tables, place)
 
 
 def _files(snapshot: Snapshot, feature_set: str) -> list[Path]:

@@ -25,7 +25,7 @@ from store.analyst.statement import (
     refuse_what_is_no_text,
 )
 from store.analyst.view_parts import path_pattern
-from store.history.snapshot import Snapshot
+from store.history.snapshot import Snapshot, empty_table
 
 __all__ = [
     "Question",
@@ -228,6 +228,7 @@ def shut_connection(
     connection.execute("; ".join(f"set {name} = {quoted_text(value)}" for name, value in settings.items()))
     _lay_out_segments(connection, kept, documented=documented)
     copy_catalogue(connection, kept.tables.items())
+    _lay_out_columns(connection, kept)
     lay_out_views(connection, kept.views, documented=documented, segments=kept.place)
     _lay_out_names(connection, kept)
     connection.execute("set enable_external_access = false")
@@ -241,7 +242,7 @@ def _lay_out_segments(connection: duckdb.DuckDBPyConnection, kept: KeptRows, *, 
     # Loading it takes longer than most questions, which read no segment.
     from store.rows.segment_dataset import segment_dataset
 
-    connection.execute(f"create schema {kept.schema}; set schema = '{kept.schema}'")
+    connection.execute(f"create schema if not exists {kept.schema}; set schema = '{kept.schema}'")
     for each in kept.segments:
         dataset = segment_dataset(each.feature_set, each.files, each.file_column)
         connection.from_arrow(dataset).create_view(each.relation)
@@ -249,6 +250,24 @@ def _lay_out_segments(connection: duckdb.DuckDBPyConnection, kept: KeptRows, *, 
             about = "rows of segments, which the views choose from"
             connection.execute(f"comment on view {each.relation} is {quoted_text(about)}")
     connection.execute("set schema = 'main'")
+
+
+def _lay_out_columns(connection: duckdb.DuckDBPyConnection, kept: KeptRows) -> None:
+    """Create tables that are kept by columns as views over them: a question reads the columns that it needs."""
+    if not kept.columns:
+        return
+    connection.execute(f"create schema if not exists {kept.schema}; set schema = '{kept.schema}'")
+    for name, table in kept.columns.items():
+        connection.from_arrow(table.rows()).create_view(f"table_{name}")
+    connection.execute("set schema = 'main'")
+    names = {name: empty_table(name).schema.names for name in kept.columns}
+    is_live = f"added_commit <= {kept.commit_id} and (removed_commit is null or removed_commit > {kept.commit_id})"
+    statements = (
+        f"create view catalogue.{name} as select {', '.join(map(quoted_name, columns))} "
+        f"from {kept.schema}.table_{name} where {is_live}"
+        for name, columns in names.items()
+    )
+    connection.execute(";".join(statements))
 
 
 def _lay_out_names(connection: duckdb.DuckDBPyConnection, kept: KeptRows) -> None:

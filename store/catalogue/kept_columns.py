@@ -16,13 +16,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 from sqlalchemy import Connection, func, select
 
 from schemas.errors import ContractError
-from store.catalogue.columns import arrow_columns, arrow_kinds, arrow_positions, arrow_scalar
+from store.catalogue.columns import arrow_columns, arrow_kinds
+from store.catalogue.kept_table import KeptTable
 from store.catalogue.row_sums import RowSum, fetched_rows, stored_sums, sum_of_tuples, summed_columns
 from store.catalogue.tables import VERSIONED, commits
 from store.checked_files import CheckedFiles
@@ -66,10 +65,10 @@ class KeptColumns:
         self.folder = folder
         self._checked = checked
         self._noted: tuple[tuple[int, ...], Mapping[str, _KeptFile]] | None = None
-        self._tables: dict[str, tuple[RowSum, pa.Table]] = {}
+        self._tables: dict[str, tuple[_KeptFile, RowSum, KeptTable]] = {}
 
-    def table(self, connection: Connection, name: str) -> pa.Table | None:
-        """Return all rows of a table, live and ended, in the order in which they were written.
+    def table(self, connection: Connection, name: str) -> KeptTable | None:
+        """Return a table with all of its rows, live and ended.
 
         Parameters
         ----------
@@ -80,21 +79,21 @@ class KeptColumns:
 
         Returns
         -------
-        pyarrow.Table or None
-            The columns as the catalogue has them, ``row_id`` first; None where the table is not kept, or what is kept
-            and what was written since have not the sum that the catalogue names.
+        KeptTable or None
+            None where the table is not kept, or what is kept and what was written since have not the sum that the
+            catalogue names.
         """
         kept = self._files().get(name)
         if kept is None:
             return None
         now = stored_sums(connection)[name]
         known = self._tables.get(name)
-        if known is None or known[0] != now:
+        if known is None or known[:2] != (kept, now):
             found = self._brought_up_to_date(connection, name, kept, now)
             if found is None:
                 return None
-            self._tables[name] = known = now, found
-        return known[1]
+            self._tables[name] = known = kept, now, found
+        return known[2]
 
     def names(self) -> list[str]:
         """Return the tables that are kept."""
@@ -115,19 +114,22 @@ class KeptColumns:
         """
         before, sums = self._files(), stored_sums(connection)
         newest = connection.execute(select(func.max(commits.c.commit_id))).scalar() or 0
-        files = {}
+        files, readers = {}, {_NOTE}
         for name in VERSIONED:
             if sums[name].rows < _WORTH_KEEPING:
                 continue
-            kept, rows = before.get(name), self.table(connection, name)
-            if kept is None or rows is None or _written_since(rows, kept) > _RENEWED_FROM * kept.sum.rows:
-                rows = _read(connection, name, sums[name]) if rows is None else rows
+            kept, table = before.get(name), self.table(connection, name)
+            if kept is not None and table is not None:
+                # A question that was asked before may still map it; the next publication removes it.
+                readers.add(kept.name)
+            if kept is None or table is None or _written_since(table) > _RENEWED_FROM * kept.sum.rows:
+                rows = _read(connection, name, sums[name]) if table is None else table.rows()
                 kept = None if rows is None else self._written(name, rows, sums[name], newest)
             if kept is not None:
                 files[name] = kept
         if files or self.folder.is_dir():
             self._write_note(files)
-            named = {_NOTE, *(kept.name for kept in files.values())}
+            named = readers | {kept.name for kept in files.values()}
             for left in self.folder.iterdir():
                 if left.name not in named:
                     left.unlink(missing_ok=True)
@@ -139,16 +141,17 @@ class KeptColumns:
     def unfit(self, connection: Connection) -> Iterator[str]:
         """Yield what is wrong with the files that there are, a sentence each: a reader would not take them."""
         for name, kept in self._files().items():
-            if self._opened(kept) is None:
+            if not self._is_as_written(kept):
                 yield f"{kept.name} is missing or not as it was written"
             elif self.table(connection, name) is None:
                 yield f"{kept.name} has rows of '{name}' that the catalogue has no longer"
 
-    def _brought_up_to_date(self, connection: Connection, name: str, kept: _KeptFile, now: RowSum) -> pa.Table | None:
-        """Return a file's rows with what was written since, None where their sum is not the one of now."""
-        rows = self._opened(kept)
-        if rows is None or kept.sum == now:
-            return rows
+    def _brought_up_to_date(self, connection: Connection, name: str, kept: _KeptFile, now: RowSum) -> KeptTable | None:
+        """Return a file with what was written since, None where their sum is not the one of now."""
+        if not self._is_as_written(kept):
+            return None
+        if kept.sum == now:
+            return KeptTable(self.folder / kept.name, {}, None)
         new = list(_rows(connection, name, f"row_id > {kept.last_row}"))
         total = kept.sum.plus(sum_of_tuples(row[1:] for row in new))
         ends: dict[int, int] = {}
@@ -162,21 +165,17 @@ class KeptColumns:
         if total != now:
             return None
         try:
-            arrived = arrow_columns(arrow_kinds(VERSIONED[name].columns), new)
+            arrived = arrow_columns(arrow_kinds(VERSIONED[name].columns), new) if new else None
         except TypeError:
             return None
-        return pa.concat_tables([_with_ends(rows, ends), arrived])
+        return KeptTable(self.folder / kept.name, ends, arrived)
 
-    def _opened(self, kept: _KeptFile) -> pa.Table | None:
-        file = self.folder / kept.name
+    def _is_as_written(self, kept: _KeptFile) -> bool:
         try:
-            if self._checked.sha256(file) != kept.sha256:
-                return None
-            with pa.memory_map(str(file)) as source:
-                return pa.ipc.open_file(source).read_all()
+            return self._checked.sha256(self.folder / kept.name) == kept.sha256
         except (OSError, ContractError):
             # Written again by another process meanwhile, or nothing that can be read: the catalogue has all of it.
-            return None
+            return False
 
     def _written(self, name: str, rows: pa.Table, total: RowSum, newest: int) -> _KeptFile:
         self.folder.mkdir(exist_ok=True)
@@ -236,26 +235,6 @@ def _read(connection: Connection, name: str, total: RowSum) -> pa.Table | None:
     return arrow_columns(arrow_kinds(VERSIONED[name].columns), rows)
 
 
-def _with_ends(rows: pa.Table, ends: Mapping[int, int]) -> pa.Table:
-    """Return rows of which some have ended since, by their ``row_id``."""
-    if not ends:
-        return rows
-    removed = _numbers(rows[_REMOVED])
-    removed[np.searchsorted(_numbers(rows["row_id"]), np.fromiter(ends, dtype=np.int64))] = list(ends.values())
-    return rows.set_column(rows.column_names.index(_REMOVED), _REMOVED, arrow_positions(removed))
-
-
-def _numbers(column: pa.ChunkedArray) -> NDArray[np.int64]:
-    """Return whole numbers, -1 for NULL; Arrow's own way to numpy loads pandas."""
-    import pyarrow.compute as pc
-
-    filled = pc.fill_null(column, arrow_scalar(-1, pa.int64())).combine_chunks()
-    return np.frombuffer(filled.buffers()[1], dtype=np.int64)[filled.offset : filled.offset + len(filled)].copy()
-
-
-def _written_since(rows: pa.Table, kept: _KeptFile) -> int:
+def _written_since(table: KeptTable) -> int:
     """Return how many rows were written to a table, or have ended, since its file was written."""
-    import pyarrow.compute as pc
-
-    ended = int(pc.sum(pc.greater(rows[_REMOVED], arrow_scalar(kept.commit_id, pa.int64()))).as_py() or 0)
-    return int(rows.num_rows) - kept.sum.rows + ended
+    return len(table.ends) + (0 if table.arrived is None else int(table.arrived.num_rows))

@@ -237,12 +237,12 @@ def _clear_away(store: Store, plan: ErasurePlan, receipt: ErasureReceipt) -> Con
 
 def _publish_or_withdraw(store: Store) -> ContractError | None:
     """Publish the store, or where it cannot be read remove the former file, which has the patient; return the fault."""
+    store.columns.remove()
     try:
         publish_snapshot(Snapshot(store))
     except ContractError as error:
         if not store.analyst_file.is_dir():
             store.analyst_file.unlink(missing_ok=True)
-        store.columns.remove()
         return ContractError(
             f"the patient is erased, and the receipt is kept; analyst.duckdb is not published: {error.message}",
             where=error.where,

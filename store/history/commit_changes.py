@@ -27,7 +27,7 @@ def commit_changes(snapshot: Snapshot) -> pa.Table:
     A row that ends in the commit that begins another one with the same key is a change.
     """
     with snapshot.one_state() as unchanging:
-        kept = {name: rows for name in VERSIONED if (rows := unchanging.all_rows(name)) is not None}
+        kept = {name: table.rows() for name in VERSIONED if (table := unchanging.kept(name)) is not None}
         others = [name for name in VERSIONED if name not in kept]
         with unchanging.reading(*others) as connection:
             found = [tuple(row) for row in connection.exec_driver_sql(_query(others)).fetchall()] if others else []

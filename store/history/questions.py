@@ -62,11 +62,11 @@ def rows_by_columns(tables: dict[str, pa.Table], query: str) -> list[tuple[Any, 
 
 def _kept(snapshot: Snapshot, tables: Sequence[str]) -> dict[str, pa.Table] | None:
     """Return all rows of tables by columns, None where none of them is kept so."""
-    found = {name: snapshot.all_rows(name) for name in tables}
-    if not any(rows is not None for rows in found.values()):
+    found = {name: snapshot.kept(name) for name in tables}
+    if not any(kept is not None for kept in found.values()):
         return None
-    with snapshot.reading(*(name for name, rows in found.items() if rows is None)) as connection:
-        return {name: _read(connection, name) if rows is None else rows for name, rows in found.items()}
+    with snapshot.reading(*(name for name, kept in found.items() if kept is None)) as connection:
+        return {name: _read(connection, name) if kept is None else kept.rows() for name, kept in found.items()}
 
 
 def _read(connection: Connection, name: str) -> pa.Table:

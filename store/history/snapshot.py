@@ -14,6 +14,7 @@ from sqlalchemy import Column, ColumnElement, Connection, FromClause, Select, fu
 from schemas.errors import ContractError, NotFoundError
 from store.catalogue.columns import arrow_columns, arrow_kinds, live_columns
 from store.catalogue.connection import read_transaction
+from store.catalogue.kept_table import KeptTable
 from store.catalogue.live_rows import live_rows
 from store.catalogue.tables import UNVERSIONED, VERSIONED, commits, runs, versioned_table
 from store.history.altered_rows import refuse_altered_rows
@@ -125,13 +126,13 @@ class Snapshot:
         ContractError
             When a table's rows are not those that were committed.
         """
-        with self.reading(*(name for name in tables if self.all_rows(name) is None)):
+        with self.reading(*(name for name in tables if self.kept(name) is None)):
             pass
 
     def rows(self, table: str, **equal: Any) -> list[dict[str, Any]]:
         """Return a versioned table's live rows, without the commit columns, in the order they were written."""
         names = [column.name for column in _columns(table)]
-        if (kept := self._kept(table, equal)) is not None:
+        if (kept := self._live_columns(table, equal)) is not None:
             return list(kept.select(names).to_pylist())
         with self.reading(table) as connection:
             found = live_rows(connection, table, names, equal, self.commit_id)
@@ -139,23 +140,23 @@ class Snapshot:
 
     def column(self, table: str, name: str, **equal: Any) -> list[Any]:
         """Return one column of what `rows` gives."""
-        if (kept := self._kept(table, equal)) is not None:
+        if (kept := self._live_columns(table, equal)) is not None:
             return list(kept[name].to_pylist())
         with self.reading(table) as connection:
             return [value for (value,) in live_rows(connection, table, [name], equal, self.commit_id).all()]
 
-    def all_rows(self, table: str) -> pa.Table | None:
-        """Return a table's rows, live and ended, where the store keeps them by columns; None where SQL reads them."""
+    def kept(self, table: str) -> KeptTable | None:
+        """Return a table, all rows, live and ended, that the store keeps by columns; None where SQL reads it."""
         # What a writer's transaction has written is in no sum yet.
         if table not in VERSIONED or self._is_open:
             return None
         with self._connected() as connection:
             return self.store.columns.table(connection, table)
 
-    def _kept(self, table: str, equal: Mapping[str, Any]) -> pa.Table | None:
+    def _live_columns(self, table: str, equal: Mapping[str, Any]) -> pa.Table | None:
         """Return a table's live rows that have these values, where the store keeps the table by columns."""
-        rows = self.all_rows(table)
-        return None if rows is None else live_columns(rows, self.commit_id, equal)
+        kept = self.kept(table)
+        return None if kept is None else live_columns(kept.rows(), self.commit_id, equal)
 
     def row(self, table: str, **equal: Any) -> dict[str, Any]:
         """Return the one live row that has these values.
@@ -185,7 +186,7 @@ class Snapshot:
         """
         columns = _columns(table)
         names = [column.name for column in columns]
-        if (kept := self._kept(table, {})) is not None:
+        if (kept := self._live_columns(table, {})) is not None:
             return kept.select(names)
         with self.reading(table) as connection:
             if table in VERSIONED:

@@ -24,13 +24,13 @@ _MOST_BYTES = 1 << 62
 _DAY_S = 86_400
 
 
-def sandbox_rights(segments: Path, limits: SqlLimits, spill: Path) -> Limits:
+def sandbox_rights(store: Store | None, limits: SqlLimits, spill: Path) -> Limits:
     """Return what the process that answers a question may take and touch.
 
     Parameters
     ----------
-    segments : Path
-        The folder of segments, which it may read.
+    store : Store or None
+        The store, whose segments and columns it may read; None where it reads none.
     limits : SqlLimits
         What the question may take.
     spill : Path
@@ -38,7 +38,8 @@ def sandbox_rights(segments: Path, limits: SqlLimits, spill: Path) -> Limits:
     """
     # What DuckDB counts is not all it takes: the kernel ends what it does not count.
     memory = min(int(limits.memory_gb * 1e9 * _OVER_DUCKDB) + _OWN_BYTES, _MOST_BYTES)
-    return Limits(limits.seconds, memory, readable=(segments,), writable=(spill,))
+    readable = () if store is None else (store.segments.local_root, store.columns.folder)
+    return Limits(limits.seconds, memory, readable=readable, writable=(spill,))
 
 
 @contextmanager

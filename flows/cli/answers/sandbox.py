@@ -86,7 +86,7 @@ def sandboxed_answer(
         # Copies of segments come into it once it is known which; rights can be given to what is there alone.
         folder.local_root.mkdir(parents=True, exist_ok=True)
     with spill_folder(snapshot.store) as spill:
-        rights = sandbox_rights(folder.local_root, limits, spill)
+        rights = sandbox_rights(snapshot.store, limits, spill)
         with LimitedProcess(rights, trusted=("flows.cli.answers.parts",), by_fork=True) as process:
             with limit_errors(limits):
                 named = process.call(names_in, query, *parameters, *parameters.values())

@@ -46,7 +46,7 @@ def process(shared_store, tmp_path_factory):
     spill = tmp_path_factory.mktemp("spill")
     snapshot, limits = Snapshot(shared_store), SqlLimits(seconds=60)
     with LimitedProcess(
-        sandbox_rights(shared_store.segments.local_root, limits, spill),
+        sandbox_rights(shared_store, limits, spill),
         trusted=("flows.cli.answers.parts",),
         by_fork=True,
     ) as running:
@@ -254,9 +254,7 @@ def test_the_process_itself_has_no_right_to_write(shared_store, bait, tmp_path):
     kept = kept_rows(Snapshot(shared_store), EVERYTHING)
     segment = kept.segments[0].files[0]
     before = contents(shared_store.root, bait)
-    with LimitedProcess(
-        sandbox_rights(shared_store.segments.local_root, SqlLimits(), tmp_path), by_fork=True
-    ) as process:
+    with LimitedProcess(sandbox_rights(shared_store, SqlLimits(), tmp_path), by_fork=True) as process:
         assert process.call(harm, segment, bait) == ["IOException"] * 3
     assert contents(shared_store.root, bait) == before
 

@@ -1,0 +1,63 @@
+"""A table of the catalogue that is kept by columns: a file that is mapped, and what was written since."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from schemas.errors import StoreBusyError
+from store.catalogue.columns import arrow_positions, arrow_scalar
+
+__all__ = ["KeptTable", "with_ends"]
+
+_REMOVED = "removed_commit"
+
+
+class KeptTable(NamedTuple):
+    """All rows of a table, live and ended; it can be pickled, and is small then."""
+
+    file: Path
+    ends: Mapping[int, int]
+    """By ``row_id``, the commits that have ended rows of the file since it was written."""
+    arrived: pa.Table | None
+    """Rows that were written since, None where there are none."""
+
+    def rows(self) -> pa.Table:
+        """Return the rows in the order in which they were written, ``row_id`` first; those of the file are mapped.
+
+        Raises
+        ------
+        StoreBusyError
+            When the file is gone: somebody was erased, or it was written again twice, since the store was asked.
+        """
+        try:
+            with pa.memory_map(str(self.file)) as source:
+                rows = pa.ipc.open_file(source).read_all()
+        except OSError as error:
+            raise StoreBusyError(
+                "the store was written while it was read", where=str(self.file), hint="run the command again"
+            ) from error
+        rows = with_ends(rows, self.ends)
+        return rows if self.arrived is None else pa.concat_tables([rows, self.arrived])
+
+
+def with_ends(rows: pa.Table, ends: Mapping[int, int]) -> pa.Table:
+    """Return rows of which some have ended, by their ``row_id``, which rises."""
+    if not ends:
+        return rows
+    removed = _numbers(rows[_REMOVED])
+    removed[np.searchsorted(_numbers(rows["row_id"]), np.fromiter(ends, dtype=np.int64))] = list(ends.values())
+    return rows.set_column(rows.column_names.index(_REMOVED), _REMOVED, arrow_positions(removed))
+
+
+def _numbers(column: pa.ChunkedArray) -> NDArray[np.int64]:
+    """Return whole numbers, -1 for NULL; Arrow's own way to numpy loads pandas."""
+    import pyarrow.compute as pc
+
+    filled = pc.fill_null(column, arrow_scalar(-1, pa.int64())).combine_chunks()
+    return np.frombuffer(filled.buffers()[1], dtype=np.int64)[filled.offset : filled.offset + len(filled)].copy()
