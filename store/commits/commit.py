@@ -15,11 +15,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Table, func, insert, select, tuple_, update
+from sqlalchemy import Connection, Table, func, insert, select, update
 
 from schemas.documents.erasure_receipt import ErasureReceipt
 from store.catalogue.connection import write_transaction, written_sums
 from store.catalogue.live_rows import live_rows
+from store.catalogue.lookups import are_among
 from store.catalogue.row_sums import COUNTED
 from store.catalogue.tables import KEYS, commits, versioned_table
 from store.commits.readable import refuse_unreadable
@@ -164,9 +165,11 @@ class Commit:
             query = select(target.c.row_id, *(target.c[name] for name in columns)).where(
                 target.c.removed_commit.is_(None)
             )
-            key = tuple_(*(target.c[name] for name in keys))
             batches = _batches(list(wanted))
-            rows = (row for batch in batches for row in self.connection.execute(query.where(key.in_(batch))))
+            of_keys = [target.c[name] for name in keys]
+            rows = (
+                row for batch in batches for row in self.connection.execute(query.where(*are_among(of_keys, batch)))
+            )
         found: dict[tuple[Any, ...], tuple[int, dict[str, Any]]] = {}
         for row_id, *found_values in rows:
             values = dict(zip(columns, found_values, strict=True))

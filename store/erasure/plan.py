@@ -11,11 +11,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from sqlalchemy import Connection, func, select, tuple_
+from sqlalchemy import Connection, func, select
 
 from schemas.documents.erasure_receipt import FrozenSplit
 from schemas.errors import ContractError, NotFoundError
 from schemas.keys import MaskKey
+from store.catalogue.lookups import are_among
 from store.catalogue.tables import VERSIONED, versioned_table
 from store.compaction.leftovers import unnamed_files
 from store.files import DataFolder, file_sha256
@@ -142,7 +143,7 @@ def _contents(connection: Connection, plan: ErasurePlan) -> None:
     own = [tuple(row) for row in connection.execute(select(*content).where(masks.c.patient == plan.patient).distinct())]
     keys = [masks.c[name] for name in MaskKey._fields]
     for batch in in_batches(own):
-        others = select(*keys, *content, masks.c.removed_commit).where(tuple_(*content).in_(batch))
+        others = select(*keys, *content, masks.c.removed_commit).where(*are_among(content, batch))
         holders: dict[Content, list[tuple[bool, MaskKey]]] = {}
         for row in connection.execute(others.where(masks.c.patient != plan.patient)).mappings():
             key = (row["removed_commit"] is not None, MaskKey.of(dict(row)))
@@ -156,9 +157,9 @@ def _contents(connection: Connection, plan: ErasurePlan) -> None:
                     select(links.c.study).where(*(links.c[name] == value for name, value in key._asdict().items()))
                 ).scalars()
             }
-        of_content = tuple_(extractions.c.image_sha256, extractions.c.mask_sha256)
+        of_content = (extractions.c.image_sha256, extractions.c.mask_sha256)
         query = select(extractions.c.extraction_id, extractions.c.image_sha256, extractions.c.mask_sha256)
-        for identity, *pair in connection.execute(query.where(of_content.in_(batch))):
+        for identity, *pair in connection.execute(query.where(*are_among(of_content, batch))):
             (plan.shared_ids if tuple(pair) in plan.shared else plan.extraction_ids).add(identity)
 
 
