@@ -68,7 +68,8 @@ def serve(
     compact
         When to bring the store's files in order.
     monitor_by
-        Which groups are compared for drift, as radzoo monitor --by names them; cohorts where not given.
+        Which groups are compared for drift, as radzoo monitor --by names them; where not given what [monitor] of the
+        study file asks, else cohorts.
     report_file
         The file of the report: each report writes it, and each bench too. Where not given report writes
         report/STUDY.html in the store's folder, and bench none.
@@ -121,7 +122,7 @@ def serve(
         from flows.serve.schedules import scheduled_flows, serve_until_stopped
         from flows.serve.work import ServedStudy
 
-        served = ServedStudy(study_file, study.id, context.store, zone.key, hook, report_file, monitor_by or "cohort")
+        served = ServedStudy(study_file, study.id, context.store, zone.key, hook, report_file, monitor_by)
         scheduled = scheduled_flows(served, crons)
         names = [each.deployment for each in scheduled]
         with running(api):

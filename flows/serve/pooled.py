@@ -42,7 +42,7 @@ def _made(verb: ServedVerb) -> Flow[..., State[Any]]:
         study: str,
         store: str,
         timezone: str | None = None,
-        monitor_by: str = "cohort",
+        monitor_by: str | None = None,
         report_file: str | None = None,
         on_failure: str | None = None,
     ) -> State[Any]:

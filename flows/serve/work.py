@@ -13,8 +13,7 @@ from flows.engine.progress import say
 from flows.expect.quarantine import STAGE
 from flows.ingest.run import ingest, read_study
 from flows.keep.compact import compact
-from flows.monitor.rules import DriftRules
-from flows.monitor.run import monitor
+from flows.monitor.asked import DriftQuestion, answered, study_questions
 from flows.monitor.words import comparison_text, comparison_title, verdict
 from flows.pages.questions import Questions
 from flows.refresh.report import FeatureSetReport
@@ -23,9 +22,11 @@ from flows.report.page import write_report
 from flows.serve.scheduled_run import WorkDone
 from flows.serve.verbs import ServedVerb
 from flows.train.run import TrainReport, train
+from schemas.drift.asked import Monitor
 from schemas.foreign_text import one_line
 from store.analyst.query import snapshot_connection
 from store.history.snapshot import Snapshot
+from store.history.studies import stored_study
 from store.home import Store
 
 __all__ = ["ServedStudy", "work_of"]
@@ -50,8 +51,8 @@ class ServedStudy:
     """What is called where a run is broken, has something new to tell or found drift: a command, or an address."""
     report: Path | None = None
     """The file of the report that report and bench write; bench writes none where absent."""
-    monitor_by: str = "cohort"
-    """Which groups are compared for drift."""
+    monitor_by: str | None = None
+    """Which groups are compared for drift; where absent those that the study file names, else the cohorts."""
 
 
 def work_of(verb: ServedVerb) -> Callable[[ServedStudy], WorkDone]:
@@ -147,17 +148,31 @@ def _reported(served: ServedStudy) -> WorkDone:
 
 
 def _monitored(served: ServedStudy) -> WorkDone:
-    found = monitor(Store(served.store), served.study, by=served.monitor_by, rules=DriftRules())
+    store = Store(served.store)
+    answers = [answered(store, question) for question in _drift_questions(store, served)]
     rows = [
         {
+            "by": found.by,
             "compared": comparison_title(each),
             "found": comparison_text(each, found),
             "drifts": one_line(", ".join(each.findings)),
         }
+        for found in answers
         for each in found.compared
     ]
-    counts = {"findings": len(found.findings), "tests": found.tests}
-    return WorkDone(found.study, None, counts, tables={"drift": rows}, found=verdict(found) if found.findings else "")
+    counts = {"findings": sum(len(found.findings) for found in answers), "tests": sum(found.tests for found in answers)}
+    words = "; ".join(verdict(found) for found in answers if found.findings)
+    return WorkDone(served.study, None, counts, tables={"drift": rows}, found=words)
+
+
+def _drift_questions(store: Store, served: ServedStudy) -> list[DriftQuestion]:
+    """Return what ``--monitor-by`` asks, else what the study file does, else whether the cohorts drift."""
+    snapshot = Snapshot(store)
+    study = stored_study(snapshot, served.study)
+    asked = study.monitor or Monitor()
+    if served.monitor_by is not None:
+        asked = asked.model_copy(update={"by": (served.monitor_by,)})
+    return study_questions(snapshot, study.model_copy(update={"monitor": asked}))
 
 
 def _expected(served: ServedStudy) -> WorkDone:

@@ -311,6 +311,10 @@ def test_a_scheduled_look_for_drift_says_what_it_compared(tmp_path, prefect_serv
     assert [row["compared"] for row in shown("tried-drift")] == [
         f"{what}, validation (20 patients) against training (40 patients)" for what in ("features", "outcome")
     ]
+    study.file.write_text(study.file.read_text() + '\n[monitor]\nby = ["cohort", "sex"]\n')
+    study.ingest()
+    asked = study_flow("monitor", served)(return_state=True)
+    assert (asked.name, {row["by"] for row in shown("tried-drift")}) == ("Completed with drift", {"cohort", "sex"})
     by_sex = study_flow("monitor", replace(served, monitor_by="sex"))(return_state=True)
     assert (by_sex.name, by_sex.is_completed()) == ("Completed with drift", True)
     assert re.search(r" UTC monitor tried: findings [1-9], tests \d; drift: .*the rate of label 1", told.read_text())
