@@ -27,6 +27,8 @@ try:
     from prefect.client.base import ServerType
     from prefect.client.schemas.objects import StateType
     from prefect.context import refresh_global_settings_context
+    from prefect.deployments.runner import RunnerDeployment
+    from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
     from prefect.flows import Flow
     from prefect.runner import Runner
     from prefect.schedules import Cron, Schedule
@@ -54,7 +56,10 @@ __all__ = [
     "Cron",
     "EntrypointType",
     "Flow",
+    "ObjectAlreadyExists",
+    "ObjectNotFound",
     "Runner",
+    "RunnerDeployment",
     "Schedule",
     "ServerType",
     "State",

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from schemas.drift.asked import GROUPINGS
 from schemas.errors import ContractError, NotFoundError
 from schemas.study.file import Study
 from store.analyst.define import quoted_name
@@ -20,7 +21,6 @@ __all__ = ["SEVERAL", "Comparison", "Groups", "comparisons", "grouped_patients",
 SEVERAL = "several"
 """The group of a patient whose images are of several scanners."""
 
-_BY = ("cohort", "study", "scanner", "month", "commit")
 _IN_NO_COHORT = "new"
 
 _SCANNER = """
@@ -70,9 +70,9 @@ def refuse_unknown_grouping(study: Study, by: str) -> None:
         When the variable is a number.
     """
     with_levels = [name for name, each in study.clinical.variables.items() if each.levels]
-    if by in _BY or by in with_levels:
+    if by in GROUPINGS or by in with_levels:
         return
-    hint = f"--by, one of: {', '.join((*_BY, *with_levels))}"
+    hint = f"--by, one of: {', '.join((*GROUPINGS, *with_levels))}"
     if by not in study.clinical.variables:
         raise NotFoundError(f"study '{study.id}' has no clinical variable '{by}'", hint=hint)
     raise ContractError(f"'{by}' is a number: its values make no groups", where=f"study '{study.id}'", hint=hint)

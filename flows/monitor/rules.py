@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from schemas.drift.asked import ALPHA, LEAST_PSI
+
 __all__ = ["DriftRules"]
 
 
@@ -11,7 +13,7 @@ __all__ = ["DriftRules"]
 class DriftRules:
     """What is called drift."""
 
-    alpha: float = 0.01
+    alpha: float = ALPHA
     """The chance of any finding where nothing drifts."""
-    least_psi: float = 0.2
+    least_psi: float = LEAST_PSI
     """The population stability index that a feature has at least."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from flows.expect.quarantine import STAGE
@@ -47,8 +47,10 @@ def failure_counts(snapshot: Snapshot, study: str) -> FailureCounts:
     )
 
 
-def known_failures(snapshot: Snapshot, study: str, feature_sets: Iterable[str]) -> frozenset[tuple[str, ...]]:
-    """Return what identifies the rows that a study lacks: stage, feature set, and the mask's key.
+def known_failures(
+    snapshot: Snapshot, study: str, feature_sets: Iterable[str], stages: Collection[str] = ("ingest", STAGE)
+) -> frozenset[tuple[str, ...]]:
+    """Return what identifies what a study lacks: stage, feature set, the mask's key, and the feature or model.
 
     Parameters
     ----------
@@ -58,11 +60,13 @@ def known_failures(snapshot: Snapshot, study: str, feature_sets: Iterable[str]) 
         The study's id.
     feature_sets : iterable of str
         The feature sets that are asked for; what an earlier version lacked does not count.
+    stages : collection of str
+        Whose failures count whatever the feature set.
     """
     wanted = set(feature_sets)
     columns = ("stage", "feature_set", "patient", "exam", "phase", "lesion", "reader", "reading", "feature")
     return frozenset(
         tuple(str(row[name] or "") for name in columns)
         for row in snapshot.rows("failures", study=study)
-        if row["stage"] in ("ingest", STAGE) or (row["feature_set"] in wanted and not row["feature"])
+        if row["stage"] in stages or (row["feature_set"] in wanted and not row["feature"])
     )

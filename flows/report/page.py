@@ -1,4 +1,4 @@
-"""The study report: one HTML page that needs nothing beside it, every number of it read by SQL."""
+"""The study report: one HTML page that needs nothing beside it; its numbers are read by SQL, drift is computed."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from flows.pages import words
 from flows.pages.page import page_text, write_page
 from flows.pages.questions import Questions
 from flows.report.flow import patient_flow
+from flows.report.monitoring import drift_cautions, monitored_parts
 from flows.report.performance import performance
 from flows.report.sections import clinical_table, feature_sets, model_parts
 from flows.report.summary import cautions, headline_model, summary, weighed_models
@@ -61,7 +62,10 @@ def _write(store: Store, study: str | None, out: Path | None) -> Path:
     with snapshot_connection(snapshot) as connection:
         expected = Questions(connection, "expect", study=asked).ask("expectations")
         contents = _contents(Questions(connection, "report", study=asked), stored)
-        page = page_text("report", contents | {"expectations": expected})
+        monitored = monitored_parts(store, snapshot, stored)
+        contents |= {"expectations": expected, "monitored": monitored}
+        contents["cautions"] = [*contents["cautions"], *drift_cautions(monitored)]
+        page = page_text("report", contents)
         overview = overview_text(connection)
     write_page(file.parent / FOLDER / "index.html", overview)
     return write_page(file, page)

@@ -20,7 +20,12 @@ from store.home import Store
 
 __all__ = ["publish_artifacts"]
 
-_OF_VERB = {"refresh": ("quality", "expectations"), "bench": ("quality", "expectations", "leaderboard")}
+_OF_VERB: dict[str, tuple[str, ...]] = {
+    "ingest": ("quality", "expectations"),
+    "refresh": ("quality", "expectations"),
+    "bench": ("quality", "expectations", "leaderboard"),
+    "expect": ("expectations",),
+}
 _ASKED_BY = {"quality": "report", "expectations": "expect", "leaderboard": "serve"}
 """The package whose question it is: of flags there is one definition, whoever asks."""
 _NOT_SHOWN = ("where", "question")
@@ -29,6 +34,7 @@ _DESCRIPTIONS = {
     "drift": "What was compared and what was found (docs/monitoring.md).",
     "quality": "Masks with something to look at (view `quality`); none where the table is empty.",
     "expectations": "What must hold of the study's data, and whether it did (docs/expectations.md).",
+    "models": "Models of the study file: which version the store has, and whether this run trained it.",
     "leaderboard": "Models as they were judged, on out-of-fold, training and held-out patients. Research software.",
 }
 
@@ -37,7 +43,7 @@ def publish_artifacts(store: Path, outcome: RunOutcome) -> str | None:
     """Create the artifacts of a run that did its work; return why they could not be made, None where they were.
 
     Called within the run's flow. They are named ``STUDY-VERB``, ``STUDY-quality``, ``STUDY-expectations``,
-    ``STUDY-leaderboard`` and ``STUDY-drift``, and each run adds a version to them.
+    ``STUDY-models``, ``STUDY-leaderboard`` and ``STUDY-drift``, and each run adds a version to them.
 
     Parameters
     ----------

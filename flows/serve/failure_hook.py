@@ -19,7 +19,7 @@ from schemas.foreign_text import one_line
 
 __all__ = ["call_failure_hook", "checked_failure_hook"]
 
-_TOLD: tuple[Ending, ...] = ("drift", "new failures", "broken")
+_TOLD: tuple[Ending, ...] = ("drift", "unmet expectations", "new failures", "broken")
 """Endings that somebody should hear of; failures that were known are told in the run's line alone."""
 _ADDRESS_S, _COMMAND_S = 10, 60
 
@@ -40,7 +40,7 @@ def checked_failure_hook(hook: str) -> str:
 
 
 def call_failure_hook(hook: str, outcome: RunOutcome) -> str | None:
-    """Tell a hook of a run that is broken, has new failures or found drift; return why it could not be told, if so.
+    """Tell a hook of a run that is broken or has new failures, drift or an unmet expectation; return why it could not.
 
     A command is run by the shell, as its operator wrote it: the run's line comes by its standard input, and
     ``RADZOO_STUDY``, ``RADZOO_VERB`` and ``RADZOO_ENDING`` by its environment. To an address the same goes as JSON, by

@@ -25,7 +25,7 @@ __all__ = ["Ending", "RunOutcome", "WorkDone", "dated", "log_file", "run_on_sche
 
 _LOG_BYTES = 1_000_000
 
-Ending = Literal["complete", "drift", "known failures", "new failures", "broken"]
+Ending = Literal["complete", "drift", "unmet expectations", "known failures", "new failures", "broken"]
 Tables = Mapping[str, list[dict[str, Any]]]
 """Rows of counts and sentences, by what they are of."""
 
@@ -36,15 +36,17 @@ class WorkDone:
 
     study: str
     feature_sets: tuple[str, ...] | None
-    """Those whose rows that failed the run answers for; None where it computed and ingested nothing."""
+    """Those whose rows that failed the run answers for; None where the run answers for no failures."""
     counts: Mapping[str, int] = field(default_factory=dict)
-    """Extractions computed, reused and unchanged; models judged and trained; findings of drift."""
+    """Rows added and changed; extractions computed, reused and unchanged; models; findings of drift; what is unmet."""
     commit_id: int | None = None
     """The newest commit that the run made; None where nothing changed."""
     tables: Tables = field(default_factory=dict)
     """What the work itself has to show, besides what the store answers."""
     found: str = ""
-    """What drifts, in words."""
+    """What drifts, does not hold or was written, in words."""
+    stages: tuple[str, ...] = ()
+    """Of the failures that the run answers for besides those of its feature sets."""
 
 
 @dataclass(frozen=True)
@@ -126,6 +128,8 @@ def _ending(counts: Mapping[str, int]) -> Ending:
     if counts.get("quarantined"):
         return "new failures"
     if not counts["failed"]:
+        if counts.get("unmet"):
+            return "unmet expectations"
         return "drift" if counts.get("findings") else "complete"
     return "new failures" if counts["new_failures"] else "known failures"
 
@@ -150,12 +154,12 @@ def _snapshot(store: Path) -> Snapshot | None:
 def _failures(snapshot: Snapshot | None, done: WorkDone) -> frozenset[tuple[str, ...]]:
     if snapshot is None or done.feature_sets is None:
         return frozenset()
-    return known_failures(snapshot, done.study, done.feature_sets)
+    return known_failures(snapshot, done.study, done.feature_sets, done.stages)
 
 
 def _counts_text(counts: Mapping[str, int], done: WorkDone) -> str:
-    named = ("taken", "quarantined", "findings", "tests", "models", "trained", "merged", "removed")
-    parts = [f"{name} {counts[name]}" for name in (*named, "computed", "reused") if name in counts]
+    named = ("taken", "quarantined", "findings", "tests", "held", "unmet", "models", "trained", "added", "changed")
+    parts = [f"{name} {counts[name]}" for name in (*named, "merged", "removed", "computed", "reused") if name in counts]
     if done.feature_sets is not None:
         parts.append(f"failed {counts['failed']}{_known_text(counts['failed'], counts['new_failures'])}")
     if "unchanged" in counts:

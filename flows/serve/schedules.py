@@ -1,4 +1,4 @@
-"""Schedules: a study refreshed and benched at set times by Prefect."""
+"""Deployments: a study's verbs run at set times, or where somebody starts one, by Prefect."""
 
 from __future__ import annotations
 
@@ -6,37 +6,26 @@ import asyncio
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import Any, cast
 from uuid import UUID
 
-from flows.bench.run import bench
-from flows.collect.run import collect
-from flows.engine.progress import say
 from flows.engine.workflow import Cron, EntrypointType, Flow, Runner, Schedule, State, StateType, flow, get_client
-from flows.ingest.run import ingest, read_study
-from flows.keep.compact import compact
-from flows.monitor.rules import DriftRules
-from flows.monitor.run import monitor
-from flows.monitor.words import comparison_text, comparison_title, verdict
-from flows.refresh.report import FeatureSetReport
-from flows.refresh.run import refresh
-from flows.report.page import write_report
 from flows.serve.artifacts import publish_artifacts
 from flows.serve.failure_hook import call_failure_hook
-from flows.serve.scheduled_run import Ending, RunOutcome, WorkDone, dated, log_file, run_on_schedule, write_line
+from flows.serve.scheduled_run import Ending, RunOutcome, dated, log_file, run_on_schedule, write_line
 from flows.serve.time_zone import named_time_zone
+from flows.serve.verbs import BY_HAND, ServedVerb
+from flows.serve.work import ServedStudy, work_of
 from schemas.errors import UsageError
-from schemas.foreign_text import one_line
-from store.home import Store
 
 __all__ = [
     "ScheduledFlow",
-    "ServedStudy",
+    "carry_out_run",
+    "fix_deployment",
     "scheduled_flows",
     "serve_until_stopped",
     "study_flow",
@@ -49,6 +38,7 @@ _PATIENCE_S = 10.0
 _STATES: dict[Ending, tuple[StateType, str]] = {
     "complete": (StateType.COMPLETED, "Completed"),
     "drift": (StateType.COMPLETED, "Completed with drift"),
+    "unmet expectations": (StateType.COMPLETED, "Completed with unmet expectations"),
     "known failures": (StateType.COMPLETED, "Completed with known failures"),
     "new failures": (StateType.COMPLETED, "Completed with new failures"),
     "broken": (StateType.FAILED, "Broken"),
@@ -56,34 +46,17 @@ _STATES: dict[Ending, tuple[StateType, str]] = {
 
 
 @dataclass(frozen=True)
-class ServedStudy:
-    """What a schedule is of. A flow has it from here: whoever starts a run cannot name another."""
-
-    file: Path
-    """The study's file, which every run ingests again."""
-    study: str
-    """The study's id."""
-    store: Path
-    """The store's folder."""
-    timezone: str | None = None
-    """The IANA name of the time zone of cron texts and lines; this machine's own where absent."""
-    on_failure: str | None = None
-    """What is called where a run is broken, has new failures or found drift: a command, or an address."""
-    report: Path | None = None
-    """The file of the report that a bench writes."""
-    monitor_by: str = "cohort"
-    """Which groups are compared for drift."""
-
-
-@dataclass(frozen=True)
 class ScheduledFlow:
     """A flow without parameters and when it runs."""
 
+    verb: ServedVerb
+    served: ServedStudy
     flow: Flow[[], State[Any]]
     name: str
     """Of the deployment: the study's id."""
     description: str
-    schedule: Schedule
+    schedule: Schedule | None
+    """None where it runs when somebody starts it."""
 
     @property
     def deployment(self) -> str:
@@ -91,25 +64,33 @@ class ScheduledFlow:
         return f"{self.flow.name}/{self.name}"
 
 
-def study_flow(verb: str, served: ServedStudy) -> Flow[[], State[Any]]:
-    """Return the flow of a verb: ``refresh``, ``bench``, ``monitor`` or ``compact``.
+def study_flow(verb: ServedVerb, served: ServedStudy) -> Flow[[], State[Any]]:
+    """Return the flow of a verb for a served study (`flows.serve.work.work_of` says what it does).
 
-    Refresh ingests the study file and computes what its study lacks; bench does that, trains what is missing, judges
-    the models and writes the report where one is asked for; monitor asks what drifts; compact brings the store's files
-    in order. A flow takes no parameter, and its state says how a run ended; a fault of the study is no exception.
+    A flow takes no parameter, and its state says how a run ended; a fault of the study is no exception.
     """
 
     @flow(name=f"{verb}-study", persist_result=False)
     def run() -> State[Any]:
-        return _carry_out(verb, served)
+        return carry_out_run(verb, served)
 
     return run
 
 
-def _carry_out(verb: str, served: ServedStudy) -> State[Any]:
-    """Do the work of a run, show and tell how it ended, and return its state; what cannot be told is a line."""
+def carry_out_run(verb: ServedVerb, served: ServedStudy) -> State[Any]:
+    """Do the work of a run, show and tell how it ended, and return its state; what cannot be told is a line.
+
+    Called within the run's flow.
+
+    Parameters
+    ----------
+    verb : str
+        What is run.
+    served : ServedStudy
+        Of which study, in which store.
+    """
     zone = named_time_zone(served.timezone)
-    outcome = run_on_schedule(verb, served.study, served.store, zone, partial(_WORK[verb], served))
+    outcome = run_on_schedule(verb, served.study, served.store, zone, partial(work_of(verb), served))
     faults = [publish_artifacts(served.store, outcome)]
     if served.on_failure is not None:
         faults.append(call_failure_hook(served.on_failure, outcome))
@@ -118,97 +99,20 @@ def _carry_out(verb: str, served: ServedStudy) -> State[Any]:
     return _state(outcome)
 
 
-def _refreshed(served: ServedStudy) -> WorkDone:
-    collected = _collected(served)
-    ingested = ingest(served.file, served.store)
-    done = _work_done(ingested.study, ingested.commit_id, refresh(Store(served.store), ingested.study))
-    return replace(done, counts={**collected, **done.counts})
-
-
-def _collected(served: ServedStudy) -> dict[str, int]:
-    """Take what is complete in the study's drop folder, where it has one; return how many were taken or refused."""
-    study, _ = read_study(served.file)
-    if study.drop is None:
-        return {}
-    found = collect(study, served.file)
-    for each in found.collected:
-        if each.ending != "waiting":
-            say(f"{each.ending}: {each.name}: {each.reason}")
-    counts = {ending: found.count(ending) for ending in ("taken", "quarantined", "failed")}
-    counts["quarantined"] += counts.pop("failed")
-    return {ending: count for ending, count in counts.items() if count}
-
-
-def _benched(served: ServedStudy) -> WorkDone:
-    refreshed = _refreshed(served)
-    found = bench(Store(served.store), refreshed.study)
-    if served.report is not None:
-        write_report(Store(served.store), refreshed.study, served.report)
-    counts = {"models": len(found.trained), "trained": sum(each.trained for each in found.trained)}
-    return WorkDone(
-        refreshed.study,
-        refreshed.feature_sets,
-        counts | dict(refreshed.counts),
-        found.commit_id if found.commit_id is not None else refreshed.commit_id,
-    )
-
-
-def _monitored(served: ServedStudy) -> WorkDone:
-    found = monitor(Store(served.store), served.study, by=served.monitor_by, rules=DriftRules())
-    rows = [
-        {
-            "compared": comparison_title(each),
-            "found": comparison_text(each, found),
-            "drifts": one_line(", ".join(each.findings)),
-        }
-        for each in found.compared
-    ]
-    counts = {"findings": len(found.findings), "tests": found.tests}
-    return WorkDone(found.study, None, counts, tables={"drift": rows}, found=verdict(found) if found.findings else "")
-
-
-def _compacted(served: ServedStudy) -> WorkDone:
-    found = compact(Store(served.store))
-    counts = {"merged": sum(each.files_before - each.files_after for each in found.feature_sets)}
-    return WorkDone(served.study, None, counts | {"removed": len(found.removed)})
-
-
-_WORK: dict[str, Callable[[ServedStudy], WorkDone]] = {
-    "refresh": _refreshed,
-    "bench": _benched,
-    "monitor": _monitored,
-    "compact": _compacted,
-}
-
-
-def _work_done(study: str, ingest_commit: int | None, reports: list[FeatureSetReport]) -> WorkDone:
-    commits = [each for each in (ingest_commit, *(report.commit_id for report in reports)) if each is not None]
-    return WorkDone(
-        study,
-        tuple(report.feature_set for report in reports),
-        {
-            "computed": sum(report.computed for report in reports),
-            "reused": sum(report.reused for report in reports),
-            "unchanged": sum(report.unchanged for report in reports),
-        },
-        max(commits, default=None),
-    )
-
-
 def _state(outcome: RunOutcome) -> State[Any]:
     kind, name = _STATES[outcome.ending]
     return State(type=kind, name=name, message=outcome.message)
 
 
-def scheduled_flows(served: ServedStudy, crons: Mapping[str, str]) -> list[ScheduledFlow]:
-    """Return the flows of a study's schedules.
+def scheduled_flows(served: ServedStudy, crons: Mapping[ServedVerb, str]) -> list[ScheduledFlow]:
+    """Return the flows of a study's deployments.
 
     Parameters
     ----------
     served : ServedStudy
         The study.
     crons : mapping of str to str
-        When each verb is to run, as five cron fields.
+        When each verb is to run, as five cron fields; ``by-hand`` where somebody will start it.
 
     Raises
     ------
@@ -222,12 +126,14 @@ def scheduled_flows(served: ServedStudy, crons: Mapping[str, str]) -> list[Sched
     for verb, cron in crons.items():
         description = f"radzoo {verb} of {here.study}, into {here.store}"
         try:
-            each = ScheduledFlow(study_flow(verb, here), here.study, description, Cron(cron, timezone=zone))
+            schedule = None if cron == BY_HAND else Cron(cron, timezone=zone)
+            each = ScheduledFlow(verb, here, study_flow(verb, here), here.study, description, schedule)
             # Prefect reads a cron text here and there.
             each.flow.to_deployment(each.name, schedule=each.schedule, entrypoint_type=EntrypointType.MODULE_PATH)
         except ValueError as error:
             raise UsageError(
-                f"--{verb} '{cron}' is no cron text", hint=f'five fields, such as --{verb} "0 3 * * *"'
+                f"--{verb} '{cron}' is no cron text",
+                hint=f'five fields, such as --{verb} "0 3 * * *", or --{verb} {BY_HAND}',
             ) from error
         found.append(each)
     return found
@@ -254,20 +160,40 @@ def serve_until_stopped(scheduled: list[ScheduledFlow]) -> None:
             # A file's path would put the folder `flows` itself on the import path.
             entrypoint_type=EntrypointType.MODULE_PATH,
         )
-        _refuse_parameters(cast("UUID", deployment))
+        fix_deployment(cast("UUID", deployment), {}, has_schedule=each.schedule is not None, work_pool_name=None)
     with suppress(KeyboardInterrupt):
         asyncio.run(runner.start())
 
 
-def _refuse_parameters(deployment: UUID) -> None:
-    """Have the server itself refuse a run with parameters; its schema of a flow without any allows all."""
-    schema = {"title": "Parameters", "type": "object", "properties": {}, "additionalProperties": False}
+def fix_deployment(
+    deployment: UUID, parameters: Mapping[str, Any], *, has_schedule: bool, **settings: str | int | None
+) -> None:
+    """Have the server itself refuse a run with other parameters; its schema of a flow without any allows all.
+
+    What an earlier deployment of this name was given, a schedule or a work pool, does not stay.
+
+    Parameters
+    ----------
+    deployment : UUID
+        The deployment.
+    parameters : mapping
+        All that a run has.
+    has_schedule : bool
+        It was given one just now.
+    **settings : str, int or None
+        Of the deployment, as Prefect's API calls them.
+    """
+    schema = {
+        "title": "Parameters",
+        "type": "object",
+        "properties": {name: {"title": name, "enum": [value]} for name, value in parameters.items()},
+        "additionalProperties": False,
+    }
+    fixed = {"parameters": dict(parameters), "parameter_openapi_schema": schema, "enforce_parameter_schema": True}
+    cleared: dict[str, list[Any]] = {} if has_schedule else {"schedules": []}
     with get_client(sync_client=True) as client:
         client.request(
-            "PATCH",
-            "/deployments/{id}",
-            path_params={"id": deployment},
-            json={"parameters": {}, "parameter_openapi_schema": schema, "enforce_parameter_schema": True},
+            "PATCH", "/deployments/{id}", path_params={"id": deployment}, json={**fixed, **cleared, **settings}
         )
 
 

@@ -20,6 +20,7 @@ from schemas.cases.findings import Findings
 from schemas.cases.lesions import Lesions
 from schemas.clinical import ClinicalVariable
 from schemas.day_window import DayWindow
+from schemas.drift.asked import Monitor, monitor_faults
 from schemas.expectations.rule import Expectation, expectation_faults
 from schemas.features.region_settings import RegionSettings
 from schemas.features.sets import BUILT_IN, RESERVED_NAMES, FeatureSetRef
@@ -60,7 +61,7 @@ class Study(Written):
     declared_later: ClassVar[frozenset[str]] = frozenset(
         {
             *("primary_comparisons", "net_benefit_range", "exams", "lesions", "criteria", "findings", "privacy"),
-            *("expectations", "drop"),
+            *("expectations", "drop", "monitor"),
         }
     )
 
@@ -101,6 +102,8 @@ class Study(Written):
 
     drop: DropFolder | None = None
     """A folder in which others leave images, of which complete ones are taken before an ingest."""
+    monitor: Monitor | None = None
+    """What is asked about drift in the report, and by a schedule."""
 
     @model_validator(mode="after")
     def _completes_its_variants(self) -> Self:
@@ -167,6 +170,10 @@ class Study(Written):
             yield _fault(fault.message, *fault.path)
         for unmet in expectation_faults(self.expectations, self.clinical.variables):
             yield _fault(unmet.message, *unmet.path)
+        if self.monitor is not None:
+            shifted = self.privacy is not None and self.privacy.dates == "shift"
+            for misfit in monitor_faults(self.monitor, self.clinical.variables, self.models, has_shifted_dates=shifted):
+                yield _fault(misfit.message, *misfit.path)
         for name, variable in self.clinical.variables.items():
             try:
                 variable.plausible_range(name)

@@ -434,6 +434,30 @@ def test_serve_asks_for_a_schedule(ready_study, capsys):
     assert '--refresh "0 3 * * *"' in err
 
 
+@pytest.mark.parametrize(
+    ("options", "hint"),
+    [
+        (("--report", "page.html"), "--report-file page.html says where; --report by-hand"),
+        (("--refresh", "by-hand", "--report-file", "page.html"), '--report "0 6 * * *"'),
+        (("--report", "by-hand", "--report-file", "none/page.html"), "mkdir none"),
+        (("--refresh", "by-hand", "--monitor-by", "sex"), '--monitor "0 5 * * 1"'),
+    ],
+)
+def test_serve_says_which_option_says_when_and_which_where(ready_study, capsys, options, hint):
+    """A verb's option is its schedule; what a run needs besides has another, refused where nothing would read it."""
+    code, out, err = ready_study.ask(capsys, "serve", ready_study.file, *options)
+    assert (code, out) == (2, "")
+    assert f"next: {hint}" in err
+
+
+def test_a_work_pool_is_of_a_server_that_is_named(small_study, monkeypatch):
+    """The server that serve would start for itself ends with it, and no worker could ask it for work."""
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    done = radzoo_run("serve", str(small_study.file), "--refresh", "by-hand", "--work-pool", "imaging")
+    assert done.returncode == 2
+    assert "PREFECT_API_URL=http://HOST:4200/api" in done.stderr
+
+
 def test_python_m_radzoo_is_the_command_line():
     """``python -m radzoo -V`` gives the version that ``radzoo --version`` gives."""
     module = subprocess.run([sys.executable, "-m", "radzoo", "-V"], capture_output=True, text=True, check=False)

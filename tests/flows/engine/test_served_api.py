@@ -71,9 +71,23 @@ class Served:
 
     @property
     def deployment(self) -> dict[str, Any]:
-        """The one deployment of its study."""
-        (found,) = json.loads(self.asked_again("POST", "/api/deployments/filter", {})[1])
+        """The deployment of its study's refresh."""
+        return self.deployment_of("refresh")
+
+    def deployment_of(self, verb: str) -> dict[str, Any]:
+        """Return the deployment of a verb."""
+        (found,) = self.deployments(verb)
         return found
+
+    def deployments(self, verb: str) -> list[dict[str, Any]]:
+        """Return the deployment of a verb, none before it is registered."""
+        named = {"flows": {"name": {"any_": [f"{verb}-study"]}}, "deployments": {"name": {"any_": ["small"]}}}
+        return json.loads(self.asked_again("POST", "/api/deployments/filter", named)[1])
+
+    def is_fixed(self, verb: str) -> bool:
+        """Return whether the server refuses parameters of a verb's runs by now."""
+        schemas = [each["parameter_openapi_schema"] for each in self.deployments(verb)]
+        return [each.get("additionalProperties") for each in schemas] == [False]
 
     def ended_run(self, created: str) -> dict[str, Any]:
         """Return a run when it has ended, by the answer that created it."""
@@ -99,6 +113,7 @@ def served(prefect_records, tmp_path_factory):
     environment = {name: value for name, value in os.environ.items() if name not in left_out}
     environment |= {"PREFECT_HOME": str(folder), "PREFECT_RUNNER_POLL_FREQUENCY": "1"}
     command = [RADZOO, "--store", str(study.store_root), "serve", str(study.file), "--refresh", "0 0 29 2 *"]
+    command += ["--report", "by-hand", "--report-file", str(folder / "small.html")]
     with (folder / "output").open("w") as output:
         process = subprocess.Popen(
             [*command, "--port", str(port)], stdout=output, stderr=output, env=environment, start_new_session=True
@@ -110,9 +125,7 @@ def served(prefect_records, tmp_path_factory):
             assert process.poll() is None, found.output
             assert time.monotonic() < deadline, found.output
             # The last that it does before it waits.
-            if "scheduled at" in found.output and '"additionalProperties":false' in found.asked_again(
-                "POST", "/api/deployments/filter", {}
-            )[1].replace(" ", ""):
+            if "by hand" in found.output and found.is_fixed("report"):
                 break
             time.sleep(0.5)
         yield found
@@ -181,6 +194,17 @@ def test_what_a_deployment_is_made_to_say_is_not_run(served):
     assert waiting_run["state"]["type"] == "SCHEDULED"
     assert not written.exists()
     served.asked_again("DELETE", f"/api/deployments/{json.loads(other)['id']}")
+
+
+@pytest.mark.slow
+def test_what_has_no_schedule_runs_when_it_is_started(served):
+    """A deployment by hand waits for whoever starts it, and does its own verb alone."""
+    assert [each["schedule"]["cron"] for each in served.deployment["schedules"]] == ["0 0 29 2 *"]
+    report = served.deployment_of("report")
+    assert report["schedules"] == []
+    run = served.ended_run(served.asked_again("POST", f"/api/deployments/{report['id']}/create_flow_run", {})[1])
+    assert (run["state"]["name"], run["state"]["message"]) == ("Completed", "wrote small.html; no commit")
+    assert "<html" in (served.folder / "small.html").read_text()
 
 
 @pytest.mark.slow

@@ -14,7 +14,8 @@ import pytest
 
 from flows.serve.failure_hook import call_failure_hook, checked_failure_hook
 from flows.serve.scheduled_run import RunOutcome
-from flows.serve.schedules import ServedStudy, study_flow
+from flows.serve.schedules import study_flow
+from flows.serve.work import ServedStudy
 from schemas.errors import UsageError
 
 BROKEN = RunOutcome(

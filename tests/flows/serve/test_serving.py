@@ -11,8 +11,10 @@ from builders.cohorts import tried_study, write_published_study
 
 from flows.engine.workflow import get_client
 from flows.serve.scheduled_run import WorkDone, log_file, run_on_schedule
-from flows.serve.schedules import ServedStudy, scheduled_flows, study_flow
+from flows.serve.schedules import scheduled_flows, study_flow
 from flows.serve.time_zone import local_time_zone, named_time_zone
+from flows.serve.verbs import SERVED_VERBS
+from flows.serve.work import ServedStudy
 from schemas.errors import StoreBusyError, UsageError
 from store.commits.commit import commit_to
 
@@ -57,9 +59,12 @@ def test_a_run_that_is_given_another_study_file_or_store_does_not_begin(small_st
 
 
 def test_only_what_is_asked_for_is_scheduled(small_study):
-    """One cron text gives one deployment, none gives none."""
+    """One cron text gives one deployment, none gives none, and by-hand one without a schedule."""
     assert [each.flow.name for each in scheduled(small_study, bench="0 4 * * *")] == ["bench-study"]
     assert scheduled(small_study) == []
+    every = scheduled(small_study, **dict.fromkeys(SERVED_VERBS, "by-hand"))
+    assert [each.deployment for each in every] == [f"{verb}-study/small" for verb in SERVED_VERBS]
+    assert {each.schedule for each in every} == {None}
 
 
 @pytest.mark.parametrize("cron", ["every day", "61 3 * * *", "0 3 * *", ""])
@@ -208,7 +213,56 @@ def test_a_scheduled_bench_judges_the_studys_models(tmp_path, tiny_images, prefe
     again = bench(return_state=True)
     assert again.message.startswith("models 1, trained 0, computed 0, ")
     assert again.message.endswith("; no commit")
-    assert len(capsys.readouterr().err.splitlines()) == 2
+    served = ServedStudy(file, "hcc-early-recurrence", store, "UTC", report=report)
+    assert study_flow("train", served)(return_state=True).message == "models 1, trained 0, failed 0; no commit"
+    (row,) = shown("hcc-early-recurrence-models")
+    assert row == {"model": "cr", "version": 1, "did": "unchanged", "patients": row["patients"]}
+    page = report.read_bytes()
+    report.unlink()
+    assert study_flow("report", served)(return_state=True).message == "wrote hcc.html; no commit"
+    assert report.read_bytes() == page
+    assert len(capsys.readouterr().err.splitlines()) == 4
+
+
+def test_a_model_that_cannot_be_trained_is_a_failure_that_is_new_once(small_study, prefect_server):
+    """A scheduled training reads the store as it is, and tells what it could not fit as a refresh tells its rows."""
+    with small_study.file.open("a") as file:
+        file.write('\n[[models.cr.factors]]\nvariable = "sex"\nequals = "male"\n')
+    small_study.ingest()
+    train = study_flow("train", ServedStudy(small_study.file, "small", small_study.store_root, "UTC"))
+    first, second = train(return_state=True), train(return_state=True)
+    assert (first.name, second.name) == ("Completed with new failures", "Completed with known failures")
+    assert first.message == "models 1, trained 0, failed 1 (new); commit 2"
+    assert second.message == "models 1, trained 0, failed 1 (known); no commit"
+    assert [(each["did"], each["version"]) for each in shown("small-models")] == [("cannot be fitted", None)]
+
+
+def test_a_scheduled_ingest_computes_nothing(small_study, prefect_server):
+    """It reads the study's files, and says what became of its rows."""
+    ingest = study_flow("ingest", ServedStudy(small_study.file, "small", small_study.store_root, "UTC"))
+    first, second = ingest(return_state=True), ingest(return_state=True)
+    assert re.fullmatch(r"added [1-9]\d*, changed 0, removed 0, failed 0; commit 1", first.message)
+    assert second.message == "added 0, changed 0, removed 0, failed 0; no commit"
+    assert small_study.snapshot.rows("extractions") == []
+    small_study.mask_file("P1").unlink()
+    assert ingest(return_state=True).name == "Completed with new failures"
+
+
+def test_a_scheduled_question_about_expectations_tells_what_does_not_hold(small_study, prefect_server, tmp_path):
+    """It is asked of the last ingest; who is to hear of it gets the names, and the SQL stays in the store."""
+    told = tmp_path / "told"
+    with small_study.file.open("a") as file:
+        file.write(
+            '\n[expectations.many]\ncount = "sex"\nat_least = 400\n[expectations.few]\ncount = "sex"\nat_least = 1\n'
+        )
+    small_study.ingest()
+    served = ServedStudy(small_study.file, "small", small_study.store_root, "UTC", f"cat > {told}")
+    state = study_flow("expect", served)(return_state=True)
+    assert (state.name, state.is_completed()) == ("Completed with unmet expectations", True)
+    assert state.message == "held 1, unmet 1; not held: many; no commit"
+    assert "expect small: held 1, unmet 1; not held: many" in told.read_text()
+    rows = {row["expectation"]: row["status"] for row in shown("small-expectations")}
+    assert rows == {"many": "broken", "few": "held"}
 
 
 def test_a_scheduled_refresh_takes_a_patient_who_was_dropped(small_study, prefect_server, capsys, tmp_path):
@@ -257,6 +311,10 @@ def test_a_scheduled_look_for_drift_says_what_it_compared(tmp_path, prefect_serv
     assert [row["compared"] for row in shown("tried-drift")] == [
         f"{what}, validation (20 patients) against training (40 patients)" for what in ("features", "outcome")
     ]
+    study.file.write_text(study.file.read_text() + '\n[monitor]\nby = ["cohort", "sex"]\n')
+    study.ingest()
+    asked = study_flow("monitor", served)(return_state=True)
+    assert (asked.name, {row["by"] for row in shown("tried-drift")}) == ("Completed with drift", {"cohort", "sex"})
     by_sex = study_flow("monitor", replace(served, monitor_by="sex"))(return_state=True)
     assert (by_sex.name, by_sex.is_completed()) == ("Completed with drift", True)
     assert re.search(r" UTC monitor tried: findings [1-9], tests \d; drift: .*the rate of label 1", told.read_text())
