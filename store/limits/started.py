@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import select
 import signal
@@ -20,6 +21,7 @@ __all__ = ["Child", "fork_child", "start_child"]
 
 _START = "from store.limits.child import serve_as_started; serve_as_started()"
 _PATIENCE_S = 2.0
+_LONGEST_WAIT_MS = 1 << 30
 
 
 class Child:
@@ -37,9 +39,12 @@ class Child:
 
     def fill(self, view: memoryview, deadline: float) -> None:
         """Fill a view with what the child answers, or raise `TimeoutError`, or `EOFError` at its end."""
+        # Not `select`, which knows no file number above 1,023: a process may have more open.
+        answers = select.poll()
+        answers.register(self._answers, select.POLLIN)
         while view:
             left = deadline - time.monotonic()
-            if left <= 0 or not select.select([self._answers], [], [], left)[0]:
+            if left <= 0 or not answers.poll(min(math.ceil(left * 1000), _LONGEST_WAIT_MS)):
                 raise TimeoutError
             count = os.readv(self._answers, [view])
             if not count:

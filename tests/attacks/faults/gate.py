@@ -107,9 +107,15 @@ class Gate:
             while data := source.recv(65536):
                 self._flows.wait()
                 sink.sendall(data)
+        with self._lock:
+            is_known = source in self._pairs
+            self._pairs = [each for each in self._pairs if each not in (source, sink)]
         for each in (source, sink):
             with suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
+            if not is_known:
+                # The other direction has ended too, or the gate was shut.
+                each.close()
 
     def _reset(self) -> None:
         with self._lock:

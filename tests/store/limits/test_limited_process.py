@@ -5,6 +5,7 @@ from __future__ import annotations
 import copyreg
 import os
 import pickle
+import resource
 import signal
 import socket
 import threading
@@ -332,3 +333,19 @@ def test_a_child_that_was_killed_is_told_from_one_that_took_too_much():
         with pytest.raises(KilledError, match="it was killed"):
             child.call(killed)
         assert child.call(process_id) != os.getpid()
+
+
+def test_a_child_is_heard_by_a_process_with_very_many_open_files():
+    """Its pipes have numbers above 1,023 then."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < 1200:
+        pytest.skip("this account may not open 1,200 files")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 1200), hard))
+    opened = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
+    try:
+        with LimitedProcess(LIMITS) as process:
+            assert process.call(doubled, np.arange(3)).tolist() == [0, 2, 4]
+    finally:
+        for each in opened:
+            os.close(each)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
