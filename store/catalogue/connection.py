@@ -17,7 +17,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from schemas.errors import ContractError, NotFoundError, StoreBusyError, UsageError
 from schemas.settings import BUSY_TIMEOUT_S
-from store.catalogue.lines import CONNECT_S, SERVER_PROBES, hang_up, limit_silence
+from store.catalogue.lines import CONNECT_S, SERVER_PROBES, answers, hang_up, limit_silence
 from store.catalogue.read_only import is_read_only, may_only_be_read, read_only_engine, unchanged_meanwhile
 from store.catalogue.row_sums import WrittenSums
 from store.faults import ASK_FOR_WRITING, catalogue_fault, driver_message, lost, server_fault
@@ -145,6 +145,7 @@ def server_engine(url: str, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Engine
 
     # SQLAlchemy would log a traceback where a line is closed that is gone.
     engine.dialect.do_close = hang_up  # type: ignore[assignment, method-assign]
+    engine.dialect.do_ping = answers  # type: ignore[assignment, method-assign]
 
     @event.listens_for(engine, "handle_error")
     def _drop_lost(context: ExceptionContext) -> None:

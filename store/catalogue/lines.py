@@ -9,7 +9,7 @@ from typing import Any
 
 from schemas.settings import SERVER_SECONDS, limit_setting
 
-__all__ = ["CONNECT_S", "SERVER_PROBES", "hang_up", "limit_silence"]
+__all__ = ["CONNECT_S", "SERVER_PROBES", "answers", "hang_up", "limit_silence"]
 
 CONNECT_S = 10.0
 """Seconds in which a server must take up a connection."""
@@ -43,6 +43,30 @@ def limit_silence(connection: Any, busy_timeout_s: float) -> None:
         # Not every system has them all, and a local socket has none.
         with suppress(AttributeError, OSError):
             line.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
+
+def answers(connection: Any) -> bool:
+    """Ask the server at the other end of a connection for a word; one that stalls has as long as one that connects.
+
+    Parameters
+    ----------
+    connection : pg8000 connection
+        One that was kept for the next question: it would else be waited for as long as a statement may take.
+    """
+    line = getattr(connection, "_usock", None)
+    cursor = connection.cursor()
+    before = None if line is None else line.gettimeout()
+    try:
+        if line is not None:
+            line.settimeout(CONNECT_S)
+        cursor.execute("select 1")
+    except OSError:
+        return False
+    finally:
+        cursor.close()
+        if line is not None:
+            line.settimeout(before)
+    return True
 
 
 def hang_up(connection: Any) -> None:

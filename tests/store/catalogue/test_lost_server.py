@@ -14,6 +14,7 @@ from servers import postgresql_binaries
 
 from schemas.errors import LostConnectionError, NotFoundError
 from store.address import StoreAddress, write_address
+from store.catalogue import connection, lines
 from store.commits.commit import commit_to
 from store.history.snapshot import Snapshot, newest_commit
 from store.home import Store
@@ -93,9 +94,27 @@ def test_a_server_that_stays_away_is_not_found(gone, server, monkeypatch):
 def test_a_server_that_is_there_and_says_nothing_is_given_up(gone, server, monkeypatch, tmp_path):
     """A line on which nothing comes back ends in an error, ten times the setting later."""
     monkeypatch.setenv("RADZOO_SERVER_SECONDS", "1")
+    for module in (connection, lines):
+        monkeypatch.setattr(module, "CONNECT_S", 0.5)
     with Gate.before(server.port) as gate:
         write_address(tmp_path / "other", StoreAddress(server.url.replace(str(server.port), str(gate.port))))
         with closing(Store(tmp_path / "other", busy_timeout_s=0.5)) as store:
             gate.set("stalled")
             with pytest.raises((LostConnectionError, NotFoundError)):
                 newest_commit(store)
+
+
+def test_a_line_that_was_kept_has_as_long_as_a_new_one_to_answer(gone, server, monkeypatch, tmp_path):
+    """Before it is used its server is asked for a word, and a stalled line is not waited for as a statement is."""
+    monkeypatch.setattr(lines, "CONNECT_S", 0.3)
+    with Gate.before(server.port) as gate:
+        write_address(tmp_path / "other", StoreAddress(server.url.replace(str(server.port), str(gate.port))))
+        with closing(Store(tmp_path / "other")) as store, closing(store.engine.raw_connection()) as kept:
+            line = kept.driver_connection
+            as_long = line._usock.gettimeout()
+            assert as_long > 60
+            assert lines.answers(line)
+            gate.set("stalled")
+            assert not lines.answers(line)
+            assert line._usock.gettimeout() == as_long
+            gate.set("open")
