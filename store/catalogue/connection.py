@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import ExceptionContext, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.util import LRUCache
 
 from schemas.errors import ContractError, NotFoundError, StoreBusyError, UsageError
 from schemas.settings import BUSY_TIMEOUT_S
@@ -39,10 +40,28 @@ _SUMS = "radzoo_sums"
 _TIMEOUT = "radzoo_busy_timeout_s"
 # The number of the lock that writers take in turn; PostgreSQL's advisory locks are numbers agreed upon.
 _WRITERS_LOCK = 0x7261647A6F6F
+_STATEMENTS_KEPT = 1000
 _COMING_UP = ("57P03", "53300")
 """PostgreSQL's codes of a server that starts, and of one that has no connection left."""
 LOCK_NOT_AVAILABLE = "55P03"
 """PostgreSQL's code of a lock that was waited for too long."""
+
+
+class _StatementsOfAnyEngine(LRUCache[Any, Any]):
+    """Statements compiled for SQLite: SQLAlchemy would compile them anew for each store that a process opens.
+
+    Its keys begin with an engine's dialect, and the dialects of all these engines are alike: one library, no options.
+    """
+
+    def get(self, key: tuple[Any, ...], default: Any = None) -> Any:
+        """Return the statement of a key, whichever engine it was compiled for."""
+        return super().get(key[1:], default)
+
+    def __setitem__(self, key: tuple[Any, ...], compiled: Any) -> None:
+        super().__setitem__(key[1:], compiled)
+
+
+_sqlite_statements = _StatementsOfAnyEngine(_STATEMENTS_KEPT)
 
 
 def catalogue_engine(file: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S, only_reads: bool = False) -> Engine:
@@ -54,8 +73,11 @@ def catalogue_engine(file: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S, only
     A file that may only be read, or shall only be, is opened so that SQLite writes nothing beside it (`is_read_only`).
     """
     if only_reads or may_only_be_read(file):
-        return read_only_engine(file, busy_timeout_s=busy_timeout_s)
+        engine = read_only_engine(file, busy_timeout_s=busy_timeout_s)
+        engine.update_execution_options(compiled_cache=_sqlite_statements)
+        return engine
     engine = create_engine(URL.create("sqlite", database=str(file)), connect_args={"timeout": busy_timeout_s})
+    engine.update_execution_options(compiled_cache=_sqlite_statements)
 
     @event.listens_for(engine, "connect")
     def _configure(connection: Any, _record: Any) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import cache
+from typing import Any
 
-from sqlalchemy import Connection, Table, insert, inspect, select, update
+from sqlalchemy import Connection, Table, create_mock_engine, insert, inspect, select, update
 
 from schemas.errors import ContractError
 from schemas.keys import canonical_json
@@ -131,6 +133,21 @@ def migrate(connection: Connection) -> int:
 
 
 def _create_newest(connection: Connection) -> None:
-    metadata.create_all(connection, checkfirst=False)
+    dialect = connection.dialect
+    for statement in _newest_tables(f"{dialect.name}+{dialect.driver}"):
+        connection.exec_driver_sql(statement)
     write_no_rows(connection)
     connection.execute(insert(store_format), [{"version": number} for number in range(1, FORMAT_VERSION + 1)])
+
+
+@cache
+def _newest_tables(dialect: str) -> tuple[str, ...]:
+    """Return the statements that create the newest tables: SQLAlchemy itself keeps none of them."""
+    statements: list[str] = []
+
+    def written(statement: Any, *_: object, **__: object) -> None:
+        statements.append(str(statement.compile(dialect=writer.dialect)))
+
+    writer = create_mock_engine(f"{dialect}://", written)
+    metadata.create_all(writer, checkfirst=False)
+    return tuple(statements)

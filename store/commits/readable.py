@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from functools import cached_property, partial
+import os
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from functools import cache, cached_property, partial
+from itertools import count
 from typing import Any
 
 import duckdb
@@ -32,6 +35,31 @@ __all__ = ["LAID_OUT", "refuse_unreadable"]
 
 LAID_OUT = frozenset(["feature_sets", "features", "segments", "studies", "variables", "splits"])
 """The tables whose rows decide how views are laid out: names that people chose, and files."""
+
+
+_numbers = count()
+
+
+@cache
+def _duckdb(process: int) -> duckdb.DuckDBPyConnection:
+    """Start a process's DuckDB for views that are laid out aside: to start one takes as long as to lay them out."""
+    return duckdb.connect(config={"threads": 1, "enable_external_file_cache": "false"})
+
+
+@contextmanager
+def _database_aside() -> Iterator[duckdb.DuckDBPyConnection]:
+    """Give a connection to an empty database in memory, which goes with the block."""
+    # Of this very process: a copy by a fork lacks the threads.
+    kept = _duckdb(os.getpid())
+    name = f"aside_{next(_numbers)}"
+    try:
+        with kept.cursor() as views:
+            views.execute(f"attach ':memory:' as {name}; use {name}")
+            yield views
+    finally:
+        # By another one: what was begun when an error came ends with the first.
+        with kept.cursor() as other:
+            other.execute(f"detach database if exists {name}")
 
 
 class _ArrivingSnapshot(Snapshot):
@@ -84,7 +112,7 @@ def refuse_unreadable(store: Store, connection: Connection, commit_id: int, chan
     if LAID_OUT.isdisjoint(changed):
         return
     snapshot = _ArrivingSnapshot.within(store, connection, commit_id)
-    with duckdb.connect() as views:
+    with _database_aside() as views:
         try:
             laid_out = analyst_views(snapshot, partial(segment_rows, snapshot), chosen_view_names(snapshot))
             needed = tables_of(laid_out)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError
 
 import pyarrow as pa
 
 from store.catalogue.columns import arrow_columns
 from store.history.snapshot import Snapshot
+from store.installed import installed_version
 
 __all__ = ["NO_LIBRARIES", "installed_libraries"]
 
@@ -30,6 +31,6 @@ def installed_libraries(snapshot: Snapshot) -> pa.Table:
 
 def _installed(library: str) -> str | None:
     try:
-        return version(library)
+        return installed_version(library)
     except PackageNotFoundError:
         return None

@@ -7,7 +7,6 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from typing import Any
 
 from sqlalchemy import insert, select, update
@@ -17,6 +16,7 @@ from schemas.keys import canonical_json
 from store.catalogue.connection import read_transaction, write_transaction
 from store.catalogue.tables import runs
 from store.home import Store
+from store.installed import installed_version
 from store.times import utc_now
 
 __all__ = ["Run", "first_run", "record_run"]
@@ -46,7 +46,7 @@ def record_run(store: Store, flow: str, study: str | None, parameters: Mapping[s
     ``done``, ``failed`` or ``interrupted`` at the end, so a killed run is seen as one still running.
     """
     run = Run(uuid.uuid4().hex)
-    versions = {"python": platform.python_version()} | {name: version(name) for name in _LIBRARIES}
+    versions = {"python": platform.python_version()} | {name: installed_version(name) for name in _LIBRARIES}
     with write_transaction(store.engine) as connection:
         connection.execute(
             insert(runs).values(

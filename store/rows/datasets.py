@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import Any, Literal
 
 import pyarrow as pa
@@ -13,6 +12,7 @@ import pyarrow.parquet as pq
 from schemas.keys import canonical_json, sha256_of_json
 from store.files import file_sha256
 from store.home import Store
+from store.installed import installed_version
 
 __all__ = ["PinnedDataset", "SqlGives", "pin_dataset", "writer_versions"]
 
@@ -99,4 +99,4 @@ def pin_dataset(
 
 def writer_versions() -> dict[str, str]:
     """Return the versions of what decides a dataset's bytes beside the store's rows."""
-    return {name: version(name) for name in _WRITERS}
+    return {name: installed_version(name) for name in _WRITERS}

@@ -6,7 +6,9 @@ import json
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, AnyStr
 
 import numpy as np
@@ -147,11 +149,19 @@ class SmallStudy:
 
     def write_image(self, patient: str, phase: str = "AP", *, image: sitk.Image | None = None, seed: int = 0) -> None:
         """Write an image, the patient's own where none is given."""
-        sitk.WriteImage(image or self.image(patient, phase, seed=seed), str(self.image_file(patient, phase)))
+        file = self.image_file(patient, phase)
+        if image is None:
+            file.write_bytes(own_image(type(self), patient, phase, seed))
+        else:
+            sitk.WriteImage(image, str(file))
 
     def write_mask(self, patient: str, phase: str = "AP", *, mask: sitk.Image | None = None) -> None:
         """Write a mask, the patient's own where none is given."""
-        sitk.WriteImage(mask or self.mask(patient, phase), str(self.mask_file(patient, phase)))
+        file = self.mask_file(patient, phase)
+        if mask is None:
+            file.write_bytes(own_mask(type(self), patient, phase))
+        else:
+            sitk.WriteImage(mask, str(file))
 
     def edit(self, old: str, new: str, *, file: str = "study.toml") -> None:
         """Replace a text that stands once in the study file or a table."""
@@ -233,3 +243,23 @@ class SmallStudy:
 def counts(report: FeatureSetReport) -> tuple[int, int, int, int]:
     """Return what a refresh computed, reused, failed to compute and left."""
     return report.computed, report.reused, report.failed, report.unchanged
+
+
+@cache
+def own_image(kind: type[SmallStudy], patient: str, phase: str, seed: int) -> bytes:
+    """Return a patient's own image in such a study as its file holds it: drawn and packed once, not in each test."""
+    return packed(kind(Path(), Path()).image(patient, phase, seed=seed))
+
+
+@cache
+def own_mask(kind: type[SmallStudy], patient: str, phase: str) -> bytes:
+    """Return a patient's own mask in such a study as its file holds it."""
+    return packed(kind(Path(), Path()).mask(patient, phase))
+
+
+def packed(volume: sitk.Image) -> bytes:
+    """Return the bytes of a volume's file."""
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "volume.nii.gz"
+        sitk.WriteImage(volume, str(file))
+        return file.read_bytes()

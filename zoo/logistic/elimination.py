@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.logistic.events_per_variable import few_events_note
-from zoo.logistic.firth import firth_fit
+from zoo.logistic.firth import are_intervals_read, firth_fit, leave_out_intervals
 from zoo.logistic.separation import is_constant, separates, separating_direction, standardised
 from zoo.logistic.wald import FactorEffect, FitMethod, LogisticFit, factor_effects, wald_fit
 from zoo.weighting.sums import class_sizes
@@ -105,7 +105,7 @@ class BackwardElimination:
         self.notes_ += [] if note is None else [note]
         fit: LogisticFit | None = None
         while kept:
-            fit = self._multivariable_fit(X[:, kept], target, [names[column] for column in kept], weights)
+            fit = self._step_fit(X[:, kept], target, [names[column] for column in kept], weights)
             if fit is None:
                 out = max(kept, key=lambda column: screened[column])
                 self._exclude(names[out], "not estimable", "the multivariable likelihood did not converge")
@@ -128,6 +128,20 @@ class BackwardElimination:
         else:
             others, events = class_sizes(target, weights)
             self.intercept_ = np.array([np.log(events / others)])
+
+    def _step_fit(
+        self,
+        X: NDArray[np.float64],
+        target: NDArray[np.intp],
+        names: Sequence[str],
+        weights: NDArray[np.float64] | None,
+    ) -> LogisticFit | None:
+        """Return a step's model: with intervals where no factor leaves it, for nobody reads those of the others."""
+        with leave_out_intervals():
+            fit = self._multivariable_fit(X, target, names, weights)
+        if fit is None or fit.method != "firth" or fit.p.max() >= self.alpha_multivariable or not are_intervals_read():
+            return fit
+        return self._multivariable_fit(X, target, names, weights)
 
     def _multivariable_fit(
         self,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from typing import Any
 
 from pydantic import JsonValue
@@ -20,6 +19,7 @@ from schemas.study.networks import NetworkSettings
 from schemas.study.outcomes import EventOutcome
 from store.history.snapshot import Snapshot
 from store.home import Store
+from store.installed import installed_version
 from store.rows.datasets import PinnedDataset
 from zoo.censoring.weights import CensoringWeights, split_weights
 from zoo.evaluation.auc import auc
@@ -313,7 +313,7 @@ def _metadata(study: Study, spec: ModelSpec, plan: TrainingPlan) -> dict[str, An
             cohort: {"patients": len(labels), "events": int(labels.sum())} for cohort, labels in cohorts.items()
         },
         "excluded": len(plan.table.excluded),
-        "libraries": library_versions(spec) | {"radzoo": version("radzoo")},
+        "libraries": library_versions(spec) | {"radzoo": installed_version("radzoo")},
     }
 
 
@@ -354,5 +354,5 @@ def library_versions(*specs: ModelSpec) -> dict[str, str]:
     """Return the versions of the libraries that decide fitted models of these members."""
     are_networks = any(spec.is_network for spec in specs)
     added_by = [spec.added_by for spec in specs if spec.added_by is not None]
-    libraries = {name: version(name) for name in (*_LIBRARIES, *(_OF_NETWORKS if are_networks else ()))}
+    libraries = {name: installed_version(name) for name in (*_LIBRARIES, *(_OF_NETWORKS if are_networks else ()))}
     return libraries | {each.package: each.version for each in added_by}

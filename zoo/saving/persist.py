@@ -9,7 +9,6 @@ import shutil
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ from pydantic import JsonValue
 
 from schemas.documents.strict_json import strict_json
 from schemas.errors import ContractError, NotFoundError
+from store.installed import installed_version
 from zoo.saving.archive import canonical_archive, checked_archive
 from zoo.saving.archive_nodes import LIBRARY_TYPES
 from zoo.saving.files import CARD, ESTIMATOR, RECORD, RESTORE, model_files, refuse_large_file
@@ -281,7 +281,7 @@ def _record_bytes(metadata: Mapping[str, JsonValue], folder: Path, libraries: Se
     package = recorded_package(metadata, str(folder / RECORD))
     record = {
         "format": _FORMAT,
-        "libraries": {library: version(library) for library in libraries}
+        "libraries": {library: installed_version(library) for library in libraries}
         | ({} if package is None else {package.name: package.version}),
         "metadata": dict(metadata),
     }

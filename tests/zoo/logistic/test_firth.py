@@ -213,3 +213,24 @@ def test_without_intervals_all_else_is_the_same() -> None:
     again = firth_fit(*endometrial())
     assert again is not None
     np.testing.assert_array_equal(again.lower, whole.lower)
+
+
+def test_the_model_that_elimination_ends_with_has_its_intervals() -> None:
+    """Each step's p values, and the last model's effects, are those of the factors that are in it, fitted by Firth."""
+    X, y = endometrial()
+    noise = np.random.default_rng(3).normal(size=(len(y), 2))
+    factors = np.column_stack([X, noise])
+    model = ClinicalLogisticRegression(alpha_univariable=1.0, alpha_multivariable=0.4).fit(factors, y)
+    assert [step.n_factors for step in model.steps_] == [5, 4]
+    kept = list(range(5))
+    for step in model.steps_:
+        fit = firth_fit(factors[:, kept], y)
+        assert fit is not None
+        assert step.p == fit.p.max()
+        del kept[int(fit.p.argmax())]
+    assert kept == [0, 1, 2]
+    last = firth_fit(factors[:, kept], y)
+    assert last is not None
+    for column, effect in enumerate(model.multivariable_):
+        assert (effect.coefficient, effect.p) == (last.coefficients[column], last.p[column])
+        assert (effect.lower, effect.upper) == (np.exp(last.lower[column]), np.exp(last.upper[column]))
