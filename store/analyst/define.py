@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Container, Iterable, Mapping, Sequence, Set
 from contextlib import suppress
 from functools import partial
 from itertools import groupby
@@ -267,10 +267,19 @@ def view_names(snapshot: Snapshot) -> set[str]:
     return {*fixed_view_names(), *chosen_view_names(snapshot)}
 
 
-def chosen_view_names(snapshot: Snapshot) -> set[str]:
-    """Return the names of the views that a snapshot's own sets and studies give, without those of every store."""
+def chosen_view_names(snapshot: Snapshot, studies: Container[str] | None = None) -> set[str]:
+    """Return the names of the views that a snapshot's own sets and studies give, without those of every store.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        The store as of a commit.
+    studies : container of str, optional
+        Of studies' own views only those of these; of all studies where None.
+    """
     named = _names_of_sets(snapshot.rows("feature_sets"))
-    return named | set(cohort_view_names(snapshot, {*fixed_view_names(), *named}).values())
+    cohorts = cohort_view_names(snapshot, {*fixed_view_names(), *named})
+    return named | {name for study, name in cohorts.items() if studies is None or study in studies}
 
 
 def _every_view(snapshot: Snapshot, rows_of: SegmentRows, names: Set[str] | None = None) -> list[View]:

@@ -78,10 +78,18 @@ class _ArrivingSnapshot(Snapshot):
     @cached_property
     def touched(self) -> set[str]:
         """Return the sets that the commit adds something to."""
+        return self._of_own_rows("feature_set", "feature_sets", "features", "segments")
+
+    @cached_property
+    def touched_studies(self) -> set[str]:
+        """Return the studies whose own view the commit may change."""
+        return self._of_own_rows("study", "studies", "variables", "splits")
+
+    def _of_own_rows(self, column: str, *tables: str) -> set[str]:
         found: set[str] = set()
         with self.reading() as connection:
-            for table in map(versioned_table, ("feature_sets", "features", "segments")):
-                own = select(table.c.feature_set).where(table.c.added_commit == self.commit_id)
+            for table in map(versioned_table, tables):
+                own = select(table.c[column]).where(table.c.added_commit == self.commit_id)
                 found |= set(connection.execute(own.distinct()).scalars())
         return found
 
@@ -90,8 +98,9 @@ def refuse_unreadable(store: Store, connection: Connection, commit_id: int, chan
     """Refuse an open commit over which the analyst views cannot be laid out.
 
     Of the views there are those that have names which people chose, and what these read; the others are the same in
-    every store. The catalogue's tables are left empty, segments that are there already are not opened, and sets that
-    nothing is added to are laid out by one feature: it takes a hundredth of a second or two, whatever the store holds.
+    every store. The catalogue's tables are left empty, segments that are there already are not opened, sets that
+    nothing is added to are laid out by one feature, and other studies not at all: it takes a hundredth of a second or
+    two, whatever the store holds.
 
     Parameters
     ----------
@@ -114,7 +123,8 @@ def refuse_unreadable(store: Store, connection: Connection, commit_id: int, chan
     snapshot = _ArrivingSnapshot.within(store, connection, commit_id)
     with _database_aside() as views:
         try:
-            laid_out = analyst_views(snapshot, partial(segment_rows, snapshot), chosen_view_names(snapshot))
+            names = chosen_view_names(snapshot, snapshot.touched_studies)
+            laid_out = analyst_views(snapshot, partial(segment_rows, snapshot), names)
             needed = tables_of(laid_out)
             copy_catalogue(views, [(name, table_without_rows(name)) for name in EVERY_TABLE if name in needed])
             lay_out_views(views, laid_out, documented=False, segments=str(store.segments))
