@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 import sqlite3
 import sys
@@ -26,6 +27,9 @@ _READ_ONLY = "name a place that may be written to, or mount the disk for writing
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _NEXT_TO_NOTHING = 1 << 20
 _MEMORY = "free memory, or run the command again with fewer --workers"
+
+_ARROWS_FILE = re.compile(r"(?:file|directory) '(.+)'\. Detail: ")
+"""What Arrow names within its sentence."""
 
 # The kind of an error and the next step, by what the operating system says.
 _OF_ERRNO: dict[int, tuple[type[RadzooError], str]] = {
@@ -160,6 +164,8 @@ def _of_operating_system(error: OSError) -> RadzooError:
     message = os.strerror(number) if "[errno" in str(error.strerror or "[errno") else str(error.strerror)
     message = message[:1].lower() + message[1:]
     names = [os.fsdecode(each) for each in (error.filename, error.filename2) if isinstance(each, (str, bytes, Path))]
+    if not names and (named := _ARROWS_FILE.search(str(error.strerror))):
+        names = [named[1]]
     return kind(message, where=" -> ".join(names) or None, hint=hint)
 
 

@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from sqlalchemy.exc import OperationalError
 
@@ -161,3 +163,12 @@ def test_no_traceback_of_prefect_stands_among_the_progress(small_study, prefect_
         f"error: {small_study.store.staging / small_study.plan().bound.definition_sha256[:20]}: not a directory"
     ]
     assert small_study.sql("from failures") == []
+
+
+def test_the_file_that_arrow_names_within_its_sentence_is_said(tmp_path):
+    """Arrow's errors have no file of their own; the message has the system's words and the path."""
+    file = tmp_path / "it's absent" / "table.parquet"
+    with pytest.raises(OSError, match="local file") as raised:
+        pq.write_table(pa.table({"a": [1]}), file)
+    fault = fault_of(raised.value)
+    assert (fault.message, fault.where) == ("no such file or directory", str(file))
