@@ -156,6 +156,8 @@ def asked_process(store: Store | None, *, by_fork: bool) -> Iterator[AskedProces
     with _spill(store) as spill:
         if store is not None:
             store.segments.local_root.mkdir(parents=True, exist_ok=True)
+            with suppress(OSError):
+                store.columns.folder.mkdir(exist_ok=True)
         rights = sandbox_rights(store, limits, spill)
         with LimitedProcess(rights, trusted=("flows.expect.asked",), modules=(__name__,), by_fork=by_fork) as process:
             yield AskedProcess(process, limits, spill)

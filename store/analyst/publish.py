@@ -13,7 +13,7 @@ import stat
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -83,7 +83,8 @@ def publish_snapshot(snapshot: Snapshot) -> Path:
             _refuse_folder(name)
         for left in target.parent.glob("analyst-*.partial*"):
             _remove(left)
-        with read_transaction(store.engine) as connection:
+        # Nobody needs them: where the disk takes none, or the folder is somebody else's, the catalogue is read.
+        with read_transaction(store.engine) as connection, suppress(OSError):
             store.columns.keep(connection)
         while True:
             state = _state(store)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -21,7 +20,7 @@ from sqlalchemy import Connection, func, select
 
 from schemas.errors import ContractError
 from store.catalogue.columns import arrow_columns, arrow_kinds
-from store.catalogue.kept_table import KeptTable
+from store.catalogue.kept_table import KeptTable, rows_at
 from store.catalogue.row_sums import RowSum, fetched_rows, stored_sums, sum_of_tuples, summed_columns
 from store.catalogue.tables import VERSIONED, commits
 from store.checked_files import CheckedFiles
@@ -48,6 +47,8 @@ class _KeptFile(NamedTuple):
     """The largest ``row_id``."""
     commit_id: int
     """The newest commit when it was written."""
+    committed_at: str
+    """When that one landed: another catalogue, put back from a backup, may have another one of its number."""
 
 
 class KeptColumns:
@@ -84,7 +85,8 @@ class KeptColumns:
             catalogue names.
         """
         kept = self._files().get(name)
-        if kept is None:
+        # Looked at each time: this process may live long, and the file may be removed.
+        if kept is None or not self._is_as_written(kept):
             return None
         now = stored_sums(connection)[name]
         known = self._tables.get(name)
@@ -114,6 +116,7 @@ class KeptColumns:
         """
         before, sums = self._files(), stored_sums(connection)
         newest = connection.execute(select(func.max(commits.c.commit_id))).scalar() or 0
+        landed_at = _landed_at(connection, newest)
         files, readers = {}, {_NOTE}
         for name in VERSIONED:
             if sums[name].rows < _WORTH_KEEPING:
@@ -124,19 +127,30 @@ class KeptColumns:
                 readers.add(kept.name)
             if kept is None or table is None or _written_since(table) > _RENEWED_FROM * kept.sum.rows:
                 rows = _read(connection, name, sums[name]) if table is None else table.rows()
-                kept = None if rows is None else self._written(name, rows, sums[name], newest)
+                kept = None if rows is None else self._written(name, rows, sums[name], newest, landed_at)
             if kept is not None:
                 files[name] = kept
-        if files or self.folder.is_dir():
+        if files != before:
             self._write_note(files)
-            named = readers | {kept.name for kept in files.values()}
-            for left in self.folder.iterdir():
-                if left.name not in named:
-                    left.unlink(missing_ok=True)
+        named = readers | {kept.name for kept in files.values()}
+        for left in self._own_files():
+            if left.name not in named:
+                left.unlink(missing_ok=True)
 
     def remove(self) -> None:
-        """Remove all files: the catalogue is read again."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """Remove all files: the catalogue is read again.
+
+        Raises
+        ------
+        OSError
+            When a file cannot be removed.
+        """
+        # The folder stays: a process that may read in it alone may read what is written next.
+        for file in self._own_files():
+            file.unlink(missing_ok=True)
+
+    def _own_files(self) -> list[Path]:
+        return [each for each in self.folder.glob("*") if not each.is_dir() or each.is_symlink()]
 
     def unfit(self, connection: Connection) -> Iterator[str]:
         """Yield what is wrong with the files that there are, a sentence each: a reader would not take them."""
@@ -148,10 +162,11 @@ class KeptColumns:
 
     def _brought_up_to_date(self, connection: Connection, name: str, kept: _KeptFile, now: RowSum) -> KeptTable | None:
         """Return a file with what was written since, None where their sum is not the one of now."""
-        if not self._is_as_written(kept):
+        if _landed_at(connection, kept.commit_id) != kept.committed_at:
             return None
+        file = KeptTable(self.folder / kept.name, {}, None)
         if kept.sum == now:
-            return KeptTable(self.folder / kept.name, {}, None)
+            return file
         new = list(_rows(connection, name, f"row_id > {kept.last_row}"))
         total = kept.sum.plus(sum_of_tuples(row[1:] for row in new))
         ends: dict[int, int] = {}
@@ -159,8 +174,11 @@ class KeptColumns:
             # Nothing but its end is ever written into a row; looked for where new rows are not all.
             ended = list(_rows(connection, name, f"{_REMOVED} > {kept.commit_id} and row_id <= {kept.last_row}"))
             place = summed_columns(VERSIONED[name]).index(_REMOVED) + 1
-            before = ((*row[1:place], None, *row[place + 1 :]) for row in ended)
-            total = total.plus(sum_of_tuples(row[1:] for row in ended)).plus(sum_of_tuples(before), -1)
+            before = [(*row[:place], None, *row[place + 1 :]) for row in ended]
+            # Sums know no row_id, by which the ends are put into the file's rows.
+            if list(map(repr, before)) != list(map(repr, rows_at(file.rows(), [row[0] for row in ended]))):
+                return None
+            total = total.plus(sum_of_tuples(row[1:] for row in ended)).plus(sum_of_tuples(r[1:] for r in before), -1)
             ends = {row[0]: row[place] for row in ended}
         if total != now:
             return None
@@ -168,7 +186,7 @@ class KeptColumns:
             arrived = arrow_columns(arrow_kinds(VERSIONED[name].columns), new) if new else None
         except TypeError:
             return None
-        return KeptTable(self.folder / kept.name, ends, arrived)
+        return file._replace(ends=ends, arrived=arrived)
 
     def _is_as_written(self, kept: _KeptFile) -> bool:
         try:
@@ -177,7 +195,7 @@ class KeptColumns:
             # Written again by another process meanwhile, or nothing that can be read: the catalogue has all of it.
             return False
 
-    def _written(self, name: str, rows: pa.Table, total: RowSum, newest: int) -> _KeptFile:
+    def _written(self, name: str, rows: pa.Table, total: RowSum, newest: int, landed_at: str) -> _KeptFile:
         self.folder.mkdir(exist_ok=True)
         file = self.folder / f"{name}-{uuid.uuid4().hex[:16]}.arrow"
         partial = file.with_name(f"{file.name}.partial")
@@ -188,7 +206,7 @@ class KeptColumns:
         finally:
             partial.unlink(missing_ok=True)
         last = rows["row_id"][-1].as_py() if rows.num_rows else 0
-        return _KeptFile(file.name, self._checked.sha256(file), total, last, newest)
+        return _KeptFile(file.name, self._checked.sha256(file), total, last, newest, landed_at)
 
     def _files(self) -> Mapping[str, _KeptFile]:
         file = self.folder / _NOTE
@@ -206,6 +224,12 @@ class KeptColumns:
         partial = self.folder / f"{_NOTE}.{os.getpid()}.partial"
         partial.write_text(json.dumps(document) + "\n", encoding="utf-8")
         partial.replace(self.folder / _NOTE)
+
+
+def _landed_at(connection: Connection, commit_id: int) -> str:
+    """Return when a commit landed, an empty text where there is none of that number."""
+    query = select(commits.c.committed_at).where(commits.c.commit_id == commit_id)
+    return str(connection.execute(query).scalar() or "")
 
 
 def _files_in(file: Path) -> dict[str, _KeptFile]:

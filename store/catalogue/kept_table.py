@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from schemas.errors import StoreBusyError
 from store.catalogue.columns import arrow_positions, arrow_scalar
 
-__all__ = ["KeptTable", "with_ends"]
+__all__ = ["KeptTable", "rows_at", "with_ends"]
 
 _REMOVED = "removed_commit"
 
@@ -38,7 +38,7 @@ class KeptTable(NamedTuple):
         try:
             with pa.memory_map(str(self.file)) as source:
                 rows = pa.ipc.open_file(source).read_all()
-        except OSError as error:
+        except (OSError, pa.ArrowInvalid) as error:
             raise StoreBusyError(
                 "the store was written while it was read", where=str(self.file), hint="run the command again"
             ) from error
@@ -53,6 +53,17 @@ def with_ends(rows: pa.Table, ends: Mapping[int, int]) -> pa.Table:
     removed = _numbers(rows[_REMOVED])
     removed[np.searchsorted(_numbers(rows["row_id"]), np.fromiter(ends, dtype=np.int64))] = list(ends.values())
     return rows.set_column(rows.column_names.index(_REMOVED), _REMOVED, arrow_positions(removed))
+
+
+def rows_at(rows: pa.Table, row_ids: Sequence[int]) -> list[tuple[Any, ...]]:
+    """Return the rows of these ``row_id``, which rises, those that there are, in their order."""
+    known = _numbers(rows["row_id"])
+    places = np.searchsorted(known, np.array(row_ids, dtype=np.int64))
+    found = [
+        place for place, row_id in zip(places, row_ids, strict=True) if place < len(known) and known[place] == row_id
+    ]
+    chosen = rows.take(arrow_positions(np.array(found, dtype=np.int64)))
+    return list(zip(*(column.to_pylist() for column in chosen.columns), strict=True))
 
 
 def _numbers(column: pa.ChunkedArray) -> NDArray[np.int64]:

@@ -9,7 +9,7 @@ from sqlalchemy import Column, ColumnElement, tuple_
 
 __all__ = ["are_among"]
 
-_MOST_PLACES = 8
+_MOST_PLACES = 32
 """For each key that is looked up."""
 
 

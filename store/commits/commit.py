@@ -165,7 +165,8 @@ class Commit:
             query = select(target.c.row_id, *(target.c[name] for name in columns)).where(
                 target.c.removed_commit.is_(None)
             )
-            batches = _batches(list(wanted))
+            # Neighbours share their first columns, and are looked up together.
+            batches = _batches(sorted(wanted, key=repr))
             of_keys = [target.c[name] for name in keys]
             rows = (
                 row for batch in batches for row in self.connection.execute(query.where(*are_among(of_keys, batch)))

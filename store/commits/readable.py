@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
+import ctypes
 import os
+import threading
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from functools import cache, cached_property, partial
+from functools import cached_property, partial
 from itertools import count
 from typing import Any
 
@@ -40,17 +43,35 @@ LAID_OUT = frozenset(["feature_sets", "features", "segments", "studies", "variab
 _numbers = count()
 
 
-@cache
-def _duckdb(process: int) -> duckdb.DuckDBPyConnection:
-    """Start a process's DuckDB for views that are laid out aside: to start one takes as long as to lay them out."""
-    return duckdb.connect(config={"threads": 1, "enable_external_file_cache": "false"})
+_kept: list[duckdb.DuckDBPyConnection] = []
+"""This process's DuckDB for views that are laid out aside: to start one takes as long as to lay them out."""
+
+_starting = threading.Lock()
+
+
+def _duckdb() -> duckdb.DuckDBPyConnection:
+    with _starting:
+        if not _kept:
+            _kept.append(duckdb.connect(config={"threads": 1, "enable_external_file_cache": "false"}))
+        return _kept[0]
+
+
+def _forget() -> None:
+    # A copy by a fork lacks the threads: to end it crashes, so it never ends.
+    for each in _kept:
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(each))
+    _kept.clear()
+
+
+# Before Python ends by itself, when DuckDB's module would complain of what is left.
+atexit.register(_kept.clear)
+os.register_at_fork(after_in_child=_forget)
 
 
 @contextmanager
 def _database_aside() -> Iterator[duckdb.DuckDBPyConnection]:
     """Give a connection to an empty database in memory, which goes with the block."""
-    # Of this very process: a copy by a fork lacks the threads.
-    kept = _duckdb(os.getpid())
+    kept = _duckdb()
     name = f"aside_{next(_numbers)}"
     try:
         with kept.cursor() as views:

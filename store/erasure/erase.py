@@ -46,6 +46,7 @@ from store.erasure.rows import (
     replace_datasets,
     replace_segments,
 )
+from store.faults import disk_faults
 from store.history.basis import Basis, erased_among, patient_sha256, receipts_since
 from store.history.snapshot import Snapshot
 from store.home import Store
@@ -237,7 +238,8 @@ def _clear_away(store: Store, plan: ErasurePlan, receipt: ErasureReceipt) -> Con
 
 def _publish_or_withdraw(store: Store) -> ContractError | None:
     """Publish the store, or where it cannot be read remove the former file, which has the patient; return the fault."""
-    store.columns.remove()
+    with disk_faults(store.columns.folder):
+        store.columns.remove()
     try:
         publish_snapshot(Snapshot(store))
     except ContractError as error:
