@@ -228,7 +228,7 @@ def shut_connection(
     connection.execute("; ".join(f"set {name} = {quoted_text(value)}" for name, value in settings.items()))
     _lay_out_segments(connection, kept, documented=documented)
     copy_catalogue(connection, kept.tables.items())
-    _lay_out_columns(connection, kept)
+    _lay_out_columns(connection, kept, documented=documented)
     lay_out_views(connection, kept.views, documented=documented, segments=kept.place)
     _lay_out_names(connection, kept)
     connection.execute("set enable_external_access = false")
@@ -252,13 +252,16 @@ def _lay_out_segments(connection: duckdb.DuckDBPyConnection, kept: KeptRows, *, 
     connection.execute("set schema = 'main'")
 
 
-def _lay_out_columns(connection: duckdb.DuckDBPyConnection, kept: KeptRows) -> None:
+def _lay_out_columns(connection: duckdb.DuckDBPyConnection, kept: KeptRows, *, documented: bool) -> None:
     """Create tables that are kept by columns as views over them: a question reads the columns that it needs."""
     if not kept.columns:
         return
     connection.execute(f"create schema if not exists {kept.schema}; set schema = '{kept.schema}'")
     for name, table in kept.columns.items():
         connection.from_arrow(table.rows()).create_view(f"table_{name}")
+        if documented:
+            about = f"all rows of a table, live and ended, which catalogue.{name} chooses from"
+            connection.execute(f"comment on view table_{name} is {quoted_text(about)}")
     connection.execute("set schema = 'main'")
     names = {name: empty_table(name).schema.names for name in kept.columns}
     is_live = f"added_commit <= {kept.commit_id} and (removed_commit is null or removed_commit > {kept.commit_id})"
