@@ -126,7 +126,8 @@ def refresh(
     runner
         Where images are read and features calculated: local, dask://HOST:PORT or ray://HOST:PORT, the workers of a Dask
         or Ray cluster (docs/more-machines.md). The rows are the same. The workers need the images under the same paths
-        and the same installation, which is compared first; networks' embeddings are computed on this machine.
+        or in a bucket, and the same installation, which is compared first; networks' embeddings are computed on this
+        machine.
 
     Examples
     --------

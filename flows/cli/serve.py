@@ -108,6 +108,8 @@ def serve(
     _refuse_report(report, report_file, bench)
     if monitor_by is not None and monitor is None:
         raise UsageError("--monitor-by says how --monitor compares", hint='--monitor "0 5 * * 1"')
+    if work_pool is not None and not work_pool.strip():
+        raise UsageError("--work-pool names no pool", hint="--work-pool NAME, of those of prefect work-pool ls")
     hook = None if on_failure is None else checked_failure_hook(on_failure)
     zone = named_time_zone(timezone)
     study, _ = read_study(study_file)

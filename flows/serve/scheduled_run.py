@@ -158,7 +158,19 @@ def _failures(snapshot: Snapshot | None, done: WorkDone) -> frozenset[tuple[str,
 
 
 def _counts_text(counts: Mapping[str, int], done: WorkDone) -> str:
-    named = ("taken", "quarantined", "findings", "tests", "held", "unmet", "models", "trained", "added", "changed")
+    named = (
+        "taken",
+        "quarantined",
+        "findings",
+        "tests",
+        "unanswered",
+        "held",
+        "unmet",
+        "models",
+        "trained",
+        "added",
+        "changed",
+    )
     parts = [f"{name} {counts[name]}" for name in (*named, "merged", "removed", "computed", "reused") if name in counts]
     if done.feature_sets is not None:
         parts.append(f"failed {counts['failed']}{_known_text(counts['failed'], counts['new_failures'])}")

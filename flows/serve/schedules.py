@@ -31,6 +31,7 @@ __all__ = [
     "study_flow",
 ]
 
+_CRON_FIELDS = 5
 _PATIENCE_S = 10.0
 """With a run that is to end, before the next means is tried."""
 
@@ -126,6 +127,9 @@ def scheduled_flows(served: ServedStudy, crons: Mapping[ServedVerb, str]) -> lis
     for verb, cron in crons.items():
         description = f"radzoo {verb} of {here.study}, into {here.store}"
         try:
+            if cron != BY_HAND and len(cron.split()) != _CRON_FIELDS:
+                # Prefect would take a sixth for seconds: sixty runs within a minute.
+                raise ValueError(f"not {_CRON_FIELDS} fields")
             schedule = None if cron == BY_HAND else Cron(cron, timezone=zone)
             each = ScheduledFlow(verb, here, study_flow(verb, here), here.study, description, schedule)
             # Prefect reads a cron text here and there.

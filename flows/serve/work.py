@@ -23,6 +23,7 @@ from flows.serve.scheduled_run import WorkDone
 from flows.serve.verbs import ServedVerb
 from flows.train.run import TrainReport, train
 from schemas.drift.asked import Monitor
+from schemas.errors import ContractError, NotFoundError
 from schemas.foreign_text import one_line
 from store.analyst.query import snapshot_connection
 from store.history.snapshot import Snapshot
@@ -149,8 +150,18 @@ def _reported(served: ServedStudy) -> WorkDone:
 
 def _monitored(served: ServedStudy) -> WorkDone:
     store = Store(served.store)
-    answers = [answered(store, question) for question in _drift_questions(store, served)]
-    rows = [
+    answers, untold, faults = [], [], []
+    for question in _drift_questions(store, served):
+        try:
+            answers.append(answered(store, question))
+        except (ContractError, NotFoundError) as error:
+            # What the others found is told all the same.
+            faults.append(error)
+            untold.append({"by": question.by, "compared": "", "found": f"not answered: {error.message}", "drifts": ""})
+            say(f"monitor by {question.by}: not answered: {error.message}")
+    if faults and not answers:
+        raise faults[0]
+    rows = untold + [
         {
             "by": found.by,
             "compared": comparison_title(each),
@@ -161,6 +172,7 @@ def _monitored(served: ServedStudy) -> WorkDone:
         for each in found.compared
     ]
     counts = {"findings": sum(len(found.findings) for found in answers), "tests": sum(found.tests for found in answers)}
+    counts |= {"unanswered": len(faults)} if faults else {}
     words = "; ".join(verdict(found) for found in answers if found.findings)
     return WorkDone(served.study, None, counts, tables={"drift": rows}, found=words)
 

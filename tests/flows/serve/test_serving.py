@@ -67,7 +67,7 @@ def test_only_what_is_asked_for_is_scheduled(small_study):
     assert {each.schedule for each in every} == {None}
 
 
-@pytest.mark.parametrize("cron", ["every day", "61 3 * * *", "0 3 * *", ""])
+@pytest.mark.parametrize("cron", ["every day", "61 3 * * *", "0 3 * *", "0 3 * * * *", "@daily", ""])
 def test_a_text_that_is_no_cron_is_a_fault_of_usage(small_study, cron):
     """A wrong cron text is refused with the option that it was given to."""
     with pytest.raises(UsageError, match=f"--refresh '{cron}' is no cron text".replace("*", r"\*")) as error:
@@ -311,10 +311,14 @@ def test_a_scheduled_look_for_drift_says_what_it_compared(tmp_path, prefect_serv
     assert [row["compared"] for row in shown("tried-drift")] == [
         f"{what}, validation (20 patients) against training (40 patients)" for what in ("features", "outcome")
     ]
-    study.file.write_text(study.file.read_text() + '\n[monitor]\nby = ["cohort", "sex"]\n')
+    study.file.write_text(study.file.read_text() + '\n[monitor]\nby = ["cohort", "scanner", "sex"]\n')
     study.ingest()
+    # No header of these images names a scanner: what the other groups show is told all the same.
     asked = study_flow("monitor", served)(return_state=True)
-    assert (asked.name, {row["by"] for row in shown("tried-drift")}) == ("Completed with drift", {"cohort", "sex"})
+    rows = shown("tried-drift")
+    assert (asked.name, {row["by"] for row in rows}) == ("Completed with drift", {"cohort", "scanner", "sex"})
+    assert [row["found"] for row in rows if row["by"] == "scanner"] == ["not answered: no patient's scanner is known"]
+    assert ", unanswered 1; drift: " in asked.message
     by_sex = study_flow("monitor", replace(served, monitor_by="sex"))(return_state=True)
     assert (by_sex.name, by_sex.is_completed()) == ("Completed with drift", True)
     assert re.search(r" UTC monitor tried: findings [1-9], tests \d; drift: .*the rate of label 1", told.read_text())
