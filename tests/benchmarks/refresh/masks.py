@@ -1,6 +1,6 @@
 """What verbs take over the size of a store: 10^4, 10^5 and 10^6 masks.
 
-    python tests/benchmarks/refresh/masks.py [--masks 10000 100000 1000000] [--folder DIR]
+    python tests/benchmarks/refresh/masks.py [--masks 10000 100000 1000000] [--repeats 3] [--folder DIR]
 
 A study of 300 patients is real: images, features, models, a leaderboard. The other masks are rows of the catalogue and
 of segments, as ingest and refresh write them, of a study `big` and of studies of 1,000 masks each.
@@ -129,8 +129,8 @@ class Rest:
             yield "study_extractions", {"study": study} | own
 
 
-def measured(folder: Path, masks: int) -> dict[str, float]:
-    """Return what each verb takes in a store of so many masks."""
+def filled_store(folder: Path, masks: int) -> Path:
+    """Make a store of so many masks."""
     root = small_study(folder)
     rest = Rest(root)
     rest.add_study("big")
@@ -138,7 +138,14 @@ def measured(folder: Path, masks: int) -> dict[str, float]:
         rest.add_study(f"s{number:05}")
     for first in range(0, masks - REAL, A_COMMIT):
         rest.add_masks(first, min(A_COMMIT, masks - REAL - first))
-    found = {"commit of 3 masks": statistics.median(rest.add_masks(10**7 + 3 * n, 3) for n in range(REPEATS))}
+    rest.store.engine.dispose()
+    return root
+
+
+def measured(root: Path, repeats: int = REPEATS) -> dict[str, float]:
+    """Return what each verb takes in a filled store, the median of some runs."""
+    rest = Rest(root)
+    found = {"commit of 3 masks": statistics.median(rest.add_masks(10**7 + 3 * n, 3) for n in range(repeats))}
     rest.store.engine.dispose()
     of_small = "from few join study_masks using (patient, exam, phase, lesion, reader, reading) where study = 'small'"
     verbs = {
@@ -153,7 +160,7 @@ def measured(folder: Path, masks: int) -> dict[str, float]:
         "train of 300, nothing to do": ("train", "--study", "small"),
     }
     for what, arguments in verbs.items():
-        taken = [radzoo(root, *arguments)[:3] for _ in range(REPEATS)]
+        taken = [radzoo(root, *arguments)[:3] for _ in range(repeats)]
         for unit, values in zip(("s", "CPU s", "MB"), zip(*taken, strict=True), strict=True):
             found[f"{what}, {unit}"] = statistics.median(values)
     found["catalogue, MB"] = sum(file.stat().st_size for file in root.glob("catalogue.sqlite*")) / 1e6
@@ -176,12 +183,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--masks", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
     parser.add_argument("--folder", type=Path, help="where the stores are made; a temporary folder where not given")
+    parser.add_argument("--repeats", type=int, default=REPEATS, help="runs of each verb")
     asked = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     found = {}
     for masks in asked.masks:
         with tempfile.TemporaryDirectory(dir=asked.folder) as folder:
-            found[masks] = measured(Path(folder) / "size", masks)
+            found[masks] = measured(filled_store(Path(folder) / "size", masks), asked.repeats)
         print(masks, json.dumps(found[masks]), flush=True)
     growth = exponents(found) if len(found) > 1 else {}
     print("| |", " | ".join(f"{masks:,} masks" for masks in found), "| exponent |")
