@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import webbrowser
 from collections.abc import Sequence
 from pathlib import Path
@@ -178,7 +179,8 @@ def report(
     file = write_report(Store(context.store), study, out)
     if open:
         webbrowser.open(file.as_uri())
-    shown = "" if open else "\nnext: open it in a browser, or let radzoo report --open do so"
+    here = "" if out is None else f" --out {shlex.quote(str(out))}"
+    shown = "" if open else f"\nnext: open it in a browser, or let radzoo report --open{here} do so"
     return CommandResult(f"wrote {file}{shown}", {"report": str(file)})
 
 

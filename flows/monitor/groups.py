@@ -67,8 +67,14 @@ def refuse_unknown_grouping(study: Study, by: str) -> None:
     NotFoundError
         When the study has no such variable.
     ContractError
-        When the variable is a number.
+        When the variable is a number, or the months of the store are not the true ones.
     """
+    if by == "month" and study.privacy is not None and study.privacy.dates == "shift":
+        raise ContractError(
+            "each patient's dates are moved by a number of days of its own, so that no month is the true one",
+            where=f"study '{study.id}', [privacy]",
+            hint="--by commit compares what came later with what came first",
+        )
     with_levels = [name for name, each in study.clinical.variables.items() if each.levels]
     if by in GROUPINGS or by in with_levels:
         return
@@ -109,12 +115,6 @@ def grouped_patients(
     if by == "scanner":
         return Groups(by, _asked(snapshot, _SCANNER, study, {"acquisitions", "study_masks"}))
     if by == "month":
-        if study.privacy is not None and study.privacy.dates == "shift":
-            raise ContractError(
-                "each patient's dates are moved by a number of days of its own, so that no month is the true one",
-                where=f"study '{study.id}', [privacy]",
-                hint="--by commit compares what came later with what came first",
-            )
         has_masks = bool(snapshot.rows("study_masks", study=study.id))
         query, names = (_MONTH, {"exams", "study_masks"}) if has_masks else (_MONTH_OF_TABLE, {"exams", "patients"})
         found = _asked(snapshot, query, study, names)

@@ -111,7 +111,9 @@ def monitor(
     compared = comparisons(groups, reference)
     notes = list(_notes(snapshot, own, groups, values))
     if not compared:
-        notes.append(f"all patients whose {by} is known are in one group: --by or --reference names others")
+        is_one = len(set(groups.of.values())) == 1
+        why = f"all patients whose {by} is known are in one group" if is_one else f"no {by} comes after '{reference}'"
+        notes.append(f"{why}: --by or --reference names others")
     kept = one_row_a_person(snapshot, studies, groups.of)
     if twice := len(groups.of) - len(kept):
         notes.append(f"left out: {twice} pseudonyms of persons who are compared under another one")

@@ -56,6 +56,8 @@ def comparison_text(each: Compared, report: DriftReport) -> str:
 def verdict(report: DriftReport) -> str:
     """Return what drifts, or that nothing does, and by how many tests that was told."""
     adjusted = f"p adjusted for {plural(report.tests, 'test')}, of {report.draws:,} exchanges of patients"
+    if not report.compared:
+        return "nothing is compared"
     if not report.tests:
         return "nothing is compared: no two groups have patients enough"
     if not report.findings:

@@ -15,6 +15,7 @@ from openpyxl import load_workbook
 from flows.monitor.rules import DriftRules
 from flows.monitor.run import monitor
 from flows.monitor.values import feature_values
+from flows.monitor.words import verdict
 from store.history.studies import stored_study
 from zoo.drift.features import features_drift
 from zoo.drift.relabelling import draws_for
@@ -105,6 +106,9 @@ def test_the_month_from_which_on_it_drifts(study):
     found = monitor(study.store, by="month", reference="2024-05", rules=RULES)
     assert {each.current for each in found.compared} == {"2024-06"}
     assert found.compared[0].reference_patients == 50
+    found = monitor(study.store, by="month", reference="2024-06", rules=RULES)
+    assert (list(found.compared), verdict(found)) == ([], "nothing is compared")
+    assert "no month comes after '2024-06': --by or --reference names others" in found.notes
 
 
 def test_check_leaves_with_5_where_something_drifts(study, capsys):
