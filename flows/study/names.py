@@ -67,6 +67,10 @@ def name_faults(
             and FeatureSetRef.parse(written).name not in stored()
         ):
             yield fault(f"model '{name}' reads {message}", _set_hint(written), "models", name, "feature_set")
+    compared = study.monitor.feature_set if study.monitor is not None else None
+    message = _unknown_set(study, compared, ()) if compared else None
+    if compared and message and FeatureSetRef.parse(compared).name not in stored():
+        yield fault(f"[monitor] compares {message}", _set_hint(compared), "monitor", "feature_set")
 
 
 def _embeddings(study: Study) -> list[str]:

@@ -72,6 +72,12 @@ def test_the_names_that_ingest_knows_are_those_of_the_zoo():
         (SETS, '["quik"]', 1, "feature_sets names feature set 'quik', which nobody defines; nearest: quick"),
         (SETS, '["hcc-cemri@7"]', 1, "'hcc-cemri@7', a version that is not built in; there is hcc-cemri@1"),
         (MODEL, f'{MODEL}\nfeature_set = "quck"', 13, "model 'radiomics_lr' reads feature set 'quck'"),
+        (
+            MODEL,
+            f'{MODEL}\n[monitor]\nfeature_set = "quick2"',
+            14,
+            "[monitor] compares feature set 'quick2', which nobody",
+        ),
         (OWN, f"[define.hcc-cemri]\nradiomics = {{}}\n{OWN}", 10, "takes the name of a built-in feature set"),
     ],
 )
