@@ -1,6 +1,6 @@
 """Whole studies on real clusters, with their catalogue in PostgreSQL and their data in a bucket.
 
-    PYTHONPATH=tests python tests/benchmarks/refresh/cluster_content.py [--studies demo] [--patients 165] [--data DIR]
+    PYTHONPATH=tests python tests/benchmarks/refresh/cluster_content.py [--studies demo] [--clusters ray] [--data DIR]
 
 The demonstration's study, and the soft-tissue sarcomas of the IBSI where their folder is given or lies where the tests
 look, are refreshed by this machine's processes, and then by a real Dask scheduler with two workers and by a real Ray
@@ -21,7 +21,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -160,7 +160,7 @@ def worker_of_ray(head: int) -> int:
     raise SystemExit("no worker of Ray's is at work")
 
 
-def measured(name: str, study: Path, folder: Path, servers: Servers) -> bool:
+def measured(name: str, study: Path, folder: Path, servers: Servers, clusters: Collection[str]) -> bool:
     """Print a study's rows of the table; return whether all contents are the same."""
     local = folder / "local"
     done(local, "ingest", str(study))
@@ -209,19 +209,21 @@ def measured(name: str, study: Path, folder: Path, servers: Servers) -> bool:
         done(other, "refresh", "--runner", runner)
         told(f"{kind}, the verb killed, repeated from another folder", other, began)
 
-    place = folder / "dask"
-    place.mkdir()
-    with running_dask(place) as dask:
+    if "dask" in clusters:
+        place = folder / "dask"
+        place.mkdir()
+        with running_dask(place) as dask:
 
-        def kill_dask_worker() -> None:
-            victim = dask.start_worker()
-            while not children(victim.pid):
-                time.sleep(0.05)
-            victim.kill()
+            def kill_dask_worker() -> None:
+                victim = dask.start_worker()
+                while not children(victim.pid):
+                    time.sleep(0.05)
+                victim.kill()
 
-        disturbed("Dask", dask.runner, kill_dask_worker)
-    with running_ray() as ray:
-        disturbed("Ray", ray.runner, lambda: os.kill(worker_of_ray(ray.head), signal.SIGKILL))
+            disturbed("Dask", dask.runner, kill_dask_worker)
+    if "ray" in clusters:
+        with running_ray() as ray:
+            disturbed("Ray", ray.runner, lambda: os.kill(worker_of_ray(ray.head), signal.SIGKILL))
     return are_same
 
 
@@ -238,6 +240,7 @@ def main() -> None:
     """Measure the studies that are asked for; the exit status is 1 where a content is another one."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--studies", nargs="+", default=["sarcoma", "demo"], choices=["demo", "sarcoma"])
+    parser.add_argument("--clusters", nargs="+", default=["dask", "ray"], choices=["dask", "ray"])
     parser.add_argument("--patients", type=int, default=165, help="of the demonstration")
     parser.add_argument("--data", type=Path, default=DATA / "sts_cohort", help="the folder of the sarcomas")
     asked = parser.parse_args()
@@ -253,7 +256,7 @@ def main() -> None:
                 study = demo_study(place / "study", patients=asked.patients)
             else:
                 study = sarcoma_study(place / "study", asked.data)
-            are_same &= measured(name, study, place, servers)
+            are_same &= measured(name, study, place, servers, asked.clusters)
     sys.exit(0 if are_same else 1)
 
 
