@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -242,27 +242,17 @@ def _lay_out_segments(connection: duckdb.DuckDBPyConnection, kept: KeptRows, *, 
     # Loading it takes longer than most questions, which read no segment.
     from store.rows.segment_dataset import segment_dataset
 
-    connection.execute(f"create schema if not exists {kept.schema}; set schema = '{kept.schema}'")
-    for each in kept.segments:
-        dataset = segment_dataset(each.feature_set, each.files, each.file_column)
-        connection.from_arrow(dataset).create_view(each.relation)
-        if documented:
-            about = "rows of segments, which the views choose from"
-            connection.execute(f"comment on view {each.relation} is {quoted_text(about)}")
-    connection.execute("set schema = 'main'")
+    rows = ((each.relation, segment_dataset(each.feature_set, each.files, each.file_column)) for each in kept.segments)
+    _lay_out_raw(connection, kept, rows, "rows of segments, which the views choose from", documented=documented)
 
 
 def _lay_out_columns(connection: duckdb.DuckDBPyConnection, kept: KeptRows, *, documented: bool) -> None:
     """Create tables that are kept by columns as views over them: a question reads the columns that it needs."""
     if not kept.columns:
         return
-    connection.execute(f"create schema if not exists {kept.schema}; set schema = '{kept.schema}'")
-    for name, table in kept.columns.items():
-        connection.from_arrow(table.rows()).create_view(f"table_{name}")
-        if documented:
-            about = f"all rows of a table, live and ended, which catalogue.{name} chooses from"
-            connection.execute(f"comment on view table_{name} is {quoted_text(about)}")
-    connection.execute("set schema = 'main'")
+    rows = ((f"table_{name}", table.rows()) for name, table in kept.columns.items())
+    about = "all rows of a table, live and ended, which that of the schema catalogue chooses from"
+    _lay_out_raw(connection, kept, rows, about, documented=documented)
     names = {name: empty_table(name).schema.names for name in kept.columns}
     is_live = f"added_commit <= {kept.commit_id} and (removed_commit is null or removed_commit > {kept.commit_id})"
     statements = (
@@ -271,6 +261,23 @@ def _lay_out_columns(connection: duckdb.DuckDBPyConnection, kept: KeptRows, *, d
         for name, columns in names.items()
     )
     connection.execute(";".join(statements))
+
+
+def _lay_out_raw(
+    connection: duckdb.DuckDBPyConnection,
+    kept: KeptRows,
+    relations: Iterable[tuple[str, object]],
+    about: str,
+    *,
+    documented: bool,
+) -> None:
+    """Create views over what Arrow reads, in the schema that no question can name."""
+    connection.execute(f"create schema if not exists {kept.schema}; set schema = '{kept.schema}'")
+    for name, rows in relations:
+        connection.from_arrow(rows).create_view(name)
+        if documented:
+            connection.execute(f"comment on view {name} is {quoted_text(about)}")
+    connection.execute("set schema = 'main'")
 
 
 def _lay_out_names(connection: duckdb.DuckDBPyConnection, kept: KeptRows) -> None:

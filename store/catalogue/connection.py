@@ -48,7 +48,7 @@ LOCK_NOT_AVAILABLE = "55P03"
 
 
 class _StatementsOfAnyEngine(LRUCache[Any, Any]):
-    """Statements compiled for SQLite: SQLAlchemy would compile them anew for each store that a process opens.
+    """Statements compiled for SQLite: SQLAlchemy would compile them again for each store that a process opens.
 
     Its keys begin with an engine's dialect, and the dialects of all these engines are alike: one library, no options.
     """

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from schemas.errors import StoreBusyError
 from store.catalogue.columns import arrow_positions, arrow_scalar
 
-__all__ = ["KeptTable", "rows_at", "with_ends"]
+__all__ = ["KeptTable", "rows_at"]
 
 _REMOVED = "removed_commit"
 
@@ -42,11 +42,11 @@ class KeptTable(NamedTuple):
             raise StoreBusyError(
                 "the store was written while it was read", where=str(self.file), hint="run the command again"
             ) from error
-        rows = with_ends(rows, self.ends)
+        rows = _with_ends(rows, self.ends)
         return rows if self.arrived is None else pa.concat_tables([rows, self.arrived])
 
 
-def with_ends(rows: pa.Table, ends: Mapping[int, int]) -> pa.Table:
+def _with_ends(rows: pa.Table, ends: Mapping[int, int]) -> pa.Table:
     """Return rows of which some have ended, by their ``row_id``, which rises."""
     if not ends:
         return rows

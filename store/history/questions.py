@@ -35,7 +35,7 @@ def rows_of(snapshot: Snapshot, query: Select[Any], *tables: str) -> list[tuple[
     """
     with snapshot.one_state() as unchanging:
         if (kept := _kept(unchanging, tables)) is not None:
-            return rows_by_columns(kept, str(query.compile(compile_kwargs={"literal_binds": True})))
+            return rows_by_columns(kept, _words(query))
         with unchanging.reading(*tables) as connection:
             return [tuple(row) for row in connection.execute(query).all()]
 
@@ -47,8 +47,7 @@ def columns_of(snapshot: Snapshot, query: Select[Any], *tables: str) -> pa.Table
         if (kept := _kept(unchanging, tables)) is not None:
             with duckdb.connect() as connection:
                 _register(connection, kept)
-                text = str(query.compile(compile_kwargs={"literal_binds": True}))
-                return connection.sql(text).to_arrow_table().cast(pa.schema(list(kinds.items())))
+                return connection.sql(_words(query)).to_arrow_table().cast(pa.schema(list(kinds.items())))
         with unchanging.reading(*tables) as connection:
             return arrow_columns(kinds, connection.execute(query).all())
 
@@ -58,6 +57,11 @@ def rows_by_columns(tables: dict[str, pa.Table], query: str) -> list[tuple[Any, 
     with duckdb.connect() as connection:
         _register(connection, tables)
         return connection.execute(query).fetchall()
+
+
+def _words(query: Select[Any]) -> str:
+    """Return a question as text, its values in it, in words that DuckDB has too."""
+    return str(query.compile(compile_kwargs={"literal_binds": True}))
 
 
 def _kept(snapshot: Snapshot, tables: Sequence[str]) -> dict[str, pa.Table] | None:

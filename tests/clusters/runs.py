@@ -15,7 +15,7 @@ from typing import Any
 from store.history.snapshot import Snapshot
 from store.home import Store
 
-__all__ = ["children", "content", "is_running", "refreshed", "wait_for"]
+__all__ = ["children", "content", "extracting", "is_running", "refreshed", "wait_for"]
 
 TABLES = ("feature_sets", "features", "extractions", "study_extractions", "failures", "segments")
 
@@ -44,6 +44,24 @@ def children(process: int) -> list[int]:
     """Return the processes that a process has started."""
     tasks = Path(f"/proc/{process}/task").glob("*/children")
     return [int(each) for task in tasks for each in task.read_text().split()]
+
+
+def extracting(process: int) -> list[int]:
+    """Return the Ray workers below a process that have a limited child at work."""
+    found, pending = [], [process]
+    while pending:
+        below = children(pending.pop())
+        pending += below
+        found += [each for each in below if any("store.limits" in _words(child) for child in children(each))]
+    return found
+
+
+def _words(process: int) -> str:
+    """Return a process's command line; nothing of one that is gone."""
+    try:
+        return Path(f"/proc/{process}/cmdline").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 def is_running(process: int) -> bool:

@@ -31,7 +31,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from clusters.dask_processes import running_dask
 from clusters.ray_processes import running_ray
-from clusters.runs import children
+from clusters.runs import children, extracting
 from pyarrow.fs import S3FileSystem
 from servers import postgresql_binaries, running_postgresql, running_s3
 from sqlalchemy import create_engine, make_url, text
@@ -145,21 +145,6 @@ def wait_until_half(running: subprocess.Popen[bytes], root: Path, number: int) -
         raise SystemExit(f"the run ended with {running.returncode} before it could be disturbed:\n{said[-2000:]}")
 
 
-def below(process: int) -> list[int]:
-    """Return all processes that one has started, and those that these have."""
-    found = children(process)
-    return [each for own in found for each in (own, *below(own))]
-
-
-def worker_of_ray(head: int) -> int:
-    """Return a process of Ray's that has one of radzoo's at work."""
-    for each in below(head):
-        for child in children(each):
-            if "store.limits" in Path(f"/proc/{child}/cmdline").read_text():
-                return each
-    raise SystemExit("no worker of Ray's is at work")
-
-
 def measured(name: str, study: Path, folder: Path, servers: Servers, clusters: Collection[str]) -> bool:
     """Print a study's rows of the table; return whether all contents are the same."""
     local = folder / "local"
@@ -223,7 +208,7 @@ def measured(name: str, study: Path, folder: Path, servers: Servers, clusters: C
             disturbed("Dask", dask.runner, kill_dask_worker)
     if "ray" in clusters:
         with running_ray() as ray:
-            disturbed("Ray", ray.runner, lambda: os.kill(worker_of_ray(ray.head), signal.SIGKILL))
+            disturbed("Ray", ray.runner, lambda: os.kill(extracting(ray.head)[0], signal.SIGKILL))
     return are_same
 
 

@@ -5,32 +5,13 @@ from __future__ import annotations
 import os
 import signal
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 from clusters.ray_processes import running_ray
-from clusters.runs import children, is_running, refreshed, wait_for
+from clusters.runs import children, extracting, is_running, refreshed, wait_for
 from killing import PATIENTS, damage, end_state, reached, started
 
 from store.home import Store
-
-
-def extracting(process: int) -> list[int]:
-    """Return the Ray workers below a process that have a limited child at work."""
-    found, pending = [], [process]
-    while pending:
-        below = children(pending.pop())
-        pending += below
-        found += [each for each in below if any("store.limits" in words(child) for child in children(each))]
-    return found
-
-
-def words(process: int) -> str:
-    """Return a process's command line; nothing of one that is gone."""
-    try:
-        return Path(f"/proc/{process}/cmdline").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return ""
 
 
 @pytest.mark.slow
