@@ -18,7 +18,7 @@ from pathlib import Path
 from flows.engine.pool import end_with_parent
 from flows.engine.runners.environment import refuse_other_environment
 from flows.engine.runners.lent_child import lent_child
-from flows.engine.watching import watch_networks
+from flows.engine.watching import checkpoints, watch_networks
 from schemas.errors import ContractError, RadzooError
 from store.files import file_sha256
 from store.limits.process import LimitedProcessError, Limits
@@ -80,7 +80,7 @@ def fit_on_worker(asked: RemoteFit) -> FitAnswer:
 def fit_in_child(task: FitTask, folder: Path, parent: int) -> str:
     """Return a fit's result as JSON, in the child, which ends when the worker does."""
     end_with_parent(parent)
-    with watch_networks(folder, task.key):
+    with checkpoints(folder, task.key) as kept, watch_networks(kept):
         return json.dumps(fitted_task(task), allow_nan=False)
 
 

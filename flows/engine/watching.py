@@ -11,7 +11,7 @@ from pathlib import Path
 from flows.engine.progress import say
 from zoo.networks.watch import EpochReport, NetworkWatch, watch_training
 
-__all__ = ["CHECKPOINTS", "watch_networks"]
+__all__ = ["CHECKPOINTS", "checkpoints", "watch_networks"]
 
 CHECKPOINTS = "networks"
 """The folder of checkpoints, below a store's staged work."""
@@ -20,8 +20,10 @@ _LINE_EVERY_S = 10.0
 
 
 @contextmanager
-def watch_networks(staging: Path, task: str, *, told_as: str | None = None) -> Iterator[None]:
-    """Let networks that are trained inside keep checkpoints, which are removed when all went well.
+def checkpoints(staging: Path, task: str) -> Iterator[Path]:
+    """Give a folder for the checkpoints of networks, which is removed when all went well.
+
+    Models of one task that train equal networks find what the first of them trained.
 
     Parameters
     ----------
@@ -29,11 +31,24 @@ def watch_networks(staging: Path, task: str, *, told_as: str | None = None) -> I
         The store's folder of staged work.
     task : str
         Tells what is trained from all else that may be trained at the same time, and is the same when it is taken up
-        again: two models may train equal networks, and each removes its own.
+        again.
+    """
+    folder = staging / CHECKPOINTS / task
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def watch_networks(folder: Path, *, told_as: str | None = None) -> Iterator[None]:
+    """Let networks that are trained inside keep checkpoints, and go on from those that are there.
+
+    Parameters
+    ----------
+    folder : Path
+        Of checkpoints; made when the first one is written.
     told_as : str, optional
         Where it is given, epochs are told to the person who watches, one line in ten seconds, beginning with it.
     """
-    folder = staging / CHECKPOINTS / task
     spoken = time.monotonic()
 
     def progress(report: EpochReport) -> None:
@@ -45,7 +60,6 @@ def watch_networks(staging: Path, task: str, *, told_as: str | None = None) -> I
 
     with watch_training(NetworkWatch(progress=progress, checkpoints=folder)):
         yield
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _told(report: EpochReport) -> str:
@@ -53,5 +67,5 @@ def _told(report: EpochReport) -> str:
     if report.validation_loss is not None and report.validation_auc is not None:
         line += f"; inner validation: loss {report.validation_loss:.3f}, AUC {report.validation_auc:.3f}"
     if report.resumed:
-        return f"{line}; taken over from an interrupted training"
+        return f"{line}; taken over, " + ("trained before" if report.is_last else "of an interrupted training")
     return f"{line}; best epoch {report.best_epoch}" if report.is_last else line

@@ -9,6 +9,7 @@ from threading import Lock
 
 from flows.engine.lines import telling_pool
 from flows.engine.tasks import run_tasks
+from flows.engine.watching import checkpoints
 from flows.train.network import train_network
 from schemas.study.file import Study
 from store.home import Store
@@ -28,14 +29,16 @@ def train_models(
 ) -> list[TrainedModel | UnfitError]:
     """Run the flow and return the trained models; in place of one that cannot be fitted, the reason.
 
-    A network sets PyTorch's generator, threads and switches, which are a process's: each has a process to itself.
-    The other models are fitted in this one and share what they select; one at a time, for scipy and scikit-learn
-    silence their solvers' warnings by the process's filters, and two threads that do so leave each other's behind.
+    A network sets PyTorch's generator, threads and switches, which are a process's: each has a process to itself. One
+    that a model before it trained, as late fusion's is, is not trained again. The other models are fitted in this one
+    and share what they select; one at a time, for scipy and scikit-learn silence their solvers' warnings by the
+    process's filters, and two threads that do so leave each other's behind.
     """
     networks = sum(study_spec(study, plan.model).is_network for plan in plans)
     with ExitStack() as stack:
         workers = min(_AT_ONCE, networks, os.cpu_count() or 1)
         pool = stack.enter_context(telling_pool(workers)) if networks else None
+        folder = stack.enter_context(checkpoints(store.staging, study.id))
         one_at_a_time, shared = Lock(), SharedFits()
 
         def carry_out(position: int) -> TrainedModel | UnfitError:
@@ -43,7 +46,7 @@ def train_models(
             found: TrainedModel | UnfitError
             try:
                 if pool is not None and study_spec(study, plan.model).is_network:
-                    found = pool.submit(train_network, store.root, study, plan).result()
+                    found = pool.submit(train_network, store.root, study, plan, folder).result()
                 else:
                     with one_at_a_time:
                         found = fit_and_save_model(store, study, plan, utc_now(), shared)

@@ -13,8 +13,7 @@ from zoo.models.training import TrainedModel, TrainingPlan, fit_and_save_model
 __all__ = ["train_network"]
 
 
-def train_network(root: Path, study: Study, plan: TrainingPlan) -> TrainedModel:
+def train_network(root: Path, study: Study, plan: TrainingPlan, checkpoints: Path) -> TrainedModel:
     """Train a network in a worker process and save it below the store."""
-    store = Store(root)
-    with watch_networks(store.staging, f"{study.id}-{plan.model}", told_as=plan.model):
-        return fit_and_save_model(store, study, plan, utc_now())
+    with watch_networks(checkpoints, told_as=plan.model):
+        return fit_and_save_model(Store(root), study, plan, utc_now())

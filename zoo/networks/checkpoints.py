@@ -64,7 +64,10 @@ def _is_whole(state: TrainingState) -> bool:
 
 
 def write_state(file: Path, state: TrainingState) -> None:
-    """Write a state in the place of an older one; a kill leaves one of the two."""
+    """Write a state in the place of an older one; a kill leaves one of the two.
+
+    Where somebody else, who trained the same and is done, removes the folder meanwhile, nothing is written.
+    """
     file.parent.mkdir(parents=True, exist_ok=True)
     unfinished = file.with_suffix(f".{uuid.uuid4().hex}.tmp")
     # dataclasses.asdict would copy every tensor.
@@ -75,5 +78,7 @@ def write_state(file: Path, state: TrainingState) -> None:
             stream.flush()
             os.fsync(stream.fileno())
         unfinished.replace(file)
+    except FileNotFoundError:
+        pass
     finally:
         unfinished.unlink(missing_ok=True)

@@ -176,6 +176,8 @@ def test_the_demonstration_runs_from_end_to_end(tmp_path, monkeypatch):
     done = radzoo_run(*words, cwd=tmp_path, timeout_s=600)
     assert done.returncode == 0, done.stderr
     assert study_file.read_text() == text
+    # Late fusion's network on all patients is the model ResNet-10, which was trained before it.
+    assert re.search(r"^late_fusion: epoch 2 of 2, .*; taken over, trained before$", done.stderr, re.M)
     counts = re.findall(r"computed (\d+), reused (\d+), failed (\d+), unchanged (\d+)", done.stdout)
     masks = len(list((tmp_path / "demo" / "study" / "masks").rglob("*.nii.gz")))
     regions = 3 * 24  # of the first reading alone

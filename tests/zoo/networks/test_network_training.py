@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pytest
@@ -192,6 +194,23 @@ def test_another_training_does_not_take_over_a_state(tmp_path: Path) -> None:
     for file in tmp_path.iterdir():
         file.write_bytes(file.read_bytes()[:1000])
     assert weights() == first
+
+
+def test_a_folder_that_is_removed_meanwhile_ends_no_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two trainings of one study the first to end takes the checkpoints away, and the other goes on without."""
+    table, labels = region_table(8)
+    settings = QUICK.model_copy(update={"epochs": 2})
+    undisturbed = NetworkClassifier("resnet10", settings).fit(table, labels)
+    save, folder = torch.save, tmp_path / "checkpoints"
+
+    def removed_meanwhile(state: object, stream: BinaryIO) -> None:
+        save(state, stream)
+        shutil.rmtree(folder)
+
+    monkeypatch.setattr(torch, "save", removed_meanwhile)
+    with watch_training(NetworkWatch(checkpoints=folder, every=1)):
+        assert NetworkClassifier("resnet10", settings).fit(table, labels).weights_ == undisturbed.weights_
+    assert not folder.exists()
 
 
 @pytest.mark.parametrize("optimiser", ["adam", "sgd"])
