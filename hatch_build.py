@@ -6,7 +6,7 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-KERNELS = tuple(f"flows/extract/fast/{name}" for name in ("kernels", "eigenvalues", "lines", "pair_sums"))
+KERNELS = tuple(f"flows/extract/fast/{name}" for name in ("kernels", "eigenvalues", "hulls", "lines", "pair_sums"))
 
 
 class CompiledKernels(BuildHookInterface):  # type: ignore[type-arg]
@@ -18,7 +18,12 @@ class CompiledKernels(BuildHookInterface):  # type: ignore[type-arg]
         from setuptools import Distribution, Extension
 
         flags = ["-O3", "-ffp-contract=off"]
-        extensions = [Extension(each.replace("/", "."), [f"{each}.pyx"], extra_compile_args=flags) for each in KERNELS]
+        extensions = [
+            Extension(
+                each.replace("/", "."), [f"{each}.pyx"], include_dirs=["flows/extract/fast"], extra_compile_args=flags
+            )
+            for each in KERNELS
+        ]
         command = Distribution({"ext_modules": cythonize(extensions, quiet=True)}).get_command_obj("build_ext")
         command.inplace = True
         command.ensure_finalized()

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from radiomics import imageoperations
 
 from flows.extract.calculators import FEATURES
+from flows.extract.fast import kernels
 from schemas.features.grey_levels import MOST_BINS, grey_levels, histogram_fault, texture_fault
 from schemas.features.radiomics_settings import RadiomicsSettings
 
@@ -71,13 +72,10 @@ def discretisation(voxels: Array, settings: RadiomicsSettings) -> Discretisation
 
 def _uniform_bins(voxels: Array, edges: Array) -> Array:
     """Return what ``numpy.digitize`` gives for edges that are equally far apart, without a search for each voxel."""
-    guess = np.clip(((voxels - edges[0]) / (edges[1] - edges[0])).astype(int), 0, len(edges) - 2)
-    # Rounded, a quotient may lie one bin beside: the edges themselves decide.
-    bins: Array = guess + 1 + (voxels >= edges[guess + 1]) - (voxels < edges[guess])
-    # Edges in single precision are not equally far apart: the quotient may be further off.
-    if bins.max() >= len(edges) or (voxels < edges[bins - 1]).any() or (voxels >= edges[bins]).any():
-        bins = np.digitize(voxels, edges)
-    return bins
+    # Edges in single precision are not equally far apart, and a quotient may be further off than by one.
+    real = voxels if voxels.dtype in (np.float32, np.float64) else voxels.astype(np.float64)
+    bins = kernels.uniform_bins(np.ascontiguousarray(real), edges.astype(np.float64, copy=False))
+    return np.digitize(voxels, edges) if bins is None else bins
 
 
 def _angles(settings: RadiomicsSettings) -> int:

@@ -15,6 +15,7 @@ from pathlib import Path
 from flows.engine.pool import end_with_parent
 from flows.engine.progress import say
 from flows.extract.planned import PlannedExtraction
+from flows.extract.process_state import keep_freed_memory
 from flows.extract.radiomics import use_single_thread
 from flows.imaging.volumes import ReadingFolders
 from schemas.errors import RadzooError
@@ -126,4 +127,5 @@ def compute_in_child(
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     end_with_parent(parent)
     use_single_thread()
+    keep_freed_memory()
     yield from compute(units, settings, staging, folders)

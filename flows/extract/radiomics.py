@@ -200,7 +200,7 @@ def _extraction(
         voxels = np.ascontiguousarray(image).reshape(-1)[layout.voxels]
         discretised = discretisation(voxels, settings)
         grey_levels[image_type] = discretised.levels
-        zero_fraction[image_type] = float(np.mean(np.abs(voxels) <= rounding))
+        zero_fraction[image_type] = np.count_nonzero(np.abs(voxels) <= rounding) / len(voxels)
         mask = FilteredMask(image, voxels, discretised, layout, region.spacing_mm, settings)
         for family in textures:
             faults = discretised.faults(family, settings)

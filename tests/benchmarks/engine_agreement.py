@@ -18,6 +18,7 @@ from extraction import spherical_lesion
 from radiomics.featureextractor import RadiomicsFeatureExtractor
 from scipy.ndimage import gaussian_filter
 
+from flows.extract.process_state import keep_freed_memory
 from flows.extract.radiomics import extract, use_single_thread
 from schemas.features.radiomics_settings import HCC_CEMRI
 
@@ -63,7 +64,9 @@ def main():
     options = parser.parse_args()
     logging.getLogger("radiomics").setLevel(logging.CRITICAL + 1)
     warnings.simplefilter("ignore")
+    # As in a worker process of a refresh.
     use_single_thread()
+    keep_freed_memory()
     plain = RadiomicsFeatureExtractor(HCC_CEMRI.pyradiomics_parameters())
     bad = 0
     for name, image, mask in scans(options.data, options.phantoms):

@@ -16,6 +16,7 @@ import SimpleITK as sitk
 from radiomics.featureextractor import RadiomicsFeatureExtractor
 from scipy.ndimage import gaussian_filter
 
+from flows.extract.process_state import keep_freed_memory
 from flows.extract.radiomics import extract, library_versions, use_single_thread
 from schemas.features.radiomics_settings import HCC_CEMRI
 
@@ -55,7 +56,9 @@ def main():
 
     logging.getLogger("radiomics").setLevel(logging.CRITICAL + 1)
     warnings.simplefilter("ignore")
+    # As in a worker process of a refresh.
     use_single_thread()
+    keep_freed_memory()
     plain = RadiomicsFeatureExtractor(HCC_CEMRI.pyradiomics_parameters())
     print(library_versions(), "OMP_NUM_THREADS =", os.environ.get("OMP_NUM_THREADS", "not set"))
     print("diameter/mm   voxels  levels  pyradiomics/s   ours/s   ratio   largest relative difference")

@@ -31,6 +31,7 @@ from flows.extract.engines import FilteredMask
 from flows.extract.fast.layout import MaskLayout
 from flows.extract.filters import filtered_images
 from flows.extract.prepared import prepared_scan
+from flows.extract.process_state import keep_freed_memory
 from flows.extract.radiomics import use_single_thread
 from flows.extract.region import working_region
 from schemas.features.radiomics_settings import HCC_CEMRI
@@ -119,7 +120,9 @@ def main() -> None:
     asked = parser.parse_args()
     logging.getLogger("radiomics").setLevel(logging.CRITICAL + 1)
     warnings.simplefilter("ignore")
+    # As in a worker process of a refresh.
     use_single_thread()
+    keep_freed_memory()
     lesion = Lesion(asked.diameter)
     rounds: dict[str, Callable[[], float]] = {
         "ours": lambda: computed(lesion, "fast"),

@@ -70,10 +70,12 @@ def laplacian_of_gaussian(
     for axis in (2, 1, 0):
         part: Singles | Floats = image
         for along in (axis, *(other for other in (2, 1, 0) if other != axis)):
-            filtered = np.empty(part.shape, np.float32)
+            start, stop, _ = box[along].indices(part.shape[along])
+            shape = tuple(stop - start if each == along else length for each, length in enumerate(part.shape))
+            filtered = np.empty(shape, np.float32)
             order = 2 if along == axis else 0
-            filter_recursively(part, filtered, along, *_coefficients(sigma_mm, spacing_mm[along], order=order))
-            part = np.ascontiguousarray(filtered[(slice(None),) * along + (box[along],)])
+            filter_recursively(part, filtered, along, start, *_coefficients(sigma_mm, spacing_mm[along], order=order))
+            part = filtered
         laplacian[...] = laplacian + part * np.float64(1.0 / (spacing_mm[axis] * spacing_mm[axis]))
     return laplacian
 

@@ -1,5 +1,7 @@
 """Types of the compiled kernels."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -7,6 +9,8 @@ Levels = NDArray[np.uint16]
 Places = NDArray[np.int64]
 Counts = NDArray[np.int32]
 
+def uniform_bins(voxels: NDArray[np.floating[Any]], edges: NDArray[np.float64]) -> Places | None: ...
+def spread(values: Places, places: Places, size: int) -> Levels: ...
 def pair_counts(
     ranks: Levels, rows: Places, offsets: Places, n_levels: int, symmetric: bool
 ) -> NDArray[np.float64]: ...
@@ -17,5 +21,3 @@ def zones(
 def neighbourhoods(
     levels: Levels, ranks: Levels, rows: Places, offsets: Places, n_levels: int, alpha: int
 ) -> tuple[Counts, NDArray[np.float64]]: ...
-def planar_hulls(points: Counts, axis: int, sizes: Places, steps: NDArray[np.float64]) -> tuple[float, Counts]: ...
-def largest_square(places: NDArray[np.float64]) -> float: ...

@@ -17,6 +17,81 @@ ctypedef fused total_t:
     uint16_t
     int32_t
 
+ctypedef fused real_t:
+    float
+    double
+
+
+cdef extern from "rows.h":
+    const int TABLES
+    const int FEW_CELLS
+    const int STEP
+    void count_pairs(int32_t *table, const uint16_t *first, const uint16_t *second, Py_ssize_t side, Py_ssize_t n) nogil
+    void count_few_pairs(
+        int32_t *table, const uint16_t *first, const uint16_t *second, Py_ssize_t side, Py_ssize_t n
+    ) nogil
+    void join_tables(int32_t *table, Py_ssize_t cells) nogil
+    void place_in_runs(
+        uint16_t *place, const uint16_t *before, const uint16_t *own, const uint16_t *other, Py_ssize_t n
+    ) nogil
+    void place_along_row(uint16_t *place, const uint16_t *own, Py_ssize_t n) nogil
+    void mark_alike(uint16_t *alike, const uint16_t *own, const uint16_t *other, int bit, Py_ssize_t n) nogil
+    void count_beside(
+        uint16_t *count, uint16_t *dependent, const uint16_t *own, const uint16_t *other, uint16_t reach,
+        uint16_t span, Py_ssize_t n,
+    ) nogil
+    int lowest_bit(unsigned int bits) nogil
+    void add_small(uint16_t *total, const uint16_t *other, Py_ssize_t n) nogil
+
+
+def uniform_bins(const real_t[::1] voxels, const double[::1] edges):
+    """Return each voxel's bin, from 1, between edges that are equally far apart; None where one is in none of them.
+
+    A quotient tells the bin but for its rounding: the edges beside it decide, which are looked at in any case.
+
+    Parameters
+    ----------
+    voxels : array of float32 or float64 of shape (n_voxels,)
+        Intensities.
+    edges : array of float64 of shape (n_bins + 1,)
+        Rising; a bin has its lower edge and not its upper one.
+
+    Returns
+    -------
+    ndarray of int64 of shape (n_voxels,) or None
+    """
+    found = np.empty(voxels.shape[0], dtype=np.int64)
+    cdef int64_t[::1] bins = found
+    cdef double lowest = edges[0], width = edges[1] - edges[0], voxel, quotient
+    cdef Py_ssize_t at, bin, last = edges.shape[0] - 2
+    cdef bint is_sure = True
+    with nogil:
+        for at in range(voxels.shape[0]):
+            voxel = voxels[at]
+            quotient = (voxel - lowest) / width
+            bin = 0 if not quotient > 0 else last if quotient > last else <Py_ssize_t>quotient
+            if voxel >= edges[bin + 1] and bin < last:
+                bin += 1
+            elif voxel < edges[bin] and bin > 0:
+                bin -= 1
+            is_sure &= voxel >= edges[bin] and voxel < edges[bin + 1]
+            bins[at] = bin + 1
+    return found if is_sure else None
+
+
+def spread(const int64_t[::1] values, const int64_t[::1] places, Py_ssize_t size):
+    """Return an array of so many places that has each value at its place, and 0 elsewhere, as 16-bit integers.
+
+    It has some more places at its end, for kernels that go through rows in steps.
+    """
+    found = np.zeros(size + STEP, dtype=np.uint16)
+    cdef uint16_t[::1] spreads = found
+    cdef Py_ssize_t at
+    with nogil:
+        for at in range(values.shape[0]):
+            spreads[places[at]] = <uint16_t>values[at]
+    return found
+
 
 def pair_counts(
     const uint16_t[::1] ranks, const int64_t[:, ::1] rows, const int64_t[::1] offsets, int n_levels, bint symmetric
@@ -26,30 +101,32 @@ def pair_counts(
     Where it shall be symmetric, each pair counts for j and i too.
     """
     counts = np.empty((n_levels, n_levels, offsets.shape[0]), dtype=np.float64)
+    cdef Py_ssize_t at, row, i, j, n, side = n_levels + 1
+    cdef bint are_few = side * side <= FEW_CELLS
     # A table for each offset, outside the mask too: the one that is filled stays in the processor's fastest memory, and
     # nothing is asked.
-    pairs = np.zeros((offsets.shape[0], n_levels + 1, n_levels + 1), dtype=np.int32)
-    cdef int32_t[:, :, ::1] tables = pairs
+    pairs = np.zeros((offsets.shape[0], side * side * (TABLES if are_few else 1)), dtype=np.int32)
+    cdef int32_t[:, ::1] tables = pairs
     cdef double[:, :, ::1] count = counts
-    cdef int32_t *found
-    cdef Py_ssize_t at, row, x, i, j, side = n_levels + 1
     cdef const uint16_t *own
-    cdef const uint16_t *other
     with nogil:
         for at in range(offsets.shape[0]):
-            found = &tables[at, 0, 0]
             for row in range(rows.shape[0]):
                 own = &ranks[rows[row, 0]]
-                other = own + offsets[at]
-                for x in range(rows[row, 1] - rows[row, 0]):
-                    found[own[x] * side + other[x]] += 1
+                n = rows[row, 1] - rows[row, 0]
+                if are_few:
+                    count_few_pairs(&tables[at, 0], own, own + offsets[at], side, n)
+                else:
+                    count_pairs(&tables[at, 0], own, own + offsets[at], side, n)
+            if are_few:
+                join_tables(&tables[at, 0], side * side)
         for i in range(n_levels):
             for j in range(n_levels):
                 for at in range(offsets.shape[0]):
-                    count[i, j, at] = tables[at, i + 1, j + 1]
+                    count[i, j, at] = tables[at, (i + 1) * side + j + 1]
                 if symmetric:
                     for at in range(offsets.shape[0]):
-                        count[i, j, at] += tables[at, j + 1, i + 1]
+                        count[i, j, at] += tables[at, (j + 1) * side + i + 1]
     return counts
 
 
@@ -62,49 +139,34 @@ def run_counts(
     runs of length j are the voxels at place j less those at place j + 1.
     """
     counts = np.empty((n_levels, longest, offsets.shape[0]), dtype=np.int32)
-    by_place = np.empty((n_levels + 1, longest + 2), dtype=np.int32)
+    cdef Py_ssize_t at, row, n, side = longest + 2, cells = (n_levels + 1) * side
+    cdef bint are_few = cells <= FEW_CELLS
+    by_place = np.empty(cells * (TABLES if are_few else 1), dtype=np.int32)
+    of_levels = by_place[:cells].reshape(n_levels + 1, side)
     place_in_run = np.zeros(ranks.shape[0], dtype=np.uint16)
-    cdef int32_t[:, ::1] table = by_place
+    cdef int32_t[::1] table = by_place
     cdef uint16_t[::1] all_places = place_in_run
-    cdef int32_t *found = &table[0, 0]
     cdef uint16_t *place
-    cdef const uint16_t *place_before
     cdef const uint16_t *own
-    cdef const uint16_t *before
-    cdef Py_ssize_t at, row, x, n, side = longest + 2
     for at in range(offsets.shape[0]):
         by_place[:] = 0
         with nogil:
             for row in range(rows.shape[0]):
                 n = rows[row, 1] - rows[row, 0]
                 own = &ranks[rows[row, 0]]
-                before = own - offsets[at]
                 place = &all_places[rows[row, 0]]
-                place_before = place - offsets[at]
-                for x in range(n):
-                    place[x] = (place_before[x] * (own[x] == before[x]) + 1) * (own[x] != 0)
-                for x in range(n):
-                    found[own[x] * side + place[x]] += 1
-        counts[:, :, at] = by_place[1:, 1:-1] - by_place[1:, 2:]
+                if offsets[at] == 1:
+                    place_along_row(place, own, n)
+                else:
+                    place_in_runs(place, place - offsets[at], own, own - offsets[at], n)
+                if are_few:
+                    count_few_pairs(&table[0], own, place, side, n)
+                else:
+                    count_pairs(&table[0], own, place, side, n)
+            if are_few:
+                join_tables(&table[0], cells)
+        counts[:, :, at] = of_levels[1:, 1:-1] - of_levels[1:, 2:]
     return counts
-
-
-cdef extern from *:
-    """
-    /* The place of the lowest bit that is set. */
-    static inline int lowest_bit(unsigned bits)
-    {
-    #if defined(__GNUC__)
-        return __builtin_ctz(bits);
-    #else
-        int at = 0;
-        while (!(bits >> at & 1))
-            at++;
-        return at;
-    #endif
-    }
-    """
-    int lowest_bit(unsigned int bits) nogil
 
 
 def zones(
@@ -130,7 +192,7 @@ def zones(
     """
     pointers = np.empty(ranks.shape[0], dtype=np.int32)
     counts = np.zeros(ranks.shape[0], dtype=np.int32)
-    alike_in_row = np.empty(np.max(np.subtract(rows[:, 1], rows[:, 0])), dtype=np.uint16)
+    alike_in_row = np.empty(np.max(np.subtract(rows[:, 1], rows[:, 0])) + STEP, dtype=np.uint16)
     zone_ranks, zone_sizes = np.empty(places.shape[0], dtype=np.int64), np.empty(places.shape[0], dtype=np.int32)
     cdef int64_t[::1] rank = zone_ranks
     cdef int32_t[::1] found = zone_sizes
@@ -139,7 +201,6 @@ def zones(
     cdef uint16_t[::1] buffer = alike_in_row
     cdef uint16_t *alike = &buffer[0]
     cdef const uint16_t *own
-    cdef const uint16_t *before
     cdef Py_ssize_t row, x, n, at, v, n_zones = 0
     cdef int32_t place, first, other
     cdef uint16_t left
@@ -151,9 +212,7 @@ def zones(
                 alike[x] = 0
             # Which earlier neighbours have the level of a voxel, a bit each.
             for at in range(offsets.shape[0]):
-                before = own - offsets[at]
-                for x in range(n):
-                    alike[x] |= <uint16_t>((own[x] == before[x]) << at)
+                mark_alike(alike, own, own - offsets[at], <int>at, n)
             for x in range(n):
                 if not own[x]:
                     continue
@@ -223,7 +282,7 @@ def neighbourhoods(
     """
     dependents = np.zeros((n_levels, offsets.shape[0] + 1), dtype=np.int32)
     differences = np.zeros(n_levels, dtype=np.float64)
-    width = np.max(np.subtract(rows[:, 1], rows[:, 0]))
+    width = np.max(np.subtract(rows[:, 1], rows[:, 0])) + STEP
     # Sums of 16 bits, where they cannot exceed them: twice as many at once.
     is_small = int(np.max(levels)) * offsets.shape[0] < 1 << 16
     totals = np.empty(width, dtype=np.uint16 if is_small else np.int32)
@@ -264,109 +323,15 @@ cdef void _count_neighbourhoods(
                 dependent[x] = 0
             for at in range(offsets.shape[0]):
                 other = own + offsets[at]
-                for x in range(n):
-                    total[x] += other[x]
-                    count[x] += other[x] != 0
-                    # From -alpha to alpha, in one comparison: below 0 is far above.
-                    dependent[x] += (other[x] != 0) & (<uint16_t>(own[x] - other[x] + reach) <= span)
+                count_beside(count, dependent, own, other, reach, span, n)
+                if total_t is uint16_t:
+                    add_small(total, other, n)
+                else:
+                    for x in range(n):
+                        total[x] += other[x]
             for x in range(n):
                 rank = ranks[rows[row, 0] + x]
                 if rank:
                     dependents[rank - 1, dependent[x]] += 1
                     if count[x]:
                         differences[rank - 1] += abs(<double>own[x] - <double>total[x] / <double>count[x])
-
-
-def planar_hulls(const int32_t[:, ::1] points, int axis, const int64_t[::1] sizes, const double[::1] steps):
-    """Return the corners of the convex hull that the points of each plane across an axis have.
-
-    Parameters
-    ----------
-    points : array of int32 of shape (n_points, 3)
-        Places on a grid.
-    axis : int
-        Across the planes: 0, 1 or 2.
-    sizes : array of int64 of shape (3,)
-        How many places each axis has.
-    steps : array of float64 of shape (3,)
-        How far the places of each axis are apart.
-
-    Returns
-    -------
-    (float, ndarray of int32 of shape (n_corners, 3))
-        The largest square of a distance within one plane, and the corners.
-    """
-    cdef int u_axis = 1 if axis == 0 else 0
-    cdef int v_axis = 1 if axis == 2 else 2
-    cdef Py_ssize_t n_planes = sizes[axis], n_u = sizes[u_axis]
-    lowest = np.full((n_planes, n_u), sizes[v_axis], dtype=np.int32)
-    highest = np.full((n_planes, n_u), -1, dtype=np.int32)
-    corner_places = np.empty((2 * n_planes * n_u, 3), dtype=np.int32)
-    stack_places = np.empty((2, 2 * n_u), dtype=np.int32)
-    cdef int32_t[:, ::1] low = lowest
-    cdef int32_t[:, ::1] high = highest
-    cdef int32_t[:, ::1] corners = corner_places
-    cdef int32_t[:, ::1] stack = stack_places
-    cdef Py_ssize_t at, other, plane, n_corners = 0, first
-    cdef int32_t u, v
-    cdef int side, top
-    cdef double along, across, square, largest = 0
-    with nogil:
-        for at in range(points.shape[0]):
-            plane = points[at, axis]
-            u = points[at, u_axis]
-            v = points[at, v_axis]
-            if v < low[plane, u]:
-                low[plane, u] = v
-            if v > high[plane, u]:
-                high[plane, u] = v
-        for plane in range(n_planes):
-            first = n_corners
-            for side in range(2):
-                top = 0
-                for u in range(<int32_t>n_u):
-                    if high[plane, u] < 0:
-                        continue
-                    v = high[plane, u] if side else low[plane, u]
-                    while top > 1 and _turns(stack, top, u, v, side):
-                        top -= 1
-                    stack[0, top] = u
-                    stack[1, top] = v
-                    top += 1
-                for at in range(top):
-                    corners[n_corners, axis] = <int32_t>plane
-                    corners[n_corners, u_axis] = stack[0, at]
-                    corners[n_corners, v_axis] = stack[1, at]
-                    n_corners += 1
-            for at in range(first, n_corners):
-                for other in range(first, at):
-                    along = steps[u_axis] * (corners[at, u_axis] - corners[other, u_axis])
-                    across = steps[v_axis] * (corners[at, v_axis] - corners[other, v_axis])
-                    square = along * along + across * across
-                    if square > largest:
-                        largest = square
-    return largest, corner_places[:n_corners]
-
-
-cdef inline bint _turns(int32_t[:, ::1] stack, int top, int32_t u, int32_t v, int side) noexcept nogil:
-    """Return whether the last place of a chain lies within the hull, given the next place."""
-    cdef int64_t du = stack[0, top - 1] - stack[0, top - 2]
-    cdef int64_t dv = stack[1, top - 1] - stack[1, top - 2]
-    cdef int64_t turn = du * (v - stack[1, top - 2]) - dv * (u - stack[0, top - 2])
-    return turn >= 0 if side else turn <= 0
-
-
-def largest_square(const double[:, ::1] places):
-    """Return the largest square of a distance between two of some places, of shape (n_places, 3)."""
-    cdef Py_ssize_t at, other
-    cdef double z, y, x, square, largest = 0
-    with nogil:
-        for at in range(places.shape[0]):
-            for other in range(at):
-                z = places[at, 0] - places[other, 0]
-                y = places[at, 1] - places[other, 1]
-                x = places[at, 2] - places[other, 2]
-                square = z * z + y * y + x * x
-                if square > largest:
-                    largest = square
-    return largest

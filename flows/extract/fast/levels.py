@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import product
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from flows.extract.fast import kernels
 from flows.extract.fast.layout import MaskLayout
 from schemas.features.radiomics_settings import RadiomicsSettings, WeightingNorm
 
@@ -68,7 +69,7 @@ class MaskLevels:
 
     @cached_property
     def levels(self) -> NDArray[np.uint16]:
-        """Return the padded array of grey levels, flat, 0 outside the mask."""
+        """Return the padded array of grey levels, flat, 0 outside the mask and in some places behind its end."""
         return self._padded(self.values)
 
     @cached_property
@@ -81,9 +82,8 @@ class MaskLevels:
         return self._padded(rank_of[self.values])
 
     def _padded(self, values: NDArray[Any]) -> NDArray[np.uint16]:
-        padded = np.zeros(math.prod(self.layout.padded_shape), np.uint16)
-        padded[self.layout.places] = values
-        return padded
+        size = math.prod(self.layout.padded_shape)
+        return kernels.spread(values.astype(np.int64, copy=False), self.layout.places, size)
 
     @property
     def grey(self) -> Floats:
@@ -114,11 +114,10 @@ class MaskLevels:
         reach = [min(longest, length - 1) for length in self.layout.inside.shape]
         if self.settings.force_2d:
             reach[self.settings.force_2d_dimension] = 0
-        every = product(*(range(far, -far - 1, -1) for far in reach))
-        found = [angle for angle in every if max(map(abs, angle)) in distances and (both_ways or angle > (0, 0, 0))]
-        if not found:
+        found = _directions(tuple(reach), distances, both_ways)
+        if not len(found):
             raise DegenerateMaskError
-        return np.array(found, dtype=np.int64)
+        return found
 
     def offsets(self, angles: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return directions as numbers of places in the padded array."""
@@ -141,3 +140,13 @@ class MaskLevels:
         steps: Floats = np.abs(angles) * np.array(self.spacing_mm)
         longest: Floats = steps.max(axis=1) if norm == "infinity" else steps.sum(axis=1)
         return longest
+
+
+@lru_cache(maxsize=64)
+def _directions(reach: tuple[int, ...], distances: tuple[int, ...], both_ways: bool) -> NDArray[np.int64]:
+    """Return the directions of `MaskLevels.angles`, so far along each axis: of all images of a mask the same."""
+    every = product(*(range(far, -far - 1, -1) for far in reach))
+    found = [angle for angle in every if max(map(abs, angle)) in distances and (both_ways or angle > (0, 0, 0))]
+    directions = np.array(found, dtype=np.int64).reshape(-1, 3)
+    directions.setflags(write=False)
+    return directions

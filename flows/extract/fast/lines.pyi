@@ -9,6 +9,7 @@ def filter_recursively(
     volume: NDArray[np.float32] | NDArray[np.float64],
     filtered: NDArray[np.float32],
     axis: int,
+    start: int,
     n: NDArray[np.float64],
     m: NDArray[np.float64],
     d: NDArray[np.float64],

@@ -11,8 +11,7 @@ from libc.stdint cimport int64_t
 
 cdef extern from *:
     """
-    #include <stdint.h>
-    #include <string.h>
+    #include "clones.h"
 
     /* Whether a pair of levels occurs at none of the angles: most pairs of many levels. What it would add is 0. */
     static inline int is_absent(const double *p, int n)
@@ -26,7 +25,7 @@ cdef extern from *:
     }
 
     /* Of nine totals the one that absent pairs have a part in. */
-    static inline void add_products(
+    IN_CLONES static void add_products(
         const double *restrict q, const double *restrict log_q, double *restrict totals, int n)
     {
         for (int at = 0; at < n; at++)
@@ -34,7 +33,7 @@ cdef extern from *:
     }
 
     /* Whether the angles of one pair of levels fit a register several times is the compiler's business. */
-    static inline void first_sums(
+    IN_CLONES static void first_sums(
         const double *restrict p, double i, double j, double *restrict of_row, double *restrict rows,
         double *restrict columns, double *restrict by_sum, double *restrict by_difference, int n)
     {
@@ -48,7 +47,7 @@ cdef extern from *:
     }
 
     /* Nine totals of n angles each, as PairSums names them. */
-    static inline void second_sums(
+    IN_CLONES static void second_sums(
         const double *restrict p, const double *restrict log_p, const double *restrict q, const double *restrict log_q,
         double i, double j, const double *restrict i_mean, const double *restrict j_mean, double *restrict totals,
         int n)

@@ -13,13 +13,13 @@ formulas and the triangles of each cube: pyradiomics 3.0.1, doi:10.1158/0008-547
 from __future__ import annotations
 
 import math
-from functools import lru_cache
+from functools import lru_cache, partial, reduce
 
 import numpy as np
 from numpy.typing import NDArray
 from radiomics import cShape
 
-from flows.extract.fast import kernels
+from flows.extract.fast.hulls import largest_square, planar_hulls
 from flows.extract.fast.levels import DegenerateMaskError
 
 __all__ = ["shape_features"]
@@ -148,12 +148,11 @@ def _diameters(padded: Mask, spacing_mm: tuple[float, float, float]) -> tuple[fl
         vertices.append(between)
     points = np.ascontiguousarray(np.concatenate(vertices), dtype=np.int32)
     sizes, steps = np.array(padded.shape, dtype=np.int64) * 2, np.array(spacing_mm) / 2
-    of_plane, hulls = zip(*(kernels.planar_hulls(points, axis, sizes, steps) for axis in range(3)), strict=True)
-    seen = np.zeros(sizes, np.uint8)
-    for axis, corners in enumerate(hulls):
-        seen[tuple(corners.T)] |= np.uint8(1 << axis)
-    candidates = np.ascontiguousarray(np.argwhere(seen == 0b111) * steps)
-    longest, slice_, column, row = (math.sqrt(each) for each in (kernels.largest_square(candidates), *of_plane))
+    of_plane, hulls = zip(*(planar_hulls(points, axis, sizes, steps) for axis in range(3)), strict=True)
+    places = [np.unique(np.ravel_multi_index(tuple(corners.T), tuple(sizes))) for corners in hulls]
+    of_all = reduce(partial(np.intersect1d, assume_unique=True), places)
+    candidates = np.ascontiguousarray(np.transpose(np.unravel_index(of_all, tuple(sizes))) * steps)
+    longest, slice_, column, row = (math.sqrt(each) for each in (largest_square(candidates), *of_plane))
     return longest, slice_, column, row
 
 

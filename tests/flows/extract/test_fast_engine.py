@@ -16,9 +16,9 @@ from scipy.spatial.distance import pdist
 
 from flows.extract.calculators import outcomes
 from flows.extract.discretisation import discretisation
-from flows.extract.fast import kernels
 from flows.extract.fast.correlation_coefficient import maximal_correlation
 from flows.extract.fast.families import MaskFamilies
+from flows.extract.fast.hulls import largest_square
 from flows.extract.fast.levels import DegenerateMaskError, MaskLevels
 from flows.extract.fast.neighbourhoods import neighbourhoods
 from flows.extract.fast.shape import shape_features
@@ -204,4 +204,4 @@ def test_both_engines_give_the_same_extraction(settings, levels):
 @given(places=arrays(np.float64, st.tuples(st.integers(2, 40), st.just(3)), elements=st.floats(-1e3, 1e3)))
 def test_the_largest_distance_is_scipys_to_the_last_bit(places):
     """Of any places in space; the engine loads without SciPy, whose distances take a seventh of a second to load."""
-    assert math.sqrt(kernels.largest_square(places)) == pdist(places).max()
+    assert math.sqrt(largest_square(places)) == pdist(places).max()
