@@ -55,7 +55,7 @@ layers: $(VENV)/.ready-dev
 	@$(BIN)/lint-imports
 
 # The kernels are compiled when radzoo is installed: a changed one is another installation.
-KERNELS := hatch_build.py $(wildcard flows/extract/fast/*.pyx flows/extract/fast/*.h)
+KERNELS := hatch_build.py $(wildcard $(addprefix flows/,extract/fast/*.pyx extract/fast/*.h imaging/intensities/*.pyx imaging/intensities/*.h))
 
 # Radzoo itself, with what is named behind it.
 define set_up

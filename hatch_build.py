@@ -6,7 +6,10 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-KERNELS = tuple(f"flows/extract/fast/{name}" for name in ("kernels", "eigenvalues", "hulls", "lines", "pair_sums"))
+KERNELS = (
+    *(f"flows/extract/fast/{name}" for name in ("kernels", "eigenvalues", "hulls", "pair_sums")),
+    "flows/imaging/intensities/lines",
+)
 
 
 class CompiledKernels(BuildHookInterface):  # type: ignore[type-arg]
@@ -20,7 +23,10 @@ class CompiledKernels(BuildHookInterface):  # type: ignore[type-arg]
         flags = ["-O3", "-ffp-contract=off"]
         extensions = [
             Extension(
-                each.replace("/", "."), [f"{each}.pyx"], include_dirs=["flows/extract/fast"], extra_compile_args=flags
+                each.replace("/", "."),
+                [f"{each}.pyx"],
+                include_dirs=[".", "flows/extract/fast"],
+                extra_compile_args=flags,
             )
             for each in KERNELS
         ]

@@ -10,10 +10,10 @@ import numpy.typing as npt
 import SimpleITK as sitk
 from radiomics import imageoperations
 
-from flows.extract.fast.gaussian import laplacian_of_gaussian
 from flows.extract.fast.wavelets import wavelet_bands
 from flows.extract.nearby import Box
 from flows.extract.region import WorkingRegion
+from flows.imaging.intensities.gaussian import laplacian_of_gaussian
 from schemas.settings import Engine
 
 __all__ = ["filtered_images"]

@@ -22,6 +22,7 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
+from flows.imaging.intensities.gaussian import smoothed
 from flows.imaging.intensities.similarity import mutual_information
 from flows.imaging.one_thread import one_thread
 from schemas.errors import UsageError
@@ -82,7 +83,7 @@ class FixedImage:
     def smoothed(self, sigma_mm: float) -> sitk.Image:
         """Return the image smoothed by a Gaussian, for the search of a transform."""
         if sigma_mm not in self._smoothed:
-            self._smoothed[sigma_mm] = sitk.SmoothingRecursiveGaussian(self.image, [sigma_mm] * 3)
+            self._smoothed[sigma_mm] = smoothed(self.image, [sigma_mm] * 3)
         return self._smoothed[sigma_mm]
 
     @cached_property
@@ -167,16 +168,15 @@ def similarities(fixed: FixedImage, moving: sitk.Image, transforms: Sequence[sit
     if not at_first.any():
         return [1.0] * len(there)
     if overlap.sum() < 0.5 * at_first.sum():
-        return [mutual_information(here[at_first], there[0][at_first]), *([1.0] * (len(there) - 1))]
-    return [mutual_information(here[overlap], each[overlap]) for each in there]
+        return [*mutual_information(here[at_first], there[0][at_first]), *([1.0] * (len(there) - 1))]
+    return mutual_information(here[overlap], *(each[overlap] for each in there))
 
 
 def _smoothed(image: sitk.Image) -> sitk.Image:
     # The recursive filter wants four voxels along each axis.
     if min(image.GetSize()) < 4:
         return image
-    smoothed: sitk.Image = sitk.SmoothingRecursiveGaussian(image, list(image.GetSpacing()))
-    return smoothed
+    return smoothed(image, image.GetSpacing())
 
 
 def _about_the_middle_of(image: sitk.Image) -> sitk.Euler3DTransform:
@@ -197,7 +197,7 @@ def _by_simpleitk(fixed: FixedImage, moving: sitk.Image, settings: RegistrationS
     searched, sigma_mm = fixed.image, settings.smoothing_mm
     transform = _about_the_middle_of(searched)
     if sigma_mm > 0 and min(*searched.GetSize(), *moving.GetSize()) >= 4:
-        searched, moving = fixed.smoothed(sigma_mm), sitk.SmoothingRecursiveGaussian(moving, [sigma_mm] * 3)
+        searched, moving = fixed.smoothed(sigma_mm), smoothed(moving, [sigma_mm] * 3)
     move_mm = settings.largest_step_mm
     with one_thread():
         for voxel_mm in settings.voxels_mm:

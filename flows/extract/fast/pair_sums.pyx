@@ -11,7 +11,7 @@ from libc.stdint cimport int64_t
 
 cdef extern from *:
     """
-    #include "clones.h"
+    #include "flows/imaging/intensities/clones.h"
 
     /* Whether a pair of levels occurs at none of the angles: most pairs of many levels. What it would add is 0. */
     static inline int is_absent(const double *p, int n)

@@ -3,7 +3,7 @@
 #ifndef RADZOO_ROWS_H
 #define RADZOO_ROWS_H
 
-#include "clones.h"
+#include "flows/imaging/intensities/clones.h"
 
 /* Tables of so many cells are kept four times: where few cells are counted in, a count waits for the one before it
    in the same cell, and neighbours in a row go to different tables. */

@@ -20,8 +20,8 @@ import numpy as np
 import pywt
 from numpy.typing import NDArray
 
-from flows.extract.fast.lines import filter_by_two
 from flows.extract.nearby import Box
+from flows.imaging.intensities.lines import filter_by_two
 
 __all__ = ["wavelet_bands"]
 

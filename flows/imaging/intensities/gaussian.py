@@ -1,4 +1,4 @@
-"""The Laplacian of a Gaussian, by the recursive filters of ITK and to their last bit, many lines at a time.
+"""Gaussians and their Laplacian, by the recursive filters of ITK and to their last bit, many lines at a time.
 
 A Gaussian of standard deviation s voxels, and its second derivative, are approximated for x >= 0 by sums of two damped
 waves ``exp(l x / s) (a cos(w x / s) + b sin(w x / s))``, which a recursion over four values makes: forwards
@@ -14,18 +14,20 @@ doi:10.1007/s10851-006-8464-z, whose constants ITK has.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from flows.extract.fast.lines import filter_recursively
-from flows.extract.nearby import Box
+from flows.imaging.intensities.lines import filter_recursively
 
-__all__ = ["laplacian_of_gaussian"]
+__all__ = ["laplacian_of_gaussian", "smoothed"]
 
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
+Box = tuple[slice, slice, slice]
 
 _W = (0.6681, 2.0787)
 _L = (-1.3932, -1.3732)
@@ -70,14 +72,42 @@ def laplacian_of_gaussian(
     for axis in (2, 1, 0):
         part: Singles | Floats = image
         for along in (axis, *(other for other in (2, 1, 0) if other != axis)):
-            start, stop, _ = box[along].indices(part.shape[along])
-            shape = tuple(stop - start if each == along else length for each, length in enumerate(part.shape))
-            filtered = np.empty(shape, np.float32)
             order = 2 if along == axis else 0
-            filter_recursively(part, filtered, along, start, *_coefficients(sigma_mm, spacing_mm[along], order=order))
-            part = filtered
+            part = _along(part, along, box[along], sigma_mm, spacing_mm[along], order=order)
         laplacian[...] = laplacian + part * np.float64(1.0 / (spacing_mm[axis] * spacing_mm[axis]))
     return laplacian
+
+
+def smoothed(image: sitk.Image, sigma_mm: Sequence[float]) -> sitk.Image:
+    """Return an image smoothed by a Gaussian: the bits of ``SmoothingRecursiveGaussianImageFilter``.
+
+    Parameters
+    ----------
+    image : SimpleITK.Image
+        Of 32-bit floats, at least four voxels along each axis.
+    sigma_mm : sequence of float
+        Standard deviation along x, y and z.
+    """
+    voxels: Singles = sitk.GetArrayViewFromImage(image)
+    everywhere = slice(None)
+    # ITK begins with the last axis.
+    for along in (0, 2, 1):
+        axis = 2 - along
+        voxels = _along(voxels, along, everywhere, sigma_mm[axis], image.GetSpacing()[axis], order=0)
+    found: sitk.Image = sitk.GetImageFromArray(voxels)
+    found.CopyInformation(image)
+    return found
+
+
+def _along(
+    image: Singles | Floats, axis: int, within: slice, sigma_mm: float, spacing_mm: float, *, order: int
+) -> Singles:
+    """Return an image filtered along an axis, of which a part is asked for."""
+    start, stop, _ = within.indices(image.shape[axis])
+    shape = tuple(stop - start if each == axis else length for each, length in enumerate(image.shape))
+    filtered = np.empty(shape, np.float32)
+    filter_recursively(image, filtered, axis, start, *_coefficients(sigma_mm, spacing_mm, order=order))
+    return filtered
 
 
 def _coefficients(sigma_mm: float, spacing_mm: float, *, order: int) -> tuple[Floats, Floats, Floats, Floats, Floats]:

@@ -15,7 +15,7 @@ ctypedef fused real_t:
 
 cdef extern from *:
     """
-    #include "clones.h"
+    #include "flows/imaging/intensities/clones.h"
 
     enum { LINES = 32 };
 

@@ -10,14 +10,14 @@ __all__ = ["mutual_information"]
 _BINS = 64
 
 
-def mutual_information(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
-    """Return the normalised mutual information of two images: ``(H(one) + H(other)) / H(one, other)``.
+def mutual_information(one: NDArray[np.float32], *others: NDArray[np.float32]) -> list[float]:
+    """Return the normalised mutual information of an image and some others: ``(H(one) + H(other)) / H(one, other)``.
 
     1 where one tells nothing of the other, 2 where each tells the other; of a histogram of 64 x 64 equal bins.
 
     Parameters
     ----------
-    one, other : ndarray of shape (n_voxels,)
+    one, *others : ndarray of shape (n_voxels,)
         Intensities at the same places.
 
     References
@@ -25,7 +25,12 @@ def mutual_information(one: NDArray[np.float32], other: NDArray[np.float32]) -> 
     Studholme, Hill, Hawkes. An overlap invariant entropy measure of 3D medical image alignment. Pattern
     Recognition 1999;32:71-86. doi:10.1016/S0031-3203(98)00091-0
     """
-    counts = np.bincount(_binned(one) * _BINS + _binned(other), minlength=_BINS**2).reshape(_BINS, _BINS)
+    rows = _binned(one) * _BINS
+    return [_of_bins(rows + _binned(other)) for other in others]
+
+
+def _of_bins(pairs: NDArray[np.intp]) -> float:
+    counts = np.bincount(pairs, minlength=_BINS**2).reshape(_BINS, _BINS)
     joint = counts / counts.sum()
     together = _entropy(joint)
     return 2.0 if together == 0.0 else (_entropy(joint.sum(axis=0)) + _entropy(joint.sum(axis=1))) / together

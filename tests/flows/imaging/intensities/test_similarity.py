@@ -25,10 +25,13 @@ def test_similarity_counts_voxels_in_the_bins_of_numpys_histogram(kind, number, 
         "few": lambda: random.integers(0, 2, number),
         "far": lambda: 1e7 + random.integers(0, 5, number),
     }[kind]
-    one, other = (drawn().astype(np.float32) for _ in range(2))
-    counts, _, _ = np.histogram2d(one, other, bins=64)
-    joint = counts / counts.sum()
-    rows, columns, both = (
-        float(-(p[p > 0] * np.log(p[p > 0])).sum()) for p in (joint.sum(axis=0), joint.sum(axis=1), joint)
-    )
-    assert mutual_information(one, other) == (2.0 if both == 0.0 else (rows + columns) / both)
+    one, *others = (drawn().astype(np.float32) for _ in range(3))
+    expected = []
+    for other in others:
+        counts, _, _ = np.histogram2d(one, other, bins=64)
+        joint = counts / counts.sum()
+        rows, columns, both = (
+            float(-(p[p > 0] * np.log(p[p > 0])).sum()) for p in (joint.sum(axis=0), joint.sum(axis=1), joint)
+        )
+        expected.append(2.0 if both == 0.0 else (rows + columns) / both)
+    assert mutual_information(one, *others) == expected
