@@ -26,7 +26,10 @@ T = TypeVar("T")
 
 
 _MANY = 200
-"""Tasks, from which on the short pieces share them: each takes Prefect some milliseconds."""
+"""Tasks, from which on the short pieces share them: each takes Prefect milliseconds here and more in its server."""
+
+_OF_A_TEMPORARY_SERVER = 40
+"""The same, where the server runs beside the work, takes its processors, and has nobody who looks at single tasks."""
 
 
 class _Pieces:
@@ -97,19 +100,20 @@ def run_tasks(
         How many are called at once.
     work : sequence of float, optional
         How long the pieces take, in any unit; all alike where absent. Of more than 200 those that follow one another
-        share a task while they take no longer than a 200th of all: what Prefect takes does not grow with them. Where
-        more are called at once, there are four tasks for each of these.
+        share a task while they take no longer than a 200th of all: what Prefect takes does not grow with them. With a
+        temporary server that is 40. Where more are called at once, there are four tasks for each of these.
     stop : callable, optional
         Called where a piece fails or the run is interrupted: nobody waits any longer, for those under way neither.
     """
     let_interrupts_wake()
-    shares = shared_tasks([1.0] * len(names) if work is None else work, max(_MANY, 4 * threads))
     # Any: its futures are a narrower type than with_options names.
     runner: Any = ThreadPoolTaskRunner(max_workers=threads)
     run = _all.with_options(name=verb, flow_run_name=f"{verb} {what}", task_runner=runner)
     # Heartbeats tell a server of a run whose process died. A temporary server dies with it, and each run would wait up
     # to a second for the last one.
     server = ensure_prefect_server()
+    most = _MANY if server is None else _OF_A_TEMPORARY_SERVER
+    shares = shared_tasks([1.0] * len(names) if work is None else work, max(most, 4 * threads))
     temporary = {} if server is None else {PREFECT_API_URL: server.url, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
     with temporary_settings(temporary), nullcontext() if server is None else kept_up(server):
         return run([_name(names, share) for share in shares], shares, _Pieces(carry_out, stop))

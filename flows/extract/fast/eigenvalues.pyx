@@ -49,7 +49,7 @@ def second_eigenvalues(
     of_levels = np.empty((6, n_levels))
     basis = np.empty((MOST_BLOCKS + most + 1, n_levels))
     of_steps = np.empty((4, most))
-    turns = np.empty(most * most)
+    by_step = np.empty(5 * most)
     cdef double[::1] result = found
     cdef int32_t[::1] begin = begins
     cdef int32_t[::1] column = columns
@@ -57,11 +57,11 @@ def second_eigenvalues(
     cdef double[:, ::1] room = of_levels
     cdef double[:, ::1] base = basis
     cdef double[:, ::1] step = of_steps
-    cdef double[::1] turn = turns
+    cdef double[::1] own_steps = by_step
     cdef Bounds bounds = Bounds(eps, smallest, smallest_gap, largest_rest)
     cdef Entries S = Entries(n_levels, &begin[0], &column[0], &value[0], &room[5, 0])
     cdef Rooms rooms = Rooms(
-        &room[0, 0], &base[0, 0], &step[0, 0], &step[1, 0], &step[2, 0], &step[3, 0], &turn[0], &begin[n_levels + 1]
+        &room[0, 0], &base[0, 0], &step[0, 0], &step[1, 0], &step[2, 0], &step[3, 0], &own_steps[0], &begin[n_levels + 1]
     )
     with nogil:
         for angle in range(P.shape[2]):
@@ -76,15 +76,19 @@ cdef extern from *:
        eigenvalues: it is gone through to its end, and equal ones show. */
     enum { MOST_STEPS = 160, FIRST_TEST = 16, MOST_BLOCKS = 32 };
 
+    /* Of the recursion's matrix, whose norm is at most 1, less an eigenvalue: 0 but for rounding. */
+    #define LEAST_PIVOT 1e-18
+
     /* The entries of a symmetric matrix row by row, and one over the marginals. */
     typedef struct { Py_ssize_t n; int32_t *begin; int32_t *column; double *value; double *inverse; } Entries;
     typedef struct { double eps, smallest, gap, rest; } Bounds;
-    /* Room for five vectors, for the basis, the recursion's constants, its eigenvectors, and a place a level. */
-    typedef struct { double *levels, *basis, *alpha, *beta, *ritz, *off, *turns; int32_t *parent; } Rooms;
+    /* Room for five vectors, for the basis, the recursion's constants, five numbers a step, and a place a level. */
+    typedef struct { double *levels, *basis, *alpha, *beta, *ritz, *off, *steps; int32_t *parent; } Rooms;
     """
     const int MOST_STEPS
     const int FIRST_TEST
     const int MOST_BLOCKS
+    const double LEAST_PIVOT
     ctypedef struct Entries:
         Py_ssize_t n
         int32_t *begin
@@ -103,7 +107,7 @@ cdef extern from *:
         double *beta
         double *ritz
         double *off
-        double *turns
+        double *steps
         int32_t *parent
 
 
@@ -215,7 +219,7 @@ cdef bint _eigenvalues_beside(
     cdef double *beta = rooms.beta
     cdef double *ritz = rooms.ritz
     cdef double *off = rooms.off
-    cdef double *turns = rooms.turns
+    cdef double *last = rooms.steps
     cdef double *first = rooms.basis + n_fixed * n
     cdef double *q = first
     cdef double *w
@@ -240,11 +244,11 @@ cdef bint _eigenvalues_beside(
             for i in range(k):
                 ritz[i] = alpha[i]
                 off[i] = beta[i]
-                turns[i] = i == k - 1
-            if not _diagonalise(ritz, off, turns, k, 1):
+                last[i] = i == k - 1
+            if not _diagonalise(ritz, off, last, k):
                 return False
             chosen = _largest_of(ritz, k)
-            if k == n_left or (not is_whole and _is_settled(ritz, turns, beta[k - 1], k, chosen)):
+            if k == n_left or (not is_whole and _is_settled(ritz, last, beta[k - 1], k, chosen)):
                 break
             if k == MOST_STEPS:
                 return False
@@ -258,24 +262,70 @@ cdef bint _eigenvalues_beside(
             for i in range(n):
                 w[i] /= beta[k - 1]
         q = w
-    for i in range(k):
-        ritz[i] = alpha[i]
-        off[i] = beta[i]
-    for i in range(k * k):
-        turns[i] = i % (k + 1) == 0
-    if not _diagonalise(ritz, off, turns, k, k):
-        return False
-    chosen = _largest_of(ritz, k)
     largest[0] = ritz[chosen] * ritz[chosen]
     for i in range(k):
         size = ritz[i] * ritz[i]
         if i != chosen and size > second[0]:
             second[0] = size
+    _take_eigenvector(alpha, beta, ritz[chosen], k, rooms.steps, off)
     for i in range(n):
         rooms.levels[i] = 0
     for i in range(k):
-        _add(rooms.levels, turns[chosen * k + i], first + i * n, n)
+        _add(rooms.levels, off[i], first + i * n, n)
     return True
+
+
+cdef void _take_eigenvector(
+    const double *alpha, const double *beta, double value, Py_ssize_t k, double *room, double *x
+) noexcept nogil:
+    """Make x the eigenvector of an eigenvalue of the recursion's matrix, by inverse iteration.
+
+    The eigenvalue is known but for rounding: a step or two find the vector. Rows are exchanged for the larger pivot;
+    ``room`` has the factors, five numbers a row. Whether the vector is good enough shows where it is used.
+    """
+    cdef double *pivot = room
+    cdef double *right = room + k
+    cdef double *far_right = room + 2 * k
+    cdef double *factor = room + 3 * k
+    cdef double *exchanged = room + 4 * k
+    cdef double here = alpha[0] - value, beside = beta[0] if k > 1 else 0, below, diagonal, ahead
+    cdef Py_ssize_t i
+    cdef int turn
+    for i in range(k - 1):
+        below = beta[i]
+        diagonal = alpha[i + 1] - value
+        ahead = beta[i + 1] if i + 2 < k else 0
+        exchanged[i] = fabs(below) > fabs(here)
+        if exchanged[i]:
+            pivot[i], right[i], far_right[i], factor[i] = below, diagonal, ahead, here / below
+            here = beside - factor[i] * diagonal
+            beside = -factor[i] * ahead
+        else:
+            pivot[i], right[i], far_right[i] = here if here != 0 else LEAST_PIVOT, beside, 0
+            factor[i] = below / pivot[i]
+            here = diagonal - factor[i] * beside
+            beside = ahead
+    pivot[k - 1] = here if fabs(here) > LEAST_PIVOT else LEAST_PIVOT
+    right[k - 1] = far_right[k - 1] = 0
+    for i in range(k):
+        x[i] = 1
+    for turn in range(3):
+        # The first time as if the rows had been combined: any vector will do.
+        if turn > 0:
+            for i in range(k - 1):
+                if exchanged[i]:
+                    here = x[i]
+                    x[i] = x[i + 1]
+                    x[i + 1] = here - factor[i] * x[i]
+                else:
+                    x[i + 1] -= factor[i] * x[i]
+        for i in range(k - 1, -1, -1):
+            if i + 1 < k:
+                x[i] -= right[i] * x[i + 1]
+            if i + 2 < k:
+                x[i] -= far_right[i] * x[i + 2]
+            x[i] /= pivot[i]
+        _make_unit(x, k)
 
 
 cdef bint _is_settled(
@@ -421,13 +471,13 @@ cdef void _multiply_with_eps(
         Ty[i] = of_y
 
 
-cdef bint _diagonalise(double *d, double *e, double *z, Py_ssize_t n, Py_ssize_t rows) noexcept nogil:
+cdef bint _diagonalise(double *d, double *e, double *z, Py_ssize_t n) noexcept nogil:
     """Make eigenvalues of a tridiagonal matrix by the implicit QL method, in place; False where it does not end.
 
-    ``d`` is its diagonal, ``e`` what is beside it; its norm is at most 1. ``z`` has, vector by vector, some rows of an orthogonal matrix,
-    which become those of its product with the eigenvectors.
+    ``d`` is its diagonal, ``e`` what is beside it; its norm is at most 1. ``z`` has a row of an orthogonal matrix, which
+    becomes that of its product with the eigenvectors.
     """
-    cdef Py_ssize_t low, m, i, row
+    cdef Py_ssize_t low, m, i
     cdef int turn
     cdef double c, s, g, r, p, f, b
     e[n - 1] = 0
@@ -464,10 +514,9 @@ cdef bint _diagonalise(double *d, double *e, double *z, Py_ssize_t n, Py_ssize_t
                 p = s * r
                 d[i + 1] = g + p
                 g = c * r - b
-                for row in range(rows):
-                    f = z[(i + 1) * rows + row]
-                    z[(i + 1) * rows + row] = s * z[i * rows + row] + c * f
-                    z[i * rows + row] = c * z[i * rows + row] - s * f
+                f = z[i + 1]
+                z[i + 1] = s * z[i] + c * f
+                z[i] = c * z[i] - s * f
                 i -= 1
             if i >= low:
                 continue
