@@ -98,7 +98,10 @@ def _started(environment: Mapping[str, str], prepared: Callable[[], None] | None
 
 
 def end_with_parent(parent: int) -> None:
-    """Let this process, a child of ``parent`` that no pool watches, end when its parent does."""
+    """Let this process, which works for ``parent`` and which no pool watches, end when that does.
+
+    It is its child, or a child of what is copied for it.
+    """
     global _watched_parent
     if _watched_parent != parent:
         _watched_parent = parent
@@ -106,9 +109,20 @@ def end_with_parent(parent: int) -> None:
 
 
 def _end_after(parent: int) -> None:
-    while os.getppid() == parent:
+    own = os.getppid()
+    while os.getppid() == own and _is_there(parent):
         time.sleep(_WATCH_S)
     os._exit(1)
+
+
+def _is_there(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def _ended_with_parent() -> None:

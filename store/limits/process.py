@@ -22,7 +22,7 @@ from typing import Any, ParamSpec, Self, TypeVar
 from schemas.errors import RadzooError
 from store.limits.child import Rights
 from store.limits.message_pipe import LongMessageError, UntrustedError, received, send, unpickled
-from store.limits.started import Child, fork_child, start_child
+from store.limits.started import Child, copied_child, fork_child, start_child
 
 __all__ = [
     "AFTER_KILL_S",
@@ -107,7 +107,8 @@ class LimitedProcess:
     trusted : tuple of str
         Modules whose classes may come back, besides numpy's, the standard library's plain ones, schemas' and store's.
     modules : tuple of str
-        Modules that the child loads when it starts; what that takes is no part of a call's time.
+        Modules that the child has when it starts; what loading them takes is no part of a call's time. On Linux they
+        are loaded once, in a process that is copied for each child.
     by_fork : bool
         Copy this process instead of starting a fresh Python: cheap and with all modules loaded, for a process that
         has no threads yet that hold locks.
@@ -218,7 +219,8 @@ class LimitedProcess:
         if self._child is None or not self._child.is_alive():
             self._end()
             rights = self._limits.rights()._replace(modules=self._modules)
-            self._child = fork_child(rights) if self._by_fork else start_child(rights)
+            start = fork_child if self._by_fork else copied_child if self._modules else start_child
+            self._child = start(rights)
             self._is_ready = False
         return self._child
 

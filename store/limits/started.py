@@ -16,8 +16,9 @@ import weakref
 from pathlib import Path
 
 from store.limits.child import Rights, serve
+from store.limits.fork_server import NUMBER, fork_server
 
-__all__ = ["Child", "fork_child", "start_child"]
+__all__ = ["Child", "copied_child", "fork_child", "start_child"]
 
 _START = "from store.limits.child import serve_as_started; serve_as_started()"
 _PATIENCE_S = 2.0
@@ -28,7 +29,7 @@ class Child:
     """A running child and the parent's ends of its three pipes."""
 
     def __init__(self, pid: int, requests: int, answers: int, errors: int) -> None:
-        self.pid = pid
+        self._pid = pid
         self.requests = requests
         self._answers = answers
         self._errors = errors
@@ -36,6 +37,11 @@ class Child:
         self._last_words = b""
         os.set_blocking(errors, False)
         _RUNNING.add(self)
+
+    @property
+    def pid(self) -> int:
+        """Return the child's number."""
+        return self._pid
 
     def fill(self, view: memoryview, deadline: float) -> None:
         """Fill a view with what the child answers, or raise `TimeoutError`, or `EOFError` at its end."""
@@ -60,13 +66,15 @@ class Child:
     def is_alive(self) -> bool:
         """Return whether the child runs."""
         if self._code is None:
-            try:
-                pid, status = os.waitpid(self.pid, os.WNOHANG)
-            except ChildProcessError:
-                pid, status = self.pid, 0  # somebody else waited for it
-            if pid:
-                self._code = os.waitstatus_to_exitcode(status)
+            self._code = self._exit_code()
         return self._code is None
+
+    def _exit_code(self) -> int | None:
+        try:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+        except ChildProcessError:
+            return 0  # somebody else waited for it
+        return os.waitstatus_to_exitcode(status) if pid else None
 
     def ended(self) -> tuple[int, bytes]:
         """Wait for the child's end; return its exit code, the signal's number negated, and its last words."""
@@ -74,6 +82,8 @@ class Child:
         while self.is_alive():
             # It closed its pipe and goes on.
             if time.monotonic() > deadline:
+                if not self.pid:
+                    break
                 os.kill(self.pid, signal.SIGKILL)
             time.sleep(0.001)
         self.heard_of_errors()
@@ -95,6 +105,51 @@ class Child:
             with contextlib.suppress(OSError):
                 os.close(pipe)
         _RUNNING.discard(self)
+
+
+class _CopiedChild(Child):
+    """A copy of a fork server, which alone can wait for it and tells of it through a pipe.
+
+    Its number is its own until that pipe is closed.
+    """
+
+    def __init__(self, status: int, requests: int, answers: int, errors: int) -> None:
+        self._status = status
+        self._told = b""
+        os.set_blocking(status, False)
+        super().__init__(0, requests, answers, errors)
+
+    def _exit_code(self) -> int | None:
+        two = 2 * NUMBER.size
+        with contextlib.suppress(BlockingIOError):
+            while len(self._told) < two:
+                text = os.read(self._status, two - len(self._told))
+                if not text:
+                    # The server was killed, and its copies end with it.
+                    return -signal.SIGKILL
+                self._told += text
+        if len(self._told) >= NUMBER.size:
+            (self._pid,) = NUMBER.unpack(self._told[: NUMBER.size])
+        return int(NUMBER.unpack(self._told[NUMBER.size :])[0]) if len(self._told) == two else None
+
+    @property
+    def pid(self) -> int:
+        """Return the child's number, 0 while the server has not made it."""
+        if not self._pid:
+            self.is_alive()
+        return self._pid
+
+    def kill(self) -> None:
+        """End the child now; one that is not there yet ends when it finds its pipes closed."""
+        if self.is_alive() and not self.pid:
+            self._close()
+        else:
+            super().kill()
+
+    def _close(self) -> None:
+        super()._close()
+        with contextlib.suppress(OSError):
+            os.close(self._status)
 
 
 _RUNNING: weakref.WeakSet[Child] = weakref.WeakSet()
@@ -128,6 +183,27 @@ def start_child(rights: Rights) -> Child:
     # The child is waited for by its number; the object would warn that nobody did.
     process.returncode = 0
     return child
+
+
+def copied_child(rights: Rights) -> Child:
+    """Start a copy of a process that has loaded the modules (`store.limits.fork_server`); off Linux a fresh Python."""
+    if sys.platform != "linux":
+        return start_child(rights)
+    requests, answers, errors = _pipes()
+    status = None
+    # A server that waited for long has ended.
+    for anew in (False, True):
+        with contextlib.suppress(OSError):
+            server = fork_server(rights.modules, anew=anew)
+            status = server.begin_child(requests[0], answers[1], errors[1], rights)
+            break
+    for pipe in (requests[0], answers[1], errors[1]):
+        os.close(pipe)
+    if status is None:
+        for pipe in (requests[1], answers[0], errors[0]):
+            os.close(pipe)
+        return start_child(rights)
+    return _CopiedChild(status, requests[1], answers[0], errors[0])
 
 
 def fork_child(rights: Rights) -> Child:

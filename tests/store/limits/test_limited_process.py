@@ -8,11 +8,14 @@ import pickle
 import resource
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -40,9 +43,22 @@ def doubled(values: np.ndarray) -> np.ndarray:
     return values * 2
 
 
+LOADED_IN = os.getpid()
+
+
 def process_id() -> int:
     """Return the number of the process."""
     return os.getpid()
+
+
+def where_loaded() -> tuple[int, int, int]:
+    """Return the numbers of the process that loaded this module, of this one and of its parent."""
+    return LOADED_IN, os.getpid(), os.getppid()
+
+
+def surroundings(name: str) -> tuple[str | None, str]:
+    """Return a variable's value and the working directory."""
+    return os.environ.get(name), str(Path.cwd())
 
 
 def written(path: Path) -> str:
@@ -141,10 +157,13 @@ def fault_after(limit: int) -> Iterator[int]:
     raise ContractError("the end is missing")
 
 
-@pytest.fixture(params=[False, True], ids=["started", "forked"])
+KINDS: dict[str, dict[str, Any]] = {"started": {}, "forked": {"by_fork": True}, "copied": {"modules": (__name__,)}}
+
+
+@pytest.fixture(params=KINDS.values(), ids=KINDS)
 def child(request: pytest.FixtureRequest) -> Iterator[LimitedProcess]:
-    """Give a child of either kind."""
-    with LimitedProcess(LIMITS, by_fork=request.param) as process:
+    """Give a child of each kind."""
+    with LimitedProcess(LIMITS, **request.param) as process:
         yield process
 
 
@@ -349,3 +368,79 @@ def test_a_child_is_heard_by_a_process_with_very_many_open_files():
         for each in opened:
             os.close(each)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="children are copied on Linux alone")
+
+
+@on_linux
+def test_children_of_the_same_modules_are_copies_of_one_process() -> None:
+    """The modules are loaded once, by a process that is none of the children, and each child ends by itself."""
+    with LimitedProcess(LIMITS, modules=(__name__,)) as one, LimitedProcess(LIMITS, modules=(__name__,)) as other:
+        places = [each.call(where_loaded) for each in (one, other)]
+        loaded_in, numbers, parents = ({place[at] for place in places} for at in range(3))
+        assert loaded_in == parents
+        assert len(loaded_in) == 1
+        assert len(numbers) == 2
+        assert os.getpid() not in loaded_in | numbers
+        with pytest.raises(KilledError):
+            one.call(killed)
+        assert other.call(where_loaded) == places[1]
+
+
+@on_linux
+def test_a_copy_has_the_surroundings_of_its_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Variables and folder are those of the process that asks, when it asks, not those of the first child."""
+    for value in ("one", "two"):
+        folder = tmp_path / value
+        folder.mkdir()
+        monkeypatch.chdir(folder)
+        monkeypatch.setenv("RADZOO_TRIED", value)
+        with LimitedProcess(LIMITS, modules=(__name__,)) as child:
+            assert child.call(surroundings, "RADZOO_TRIED") == (value, str(folder))
+
+
+@on_linux
+def test_children_go_on_without_the_process_that_they_are_copies_of() -> None:
+    """Where the system kills it, the next call has an answer all the same."""
+    with LimitedProcess(LIMITS, modules=(__name__,)) as child:
+        server = child.call(where_loaded)[2]
+        os.kill(server, signal.SIGKILL)
+        _wait_for_end(server)
+        assert child.call(where_loaded)[2] != server
+
+
+OUTLIVED = """
+import os, sys
+from store.limits.process import LimitedProcess, Limits
+from test_limited_process import where_loaded
+child = LimitedProcess(Limits(20, 1 << 28), modules=("test_limited_process",))
+print(*child.call(where_loaded)[1:], flush=True)
+sys.stdin.read()
+"""
+
+
+@on_linux
+def test_nothing_outlives_the_process_that_asks() -> None:
+    """Killed, it leaves neither children nor what they are copies of."""
+    paths = {"PYTHONPATH": ":".join([str(Path(__file__).parent), *filter(None, sys.path)])}
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", OUTLIVED], text=True, env=os.environ | paths, **pipes) as asking:
+        numbers = [int(each) for each in asking.stdout.readline().split()]
+        asking.kill()
+    assert len(numbers) == 2
+    for each in numbers:
+        _wait_for_end(each)
+
+
+def _wait_for_end(pid: int) -> None:
+    """Wait until a process is no more, or fail after a while; one that only its parent remembers is none."""
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        try:
+            if Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0] == "Z":
+                return
+        except OSError:
+            return
+        time.sleep(0.01)
+    pytest.fail(f"process {pid} goes on")

@@ -1,0 +1,249 @@
+"""A process that has loaded some modules and is copied for each child that needs them: their start is paid once.
+
+A fresh child loads SimpleITK or PyTorch for seconds, a copy has them. The process that asks cannot be copied itself: it
+may have threads that hold locks. Linux alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import json
+import os
+import select
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any, NoReturn
+
+from store.limits.child import Rights, serve
+
+__all__ = ["NUMBER", "ForkServer", "fork_server", "serve_forks"]
+
+_START = "from store.limits.fork_server import serve_forks; serve_forks()"
+NUMBER = struct.Struct("i")
+"""A process's number or exit code, as it is told."""
+_LONGEST_REQUEST = 1 << 20
+_MOST_SERVERS = 4
+_READ_WHEN_LOADED = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+"""Variables that libraries read once: a copy cannot have other ones."""
+_IDLE_MS = 600_000
+"""So long a server waits for the next child where it has none."""
+
+
+class ForkServer:
+    """The asking side of one server.
+
+    Parameters
+    ----------
+    modules : tuple of str
+        What it loads.
+    """
+
+    def __init__(self, modules: tuple[str, ...]) -> None:
+        self._socket, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        # A request with a large environment is one message.
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _LONGEST_REQUEST)
+        first_path = str(Path(__file__).resolve().parents[2])
+        started = f"import sys; sys.path.insert(0, {first_path!r}); {_START}"
+        arguments = [str(other.fileno()), json.dumps(modules), json.dumps(sys.path)]
+        process = subprocess.Popen(  # noqa: S603  (this Python, and code of the program's own)
+            [sys.executable, "-P", "-c", started, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            pass_fds=[other.fileno()],
+        )
+        other.close()
+        # It ends when this process does, and the object would warn that nobody waited for it.
+        process.returncode = 0
+        self.pid = process.pid
+
+    def begin_child(self, requests: int, answers: int, errors: int, rights: Rights) -> int:
+        """Ask for a child, and return the pipe that tells its number and later its exit code, each as a C int.
+
+        Nothing is waited for. A server that dies closes the pipe.
+
+        Parameters
+        ----------
+        requests, answers, errors : int
+            The child's ends of its pipes.
+        rights : Rights
+            What it may take and touch.
+
+        Raises
+        ------
+        OSError
+            Where the server is gone, or the environment is too long for a request.
+        """
+        told = {"rights": rights._asdict(), "environment": dict(os.environ), "folder": _folder(), "path": sys.path}
+        status, other = os.pipe()
+        try:
+            socket.send_fds(self._socket, [json.dumps(told).encode()], [requests, answers, errors, other])
+        except BaseException:
+            os.close(status)
+            raise
+        finally:
+            os.close(other)
+        return status
+
+    def close(self) -> None:
+        """Let the server end."""
+        self._socket.close()
+
+
+_servers: dict[tuple[object, ...], ForkServer] = {}
+_asking = threading.Lock()
+
+
+def fork_server(modules: tuple[str, ...], *, anew: bool = False) -> ForkServer:
+    """Return this process's server for some modules, started where there is none or another one is asked for."""
+    decided_by = (modules, *sys.path, *map(os.environ.get, _READ_WHEN_LOADED))
+    with _asking:
+        server = _servers.pop(decided_by, None)
+        if server is not None and anew:
+            server.close()
+            server = None
+        # The one that was asked last stands last.
+        _servers[decided_by] = server or ForkServer(modules)
+        while len(_servers) > _MOST_SERVERS:
+            _servers.pop(next(iter(_servers))).close()
+        return _servers[decided_by]
+
+
+def _forget_servers() -> None:
+    """Leave a parent's servers to it: a copy of its socket would keep them alive behind its end."""
+    global _asking
+    _asking = threading.Lock()
+    for server in _servers.values():
+        server.close()
+    _servers.clear()
+
+
+os.register_at_fork(after_in_child=_forget_servers)
+
+
+def _folder() -> str | None:
+    try:
+        return str(Path.cwd())
+    except OSError:
+        return None
+
+
+def serve_forks() -> NoReturn:
+    """Be copied for each request, until the process that asks closes its socket or ends."""
+    number, modules, path = sys.argv[1:]
+    sys.path[:] = json.loads(path)
+    # The terminal sends it to all; who asks decides.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for module in json.loads(modules):
+        # What cannot be loaded is missed by the child, which has a way to say so.
+        with contextlib.suppress(Exception):
+            importlib.import_module(module)
+    gc.collect()
+    gc.freeze()
+    try:
+        _Serving(socket.socket(fileno=int(number))).loop()
+    finally:
+        os._exit(0)
+
+
+class _Serving:
+    """The server's children, and what it waits for: requests, a child's end, and the end of interest in a child."""
+
+    def __init__(self, requests: socket.socket) -> None:
+        self._requests = requests
+        self._statuses: dict[int, int] = {}
+        """By process, the pipe that tells of it."""
+        self._told: set[int] = set()
+        self._left: set[int] = set()
+        """Children that nobody asks for and that have not ended."""
+        self._woken, waking = os.pipe()
+        for pipe in (self._woken, waking):
+            os.set_blocking(pipe, False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(waking, warn_on_full_buffer=False)
+        self._poll = select.poll()
+        self._poll.register(requests, select.POLLIN)
+        self._poll.register(self._woken, select.POLLIN)
+
+    def loop(self) -> None:
+        while True:
+            ready = dict(self._poll.poll(None if self._statuses else _IDLE_MS))
+            if not ready and not self._statuses:
+                return
+            if self._woken in ready:
+                with contextlib.suppress(BlockingIOError):
+                    os.read(self._woken, 1 << 12)
+            self._tell_ends()
+            for pid, status in list(self._statuses.items()):
+                if status in ready:
+                    self._give_up(pid)
+            if self._requests.fileno() in ready and not self._begin():
+                return
+
+    def _begin(self) -> bool:
+        """Copy this process for a request; return whether there was one."""
+        told, pipes, _, _ = socket.recv_fds(self._requests, _LONGEST_REQUEST, 4)
+        if not told:
+            return False
+        requests, answers, errors, status = pipes
+        asked = json.loads(told)
+        rights = Rights(**asked["rights"])
+        pid = os.fork()
+        if pid == 0:
+            self._become_child(requests, answers, errors, status, rights, asked)
+        for pipe in (requests, answers, errors):
+            os.close(pipe)
+        os.write(status, NUMBER.pack(pid))
+        self._statuses[pid] = status
+        # It has an error once nobody reads it any more.
+        self._poll.register(status, 0)
+        return True
+
+    def _become_child(
+        self, requests: int, answers: int, errors: int, status: int, rights: Rights, asked: dict[str, Any]
+    ) -> NoReturn:
+        try:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            self._requests.close()
+            for pipe in (self._woken, status, *self._statuses.values()):
+                os.close(pipe)
+            os.dup2(errors, 2)
+            os.close(errors)
+            os.environ.clear()
+            os.environ.update(asked["environment"])
+            sys.path[:] = asked["path"]
+            if asked["folder"] is not None:
+                with contextlib.suppress(OSError):
+                    os.chdir(asked["folder"])
+            serve(requests, answers, rights)
+        finally:
+            os._exit(1)
+
+    def _tell_ends(self) -> None:
+        for pid in set(self._statuses) - self._told:
+            found = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            if found is not None:
+                code = found.si_status if found.si_code == os.CLD_EXITED else -found.si_status
+                self._told.add(pid)
+                with contextlib.suppress(BrokenPipeError):
+                    os.write(self._statuses[pid], NUMBER.pack(code))
+        for pid in list(self._left):
+            if os.waitpid(pid, os.WNOHANG)[0]:
+                self._left.discard(pid)
+
+    def _give_up(self, pid: int) -> None:
+        """Forget a child that nobody asks for; until then its number is nobody else's, and killing it is safe."""
+        status = self._statuses.pop(pid)
+        self._told.discard(pid)
+        self._poll.unregister(status)
+        os.close(status)
+        if not os.waitpid(pid, os.WNOHANG)[0]:
+            self._left.add(pid)
