@@ -57,7 +57,7 @@ def parquet_frame(file: Path, content: bytes, *, as_text: bool) -> pl.DataFrame:
         When it is damaged, has no rows or too many, or cannot be read within the limits of time and memory.
     """
     try:
-        with LimitedProcess(Limits(_SECONDS, _MEMORY, readable=())) as child:
+        with LimitedProcess(Limits(_SECONDS, _MEMORY, readable=()), modules=(__name__,)) as child:
             columns = child.call(_columns, str(file), content, as_text)
     except LimitedProcessError as error:
         raise ContractError(f"'{file.name}' cannot be read as Parquet: {error}", where=str(file), hint=_HINT) from error

@@ -92,7 +92,7 @@ def sheet_text(file: Path, content: bytes, form: TableForm) -> Sheet:
 
 def _in_child(file: Path, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     try:
-        with LimitedProcess(Limits(_SECONDS, _MEMORY, readable=())) as child:
+        with LimitedProcess(Limits(_SECONDS, _MEMORY, readable=()), modules=(__name__,)) as child:
             return child.call(function, *args, **kwargs)
     except LimitedProcessError as error:
         raise ContractError(

@@ -29,7 +29,7 @@ _START = "from store.limits.fork_server import serve_forks; serve_forks()"
 NUMBER = struct.Struct("i")
 """A process's number or exit code, as it is told."""
 _LONGEST_REQUEST = 1 << 20
-_MOST_SERVERS = 4
+_MOST_SERVERS = 6
 _READ_WHEN_LOADED = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 """Variables that libraries read once: a copy cannot have other ones."""
 _IDLE_MS = 600_000

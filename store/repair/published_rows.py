@@ -29,7 +29,8 @@ def published_rows(store: Store, table: str) -> Iterator[dict[str, Any]]:
     file = store.analyst_file
     if not file.is_file():
         return
-    with LimitedProcess(Limits(seconds=_SECONDS, memory_bytes=_MEMORY_BYTES, readable=(file,))) as process:
+    limits = Limits(seconds=_SECONDS, memory_bytes=_MEMORY_BYTES, readable=(file,))
+    with LimitedProcess(limits, modules=(__name__,)) as process:
         try:
             names, rows = process.call(rows_of_file, file, table)
         except LimitedProcessError:

@@ -80,7 +80,8 @@ def _found(store: Store, file: Path, *, quick: bool) -> tuple[list[Finding], lis
     if quick:
         return [], notes
     try:
-        with LimitedProcess(Limits(_SECONDS, _MEMORY, readable=(file,))) as process:
+        limits = Limits(_SECONDS, _MEMORY, readable=(file,))
+        with LimitedProcess(limits, modules=(file_content.__module__,)) as process:
             theirs = process.call(file_content, where)
     except (LimitedProcessError, RadzooError) as error:
         return [Finding(f"the file cannot be read: {error}", where, _PUBLISH)], notes
