@@ -93,7 +93,7 @@ class ForkServer:
         return status
 
     def close(self) -> None:
-        """Let the server end."""
+        """Let the server end, once its children have."""
         self._socket.close()
 
 
@@ -173,10 +173,16 @@ class _Serving:
         self._poll.register(self._woken, select.POLLIN)
 
     def loop(self) -> None:
-        while True:
+        is_open = True
+        while is_open or self._statuses:
             ready = dict(self._poll.poll(None if self._statuses else _IDLE_MS))
             if not ready and not self._statuses:
-                return
+                # From here on who asks is refused, and asks another server; who asked just now is served.
+                self._requests.shutdown(socket.SHUT_RD)
+                while self._begin():
+                    pass
+                is_open = False
+                self._poll.unregister(self._requests)
             if self._woken in ready:
                 with contextlib.suppress(BlockingIOError):
                     os.read(self._woken, 1 << 12)
@@ -184,8 +190,10 @@ class _Serving:
             for pid, status in list(self._statuses.items()):
                 if status in ready:
                     self._give_up(pid)
-            if self._requests.fileno() in ready and not self._begin():
-                return
+            if is_open and self._requests.fileno() in ready and not self._begin():
+                # Children that are there work on; nobody waits for those of a process that has died.
+                is_open = False
+                self._poll.unregister(self._requests)
 
     def _begin(self) -> bool:
         """Copy this process for a request; return whether there was one."""

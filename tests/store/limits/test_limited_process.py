@@ -21,6 +21,7 @@ import numpy as np
 import pytest
 
 from schemas.errors import ContractError
+from store.limits import fork_server
 from store.limits.landlock import landlock_version
 from store.limits.process import (
     CrashedError,
@@ -408,6 +409,31 @@ def test_children_go_on_without_the_process_that_they_are_copies_of() -> None:
         os.kill(server, signal.SIGKILL)
         _wait_for_end(server)
         assert child.call(where_loaded)[2] != server
+
+
+@on_linux
+def test_a_child_works_on_when_its_server_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of many sets of modules the servers of those asked for longest ago end, once their children have."""
+    monkeypatch.setattr(fork_server, "_MOST_SERVERS", 1)
+    with LimitedProcess(LIMITS, modules=(__name__,)) as one:
+        before = one.call(where_loaded)
+        with LimitedProcess(LIMITS, modules=(__name__, "json")) as other:
+            assert other.call(where_loaded)[2] != before[2]
+            assert one.call(where_loaded) == before
+    _wait_for_end(before[2])
+
+
+@on_linux
+def test_a_server_that_nobody_asks_ends_and_another_one_takes_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It waits for a while, here a tenth of a second."""
+    at_once = "from store.limits import fork_server; fork_server._IDLE_MS = 100; fork_server.serve_forks()"
+    monkeypatch.setattr(fork_server, "_START", at_once)
+    modules = (__name__, "fractions")
+    with LimitedProcess(LIMITS, modules=modules) as child:
+        before = child.call(where_loaded)[2]
+    _wait_for_end(before)
+    with LimitedProcess(LIMITS, modules=modules) as child:
+        assert child.call(where_loaded)[2] != before
 
 
 OUTLIVED = """
