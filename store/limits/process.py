@@ -22,7 +22,7 @@ from typing import Any, ParamSpec, Self, TypeVar
 from schemas.errors import RadzooError
 from store.limits.child import Rights
 from store.limits.message_pipe import LongMessageError, UntrustedError, received, send, unpickled
-from store.limits.started import Child, copied_child, fork_child, start_child
+from store.limits.started import Child, copy_child, fork_child, start_child
 
 __all__ = [
     "AFTER_KILL_S",
@@ -219,7 +219,7 @@ class LimitedProcess:
         if self._child is None or not self._child.is_alive():
             self._end()
             rights = self._limits.rights()._replace(modules=self._modules)
-            start = fork_child if self._by_fork else copied_child if self._modules else start_child
+            start = fork_child if self._by_fork else copy_child if self._modules else start_child
             self._child = start(rights)
             self._is_ready = False
         return self._child

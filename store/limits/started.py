@@ -18,7 +18,7 @@ from pathlib import Path
 from store.limits.child import Rights, serve
 from store.limits.fork_server import NUMBER, fork_server
 
-__all__ = ["Child", "copied_child", "fork_child", "start_child"]
+__all__ = ["Child", "copy_child", "fork_child", "start_child"]
 
 _START = "from store.limits.child import serve_as_started; serve_as_started()"
 _PATIENCE_S = 2.0
@@ -185,7 +185,7 @@ def start_child(rights: Rights) -> Child:
     return child
 
 
-def copied_child(rights: Rights) -> Child:
+def copy_child(rights: Rights) -> Child:
     """Start a copy of a process that has loaded the modules (`store.limits.fork_server`); off Linux a fresh Python."""
     if sys.platform != "linux":
         return start_child(rights)
