@@ -6,6 +6,7 @@ may have threads that hold locks. Linux alone.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import gc
 import importlib
@@ -116,15 +117,20 @@ def fork_server(modules: tuple[str, ...], *, anew: bool = False) -> ForkServer:
         return _servers[decided_by]
 
 
-def _forget_servers() -> None:
-    """Leave a parent's servers to it: a copy of its socket would keep them alive behind its end."""
-    global _asking
-    _asking = threading.Lock()
+def _close_servers() -> None:
     for server in _servers.values():
         server.close()
     _servers.clear()
 
 
+def _forget_servers() -> None:
+    """Leave a parent's servers to it: a copy of its socket would keep them alive behind its end."""
+    global _asking
+    _asking = threading.Lock()
+    _close_servers()
+
+
+atexit.register(_close_servers)
 os.register_at_fork(after_in_child=_forget_servers)
 
 
