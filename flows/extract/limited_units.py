@@ -6,7 +6,6 @@ failures; where it dies, the unit it was at is named, and the next child goes on
 
 from __future__ import annotations
 
-import gc
 import os
 import signal
 import time
@@ -129,6 +128,4 @@ def compute_in_child(
     end_with_parent(parent)
     use_single_thread()
     keep_freed_memory()
-    # What the libraries made stays until the end: not to be looked through again and again.
-    gc.freeze()
     yield from compute(units, settings, staging, folders)

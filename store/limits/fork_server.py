@@ -19,12 +19,13 @@ import struct
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 from store.limits.child import Rights, serve
 
-__all__ = ["NUMBER", "ForkServer", "fork_server", "serve_forks"]
+__all__ = ["NUMBER", "ForkServer", "fork_server", "serve_forks", "start_python"]
 
 _START = "from store.limits.fork_server import serve_forks; serve_forks()"
 NUMBER = struct.Struct("i")
@@ -50,20 +51,9 @@ class ForkServer:
         self._socket, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         # A request with a large environment is one message.
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _LONGEST_REQUEST)
-        first_path = str(Path(__file__).resolve().parents[2])
-        started = f"import sys; sys.path.insert(0, {first_path!r}); {_START}"
-        arguments = [str(other.fileno()), json.dumps(modules), json.dumps(sys.path)]
-        process = subprocess.Popen(  # noqa: S603  (this Python, and code of the program's own)
-            [sys.executable, "-P", "-c", started, *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            pass_fds=[other.fileno()],
-        )
+        # It ends when this process does.
+        start_python(_START, [str(other.fileno()), json.dumps(modules)], [other.fileno()], subprocess.DEVNULL)
         other.close()
-        # It ends when this process does, and the object would warn that nobody waited for it.
-        process.returncode = 0
-        self.pid = process.pid
 
     def begin_child(self, requests: int, answers: int, errors: int, rights: Rights) -> int:
         """Ask for a child, and return the pipe that tells its number and later its exit code, each as a C int.
@@ -98,16 +88,45 @@ class ForkServer:
         self._socket.close()
 
 
+def start_python(statement: str, arguments: Sequence[str], pipes: Sequence[int], stderr: int) -> int:
+    """Start a fresh Python that has this process's module path, and return its number.
+
+    Parameters
+    ----------
+    statement : str
+        What it carries out.
+    arguments : sequence of str
+        What it is told, before the module path as JSON.
+    pipes : sequence of int
+        What it keeps open.
+    stderr : int
+        Where its last words go.
+    """
+    # The path is set by the child: an environment variable would reach what it starts.
+    first_path = str(Path(__file__).resolve().parents[2])
+    started = f"import sys; sys.path.insert(0, {first_path!r}); {statement}"
+    process = subprocess.Popen(  # noqa: S603  (this Python, and code of the program's own)
+        [sys.executable, "-P", "-c", started, *arguments, json.dumps(sys.path)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=stderr,
+        pass_fds=pipes,
+    )
+    # The object would warn that nobody waited for it.
+    process.returncode = 0
+    return process.pid
+
+
 _servers: dict[tuple[object, ...], ForkServer] = {}
 _asking = threading.Lock()
 
 
-def fork_server(modules: tuple[str, ...], *, anew: bool = False) -> ForkServer:
+def fork_server(modules: tuple[str, ...], *, fresh: bool = False) -> ForkServer:
     """Return this process's server for some modules, started where there is none or another one is asked for."""
     decided_by = (modules, *sys.path, *map(os.environ.get, _READ_WHEN_LOADED))
     with _asking:
         server = _servers.pop(decided_by, None)
-        if server is not None and anew:
+        if server is not None and fresh:
             server.close()
             server = None
         # The one that was asked last stands last.
@@ -169,11 +188,11 @@ class _Serving:
         self._told: set[int] = set()
         self._left: set[int] = set()
         """Children that nobody asks for and that have not ended."""
-        self._woken, waking = os.pipe()
-        for pipe in (self._woken, waking):
+        self._woken, self._waking = os.pipe()
+        for pipe in (self._woken, self._waking):
             os.set_blocking(pipe, False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        signal.set_wakeup_fd(waking, warn_on_full_buffer=False)
+        signal.set_wakeup_fd(self._waking, warn_on_full_buffer=False)
         self._poll = select.poll()
         self._poll.register(requests, select.POLLIN)
         self._poll.register(self._woken, select.POLLIN)
@@ -227,7 +246,7 @@ class _Serving:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             self._requests.close()
-            for pipe in (self._woken, status, *self._statuses.values()):
+            for pipe in (self._woken, self._waking, status, *self._statuses.values()):
                 os.close(pipe)
             os.dup2(errors, 2)
             os.close(errors)

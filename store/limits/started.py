@@ -8,15 +8,13 @@ import math
 import os
 import select
 import signal
-import subprocess
 import sys
 import time
 import warnings
 import weakref
-from pathlib import Path
 
 from store.limits.child import Rights, serve
-from store.limits.fork_server import NUMBER, fork_server
+from store.limits.fork_server import NUMBER, fork_server, start_python
 
 __all__ = ["Child", "copy_child", "fork_child", "start_child"]
 
@@ -166,23 +164,12 @@ def start_child(rights: Rights) -> Child:
     """Start a fresh Python that serves calls with these rights."""
     requests, answers, errors = _pipes()
     kept = requests[0], answers[1]
-    # The path is set by the child: an environment variable would reach what it starts.
-    first_path = str(Path(__file__).resolve().parents[2])
-    started = f"import sys; sys.path.insert(0, {first_path!r}); {_START}"
-    arguments = [str(kept[0]), str(kept[1]), json.dumps(rights._asdict()), json.dumps(sys.path)]
-    process = subprocess.Popen(  # noqa: S603  (this Python, and code of the program's own)
-        [sys.executable, "-P", "-c", started, *arguments],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=errors[1],
-        pass_fds=kept,
-    )
+    arguments = [*map(str, kept), json.dumps(rights._asdict())]
+    pid = start_python(_START, arguments, kept, errors[1])
     for pipe in (*kept, errors[1]):
         os.close(pipe)
-    child = Child(process.pid, requests[1], answers[0], errors[0])
-    # The child is waited for by its number; the object would warn that nobody did.
-    process.returncode = 0
-    return child
+    # It is waited for by its number.
+    return Child(pid, requests[1], answers[0], errors[0])
 
 
 def copy_child(rights: Rights) -> Child:
@@ -192,9 +179,9 @@ def copy_child(rights: Rights) -> Child:
     requests, answers, errors = _pipes()
     status = None
     # A server that waited for long has ended.
-    for anew in (False, True):
+    for fresh in (False, True):
         with contextlib.suppress(OSError):
-            server = fork_server(rights.modules, anew=anew)
+            server = fork_server(rights.modules, fresh=fresh)
             status = server.begin_child(requests[0], answers[1], errors[1], rights)
             break
     for pipe in (requests[0], answers[1], errors[1]):
