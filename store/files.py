@@ -20,6 +20,7 @@ from schemas.errors import ContractError
 from store.buckets import ask_bucket
 from store.checked_files import PUT_BACK, CheckedFiles
 from store.remote_folder import remote_folder
+from store.running import is_running
 
 if TYPE_CHECKING:
     # Loaded where files are remote, and only there.
@@ -342,17 +343,7 @@ def _modified_at(path: Path) -> datetime:
 def is_being_written(path: Path) -> bool:
     """Return whether the process of this machine that began a half-written file or folder still runs."""
     writer = re.search(r"(?:writing-|\.)(\d+)(?:-[0-9a-f]{8})?\.partial", path.name)
-    return writer is not None and _is_running(int(writer[1]))
-
-
-def _is_running(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    return writer is not None and is_running(int(writer[1]))
 
 
 def _flush(path: Path) -> None:

@@ -20,6 +20,7 @@ from multiprocessing.context import BaseContext
 from flows.engine.interrupts import let_interrupts_wake
 from flows.engine.kept_environment import keep_environment
 from schemas.errors import RadzooError
+from store.running import is_running
 
 __all__ = ["end_with_parent", "one_thread_each", "worker_pool"]
 
@@ -110,19 +111,9 @@ def end_with_parent(parent: int) -> None:
 
 def _end_after(parent: int) -> None:
     own = os.getppid()
-    while os.getppid() == own and _is_there(parent):
+    while os.getppid() == own and is_running(parent):
         time.sleep(_WATCH_S)
     os._exit(1)
-
-
-def _is_there(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
 
 
 def _ended_with_parent() -> None:
