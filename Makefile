@@ -6,7 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # A file's tests stay together: their slow fixtures are made once. In the order of tests/conftest.py, the longest first.
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
-PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+# pip compiles on one core what compileall does on all: fifteen seconds of the set-up.
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-compile --constraint constraints.txt
 STORE := demo/store
 
 version_of = $(shell $(1) -c 'import sys; print(*sys.version_info[:2])' 2>/dev/null)
@@ -68,6 +69,8 @@ define set_up
 	@if $(BIN)/python -m pip show --quiet pyradiomics 2>/dev/null; then \
 		$(BIN)/python -m pip uninstall --quiet --yes pyradiomics pyradiomics-bhklab; fi
 	@$(PIP) --editable '.$(1)'
+	@# Some packages bring files for other Pythons, which do not compile: nobody imports them here.
+	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null || true
 endef
 
 SOURCES := pyproject.toml constraints.txt $(KERNELS)
