@@ -13,6 +13,7 @@ from flows.train.patients_left_out import PatientsLeftOut, patients_left_out
 from flows.train.read_by_models import ReadByModels, keep_read, read_by_models, with_read
 from flows.train.stability import keep_stability
 from flows.train.unfit_models import put_unfit_models, record_unfit_models
+from flows.train.work import training_work
 from schemas.errors import ContractError
 from schemas.persons import People
 from schemas.study.file import Study
@@ -155,7 +156,8 @@ def _carry_out(
     from flows.train.flow import train_models
 
     with record_run(store, "train", study.id, {"models": [plan.model for plan in plans]}) as run:
-        with progress_bar(f"training {study.id}", len(plans), "models") as advance:
+        work = sum(training_work(study, plan.model) for plan in plans)
+        with progress_bar(f"training {study.id}", len(plans), "models", work=work) as advance:
             found = train_models(store, study, plans, advance)
         trained = [each for each in found if not isinstance(each, UnfitError)]
         errors = {plan.model: e for plan, e in zip(plans, found, strict=True) if isinstance(e, UnfitError)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Self, get_args
 
 import numpy as np
@@ -25,6 +25,7 @@ Floats = NDArray[np.float64]
 
 # The path ends at 100 times the C where the first column enters, as glmnet's for more columns than rows.
 _PATH_LENGTH = 100.0
+_RISEN_FOR_GOOD = 1.1
 # Within the solver's own tolerance a column that is left out need not enter.
 _SLACK = 1e-6
 
@@ -54,7 +55,8 @@ class LassoSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]  # skle
     Attributes
     ----------
     cs_ : ndarray of shape (n_path,)
-        The path, ascending; it ends early where a fold's model does not converge.
+        The path, ascending; it ends early where a fold's model does not converge, and behind the first C whose mean
+        deviance is larger than at the path's beginning and than 1.1 times the smallest.
     deviance_ : ndarray of shape (n_path, 2)
         Per C the mean deviance over the folds, weighted by fold size, and its standard error.
     C_ : float
@@ -160,14 +162,16 @@ class LassoSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]  # skle
         entry = 1.0 / pull.max() if pull.max() > 0 else 1.0
         path = np.geomspace(entry, entry * _PATH_LENGTH, self.n_cs)
 
-        curves = [_deviance_curve(fitted, path, table, of_class_1, weights, train, test) for train, test in splits]
-        reached = min(len(curve) for curve in curves)
-        self.cs_ = path[:reached]
-        self.deviance_ = _mean_and_error(
-            np.array([curve[:reached] for curve in curves]),
-            np.array([len(test) if weights is None else weights[test].sum() for _, test in splits]),
-        )
-        choice = _chosen(self.deviance_, self.rule) if reached else -1
+        folds = [_held_out_deviances(fitted, path, table, of_class_1, weights, *each) for each in splits]
+        sizes = np.array([len(test) if weights is None else weights[test].sum() for _, test in splits])
+        curve: list[tuple[float, float]] = []
+        # Fold by fold at each C: where one has no model, the path ends for all.
+        for of_folds in zip(*folds, strict=False):
+            curve.append(_mean_and_error(of_folds, sizes))
+            if _is_past_minimum([mean for mean, _ in curve]):
+                break
+        self.cs_, self.deviance_ = path[: len(curve)], np.array(curve).reshape(-1, 2)
+        choice = _chosen(self.deviance_, self.rule) if curve else -1
         # As in glmnet, where a C does not converge the next smaller one stands.
         model = None
         while choice >= 0:
@@ -209,7 +213,7 @@ def _standardised(X: Floats, weights: Floats | None) -> tuple[Floats, Floats, Fl
     return Z, centre, scale
 
 
-def _deviance_curve(
+def _held_out_deviances(
     fitted: Callable[[Floats, Floats, float, Floats | None], L1Line | None],
     path: Floats,
     X: Floats,
@@ -217,8 +221,8 @@ def _deviance_curve(
     weights: Floats | None,
     train: NDArray[np.intp],
     test: NDArray[np.intp],
-) -> list[float]:
-    """Return a fold's held-out deviance per C, shorter than the path where it ends early.
+) -> Iterator[float]:
+    """Yield a fold's held-out deviance at each C; it ends where the solver does not converge.
 
     A model is fitted to the columns that the last one used and those that would enter at the new C, and again with
     whichever column its optimality condition ``C |z_j' residual| <= 1`` then fails: the same minimum from a tenth of
@@ -228,7 +232,6 @@ def _deviance_curve(
     Z, centre, scale = _standardised(X[train], seen)
     held_out, own = (X[test] - centre) / scale, target[train]
     share = len(X) / len(train) if weights is None else weights.sum() / weights[train].sum()
-    curve: list[float] = []
     used = np.zeros(Z.shape[1], dtype=bool)
     pull = np.abs(Z.T @ _counted(own - means(own, seen), seen))
     for c in path * share:
@@ -238,26 +241,34 @@ def _deviance_curve(
             columns = Z[:, tried]
             model = fitted(columns, own, c, seen)
             if model is None:
-                return curve
+                return
             pull = np.abs(Z.T @ _counted(own - expit(model.log_odds(columns)), seen))
             missed = ~tried & (c * pull > 1 + _SLACK)
             if not missed.any():
                 break
             tried |= missed
-        curve.append(_deviance(model.log_odds(held_out[:, tried]), target[test], unseen))
+        yield _deviance(model.log_odds(held_out[:, tried]), target[test], unseen)
         used = np.zeros(Z.shape[1], dtype=bool)
         used[tried] = model.coef != 0
-    return curve
 
 
 def _deviance(log_odds: Floats, target: Floats, weights: Floats | None) -> float:
     return float(2.0 * means(np.logaddexp(0.0, np.where(target == 1, -log_odds, log_odds)), weights))
 
 
-def _mean_and_error(curves: NDArray[np.float64], sizes: NDArray[Any]) -> NDArray[np.float64]:
-    mean = np.average(curves, axis=0, weights=sizes)
-    error = np.sqrt(np.average((curves - mean) ** 2, axis=0, weights=sizes) / (len(curves) - 1))
-    return np.column_stack([mean, error])
+def _mean_and_error(deviances: Sequence[float], sizes: NDArray[Any]) -> tuple[float, float]:
+    of_folds = np.array(deviances)
+    mean = np.average(of_folds, weights=sizes)
+    return float(mean), float(np.sqrt(np.average((of_folds - mean) ** 2, weights=sizes) / (len(of_folds) - 1)))
+
+
+def _is_past_minimum(deviances: Sequence[float]) -> bool:
+    """Return whether a curve has risen for good.
+
+    It is worse than where no column is in, and by a tenth than at its best: the model fits what the rows are by chance,
+    and with each larger C more so. The fits there take most of a path's time.
+    """
+    return deviances[-1] > max(deviances[0], _RISEN_FOR_GOOD * min(deviances))
 
 
 def _chosen(deviance: NDArray[np.float64], rule: LassoRule) -> int:

@@ -168,7 +168,7 @@ def test_same_seed_same_model() -> None:
     first, again, other = (LassoSelector(random_state=seed).fit(X, y) for seed in (1, 1, 2))
 
     np.testing.assert_array_equal(first.coef_, again.coef_)
-    assert (first.deviance_ != other.deviance_).any()
+    assert not np.array_equal(first.deviance_, other.deviance_)
 
 
 def test_small_classes_and_constant_columns() -> None:
@@ -203,6 +203,28 @@ def test_path_ends_where_a_fold_does_not_converge() -> None:
     assert 0 < len(selector.cs_) < selector.n_cs
     assert selector.C_ in selector.cs_
     assert selector.support_.any()
+
+
+@pytest.mark.parametrize("rule", ["minimum", "one-standard-error"])
+@pytest.mark.parametrize("signal", [True, False])
+def test_path_ends_behind_its_minimum_alone(rule: Any, signal: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is left out of the path, where held-out deviance has risen for good, would not have been chosen."""
+    cut = 0
+    for seed in range(6):
+        X, y = table_with_signal(n=60, n_columns=120, seed=seed)
+        y = y if signal else np.random.default_rng(seed).permutation(y)
+        found = LassoSelector(rule=rule).fit(X, y)
+        with monkeypatch.context() as patch:
+            patch.setattr("zoo.radiomics.lasso._RISEN_FOR_GOOD", np.inf)
+            whole = LassoSelector(rule=rule).fit(X, y)
+        reached = len(found.cs_)
+        np.testing.assert_array_equal(found.deviance_, whole.deviance_[:reached])
+        np.testing.assert_array_equal(found.coef_, whole.coef_)
+        assert found.C_ == whole.C_
+        cut += reached < len(whole.cs_)
+        if reached < len(whole.cs_):
+            assert whole.deviance_[reached:, 0].min() > found.deviance_[:, 0].min()
+    assert cut > 3
 
 
 def test_path_is_the_same_whatever_other_threads_do_to_the_warnings() -> None:
