@@ -19,6 +19,7 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -52,7 +53,8 @@ class ForkServer:
         # A request with a large environment is one message.
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _LONGEST_REQUEST)
         # It ends when this process does.
-        start_python(_START, [str(other.fileno()), json.dumps(modules)], [other.fileno()], subprocess.DEVNULL)
+        arguments = [str(other.fileno()), json.dumps(modules)]
+        self._pid = start_python(_START, arguments, [other.fileno()], subprocess.DEVNULL)
         other.close()
 
     def begin_child(self, requests: int, answers: int, errors: int, rights: Rights) -> int:
@@ -87,6 +89,15 @@ class ForkServer:
         """Let the server end, once its children have."""
         self._socket.close()
 
+    def has_ended(self) -> bool:
+        """Return whether it has; what it and its children took counts as this process's children's from then on."""
+        if self._pid:
+            with contextlib.suppress(ChildProcessError):
+                if not os.waitpid(self._pid, os.WNOHANG)[0]:
+                    return False
+            self._pid = 0
+        return True
+
 
 def start_python(statement: str, arguments: Sequence[str], pipes: Sequence[int], stderr: int) -> int:
     """Start a fresh Python that has this process's module path, and return its number.
@@ -118,6 +129,8 @@ def start_python(statement: str, arguments: Sequence[str], pipes: Sequence[int],
 
 
 _servers: dict[tuple[object, ...], ForkServer] = {}
+_closed: list[ForkServer] = []
+"""Those that end once their children have."""
 _asking = threading.Lock()
 
 
@@ -127,29 +140,41 @@ def fork_server(modules: tuple[str, ...], *, fresh: bool = False) -> ForkServer:
     with _asking:
         server = _servers.pop(decided_by, None)
         if server is not None and fresh:
-            server.close()
+            _close(server)
             server = None
         # The one that was asked last stands last.
         _servers[decided_by] = server or ForkServer(modules)
         while len(_servers) > _MOST_SERVERS:
-            _servers.pop(next(iter(_servers))).close()
+            _close(_servers.pop(next(iter(_servers))))
+        _closed[:] = [each for each in _closed if not each.has_ended()]
         return _servers[decided_by]
 
 
-def _close_servers() -> None:
-    for server in _servers.values():
-        server.close()
-    _servers.clear()
+def _close(server: ForkServer) -> None:
+    server.close()
+    _closed.append(server)
+
+
+def _end_servers() -> None:
+    """Let all servers end with this process: what they took is then told of it, as of a command with other children."""
+    while _servers:
+        _close(_servers.popitem()[1])
+    until = time.monotonic() + 0.5
+    while not all(each.has_ended() for each in _closed) and time.monotonic() < until:
+        time.sleep(0.002)
 
 
 def _forget_servers() -> None:
     """Leave a parent's servers to it: a copy of its socket would keep them alive behind its end."""
     global _asking
     _asking = threading.Lock()
-    _close_servers()
+    for server in _servers.values():
+        server.close()
+    _servers.clear()
+    _closed.clear()
 
 
-atexit.register(_close_servers)
+atexit.register(_end_servers)
 os.register_at_fork(after_in_child=_forget_servers)
 
 
@@ -201,13 +226,12 @@ class _Serving:
         is_open = True
         while is_open or self._statuses:
             ready = dict(self._poll.poll(None if self._statuses else _IDLE_MS))
-            if not ready and not self._statuses:
+            is_idle = not ready and not self._statuses
+            if is_idle:
                 # From here on who asks is refused, and asks another server; who asked just now is served.
                 self._requests.shutdown(socket.SHUT_RD)
                 while self._begin():
                     pass
-                is_open = False
-                self._poll.unregister(self._requests)
             if self._woken in ready:
                 with contextlib.suppress(BlockingIOError):
                     os.read(self._woken, 1 << 12)
@@ -215,7 +239,7 @@ class _Serving:
             for pid, status in list(self._statuses.items()):
                 if status in ready:
                     self._give_up(pid)
-            if is_open and self._requests.fileno() in ready and not self._begin():
+            if is_open and (is_idle or (self._requests.fileno() in ready and not self._begin())):
                 # Children that are there work on; nobody waits for those of a process that has died.
                 is_open = False
                 self._poll.unregister(self._requests)

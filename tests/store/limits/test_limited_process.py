@@ -470,3 +470,30 @@ def _wait_for_end(pid: int) -> None:
             return
         time.sleep(0.01)
     pytest.fail(f"process {pid} goes on")
+
+
+def seconds_of_processor() -> float:
+    """Work for a while, and return how long this process has."""
+    while time.process_time() < 0.5:
+        pass
+    return time.process_time()
+
+
+COUNTED = """
+from store.limits.process import LimitedProcess, Limits
+from test_limited_process import seconds_of_processor
+with LimitedProcess(Limits(20, 1 << 28), modules=("test_limited_process",)) as child:
+    print(child.call(seconds_of_processor), flush=True)
+"""
+
+
+@on_linux
+def test_what_children_take_is_told_of_the_command() -> None:
+    """As `time` tells it: whoever waits for the command is told of all that worked for it."""
+    paths = {"PYTHONPATH": ":".join([str(Path(__file__).parent), *filter(None, sys.path)])}
+    with subprocess.Popen([sys.executable, "-c", COUNTED], stdout=subprocess.PIPE, env=os.environ | paths) as asking:
+        worked = float(asking.stdout.read())
+        _, status, used = os.wait4(asking.pid, 0)
+        asking.returncode = os.waitstatus_to_exitcode(status)
+    assert asking.returncode == 0
+    assert used.ru_utime + used.ru_stime > worked
