@@ -9,13 +9,14 @@ do not occur: S is kept as the places and values of its entries.
 
 References
 ----------
-Lanczos 1950, doi:10.6028/jres.045.026; Parlett 1998, The symmetric eigenvalue problem, chapters 8 (QL) and 13 (Lanczos),
-doi:10.1137/1.9781611971163.
+Lanczos 1950, doi:10.6028/jres.045.026; Parlett 1998, The symmetric eigenvalue problem, chapters 3 (Sturm) and 13 (Lanczos),
+doi:10.1137/1.9781611971163; Li & Zeng 1994, the Laguerre iteration in solving the symmetric tridiagonal
+eigenproblem, revisited, SIAM J Sci Comput 15:1145-1173.
 """
 
 import numpy as np
 
-from libc.math cimport NAN, copysign, cos, fabs, hypot, isnan, sqrt
+from libc.math cimport NAN, cos, fabs, isnan, sqrt
 from libc.stdint cimport int32_t
 
 
@@ -48,7 +49,7 @@ def second_eigenvalues(
     values = np.empty(n_levels * n_levels)
     of_levels = np.empty((6, n_levels))
     basis = np.empty((MOST_BLOCKS + most + 1, n_levels))
-    of_steps = np.empty((4, most))
+    of_steps = np.empty((3, most))
     by_step = np.empty(5 * most)
     cdef double[::1] result = found
     cdef int32_t[::1] begin = begins
@@ -61,7 +62,7 @@ def second_eigenvalues(
     cdef Bounds bounds = Bounds(eps, smallest, smallest_gap, largest_rest)
     cdef Entries S = Entries(n_levels, &begin[0], &column[0], &value[0], &room[5, 0])
     cdef Rooms rooms = Rooms(
-        &room[0, 0], &base[0, 0], &step[0, 0], &step[1, 0], &step[2, 0], &step[3, 0], &own_steps[0], &begin[n_levels + 1]
+        &room[0, 0], &base[0, 0], &step[0, 0], &step[1, 0], &step[2, 0], &own_steps[0], &begin[n_levels + 1]
     )
     with nogil:
         for angle in range(P.shape[2]):
@@ -78,17 +79,23 @@ cdef extern from *:
 
     /* Of the recursion's matrix, whose norm is at most 1, less an eigenvalue: 0 but for rounding. */
     #define LEAST_PIVOT 1e-18
+    /* Laguerre's steps; five are usual. What its value may be off before all eigenvalues are looked at. */
+    enum { MOST_TURNS = 60 };
+    #define SURE_OF 1e-10
 
     /* The entries of a symmetric matrix row by row, and one over the marginals. */
     typedef struct { Py_ssize_t n; int32_t *begin; int32_t *column; double *value; double *inverse; } Entries;
     typedef struct { double eps, smallest, gap, rest; } Bounds;
-    /* Room for five vectors, for the basis, the recursion's constants, five numbers a step, and a place a level. */
-    typedef struct { double *levels, *basis, *alpha, *beta, *ritz, *off, *steps; int32_t *parent; } Rooms;
+    /* Room for five vectors, for the basis, the recursion's constants and an eigenvector of its, five numbers a step, and a
+       place a level. */
+    typedef struct { double *levels, *basis, *alpha, *beta, *vector, *steps; int32_t *parent; } Rooms;
     """
     const int MOST_STEPS
     const int FIRST_TEST
     const int MOST_BLOCKS
     const double LEAST_PIVOT
+    const int MOST_TURNS
+    const double SURE_OF
     ctypedef struct Entries:
         Py_ssize_t n
         int32_t *begin
@@ -105,8 +112,7 @@ cdef extern from *:
         double *basis
         double *alpha
         double *beta
-        double *ritz
-        double *off
+        double *vector
         double *steps
         int32_t *parent
 
@@ -213,17 +219,14 @@ cdef bint _eigenvalues_beside(
 
     Leaves the eigenvector of the largest in ``rooms.levels``. False where the recursion takes too many steps.
     """
-    cdef Py_ssize_t n = S.n, n_left = -n_fixed, k = 0, next_test, i, chosen
+    cdef Py_ssize_t n = S.n, n_left = -n_fixed, k = 0, next_test, i
     cdef bint is_whole = False
     cdef double *alpha = rooms.alpha
     cdef double *beta = rooms.beta
-    cdef double *ritz = rooms.ritz
-    cdef double *off = rooms.off
-    cdef double *last = rooms.steps
     cdef double *first = rooms.basis + n_fixed * n
     cdef double *q = first
     cdef double *w
-    cdef double size
+    cdef double lowest = 0, highest = 0, chosen, other, beside
     largest[0] = second[0] = 0
     for i in range(n):
         n_left += S.inverse[i] > 0
@@ -241,14 +244,13 @@ cdef bint _eigenvalues_beside(
         beta[k] = sqrt(_product(w, w, n))
         k += 1
         if k == next_test:
-            for i in range(k):
-                ritz[i] = alpha[i]
-                off[i] = beta[i]
-                last[i] = i == k - 1
-            if not _diagonalise(ritz, off, last, k):
+            if not _find_ends(alpha, beta, k, &lowest, &highest):
                 return False
-            chosen = _largest_of(ritz, k)
-            if k == n_left or (not is_whole and _is_settled(ritz, last, beta[k - 1], k, chosen)):
+            if highest < -lowest:
+                chosen, other = lowest, highest
+            else:
+                chosen, other = highest, lowest
+            if k == n_left or (not is_whole and _is_settled(alpha, beta, k, chosen, other, rooms)):
                 break
             if k == MOST_STEPS:
                 return False
@@ -262,16 +264,16 @@ cdef bint _eigenvalues_beside(
             for i in range(n):
                 w[i] /= beta[k - 1]
         q = w
-    largest[0] = ritz[chosen] * ritz[chosen]
-    for i in range(k):
-        size = ritz[i] * ritz[i]
-        if i != chosen and size > second[0]:
-            second[0] = size
-    _take_eigenvector(alpha, beta, ritz[chosen], k, rooms.steps, off)
+    largest[0] = chosen * chosen
+    second[0] = other * other if k > 1 else 0
+    if k > 1:
+        beside = _next_to(alpha, beta, k, chosen, fabs(other))
+        second[0] = beside * beside
+    _take_eigenvector(alpha, beta, chosen, k, rooms.steps, rooms.vector)
     for i in range(n):
         rooms.levels[i] = 0
     for i in range(k):
-        _add(rooms.levels, off[i], first + i * n, n)
+        _add(rooms.levels, rooms.vector[i], first + i * n, n)
     return True
 
 
@@ -329,25 +331,103 @@ cdef void _take_eigenvector(
 
 
 cdef bint _is_settled(
-    const double *ritz, const double *last, double beta, Py_ssize_t k, Py_ssize_t chosen
+    const double *alpha, const double *beta, Py_ssize_t k, double chosen, double other, const Rooms *rooms
 ) noexcept nogil:
     """Return whether the value of largest size is an eigenvalue, and none at the other end can become larger.
 
-    ``last`` has the last entry of each eigenvector of the recursion: times beta, what the value is off at most. An
-    eigenvalue has all of its digits where its vector has half of them.
+    The last entry of an eigenvector of the recursion, times beta, is what its value is off at most. An eigenvalue has all
+    of its digits where its vector has half of them.
     """
-    cdef Py_ssize_t i, other = chosen
-    cdef double size = fabs(ritz[chosen]), off
-    if not beta * fabs(last[chosen]) < 1e-8 * size:
-        return False
-    for i in range(k):
-        if (ritz[i] < ritz[other]) if ritz[chosen] > 0 else (ritz[i] > ritz[other]):
-            other = i
-    if other == chosen:
+    cdef double size = fabs(chosen), off
+    _take_eigenvector(alpha, beta, chosen, k, rooms.steps, rooms.vector)
+    if not beta[k - 1] * fabs(rooms.vector[k - 1]) < 1e-8 * size:
         return False
     # The two ends settle each for itself, one much later than the other.
-    off = beta * fabs(last[other])
-    return off < 1e-8 * size or fabs(ritz[other]) + 10 * off < size
+    _take_eigenvector(alpha, beta, other, k, rooms.steps, rooms.vector)
+    off = beta[k - 1] * fabs(rooms.vector[k - 1])
+    return off < 1e-8 * size or fabs(other) + 10 * off < size
+
+
+cdef bint _find_ends(
+    const double *alpha, const double *beta, Py_ssize_t k, double *lowest, double *highest
+) noexcept nogil:
+    """Find the lowest and the highest eigenvalue of the recursion's matrix; False where one is not sure."""
+    highest[0] = _highest(alpha, beta, k, 1)
+    lowest[0] = -_highest(alpha, beta, k, -1)
+    return not (isnan(highest[0]) or isnan(lowest[0]))
+
+
+cdef double _highest(const double *alpha, const double *beta, Py_ssize_t k, double sign) noexcept nogil:
+    """Return the highest eigenvalue of the recursion's matrix times ``sign``, NaN where it is not sure.
+
+    Laguerre's iteration from above all eigenvalues comes down to the highest one and threefold as near with each step.
+    Of the characteristic polynomial p it takes ``p' / p`` and ``p'' / p``, by the recurrences of Li and Zeng.
+    """
+    cdef double x = 1 + 1e-9, step, pivot, before, first, first_before, second, second_before, held, root
+    cdef Py_ssize_t i
+    cdef int turn
+    for turn in range(MOST_TURNS):
+        pivot = sign * alpha[0] - x
+        if pivot == 0:
+            pivot = -LEAST_PIVOT
+        first, first_before = 1 / pivot, 0
+        second = second_before = 0
+        for i in range(1, k):
+            before = beta[i - 1] * beta[i - 1] / pivot
+            held = sign * alpha[i] - x
+            pivot = held - before
+            if pivot == 0:
+                pivot = -LEAST_PIVOT
+            root = 1 / pivot
+            step = (held * second + 2 * first - before * second_before) * root
+            second_before, second = second, step
+            step = (held * first + 1 - before * first_before) * root
+            first_before, first = first, step
+        # Below zero above all eigenvalues: else x is at the highest, but for rounding.
+        if not first < 0:
+            break
+        root = (k - 1) * ((k - 1) * first * first - k * second)
+        step = k / (first - sqrt(root if root > 0 else 0))
+        x += step
+        if not fabs(step) > 1e-11:
+            break
+    if (
+        isnan(x)
+        or _n_above(alpha, beta, k, sign, x + SURE_OF) != 0
+        or _n_above(alpha, beta, k, sign, x - SURE_OF) == 0
+    ):
+        return NAN
+    return x
+
+
+cdef Py_ssize_t _n_above(
+    const double *alpha, const double *beta, Py_ssize_t k, double sign, double x
+) noexcept nogil:
+    """Return how many eigenvalues of the recursion's matrix times ``sign`` are larger than x (Sturm's sequence)."""
+    cdef Py_ssize_t i, found = 0
+    cdef double pivot = 1
+    for i in range(k):
+        pivot = sign * alpha[i] - x - (beta[i - 1] * beta[i - 1] / pivot if i > 0 else 0)
+        if pivot == 0:
+            pivot = -LEAST_PIVOT
+        found += pivot > 0
+    return found
+
+
+cdef double _next_to(
+    const double *alpha, const double *beta, Py_ssize_t k, double chosen, double other
+) noexcept nogil:
+    """Return the size of the eigenvalue next in size to the chosen one, or a little more, given that at the other end."""
+    cdef double sign = 1 if chosen > 0 else -1, size = fabs(chosen), low = other, high = fabs(chosen), middle
+    if _n_above(alpha, beta, k, sign, low) < 2:
+        return low
+    while high - low > max(0.01 * (size - high), 1e-10):
+        middle = (low + high) / 2
+        if _n_above(alpha, beta, k, sign, middle) < 2:
+            high = middle
+        else:
+            low = middle
+    return high
 
 
 cdef bint _lean_on_all(const Entries *S, const double *basis, double *q, Py_ssize_t n_before) noexcept nogil:
@@ -361,14 +441,6 @@ cdef bint _lean_on_all(const Entries *S, const double *basis, double *q, Py_ssiz
     _turn_away(q, basis, n_before, n)
     _make_unit(q, n)
     return True
-
-
-cdef inline Py_ssize_t _largest_of(const double *values, Py_ssize_t n) noexcept nogil:
-    cdef Py_ssize_t i, chosen = 0
-    for i in range(n):
-        if fabs(values[i]) > fabs(values[chosen]):
-            chosen = i
-    return chosen
 
 
 cdef double _moved_by_eps(
@@ -469,58 +541,3 @@ cdef void _multiply_with_eps(
             of_y += entry * y[S.column[at]]
         Tx[i] = of_x
         Ty[i] = of_y
-
-
-cdef bint _diagonalise(double *d, double *e, double *z, Py_ssize_t n) noexcept nogil:
-    """Make eigenvalues of a tridiagonal matrix by the implicit QL method, in place; False where it does not end.
-
-    ``d`` is its diagonal, ``e`` what is beside it; its norm is at most 1. ``z`` has a row of an orthogonal matrix, which
-    becomes that of its product with the eigenvectors.
-    """
-    cdef Py_ssize_t low, m, i
-    cdef int turn
-    cdef double c, s, g, r, p, f, b
-    e[n - 1] = 0
-    for low in range(n):
-        turn = 0
-        while True:
-            m = low
-            while m < n - 1 and fabs(e[m]) > 1e-16 * (fabs(d[m]) + fabs(d[m + 1])) + 1e-18:
-                m += 1
-            if m == low:
-                break
-            turn += 1
-            if turn > 60:
-                return False
-            g = (d[low + 1] - d[low]) / (2 * e[low])
-            r = hypot(g, 1)
-            g = d[m] - d[low] + e[low] / (g + copysign(r, g))
-            s = c = 1
-            p = 0
-            i = m - 1
-            while i >= low:
-                f = s * e[i]
-                b = c * e[i]
-                r = sqrt(f * f + g * g)
-                e[i + 1] = r
-                if r == 0:
-                    d[i + 1] -= p
-                    e[m] = 0
-                    break
-                s = f / r
-                c = g / r
-                g = d[i + 1] - p
-                r = (d[i] - g) * s + 2 * c * b
-                p = s * r
-                d[i + 1] = g + p
-                g = c * r - b
-                f = z[i + 1]
-                z[i + 1] = s * z[i] + c * f
-                z[i] = c * z[i] - s * f
-                i -= 1
-            if i >= low:
-                continue
-            d[low] -= p
-            e[low] = g
-            e[m] = 0
-    return True
