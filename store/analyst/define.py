@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterable, Mapping, Sequence, Set
-from contextlib import suppress
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import groupby
 from typing import Any
@@ -42,6 +42,7 @@ __all__ = [
     "define_analyst_views",
     "define_empty_store",
     "lay_out_views",
+    "look_at_segments",
     "quoted_name",
     "quoted_text",
     "table_rows",
@@ -78,7 +79,6 @@ def define_analyst_views(
     names: Set[str] | None = None,
     *,
     documented: bool = True,
-    is_begun: bool = False,
 ) -> None:
     """Create all tables and views of a snapshot in a DuckDB connection's current database.
 
@@ -95,8 +95,6 @@ def define_analyst_views(
         Only these views and tables of the schema ``catalogue``, and what these views read; all where None.
     documented : bool
         Put comments on views and columns: a statement for each of some thousand columns, over a second.
-    is_begun : bool
-        The database is one that `define_empty_store` made.
     """
     # A compaction between two reads would leave rows in segments that the views do not name.
     with snapshot.one_state() as unchanging:
@@ -104,10 +102,8 @@ def define_analyst_views(
         views = analyst_views(unchanging, partial(segment_rows, unchanging), names)
         wanted = EVERY_TABLE if names is None else [name for name in EVERY_TABLE if name in names | tables_of(views)]
         # One at a time: no table's rows are in memory twice for longer than it takes.
-        copy_catalogue(connection, ((name, table_rows(unchanging, name)) for name in wanted), are_there=is_begun)
-        laid_out = set(fixed_view_names()) if is_begun else set()
-        left = [view for view in views if view.name not in laid_out]
-        lay_out_views(connection, left, documented=documented, segments=str(snapshot.store.segments))
+        copy_catalogue(connection, ((name, table_rows(unchanging, name)) for name in wanted))
+        lay_out_views(connection, views, documented=documented, segments=str(snapshot.store.segments))
 
 
 def define_empty_store(connection: duckdb.DuckDBPyConnection) -> None:
@@ -205,9 +201,32 @@ def _are_laid_out(connection: duckdb.DuckDBPyConnection, views: Iterable[View], 
     return True
 
 
+def look_at_segments(connection: duckdb.DuckDBPyConnection, views: Iterable[View], segments: str) -> None:
+    """Have DuckDB look at the files that laid-out views read, as it does when it creates them.
+
+    Raises
+    ------
+    ContractError
+        When a segment is missing or damaged.
+    """
+    for view in filter(_is_wide, views):
+        with _faults_of_segments(view, segments):
+            connection.execute(f"from {quoted_name(view.name)} limit 0")
+
+
 def _lay_out_alone(connection: duckdb.DuckDBPyConnection, view: View, documented: bool, segments: str) -> None:
-    try:
+    with _faults_of_segments(view, segments):
         connection.execute(_created(view))
+    # DuckDB copies a view's whole entry with each comment: time, and within a transaction memory, grow with the square
+    # of the columns.
+    for start in range(0, len(comments := _comments(view, documented)), _COMMENTS_AT_ONCE):
+        connection.execute(";".join(("begin", *comments[start : start + _COMMENTS_AT_ONCE], "commit")))
+
+
+@contextmanager
+def _faults_of_segments(view: View, segments: str) -> Iterator[None]:
+    try:
+        yield
     except _OF_SEGMENTS as error:
         sets = ", ".join(feature_set for feature_set, _ in view.segments)
         raise ContractError(
@@ -215,10 +234,6 @@ def _lay_out_alone(connection: duckdb.DuckDBPyConnection, view: View, documented
             where=segments,
             hint="put the file back from a backup of the store",
         ) from error
-    # DuckDB copies a view's whole entry with each comment: time, and within a transaction memory, grow with the square
-    # of the columns.
-    for start in range(0, len(comments := _comments(view, documented)), _COMMENTS_AT_ONCE):
-        connection.execute(";".join(("begin", *comments[start : start + _COMMENTS_AT_ONCE], "commit")))
 
 
 def _is_wide(view: View) -> bool:

@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,9 @@ from sqlalchemy import func, select
 from schemas.errors import ContractError, RadzooError, StoreBusyError
 from schemas.keys import sha256_of_json
 from schemas.settings import BUSY_TIMEOUT_S
-from store.analyst.define import define_analyst_views, define_empty_store
+from store.analyst.define import EVERY_TABLE, KEPT_TABLES, analyst_views, copy_catalogue, table_rows
+from store.analyst.frames import STORAGE_VERSION, attached, write_frame
+from store.analyst.view_parts import segment_rows
 from store.catalogue.connection import read_transaction
 from store.catalogue.tables import commits, erasures
 from store.faults import ASK_FOR_WRITING, disk_faults
@@ -45,16 +48,6 @@ __all__ = [
 
 PUBLICATION_NOTE = "publication.json"
 """The file beside ``analyst.duckdb`` that says what was published, and in which folder the store was then."""
-
-STORAGE_VERSION = "v1.2.0"
-"""The DuckDB file format written: clients from 1.2 on open it, whatever wrote it."""
-
-_BLOCK_BYTES = 32768
-"""A block of the file: each of some fifty tables takes one at least, which by default makes 11 MB of an empty store."""
-
-_FEW_ROWS = 50_000
-"""Rows of all tables, below which texts are written without symbol tables (FSST): to try one on each column takes a
-fifth of a publication, and saves a megabyte or two at the most."""
 
 
 def publish_snapshot(snapshot: Snapshot) -> Path:
@@ -170,16 +163,16 @@ def publish_moved_store(root: Path) -> str | None:
 
 
 def _note(store: Store, state: dict[str, Any]) -> None:
-    note, partial = store.root / PUBLICATION_NOTE, store.root / f"{PUBLICATION_NOTE}.{os.getpid()}.partial"
+    note, unfinished = store.root / PUBLICATION_NOTE, store.root / f"{PUBLICATION_NOTE}.{os.getpid()}.partial"
     said = {
         "store": str(store.root),
         "state": state,
         "file": _file_identity(store.analyst_file),
         "writer": writer_of_files(),
     }
-    _remove(partial)
-    partial.write_text(json.dumps(said) + "\n", encoding="utf-8")
-    partial.replace(note)
+    _remove(unfinished)
+    unfinished.write_text(json.dumps(said) + "\n", encoding="utf-8")
+    unfinished.replace(note)
 
 
 def published_commit(store: Store) -> int | None:
@@ -252,34 +245,6 @@ def _is_taken(folder: int) -> bool:
     return True
 
 
-_EMPTY_STORE: list[bytes] = []
-"""The file of an empty store, once this process has made one: what all stores have alike takes longest to lay out."""
-
-
-def _write_empty_store(connection: duckdb.DuckDBPyConnection, file: Path) -> None:
-    if _EMPTY_STORE:
-        file.write_bytes(_EMPTY_STORE[0])
-        return
-    with _attached(connection, file):
-        define_empty_store(connection)
-    _EMPTY_STORE.append(file.read_bytes())
-
-
-@contextmanager
-def _attached(connection: duckdb.DuckDBPyConnection, file: Path) -> Iterator[None]:
-    """Make a file the connection's current database; it is closed and complete at the end of the block."""
-    location = str(file).replace("'", "''")
-    written_as = f"storage_version '{STORAGE_VERSION}', block_size {_BLOCK_BYTES}"
-    connection.execute(f"attach '{location}' as analyst ({written_as})")
-    connection.execute("use analyst")
-    yield
-    rows = connection.execute("select sum(estimated_size) from duckdb_tables()").fetchone()
-    if rows is not None and int(rows[0] or 0) < _FEW_ROWS:
-        connection.execute("set disabled_compression_methods = 'fsst'")
-    connection.execute("use memory")
-    connection.execute("detach analyst")
-
-
 def _write(snapshot: Snapshot, target: Path) -> None:
     if "\\" in str(target):
         raise ContractError(
@@ -287,21 +252,26 @@ def _write(snapshot: Snapshot, target: Path) -> None:
             where=str(target),
             hint="move the store to a folder of another name, then radzoo store publish",
         )
-    partial = target.with_name(f"analyst-{os.getpid()}.partial")
+    unfinished = target.with_name(f"analyst-{os.getpid()}.partial")
     # DuckDB takes what follows a question mark for the options of a URL: the file is written elsewhere, then copied.
     apart = Path(tempfile.mkdtemp(prefix="radzoo-publish-")) if "?" in str(target) else None
-    written = partial if apart is None else apart / "analyst.duckdb"
+    written = unfinished if apart is None else apart / "analyst.duckdb"
     # Many small statements: threads beside this one wait more than they do.
     connection = duckdb.connect(config={"threads": 1})
     try:
-        _write_empty_store(connection, written)
-        with _attached(connection, written):
-            define_analyst_views(connection, snapshot.to_publish(), is_begun=True)
+        # A compaction between two reads would leave rows in segments that the views do not name.
+        with snapshot.to_publish().one_state() as unchanging:
+            unchanging.refuse_altered(KEPT_TABLES)
+            views = analyst_views(unchanging, partial(segment_rows, unchanging))
+            write_frame(connection, written, views, str(unchanging.store.segments))
+            with attached(connection, written):
+                rows = ((name, table_rows(unchanging, name)) for name in EVERY_TABLE)
+                copy_catalogue(connection, rows, are_there=True)
         if apart is not None:
-            shutil.copyfile(written, partial)
-        partial.replace(target)
+            shutil.copyfile(written, unfinished)
+        unfinished.replace(target)
     finally:
         connection.close()
-        partial.unlink(missing_ok=True)
+        unfinished.unlink(missing_ok=True)
         if apart is not None:
             shutil.rmtree(apart, ignore_errors=True)
