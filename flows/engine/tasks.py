@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
-from threading import Event
+from threading import Event, Lock
 from typing import Any, TypeVar
 
 from flows.engine.interrupts import let_interrupts_wake
@@ -28,26 +28,33 @@ T = TypeVar("T")
 _MANY = 200
 """Tasks, from which on the short pieces share them: each takes Prefect milliseconds here and more in its server."""
 
-_OF_A_TEMPORARY_SERVER = 40
-"""The same, where the server runs beside the work, takes its processors, and has nobody who looks at single tasks."""
-
 
 class _Pieces:
     """What carries out pieces, until nobody waits for them: a task of many asks before each."""
 
-    def __init__(self, carry_out: Callable[[int], Any], stop: Callable[[], None] | None) -> None:
+    def __init__(self, many: int, carry_out: Callable[[int], Any], stop: Callable[[], None] | None) -> None:
+        self.found: list[Any] = [None] * many
         self._carry_out = carry_out
         self._stop = stop
         self._is_over = Event()
+        self._in_turn = iter(range(many))
+        self._taking = Lock()
 
-    def carry_out(self, positions: range) -> list[Any]:
-        found = []
-        for position in positions:
+    def carry_out(self, positions: range | None) -> None:
+        for position in self._next_ones() if positions is None else positions:
             if self._is_over.is_set():
                 # An error would be logged, and nobody takes the results.
                 break
-            found.append(self._carry_out(position))
-        return found
+            self.found[position] = self._carry_out(position)
+
+    def _next_ones(self) -> Iterator[int]:
+        """Yield the next piece that no other task has taken, until there is none."""
+        while True:
+            with self._taking:
+                position = next(self._in_turn, None)
+            if position is None:
+                return
+            yield position
 
     def stop(self) -> None:
         self._is_over.set()
@@ -56,15 +63,15 @@ class _Pieces:
 
 
 @task(cache_policy=NO_CACHE, persist_result=False, task_run_name="{name}")
-def _some(name: str, positions: range, pieces: _Pieces) -> list[Any]:
-    return pieces.carry_out(positions)
+def _some(name: str, positions: range | None, pieces: _Pieces) -> None:
+    pieces.carry_out(positions)
 
 
 @flow(validate_parameters=False, persist_result=False)
-def _all(names: Sequence[str], shares: Sequence[range], pieces: _Pieces) -> list[Any]:
+def _all(names: Sequence[str], shares: Sequence[range | None], pieces: _Pieces) -> None:
     try:
-        futures = _some.map(name=list(names), positions=list(shares), pieces=unmapped(pieces))
-        return [each for future in futures for each in future.result()]
+        for future in _some.map(name=list(names), positions=list(shares), pieces=unmapped(pieces)):
+            future.result()
     except BaseException:
         # Interrupted: the tasks under way end after the piece that each is at.
         pieces.stop()
@@ -100,8 +107,9 @@ def run_tasks(
         How many are called at once.
     work : sequence of float, optional
         How long the pieces take, in any unit; all alike where absent. Of more than 200 those that follow one another
-        share a task while they take no longer than a 200th of all: what Prefect takes does not grow with them. With a
-        temporary server that is 40. Where more are called at once, there are four tasks for each of these.
+        share a task while they take no longer than a 200th of all: what Prefect takes does not grow with them. Where
+        more are called at once, there are four tasks for each of these. A temporary server, which runs beside the work
+        and has nobody who looks at single tasks, gets one for each thread, which takes the next piece in turn.
     stop : callable, optional
         Called where a piece fails or the run is interrupted: nobody waits any longer, for those under way neither.
     """
@@ -112,11 +120,18 @@ def run_tasks(
     # Heartbeats tell a server of a run whose process died. A temporary server dies with it, and each run would wait up
     # to a second for the last one.
     server = ensure_prefect_server()
-    most = _MANY if server is None else _OF_A_TEMPORARY_SERVER
-    shares = shared_tasks([1.0] * len(names) if work is None else work, max(most, 4 * threads))
+    pieces = _Pieces(len(names), carry_out, stop)
+    shares: list[range | None]
+    if server is None:
+        shares = [*shared_tasks([1.0] * len(names) if work is None else work, max(_MANY, 4 * threads))]
+        titles = [_name(names, share) for share in shares if share is not None]
+    else:
+        shares = [None] * min(threads, len(names))
+        titles = [f"{verb} in turn, {number} of {len(shares)}" for number in range(1, len(shares) + 1)]
     temporary = {} if server is None else {PREFECT_API_URL: server.url, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
     with temporary_settings(temporary), nullcontext() if server is None else kept_up(server):
-        return run([_name(names, share) for share in shares], shares, _Pieces(carry_out, stop))
+        run(titles, shares, pieces)
+    return pieces.found
 
 
 def shared_tasks(work: Sequence[float], many: int = _MANY) -> list[range]:
