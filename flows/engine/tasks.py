@@ -45,7 +45,12 @@ class _Pieces:
             if self._is_over.is_set():
                 # An error would be logged, and nobody takes the results.
                 break
-            self.found[position] = self._carry_out(position)
+            try:
+                self.found[position] = self._carry_out(position)
+            except BaseException:
+                # Who waits for the tasks in their order hears of it when those before have ended.
+                self.stop()
+                raise
 
     def _next_ones(self) -> Iterator[int]:
         """Yield the next piece that no other task has taken, until there is none."""
@@ -57,8 +62,10 @@ class _Pieces:
             yield position
 
     def stop(self) -> None:
-        self._is_over.set()
-        if self._stop is not None:
+        with self._taking:
+            is_first = not self._is_over.is_set()
+            self._is_over.set()
+        if is_first and self._stop is not None:
             self._stop()
 
 

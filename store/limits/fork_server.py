@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import ctypes
+import errno
 import gc
 import importlib
 import json
@@ -35,6 +37,7 @@ _LONGEST_REQUEST = 1 << 20
 _MOST_SERVERS = 6
 _READ_WHEN_LOADED = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 """Variables that libraries read once: a copy cannot have other ones."""
+_TOLD_OF_PARENT = 1  # PR_SET_PDEATHSIG of Linux's prctl.h
 _IDLE_MS = 600_000
 """So long a server waits for the next child where it has none."""
 
@@ -72,12 +75,15 @@ class ForkServer:
         Raises
         ------
         OSError
-            Where the server is gone, or the environment is too long for a request.
+            Where the server is gone (EPIPE, ECONNRESET), or the environment is too long for a request (EMSGSIZE).
         """
-        told = {"rights": rights._asdict(), "environment": dict(os.environ), "folder": _folder(), "path": sys.path}
+        asked = {"rights": rights._asdict(), "environment": dict(os.environ), "folder": _folder(), "path": sys.path}
+        told = json.dumps(asked).encode()
+        if len(told) > _LONGEST_REQUEST:
+            raise OSError(errno.EMSGSIZE, "the environment is too long for a request")
         status, other = os.pipe()
         try:
-            socket.send_fds(self._socket, [json.dumps(told).encode()], [requests, answers, errors, other])
+            socket.send_fds(self._socket, [told], [requests, answers, errors, other])
         except BaseException:
             os.close(status)
             raise
@@ -207,7 +213,7 @@ class _Serving:
     """The server's children, and what it waits for: requests, a child's end, and the end of interest in a child."""
 
     def __init__(self, requests: socket.socket) -> None:
-        self._requests = requests
+        self._own, self._requests = os.getpid(), requests
         self._statuses: dict[int, int] = {}
         """By process, the pipe that tells of it."""
         self._told: set[int] = set()
@@ -252,13 +258,21 @@ class _Serving:
         requests, answers, errors, status = pipes
         asked = json.loads(told)
         rights = Rights(**asked["rights"])
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError:
+            # No memory or no number for one more process: a child that ended at once, and this server goes on.
+            for pipe in pipes:
+                os.close(pipe)
+            return True
         if pid == 0:
             self._become_child(requests, answers, errors, status, rights, asked)
         for pipe in (requests, answers, errors):
             os.close(pipe)
-        os.write(status, NUMBER.pack(pid))
         self._statuses[pid] = status
+        # Who asked may have given it up by now, which the loop finds at the pipe.
+        with contextlib.suppress(BrokenPipeError):
+            os.write(status, NUMBER.pack(pid))
         # It has an error once nobody reads it any more.
         self._poll.register(status, 0)
         return True
@@ -267,6 +281,10 @@ class _Serving:
         self, requests: int, answers: int, errors: int, status: int, rights: Rights, asked: dict[str, Any]
     ) -> NoReturn:
         try:
+            # Nobody else could end a copy whose server was killed.
+            ctypes.CDLL(None).prctl(_TOLD_OF_PARENT, signal.SIGKILL, 0, 0, 0)
+            if os.getppid() != self._own:
+                os._exit(1)
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             self._requests.close()
@@ -276,6 +294,7 @@ class _Serving:
             os.close(errors)
             os.environ.clear()
             os.environ.update(asked["environment"])
+            time.tzset()
             sys.path[:] = asked["path"]
             if asked["folder"] is not None:
                 with contextlib.suppress(OSError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import math
 import os
@@ -12,6 +13,8 @@ import sys
 import time
 import warnings
 import weakref
+from collections.abc import Iterable
+from itertools import chain
 
 from store.limits.child import Rights, serve
 from store.limits.fork_server import NUMBER, fork_server, start_python
@@ -154,10 +157,22 @@ _RUNNING: weakref.WeakSet[Child] = weakref.WeakSet()
 
 
 def _pipes() -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
-    requests, answers, errors = os.pipe(), os.pipe(), os.pipe()
+    opened: list[tuple[int, int]] = []
+    try:
+        while len(opened) < 3:
+            opened.append(os.pipe())
+    except OSError:
+        _close_all(chain(*opened))
+        raise
+    requests, answers, errors = opened
     # A child that says more than the pipe holds goes on; what it says is lost.
     os.set_blocking(errors[1], False)
     return requests, answers, errors
+
+
+def _close_all(pipes: Iterable[int]) -> None:
+    for pipe in pipes:
+        os.close(pipe)
 
 
 def start_child(rights: Rights) -> Child:
@@ -165,9 +180,13 @@ def start_child(rights: Rights) -> Child:
     requests, answers, errors = _pipes()
     kept = requests[0], answers[1]
     arguments = [*map(str, kept), json.dumps(rights._asdict())]
-    pid = start_python(_START, arguments, kept, errors[1])
-    for pipe in (*kept, errors[1]):
-        os.close(pipe)
+    try:
+        pid = start_python(_START, arguments, kept, errors[1])
+    except BaseException:
+        _close_all((requests[1], answers[0], errors[0]))
+        raise
+    finally:
+        _close_all((*kept, errors[1]))
     # It is waited for by its number.
     return Child(pid, requests[1], answers[0], errors[0])
 
@@ -180,15 +199,16 @@ def copy_child(rights: Rights) -> Child:
     status = None
     # A server that waited for long has ended.
     for fresh in (False, True):
-        with contextlib.suppress(OSError):
+        try:
             server = fork_server(rights.modules, fresh=fresh)
             status = server.begin_child(requests[0], answers[1], errors[1], rights)
             break
-    for pipe in (requests[0], answers[1], errors[1]):
-        os.close(pipe)
+        except OSError as error:
+            if error.errno not in (errno.EPIPE, errno.ECONNRESET):
+                break
+    _close_all((requests[0], answers[1], errors[1]))
     if status is None:
-        for pipe in (requests[1], answers[0], errors[0]):
-            os.close(pipe)
+        _close_all((requests[1], answers[0], errors[0]))
         return start_child(rights)
     return _CopiedChild(status, requests[1], answers[0], errors[0])
 
@@ -205,8 +225,7 @@ def fork_child(rights: Rights) -> Child:
             pid = os.fork()
         if pid == 0:
             _become_child(requests, answers, errors, rights)
-        for pipe in (requests[0], answers[1], errors[1]):
-            os.close(pipe)
+        _close_all((requests[0], answers[1], errors[1]))
         return Child(pid, requests[1], answers[0], errors[0])
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
@@ -216,8 +235,7 @@ def _become_child(requests: tuple[int, int], answers: tuple[int, int], errors: t
     try:
         for other in list(_RUNNING):
             other.close_copies()
-        for pipe in (requests[1], answers[0], errors[0]):
-            os.close(pipe)
+        _close_all((requests[1], answers[0], errors[0]))
         nothing = os.open(os.devnull, os.O_RDWR)
         for stream, target in ((0, nothing), (1, nothing), (2, errors[1])):
             os.dup2(target, stream)

@@ -25,7 +25,8 @@ Floats = NDArray[np.float64]
 
 # The path ends at 100 times the C where the first column enters, as glmnet's for more columns than rows.
 _PATH_LENGTH = 100.0
-_RISEN_FOR_GOOD = 1.1
+# Two percent below where no column is in are a minimum, and a tenth more than that is a rise; else twice as much is.
+_TOLD_APART, _RISEN, _RISEN_WITHOUT = 0.98, 1.1, 2.0
 # Within the solver's own tolerance a column that is left out need not enter.
 _SLACK = 1e-6
 
@@ -55,8 +56,9 @@ class LassoSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]  # skle
     Attributes
     ----------
     cs_ : ndarray of shape (n_path,)
-        The path, ascending; it ends early where a fold's model does not converge, and behind the first C whose mean
-        deviance is larger than at the path's beginning and than 1.1 times the smallest.
+        The path, ascending; it ends early where a fold's model does not converge, and where the mean deviance has risen
+        for good: above that at the path's beginning and 1.1 times the smallest; where the smallest is less than 2 %
+        below the beginning's, twice that.
     deviance_ : ndarray of shape (n_path, 2)
         Per C the mean deviance over the folds, weighted by fold size, and its standard error.
     C_ : float
@@ -80,8 +82,8 @@ class LassoSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]  # skle
 
     Notes
     -----
-    The same definition as ``cv.glmnet(family = "binomial", type.measure = "deviance")`` [1]_: the intercept
-    is not penalised, columns are standardised in every fold, and folds share lambda, so that C is
+    But for that early end the same definition as ``cv.glmnet(family = "binomial", type.measure = "deviance")`` [1]_:
+    the intercept is not penalised, columns are standardised in every fold, and folds share lambda, so that C is
     multiplied by n / n_fold. The solver is liblinear with an intercept column of 1000, whose subgradient
     bounds the intercept's equation ``C * |sum_i residual_i|`` by 0.001; saga, which leaves the intercept
     free, took 30 times as long to a hundred times larger errors in the optimality conditions at 132 x 900.
@@ -263,12 +265,14 @@ def _mean_and_error(deviances: Sequence[float], sizes: NDArray[Any]) -> tuple[fl
 
 
 def _is_past_minimum(deviances: Sequence[float]) -> bool:
-    """Return whether a curve has risen for good.
+    """Return whether a curve has risen for good: the model fits what the rows are by chance, the more the larger C is.
 
-    It is worse than where no column is in, and by a tenth than at its best: the model fits what the rows are by chance,
-    and with each larger C more so. The fits there take most of a path's time.
+    The fits there take most of a path's time. A curve that has no minimum yet may rise first and fall later, as where
+    two columns tell nothing but together.
     """
-    return deviances[-1] > max(deviances[0], _RISEN_FOR_GOOD * min(deviances))
+    lowest = min(deviances)
+    risen = _RISEN if lowest < _TOLD_APART * deviances[0] else _RISEN_WITHOUT
+    return deviances[-1] > max(deviances[0], risen * lowest)
 
 
 def _chosen(deviance: NDArray[np.float64], rule: LassoRule) -> int:

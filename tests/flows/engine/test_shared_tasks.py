@@ -3,11 +3,13 @@
 import os
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 
 import polars as pl
 import pytest
 
-from flows.engine.tasks import run_tasks, shared_tasks
+from flows.engine.tasks import _Pieces, run_tasks, shared_tasks
 
 
 def test_few_pieces_have_a_task_each() -> None:
@@ -33,6 +35,31 @@ def test_results_come_in_order_when_tasks_are_shared(prefect_server: str) -> Non
     assert run_tasks("try", "shared tasks", names, lambda position: position**2, threads=3) == [
         position**2 for position in range(450)
     ]
+
+
+@pytest.mark.parametrize("positions", [None, range(1, 12)])
+def test_a_piece_that_fails_stops_the_others(positions: range | None) -> None:
+    """At once, not where the tasks before have ended: with a full disk the rest would be computed for nothing."""
+    has_failed, told = Event(), []
+
+    def carry_out(position: int) -> int:
+        if position == 1:
+            has_failed.set()
+            raise OSError("no space left on device")
+        assert has_failed.wait(20)
+        time.sleep(0.05)
+        return position
+
+    pieces = _Pieces(12, carry_out, lambda: told.append("stop"))
+    with ThreadPoolExecutor(2) as pool:
+        first, other = pool.submit(pieces.carry_out, None if positions is None else range(1)), None
+        time.sleep(0.05)
+        other = pool.submit(pieces.carry_out, positions)
+        with pytest.raises(OSError, match="no space left"):
+            other.result()
+        first.result()
+    assert told == ["stop"]
+    assert [each for each in pieces.found if each is not None] in ([], [0], [0, 2])
 
 
 def test_an_interrupt_ends_a_shared_task_after_the_piece_it_is_at(prefect_server: str) -> None:

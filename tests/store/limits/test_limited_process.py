@@ -412,6 +412,41 @@ def test_children_go_on_without_the_process_that_they_are_copies_of() -> None:
 
 
 @on_linux
+def test_a_child_that_is_given_up_at_once_costs_no_other() -> None:
+    """The server makes it for nobody, and goes on with its children."""
+    with LimitedProcess(LIMITS, modules=(__name__,)) as one:
+        before = one.call(where_loaded)
+        for _ in range(20):
+            other = LimitedProcess(LIMITS, modules=(__name__,))
+            other.begin()
+            other.close()
+        assert one.call(where_loaded) == before
+        with LimitedProcess(LIMITS, modules=(__name__,)) as last:
+            assert last.call(where_loaded)[2] == before[2]
+
+
+@on_linux
+def test_an_environment_that_is_too_long_for_a_copy_has_a_fresh_child(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of more than a megabyte; the server and its children go on."""
+    with LimitedProcess(LIMITS, modules=(__name__,)) as one:
+        before = one.call(where_loaded)
+        for number in range(12):
+            monkeypatch.setenv(f"LONG_{number}", "x" * 100_000)
+        with LimitedProcess(LIMITS, modules=(__name__,)) as other:
+            assert other.call(where_loaded)[2] != before[2]
+        assert one.call(where_loaded) == before
+
+
+@on_linux
+def test_a_copy_ends_with_its_server() -> None:
+    """Nobody else could end it: its number is told and waited for by the server alone."""
+    with LimitedProcess(LIMITS, modules=(__name__,)) as child:
+        _, own, server = child.call(where_loaded)
+        os.kill(server, signal.SIGKILL)
+        _wait_for_end(own)
+
+
+@on_linux
 def test_a_child_works_on_when_its_server_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of many sets of modules the servers of those asked for longest ago end, once their children have."""
     monkeypatch.setattr(fork_server, "_MOST_SERVERS", 1)

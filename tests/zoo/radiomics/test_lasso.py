@@ -215,7 +215,7 @@ def test_path_ends_behind_its_minimum_alone(rule: Any, signal: bool, monkeypatch
         y = y if signal else np.random.default_rng(seed).permutation(y)
         found = LassoSelector(rule=rule).fit(X, y)
         with monkeypatch.context() as patch:
-            patch.setattr("zoo.radiomics.lasso._RISEN_FOR_GOOD", np.inf)
+            patch.setattr("zoo.radiomics.lasso._is_past_minimum", lambda _: False)
             whole = LassoSelector(rule=rule).fit(X, y)
         reached = len(found.cs_)
         np.testing.assert_array_equal(found.deviance_, whole.deviance_[:reached])
@@ -225,6 +225,18 @@ def test_path_ends_behind_its_minimum_alone(rule: Any, signal: bool, monkeypatch
         if reached < len(whole.cs_):
             assert whole.deviance_[reached:, 0].min() > found.deviance_[:, 0].min()
     assert cut > 3
+
+
+def test_two_columns_that_tell_only_together_are_found_behind_a_rise() -> None:
+    """Nearly the same column twice, the difference being the signal: held-out deviance rises by a fifth, then falls."""
+    random = np.random.default_rng(0)
+    y = random.integers(0, 2, 132)
+    X = random.normal(size=(132, 20))
+    X[:, 1] = X[:, 0] + 0.02 * y + 0.005 * random.normal(size=132)
+    selector = LassoSelector().fit(X, y)
+    deviance = selector.deviance_[:, 0]
+    assert deviance[: np.argmin(deviance)].max() > 1.1 * deviance[0]
+    assert deviance.min() < 0.7
 
 
 def test_path_is_the_same_whatever_other_threads_do_to_the_warnings() -> None:
