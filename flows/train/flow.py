@@ -12,7 +12,6 @@ from flows.engine.progress import Advance
 from flows.engine.tasks import run_tasks
 from flows.engine.watching import checkpoints
 from flows.train.network import train_network
-from flows.train.work import training_work
 from schemas.study.file import Study
 from store.home import Store
 from store.times import utc_now
@@ -27,7 +26,7 @@ _AT_ONCE = 2
 
 
 def train_models(
-    store: Store, study: Study, plans: Sequence[TrainingPlan], advance: Advance
+    store: Store, study: Study, plans: Sequence[TrainingPlan], work: Sequence[float], advance: Advance
 ) -> list[TrainedModel | UnfitError]:
     """Run the flow and return the trained models; in place of one that cannot be fitted, the reason.
 
@@ -35,9 +34,8 @@ def train_models(
     that a model before it trained, as late fusion's is, is not trained again. The other models are fitted in this one
     and share what they select; one at a time, for scipy and scikit-learn silence their solvers' warnings by the
     process's filters, and two threads that do so leave each other's behind. The longest begins first: begun last, it
-    would keep one processor busy and the others idle.
+    would keep one processor busy and the others idle. ``work`` is how long they take.
     """
-    work = [training_work(study, plan.model) for plan in plans]
     order = sorted(range(len(plans)), key=lambda position: -work[position])
     networks = sum(study_spec(study, plan.model).is_network for plan in plans)
     with ExitStack() as stack:

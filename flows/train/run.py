@@ -156,9 +156,9 @@ def _carry_out(
     from flows.train.flow import train_models
 
     with record_run(store, "train", study.id, {"models": [plan.model for plan in plans]}) as run:
-        work = sum(training_work(study, plan.model) for plan in plans)
-        with progress_bar(f"training {study.id}", len(plans), "models", work=work) as advance:
-            found = train_models(store, study, plans, advance)
+        work = [training_work(study, plan.model) for plan in plans]
+        with progress_bar(f"training {study.id}", len(plans), "models", work=sum(work)) as advance:
+            found = train_models(store, study, plans, work, advance)
         trained = [each for each in found if not isinstance(each, UnfitError)]
         errors = {plan.model: e for plan, e in zip(plans, found, strict=True) if isinstance(e, UnfitError)}
         names = ", ".join(plan.model for plan in plans if plan.model not in errors)

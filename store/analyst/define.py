@@ -49,6 +49,7 @@ __all__ = [
     "table_without_rows",
     "tables_of",
     "view_names",
+    "views_of_one_state",
 ]
 
 KEPT_TABLES = (*VERSIONED, *UNVERSIONED)
@@ -96,14 +97,20 @@ def define_analyst_views(
     documented : bool
         Put comments on views and columns: a statement for each of some thousand columns, over a second.
     """
-    # A compaction between two reads would leave rows in segments that the views do not name.
-    with snapshot.one_state() as unchanging:
-        unchanging.refuse_altered(KEPT_TABLES)
-        views = analyst_views(unchanging, partial(segment_rows, unchanging), names)
+    with views_of_one_state(snapshot, names) as (unchanging, views):
         wanted = EVERY_TABLE if names is None else [name for name in EVERY_TABLE if name in names | tables_of(views)]
         # One at a time: no table's rows are in memory twice for longer than it takes.
         copy_catalogue(connection, ((name, table_rows(unchanging, name)) for name in wanted))
         lay_out_views(connection, views, documented=documented, segments=str(snapshot.store.segments))
+
+
+@contextmanager
+def views_of_one_state(snapshot: Snapshot, names: Set[str] | None = None) -> Iterator[tuple[Snapshot, list[View]]]:
+    """Give the snapshot held in one state, and its views as `analyst_views` does; an altered catalogue is refused."""
+    # A compaction between two reads would leave rows in segments that the views do not name.
+    with snapshot.one_state() as unchanging:
+        unchanging.refuse_altered(KEPT_TABLES)
+        yield unchanging, analyst_views(unchanging, partial(segment_rows, unchanging), names)
 
 
 def define_empty_store(connection: duckdb.DuckDBPyConnection) -> None:

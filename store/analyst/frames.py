@@ -16,7 +16,7 @@ import duckdb
 from store.analyst.define import define_empty_store, lay_out_views, look_at_segments
 from store.analyst.view_parts import View, fixed_view_names
 
-__all__ = ["STORAGE_VERSION", "attached", "write_frame"]
+__all__ = ["STORAGE_VERSION", "write_frame"]
 
 STORAGE_VERSION = "v1.2.0"
 """The DuckDB file format written: clients from 1.2 on open it, whatever wrote it."""
@@ -34,8 +34,13 @@ _empty_store: list[bytes] = []
 """The file of an empty store, once this process has made one: what all stores have alike takes longest to lay out."""
 
 
-def write_frame(connection: duckdb.DuckDBPyConnection, file: Path, views: Sequence[View], segments: str) -> None:
+@contextmanager
+def write_frame(
+    connection: duckdb.DuckDBPyConnection, file: Path, views: Sequence[View], segments: str
+) -> Iterator[None]:
     """Write a database file with all tables of the schema ``catalogue``, without rows, and all views with comments.
+
+    It is the connection's current database in the block, and closed and complete at its end.
 
     Parameters
     ----------
@@ -54,36 +59,37 @@ def write_frame(connection: duckdb.DuckDBPyConnection, file: Path, views: Sequen
         When a segment is missing or damaged.
     """
     identity = sha256(repr(views).encode()).hexdigest()
-    known = _frames.pop(identity, None)
-    if known is None:
+    kept = _frames.pop(identity, None)
+    if kept is None:
         _write_empty_store(connection, file)
-        own = [view for view in views if view.name not in fixed_view_names()]
-        if own:
-            with attached(connection, file):
-                lay_out_views(connection, own, documented=True, segments=segments)
-        known = file.read_bytes()
+        fixed = set(fixed_view_names())
+        with _attached(connection, file):
+            own = [view for view in views if view.name not in fixed]
+            lay_out_views(connection, own, documented=True, segments=segments)
     else:
-        file.write_bytes(known)
-        with attached(connection, file):
-            # They may have gone since.
-            look_at_segments(connection, views, segments)
+        file.write_bytes(kept)
     # The one that was used last stands last.
-    _frames[identity] = known
+    _frames[identity] = kept or file.read_bytes()
     while len(_frames) > _MOST:
         _frames.pop(next(iter(_frames)))
+    with _attached(connection, file):
+        if kept is not None:
+            # They may have gone since.
+            look_at_segments(connection, views, segments)
+        yield
 
 
 def _write_empty_store(connection: duckdb.DuckDBPyConnection, file: Path) -> None:
     if _empty_store:
         file.write_bytes(_empty_store[0])
         return
-    with attached(connection, file):
+    with _attached(connection, file):
         define_empty_store(connection)
     _empty_store.append(file.read_bytes())
 
 
 @contextmanager
-def attached(connection: duckdb.DuckDBPyConnection, file: Path) -> Iterator[None]:
+def _attached(connection: duckdb.DuckDBPyConnection, file: Path) -> Iterator[None]:
     """Make a file the connection's current database; it is closed and complete at the end of the block."""
     location = str(file).replace("'", "''")
     written_as = f"storage_version '{STORAGE_VERSION}', block_size {_BLOCK_BYTES}"

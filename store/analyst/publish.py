@@ -14,7 +14,6 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -25,9 +24,8 @@ from sqlalchemy import func, select
 from schemas.errors import ContractError, RadzooError, StoreBusyError
 from schemas.keys import sha256_of_json
 from schemas.settings import BUSY_TIMEOUT_S
-from store.analyst.define import EVERY_TABLE, KEPT_TABLES, analyst_views, copy_catalogue, table_rows
-from store.analyst.frames import STORAGE_VERSION, attached, write_frame
-from store.analyst.view_parts import segment_rows
+from store.analyst.define import EVERY_TABLE, copy_catalogue, table_rows, views_of_one_state
+from store.analyst.frames import STORAGE_VERSION, write_frame
 from store.catalogue.connection import read_transaction
 from store.catalogue.tables import commits, erasures
 from store.faults import ASK_FOR_WRITING, disk_faults
@@ -259,14 +257,12 @@ def _write(snapshot: Snapshot, target: Path) -> None:
     # Many small statements: threads beside this one wait more than they do.
     connection = duckdb.connect(config={"threads": 1})
     try:
-        # A compaction between two reads would leave rows in segments that the views do not name.
-        with snapshot.to_publish().one_state() as unchanging:
-            unchanging.refuse_altered(KEPT_TABLES)
-            views = analyst_views(unchanging, partial(segment_rows, unchanging))
-            write_frame(connection, written, views, str(unchanging.store.segments))
-            with attached(connection, written):
-                rows = ((name, table_rows(unchanging, name)) for name in EVERY_TABLE)
-                copy_catalogue(connection, rows, are_there=True)
+        with (
+            views_of_one_state(snapshot.to_publish()) as (unchanging, views),
+            write_frame(connection, written, views, str(unchanging.store.segments)),
+        ):
+            rows = ((name, table_rows(unchanging, name)) for name in EVERY_TABLE)
+            copy_catalogue(connection, rows, are_there=True)
         if apart is not None:
             shutil.copyfile(written, unfinished)
         unfinished.replace(target)

@@ -265,7 +265,6 @@ cdef bint _eigenvalues_beside(
                 w[i] /= beta[k - 1]
         q = w
     largest[0] = chosen * chosen
-    second[0] = other * other if k > 1 else 0
     if k > 1:
         beside = _next_to(alpha, beta, k, chosen, fabs(other))
         second[0] = beside * beside
