@@ -1,88 +1,17 @@
-"""The one Prefect flow of work in pieces: a task for each, known by its name; short ones share a task."""
+"""Work in pieces, carried out by one Prefect flow, which is loaded when it is needed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
-from threading import Event, Lock
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from flows.engine.interrupts import let_interrupts_wake
-from flows.engine.server.temporary import ensure_prefect_server, kept_up
-from flows.engine.workflow import (
-    NO_CACHE,
-    PREFECT_API_URL,
-    PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
-    ThreadPoolTaskRunner,
-    flow,
-    task,
-    temporary_settings,
-    unmapped,
-)
+from flows.engine.pieces import Pieces
+from flows.engine.server.launch import begin_prefect_server
 
-__all__ = ["run_tasks", "shared_tasks"]
+__all__ = ["run_tasks"]
 
 T = TypeVar("T")
-
-
-_MANY = 200
-"""Tasks, from which on the short pieces share them: each takes Prefect milliseconds here and more in its server."""
-
-
-class _Pieces:
-    """What carries out pieces, until nobody waits for them: a task of many asks before each."""
-
-    def __init__(self, many: int, carry_out: Callable[[int], Any], stop: Callable[[], None] | None) -> None:
-        self.found: list[Any] = [None] * many
-        self._carry_out = carry_out
-        self._stop = stop
-        self._is_over = Event()
-        self._in_turn = iter(range(many))
-        self._taking = Lock()
-
-    def carry_out(self, positions: range | None) -> None:
-        for position in self._next_ones() if positions is None else positions:
-            if self._is_over.is_set():
-                # An error would be logged, and nobody takes the results.
-                break
-            try:
-                self.found[position] = self._carry_out(position)
-            except BaseException:
-                # Who waits for the tasks in their order hears of it when those before have ended.
-                self.stop()
-                raise
-
-    def _next_ones(self) -> Iterator[int]:
-        """Yield the next piece that no other task has taken, until there is none."""
-        while True:
-            with self._taking:
-                position = next(self._in_turn, None)
-            if position is None:
-                return
-            yield position
-
-    def stop(self) -> None:
-        with self._taking:
-            is_first = not self._is_over.is_set()
-            self._is_over.set()
-        if is_first and self._stop is not None:
-            self._stop()
-
-
-@task(cache_policy=NO_CACHE, persist_result=False, task_run_name="{name}")
-def _some(name: str, positions: range | None, pieces: _Pieces) -> None:
-    pieces.carry_out(positions)
-
-
-@flow(validate_parameters=False, persist_result=False)
-def _all(names: Sequence[str], shares: Sequence[range | None], pieces: _Pieces) -> None:
-    try:
-        for future in _some.map(name=list(names), positions=list(shares), pieces=unmapped(pieces)):
-            future.result()
-    except BaseException:
-        # Interrupted: the tasks under way end after the piece that each is at.
-        pieces.stop()
-        raise
 
 
 def run_tasks(
@@ -121,38 +50,10 @@ def run_tasks(
         Called where a piece fails or the run is interrupted: nobody waits any longer, for those under way neither.
     """
     let_interrupts_wake()
-    # Any: its futures are a narrower type than with_options names.
-    runner: Any = ThreadPoolTaskRunner(max_workers=threads)
-    run = _all.with_options(name=verb, flow_run_name=f"{verb} {what}", task_runner=runner)
-    # Heartbeats tell a server of a run whose process died. A temporary server dies with it, and each run would wait up
-    # to a second for the last one.
-    server = ensure_prefect_server()
-    pieces = _Pieces(len(names), carry_out, stop)
-    shares: list[range | None]
-    if server is None:
-        shares = [*shared_tasks([1.0] * len(names) if work is None else work, max(_MANY, 4 * threads))]
-        titles = [_name(names, share) for share in shares if share is not None]
-    else:
-        shares = [None] * min(threads, len(names))
-        titles = [f"{verb} in turn, {number} of {len(shares)}" for number in range(1, len(shares) + 1)]
-    temporary = {} if server is None else {PREFECT_API_URL: server.url, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
-    with temporary_settings(temporary), nullcontext() if server is None else kept_up(server):
-        run(titles, shares, pieces)
+    # Its process loads its libraries while this one loads Prefect.
+    begin_prefect_server()
+    from flows.engine.piece_flow import run_pieces
+
+    pieces = Pieces(len(names), carry_out, stop)
+    run_pieces(verb, what, names, pieces, threads=threads, work=work)
     return pieces.found
-
-
-def shared_tasks(work: Sequence[float], many: int = _MANY) -> list[range]:
-    """Return the positions of each task's pieces, given how long each takes, and from how many tasks on they share."""
-    most = sum(work) / many
-    shares: list[range] = []
-    start, held = 0, 0.0
-    for position, each in enumerate(work):
-        if position > start and (len(work) <= many or held + each > most * (1 + 1e-9)):
-            shares.append(range(start, position))
-            start, held = position, 0.0
-        held += each
-    return [*shares, range(start, len(work))] if len(work) else []
-
-
-def _name(names: Sequence[str], share: range) -> str:
-    return names[share.start] + (f" and {len(share) - 1} more" if len(share) > 1 else "")

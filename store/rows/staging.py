@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import fcntl
-import json
+import math
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar
+
+import orjson
 
 from schemas.keys import MaskKey
 
@@ -59,8 +61,12 @@ StagedRecord = TypeVar("StagedRecord")
 
 def stage(folder: Path, record: Staged) -> Path:
     """Write a record and return its file; the file is whole or it is not there."""
-    # Python writes the shortest text that reads back to the same float: nothing is lost.
-    return stage_content(folder, record.extraction_id, json.dumps(vars(record), allow_nan=False).encode())
+    fields = vars(record)
+    _refuse_unfinite(fields)
+    # The shortest text that reads back to the same float: nothing is lost. Python's own module takes thirty times as
+    # long, a millisecond for a thousand values.
+    content = orjson.dumps(fields, default=tuple, option=orjson.OPT_SERIALIZE_NUMPY)
+    return stage_content(folder, record.extraction_id, content)
 
 
 def stage_content(folder: Path, extraction_id: str, content: bytes) -> Path:
@@ -90,7 +96,7 @@ def staged_record(folder: Path, extraction_id: str) -> ExtractionRecord:
 
 def staged_as(kind: type[StagedRecord], folder: Path, extraction_id: str) -> StagedRecord:
     """Return a staged record of a kind."""
-    fields: dict[str, Any] = json.loads((folder / f"{extraction_id}.json").read_text())
+    fields: dict[str, Any] = orjson.loads((folder / f"{extraction_id}.json").read_bytes())
     return kind(**{**fields, "key": MaskKey(*fields["key"])})
 
 
@@ -107,6 +113,19 @@ def discard_unfinished(folder: Path) -> None:
     with suppress(BlockingIOError), _held(folder, fcntl.LOCK_EX | fcntl.LOCK_NB):
         for partial in folder.glob("*.partial"):
             partial.unlink(missing_ok=True)
+
+
+def _refuse_unfinite(value: object) -> None:
+    """Refuse a number that JSON does not have; it would be written as a missing one."""
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise ValueError(f"a record holds {value}, which JSON does not have: what cannot be computed is None")
+    elif isinstance(value, Mapping):
+        for each in value.values():
+            _refuse_unfinite(each)
+    elif isinstance(value, list | tuple):
+        for each in value:
+            _refuse_unfinite(each)
 
 
 @contextmanager

@@ -9,7 +9,8 @@ from threading import Event
 import polars as pl
 import pytest
 
-from flows.engine.tasks import _Pieces, run_tasks, shared_tasks
+from flows.engine.pieces import Pieces, shared_tasks
+from flows.engine.tasks import run_tasks
 
 
 def test_few_pieces_have_a_task_each() -> None:
@@ -50,7 +51,7 @@ def test_a_piece_that_fails_stops_the_others(positions: range | None) -> None:
         time.sleep(0.05)
         return position
 
-    pieces = _Pieces(12, carry_out, lambda: told.append("stop"))
+    pieces = Pieces(12, carry_out, lambda: told.append("stop"))
     with ThreadPoolExecutor(2) as pool:
         first, other = pool.submit(pieces.carry_out, None if positions is None else range(1)), None
         time.sleep(0.05)
