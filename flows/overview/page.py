@@ -15,7 +15,7 @@ from flows.overview.drawing import lineage_drawing
 from flows.pages.page import page_text, write_page
 from flows.pages.questions import Answer, Questions
 from schemas.errors import UsageError
-from store.analyst.query import snapshot_connection
+from store.analyst.query import READ_BY_MANY, snapshot_connection
 from store.dictionary.difference import definition_changes_sql
 from store.history.basis import Basis
 from store.history.snapshot import Snapshot
@@ -69,7 +69,7 @@ def write_overview(store: Store, folder: Path | None = None) -> Path:
         raise UsageError(f"'{target}' is a file", hint="--out names the folder that index.html goes to")
 
     def work(_: Basis) -> Path:
-        with snapshot_connection(Snapshot(store)) as connection:
+        with snapshot_connection(Snapshot(store), computed=READ_BY_MANY) as connection:
             text = overview_text(connection)
         return write_page(target / "index.html", text)
 

@@ -19,7 +19,7 @@ from flows.report.table_one import table_one
 from schemas.errors import UsageError
 from schemas.features.grey_levels import FEWEST_LEVELS
 from schemas.study.file import Study
-from store.analyst.query import snapshot_connection
+from store.analyst.query import READ_BY_MANY, snapshot_connection
 from store.history.snapshot import Snapshot
 from store.history.studies import stored_study
 from store.home import Store
@@ -59,7 +59,7 @@ def _write(store: Store, study: str | None, out: Path | None) -> Path:
     file = (out or store.root / "report" / f"{asked}.html").resolve()
     if file.is_dir():
         raise UsageError(f"'{file}' is a folder", hint=f"--out {file / asked}.html")
-    with snapshot_connection(snapshot) as connection:
+    with snapshot_connection(snapshot, computed=READ_BY_MANY) as connection:
         expected = Questions(connection, "expect", study=asked).ask("expectations")
         contents = _contents(Questions(connection, "report", study=asked), stored)
         monitored = monitored_parts(store, snapshot, stored)

@@ -80,6 +80,7 @@ def define_analyst_views(
     names: Set[str] | None = None,
     *,
     documented: bool = True,
+    computed: Set[str] = frozenset(),
 ) -> None:
     """Create all tables and views of a snapshot in a DuckDB connection's current database.
 
@@ -96,12 +97,15 @@ def define_analyst_views(
         Only these views and tables of the schema ``catalogue``, and what these views read; all where None.
     documented : bool
         Put comments on views and columns: a statement for each of some thousand columns, over a second.
+    computed : set of str
+        Of views of few columns, those that are computed now and kept as tables; these take no comments.
     """
     with views_of_one_state(snapshot, names) as (unchanging, views):
         wanted = EVERY_TABLE if names is None else [name for name in EVERY_TABLE if name in names | tables_of(views)]
         # One at a time: no table's rows are in memory twice for longer than it takes.
         copy_catalogue(connection, ((name, table_rows(unchanging, name)) for name in wanted))
-        lay_out_views(connection, views, documented=documented, segments=str(snapshot.store.segments))
+        segments = str(snapshot.store.segments)
+        lay_out_views(connection, views, documented=documented, segments=segments, computed=computed)
 
 
 @contextmanager
@@ -166,7 +170,12 @@ def copy_catalogue(
 
 
 def lay_out_views(
-    connection: duckdb.DuckDBPyConnection, views: Iterable[View], *, documented: bool, segments: str
+    connection: duckdb.DuckDBPyConnection,
+    views: Iterable[View],
+    *,
+    documented: bool,
+    segments: str,
+    computed: Set[str] = frozenset(),
 ) -> None:
     """Create views alone, where the tables that they read are there.
 
@@ -180,6 +189,8 @@ def lay_out_views(
         Put comments on views and columns.
     segments : str
         Where the segments lie, for messages.
+    computed : set of str
+        As `define_analyst_views` takes it.
 
     Raises
     ------
@@ -188,14 +199,16 @@ def lay_out_views(
     """
     for _, together in groupby(views, key=_is_wide):
         some = list(together)
-        if _is_wide(some[0]) or not _are_laid_out(connection, some, documented):
+        if _is_wide(some[0]) or not _are_laid_out(connection, some, documented, computed):
             for view in some:
                 _lay_out_alone(connection, view, documented, segments)
 
 
-def _are_laid_out(connection: duckdb.DuckDBPyConnection, views: Iterable[View], documented: bool) -> bool:
+def _are_laid_out(
+    connection: duckdb.DuckDBPyConnection, views: Iterable[View], documented: bool, computed: Set[str]
+) -> bool:
     """Create views in one transaction, for a small view takes less than its commit; say whether all could be."""
-    statements = [text for view in views for text in (_created(view), *_comments(view, documented))]
+    statements = [text for view in views for text in (_created(view, computed), *_comments(view, documented))]
     try:
         connection.execute(";".join(("begin", *statements, "commit")))
     except duckdb.Error as error:
@@ -248,8 +261,9 @@ def _is_wide(view: View) -> bool:
     return bool(view.segments) or len(view.columns) > _COMMENTS_AT_ONCE
 
 
-def _created(view: View) -> str:
-    return f"create view {quoted_name(view.name)} as {view.query}"
+def _created(view: View, computed: Set[str] = frozenset()) -> str:
+    kind = "table" if view.name in computed else "view"
+    return f"create {kind} {quoted_name(view.name)} as {view.query}"
 
 
 def _comments(view: View, documented: bool) -> list[str]:

@@ -28,6 +28,7 @@ from store.analyst.view_parts import path_pattern
 from store.history.snapshot import Snapshot, empty_table
 
 __all__ = [
+    "READ_BY_MANY",
     "Question",
     "answer",
     "bound_question",
@@ -37,6 +38,9 @@ __all__ = [
     "snapshot_connection",
     "sql_errors",
 ]
+
+READ_BY_MANY = frozenset({"changed_inputs"})
+"""A view that those of models, figures and the leaderboard read. To plan it takes longer than to plan all the rest."""
 
 _MOST_PIVOTS = 20
 _MEANT = ("Did you mean", "Candidate bindings")
@@ -56,7 +60,11 @@ class Question(NamedTuple):
 
 
 def snapshot_connection(
-    snapshot: Snapshot, names: Set[str] | None = None, *, documented: bool = False
+    snapshot: Snapshot,
+    names: Set[str] | None = None,
+    *,
+    documented: bool = False,
+    computed: Set[str] = frozenset(),
 ) -> duckdb.DuckDBPyConnection:
     """Return an in-memory DuckDB connection with the snapshot's views, for questions of the program's own.
 
@@ -71,13 +79,15 @@ def snapshot_connection(
         Only these views and tables of the schema ``catalogue``, and what these views read; all where None.
     documented : bool
         Put comments on views and columns.
+    computed : set of str
+        Views that are computed once and kept as tables, for many questions.
     """
     connection = duckdb.connect()
     # The progress bar would be written among the answer's lines.
     connection.execute("set enable_progress_bar = false")
     # DuckDB may read and write its spill folder whatever else is shut off, by default .tmp of the working directory.
     connection.execute(f"set temp_directory = {quoted_text(str(snapshot.store.spill))}")
-    define_analyst_views(connection, snapshot, names, documented=documented)
+    define_analyst_views(connection, snapshot, names, documented=documented, computed=computed)
     folder = str(snapshot.store.segments.local_root)
     # Files are named by patterns that fit one path; DuckDB compares these, and then what they fit.
     allowed = ", ".join(map(quoted_text, dict.fromkeys((folder, path_pattern(folder)))))
