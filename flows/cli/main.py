@@ -30,6 +30,7 @@ from flows.faults import fault_of
 from schemas.errors import ContractError, RadzooError
 from schemas.foreign_text import one_line, printable
 from schemas.settings import DEFAULT_STORE, store_path
+from store.loading import without_collector
 from store.patience import tell_waits
 from zoo.saving.skops_io import load_skops_small
 
@@ -110,7 +111,9 @@ def _launch(
     if "-" in tokens:
         # A bare dash is standard input; cyclopts takes it for an option, except behind the end of options.
         tokens = (*(token for token in tokens if token not in ("-", "--")), "--", "-")
-    command, bound, ignored = app.parse_args(tokens, print_error=False, exit_on_error=False)
+    # The verb's module is loaded here, with most of what it needs.
+    with without_collector():
+        command, bound, ignored = app.parse_args(tokens, print_error=False, exit_on_error=False)
     shared: dict[str, Any] = {}
     if "context" in ignored:
         named = store or store_path(None, os.environ)

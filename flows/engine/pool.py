@@ -25,9 +25,8 @@ from store.running import is_running
 __all__ = ["end_with_parent", "one_thread_each", "worker_pool"]
 
 
-_LOADED = ("zoo.benchmark.fold_fits", "zoo.models.training")
-"""What every worker needs and no worker changes. Not PyTorch: networks alone need it."""
-_LOADED_FOR_NETWORKS = "flows.engine.network_libraries"
+_LOADED = "flows.engine.loaded.fits"
+_LOADED_FOR_NETWORKS = "flows.engine.loaded.networks"
 _WATCH_S = 0.5
 _watched_parent = 0
 
@@ -82,7 +81,7 @@ def _context(networks: bool) -> BaseContext:
     if sys.platform != "linux":
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([*_LOADED, *([_LOADED_FOR_NETWORKS] if networks else [])])
+    context.set_forkserver_preload([_LOADED, *([_LOADED_FOR_NETWORKS] if networks else [])])
     return context
 
 

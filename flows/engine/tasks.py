@@ -8,6 +8,7 @@ from typing import TypeVar
 from flows.engine.interrupts import let_interrupts_wake
 from flows.engine.pieces import Pieces
 from flows.engine.server.launch import begin_prefect_server
+from store.loading import without_collector
 
 __all__ = ["run_tasks"]
 
@@ -52,7 +53,8 @@ def run_tasks(
     let_interrupts_wake()
     # Its process loads its libraries while this one loads Prefect.
     begin_prefect_server()
-    from flows.engine.piece_flow import run_pieces
+    with without_collector():
+        from flows.engine.piece_flow import run_pieces
 
     pieces = Pieces(len(names), carry_out, stop)
     run_pieces(verb, what, names, pieces, threads=threads, work=work)

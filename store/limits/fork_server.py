@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from store.limits.child import Rights, serve
+from store.loading import without_collector
 
 __all__ = ["NUMBER", "ForkServer", "fork_server", "serve_forks", "start_python"]
 
@@ -197,10 +198,11 @@ def serve_forks() -> NoReturn:
     sys.path[:] = json.loads(path)
     # The terminal sends it to all; who asks decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for module in json.loads(modules):
-        # What cannot be loaded is missed by the child, which has a way to say so.
-        with contextlib.suppress(Exception):
-            importlib.import_module(module)
+    with without_collector():
+        for module in json.loads(modules):
+            # What cannot be loaded is missed by the child, which has a way to say so.
+            with contextlib.suppress(Exception):
+                importlib.import_module(module)
     gc.collect()
     gc.freeze()
     try:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from schemas.errors import ContractError
 from schemas.keys import MaskKey, sql_name
+from store.catalogue.columns import arrow_column
 from store.files import DataFolder, file_sha256
 from store.history.snapshot import Snapshot
 from store.rows.staging import ExtractionRecord
@@ -81,9 +82,9 @@ def write_segment(
     ordered = sorted(records, key=lambda record: record.key)
     arrays = key_arrays(ordered)
     for group in sorted({name for r in ordered for name in r.details}):
-        arrays[group] = pa.array([dict(r.details.get(group, {})) for r in ordered])
+        arrays[group] = _numbers_together([r.details.get(group, {}) for r in ordered])
     for column in columns:
-        arrays[column] = pa.array([r.values[column] for r in ordered], type=pa.float64())
+        arrays[column] = arrow_column([r.values[column] for r in ordered], pa.float64())
     return store_segment(folder, feature_set, pa.table(arrays))
 
 
@@ -173,12 +174,25 @@ class KeyedRecord(Protocol):
 
 def key_arrays(ordered: Sequence[KeyedRecord]) -> dict[str, pa.Array]:
     """Return the key columns of records, in their order."""
-    return {
-        "extraction_id": pa.array([r.extraction_id for r in ordered]),
-        **{name: pa.array([getattr(r.key, name) for r in ordered]) for name in MaskKey._fields},
-        "image_sha256": pa.array([r.image_sha256 for r in ordered]),
-        "mask_sha256": pa.array([r.mask_sha256 for r in ordered]),
-    }
+    columns = {name: [getattr(r, name) for r in ordered] for name in ("extraction_id", "image_sha256", "mask_sha256")}
+    columns |= {name: [getattr(r.key, name) for r in ordered] for name in MaskKey._fields}
+    return {name: arrow_column(columns[name], _kind_of(columns[name])) for name in KEY_COLUMNS}
+
+
+def _numbers_together(groups: Sequence[Mapping[str, float]]) -> pa.Array:
+    """Return named numbers as one column of structures."""
+    names = dict.fromkeys(name for group in groups for name in group)
+    columns = {name: [group.get(name) for group in groups] for name in names}
+    arrays = {name: arrow_column(values, _kind_of(values)) for name, values in columns.items()}
+    kind = pa.struct([(name, array.type) for name, array in arrays.items()])
+    return pa.Array.from_buffers(kind, len(groups), [None], children=list(arrays.values()))
+
+
+def _kind_of(values: Sequence[Any]) -> pa.DataType:
+    present = [value for value in values if value is not None]
+    if any(isinstance(value, str) for value in present):
+        return pa.string()
+    return pa.int64() if present and all(isinstance(value, int) for value in present) else pa.float64()
 
 
 def store_segment(

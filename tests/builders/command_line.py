@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import AnyStr
@@ -14,7 +16,7 @@ import pytest
 
 from flows.cli.main import exit_code
 
-__all__ = ["RADZOO", "printed", "radzoo_here", "radzoo_run", "radzoo_started"]
+__all__ = ["RADZOO", "printed", "radzoo_here", "radzoo_in_turn", "radzoo_run", "radzoo_started"]
 
 RADZOO = str(Path(sys.executable).with_name("radzoo"))
 
@@ -50,6 +52,31 @@ def radzoo_here(*arguments: str) -> subprocess.CompletedProcess[str]:
         code = exit_code(list(arguments))
     out.seek(0)
     return subprocess.CompletedProcess(arguments, code, out.read(), err.getvalue())
+
+
+_IN_TURN = """
+import json, os, sys
+from builders.command_line import radzoo_here
+done = [radzoo_here(*each) for each in json.load(sys.stdin)]
+json.dump([(each.returncode, each.stdout, each.stderr) for each in done], sys.stdout)
+"""
+
+
+def radzoo_in_turn(
+    *commands: Sequence[str], variables: dict[str, str] | None = None
+) -> list[subprocess.CompletedProcess[str]]:
+    """Run commands in one process of their own, which loads libraries once, and ends with all that they leave open."""
+    done = subprocess.run(
+        [sys.executable, "-c", _IN_TURN],
+        input=json.dumps(commands),
+        env=_environment() | {"PYTHONPATH": str(Path(__file__).parents[1])} | (variables or {}),
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=True,
+    )
+    answers = json.loads(done.stdout)
+    return [subprocess.CompletedProcess(words, *answer) for words, answer in zip(commands, answers, strict=True)]
 
 
 def radzoo_started(*arguments: str, cwd: Path) -> subprocess.Popen[str]:

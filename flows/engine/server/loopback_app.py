@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from prefect.server.api.server import create_app
+from store.loading import without_collector
+
+with without_collector():
+    from prefect.server.api.server import create_app
 
 __all__ = ["LoopbackApp", "loopback_app"]
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from contextlib import suppress
 
+from store.loading import without_collector
+
 __all__: list[str] = []
 
-with suppress(Exception):
+with suppress(Exception), without_collector():
     import zoo.attention.patient
     import zoo.networks.classifier
     import zoo.networks.training  # noqa: F401

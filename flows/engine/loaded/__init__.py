@@ -1,0 +1,1 @@
+"""Libraries that processes load before they are copied: one module for each kind of work."""
