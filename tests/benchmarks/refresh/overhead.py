@@ -109,7 +109,7 @@ def tiny(folder: Path, lesions: int) -> None:
         rest = seconds / lesions * 1000 - (reading + engine) / workers
         of_processor = processor / lesions * 1000 - reading - engine
         print(
-            f"{workers} workers: {seconds:.1f} s; of each extraction's, reading {reading:.1f} ms, engine {engine:.1f} ms, "
+            f"{workers} workers: {seconds:.1f} s; of an extraction reading {reading:.1f} ms, engine {engine:.1f} ms, "
             f"all else {rest:.1f} ms; {processor:.0f} s of processor time, {of_processor:.1f} ms of all else; "
             f"its own process {megabytes:.0f} MB",
             flush=True,
