@@ -11,11 +11,21 @@ import sys
 
 import pytest
 
+from flows.engine.prefect_environment import set_prefect_environment
+from flows.engine.server.launch import _is_as_it_comes
+
 PARENT = """
 import os, sys
 from flows.engine.prefect_environment import set_prefect_environment
 set_prefect_environment(os.environ)
+from flows.engine.server import launch
+launch.begin_prefect_server()
+assert "prefect" not in sys.modules
+begun = launch._begun
 from flows.engine.server.temporary import ensure_prefect_server
+assert begun is not None and ensure_prefect_server() is begun
+launch.begin_prefect_server()
+assert launch._begun is None
 print(ensure_prefect_server().process.pid, flush=True)
 assert ensure_prefect_server() is ensure_prefect_server()
 from flows.engine.tasks import run_tasks
@@ -33,9 +43,12 @@ DEAD_PROXIES = dict.fromkeys(("HTTP_PROXY", "https_proxy", "ALL_PROXY"), "http:/
 @pytest.mark.slow
 @pytest.mark.parametrize("end", ["killed", "exits"])
 def test_the_server_does_not_outlive_its_process(end, prefect_records, tmp_path):
-    """After kill -9 of the process that started it, and after its exit, it is gone; dead proxies do not matter."""
+    """After kill -9 of the process that started it, and after its exit, it is gone; dead proxies do not matter.
+
+    It is begun before Prefect is loaded, for nothing says what Prefect's settings are, and it is the one that is used.
+    """
     shutil.copy(prefect_records, tmp_path)
-    environment = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
     parent = subprocess.Popen(
         [sys.executable, "-c", PARENT],
         stdin=subprocess.PIPE,
@@ -62,6 +75,26 @@ def test_the_server_does_not_outlive_its_process(end, prefect_records, tmp_path)
                 os.kill(server, signal.SIGKILL)
             os.close(alive)
         assert parent.wait() == (-signal.SIGKILL if end == "killed" else 0)
+
+
+def test_what_may_change_prefects_settings_is_read_first(tmp_path):
+    """A variable of Prefect's that is not radzoo's own, and a file that it reads, keep a server from being begun."""
+    home, folder = tmp_path / "home", tmp_path / "folder"
+    folder.mkdir()
+    plain = {"PREFECT_HOME": str(home), "PREFECT_API_AUTH_STRING": "a:b", "HOME": str(tmp_path)}
+    set_prefect_environment(plain)
+    assert _is_as_it_comes(plain, folder)
+    for name in ("PREFECT_API_URL", "PREFECT_PROFILE", "prefect_server_database_connection_url"):
+        assert not _is_as_it_comes(plain | {name: "x"}, folder)
+    home.mkdir()
+    for file in (home / "profiles.toml", folder / "prefect.toml", folder / ".env"):
+        file.write_text("")
+        assert not _is_as_it_comes(plain, folder)
+        file.unlink()
+    project = folder / "pyproject.toml"
+    for text, is_plain in (("[tool.ruff]", True), ("[tool.prefect]", False), ("tool = 1", False), ("[", False)):
+        project.write_text(text)
+        assert _is_as_it_comes(plain, folder) is is_plain
 
 
 def test_a_server_that_is_configured_is_used(monkeypatch, prefect_server):

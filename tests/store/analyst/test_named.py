@@ -12,7 +12,7 @@ from schemas.errors import ContractError, NotFoundError
 from schemas.settings import SqlLimits
 from store.analyst.kept import kept_rows
 from store.analyst.named import Named, names_in
-from store.analyst.query import answer, shut_connection, snapshot_connection
+from store.analyst.query import READ_BY_MANY, answer, shut_connection, snapshot_connection
 from store.catalogue.columns import arrow_columns
 from store.catalogue.tables import UNVERSIONED, VERSIONED
 from store.history.snapshot import Snapshot
@@ -76,6 +76,17 @@ def test_each_view_alone_answers_as_among_all(shared_store, tmp_path):
             with shut_connection(kept_rows(snapshot, names_in(asked)), SqlLimits(), tmp_path) as alone:
                 assert alone.sql(asked).types == every.sql(asked).types, view
                 assert alone.sql(asked).fetchall() == every.sql(asked).fetchall(), view
+
+
+def test_what_is_computed_once_answers_as_the_view(shared_store):
+    """A page's questions read a table in the view's place: the same types and rows in all that reads it."""
+    snapshot = Snapshot(shared_store)
+    with snapshot_connection(snapshot) as views, snapshot_connection(snapshot, computed=READ_BY_MANY) as computed:
+        for view in ("changed_inputs", "models", "leaderboard", "performance"):
+            asked = f'from "{view}"'
+            assert computed.sql(asked).types == views.sql(asked).types
+            assert computed.sql(asked).fetchall() == views.sql(asked).fetchall()
+        assert views.sql("from changed_inputs").fetchall()
 
 
 def test_only_what_is_named_is_read(shared_store):

@@ -5,7 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+import subprocess
+import sys
 import tempfile
+from dataclasses import replace
 from itertools import accumulate
 from pathlib import Path
 
@@ -13,14 +16,14 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from builders.store import record_of
+from builders.store import COLUMNS, key_of, record_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import AWKWARD_COLUMNS, AWKWARD_FLOATS, bits, extraction_records
 
 from schemas.keys import MaskKey
 from store.files import DataFolder, file_sha256
-from store.rows.segments import KEY_COLUMNS, ROWS_PER_GROUP, store_segment, write_segment
+from store.rows.segments import KEY_COLUMNS, ROWS_PER_GROUP, _numbers_together, store_segment, write_segment
 
 records = st.lists(extraction_records(), min_size=1, max_size=3, unique_by=lambda record: record.key)
 
@@ -44,6 +47,37 @@ def test_values_read_back_bit_for_bit(records):
     expected = [[bits(record.values[column]) for column in AWKWARD_COLUMNS] for record in ordered]
     assert [[bits(row[column]) for column in AWKWARD_COLUMNS] for row in table.to_pylist()] == expected
     assert [[bits(value) for value in row[-len(AWKWARD_COLUMNS) :]] for row in by_duckdb] == expected
+
+
+WITHOUT_PANDAS = """
+import sys
+from pathlib import Path
+from builders.store import COLUMNS, key_of, record_of
+from store.files import DataFolder
+from store.rows.segments import write_segment
+write_segment(DataFolder(Path(sys.argv[1])), "a@1", COLUMNS, [record_of(key_of("p1"))])
+assert "pandas" not in sys.modules
+"""
+
+
+def test_writing_loads_no_pandas(tmp_path):
+    """It takes longer to load than a segment to write; `pyarrow.array` loads it to look at a list."""
+    path = os.pathsep.join(("tests", *filter(None, [os.environ.get("PYTHONPATH")])))
+    command = [sys.executable, "-c", WITHOUT_PANDAS, str(tmp_path)]
+    subprocess.run(command, check=True, env=os.environ | {"PYTHONPATH": path}, cwd=Path(__file__).parents[3])
+
+
+def test_details_are_what_arrow_makes_of_them(tmp_path):
+    """Names in the order in which they are met, whole numbers apart from others, NULL where a record lacks one."""
+    groups = [{}, {"original": 3, "LLH": 4}, {"LLH": 7, "HHH": 1}, {"original": 2}]
+    details = [{"levels": each, "share": {name: n / 4 for name, n in each.items()}} for each in groups]
+    keyed = [replace(record_of(key_of(f"p{at}")), details=each) for at, each in enumerate(details)]
+    table = pq.read_table(tmp_path / write_segment(DataFolder(tmp_path), "a@1", COLUMNS, keyed[1:]).path)
+    for name in ("levels", "share"):
+        expected = pa.array([each[name] for each in details[1:]])
+        assert table[name].type == expected.type
+        assert table[name].to_pylist() == expected.to_pylist()
+    assert _numbers_together([{}, {}]).to_pylist() == [{}, {}]
 
 
 @settings(max_examples=12, deadline=None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import tempfile
 from dataclasses import replace
@@ -54,6 +55,21 @@ def test_a_value_that_is_no_number_is_refused(tmp_path, value):
     with pytest.raises(ValueError, match="JSON"):
         stage(tmp_path, record)
     assert staged_ids(tmp_path) == set()
+
+
+def test_no_number_of_a_detail_becomes_none_in_silence(tmp_path):
+    """NaN is refused at any depth; the library that writes would write null."""
+    record = replace(record_of(KEY), details={"zero_fraction": {"original": float("nan")}})
+    with pytest.raises(ValueError, match="nan, which JSON does not have"):
+        stage(tmp_path, record)
+    assert staged_ids(tmp_path) == set()
+
+
+def test_a_record_that_an_older_release_staged_is_taken_over(tmp_path):
+    """It wrote with Python's own module: other blanks, other letters for small and large numbers."""
+    record = record_of(KEY, mean=1e-7, idm=None)
+    (tmp_path / f"{record.extraction_id}.json").write_text(json.dumps(vars(record)))
+    assert staged_record(tmp_path, record.extraction_id) == record
 
 
 def test_a_partial_file_is_no_record(tmp_path):
