@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -40,6 +40,7 @@ _LEAST_SHARE = 8
 """Of a row group: with smaller ones the columns' heads cost more than skipping saves."""
 
 KEY_COLUMNS = ("extraction_id", *MaskKey._fields, "image_sha256", "mask_sha256")
+_KEY_KINDS = dict.fromkeys(KEY_COLUMNS, pa.string()) | {"reading": pa.int64()}
 
 EMBEDDING_COLUMNS = {
     "network": pa.string(),
@@ -176,7 +177,7 @@ def key_arrays(ordered: Sequence[KeyedRecord]) -> dict[str, pa.Array]:
     """Return the key columns of records, in their order."""
     columns = {name: [getattr(r, name) for r in ordered] for name in ("extraction_id", "image_sha256", "mask_sha256")}
     columns |= {name: [getattr(r.key, name) for r in ordered] for name in MaskKey._fields}
-    return {name: arrow_column(columns[name], _kind_of(columns[name])) for name in KEY_COLUMNS}
+    return {name: arrow_column(columns[name], kind) for name, kind in _KEY_KINDS.items()}
 
 
 def _numbers_together(groups: Sequence[Mapping[str, float]]) -> pa.Array:
@@ -188,10 +189,8 @@ def _numbers_together(groups: Sequence[Mapping[str, float]]) -> pa.Array:
     return pa.Array.from_buffers(kind, len(groups), [None], children=list(arrays.values()))
 
 
-def _kind_of(values: Sequence[Any]) -> pa.DataType:
+def _kind_of(values: Sequence[float | None]) -> pa.DataType:
     present = [value for value in values if value is not None]
-    if any(isinstance(value, str) for value in present):
-        return pa.string()
     return pa.int64() if present and all(isinstance(value, int) for value in present) else pa.float64()
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -18,6 +20,24 @@ def test_the_collector_is_on_again():
     assert gc.isenabled()
     with pytest.raises(ImportError), without_collector():
         raise ImportError
+    assert gc.isenabled()
+
+
+def test_blocks_of_several_threads_overlap():
+    """It is on again when the last one has ended, in whatever order they do."""
+    switching = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+
+    def load(_: int) -> None:
+        for _ in range(2_000):
+            with without_collector():
+                assert not gc.isenabled()
+
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(load, range(8)))
+    finally:
+        sys.setswitchinterval(switching)
     assert gc.isenabled()
 
 

@@ -66,7 +66,7 @@ def begin_prefect_server() -> None:
     one, nothing is done: they are read first.
     """
     global _begun
-    if _begun is None and "prefect" not in sys.modules and _is_as_it_comes(os.environ, Path.cwd()):
+    if _begun is None and "prefect" not in sys.modules and _is_as_it_comes(os.environ):
         # Prefect's client reads it when it is loaded.
         share_secret(os.environ, next(filter(None, map(os.environ.get, SECRET_VARIABLES)), None))
         _begun = launch_server()
@@ -114,20 +114,22 @@ def _leave(server: TemporaryServer) -> None:
     server.log.close()
 
 
-def _is_as_it_comes(environment: Mapping[str, str], folder: Path) -> bool:
-    """Return whether no variable and no file is there that changes Prefect's settings, but for radzoo's own."""
+def _is_as_it_comes(environment: Mapping[str, str], folder: Path | None = None) -> bool:
+    """Return whether no variable and no file is there that changes Prefect's settings, but for radzoo's own.
+
+    Whoever reads them says what is wrong with a file or folder.
+    """
     known = {*DEFAULTS, *SECRET_VARIABLES, _HOME}
     if any(name.upper().startswith("PREFECT_") and name not in known for name in environment):
         return False
-    home = Path(environment.get(_HOME) or Path("~/.prefect").expanduser())
-    if any(file.exists() for file in (home / "profiles.toml", folder / "prefect.toml", folder / ".env")):
-        return False
     try:
-        project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))
-        return "prefect" not in project.get("tool", {})
-    except FileNotFoundError:
-        return True
-    except (OSError, ValueError, AttributeError, TypeError):
+        folder = folder or Path.cwd()
+        home = Path(environment.get(_HOME) or Path("~/.prefect").expanduser())
+        if any(file.exists() for file in (home / "profiles.toml", folder / "prefect.toml", folder / ".env")):
+            return False
+        project = folder / "pyproject.toml"
+        return not project.exists() or "prefect" not in tomllib.loads(project.read_text("utf-8")).get("tool", {})
+    except (OSError, ValueError, RuntimeError, AttributeError, TypeError):
         return False
 
 

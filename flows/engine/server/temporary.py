@@ -59,14 +59,15 @@ def ensure_prefect_server() -> TemporaryServer | None:
 def _started() -> TemporaryServer:
     patience = PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS.value()
     for tries_left in reversed(range(_TRIES)):
-        server = taken_over() or _launch_as_set()
+        begun = taken_over()
+        server = begun or _launch_as_set()
         if _came_up(server, patience):
             return server
         ended = server.process.poll() is not None
         end_server(server)
         said = server.said()
-        # Another program took the port between the look and the start.
-        if not (tries_left and _PORT_TAKEN in said):
+        # Another program took the port between the look and the start; or it was begun before settings were read.
+        if not (tries_left and (begun is not None or _PORT_TAKEN in said)):
             break
     raise NotFoundError(
         "Prefect's temporary server "

@@ -14,7 +14,10 @@ __all__ = ["end_with_this_process"]
 # pipe whose other end nobody but this process holds.
 _WATCHER = """
 import os, select, signal, sys
-server = os.pidfd_open(int(sys.argv[1]))
+try:
+    server = os.pidfd_open(int(sys.argv[1]))
+except ProcessLookupError:  # it has ended already
+    sys.exit()
 sys.stdin.buffer.read()
 for each in (signal.SIGTERM, signal.SIGKILL):
     try:

@@ -95,6 +95,10 @@ def test_what_may_change_prefects_settings_is_read_first(tmp_path):
     for text, is_plain in (("[tool.ruff]", True), ("[tool.prefect]", False), ("tool = 1", False), ("[", False)):
         project.write_text(text)
         assert _is_as_it_comes(plain, folder) is is_plain
+    project.write_text("a = " + "[" * 5_000)
+    assert not _is_as_it_comes(plain, folder)
+    project.unlink()
+    assert not _is_as_it_comes(plain | {"PREFECT_HOME": "x" * 300}, folder)
 
 
 def test_a_server_that_is_configured_is_used(monkeypatch, prefect_server):

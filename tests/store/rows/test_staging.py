@@ -8,7 +8,9 @@ import os
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
+import numpy as np
 import pytest
 from builders.store import key_of, record_of
 from hypothesis import given, settings
@@ -63,6 +65,21 @@ def test_no_number_of_a_detail_becomes_none_in_silence(tmp_path):
     with pytest.raises(ValueError, match="nan, which JSON does not have"):
         stage(tmp_path, record)
     assert staged_ids(tmp_path) == set()
+
+
+@pytest.mark.parametrize("value", [np.float32("nan"), np.array([1.0]), b"1", {1.0}, MappingProxyType({"a": 1.0})])
+def test_what_is_no_json_is_refused(tmp_path, value):
+    """The library would write lists and nulls of some of them."""
+    with pytest.raises(TypeError):
+        stage(tmp_path, replace(record_of(KEY), values={"mean": value}))
+    assert staged_ids(tmp_path) == set()
+
+
+def test_numbers_of_numpy_are_read_back(tmp_path):
+    """Its doubles are Python's floats."""
+    record = replace(record_of(KEY), values={"mean": np.float64(0.1)})
+    stage(tmp_path, record)
+    assert staged_record(tmp_path, record.extraction_id).values == {"mean": 0.1}
 
 
 def test_a_record_that_an_older_release_staged_is_taken_over(tmp_path):
