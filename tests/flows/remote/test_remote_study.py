@@ -146,8 +146,8 @@ def test_pictures_and_plans_need_no_file_of_this_machine(remote_study, cache, ca
     assert not remote_study.store_root.exists()
     remote_study.ingest()
     shutil.rmtree(cache)
-    code, printed, _ = remote_study.ask(capsys, "refresh", "--dry-run")
-    assert code == 0
+    code, printed, said = remote_study.ask(capsys, "refresh", "--dry-run")
+    assert code == 0, said
     assert "8" in printed
     assert not cache.exists()
     assert remote_study.ask(capsys, "look")[0] == 0
