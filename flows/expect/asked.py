@@ -16,7 +16,7 @@ from schemas.errors import RadzooError
 from schemas.plain_keys import MaskKey
 from schemas.settings import SQL_VARIABLES, SqlLimits, sql_limits
 from schemas.shown_text import shown_text
-from store.analyst.define import table_without_rows, tables_of
+from store.analyst.analyst_views import table_without_rows, tables_of
 from store.analyst.kept import KeptRows, kept_rows
 from store.analyst.named import Named, names_in
 from store.analyst.plain_rows import plain_batches, plain_columns

@@ -16,7 +16,7 @@ from schemas.expectations.rule import Expectation
 from schemas.fault_list import FaultList
 from schemas.keys import MaskKey, canonical_json
 from schemas.study.file import Study
-from store.analyst.define import view_names
+from store.analyst.analyst_views import view_names
 from store.analyst.named import Named
 from store.analyst.view_parts import fixed_view_names
 from store.history.snapshot import Snapshot

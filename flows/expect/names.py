@@ -16,7 +16,7 @@ from schemas.nearest import nearest_words
 from schemas.plain_keys import RESERVED_VIEWS, sql_name
 from schemas.study.file import Study
 from schemas.study.toml_lines import line_of
-from store.analyst.define import EVERY_TABLE, tables_of
+from store.analyst.analyst_views import EVERY_TABLE, tables_of
 from store.analyst.named import Named
 from store.analyst.view_parts import fixed_view, fixed_view_names
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from schemas.drift.asked import GROUPINGS
 from schemas.errors import ContractError, NotFoundError
 from schemas.study.file import Study
-from store.analyst.define import quoted_name
 from store.analyst.query import snapshot_connection
+from store.analyst.view_parts import quoted_name
 from store.history.snapshot import Snapshot
 from store.kinds.every import kind_of
 from store.rows.point_in_time import clinical_at_reference

@@ -18,8 +18,8 @@ import pyarrow.parquet as pq
 from schemas.errors import StoreBusyError, UsageError
 from schemas.keys import MaskKey, canonical_json, sql_name
 from store.analyst.data_package import Resource, data_package, read_me
-from store.analyst.define import quoted_name
 from store.analyst.query import snapshot_connection
+from store.analyst.view_parts import quoted_name
 from store.catalogue.connection import read_transaction
 from store.history.basis import Basis, basis_of, receipts_since
 from store.history.snapshot import Snapshot, refuse_unknown_study

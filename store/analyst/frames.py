@@ -13,7 +13,7 @@ from pathlib import Path
 
 import duckdb
 
-from store.analyst.define import define_empty_store, lay_out_views, look_at_segments
+from store.analyst.layout import define_empty_store, lay_out_views, look_at_segments
 from store.analyst.view_parts import View, fixed_view_names
 
 __all__ = ["STORAGE_VERSION", "write_frame"]

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from store.analyst.define import EVERY_TABLE, KEPT_TABLES, analyst_views, table_rows, tables_of, view_names
+from store.analyst.analyst_views import EVERY_TABLE, KEPT_TABLES, analyst_views, table_rows, tables_of, view_names
 from store.analyst.named import Named
 from store.analyst.view_parts import View
 from store.catalogue.kept_table import KeptTable

@@ -24,8 +24,9 @@ from sqlalchemy import func, select
 from schemas.errors import ContractError, RadzooError, StoreBusyError
 from schemas.keys import sha256_of_json
 from schemas.settings import BUSY_TIMEOUT_S
-from store.analyst.define import EVERY_TABLE, copy_catalogue, table_rows, views_of_one_state
+from store.analyst.analyst_views import EVERY_TABLE, table_rows, views_of_one_state
 from store.analyst.frames import STORAGE_VERSION, write_frame
+from store.analyst.layout import copy_catalogue
 from store.catalogue.connection import read_transaction
 from store.catalogue.tables import commits, erasures
 from store.faults import ASK_FOR_WRITING, disk_faults

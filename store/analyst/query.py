@@ -13,8 +13,8 @@ import pyarrow as pa
 
 from schemas.errors import NotFoundError, UsageError
 from schemas.settings import SQL_VARIABLES, SqlLimits
-from store.analyst.define import copy_catalogue, define_analyst_views, lay_out_views, quoted_name, quoted_text
 from store.analyst.kept import KeptRows, kept_rows
+from store.analyst.layout import copy_catalogue, define_analyst_views, lay_out_views
 from store.analyst.named import names_in
 from store.analyst.pivot import listed_pivot
 from store.analyst.statement import (
@@ -24,7 +24,7 @@ from store.analyst.statement import (
     reading_statement,
     refuse_what_is_no_text,
 )
-from store.analyst.view_parts import path_pattern
+from store.analyst.view_parts import path_pattern, quoted_name, quoted_text
 from store.history.snapshot import Snapshot, empty_table
 
 __all__ = [

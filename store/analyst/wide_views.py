@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any
 
 from schemas.plain_keys import RESERVED_VIEWS, MaskKey, sql_name
-from store.analyst.primary_views import IS_PRIMARY, newest_view, primary_masks, primary_view
 from store.analyst.view_parts import (
     SEGMENT_FILE,
     SegmentRows,
@@ -21,6 +20,9 @@ from store.kinds.every import RADIOMICS
 from store.kinds.kind import WideKind
 
 __all__ = ["embeddings_view", "long_views", "wide_view_names", "wide_views"]
+
+_IS_PRIMARY = "whether a study's models read this row (study_masks says which study's)"
+_KEY_NAMES = ", ".join(MaskKey._fields)
 
 WideSet = tuple[Mapping[str, Any], WideKind]
 """A feature set that has a column for each feature, and its kind."""
@@ -70,10 +72,10 @@ def wide_views(
         comments = _KEY_COMMENTS | kind.comments | {each["feature"]: _feature_comment(each) for each in described}
         yield _wide_view(snapshot, row, kind, features, comments, rows_of)
         if newest:
-            newest_one = newest_view(row, kind, features, comments)
+            newest_one = _newest_view(row, kind, features, comments)
             yield newest_one
             if len(newest) > 1:
-                yield primary_view(row, newest_one, has_column=newest_one.columns.keys() != comments.keys())
+                yield _primary_view(row, newest_one, has_column=newest_one.columns.keys() != comments.keys())
 
 
 def wide_view_names(wide: Sequence[WideSet]) -> list[tuple[str, ...]]:
@@ -127,6 +129,65 @@ def _wide_view(
     return View(sql_name(feature_set), query, about, comments, segments=read)
 
 
+def _primary_masks() -> str:
+    """Return the query of the masks that are primary in a study, by their keys."""
+    return f"select distinct {_KEY_NAMES}, true as is_primary from catalogue.study_masks where is_primary = 1"
+
+
+def _newest_view(row: Mapping[str, Any], kind: WideKind, features: Sequence[str], comments: Mapping[str, str]) -> View:
+    """Return a feature set's view without version: its newest one, with ``is_primary`` behind the keys.
+
+    The view with a version stays as it is, for the SQL of pinned datasets names all columns of that but a few. A
+    feature that is itself called ``is_primary`` keeps the name: then there is no column more.
+
+    Parameters
+    ----------
+    row : mapping
+        The feature set.
+    kind : WideKind
+        Its kind.
+    features : sequence of str
+        Its features.
+    comments : mapping of str to str
+        What each column of the view with a version means.
+    """
+    source = sql_name(row["feature_set"])
+    versioned = quoted_name(source)
+    told = not any(name.lower() == "is_primary" for name in features)
+    if not told:
+        query = f"from {versioned}"
+    else:
+        is_primary, join = kind.with_primary("w", _primary_masks())
+        keys = ", ".join(f"w.{name}" for name in MaskKey._fields)
+        others = f"w.* exclude ({_KEY_NAMES}) from {versioned} w{join and ' ' + join}"
+        query = f"select {keys}, {is_primary} as is_primary, {others}"
+    columns = ({"is_primary": _IS_PRIMARY} if told else {}) | dict(comments)
+    about = f"{row['feature_set']}: newest version: {row['description']}"
+    return View(sql_name(row["name"]), query, about, columns, views=(source,))
+
+
+def _primary_view(row: Mapping[str, Any], newest: View, *, has_column: bool) -> View:
+    """Return ``NAME_primary``, the rows of a feature set's newest version that models read.
+
+    Where the set has a feature called ``is_primary``, all rows are read: only imported sets have names of a user's own.
+
+    Parameters
+    ----------
+    row : mapping
+        The feature set.
+    newest : View
+        Its view without version.
+    has_column : bool
+        That view tells in ``is_primary`` which rows models read.
+    """
+    chosen = "select * exclude (is_primary)" if has_column else "select *"
+    where = " where is_primary" if has_column else ""
+    query = f"{chosen} from {quoted_name(newest.name)}{where}"
+    kept = {column: text for column, text in newest.columns.items() if column != "is_primary" or not has_column}
+    about = f"{row['feature_set']}: newest version, the rows that models read"
+    return View(f"{newest.name}_primary", query, about, kept, views=(newest.name,))
+
+
 def long_views(wide: Sequence[WideSet]) -> Iterator[View]:
     """Yield the views of all values, one row each: upon the wide view of each version."""
     keys = ", ".join(MaskKey._fields)
@@ -134,7 +195,7 @@ def long_views(wide: Sequence[WideSet]) -> Iterator[View]:
     parts = []
     for row, kind in wide:
         others = ", ".join(("extraction_id", *kind.details))
-        is_primary, join = kind.with_primary("l", primary_masks())
+        is_primary, join = kind.with_primary("l", _primary_masks())
         parts.append(
             f"select {quoted_text(row['feature_set'])} as feature_set, {of_mask}, {is_primary} as is_primary, "
             f'l.feature, l.value from (from "{sql_name(row["feature_set"])}" '
@@ -151,7 +212,7 @@ def long_views(wide: Sequence[WideSet]) -> Iterator[View]:
         "radiomics_long",
         " union all ".join(parts) or empty,
         "every radiomics value, one row each; for people, not for models",
-        columns | {"is_primary": IS_PRIMARY},
+        columns | {"is_primary": _IS_PRIMARY},
         views=tuple(sql_name(row["feature_set"]) for row, _ in wide),
     )
     yield View(

@@ -17,18 +17,10 @@ from sqlalchemy import Connection, select
 
 from schemas.errors import ContractError
 from schemas.keys import sql_name
-from store.analyst.define import (
-    EVERY_TABLE,
-    analyst_views,
-    chosen_view_names,
-    copy_catalogue,
-    lay_out_views,
-    quoted_name,
-    table_without_rows,
-    tables_of,
-)
+from store.analyst.analyst_views import EVERY_TABLE, analyst_views, chosen_view_names, table_without_rows, tables_of
+from store.analyst.layout import copy_catalogue, lay_out_views
 from store.analyst.statement import first_line
-from store.analyst.view_parts import segment_rows
+from store.analyst.view_parts import quoted_name, segment_rows
 from store.catalogue.tables import versioned_table
 from store.history.snapshot import Snapshot
 from store.home import Store

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import duckdb
 import pyarrow as pa
 
-from store.analyst.define import analyst_views, copy_catalogue, lay_out_views, table_rows, tables_of
+from store.analyst.analyst_views import analyst_views, table_rows, tables_of
+from store.analyst.layout import copy_catalogue, lay_out_views
 from store.analyst.view_parts import segment_rows
 from store.history.snapshot import Snapshot, empty_table
 

@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 
 from schemas.errors import ContractError, RadzooError
-from store.analyst.define import define_analyst_views
+from store.analyst.layout import define_analyst_views
 from store.analyst.publish import STORAGE_VERSION, publication_note, published_commit, writer_of_files
 from store.analyst.view_parts import quoted_name, quoted_text
 from store.catalogue.connection import read_transaction

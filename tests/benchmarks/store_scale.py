@@ -27,8 +27,8 @@ import pyarrow.parquet as pq
 from large_store import COLUMNS, DEFINITION, SET, add_rows, append_seconds, filled_store, hash_day, keys_of
 
 from schemas.keys import MaskKey, extraction_id
-from store.analyst.define import quoted_text
 from store.analyst.query import answer
+from store.analyst.view_parts import quoted_text
 from store.commits.commit import commit_to
 from store.compaction.compact import compact_feature_set
 from store.history.runs import record_run

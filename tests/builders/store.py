@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from schemas.keys import MaskKey, canonical_json, extraction_id, sha256_of_json
 from store.address import StoreAddress, write_address
-from store.analyst.define import copy_catalogue
+from store.analyst.layout import copy_catalogue
 from store.analyst.query import answer
 from store.analyst.view_parts import fixed_view
 from store.commits.commit import Commit, commit_to

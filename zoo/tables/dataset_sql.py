@@ -9,7 +9,7 @@ from schemas.keys import MaskKey, sql_name
 from schemas.plain_keys import Combination
 from schemas.study.file import Study
 from schemas.study.models import FactorRule
-from store.analyst.define import quoted_name, quoted_text
+from store.analyst.view_parts import quoted_name, quoted_text
 from store.history.snapshot import Snapshot
 from store.kinds.every import wide_kind
 from store.rows.datasets import SqlGives

@@ -15,8 +15,8 @@ from schemas.keys import MaskKey, sql_name
 from schemas.plain_keys import Combination
 from schemas.study.file import Study
 from schemas.study.models import IccBound
-from store.analyst.define import quoted_name, quoted_text
 from store.analyst.query import snapshot_connection
+from store.analyst.view_parts import quoted_name, quoted_text
 from store.history.snapshot import Snapshot
 from store.kinds.every import EMBEDDING, kind_of, wide_kind
 from store.rows.reader import feature_table

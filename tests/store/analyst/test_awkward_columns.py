@@ -19,9 +19,9 @@ from strategies import AWKWARD_COLUMNS, AWKWARD_FLOATS, bits, finite_floats
 
 from schemas.errors import ContractError
 from schemas.keys import MaskKey
-from store.analyst.define import quoted_name
 from store.analyst.publish import publish_snapshot
 from store.analyst.query import answer, snapshot_connection
+from store.analyst.view_parts import quoted_name
 from store.commits.commit import commit_to
 from store.compaction.compact import compact_feature_set
 from store.erasure.erase import erase_patient
