@@ -112,13 +112,13 @@ def _wide_view(
     file_column = segment_file_column(features)
     rows = rows_of(feature_set, file_column)
     names = [quoted_name(each) for each in features]
-    keys = ", ".join(f"{kind.keys_from}.{name}" for name in MaskKey._fields)
+    keys = _keys_of(kind.keys_from)
     if rows:
         columns = ", ".join(f"s.{name}" for name in ("extraction_id", *kind.details, *names))
         joins = (kind.mask_join, live_extractions(snapshot, feature_set, file_column), kind.of_mask)
         query = f"select {keys}, {columns} from {rows} s {' '.join(filter(None, joins))}"
     else:
-        keys = ", ".join(f"m.{name}" for name in MaskKey._fields)
+        keys = _keys_of("m")
         types = {"extraction_id": "varchar", "grey_levels": "integer"}
         columns = ", ".join(
             f"null::{types.get(name, 'double')} as {name}" for name in ("extraction_id", *kind.details, *names)
@@ -127,6 +127,11 @@ def _wide_view(
     about = f"{feature_set}: {row['description']}"
     read = ((feature_set, file_column),) if rows else ()
     return View(sql_name(feature_set), query, about, comments, segments=read)
+
+
+def _keys_of(relation: str) -> str:
+    """Return the key's columns, as those of a relation in a query."""
+    return ", ".join(f"{relation}.{name}" for name in MaskKey._fields)
 
 
 def _primary_masks() -> str:
@@ -158,7 +163,7 @@ def _newest_view(row: Mapping[str, Any], kind: WideKind, features: Sequence[str]
         query = f"from {versioned}"
     else:
         is_primary, join = kind.with_primary("w", _primary_masks())
-        keys = ", ".join(f"w.{name}" for name in MaskKey._fields)
+        keys = _keys_of("w")
         others = f"w.* exclude ({_KEY_NAMES}) from {versioned} w{join and ' ' + join}"
         query = f"select {keys}, {is_primary} as is_primary, {others}"
     columns = ({"is_primary": _IS_PRIMARY} if told else {}) | dict(comments)
@@ -190,8 +195,7 @@ def _primary_view(row: Mapping[str, Any], newest: View, *, has_column: bool) -> 
 
 def long_views(wide: Sequence[WideSet]) -> Iterator[View]:
     """Yield the views of all values, one row each: upon the wide view of each version."""
-    keys = ", ".join(MaskKey._fields)
-    of_mask = ", ".join(f"l.{name}" for name in MaskKey._fields)
+    of_mask = _keys_of("l")
     parts = []
     for row, kind in wide:
         others = ", ".join(("extraction_id", *kind.details))
@@ -199,7 +203,7 @@ def long_views(wide: Sequence[WideSet]) -> Iterator[View]:
         parts.append(
             f"select {quoted_text(row['feature_set'])} as feature_set, {of_mask}, {is_primary} as is_primary, "
             f'l.feature, l.value from (from "{sql_name(row["feature_set"])}" '
-            f"unpivot include nulls (value for feature in (columns(* exclude ({keys}, {others}))))) l"
+            f"unpivot include nulls (value for feature in (columns(* exclude ({_KEY_NAMES}, {others}))))) l"
             f"{join and ' ' + join}"
         )
     empty = (
@@ -234,7 +238,7 @@ def embeddings_view(snapshot: Snapshot, sets: Sequence[str], rows_of: SegmentRow
         rows = rows_of(feature_set, SEGMENT_FILE)
         if rows:
             read.append((feature_set, SEGMENT_FILE))
-            keys = ", ".join(f"m.{name}" for name in MaskKey._fields)
+            keys = _keys_of("m")
             told = ", ".join(f"s.{name}" for name in ("extraction_id", *EMBEDDING_COLUMNS))
             parts.append(
                 # Sets of different sizes stand below one another: the size is no part of the column's type.
@@ -248,7 +252,7 @@ def embeddings_view(snapshot: Snapshot, sets: Sequence[str], rows_of: SegmentRow
         f"null::{others.get(name, 'varchar')} as {name}" for name in ("extraction_id", *EMBEDDING_COLUMNS)
     )
     empty = (
-        f"select null::varchar as feature_set, {', '.join(MaskKey._fields)}, {nothing}, null::float[] as embedding "
+        f"select null::varchar as feature_set, {_KEY_NAMES}, {nothing}, null::float[] as embedding "
         "from catalogue.masks where false"
     )
     query = " union all ".join(parts) or empty

@@ -55,7 +55,7 @@ def radzoo_here(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 _IN_TURN = """
-import json, os, sys
+import json, sys
 from builders.command_line import radzoo_here
 done = [radzoo_here(*each) for each in json.load(sys.stdin)]
 json.dump([(each.returncode, each.stdout, each.stderr) for each in done], sys.stdout)

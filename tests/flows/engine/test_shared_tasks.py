@@ -53,7 +53,7 @@ def test_a_piece_that_fails_stops_the_others(positions: range | None) -> None:
 
     pieces = Pieces(12, carry_out, lambda: told.append("stop"))
     with ThreadPoolExecutor(2) as pool:
-        first, other = pool.submit(pieces.carry_out, None if positions is None else range(1)), None
+        first = pool.submit(pieces.carry_out, None if positions is None else range(1))
         time.sleep(0.05)
         other = pool.submit(pieces.carry_out, positions)
         with pytest.raises(OSError, match="no space left"):
