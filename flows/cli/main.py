@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
+import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from io import TextIOWrapper
 from json import dumps, loads
 from pathlib import Path
-from typing import Annotated, Any, TextIO
+from typing import Annotated, Any, NoReturn, TextIO
 
 from cyclopts import App, CycloptsError, Group, Parameter, Token
 
@@ -140,11 +143,22 @@ def _only_plans(arguments: dict[str, Any]) -> bool:
     return any(arguments.get(name) is True for name in ("dry_run", "check"))
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and leave with its exit code."""
     _open_standard_streams()
     load_skops_small()
-    sys.exit(exit_code(sys.argv[1:] if arguments is None else arguments))
+    _leave(exit_code(sys.argv[1:] if arguments is None else arguments))
+
+
+def _leave(code: int) -> NoReturn:
+    """End this process as Python does, but for taking its modules apart: with Prefect's that takes half a second."""
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        # What could not be written has been told by now, or there is nobody to tell.
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
 
 
 def _open_standard_streams() -> None:
