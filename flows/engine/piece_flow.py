@@ -27,24 +27,10 @@ def _some(name: str, positions: range | None, pieces: Pieces) -> None:
     pieces.carry_out(positions)
 
 
-@flow(validate_parameters=False, persist_result=False)
-def _all(names: Sequence[str], shares: Sequence[range | None], pieces: Pieces) -> None:
-    try:
-        for future in _some.map(name=list(names), positions=list(shares), pieces=unmapped(pieces)):
-            future.result()
-    except BaseException:
-        # Interrupted: the tasks under way end after the piece that each is at.
-        pieces.stop()
-        raise
-
-
 def run_pieces(
     verb: str, what: str, names: Sequence[str], pieces: Pieces, *, threads: int, work: Sequence[float] | None
 ) -> None:
     """Run the flow; parameters as those of `flows.engine.tasks.run_tasks`."""
-    # Any: its futures are a narrower type than with_options names.
-    runner: Any = ThreadPoolTaskRunner(max_workers=threads)
-    run = _all.with_options(name=verb, flow_run_name=f"{verb} {what}", task_runner=runner)
     server = ensure_prefect_server()
     shares: list[range | None]
     if server is None:
@@ -53,11 +39,25 @@ def run_pieces(
     else:
         shares = [None] * min(threads, len(names))
         titles = [f"{verb} in turn, {number} of {len(shares)}" for number in range(1, len(shares) + 1)]
+    # Any: its futures are a narrower type than a flow's options name.
+    runner: Any = ThreadPoolTaskRunner(max_workers=threads)
+
+    # Without parameters: to keep them, Prefect loads FastAPI here too.
+    @flow(name=verb, flow_run_name=f"{verb} {what}", task_runner=runner, persist_result=False)
+    def carry_out_all() -> None:
+        try:
+            for future in _some.map(name=titles, positions=shares, pieces=unmapped(pieces)):
+                future.result()
+        except BaseException:
+            # Interrupted: the tasks under way end after the piece that each is at.
+            pieces.stop()
+            raise
+
     # Heartbeats tell a server of a run whose process died. A temporary server dies with it, and each run would wait up
     # to a second for the last one.
     temporary = {} if server is None else {PREFECT_API_URL: server.url, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
     with temporary_settings(temporary), nullcontext() if server is None else kept_up(server):
-        run(titles, shares, pieces)
+        carry_out_all()
 
 
 def _name(names: Sequence[str], share: range) -> str:

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from schemas.errors import ContractError
 from schemas.keys import MaskKey, sql_name
-from store.catalogue.columns import arrow_column
+from store.catalogue.columns import arrow_column, arrow_numbers
 from store.files import DataFolder, file_sha256
 from store.history.snapshot import Snapshot
 from store.rows.staging import ExtractionRecord
@@ -84,8 +84,8 @@ def write_segment(
     arrays = key_arrays(ordered)
     for group in sorted({name for r in ordered for name in r.details}):
         arrays[group] = _numbers_together([r.details.get(group, {}) for r in ordered])
-    for column in columns:
-        arrays[column] = arrow_column([r.values[column] for r in ordered], pa.float64())
+    rows = ([record.values[column] for column in columns] for record in ordered)
+    arrays |= zip(columns, arrow_numbers(rows, len(ordered), len(columns)), strict=True)
     return store_segment(folder, feature_set, pa.table(arrays))
 
 
