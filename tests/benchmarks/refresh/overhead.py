@@ -20,10 +20,12 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
+from flows.engine.pool import worker_pool
 from flows.extract.batch import unchanged_image, unchanged_mask
 from flows.extract.planned import PlannedExtraction
 from flows.extract.prepared import prepared_scan
-from flows.extract.radiomics import extract
+from flows.extract.process_state import keep_freed_memory
+from flows.extract.radiomics import extract, use_single_thread
 from flows.imaging.grid_tolerance import set_tolerance
 from flows.imaging.grids import grid_of
 from flows.imaging.volumes import ReadingFolders
@@ -97,15 +99,14 @@ def tiny(folder: Path, lesions: int) -> None:
     sample = refresh_plan(snapshot, "overhead", bound).missing[:SAMPLE]
     home.engine.dispose()
     settings = bound.definition.settings
-    before = engine_milliseconds(sample, settings)
     for workers in (1, 2):
         trial = folder / f"store-{workers}"
         subprocess.run(["cp", "-r", str(store), str(trial)], check=True)
-        seconds, processor, megabytes, _ = radzoo(trial, "refresh", "--workers", str(workers))
         # Machines waver by more than what is looked for: what the engine takes is measured on both sides.
-        after = engine_milliseconds(sample, settings)
+        before = milliseconds_at_once(workers, sample, settings)
+        seconds, processor, megabytes, _ = radzoo(trial, "refresh", "--workers", str(workers))
+        after = milliseconds_at_once(workers, sample, settings)
         reading, engine = (sum(each) / 2 for each in zip(before, after, strict=True))
-        before = after
         rest = seconds / lesions * 1000 - (reading + engine) / workers
         of_processor = processor / lesions * 1000 - reading - engine
         print(
@@ -116,8 +117,17 @@ def tiny(folder: Path, lesions: int) -> None:
         )
 
 
+def milliseconds_at_once(workers: int, sample: list[PlannedExtraction], settings) -> tuple[float, float]:
+    """Return `engine_milliseconds` of as many processes at once as a refresh has, in its processes' state."""
+    with worker_pool(workers, use_single_thread) as pool:
+        measured = [pool.submit(engine_milliseconds, sample, settings) for _ in range(workers)]
+        reading, engine = np.mean([each.result() for each in measured], axis=0)
+    return float(reading), float(engine)
+
+
 def engine_milliseconds(sample: list[PlannedExtraction], settings) -> tuple[float, float]:
     """Return what an extraction takes on average for reading, and for computing."""
+    keep_freed_memory()
     folders = ReadingFolders()
     read = [_read(each, settings, folders) for each in sample[:3]]
     for image, mask in read:
