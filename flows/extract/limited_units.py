@@ -10,6 +10,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
 from flows.engine.pool import end_with_parent
@@ -124,8 +125,14 @@ def compute_in_child(
     parent: int,
 ) -> Iterator[str | None]:
     """Compute units, in the child: the terminal's interrupt ends it, and so does its parent's death."""
+    _become_worker(parent)
+    yield from compute(units, settings, staging, folders)
+
+
+@cache
+def _become_worker(parent: int) -> None:
+    """Do once a process what it keeps from one call to the next."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     end_with_parent(parent)
     use_single_thread()
     keep_freed_memory()
-    yield from compute(units, settings, staging, folders)

@@ -13,7 +13,7 @@ from typing import Any
 
 from store.files import DataFolder
 from store.home import Store
-from store.rows.staging import stage_content, staged_ids
+from store.rows.staging import stage_content, staged_fault, staged_ids
 
 __all__ = ["SharedStaging", "old_shared", "shared_records", "shared_staging"]
 
@@ -70,15 +70,16 @@ class SharedStaging:
         NotFoundError, ContractError, OSError
             When the bucket's server does not answer or refuses.
         """
-        here, wanted = staged_ids(self._local), set(extraction_ids)
+        wanted = set(extraction_ids)
+        here = {each for each in wanted & staged_ids(self._local) if not staged_fault(self._local / f"{each}.json")}
         if self._bucket is None:
-            return wanted & here
+            return here
         for each in sorted(wanted - here):
             content = _content(self._bucket, f"{each}.json")
             if content is not None and _record(content).get("extraction_id") == each:
                 stage_content(self._local, each, content)
                 here.add(each)
-        return wanted & here
+        return here
 
     def discard(self, extraction_ids: Iterable[str]) -> None:
         """Remove from the bucket what a commit has taken over.

@@ -11,11 +11,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from store.rows.staging import staged_fault
+
 __all__ = ["discard_units", "stage_unit", "staged_keys", "staged_unit"]
 
 
 def stage_unit(folder: Path, key: str, result: Mapping[str, Any]) -> Path:
-    """Write a finished unit and return its file; the file is whole or it is not there."""
+    """Write a finished unit and return its file, which is whole or not there whoever is killed."""
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"{key}.json"
     partial = file.with_suffix(f".{os.getpid()}.partial")
@@ -26,8 +28,8 @@ def stage_unit(folder: Path, key: str, result: Mapping[str, Any]) -> Path:
 
 
 def staged_keys(folder: Path) -> set[str]:
-    """Return the keys of the units that are staged in a folder."""
-    return {file.stem for file in folder.glob("*.json")} if folder.exists() else set()
+    """Return the keys of the units that are staged in a folder; what a power cut left of one is none."""
+    return {file.stem for file in folder.glob("*.json") if not staged_fault(file)} if folder.exists() else set()
 
 
 def staged_unit(folder: Path, key: str) -> dict[str, Any]:

@@ -22,6 +22,7 @@ __all__ = [
     "stage",
     "stage_content",
     "staged_as",
+    "staged_fault",
     "staged_ids",
     "staged_record",
 ]
@@ -60,7 +61,11 @@ StagedRecord = TypeVar("StagedRecord")
 
 
 def stage(folder: Path, record: Staged) -> Path:
-    """Write a record and return its file; the file is whole or it is not there."""
+    """Write a record and return its file, which is whole or not there whoever is killed.
+
+    Nothing waits for the disk, which takes longer than a small lesion's features on some: a power cut may leave a file
+    that is empty or cut off, and who takes it over looks (`staged_fault`).
+    """
     fields = vars(record)
     _refuse_unfinite(fields)
     # The shortest text that reads back to the same float: nothing is lost. Python's own module takes thirty times as
@@ -77,9 +82,6 @@ def stage_content(folder: Path, extraction_id: str, content: bytes) -> Path:
     with _held(folder, fcntl.LOCK_SH):
         with partial.open("wb") as stream:
             stream.write(content)
-            # A name that outlives a power cut must not be that of an empty file.
-            stream.flush()
-            os.fsync(stream.fileno())
         partial.replace(file)
     return file
 
@@ -98,6 +100,21 @@ def staged_as(kind: type[StagedRecord], folder: Path, extraction_id: str) -> Sta
     """Return a staged record of a kind."""
     fields: dict[str, Any] = orjson.loads((folder / f"{extraction_id}.json").read_bytes())
     return kind(**{**fields, "key": MaskKey(*fields["key"])})
+
+
+def staged_fault(file: Path) -> str:
+    """Return why a staged file is no record that holds what it is named by, in a phrase; nothing where it is one."""
+    if not file.is_file() or file.is_symlink():
+        return "no regular file"
+    try:
+        record = orjson.loads(file.read_bytes())
+    except (OSError, ValueError) as error:
+        return f"not JSON: {str(error).splitlines()[0]}"
+    if not isinstance(record, dict):
+        return "not a JSON object"
+    # A unit of a benchmark does not repeat its key; an extraction does.
+    is_another = record.get("extraction_id", file.stem) != file.stem
+    return f"holds the extraction {record['extraction_id']}" if is_another else ""
 
 
 def discard_staged(folder: Path, extraction_ids: Iterable[str]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,13 +15,13 @@ from store.files import DataFolder, file_sha256
 from store.home import Store
 from store.rows.segments import KEY_COLUMNS
 from store.rows.shared_staging import shared_records
+from store.rows.staging import staged_fault
 from store.verification.findings import FROM_A_COPY, RESTORE_CATALOGUE, Check, Finding
 
 __all__ = [
     "FolderHash",
     "copies_check",
     "dataset_check",
-    "is_staged_record",
     "model_check",
     "segment_checks",
     "staging_check",
@@ -139,7 +138,7 @@ def staging_check(folder: Path, shared: DataFolder | None = None) -> tuple[Check
             notes.append(
                 Finding(f"{len(files)} staged results wait for a commit", str(part), "radzoo refresh or bench")
             )
-        findings += [Finding(fault, str(file), _REMOVE_STAGED) for file in files if (fault := _staged_fault(file))]
+        findings += [Finding(fault, str(file), _REMOVE_STAGED) for file in files if (fault := staged_fault(file))]
     waiting = 0
     for path, record in shared_records(shared) if shared is not None else ():
         waiting += 1
@@ -149,25 +148,6 @@ def staging_check(folder: Path, shared: DataFolder | None = None) -> tuple[Check
         notes.append(Finding(f"{waiting} staged results wait for a commit", str(shared), "radzoo refresh"))
     counted += waiting
     return Check.of("staging", "every record is JSON and holds what it is named by", counted, findings), notes
-
-
-def is_staged_record(file: Path) -> bool:
-    """Return whether a file among the staged ones is a record that holds what it is named by."""
-    return not _staged_fault(file)
-
-
-def _staged_fault(file: Path) -> str:
-    if not file.is_file() or file.is_symlink():
-        return "no regular file"
-    try:
-        record = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        return f"not JSON: {str(error).splitlines()[0]}"
-    if not isinstance(record, dict):
-        return "not a JSON object"
-    # A unit of a benchmark does not repeat its key; an extraction does.
-    is_another = record.get("extraction_id", file.stem) != file.stem
-    return f"holds the extraction {record['extraction_id']}" if is_another else ""
 
 
 def copies_check(folder: DataFolder, sums: Mapping[str, str]) -> Check:

@@ -147,6 +147,22 @@ def test_an_interrupt_keeps_what_was_finished(small_study, prefect_server):
     assert counts(small_study.refresh()) == {"computed": 0, "reused": 8, "failed": 0, "unchanged": 0}
 
 
+def test_what_a_power_cut_left_of_a_record_is_computed_again(small_study):
+    """Nothing waits until a staged record is on the disk: where a name is left with less, its values are computed."""
+    small_study.ingest()
+    small_study.stage()
+    files = sorted(small_study.store.staging.glob("*/*.json"))
+    records = [json.loads(file.read_bytes()) for file in files]
+    means = {each["extraction_id"]: each["values"]["original_firstorder_Mean"] for each in records}
+    cut = files[0].read_bytes()[:500]
+    for file, left in zip(files, (b"", bytes(300), cut, b"[]", b'{"extraction_id": "another"}'), strict=False):
+        file.write_bytes(left)
+    assert counts(small_study.refresh()) == {"computed": 5, "reused": 3, "failed": 0, "unchanged": 0}
+    found = small_study.sql("select extraction_id, original_firstorder_Mean from quick")
+    assert {row["extraction_id"]: row["original_firstorder_Mean"] for row in found} == means
+    assert not list(small_study.store.staging.glob("*/*.json"))
+
+
 def test_a_second_study_reuses_every_row_under_its_own_keys(small_study):
     """A study with the same images under other pseudonyms and phase names computes nothing and sees its own keys."""
     small_study.ingest()

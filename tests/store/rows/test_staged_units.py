@@ -18,9 +18,11 @@ def test_a_unit_reads_back_bit_for_bit(tmp_path):
 
 
 def test_only_whole_units_count(tmp_path):
-    """A file that a killed process was still writing is no unit."""
+    """A file that a killed process was still writing is no unit, nor is what a power cut left of one."""
     stage_unit(tmp_path, "a", {})
     (tmp_path / "b.123.partial").write_text('{"half')
+    for name, left in {"c": b"", "d": bytes(300), "e": b'{"values": [1.0', "f": b"[]"}.items():
+        (tmp_path / f"{name}.json").write_bytes(left)
     assert staged_keys(tmp_path) == {"a"}
     assert staged_keys(tmp_path / "nowhere") == set()
 
