@@ -102,13 +102,18 @@ def rival_python(asked: str | None) -> Path | None:
     place = Path.home() / ".cache" / "radzoo-benchmarks" / "pictologics"
     python = place / "bin" / "python"
     if not python.exists():
-        base = asked or shutil.which("python3.12") or shutil.which("python3.13")
+        base = asked or next(filter(_is_python, map(shutil.which, ("python3.12", "python3.13"))), None)
         if base is None:
             return None
         print("installing pictologics in a virtual environment of its own", file=sys.stderr)
         subprocess.run([base, "-m", "venv", str(place)], check=True)
         subprocess.run([str(python), "-m", "pip", "install", "--quiet", PINNED], check=True)
     return python
+
+
+def _is_python(command: str | None) -> bool:
+    """Return whether a command is a Python; that of a version manager may only say that none is chosen."""
+    return command is not None and subprocess.run([command, "-c", ""], capture_output=True, check=False).returncode == 0
 
 
 def main() -> None:
