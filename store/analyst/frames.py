@@ -1,7 +1,7 @@
 """Published files before their rows: tables and documented views, kept by the process for its next publication.
 
 A commit that adds no segment and no study changes rows alone, and what takes longest, a comment on each of a thousand
-columns, would be made again as it was.
+columns, would be made again as it was. Where no view has so many, nothing is kept: to lay views out takes as long.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import duckdb
 
-from store.analyst.layout import define_empty_store, lay_out_views, look_at_segments
+from store.analyst.layout import define_empty_store, has_many_columns, lay_out_views, look_at_segments
 from store.analyst.view_parts import View, fixed_view_names
 
 __all__ = ["STORAGE_VERSION", "write_frame"]
@@ -23,10 +23,6 @@ STORAGE_VERSION = "v1.2.0"
 
 _BLOCK_BYTES = 32768
 """A block of the file: each of some fifty tables takes one at least, which by default makes 11 MB of an empty store."""
-
-_FEW_ROWS = 50_000
-"""Rows of all tables, below which texts are written without symbol tables (FSST): to try one on each column takes a
-fifth of a publication, and saves a megabyte or two at the most."""
 
 _MOST = 2
 _frames: dict[str, bytes] = {}
@@ -58,14 +54,18 @@ def write_frame(
     ContractError
         When a segment is missing or damaged.
     """
+    if not any(has_many_columns(view) for view in views):
+        _write_empty_store(connection, file)
+        with _attached(connection, file):
+            _lay_out_own(connection, views, segments)
+            yield
+        return
     identity = sha256(repr(views).encode()).hexdigest()
     kept = _frames.pop(identity, None)
     if kept is None:
         _write_empty_store(connection, file)
-        fixed = set(fixed_view_names())
         with _attached(connection, file):
-            own = [view for view in views if view.name not in fixed]
-            lay_out_views(connection, own, documented=True, segments=segments)
+            _lay_out_own(connection, views, segments)
     else:
         file.write_bytes(kept)
     # The one that was used last stands last.
@@ -77,6 +77,13 @@ def write_frame(
             # They may have gone since.
             look_at_segments(connection, views, segments)
         yield
+
+
+def _lay_out_own(connection: duckdb.DuckDBPyConnection, views: Sequence[View], segments: str) -> None:
+    """Create the views that an empty store has not."""
+    fixed = set(fixed_view_names())
+    own = [view for view in views if view.name not in fixed]
+    lay_out_views(connection, own, documented=True, segments=segments)
 
 
 def _write_empty_store(connection: duckdb.DuckDBPyConnection, file: Path) -> None:
@@ -96,8 +103,5 @@ def _attached(connection: duckdb.DuckDBPyConnection, file: Path) -> Iterator[Non
     connection.execute(f"attach '{location}' as analyst ({written_as})")
     connection.execute("use analyst")
     yield
-    rows = connection.execute("select sum(estimated_size) from duckdb_tables()").fetchone()
-    if rows is not None and int(rows[0] or 0) < _FEW_ROWS:
-        connection.execute("set disabled_compression_methods = 'fsst'")
     connection.execute("use memory")
     connection.execute("detach analyst")

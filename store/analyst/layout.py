@@ -14,7 +14,14 @@ from store.analyst.analyst_views import EVERY_TABLE, table_rows, table_without_r
 from store.analyst.view_parts import View, comments_of, fixed_views, quoted_name
 from store.history.snapshot import Snapshot
 
-__all__ = ["copy_catalogue", "define_analyst_views", "define_empty_store", "lay_out_views", "look_at_segments"]
+__all__ = [
+    "copy_catalogue",
+    "define_analyst_views",
+    "define_empty_store",
+    "has_many_columns",
+    "lay_out_views",
+    "look_at_segments",
+]
 
 _SQL_TYPES = {pa.int64(): "bigint", pa.float64(): "double", pa.string(): "varchar"}
 """Of the catalogue's columns in DuckDB."""
@@ -65,8 +72,8 @@ def define_empty_store(connection: duckdb.DuckDBPyConnection) -> None:
 
 def copy_catalogue(
     connection: duckdb.DuckDBPyConnection, tables: Iterable[tuple[str, pa.Table]], *, are_there: bool = False
-) -> None:
-    """Create tables of the schema ``catalogue``.
+) -> int:
+    """Create tables of the schema ``catalogue`` and return how many rows they have.
 
     Parameters
     ----------
@@ -79,8 +86,9 @@ def copy_catalogue(
     """
     # In one transaction: a table of few rows takes less than its commit.
     connection.execute("begin; create schema if not exists catalogue")
-    statements = []
+    statements, count = [], 0
     for name, rows in tables:
+        count += rows.num_rows
         if not rows.num_rows:
             if are_there:
                 continue
@@ -93,6 +101,7 @@ def copy_catalogue(
         connection.execute(f"{placed} select * from arriving")
         connection.unregister("arriving")
     connection.execute(";".join((*statements, "commit")))
+    return count
 
 
 def lay_out_views(
@@ -182,9 +191,14 @@ def _faults_of_segments(view: View, segments: str) -> Iterator[None]:
         ) from error
 
 
+def has_many_columns(view: View) -> bool:
+    """Return whether a view has more columns than are given their comments at once."""
+    return len(view.columns) > _COMMENTS_AT_ONCE
+
+
 def _is_wide(view: View) -> bool:
     """Return whether a view reads segments, which may be damaged, or has very many columns."""
-    return bool(view.segments) or len(view.columns) > _COMMENTS_AT_ONCE
+    return bool(view.segments) or has_many_columns(view)
 
 
 def _created(view: View, computed: Set[str] = frozenset()) -> str:
