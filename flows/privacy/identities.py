@@ -7,20 +7,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter, ValidationError
 
 from flows.privacy.secret_files import new_key, read_key, refuse_readable, refuse_within, secret_path
 from flows.tables.file_faults import FILE_ERRORS, file_fault
-from flows.tables.files import read_table
-from flows.tables.patient_ids import with_ids
-from flows.tables.text_table import TextTable
 from schemas.errors import ContractError
 from schemas.fault_list import FaultList
 from schemas.keys import Pseudonym
 from schemas.privacy.keyed import PSEUDONYM_LENGTH, day_shift, key_fingerprint, keyed_pseudonym
 from schemas.study.file import Study
 from schemas.study.toml_lines import line_of
+
+if TYPE_CHECKING:
+    from flows.tables.text_table import TextTable
 
 __all__ = ["MAP_COLUMNS", "Identities", "UnknownIdError", "moved_date", "opened_identities", "plain_identities"]
 
@@ -187,6 +188,10 @@ def mapped_pseudonyms(file: Path, where: str) -> dict[str, str]:
         Where others may read it, it lacks a column, an id or a pseudonym stands twice, or a pseudonym is none or is
         an id of the same table.
     """
+    # Imported here: polars takes a tenth of what a refresh with nothing to do takes, and few studies have a map.
+    from flows.tables.files import read_table
+    from flows.tables.patient_ids import with_ids
+
     try:
         refuse_readable(file, "map", where)
     except FILE_ERRORS as error:
