@@ -15,7 +15,7 @@ from schemas.study.file import Study
 from store.commits.commit import Commit
 from store.history.snapshot import Snapshot
 from store.home import Store
-from store.rows.staged_units import discard_units, staged_keys, staged_unit
+from store.rows.staged_units import discard_units, staged_keys, staged_unit, units_folder
 from zoo.benchmark.cross_validation import CrossValidation
 
 __all__ = ["discard_fits", "is_current", "put_datasets", "run_fits"]
@@ -79,4 +79,4 @@ def put_datasets(commit: Commit, snapshot: Snapshot, planned: CrossValidation) -
 
 
 def _staging(store: Store, study: Study) -> Path:
-    return store.staging / f"bench-{study.id}"
+    return units_folder(store.staging, study.id)

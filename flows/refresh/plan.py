@@ -15,7 +15,7 @@ from flows.refresh.kinds.kind import Dated
 from flows.refresh.staged import shared_ids, staging_folder
 from schemas.keys import MaskKey
 from store.history.snapshot import Snapshot
-from store.rows.staging import staged_ids
+from store.rows.staging import staged_ids, whole_staged_ids
 
 __all__ = ["RefreshPlan", "refresh_plan"]
 
@@ -112,13 +112,15 @@ def _planned(snapshot: Snapshot, study: str, bound: BoundFeatureSet, retry_faile
     plan = RefreshPlan(bound)
     in_store = set(snapshot.column("extractions", "extraction_id", feature_set=bound.feature_set))
     linked = set(snapshot.column("study_extractions", "extraction_id", study=study, feature_set=bound.feature_set))
-    staged = staged_ids(staging_folder(snapshot.store, bound)) | shared_ids(snapshot.store, bound)
+    folder, shared = staging_folder(snapshot.store, bound), shared_ids(snapshot.store, bound)
+    # What a power cut left of one is computed again, and removed where it need not be.
+    staged, there = whole_staged_ids(folder) | shared, staged_ids(folder) | shared
     failed_since = {
         MaskKey.of(row): row["added_commit"]
         for row in snapshot.rows("failures", stage="refresh", study=study, feature_set=bound.feature_set, feature="")
     }
     wanted = _wanted(snapshot, study, bound)
-    plan.leftovers = staged & in_store
+    plan.leftovers = there & in_store
     plan.has_outdated_failures = not failed_since.keys() <= {each.key for each, _ in wanted}
     for each, since in wanted:
         if each.extraction_id in linked:

@@ -72,8 +72,8 @@ def define_empty_store(connection: duckdb.DuckDBPyConnection) -> None:
 
 def copy_catalogue(
     connection: duckdb.DuckDBPyConnection, tables: Iterable[tuple[str, pa.Table]], *, are_there: bool = False
-) -> int:
-    """Create tables of the schema ``catalogue`` and return how many rows they have.
+) -> None:
+    """Create tables of the schema ``catalogue``.
 
     Parameters
     ----------
@@ -86,9 +86,8 @@ def copy_catalogue(
     """
     # In one transaction: a table of few rows takes less than its commit.
     connection.execute("begin; create schema if not exists catalogue")
-    statements, count = [], 0
+    statements = []
     for name, rows in tables:
-        count += rows.num_rows
         if not rows.num_rows:
             if are_there:
                 continue
@@ -101,7 +100,6 @@ def copy_catalogue(
         connection.execute(f"{placed} select * from arriving")
         connection.unregister("arriving")
     connection.execute(";".join((*statements, "commit")))
-    return count
 
 
 def lay_out_views(

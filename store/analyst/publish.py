@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 from sqlalchemy import func, select
 
 from schemas.errors import ContractError, RadzooError, StoreBusyError
@@ -48,9 +49,9 @@ __all__ = [
 PUBLICATION_NOTE = "publication.json"
 """The file beside ``analyst.duckdb`` that says what was published, and in which folder the store was then."""
 
-_OF_MANY_ROWS, _MANY_ROWS = "fsst", 50_000
-"""Symbol tables for texts, and the rows of all tables from which on they are made: to try one on each column takes a
-fifth of a publication, and saves few rows a megabyte or two at the most."""
+_MANY_ROWS = 50_000
+"""Rows of all tables, from which on texts get symbol tables (FSST): to try one on each column takes a fourteenth of a
+small publication, and saves few rows a megabyte or two at the most."""
 
 
 def publish_snapshot(snapshot: Snapshot) -> Path:
@@ -248,6 +249,19 @@ def _is_taken(folder: int) -> bool:
     return True
 
 
+def _tables(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> Iterator[tuple[str, pa.Table]]:
+    """Yield all tables of the schema ``catalogue``, one at a time, and have DuckDB compress many rows' texts."""
+    connection.execute("set disabled_compression_methods = 'fsst'")
+    count = 0
+    for name in EVERY_TABLE:
+        rows = table_rows(snapshot, name)
+        # Before they are inserted: a large table is written while it arrives.
+        if count < _MANY_ROWS <= count + rows.num_rows:
+            connection.execute("set disabled_compression_methods = ''")
+        count += rows.num_rows
+        yield name, rows
+
+
 def _write(snapshot: Snapshot, target: Path) -> None:
     if "\\" in str(target):
         raise ContractError(
@@ -260,15 +274,13 @@ def _write(snapshot: Snapshot, target: Path) -> None:
     apart = Path(tempfile.mkdtemp(prefix="radzoo-publish-")) if "?" in str(target) else None
     written = unfinished if apart is None else apart / "analyst.duckdb"
     # Many small statements: threads beside this one wait more than they do.
-    connection = duckdb.connect(config={"threads": 1, "disabled_compression_methods": _OF_MANY_ROWS})
+    connection = duckdb.connect(config={"threads": 1})
     try:
         with (
             views_of_one_state(snapshot.to_publish()) as (unchanging, views),
             write_frame(connection, written, views, str(unchanging.store.segments)),
         ):
-            rows = ((name, table_rows(unchanging, name)) for name in EVERY_TABLE)
-            if copy_catalogue(connection, rows, are_there=True) >= _MANY_ROWS:
-                connection.execute("set disabled_compression_methods = ''")
+            copy_catalogue(connection, _tables(connection, unchanging), are_there=True)
         if apart is not None:
             shutil.copyfile(written, unfinished)
         unfinished.replace(target)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import sqlite3
 import ssl
 import time
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import ExceptionContext, make_url
@@ -63,6 +65,16 @@ class _StatementsOfAnyEngine(LRUCache[Any, Any]):
 
 _sqlite_statements = _StatementsOfAnyEngine(_STATEMENTS_KEPT)
 
+_engines: WeakSet[Engine] = WeakSet()
+"""Those of SQLite files that this process may write."""
+
+
+@atexit.register
+def _close_files() -> None:
+    """Close catalogues at the process's end: who closes one last brings SQLite's log into the file, and removes it."""
+    for engine in list(_engines):
+        engine.dispose()
+
 
 def catalogue_engine(file: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S, only_reads: bool = False) -> Engine:
     """Return an engine on a catalogue in an SQLite file.
@@ -78,6 +90,7 @@ def catalogue_engine(file: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S, only
         return engine
     engine = create_engine(URL.create("sqlite", database=str(file)), connect_args={"timeout": busy_timeout_s})
     engine.update_execution_options(compiled_cache=_sqlite_statements)
+    _engines.add(engine)
 
     @event.listens_for(engine, "connect")
     def _configure(connection: Any, _record: Any) -> None:

@@ -18,7 +18,7 @@ from store.files import DataFolder
 from store.home import Store
 from store.repair.rows import Repair
 from store.rows.shared_staging import shared_records, shared_staging
-from store.rows.staging import staged_fault
+from store.rows.staged_units import result_fault
 from store.verification.files import FolderHash
 
 __all__ = ["Remake", "remove_staged_trash", "repair_files", "repair_models"]
@@ -118,7 +118,7 @@ def remove_staged_trash(store: Store) -> list[Repair]:
     """Remove what lies among staged results and is none; what is missing is computed again."""
     repairs = []
     for file in sorted(store.staging.glob("*/*.json")):
-        if staged_fault(file):
+        if result_fault(file):
             if file.is_dir() and not file.is_symlink():
                 shutil.rmtree(file)
             else:

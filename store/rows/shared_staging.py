@@ -13,7 +13,7 @@ from typing import Any
 
 from store.files import DataFolder
 from store.home import Store
-from store.rows.staging import stage_content, staged_fault, staged_ids
+from store.rows.staging import stage_content, whole_staged_ids
 
 __all__ = ["SharedStaging", "old_shared", "shared_records", "shared_staging"]
 
@@ -71,7 +71,7 @@ class SharedStaging:
             When the bucket's server does not answer or refuses.
         """
         wanted = set(extraction_ids)
-        here = {each for each in wanted & staged_ids(self._local) if not staged_fault(self._local / f"{each}.json")}
+        here = wanted & whole_staged_ids(self._local)
         if self._bucket is None:
             return here
         for each in sorted(wanted - here):

@@ -13,7 +13,14 @@ from typing import Any
 
 from store.rows.staging import staged_fault
 
-__all__ = ["discard_units", "stage_unit", "staged_keys", "staged_unit"]
+__all__ = ["discard_units", "result_fault", "stage_unit", "staged_keys", "staged_unit", "units_folder"]
+
+_UNITS = "bench-"
+
+
+def units_folder(staging: Path, study: str) -> Path:
+    """Return where a study's units lie among all staged results."""
+    return staging / f"{_UNITS}{study}"
 
 
 def stage_unit(folder: Path, key: str, result: Mapping[str, Any]) -> Path:
@@ -29,7 +36,13 @@ def stage_unit(folder: Path, key: str, result: Mapping[str, Any]) -> Path:
 
 def staged_keys(folder: Path) -> set[str]:
     """Return the keys of the units that are staged in a folder; what a power cut left of one is none."""
-    return {file.stem for file in folder.glob("*.json") if not staged_fault(file)} if folder.exists() else set()
+    files = folder.glob("*.json") if folder.exists() else ()
+    return {file.stem for file in files if not staged_fault(file, None)}
+
+
+def result_fault(file: Path) -> str:
+    """Return why a file in a folder of staged results is none, in a phrase: of a unit or of an extraction."""
+    return staged_fault(file, None if file.parent.name.startswith(_UNITS) else "extraction_id")
 
 
 def staged_unit(folder: Path, key: str) -> dict[str, Any]:

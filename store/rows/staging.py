@@ -25,6 +25,7 @@ __all__ = [
     "staged_fault",
     "staged_ids",
     "staged_record",
+    "whole_staged_ids",
 ]
 
 
@@ -102,8 +103,21 @@ def staged_as(kind: type[StagedRecord], folder: Path, extraction_id: str) -> Sta
     return kind(**{**fields, "key": MaskKey(*fields["key"])})
 
 
-def staged_fault(file: Path) -> str:
-    """Return why a staged file is no record that holds what it is named by, in a phrase; nothing where it is one."""
+def whole_staged_ids(folder: Path) -> set[str]:
+    """Return the extraction ids of which a whole record is staged in a folder."""
+    return {each for each in staged_ids(folder) if not staged_fault(folder / f"{each}.json")}
+
+
+def staged_fault(file: Path, named_by: str | None = "extraction_id") -> str:
+    """Return why a staged file is no record that holds what it is named by, in a phrase; nothing where it is one.
+
+    Parameters
+    ----------
+    file : Path
+        Which.
+    named_by : str, optional
+        The field that repeats the file's name; none does where None.
+    """
     if not file.is_file() or file.is_symlink():
         return "no regular file"
     try:
@@ -112,9 +126,9 @@ def staged_fault(file: Path) -> str:
         return f"not JSON: {str(error).splitlines()[0]}"
     if not isinstance(record, dict):
         return "not a JSON object"
-    # A unit of a benchmark does not repeat its key; an extraction does.
-    is_another = record.get("extraction_id", file.stem) != file.stem
-    return f"holds the extraction {record['extraction_id']}" if is_another else ""
+    if named_by is None or (found := record.get(named_by)) == file.stem:
+        return ""
+    return f"holds the extraction {found}" if found is not None else f"has no {named_by}"
 
 
 def discard_staged(folder: Path, extraction_ids: Iterable[str]) -> None:

@@ -15,7 +15,7 @@ from store.files import DataFolder, file_sha256
 from store.home import Store
 from store.rows.segments import KEY_COLUMNS
 from store.rows.shared_staging import shared_records
-from store.rows.staging import staged_fault
+from store.rows.staged_units import result_fault
 from store.verification.findings import FROM_A_COPY, RESTORE_CATALOGUE, Check, Finding
 
 __all__ = [
@@ -138,7 +138,7 @@ def staging_check(folder: Path, shared: DataFolder | None = None) -> tuple[Check
             notes.append(
                 Finding(f"{len(files)} staged results wait for a commit", str(part), "radzoo refresh or bench")
             )
-        findings += [Finding(fault, str(file), _REMOVE_STAGED) for file in files if (fault := staged_fault(file))]
+        findings += [Finding(fault, str(file), _REMOVE_STAGED) for file in files if (fault := result_fault(file))]
     waiting = 0
     for path, record in shared_records(shared) if shared is not None else ():
         waiting += 1

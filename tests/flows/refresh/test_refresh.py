@@ -155,8 +155,10 @@ def test_what_a_power_cut_left_of_a_record_is_computed_again(small_study):
     records = [json.loads(file.read_bytes()) for file in files]
     means = {each["extraction_id"]: each["values"]["original_firstorder_Mean"] for each in records}
     cut = files[0].read_bytes()[:500]
-    for file, left in zip(files, (b"", bytes(300), cut, b"[]", b'{"extraction_id": "another"}'), strict=False):
+    for file, left in zip(files, (b"", bytes(300), cut, b"{}", b'{"extraction_id": "another"}'), strict=False):
         file.write_bytes(left)
+    plan = small_study.plan()
+    assert (len(plan.staged), len(plan.missing)) == (3, 5)
     assert counts(small_study.refresh()) == {"computed": 5, "reused": 3, "failed": 0, "unchanged": 0}
     found = small_study.sql("select extraction_id, original_firstorder_Mean from quick")
     assert {row["extraction_id"]: row["original_firstorder_Mean"] for row in found} == means

@@ -16,6 +16,7 @@ from builders.store import key_of, put_segment, record_of
 
 from schemas.errors import ContractError
 from schemas.keys import RESERVED_VIEWS
+from store.analyst import publish
 from store.analyst.publish import is_published, publish_moved_store, publish_snapshot, published_root
 from store.analyst.query import snapshot_connection
 from store.commits.commit import commit_to
@@ -292,3 +293,15 @@ def test_a_log_that_a_client_left_is_removed(filled):
     log.write_bytes(b"of the old file")
     publish_snapshot(Snapshot(filled))
     assert not log.exists()
+
+
+@pytest.mark.parametrize(("many", "is_compressed"), [(10_000, False), (2_500, True), (1, True)])
+def test_texts_of_many_rows_get_symbol_tables(store, monkeypatch, many, is_compressed):
+    """Counted before rows are inserted: a large table is written while it arrives."""
+    monkeypatch.setattr(publish, "_MANY_ROWS", many)
+    names = [f"patient-of-a-hospital-{number % 7}-{number:05}-{number * 7919 % 10_007}" for number in range(3_000)]
+    with commit_to(store, "patients") as commit:
+        commit.put("patients", [{"patient": each} for each in names])
+    with duckdb.connect(str(publish_snapshot(Snapshot(store))), read_only=True) as client:
+        used = client.sql("select distinct compression from pragma_storage_info('catalogue.patients')").fetchall()
+    assert any("FSST" in compression for (compression,) in used) == is_compressed
