@@ -94,13 +94,17 @@ def arrow_numbers(rows: Iterable[Sequence[float | None]], many: int, width: int)
     ------
     TypeError
         When a value is no number.
+    ValueError
+        When a row has another width, or there are more or fewer.
     """
     numbers, is_there = np.empty((many, width)), np.ones((many, width), dtype=np.bool_)
-    for at, row in enumerate(rows):
+    for at, row in zip(range(many), rows, strict=True):
         if None in row:
             is_there[at] = [value is not None for value in row]
             row = [0.0 if value is None else value for value in row]
         own = np.array(row)
+        if own.shape != (width,):
+            raise ValueError(f"a row of {width} numbers has the shape {own.shape}")
         if width and own.dtype.kind not in "iubf":
             raise TypeError(f"a row of numbers holds {own.dtype}")
         numbers[at] = own
