@@ -2,15 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
 import duckdb
 
 from schemas.errors import ContractError, RadzooError
-from store.analyst.publish import publish_snapshot
+from store.analyst.publish import is_published, publish_snapshot
 from store.analyst.statement import first_line
 from store.history.snapshot import Snapshot
 from store.home import Store
 
-__all__ = ["publish_landed"]
+__all__ = ["publish_landed", "published_at_end"]
+
+
+@contextmanager
+def published_at_end(store: Store) -> Iterator[None]:
+    """Publish once behind a block, however many commits it makes: for each, a thousand columns get their comments anew.
+
+    What landed before the block fails is published too. So is what a run that was killed behind its commit has not
+    published, and a file that a client has written to.
+
+    Raises
+    ------
+    ContractError
+        As `publish_landed` does.
+    """
+    try:
+        yield
+    except BaseException:
+        # What the block fails of is told; what cannot be published now is by the next run.
+        with suppress(ContractError):
+            _publish_changed(store)
+        raise
+    _publish_changed(store)
+
+
+def _publish_changed(store: Store) -> None:
+    if not is_published(store):
+        publish_landed(store)
 
 
 def publish_landed(store: Store) -> None:

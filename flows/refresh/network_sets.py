@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from flows.commits.publication import publish_landed
 from flows.engine.progress import progress_bar
 from flows.expect.commits import look_at_features
 from flows.lineage.runs import record_run
@@ -144,8 +143,6 @@ def refresh_network_set(
             expected = look_at_features(commit, store, study)
         report = replace(_report(study.id, planned, size, len(failures), commit.landed_id), expectations=expected)
         run.summary |= {name: getattr(report, name) for name in ("computed", "reused", "failed", "unchanged")}
-    if commit.landed_id is not None:
-        publish_landed(store)
     return report
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.commits.erased_meanwhile import carry_out
-from flows.commits.publication import publish_landed
+from flows.commits.publication import published_at_end
 from flows.engine.progress import progress_bar, say
 from flows.engine.runners.address import LOCAL, Runner
 from flows.engine.runners.cluster import Cluster, pieces_at_once
@@ -33,7 +33,6 @@ from schemas.keys import MaskKey
 from schemas.settings import Engine
 from schemas.study.file import Study
 from schemas.study.intended_use import modality_warnings
-from store.analyst.publish import is_published
 from store.commits.commit import Commit, commit_to
 from store.commits.writer import lacking
 from store.history.basis import Basis, basis_of
@@ -141,20 +140,19 @@ def _refresh(
         discard_staged(staging_folder(store, plan.bound), plan.leftovers)
         discard_shared(store, plan.bound, plan.leftovers)
         discard_unfinished(staging_folder(store, plan.bound))
-    # With nothing to compute, a cluster is not even asked.
-    with opened_cluster(runner if any(plan.missing for plan in plans) else LOCAL) as cluster:
-        means = _Means(pieces_at_once(cluster, workers), engine, cluster)
-        reports = [
-            _report(plan, asked.id, [], None) if plan.is_current else _carry_out_plan(store, asked, plan, means, basis)
-            for plan in plans
-        ]
-    reports += _of_networks(store, asked, networks, dry_run=False, retry_failed=retry_failed)
-    update_descriptions(store, asked, [plan.bound for plan in plans if plan.is_current])
-    compact_scattered(store, [each.feature_set for each in reports if each.commit_id is not None])
-    # A run that was killed after its commit has not published it, and nothing is left to compute; or a client has
-    # written to the file.
-    if not is_published(store):
-        publish_landed(store)
+    with published_at_end(store):
+        # With nothing to compute, a cluster is not even asked.
+        with opened_cluster(runner if any(plan.missing for plan in plans) else LOCAL) as cluster:
+            means = _Means(pieces_at_once(cluster, workers), engine, cluster)
+            reports = [
+                _report(plan, asked.id, [], None)
+                if plan.is_current
+                else _carry_out_plan(store, asked, plan, means, basis)
+                for plan in plans
+            ]
+        reports += _of_networks(store, asked, networks, dry_run=False, retry_failed=retry_failed)
+        update_descriptions(store, asked, [plan.bound for plan in plans if plan.is_current])
+        compact_scattered(store, [each.feature_set for each in reports if each.commit_id is not None])
     return _with_counts(reports, Snapshot(store), asked.id)
 
 
@@ -252,7 +250,6 @@ def _carry_out_plan(store: Store, asked: Study, plan: RefreshPlan, means: _Means
             "failed": report.failed,
             "unchanged": report.unchanged,
         }
-    publish_landed(store)
     return report
 
 

@@ -1,21 +1,28 @@
 """Time of one extraction, plain pyradiomics against ours, on the same lesion in the same run.
 
 Run it as ``OMP_NUM_THREADS=1 python tests/benchmarks/extraction.py [--scan hospital] [--diameters 20 50 100]``.
-The two take turns, so a busy machine slows both; medians are printed.
+The two take turns, so a busy machine slows both; medians are printed. ``--beside`` measures in their place what either
+holds of memory at most, in a process of its own, and how many times one worker's extractions two workers make.
 """
 
 import argparse
 import logging
+import multiprocessing
 import os
+import re
 import statistics
 import time
 import warnings
+from concurrent.futures import ProcessPoolExecutor
+from functools import cache
+from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
 from radiomics.featureextractor import RadiomicsFeatureExtractor
 from scipy.ndimage import gaussian_filter
 
+from flows.engine.pool import worker_pool
 from flows.extract.process_state import keep_freed_memory
 from flows.extract.radiomics import extract, library_versions, use_single_thread
 from schemas.features.radiomics_settings import HCC_CEMRI
@@ -46,19 +53,72 @@ def seconds(function, *arguments):
     return time.perf_counter() - start, result
 
 
+kept_lesion = cache(spherical_lesion)
+
+
+def extracted(diameter_mm, scan, engine="ours"):
+    """Extract a lesion's features, by pyradiomics' own ``execute`` or by ours; it is made once a process."""
+    image, mask = kept_lesion(diameter_mm, scan)
+    if engine == "ours":
+        extract(image, mask, HCC_CEMRI)
+    else:
+        logging.getLogger("radiomics").setLevel(logging.CRITICAL + 1)
+        warnings.simplefilter("ignore")
+        RadiomicsFeatureExtractor(HCC_CEMRI.pyradiomics_parameters()).execute(image, mask)
+
+
+def most_megabytes(diameter_mm, scan, engine):
+    """Return what this process holds at most while it extracts a lesion: libraries and scan, and what is computed."""
+    as_worker()
+    kept_lesion(diameter_mm, scan)
+    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+    extracted(diameter_mm, scan, engine)
+    return int(re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())[1]) / 1024
+
+
+def as_worker():
+    """Be as a worker process of a refresh is."""
+    use_single_thread()
+    keep_freed_memory()
+
+
+def seconds_of_workers(workers, diameter_mm, scan, many):
+    """Return how long workers take for so many extractions of a lesion, all of which have it in memory."""
+    with worker_pool(workers, as_worker) as pool:
+        list(pool.map(extracted, [diameter_mm] * 4 * workers, [scan] * 4 * workers))
+        return seconds(list, pool.map(extracted, [diameter_mm] * many, [scan] * many))[0]
+
+
+def print_beside(diameters, scan, repeats):
+    """Print memory and what a second worker adds, a line a lesion."""
+    fresh = multiprocessing.get_context("spawn")
+    print("diameter/mm   pyradiomics/MB   ours/MB   two workers' extractions to one's")
+    for diameter in diameters:
+        megabytes = []
+        for engine in ("plain", "ours"):
+            with ProcessPoolExecutor(1, mp_context=fresh) as alone:
+                megabytes.append(alone.submit(most_megabytes, diameter, scan, engine).result())
+        many = 24 if diameter < 100 else 8
+        taken = [[seconds_of_workers(workers, diameter, scan, many) for workers in (1, 2)] for _ in range(repeats)]
+        gained = statistics.median(one / two for one, two in taken)
+        print(f"{diameter:11.0f} {megabytes[0]:16.0f} {megabytes[1]:9.0f} {gained:10.2f}", flush=True)
+
+
 def main():
     """Print one line per lesion size."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--scan", choices=SCANS, default="small")
     parser.add_argument("--diameters", type=float, nargs="+", default=[20, 50, 100], help="in mm")
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--beside", action="store_true", help="memory and workers in place of times")
     options = parser.parse_args()
+    if options.beside:
+        print_beside(options.diameters, options.scan, options.repeats)
+        return
 
     logging.getLogger("radiomics").setLevel(logging.CRITICAL + 1)
     warnings.simplefilter("ignore")
-    # As in a worker process of a refresh.
-    use_single_thread()
-    keep_freed_memory()
+    as_worker()
     plain = RadiomicsFeatureExtractor(HCC_CEMRI.pyradiomics_parameters())
     print(library_versions(), "OMP_NUM_THREADS =", os.environ.get("OMP_NUM_THREADS", "not set"))
     print("diameter/mm   voxels  levels  pyradiomics/s   ours/s   ratio   largest relative difference")
