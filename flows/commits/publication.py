@@ -13,11 +13,11 @@ from store.analyst.statement import first_line
 from store.history.snapshot import Snapshot
 from store.home import Store
 
-__all__ = ["publish_landed", "published_at_end"]
+__all__ = ["publish_at_end", "publish_landed"]
 
 
 @contextmanager
-def published_at_end(store: Store) -> Iterator[None]:
+def publish_at_end(store: Store) -> Iterator[None]:
     """Publish once behind a block, however many commits it makes: for each, a thousand columns get their comments anew.
 
     What landed before the block fails is published too. So is what a run that was killed behind its commit has not

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.commits.erased_meanwhile import carry_out
-from flows.commits.publication import published_at_end
+from flows.commits.publication import publish_at_end
 from flows.engine.progress import progress_bar, say
 from flows.engine.runners.address import LOCAL, Runner
 from flows.engine.runners.cluster import Cluster, pieces_at_once
@@ -140,7 +140,7 @@ def _refresh(
         discard_staged(staging_folder(store, plan.bound), plan.leftovers)
         discard_shared(store, plan.bound, plan.leftovers)
         discard_unfinished(staging_folder(store, plan.bound))
-    with published_at_end(store):
+    with publish_at_end(store):
         # With nothing to compute, a cluster is not even asked.
         with opened_cluster(runner if any(plan.missing for plan in plans) else LOCAL) as cluster:
             means = _Means(pieces_at_once(cluster, workers), engine, cluster)

@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from flows.commits.publication import published_at_end
+from flows.commits.publication import publish_at_end
 from schemas.errors import ContractError, UsageError
 from store.analyst.publish import is_published
 from store.commits.commit import commit_to
@@ -28,14 +28,14 @@ def add_patient(store: Store, patient: str) -> None:
 
 def fail_behind_commit(store: Store, error: BaseException) -> None:
     """Commit a row in a block that then fails."""
-    with published_at_end(store):
+    with publish_at_end(store):
         add_patient(store, "a")
         raise error
 
 
 def end_block(store: Store) -> None:
     """End a block that commits nothing."""
-    with published_at_end(store):
+    with publish_at_end(store):
         pass
 
 
@@ -47,13 +47,13 @@ def shown(store: Store) -> list[str]:
 
 def test_commits_of_a_block_are_published_together(store):
     """Not one by one, and not again where nothing is new."""
-    with published_at_end(store):
+    with publish_at_end(store):
         for patient in ("a", "b"):
             add_patient(store, patient)
             assert not store.analyst_file.exists()
     assert shown(store) == ["a", "b"]
     before = store.analyst_file.stat()
-    with published_at_end(store):
+    with publish_at_end(store):
         pass
     assert store.analyst_file.stat().st_ino == before.st_ino
 
