@@ -12,14 +12,13 @@ from flows.bench.bootstrap import run_bootstrap
 from flows.bench.controls import control_rows
 from flows.bench.nested_cv import fold_notes, run_nested_cv
 from flows.commits.erased_meanwhile import carry_out
-from flows.commits.publication import publish_landed
+from flows.commits.publication import publish_changed
 from flows.engine.runners.address import LOCAL, Runner
 from flows.lineage.runs import record_run
 from flows.train.run import TrainReport, study_models, train
 from schemas.errors import NotFoundError, UsageError
 from schemas.results import FOLDS, REPEATS, RESAMPLES, ControlRow, LeaderboardRow, OptimismRow, Suite
 from schemas.study.file import Study
-from store.analyst.publish import is_published
 from store.commits.commit import commit_to
 from store.history.basis import Basis, basis_of
 from store.history.snapshot import Snapshot
@@ -181,8 +180,7 @@ def _bench(
             store, asked, judged, suite=suite, repeats=control_repeats, folds=folds, workers=workers, runner=runner
         )
         commit_id = control_commit or commit_id
-    if not is_published(store):
-        publish_landed(store)
+    publish_changed(store)
     snapshot = Snapshot(store)
     splits = [model_inputs(asked, study_spec(asked, model)).split for model in versions]
     if suite == "holdout":

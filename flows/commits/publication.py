@@ -13,32 +13,40 @@ from store.analyst.statement import first_line
 from store.history.snapshot import Snapshot
 from store.home import Store
 
-__all__ = ["publish_at_end", "publish_landed"]
+__all__ = ["publish_at_end", "publish_changed", "publish_landed"]
 
 
 @contextmanager
 def publish_at_end(store: Store) -> Iterator[None]:
-    """Publish once behind a block, however many commits it makes: for each, a thousand columns get their comments anew.
+    """Publish once behind a block, however many commits it makes: each time a thousand columns are given comments.
 
-    What landed before the block fails is published too. So is what a run that was killed behind its commit has not
-    published, and a file that a client has written to.
+    What landed before the block fails is published too.
 
     Raises
     ------
     ContractError
         As `publish_landed` does.
     """
+    # A block's own fault is told; what cannot be published behind it is by the next run.
     try:
         yield
     except BaseException:
-        # What the block fails of is told; what cannot be published now is by the next run.
         with suppress(ContractError):
-            _publish_changed(store)
+            publish_changed(store)
         raise
-    _publish_changed(store)
+    publish_changed(store)
 
 
-def _publish_changed(store: Store) -> None:
+def publish_changed(store: Store) -> None:
+    """Publish the newest commit where it is not what the published file shows, or a client has written to that.
+
+    A run that was killed behind its commit has not published it.
+
+    Raises
+    ------
+    ContractError
+        As `publish_landed` does.
+    """
     if not is_published(store):
         publish_landed(store)
 

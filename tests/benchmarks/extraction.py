@@ -23,7 +23,7 @@ from radiomics.featureextractor import RadiomicsFeatureExtractor
 from scipy.ndimage import gaussian_filter
 
 from flows.engine.pool import worker_pool
-from flows.extract.process_state import keep_freed_memory
+from flows.extract.process_state import keep_freed_memory, quiet
 from flows.extract.radiomics import extract, library_versions, use_single_thread
 from schemas.features.radiomics_settings import HCC_CEMRI
 
@@ -62,16 +62,15 @@ def extracted(diameter_mm, scan, engine="ours"):
     if engine == "ours":
         extract(image, mask, HCC_CEMRI)
     else:
-        logging.getLogger("radiomics").setLevel(logging.CRITICAL + 1)
-        warnings.simplefilter("ignore")
-        RadiomicsFeatureExtractor(HCC_CEMRI.pyradiomics_parameters()).execute(image, mask)
+        with quiet():
+            RadiomicsFeatureExtractor(HCC_CEMRI.pyradiomics_parameters()).execute(image, mask)
 
 
 def most_megabytes(diameter_mm, scan, engine):
     """Return what this process holds at most while it extracts a lesion: libraries and scan, and what is computed."""
     as_worker()
     kept_lesion(diameter_mm, scan)
-    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+    Path("/proc/self/clear_refs").write_text("5")  # from here on the peak counts
     extracted(diameter_mm, scan, engine)
     return int(re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())[1]) / 1024
 
